@@ -1,0 +1,102 @@
+//! `dslc graph FILE --stage …`: what a file becomes, stage by stage.
+
+use std::path::PathBuf;
+
+use crate::cli::{Stop, load};
+use crate::diag::Fault;
+use crate::experiment::Experiment;
+use crate::graph::{Graph, Node, print};
+use crate::layers::lowering::Mode;
+use crate::model::Model;
+use crate::model::lower::lower;
+use crate::source::Sources;
+use crate::train::program::{inference_graph, optimized, training_graph};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// A `.net` or `.model` file
+    file: PathBuf,
+    /// Which stage to print
+    #[arg(long, value_enum, default_value_t = Stage::Lowered)]
+    stage: Stage,
+    /// As text, or in Graphviz's language (for the stages `lowered` and `final`)
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Images in the batch of `lowered` and `final`
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+    /// Override a setting by its path, such as `train.batch=128`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// The syntax tree
+    Ast,
+    /// Layers with every argument and shape
+    Model,
+    /// The ops of a forward pass
+    Lowered,
+    /// What runs: forward, loss, backward and update where the file has `train`, else forward; after all passes
+    Final,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Dot,
+}
+
+pub fn run(options: &Options) -> Result<(), Stop> {
+    if options.stage == Stage::Ast {
+        let loaded = load::load(&options.file, &options.settings)?;
+        if options.format == Format::Dot {
+            return Err(Stop::Environment("error: the stage `ast` is printed as text only".to_owned()));
+        }
+        print!("{}", loaded.ast);
+        return Ok(());
+    }
+    let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
+    let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let graph = match options.stage {
+        Stage::Ast | Stage::Model if options.format == Format::Dot => {
+            return Err(Stop::Environment("error: the stage `model` is printed as text only".to_owned()));
+        }
+        Stage::Ast | Stage::Model => {
+            print!("{model}");
+            return Ok(());
+        }
+        Stage::Lowered => lowered(model, options.batch as usize)?,
+        Stage::Final => finished(&loaded.experiment, model, options.batch as usize)?,
+    };
+    match options.format {
+        Format::Text => print!("{}", text(&graph, model, &loaded.sources)),
+        Format::Dot => print!("{}", print::dot(&graph, &model.name)),
+    }
+    Ok(())
+}
+
+/// The forward graph in inference, before any pass.
+pub fn lowered(model: &Model, batch: usize) -> Result<Graph, Fault> {
+    let lowered = lower(model, batch, Mode::Infer)?;
+    let mut builder = lowered.builder;
+    builder.output("scores", lowered.output);
+    Ok(builder.finish())
+}
+
+/// The graph that runs.
+pub fn finished(experiment: &Experiment, model: &Model, batch: usize) -> Result<Graph, Fault> {
+    optimized(match &experiment.train {
+        Some(train) => training_graph(model, train, batch)?,
+        None => inference_graph(model, batch)?,
+    })
+}
+
+/// The graph with the layer and source line that each node came from.
+pub fn text(graph: &Graph, model: &Model, sources: &Sources) -> String {
+    print::text(graph, &|node: &Node| {
+        let instance = model.layers.get(node.origin? as usize)?;
+        Some(format!("{}, line {}", instance.name, sources.line(instance.span)))
+    })
+}

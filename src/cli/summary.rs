@@ -1,0 +1,183 @@
+//! `dslc summary FILE`: what each layer gives, holds and costs.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::table::{bytes, short, table, thousands};
+use crate::cli::{Stop, load};
+use crate::diag::Fault;
+use crate::graph::Graph;
+use crate::layers::lowering::Mode;
+use crate::model::Model;
+use crate::model::lower::lower;
+use crate::plan::layout::Layout;
+use crate::plan::plan;
+use crate::source::Sources;
+use crate::train::program::{inference_graph, optimized, training_graph};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// A `.net` or `.model` file
+    file: PathBuf,
+    /// Override a setting by its path, such as `train.batch=128`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// One layer's figures, for one image.
+#[derive(Serialize)]
+pub struct LayerFigures {
+    name: String,
+    kind: &'static str,
+    output: Vec<usize>,
+    parameters: u64,
+    flops: u64,
+    weight_bytes: u64,
+    activation_bytes: u64,
+    line: usize,
+}
+
+#[derive(Serialize)]
+pub struct Figures {
+    model: String,
+    input: Vec<usize>,
+    parameters: u64,
+    /// For one image, forward; a multiply-add counts as two.
+    flops: u64,
+    weight_bytes: u64,
+    activation_bytes: u64,
+    /// Planned memory of inference with one image.
+    inference_bytes: u64,
+    /// Planned memory of a training step, where the file says how to train.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<usize>,
+    layers: Vec<LayerFigures>,
+}
+
+impl Figures {
+    /// Parameters, FLOPs an image, and the planned bytes of what the file does: train, or infer one image.
+    pub fn totals(&self) -> (u64, u64, u64) {
+        (self.parameters, self.flops, self.training_bytes.unwrap_or(self.inference_bytes))
+    }
+}
+
+pub fn run(options: &Options) -> Result<(), Stop> {
+    let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
+    let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let figures = figures(model, &loaded.sources, loaded.experiment.train.as_ref())?;
+    if options.json {
+        println!("{}", serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
+        return Ok(());
+    }
+    println!("{}", text(&figures));
+    Ok(())
+}
+
+fn planned_bytes(graph: Graph) -> Result<u64, Fault> {
+    let layout = Layout::new([&graph])?;
+    let plan = plan(graph, &layout)?;
+    Ok(((layout.len() + plan.transient) * size_of::<f32>()) as u64)
+}
+
+/// The figures of a model without errors.
+pub fn figures(
+    model: &Model,
+    sources: &Sources,
+    train: Option<&crate::train::section::TrainSection>,
+) -> Result<Figures, Fault> {
+    let graph = lower(model, 1, Mode::Infer)?.builder.finish();
+    let mut layers: Vec<LayerFigures> = model
+        .layers
+        .iter()
+        .map(|instance| {
+            let output = instance.output.clone().unwrap_or_default();
+            let held =
+                instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
+            LayerFigures {
+                name: instance.name.clone(),
+                kind: instance.layer.spec().name,
+                parameters: instance.n_parameters() as u64,
+                flops: 0,
+                weight_bytes: 4 * held.sum::<u64>(),
+                activation_bytes: 4 * output.elements() as u64,
+                output: output.0,
+                line: sources.line(instance.span),
+            }
+        })
+        .collect();
+    for value in graph.values() {
+        let node = graph.node(value);
+        let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
+        let cost = node.op.cost(&node.attrs, &inputs, &node.shape);
+        if let Some(layer) = node.origin.and_then(|origin| layers.get_mut(origin as usize)) {
+            layer.flops += cost.flops;
+        }
+    }
+    let training_bytes = match train {
+        Some(train) => Some(planned_bytes(optimized(training_graph(model, train, train.batch)?)?)?),
+        None => None,
+    };
+    Ok(Figures {
+        model: model.name.clone(),
+        input: model.input.clone().unwrap_or_default().0,
+        parameters: layers.iter().map(|l| l.parameters).sum(),
+        flops: layers.iter().map(|l| l.flops).sum(),
+        weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
+        activation_bytes: layers.iter().map(|l| l.activation_bytes).sum(),
+        inference_bytes: planned_bytes(optimized(inference_graph(model, 1)?)?)?,
+        training_bytes,
+        batch: train.map(|train| train.batch),
+        layers,
+    })
+}
+
+/// The figures as a table with totals.
+pub fn text(figures: &Figures) -> String {
+    let shape = |dims: &[usize]| crate::shape::Shape::new(dims).to_string();
+    let mut rows = vec![vec![
+        String::new(),
+        "input".to_owned(),
+        shape(&figures.input),
+        String::new(),
+        String::new(),
+        String::new(),
+        String::new(),
+    ]];
+    for layer in &figures.layers {
+        let blank = |n: u64, text: String| if n == 0 { String::new() } else { text };
+        rows.push(vec![
+            layer.line.to_string(),
+            layer.name.clone(),
+            shape(&layer.output),
+            blank(layer.parameters, thousands(layer.parameters)),
+            blank(layer.flops, short(layer.flops)),
+            blank(layer.weight_bytes, bytes(layer.weight_bytes)),
+            bytes(layer.activation_bytes),
+        ]);
+    }
+    rows.push(vec![
+        String::new(),
+        figures.model.clone(),
+        String::new(),
+        thousands(figures.parameters),
+        short(figures.flops),
+        bytes(figures.weight_bytes),
+        bytes(figures.activation_bytes),
+    ]);
+    let head = ["line", "layer", "output", "parameters", "FLOPs", "weights", "activations"];
+    let mut out = table(&head, 3, rows);
+    out.push_str(
+        "\n\nFLOPs and activations are those of one image, forward; a multiply-add counts as two.\n",
+    );
+    out.push_str(&format!("planned memory: {} for one image", bytes(figures.inference_bytes)));
+    if let (Some(training), Some(batch)) = (figures.training_bytes, figures.batch) {
+        out.push_str(&format!(", {} for training in batches of {batch}", bytes(training)));
+    }
+    out
+}

@@ -1,0 +1,69 @@
+//! Tables and numbers as people read them.
+
+use comfy_table::{CellAlignment, Table, presets};
+
+/// A table with a line under its head; all columns but the first `n_text` are flush right.
+pub fn table(head: &[&str], n_text: usize, rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().map(|h| h.to_string()).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(row);
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_cell_alignment(if i < n_text { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    table.trim_fmt()
+}
+
+/// `121,930`
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `4.86 M`: three digits and a prefix of a thousand's power.
+pub fn short(n: u64) -> String {
+    let units = ["", " k", " M", " G", " T", " P"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match (unit, value) {
+        (0, _) => n.to_string(),
+        (_, v) if v >= 100.0 => format!("{v:.0}{}", units[unit]),
+        (_, v) if v >= 10.0 => format!("{v:.1}{}", units[unit]),
+        (_, v) => format!("{v:.2}{}", units[unit]),
+    }
+}
+
+/// `487 kB`
+pub fn bytes(n: u64) -> String {
+    match n < 1000 {
+        true => format!("{n} B"),
+        false => format!("{}B", short(n)),
+    }
+}
+
+/// `98.72 %`
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// `3.2 s`, `2:07 min`, `1:02 h`
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{}:{:02} min", whole / 60, whole % 60),
+        _ => format!("{}:{:02} h", whole / 3600, whole % 3600 / 60),
+    }
+}

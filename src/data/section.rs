@@ -1,0 +1,260 @@
+//! The checked `data { … }` section: source, split, preprocessing and augmentation, and the shape that they
+//! give the model. No file has been opened yet.
+
+use crate::data::reader::Reader;
+use crate::data::transforms::Transform;
+use crate::data::{Facts, Source};
+use crate::diag::{Diagnostics, Fault, codes};
+use crate::shape::Shape;
+use crate::source::Span;
+use crate::spec::{Arg, Args, Scope};
+use crate::syntax::ast::Statement;
+
+/// A checked `data { … }`.
+#[derive(Clone)]
+pub struct DataSection {
+    pub source: &'static dyn Source,
+    /// The source's own arguments.
+    pub args: Args,
+    /// Where the `source` line stands.
+    pub source_span: Span,
+    pub facts: Facts,
+    pub validation: Validation,
+    pub test_from: TestFrom,
+    /// In the order written; applied to every image.
+    pub preprocess: Vec<Step>,
+    /// In the order written; applied in training only, between the two parts of [`DataSection::stages`].
+    pub augment: Vec<Step>,
+    pub span: Span,
+}
+
+/// A transform with its arguments.
+#[derive(Clone)]
+pub struct Step {
+    pub transform: &'static dyn Transform,
+    pub args: Args,
+    pub span: Span,
+}
+
+/// How many training images are set aside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Validation {
+    None,
+    Count(usize),
+    /// Above 0 and below 1.
+    Fraction(f64),
+}
+
+/// Which images the final accuracy is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestFrom {
+    Test,
+    Train,
+}
+
+/// Reads the section. `None` when the source or a preprocessing step is not known, so that nothing can be said
+/// about what reaches the model; other faults leave out the setting that has them.
+pub fn resolve(section: &Statement, scope: &dyn Scope, diagnostics: &mut Diagnostics) -> Option<DataSection> {
+    let before = diagnostics.len();
+    let found = Reader { scope, diagnostics }.section(section);
+    diagnostics[before..].sort_by_key(|d| d.primary.span);
+    found
+}
+
+impl DataSection {
+    /// The shape that reaches the model.
+    pub fn shape(&self) -> Shape {
+        self.preprocess.iter().fold(self.facts.shape.clone(), |shape, step| step.shape(shape))
+    }
+
+    pub fn classes(&self) -> usize {
+        self.facts.classes
+    }
+
+    /// How the model's input came about, line by line.
+    pub fn shape_trace(&self) -> Vec<String> {
+        let mut shape = self.facts.shape.clone();
+        let mut trace = vec![format!("source {} gives {shape}", self.source.spec().name)];
+        for step in &self.preprocess {
+            let next = step.shape(shape.clone());
+            if next != shape {
+                trace.push(format!("{} makes it {next}", step.title()));
+            }
+            shape = next;
+        }
+        trace
+    }
+
+    /// The preprocessing before and after augmentation: from the first step on that treats each value by
+    /// itself (`normalize`), it comes after, so that what augmentation fills in is black.
+    pub fn stages(&self) -> (&[Step], &[Step]) {
+        let pointwise = |step: &Step| step.transform.pointwise(&step.args, 0, 0.0).is_some();
+        self.preprocess.split_at(self.preprocess.iter().position(pointwise).unwrap_or(self.preprocess.len()))
+    }
+}
+
+impl Step {
+    /// The step as written, without its named arguments: `resize 32x32`.
+    pub fn title(&self) -> String {
+        let spec = self.transform.spec();
+        let mut title = spec.name.to_owned();
+        for param in spec.params.iter().filter(|param| param.positional) {
+            match self.args.get(param.name).map(|given| &given.arg) {
+                Some(Arg::Pair([a, b])) => title.push_str(&format!(" {a}x{b}")),
+                Some(other) => title.push_str(&format!(" {other}")),
+                None => {}
+            }
+        }
+        title
+    }
+
+    /// The shape behind this step, which was checked when the section was read.
+    pub fn shape(&self, input: Shape) -> Shape {
+        self.transform.shape(&self.args, &input).unwrap_or(input)
+    }
+}
+
+impl Validation {
+    /// The number of images set aside out of `n_train`; at least one, and at least one is left to train on.
+    pub fn count(self, n_train: usize) -> Result<usize, Fault> {
+        let count = match self {
+            Validation::None => return Ok(0),
+            Validation::Count(count) => count,
+            Validation::Fraction(fraction) => (n_train as f64 * fraction).round() as usize,
+        };
+        if count >= 1 && count < n_train {
+            return Ok(count);
+        }
+        let message = format!(
+            "validation would take {count} of {n_train} training images; both parts need at least one image"
+        );
+        Err(Fault::new(codes::BAD_VALUE, message).at("amount").advise("ask for another number or percentage"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{check, section};
+    use crate::data::transforms::{AUGMENT, PREPROCESS};
+    use crate::data::{SOURCES, settings};
+    use crate::diag::has_errors;
+
+    const MNIST: &str = "source mnist \"m\"\n";
+
+    fn errors(lines: &str) -> Vec<String> {
+        section(lines).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_readme_section_is_read() {
+        let lines = "validation 5000\nnormalize mean=0.1307 std=0.3081\nresize 32x30\n\
+                     augment { random_crop 28x28 padding=2 -> random_rotation 10 }\ntest test";
+        let section = section(&format!("{MNIST}{lines}")).unwrap();
+        assert_eq!((section.validation, section.test_from), (Validation::Count(5000), TestFrom::Test));
+        assert_eq!((section.preprocess.len(), section.augment.len()), (2, 2));
+        assert_eq!((section.shape(), section.classes()), (Shape::from([1, 32, 30]), 10));
+        assert_eq!(section.shape_trace(), ["source mnist gives 1x28x28", "resize 32x30 makes it 1x32x30"]);
+    }
+
+    #[test]
+    fn every_example_checks() {
+        let sources = SOURCES.iter().map(|source| source.spec());
+        let augments = AUGMENT.iter().map(|transform| transform.spec());
+        for spec in settings::all().chain(sources).chain(augments) {
+            let source = if spec.example.starts_with("source") { "" } else { MNIST };
+            assert_eq!(errors(&format!("{source}{}", spec.example)), Vec::<String>::new(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_are_answered() {
+        let fix = |line: &str| {
+            let (_, diagnostics) = check(&format!("{MNIST}{line}"));
+            assert!(diagnostics.len() == 1 && has_errors(&diagnostics), "{diagnostics:?}");
+            let d = &diagnostics[0];
+            let edit = d.fixes.first().and_then(|fix| fix.edits.first()).map(|(_, text)| text.clone());
+            (d.code, d.message.clone(), edit.unwrap_or_else(|| d.primary.text.clone()))
+        };
+        let unknown = |word: &str| format!("`data` has no setting `{word}`");
+        let edit = |word: &str| word.to_owned();
+        assert_eq!(
+            fix("Normalize mean=0 std=1"),
+            (codes::UNKNOWN_WORD, unknown("Normalize"), edit("normalize"))
+        );
+        assert_eq!(
+            fix("normalise mean=0 std=1"),
+            (codes::UNKNOWN_WORD, unknown("normalise"), edit("normalize"))
+        );
+        assert_eq!(
+            fix("ToTensor"),
+            (codes::UNKNOWN_WORD, "`ToTensor` is not needed: pixels are scaled to 0..1".to_owned(), edit(""))
+        );
+        let belongs = edit("it belongs in `augment { … }`");
+        assert_eq!(
+            fix("random_flip"),
+            (codes::MISPLACED, "`random_flip` cannot stand here".to_owned(), belongs)
+        );
+        assert_eq!(
+            fix("RandomHorizontalFlip"),
+            (codes::UNKNOWN_WORD, unknown("RandomHorizontalFlip"), edit("here it is called `random_flip`"))
+        );
+        assert_eq!(
+            fix("augment { RandomCrop 28 }"),
+            (codes::UNKNOWN_WORD, "`augment` has no step `RandomCrop`".to_owned(), edit("random_crop"))
+        );
+        assert_eq!(fix("augment { resize 28 }").0, codes::MISPLACED);
+        assert_eq!(
+            fix("test train"),
+            (codes::LEAK, "accuracy would be measured on training data".to_owned(), edit("test test"))
+        );
+        assert_eq!(fix("validation 0.1").2, "10%");
+        assert_eq!(fix("augment { random_crop 24x24 }").2, "28x28");
+    }
+
+    #[test]
+    fn all_errors_are_reported_in_the_order_of_the_text() {
+        assert_eq!(
+            errors(
+                "validation 100%\nresize\nvalidation 5\nsource mnits \"m\"\naugment { random_crop }\ngrayscale { }"
+            ),
+            [
+                "E0205 `validation` is a whole number of images from 1 or a percentage between 0% and 100%",
+                "E0204 `resize` needs its `size`: height x width in pixels",
+                "E0208 `validation` is given twice",
+                "E0201 no data set is called `mnits`",
+                "E0204 `random_crop` needs its `size`: height x width of the window",
+                "E0210 `grayscale` takes no block",
+            ]
+        );
+        assert_eq!(errors(""), ["E0204 `data` needs its `source`"]);
+        assert_eq!(errors("source"), ["E0204 `source` needs the name of a data set: mnist"]);
+        assert_eq!(errors("source \"m\"").len(), 1);
+        assert_eq!(errors("source mnist").len(), 1);
+        assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only a model's lines have names (`as`)");
+        assert_eq!(errors(&format!("{MNIST}augment")), ["E0210 `augment` needs a block of steps"]);
+        for amount in ["0", "-5", "1.5", "0%", "\"x\"", "5 6", "2ms"] {
+            assert_eq!(errors(&format!("{MNIST}validation {amount}")).len(), 1, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_faulty_setting_leaves_the_shape_known() {
+        let (found, diagnostics) =
+            check(&format!("{MNIST}validation 0\nresize 32\naugment {{ random_crop 99 }}"));
+        assert_eq!(diagnostics.len(), 2);
+        let found = found.unwrap();
+        assert_eq!((found.shape(), found.augment.len()), (Shape::from([1, 32, 32]), 0));
+        assert!(check(&format!("{MNIST}resize 0")).0.is_none());
+    }
+
+    #[test]
+    fn the_registries_have_no_word_twice() {
+        let mut names: Vec<&str> =
+            settings::all().chain(AUGMENT.iter().map(|t| t.spec())).map(|spec| spec.name).collect();
+        let n = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), n), (n, settings::SETTINGS.len() + PREPROCESS.len() + AUGMENT.len()));
+    }
+}

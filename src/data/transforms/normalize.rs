@@ -1,0 +1,107 @@
+//! `normalize`: pixels → numbers with mean 0 and standard deviation 1 over the data set.
+
+use crate::data::transforms::{Planes, Transform, extents};
+use crate::diag::{Fault, codes};
+use crate::shape::Shape;
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword};
+use crate::tensor::random::Random;
+
+pub struct Normalize;
+
+static SPEC: Spec = Spec {
+    name: "normalize",
+    summary: "Shifts and scales pixels to mean 0 and standard deviation 1",
+    docs: "`(x - mean) / std` for every value x, which is 0 to 1 before. One number for all channels or a list \
+           with one a channel.",
+    params: &[
+        keyword("mean", Kind::Numbers, Preset::Required, "the mean of pixels in 0..1"),
+        keyword("std", Kind::Numbers, Preset::Required, "their standard deviation, above 0"),
+    ],
+    example: "normalize mean=0.1307 std=0.3081",
+    elsewhere: &["Normalize", "Normalization", "mean_subtraction", "standardize"],
+};
+
+impl Transform for Normalize {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn shape(&self, args: &Args, input: &Shape) -> Result<Shape, Fault> {
+        let [channels, _, _] = extents(input)?;
+        for name in ["mean", "std"] {
+            let n = args.numbers(name)?.len();
+            if n != 1 && n != channels {
+                let message =
+                    format!("`{name}` has {n} numbers, but the images have {channels} channels ({input})");
+                return Err(Fault::new(codes::BAD_VALUE, message)
+                    .label(format!("one number, or {channels}"))
+                    .at(if name == "mean" { "mean" } else { "std" }));
+            }
+        }
+        let means = args.numbers("mean")?;
+        if let Some(mean) = means.iter().find(|mean| **mean > 1.0) {
+            let scaled = Arg::Numbers(means.iter().map(|m| (m / 255.0 * 1e4).round() / 1e4).collect());
+            let message = format!("a mean of {mean} is for pixels of 0 to 255; here they are 0 to 1");
+            return Err(Fault::new(codes::BAD_VALUE, message).at("mean").set("mean", scaled));
+        }
+        for channel in 0..channels {
+            let [mean, std] = numbers(args, channel)?;
+            if std.is_nan() || std <= 0.0 {
+                return Err(Fault::new(codes::BAD_VALUE, "`std` must be above 0").at("std"));
+            }
+            if ![0.0, 1.0].iter().all(|x| ((x - mean) / std).is_finite()) {
+                return Err(
+                    Fault::new(codes::BAD_VALUE, "`(x - mean) / std` is too large a number").at("std")
+                );
+            }
+        }
+        Ok(input.clone())
+    }
+
+    fn apply(&self, args: &Args, image: &mut Planes, _random: &mut Random) -> Result<(), Fault> {
+        let size = image.height * image.width;
+        for (channel, plane) in image.values.chunks_exact_mut(size.max(1)).enumerate() {
+            let [mean, std] = numbers(args, channel)?;
+            plane.iter_mut().for_each(|x| *x = (*x - mean) / std);
+        }
+        Ok(())
+    }
+
+    fn pointwise(&self, args: &Args, channel: usize, value: f32) -> Option<Result<f32, Fault>> {
+        Some(numbers(args, channel).map(|[mean, std]| (value - mean) / std))
+    }
+}
+
+/// Mean and standard deviation of a channel.
+fn numbers(args: &Args, channel: usize) -> Result<[f32; 2], Fault> {
+    let pick = |name| -> Result<f32, Fault> {
+        let numbers = args.numbers(name)?;
+        let found = if numbers.len() == 1 { numbers.first() } else { numbers.get(channel) };
+        found.map(|x| *x as f32).ok_or_else(|| Fault::internal(format!("no `{name}` for channel {channel}")))
+    };
+    Ok([pick("mean")?, pick("std")?])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::testing::section;
+
+    #[test]
+    fn numbers_that_cannot_be_meant_are_refused() {
+        let errors =
+            |line: &str| section(&format!("source mnist \"m\"\nnormalize {line}")).err().unwrap_or_default();
+        assert_eq!(errors("mean=0.5 std=[0.5]"), Vec::<String>::new());
+        assert_eq!(
+            errors("mean=[0.5, 0.5, 0.5] std=0.5"),
+            ["E0205 `mean` has 3 numbers, but the images have 1 channels (1x28x28)"]
+        );
+        assert_eq!(errors("mean=0.5 std=0"), ["E0205 `std` must be above 0"]);
+        assert_eq!(errors("mean=0.5 std=-1"), ["E0205 `std` must be above 0"]);
+        assert_eq!(errors("mean=0.5 std=1e-50"), ["E0205 `std` must be above 0"]);
+        assert_eq!(errors("mean=0.5 std=1e-39"), ["E0205 `(x - mean) / std` is too large a number"]);
+        assert_eq!(
+            errors("mean=33.3 std=78.6"),
+            ["E0205 a mean of 33.3 is for pixels of 0 to 255; here they are 0 to 1"]
+        );
+    }
+}

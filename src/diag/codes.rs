@@ -1,0 +1,41 @@
+//! The stable codes of diagnostics, one line each. E01 text, E02 names and arguments, E03 shapes,
+//! E04 data and training, W warnings, E09 dslc's own faults.
+
+pub const SYNTAX: &str = "E0101";
+pub const NESTING: &str = "E0102";
+pub const TOO_LARGE: &str = "E0103";
+pub const UNKNOWN_WORD: &str = "E0201";
+pub const UNKNOWN_ARGUMENT: &str = "E0202";
+pub const REPEATED_ARGUMENT: &str = "E0203";
+pub const MISSING_ARGUMENT: &str = "E0204";
+pub const BAD_VALUE: &str = "E0205";
+pub const TOO_MANY_ARGUMENTS: &str = "E0206";
+pub const MISPLACED: &str = "E0207";
+pub const REPEATED_SECTION: &str = "E0208";
+pub const MISSING_SECTION: &str = "E0209";
+pub const BLOCK_MISUSE: &str = "E0210";
+pub const NAME_CLASH: &str = "E0211";
+pub const UNKNOWN_NAME: &str = "E0212";
+pub const RECURSION: &str = "E0213";
+pub const IMPORT: &str = "E0214";
+pub const EXPANSION: &str = "E0215";
+pub const WINDOW_TOO_LARGE: &str = "E0301";
+pub const WRONG_RANK: &str = "E0302";
+pub const GROUPS: &str = "E0303";
+pub const ASSERTION: &str = "E0304";
+pub const TOO_BIG: &str = "E0305";
+pub const BRANCHES_DIFFER: &str = "E0306";
+pub const FEATURES: &str = "E0307";
+pub const ELEMENTS: &str = "E0308";
+pub const DATA_SHAPE: &str = "E0401";
+pub const CLASSES: &str = "E0402";
+pub const LEAK: &str = "E0403";
+pub const LOSS: &str = "E0404";
+pub const DATA_FILE: &str = "E0405";
+pub const TRAINING_NEEDS: &str = "E0406";
+pub const DROPPED_PIXELS: &str = "W0301";
+pub const SINGLE_VALUE_NORM: &str = "W0302";
+pub const REDUNDANT: &str = "W0303";
+pub const SOFTMAX_TWICE: &str = "W0401";
+pub const UNUSED: &str = "W0201";
+pub const INTERNAL: &str = "E0900";

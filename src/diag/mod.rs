@@ -1,0 +1,251 @@
+//! The one diagnostic type: what is wrong, where, how it came about, and edits that would mend it.
+//!
+//! A message is written where the fault is found. Code below the language (layers, ops) raises a
+//! [`Fault`], which has no position; the stage that knows the position adds it once.
+
+pub mod codes;
+pub mod render;
+
+use crate::shape::Shape;
+use crate::source::Span;
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+/// A piece of source with what it has to do with the fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+/// A way out. With edits it can be applied by a machine; without, it is advice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub title: String,
+    pub edits: Vec<(Span, String)>,
+}
+
+/// One finding about the user's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable code, for example `E0301`; see [`codes`].
+    pub code: &'static str,
+    pub severity: Severity,
+    pub message: String,
+    pub primary: Label,
+    pub related: Vec<Label>,
+    /// How it came about, line by line.
+    pub notes: Vec<String>,
+    pub fixes: Vec<Fix>,
+}
+
+impl Diagnostic {
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: Label { span, text: String::new() },
+            related: Vec::new(),
+            notes: Vec::new(),
+            fixes: Vec::new(),
+        }
+    }
+
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
+    }
+
+    /// Text shown under the primary span.
+    pub fn label(mut self, text: impl Into<String>) -> Diagnostic {
+        self.primary.text = text.into();
+        self
+    }
+
+    pub fn related(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.related.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub fn note(mut self, text: impl Into<String>) -> Diagnostic {
+        self.notes.push(text.into());
+        self
+    }
+
+    /// Advice that no edit of the text can express.
+    pub fn advise(mut self, title: impl Into<String>) -> Diagnostic {
+        self.fixes.push(Fix { title: title.into(), edits: Vec::new() });
+        self
+    }
+
+    /// A fix that replaces the text under `span`.
+    pub fn replace(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.fixes.push(Fix { title: title.into(), edits: vec![(span, text.into())] });
+        self
+    }
+}
+
+/// What findings a stage made, in the order of the text.
+pub type Diagnostics = Vec<Diagnostic>;
+
+/// Whether any finding is an error.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity == Severity::Error)
+}
+
+/// A change of the faulty statement that would mend it, still without a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Give argument `name` this value.
+    Set { name: &'static str, value: String },
+    /// Drop argument `name`, so that its default holds.
+    Unset { name: &'static str },
+    /// Put a statement in front.
+    Before(String),
+    /// Put a statement behind.
+    After(String),
+    /// Remove the statement.
+    Remove,
+    /// Words only.
+    Advice(String),
+}
+
+/// A refusal by a layer or an op: no position yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub code: &'static str,
+    pub message: String,
+    /// Short text for the faulty place itself.
+    pub label: String,
+    pub notes: Vec<String>,
+    /// The argument that is at fault, when it is one.
+    pub argument: Option<&'static str>,
+    pub remedies: Vec<Remedy>,
+    pub severity: Severity,
+    /// The shape to go on with, where it is known all the same.
+    pub assume: Option<Shape>,
+}
+
+impl Fault {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Fault {
+        Fault {
+            code,
+            message: message.into(),
+            label: String::new(),
+            notes: Vec::new(),
+            argument: None,
+            remedies: Vec::new(),
+            severity: Severity::Error,
+            assume: None,
+        }
+    }
+
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Fault {
+        Fault { severity: Severity::Warning, ..Fault::new(code, message) }
+    }
+
+    pub fn label(mut self, text: impl Into<String>) -> Fault {
+        self.label = text.into();
+        self
+    }
+
+    pub fn note(mut self, text: impl Into<String>) -> Fault {
+        self.notes.push(text.into());
+        self
+    }
+
+    pub fn assume(mut self, shape: Shape) -> Fault {
+        self.assume = Some(shape);
+        self
+    }
+
+    pub fn at(mut self, argument: &'static str) -> Fault {
+        self.argument = Some(argument);
+        self
+    }
+
+    pub fn set(mut self, name: &'static str, value: impl ToString) -> Fault {
+        self.remedies.push(Remedy::Set { name, value: value.to_string() });
+        self
+    }
+
+    pub fn remedy(mut self, remedy: Remedy) -> Fault {
+        self.remedies.push(remedy);
+        self
+    }
+
+    pub fn advise(self, text: impl Into<String>) -> Fault {
+        self.remedy(Remedy::Advice(text.into()))
+    }
+
+    /// A fault that only a defect of dslc itself can cause.
+    pub fn internal(message: impl std::fmt::Display) -> Fault {
+        Fault::new(codes::INTERNAL, format!("internal error: {message}"))
+            .note("this is a fault of dslc, not of your file: please report it with the file")
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The known word nearest to a misspelt one, when one is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let folded = fold(word);
+    known
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = edit_distance(&folded, &fold(candidate));
+            (distance <= limit).then_some((distance, candidate))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn fold(word: &str) -> Vec<char> {
+    word.chars().take(64).filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
+}
+
+/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
+fn edit_distance(a: &[char], b: &[char]) -> usize {
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            rows[i][j] = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if swap {
+                rows[i][j] = rows[i][j].min(rows[i - 2][j - 2] + 1);
+            }
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_word_is_found_and_a_far_one_is_not() {
+        let known = ["conv2d", "linear", "relu", "max_pool2d"];
+        assert_eq!(nearest("covn2d", known), Some("conv2d"));
+        assert_eq!(nearest("MaxPool2d", known), Some("max_pool2d"));
+        assert_eq!(nearest("rleu", known), Some("relu"));
+        assert_eq!(nearest("transformer", known), None);
+    }
+}

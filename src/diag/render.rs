@@ -1,0 +1,115 @@
+//! Diagnostics as people read them: through miette's graphical report, with the user's lines.
+
+use crate::diag::{Diagnostic, Label, Severity};
+use crate::source::Sources;
+
+/// All findings as text; `color` asks for ANSI styles, `width` is the terminal's.
+pub fn report(sources: &Sources, diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
+    let theme =
+        if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1);
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        let shown = Shown::new(sources, diagnostic);
+        if handler.render_report(&mut out, &shown).is_err() {
+            out.push_str(&format!("{}: {}\n", diagnostic.code, diagnostic.message));
+        }
+    }
+    out
+}
+
+/// One finding a line: `path:line:column: error[E0301]: message`.
+pub fn concise(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
+    let mut out = String::new();
+    for d in diagnostics {
+        let file = sources.get(d.primary.span.file);
+        let (line, column) = file.line_column(d.primary.span.start as usize);
+        let kind = match d.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        out.push_str(&format!("{}:{line}:{column}: {kind}[{}]: {}\n", file.path, d.code, d.message));
+    }
+    out
+}
+
+/// A diagnostic in miette's terms. miette shows one source file a report, so related labels in other
+/// files become lines of the help text.
+struct Shown<'a> {
+    diagnostic: &'a Diagnostic,
+    source: miette::NamedSource<String>,
+    help: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(sources: &Sources, diagnostic: &'a Diagnostic) -> Shown<'a> {
+        let file = sources.get(diagnostic.primary.span.file);
+        let mut help = Vec::new();
+        help.extend(diagnostic.notes.iter().cloned());
+        for label in &diagnostic.related {
+            if label.span.file != diagnostic.primary.span.file {
+                let other = sources.get(label.span.file);
+                let (line, column) = other.line_column(label.span.start as usize);
+                help.push(format!("{}:{line}:{column}: {}", other.path, label.text));
+            }
+        }
+        if !diagnostic.fixes.is_empty() {
+            let titles: Vec<&str> = diagnostic.fixes.iter().map(|fix| fix.title.as_str()).collect();
+            help.push(format!("try: {}", titles.join("\n  or: ")));
+        }
+        let help = (!help.is_empty()).then(|| help.join("\n"));
+        let source = miette::NamedSource::new(file.path.clone(), file.text.clone());
+        Shown { diagnostic, source, help }
+    }
+}
+
+impl std::fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.diagnostic)
+    }
+}
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn code<'b>(&'b self) -> Option<Box<dyn std::fmt::Display + 'b>> {
+        Some(Box::new(self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn std::fmt::Display + 'b>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = miette::LabeledSpan> + '_>> {
+        let file = self.diagnostic.primary.span.file;
+        let primary = std::iter::once((&self.diagnostic.primary, true));
+        let related = self.diagnostic.related.iter().map(|label| (label, false));
+        Some(Box::new(primary.chain(related).filter(move |(label, _)| label.span.file == file).map(labeled)))
+    }
+}
+
+fn labeled((label, primary): (&Label, bool)) -> miette::LabeledSpan {
+    let text = (!label.text.is_empty()).then(|| label.text.clone());
+    let range = label.span.range();
+    match primary {
+        true => miette::LabeledSpan::new_primary_with_span(text, range),
+        false => miette::LabeledSpan::new_with_span(text, range),
+    }
+}

@@ -1,0 +1,67 @@
+//! `--set train.epochs=1`: an override by the file's own path, put into the tree before anything is checked. The
+//! override is a source of its own, so that its mistakes are shown where they were made.
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::source::{Sources, Span};
+use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
+use crate::syntax::parse;
+
+/// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
+pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
+    let file = sources.add("--set", text);
+    let whole = Span::new(file, 0..text.len());
+    let wrong = |message: String| {
+        vec![
+            Diagnostic::error(codes::SYNTAX, whole, message)
+                .label("as in `train.epochs=1` or `train.optimizer.lr=1e-2`"),
+        ]
+    };
+    let Some((path, value)) = text.split_once('=') else {
+        return wrong(format!("`--set {text}` has no `=`"));
+    };
+    let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    let (section, statement) = match parts.as_slice() {
+        [section, setting] => (*section, format!("{setting} {value}")),
+        [section, setting, argument] => (*section, format!("{setting} {argument}={value}")),
+        _ => return wrong(format!("`{path}` is not the path of a setting")),
+    };
+    let snippet = sources.add("--set", statement);
+    let (parsed, diagnostics) = parse(sources, snippet);
+    if !diagnostics.is_empty() {
+        return diagnostics;
+    }
+    let mut links = parsed.chains.into_iter().flat_map(|chain| chain.links);
+    let (Some(new), None) = (links.next(), links.next()) else {
+        return wrong(format!("`{value}` is not one value"));
+    };
+    let all = ast.chains.iter_mut().flat_map(|chain| &mut chain.links);
+    let Some(target) = all.map(|link| &mut link.statement).find(|s| s.word.text == section) else {
+        return wrong(format!("the file has no section `{section}`"));
+    };
+    let Some(block) = &mut target.block else {
+        return wrong(format!("the section `{section}` has no block"));
+    };
+    let own = block.chains.iter_mut().flat_map(|chain| &mut chain.links);
+    match own.map(|link| &mut link.statement).find(|s| s.word.text == new.statement.word.text) {
+        Some(statement) => merge(statement, new.statement),
+        None => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
+    }
+    Vec::new()
+}
+
+/// A value takes the place of the statement's values; a property that of the property of its name.
+fn merge(statement: &mut Statement, new: Statement) {
+    for argument in new.arguments {
+        match &argument {
+            Argument::Property { key, .. } => {
+                let same =
+                    |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key.text);
+                statement.arguments.retain(|a| !same(a));
+            }
+            Argument::Value(_) | Argument::Relation { .. } => {
+                statement.arguments.retain(|a| matches!(a, Argument::Property { .. }));
+            }
+        }
+        statement.arguments.push(argument);
+    }
+}

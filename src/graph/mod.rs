@@ -1,0 +1,158 @@
+//! The compute graph: nodes (an op, plain attributes, inputs, a shape, an origin) over petgraph. Every stage
+//! behind the language speaks it; a pass turns one graph into another.
+//!
+//! A node has one result, so a node and its value are the same thing. `Node::inputs` is the truth about the
+//! order of operands; petgraph's edges follow it and serve traversal.
+
+pub mod attrs;
+pub mod builder;
+pub mod leaf;
+pub mod op;
+pub mod print;
+pub mod verify;
+
+use std::collections::BTreeSet;
+
+use petgraph::Direction;
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+
+use crate::graph::attrs::Attrs;
+use crate::graph::op::Op;
+use crate::shape::Shape;
+
+/// The result of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Value(pub(crate) NodeIndex<u32>);
+
+impl Value {
+    pub fn index(self) -> usize {
+        self.0.index()
+    }
+}
+
+/// Which layer of the model a node came from: the index into `Model::layers`.
+pub type Origin = Option<u32>;
+
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub op: &'static dyn Op,
+    pub attrs: Attrs,
+    pub inputs: Vec<Value>,
+    pub shape: Shape,
+    pub origin: Origin,
+    /// Set for leaves: `images`, `conv2d_1.weight`.
+    pub name: Option<String>,
+}
+
+/// What a persistent value is for; decides what is saved, decayed and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateKind {
+    /// Trained by gradient.
+    Parameter,
+    /// Kept by the layer itself: running statistics.
+    Buffer,
+    /// Kept by the optimizer.
+    Moment,
+}
+
+/// How a persistent value begins. Random ones are drawn from the run's seed and the state's name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    Constant(f32),
+    /// Uniform in `[-bound, bound)`.
+    Uniform {
+        bound: f32,
+    },
+    /// Normal with mean 0.
+    Normal {
+        deviation: f32,
+    },
+}
+
+/// A value that lives from step to step.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub name: String,
+    pub kind: StateKind,
+    pub init: Init,
+    pub value: Value,
+}
+
+/// After a step, `state` takes the content of `value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    pub state: Value,
+    pub value: Value,
+}
+
+/// A result that the caller reads after a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub value: Value,
+}
+
+/// A static graph with one shape a node.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: StableDiGraph<Node, ()>,
+    pub inputs: Vec<Value>,
+    pub states: Vec<State>,
+    pub outputs: Vec<Output>,
+    pub updates: Vec<Update>,
+}
+
+impl Graph {
+    pub fn node(&self, value: Value) -> &Node {
+        &self.nodes[value.0]
+    }
+
+    pub fn shape(&self, value: Value) -> &Shape {
+        &self.node(value).shape
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.node_count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.nodes.node_count() == 0
+    }
+
+    /// All values in the order of their making, which is a topological order.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = Value> + '_ {
+        self.nodes.node_indices().map(Value)
+    }
+
+    /// The values that read `value`, each once, in order.
+    pub fn users(&self, value: Value) -> BTreeSet<Value> {
+        self.nodes.neighbors_directed(value.0, Direction::Outgoing).map(Value).collect()
+    }
+
+    pub fn find_input(&self, name: &str) -> Option<Value> {
+        self.inputs.iter().copied().find(|&value| self.node(value).name.as_deref() == Some(name))
+    }
+
+    pub fn find_output(&self, name: &str) -> Option<Value> {
+        self.outputs.iter().find(|output| output.name == name).map(|output| output.value)
+    }
+
+    pub fn find_state(&self, name: &str) -> Option<&State> {
+        self.states.iter().find(|state| state.name == name)
+    }
+
+    pub(crate) fn insert(&mut self, node: Node) -> Value {
+        let inputs = node.inputs.clone();
+        let value = Value(self.nodes.add_node(node));
+        for input in inputs {
+            self.nodes.add_edge(input.0, value.0, ());
+        }
+        value
+    }
+
+    /// Values that an output or an update reads.
+    pub fn roots(&self) -> BTreeSet<Value> {
+        let outputs = self.outputs.iter().map(|output| output.value);
+        outputs.chain(self.updates.iter().map(|update| update.value)).collect()
+    }
+}

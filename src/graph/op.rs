@@ -1,0 +1,87 @@
+//! What an op is: a unit of computation with its shape rule, its gradient as further nodes, its cost and a
+//! reference evaluation. Ops are stateless statics; what varies between two nodes is in their attributes.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::graph::builder::Builder;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// What one evaluation of a node takes. A fused multiply-add counts as two operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub flops: u64,
+    /// Bytes read and written, each operand once.
+    pub bytes: u64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.flops = self.flops.saturating_add(other.flops);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+/// A node seen from its gradient rule.
+pub struct Backward<'a> {
+    pub attrs: &'a Attrs,
+    pub inputs: &'a [Value],
+    pub output: Value,
+    /// The gradient of the loss with respect to `output`; has its shape.
+    pub grad: Value,
+}
+
+pub trait Op: Sync {
+    /// The name in printed graphs; unique.
+    fn name(&self) -> &'static str;
+
+    /// The output's shape, or why these inputs are refused.
+    fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault>;
+
+    /// The gradient with respect to each input, as nodes; `None` where none flows.
+    fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault>;
+
+    /// What one evaluation takes; by default one operation an output element.
+    fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
+        let _ = attrs;
+        elementwise_cost(1, inputs, output)
+    }
+
+    /// The reference: composed of candle's operations, on any device, slow and plain.
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault>;
+
+    /// Whether the output is the first input's memory under another shape.
+    fn is_view(&self) -> bool {
+        false
+    }
+
+    /// Whether element `i` of the output reads only element `i` of the inputs of the output's shape, so that
+    /// it may be written over one of them.
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+}
+
+/// The cost of an op with `flops` operations an output element.
+pub fn elementwise_cost(flops: u64, inputs: &[&Shape], output: &Shape) -> Cost {
+    let elements = |shape: &Shape| shape.elements() as u64;
+    let moved: u64 = inputs.iter().map(|shape| elements(shape)).sum::<u64>() + elements(output);
+    Cost { flops: flops.saturating_mul(elements(output)), bytes: moved.saturating_mul(4) }
+}
+
+impl fmt::Debug for dyn Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Ops are statics with unique names, so the name is the identity.
+impl PartialEq for dyn Op {
+    fn eq(&self, other: &dyn Op) -> bool {
+        self.name() == other.name()
+    }
+}

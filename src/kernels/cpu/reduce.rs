@@ -1,0 +1,63 @@
+//! Sums and means over axes, and their adjoint, repetition.
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::kernels::cpu::Prepared;
+use crate::kernels::cpu::strides::Strides;
+use crate::shape::Shape;
+
+pub fn sum(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    reduce(inputs[0], output, 1.0)
+}
+
+pub fn mean(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    reduce(inputs[0], output, output.elements() as f32 / inputs[0].elements() as f32)
+}
+
+fn reduce(input: &Shape, output: &Shape, factor: f32) -> Result<Prepared, Fault> {
+    let strides = strides(input, output)?;
+    let (row, step) = (strides.row(), strides.row_step(0));
+    Prepared::new(move |inputs, output| {
+        output.fill(0.0);
+        strides.each_row(|i, [at]| {
+            let numbers = &inputs[0][i * row..][..row];
+            match step {
+                0 => output[at] += row_sum(numbers),
+                _ => output[at..][..row].iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number),
+            }
+        });
+        if factor != 1.0 {
+            output.iter_mut().for_each(|sum| *sum *= factor);
+        }
+    })
+}
+
+pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let strides = strides(output, inputs[0])?;
+    let (row, step) = (strides.row(), strides.row_step(0));
+    Prepared::new(move |inputs, output| {
+        strides.each_row(|i, [at]| {
+            let out = &mut output[i * row..][..row];
+            match step {
+                0 => out.fill(inputs[0][at]),
+                _ => out.copy_from_slice(&inputs[0][at..][..row]),
+            }
+        });
+    })
+}
+
+fn strides(large: &Shape, small: &Shape) -> Result<Strides<1>, Fault> {
+    Strides::new(large, [small])
+        .ok_or_else(|| Fault::internal(format!("too many axes between {large} and {small}")))
+}
+
+/// The sum of a row in eight interleaved lanes, which the compiler can vectorise; the order is fixed.
+pub fn row_sum(numbers: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let chunks = numbers.chunks_exact(8);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, number)| *lane += number);
+    }
+    lanes.iter().sum::<f32>() + rest
+}

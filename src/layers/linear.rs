@@ -1,0 +1,84 @@
+//! `linear`: every output a weighted sum of all inputs.
+
+use crate::diag::{Fault, Remedy, codes};
+use crate::graph::{Init, Value};
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, Parameter};
+use crate::ops::matmul::{self, MATMUL};
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct Linear;
+
+static SPEC: Spec = Spec {
+    name: "linear",
+    summary: "every output a weighted sum of all inputs",
+    docs: "`F` features become `FEATURES`: `y = W x + b`. The input must be flat; its size is inferred. Weights and \
+           bias begin uniform in ±1/sqrt(F), as in PyTorch.",
+    params: &[
+        positional("features", Kind::Count, Preset::Required, "the number of outputs"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number an output"),
+        keyword("in", Kind::Count, Preset::Absent, "asserts the number of inputs"),
+    ],
+    example: "flatten -> linear 10",
+    elsewhere: &[
+        "Dense",
+        "dense",
+        "Linear",
+        "InnerProduct",
+        "connected",
+        "fully_connected",
+        "fc",
+        "nn.Linear",
+    ],
+};
+
+impl Layer for Linear {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        let features = args.whole("features")?;
+        let output = Shape::from([features]);
+        let &[arriving] = input.dims() else {
+            let flat = input.elements();
+            let dims: Vec<String> = input.dims().iter().map(usize::to_string).collect();
+            let mut fault = Fault::new(
+                codes::WRONG_RANK,
+                format!("`linear` needs a flat vector, but an image of {input} arrives"),
+            )
+            .label(format!("{input} arrives"))
+            .note(format!("flat it is {} = {flat} features", dims.join("·")))
+            .remedy(Remedy::Before("flatten".to_owned()))
+            .assume(output);
+            if args.has("in") && args.whole("in")? != flat {
+                fault = fault.note(format!("and `in` says {}, not {flat}", args.whole("in")?));
+            }
+            return Err(fault);
+        };
+        if args.has("in") && args.whole("in")? != arriving {
+            return Err(Fault::new(
+                codes::FEATURES,
+                format!("`linear` expects {} input features, but {arriving} arrive", args.whole("in")?),
+            )
+            .at("in")
+            .label(format!("{arriving} features arrive"))
+            .set("in", arriving)
+            .remedy(Remedy::Unset { name: "in" })
+            .assume(output));
+        }
+        let init = Init::Uniform { bound: 1.0 / (arriving as f32).sqrt() };
+        let mut parameters = vec![Parameter::trained("weight", [features, arriving], init)];
+        if args.bool("bias")? {
+            parameters.push(Parameter::trained("bias", [features], init));
+        }
+        Ok(Inferred { output, parameters, ..Inferred::default() })
+    }
+
+    fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let weight = lowering.parameter("weight")?;
+        let value = lowering.apply(&MATMUL, matmul::attrs(0, 1), &[input, weight])?;
+        lowering.add_bias(value)
+    }
+}

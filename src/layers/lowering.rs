@@ -1,0 +1,86 @@
+//! What a layer sees while it is lowered: the graph under construction, its own parameters, and whether the
+//! graph is for training or for inference.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::graph::builder::Builder;
+use crate::graph::op::Op;
+use crate::ops::binary::ADD;
+use crate::ops::reshape::RESHAPE;
+use crate::shape::Shape;
+use crate::tensor::random;
+
+/// What the graph is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Dropout drops, batch norm takes the batch's statistics. `seed` is the run's.
+    Train {
+        seed: u64,
+    },
+    Infer,
+}
+
+pub struct Lowering<'a> {
+    pub builder: &'a mut Builder,
+    pub mode: Mode,
+    /// The layer's unique name, for example `conv2d_1`.
+    pub name: &'a str,
+    /// The layer's parameters, in the order of `Inferred::parameters`.
+    pub parameters: Vec<(&'static str, Value)>,
+    /// The scalar input that holds the number of the step; made on first use.
+    pub step: &'a mut Option<Value>,
+}
+
+/// The name of the input that holds the number of the step.
+pub const STEP: &str = "step";
+
+impl Lowering<'_> {
+    pub fn apply(&mut self, op: &'static dyn Op, attrs: Attrs, inputs: &[Value]) -> Result<Value, Fault> {
+        self.builder.apply(op, attrs, inputs)
+    }
+
+    pub fn shape(&self, value: Value) -> Shape {
+        self.builder.shape(value).clone()
+    }
+
+    pub fn find_parameter(&self, name: &str) -> Option<Value> {
+        self.parameters.iter().find(|(own, _)| *own == name).map(|(_, value)| *value)
+    }
+
+    /// The layer's parameter `name`, which it must have declared.
+    pub fn parameter(&self, name: &str) -> Result<Value, Fault> {
+        self.find_parameter(name).ok_or_else(|| Fault::internal(format!("`{}` has no `{name}`", self.name)))
+    }
+
+    pub fn step(&mut self) -> Value {
+        *self.step.get_or_insert_with(|| self.builder.input(STEP, &Shape::default()))
+    }
+
+    /// The number that names this layer's stream of random numbers.
+    pub fn stream(&self) -> i64 {
+        i64::from(random::stream(self.name))
+    }
+
+    pub fn reshape(&mut self, value: Value, shape: &Shape) -> Result<Value, Fault> {
+        self.apply(&RESHAPE, Attrs::new().ints("shape", shape.dims()), &[value])
+    }
+
+    /// A value of one number a channel, shaped to align with axis 1 of `beside`.
+    pub fn per_channel(&mut self, value: Value, beside: Value) -> Result<Value, Fault> {
+        let (channels, rank) = (self.shape(value).elements(), self.shape(beside).rank());
+        let dims = (0..rank).map(|axis| if axis == 1 { channels } else { 1 }).collect();
+        self.reshape(value, &Shape(dims))
+    }
+
+    /// Adds the parameter `bias` along axis 1, where the layer has one.
+    pub fn add_bias(&mut self, value: Value) -> Result<Value, Fault> {
+        match self.find_parameter("bias") {
+            Some(bias) => {
+                let bias = self.per_channel(bias, value)?;
+                self.apply(&ADD, Attrs::new(), &[value, bias])
+            }
+            None => Ok(value),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What users write in a model: one layer a file, with its words, documentation, shape rule, parameters and
+//! lowering to ops. Adding one is a file and its line in [`LAYERS`].
+
+pub mod activation;
+pub mod avg_pool2d;
+pub mod batch_norm;
+pub mod conv2d;
+pub mod dropout;
+pub mod flatten;
+pub mod global_avg_pool;
+pub mod identity;
+pub mod linear;
+pub mod lowering;
+pub mod max_pool2d;
+pub mod reshape;
+pub mod scale;
+pub mod softmax;
+pub mod windowed;
+
+use crate::diag::{Fault, codes};
+use crate::graph::{Init, StateKind, Value};
+use crate::layers::lowering::Lowering;
+use crate::shape::Shape;
+use crate::spec::{Args, Spec};
+
+/// Every layer, in the order of the reference.
+pub static LAYERS: &[&dyn Layer] = &[
+    &conv2d::Conv2d,
+    &linear::Linear,
+    &max_pool2d::MaxPool2d,
+    &avg_pool2d::AvgPool2d,
+    &global_avg_pool::GlobalAvgPool,
+    &batch_norm::BatchNorm,
+    &activation::RELU,
+    &activation::LEAKY_RELU,
+    &activation::TANH,
+    &activation::SIGMOID,
+    &activation::GELU,
+    &softmax::Softmax,
+    &dropout::Dropout,
+    &flatten::Flatten,
+    &reshape::Reshape,
+    &scale::Scale,
+    &identity::Identity,
+];
+
+/// What is known of a layer before anything runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inferred {
+    /// Without the batch axis.
+    pub output: Shape,
+    /// The arithmetic that gives the output shape; empty where there is none.
+    pub arithmetic: String,
+    pub parameters: Vec<Parameter>,
+    /// Findings that do not stop the layer from working.
+    pub warnings: Vec<Fault>,
+}
+
+impl Inferred {
+    pub fn shape(output: Shape) -> Inferred {
+        Inferred { output, ..Inferred::default() }
+    }
+}
+
+/// A value that the layer keeps from step to step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub kind: StateKind,
+    pub init: Init,
+}
+
+impl Parameter {
+    pub fn trained(name: &'static str, shape: impl Into<Shape>, init: Init) -> Parameter {
+        Parameter { name, shape: shape.into(), kind: StateKind::Parameter, init }
+    }
+
+    pub fn buffer(name: &'static str, shape: impl Into<Shape>, value: f32) -> Parameter {
+        Parameter { name, shape: shape.into(), kind: StateKind::Buffer, init: Init::Constant(value) }
+    }
+}
+
+pub trait Layer: Sync {
+    fn spec(&self) -> &'static Spec;
+
+    /// The output shape, the arithmetic behind it and the parameters; or why the input is refused.
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault>;
+
+    /// The layer as ops; the value has the shape of [`Layer::infer`] behind a batch axis.
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault>;
+}
+
+impl std::fmt::Debug for dyn Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+/// The layer of that name.
+pub fn find(name: &str) -> Option<&'static dyn Layer> {
+    LAYERS.iter().copied().find(|layer| layer.spec().name == name)
+}
+
+/// Channels, height and width of a layer's input; refuses anything else.
+pub(crate) fn image(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
+    <[usize; 3]>::try_from(input.dims()).map_err(|_| {
+        let arrives = match input.rank() {
+            1 => format!("a flat vector of {input} features"),
+            _ => format!("the shape {input}"),
+        };
+        Fault::new(
+            codes::WRONG_RANK,
+            format!("`{layer}` needs an image of channels x height x width, but {arrives} arrives"),
+        )
+        .label(format!("{input} arrives"))
+        .advise("move this layer in front of the `flatten`, `linear` or `global_avg_pool` above")
+    })
+}

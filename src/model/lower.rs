@@ -1,0 +1,55 @@
+//! Model → Graph: every layer's own lowering, called in order.
+
+use crate::diag::{Fault, codes};
+use crate::graph::Value;
+use crate::graph::builder::Builder;
+use crate::layers::lowering::{Lowering, Mode};
+use crate::model::Model;
+
+/// The name of the input that holds the batch of images.
+pub const IMAGES: &str = "images";
+
+/// A model as nodes of a graph under construction.
+pub struct Lowered {
+    pub builder: Builder,
+    /// `batch` times the model's output.
+    pub output: Value,
+    /// The input that holds the number of the step, where a layer wanted it.
+    pub step: Option<Value>,
+}
+
+/// Lowers a model without errors for a batch of images. Parameters become states called `layer.parameter`.
+pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> {
+    let input = model.input.as_ref().ok_or_else(|| Fault::internal("a model without input is lowered"))?;
+    let mut builder = Builder::new();
+    let mut value = builder.input(IMAGES, &input.batched(batch));
+    let mut step = None;
+    for (i, instance) in model.layers.iter().enumerate() {
+        let inferred = instance
+            .inferred
+            .as_ref()
+            .ok_or_else(|| Fault::internal(format!("`{}` is lowered with a fault in it", instance.name)))?;
+        builder.origin = Some(i as u32);
+        let mut parameters = Vec::with_capacity(inferred.parameters.len());
+        for p in &inferred.parameters {
+            let name = format!("{}.{}", instance.name, p.name);
+            parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init)?));
+        }
+        let mut lowering =
+            Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
+        value = instance.layer.lower(&instance.args, value, &mut lowering)?;
+        let expected = inferred.output.batched(batch);
+        if *builder.shape(value) != expected {
+            return Err(Fault::new(
+                codes::INTERNAL,
+                format!(
+                    "internal error: `{}` was lowered to {}, not {expected}",
+                    instance.name,
+                    builder.shape(value)
+                ),
+            ));
+        }
+    }
+    builder.origin = None;
+    Ok(Lowered { builder, output: value, step })
+}

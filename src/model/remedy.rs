@@ -1,0 +1,84 @@
+//! A fault without a place → a diagnostic on its statement, with remedies turned into edits of the text.
+
+use crate::diag::{Diagnostic, Fault, Fix, Remedy};
+use crate::source::Span;
+use crate::spec::Args;
+use crate::syntax::ast::{Argument, Chain, Statement};
+
+/// Puts `fault` on link number `link` of a chain.
+pub fn locate(fault: &Fault, args: &Args, chain: &Chain, link: usize) -> Diagnostic {
+    let statement = &chain.links[link].statement;
+    let argument = fault.argument.and_then(|name| argument_span(statement, args, name));
+    let span = argument.unwrap_or(statement.head());
+    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
+    d.severity = fault.severity;
+    d.notes.clone_from(&fault.notes);
+    if argument.is_some() {
+        d = d.related(statement.word.span, "");
+        d.related.retain(|label| !label.text.is_empty());
+    }
+    d.fixes = fault.remedies.iter().map(|remedy| fix(remedy, args, chain, link)).collect();
+    d
+}
+
+/// The whole of `name=value`, or the value where it was given by its place.
+fn argument_span(statement: &Statement, args: &Args, name: &str) -> Option<Span> {
+    let value = args.span(name)?;
+    let holds = |argument: &&Argument| {
+        let span = argument.span();
+        span.start <= value.start && value.end <= span.end
+    };
+    statement.arguments.iter().find(holds).map(Argument::span)
+}
+
+fn fix(remedy: &Remedy, args: &Args, chain: &Chain, link: usize) -> Fix {
+    let statement = &chain.links[link].statement;
+    match remedy {
+        Remedy::Set { name, value } => match args.span(name) {
+            Some(span) => Fix { title: format!("`{name}={value}`"), edits: vec![(span, value.clone())] },
+            None => Fix {
+                title: format!("`{name}={value}`"),
+                edits: vec![(statement.head().after(), format!(" {name}={value}"))],
+            },
+        },
+        Remedy::Unset { name } => {
+            let span = argument_span(statement, args, name);
+            // With the blank in front of it.
+            let edits =
+                span.map(|span| (Span { start: span.start.saturating_sub(1), ..span }, String::new()));
+            Fix { title: format!("leave `{name}` out"), edits: edits.into_iter().collect() }
+        }
+        Remedy::Before(text) => {
+            let start = statement.word.span;
+            let at = Span { end: start.start, ..start };
+            Fix { title: format!("put `{text}` in front"), edits: vec![(at, format!("{text} -> "))] }
+        }
+        Remedy::After(text) => Fix {
+            title: format!("put `{text}` behind it"),
+            edits: vec![(statement.head().after(), format!(" -> {text}"))],
+        },
+        Remedy::Remove => {
+            let own = statement.head();
+            let span = if link > 0 {
+                Span { start: end_of(chain, link - 1), ..own }
+            } else if let Some(next) = chain.links.get(1) {
+                Span { end: next.statement.span.start, ..own }
+            } else {
+                own
+            };
+            Fix {
+                title: format!("leave this `{}` out", statement.word.text),
+                edits: vec![(span, String::new())],
+            }
+        }
+        Remedy::Advice(text) => Fix { title: text.clone(), edits: Vec::new() },
+    }
+}
+
+/// Where a link ends, its assertion and name included.
+fn end_of(chain: &Chain, link: usize) -> u32 {
+    let link = &chain.links[link];
+    let alias = link.alias.as_ref().map_or(0, |alias| alias.span.end);
+    let assertion = link.assertion.as_ref().map_or(0, |shape| shape.span.end);
+    link.statement.span.end.max(alias).max(assertion)
+}

@@ -1,0 +1,109 @@
+//! Functions of one number, applied to every element. A function states itself and its derivative; the op, its
+//! gradient op and both reference evaluations follow from that.
+
+pub mod gelu;
+pub mod leaky_relu;
+pub mod log;
+pub mod relu;
+pub mod sigmoid;
+pub mod sqrt;
+pub mod square;
+pub mod tanh;
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::graph::builder::Builder;
+use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::ops::{arity, same};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// A differentiable function of one number with one parameter, `alpha` (an attribute; 0 where it has none).
+pub trait Function: Sync {
+    fn name(&self) -> &'static str;
+
+    fn grad_name(&self) -> &'static str;
+
+    /// The gradient op of this function.
+    fn grad_op(&self) -> &'static dyn Op;
+
+    /// Whether the derivative is stated in terms of the result rather than of the argument.
+    fn of_result(&self) -> bool;
+
+    fn value(&self, x: f32, alpha: f32) -> f32;
+
+    /// The derivative at an argument, or at a result, as [`Function::of_result`] says.
+    fn derivative(&self, at: f32, alpha: f32) -> f32;
+
+    fn eval(&self, x: &Tensor, alpha: f64) -> Result<Tensor, Fault>;
+
+    fn eval_derivative(&self, at: &Tensor, alpha: f64) -> Result<Tensor, Fault>;
+
+    /// Operations an element.
+    fn flops(&self) -> u64;
+}
+
+/// The op that applies a function.
+pub struct Unary(pub &'static dyn Function);
+
+impl Op for Unary {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+        arity::<1>(self.name(), inputs).map(|[x]| x.clone())
+    }
+
+    fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
+        let at = if self.0.of_result() { node.output } else { node.inputs[0] };
+        let grad = builder.apply(self.0.grad_op(), node.attrs.clone(), &[at, node.grad])?;
+        Ok(vec![Some(grad)])
+    }
+
+    fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
+        elementwise_cost(self.0.flops(), inputs, output)
+    }
+
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
+        self.0.eval(&inputs[0], f64::from(attrs.get_float("alpha")))
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+}
+
+/// The op that multiplies a gradient by a function's derivative: inputs are the argument (or the result) and
+/// the gradient.
+pub struct UnaryGrad(pub &'static dyn Function);
+
+impl Op for UnaryGrad {
+    fn name(&self) -> &'static str {
+        self.0.grad_name()
+    }
+
+    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+        let [at, grad] = arity(self.name(), inputs)?;
+        same(self.name(), at, grad)?;
+        Ok(at.clone())
+    }
+
+    fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
+        Err(Fault::internal(format!("`{}` is not differentiated again", self.name())))
+    }
+
+    fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
+        elementwise_cost(self.0.flops() + 1, inputs, output)
+    }
+
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
+        let derivative = self.0.eval_derivative(&inputs[0], f64::from(attrs.get_float("alpha")))?;
+        Ok((derivative * &inputs[1])?)
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,122 @@
+//! The CPU: one arena in one candle storage; a step is one in-place operation on it.
+
+use std::ops::Range;
+
+use crate::diag::Fault;
+use crate::graph::{Graph, Value};
+use crate::kernels::cpu::arena;
+use crate::plan::layout::Layout;
+use crate::plan::{Plan, Step, plan};
+use crate::run::Runtime;
+use crate::shape::Shape;
+use crate::tensor::{self, Device, Memory, Tensor};
+
+pub struct Cpu {
+    memory: Memory,
+    layout: Layout,
+    plans: Vec<Plan>,
+}
+
+impl Cpu {
+    pub fn new(graphs: Vec<Graph>, layout: Layout) -> Result<Cpu, Fault> {
+        let plans = graphs.into_iter().map(|graph| plan(graph, &layout)).collect::<Result<Vec<Plan>, _>>()?;
+        let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
+        let memory = Memory::new(layout.len() + transient)?;
+        memory.with(|numbers| {
+            layout.constants().for_each(|(number, range)| numbers[range].fill(number));
+            Ok(())
+        })?;
+        Ok(Cpu { memory, layout, plans })
+    }
+
+    fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
+        let kept = self.layout.state(name);
+        kept.map(|kept| kept.range.clone())
+            .ok_or_else(|| Fault::internal(format!("there is no state `{name}`")))
+    }
+}
+
+impl Runtime for Cpu {
+    fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
+        let range = self.plans[graph].places[&value].clone();
+        self.memory.with(|numbers| {
+            fill(&mut numbers[range]);
+            Ok(())
+        })
+    }
+
+    fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault> {
+        let range = self.plans[graph].places[&value].clone();
+        self.memory.with(|numbers| {
+            take(&numbers[range]);
+            Ok(())
+        })
+    }
+
+    fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault> {
+        let range = self.place(name)?;
+        if range.len() != numbers.len() {
+            return Err(Fault::internal(format!(
+                "`{name}` has {} numbers, not {}",
+                range.len(),
+                numbers.len()
+            )));
+        }
+        self.memory.with(|memory| {
+            memory[range].copy_from_slice(numbers);
+            Ok(())
+        })
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        let range = self.place(name)?;
+        self.memory.with(|numbers| Ok(numbers[range].to_vec()))
+    }
+
+    fn step(&mut self, graph: usize) -> Result<(), Fault> {
+        let plan = &self.plans[graph];
+        self.memory.with(|numbers| {
+            for step in &plan.steps {
+                run(plan, step, numbers)?;
+            }
+            for (from, to) in &plan.copies {
+                numbers.copy_within(from.clone(), to.start);
+            }
+            Ok(())
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        self.memory.len() * size_of::<f32>()
+    }
+}
+
+fn run(plan: &Plan, step: &Step, numbers: &mut [f32]) -> Result<(), Fault> {
+    arena::borrow(
+        numbers,
+        &step.inputs,
+        step.output.clone(),
+        step.scratch.clone(),
+        |inputs, output, scratch| match &step.kernel {
+            Some(kernel) => {
+                kernel(inputs, output, scratch);
+                Ok(())
+            }
+            None => evaluate(plan, step, inputs, output),
+        },
+    )?
+}
+
+/// The op's reference evaluation, for an op without a kernel.
+fn evaluate(plan: &Plan, step: &Step, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Fault> {
+    let node = plan.graph.node(step.value);
+    let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| plan.graph.shape(input)).collect();
+    let tensors: Vec<Tensor> = inputs
+        .iter()
+        .zip(shapes)
+        .map(|(numbers, shape)| tensor::from_slice(numbers, shape, &Device::Cpu))
+        .collect::<Result<_, _>>()?;
+    let result = tensor::to_vec(&node.op.eval(&node.attrs, &tensors, &node.shape)?)?;
+    output.copy_from_slice(&result);
+    Ok(())
+}

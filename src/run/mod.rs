@@ -1,0 +1,145 @@
+//! Plans + a device → a session that steps. A session holds several graphs over the same states: training,
+//! evaluation, one for each batch size.
+//!
+//! On the CPU the whole step is one in-place operation on one candle storage, the arena, and runs own kernels.
+//! On other devices the reference evaluations run on candle tensors.
+
+mod cpu;
+mod reference;
+
+use crate::diag::Fault;
+use crate::graph::{Graph, Init, StateKind, Value};
+use crate::plan::layout::Layout;
+use crate::shape::Shape;
+use crate::tensor::Device;
+use crate::tensor::random::Random;
+
+/// Where a session runs.
+pub enum Target {
+    /// Own kernels on planned memory.
+    Cpu,
+    /// candle's operations, node by node.
+    Reference(Device),
+}
+
+/// What a device must be able to do.
+trait Runtime {
+    fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault>;
+    fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault>;
+    fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault>;
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+    fn step(&mut self, graph: usize) -> Result<(), Fault>;
+    fn bytes(&self) -> usize;
+}
+
+/// A state as the session keeps it.
+#[derive(Clone, Debug)]
+pub struct StateInfo {
+    pub name: String,
+    pub kind: StateKind,
+    pub shape: Shape,
+    pub init: Init,
+}
+
+pub struct Session {
+    runtime: Box<dyn Runtime>,
+    graphs: Vec<Interface>,
+    states: Vec<StateInfo>,
+}
+
+/// The named ends of a graph.
+struct Interface {
+    inputs: Vec<(String, Value)>,
+    outputs: Vec<(String, Value)>,
+}
+
+impl Session {
+    /// Plans the graphs and fills the states from `seed`.
+    pub fn new(graphs: Vec<Graph>, target: Target, seed: u64) -> Result<Session, Fault> {
+        let layout = Layout::new(&graphs)?;
+        let mut states = Vec::new();
+        for kept in layout.states() {
+            let shape =
+                graphs.iter().find_map(|g| g.find_state(&kept.state.name).map(|s| g.shape(s.value).clone()));
+            let shape = shape.ok_or_else(|| Fault::internal("a state of no graph"))?;
+            let state = &kept.state;
+            states.push(StateInfo { name: state.name.clone(), kind: state.kind, shape, init: state.init });
+        }
+        let interfaces = graphs.iter().map(interface).collect();
+        let runtime: Box<dyn Runtime> = match target {
+            Target::Cpu => Box::new(cpu::Cpu::new(graphs, layout)?),
+            Target::Reference(device) => Box::new(reference::Reference::new(graphs, device)?),
+        };
+        let mut session = Session { runtime, graphs: interfaces, states };
+        session.initialize(seed)?;
+        Ok(session)
+    }
+
+    /// Gives every state its initial value; a random one depends on the seed and the state's name alone.
+    pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
+        for state in self.states.clone() {
+            let mut random = Random::new(seed, &state.name, 0);
+            let numbers: Vec<f32> = (0..state.shape.elements())
+                .map(|_| match state.init {
+                    Init::Constant(number) => number,
+                    Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
+                    Init::Normal { deviation } => random.normal() * deviation,
+                })
+                .collect();
+            self.runtime.write_state(&state.name, &numbers)?;
+        }
+        Ok(())
+    }
+
+    pub fn states(&self) -> &[StateInfo] {
+        &self.states
+    }
+
+    /// Fills the input `name` of graph number `graph`; an input that the graph does not have is passed over.
+    pub fn write(&mut self, graph: usize, name: &str, mut fill: impl FnMut(&mut [f32])) -> Result<(), Fault> {
+        match find(&self.graphs[graph].inputs, name) {
+            Some(value) => self.runtime.write(graph, value, &mut fill),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the output `name` of graph number `graph` as it was after its last step.
+    pub fn read(&self, graph: usize, name: &str) -> Result<Vec<f32>, Fault> {
+        let value = find(&self.graphs[graph].outputs, name)
+            .ok_or_else(|| Fault::internal(format!("the graph has no output `{name}`")))?;
+        let mut numbers = Vec::new();
+        self.runtime.read(graph, value, &mut |read| numbers.extend_from_slice(read))?;
+        Ok(numbers)
+    }
+
+    pub fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        self.runtime.read_state(name)
+    }
+
+    /// Sets a state; the count of numbers must be the state's.
+    pub fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault> {
+        self.runtime.write_state(name, numbers)
+    }
+
+    /// Runs graph number `graph` once: from its inputs and states to its outputs and new states.
+    pub fn step(&mut self, graph: usize) -> Result<(), Fault> {
+        self.runtime.step(graph)
+    }
+
+    /// Bytes that the session holds for states and values.
+    pub fn bytes(&self) -> usize {
+        self.runtime.bytes()
+    }
+}
+
+fn interface(graph: &Graph) -> Interface {
+    let name = |&value: &Value| (graph.node(value).name.clone().unwrap_or_default(), value);
+    Interface {
+        inputs: graph.inputs.iter().map(name).collect(),
+        outputs: graph.outputs.iter().map(|output| (output.name.clone(), output.value)).collect(),
+    }
+}
+
+fn find(ends: &[(String, Value)], name: &str) -> Option<Value> {
+    ends.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+}

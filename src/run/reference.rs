@@ -1,0 +1,95 @@
+//! Any candle device: nodes are evaluated one by one with candle's own operations. Slow and plain; the measure
+//! for kernels and passes.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Fault;
+use crate::graph::op::Op;
+use crate::graph::{Graph, Value, leaf};
+use crate::run::Runtime;
+use crate::shape::Shape;
+use crate::tensor::{self, Device, Tensor};
+
+pub struct Reference {
+    device: Device,
+    graphs: Vec<Graph>,
+    states: BTreeMap<String, Tensor>,
+    inputs: BTreeMap<(usize, Value), Tensor>,
+    outputs: BTreeMap<(usize, Value), Tensor>,
+}
+
+impl Reference {
+    pub fn new(graphs: Vec<Graph>, device: Device) -> Result<Reference, Fault> {
+        let mut states = BTreeMap::new();
+        for graph in &graphs {
+            for state in &graph.states {
+                let zeros = Tensor::zeros(graph.shape(state.value).dims(), tensor::DType::F32, &device)?;
+                states.insert(state.name.clone(), zeros);
+            }
+        }
+        Ok(Reference { device, graphs, states, inputs: BTreeMap::new(), outputs: BTreeMap::new() })
+    }
+
+    fn state(&self, name: &str) -> Result<&Tensor, Fault> {
+        self.states.get(name).ok_or_else(|| Fault::internal(format!("there is no state `{name}`")))
+    }
+}
+
+impl Runtime for Reference {
+    fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
+        let shape = self.graphs[graph].shape(value);
+        let mut numbers = vec![0.0; shape.elements()];
+        fill(&mut numbers);
+        self.inputs.insert((graph, value), tensor::from_slice(&numbers, shape, &self.device)?);
+        Ok(())
+    }
+
+    fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault> {
+        let tensor =
+            self.outputs.get(&(graph, value)).ok_or_else(|| Fault::internal("read before the first step"))?;
+        take(&tensor::to_vec(tensor)?);
+        Ok(())
+    }
+
+    fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault> {
+        let shape = Shape::new(self.state(name)?.dims());
+        self.states.insert(name.to_owned(), tensor::from_slice(numbers, &shape, &self.device)?);
+        Ok(())
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        tensor::to_vec(self.state(name)?)
+    }
+
+    fn step(&mut self, number: usize) -> Result<(), Fault> {
+        let graph = &self.graphs[number];
+        let mut values: BTreeMap<Value, Tensor> = BTreeMap::new();
+        for value in graph.values() {
+            let node = graph.node(value);
+            let name = node.name.as_deref().unwrap_or_default();
+            let tensor = if graph.inputs.contains(&value) {
+                let input = self.inputs.get(&(number, value));
+                input.cloned().ok_or_else(|| Fault::internal(format!("input `{name}` was not written")))?
+            } else if node.op.name() == leaf::STATE.name() {
+                self.state(name)?.clone()
+            } else {
+                let inputs: Vec<Tensor> = node.inputs.iter().map(|input| values[input].clone()).collect();
+                node.op.eval(&node.attrs, &inputs, &node.shape)?.to_device(&self.device)?
+            };
+            values.insert(value, tensor);
+        }
+        for output in &graph.outputs {
+            self.outputs.insert((number, output.value), values[&output.value].clone());
+        }
+        let updates = graph.updates.iter().map(|update| {
+            (graph.node(update.state).name.clone().unwrap_or_default(), values[&update.value].clone())
+        });
+        self.states.extend(updates);
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let tensors = self.states.values().chain(self.inputs.values()).chain(self.outputs.values());
+        tensors.map(|tensor| tensor.elem_count() * size_of::<f32>()).sum()
+    }
+}

@@ -1,0 +1,584 @@
+//! Declarations of the words of the language (layers, data settings, optimizers, …) and the check of what the
+//! user wrote against them. Defaults, help, completion and error messages all come from the declaration.
+
+use std::fmt;
+
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
+use crate::shape::Shape;
+use crate::source::Span;
+use crate::syntax::ast::{Argument, Expression, Number, Operator, Unit, Value, ValueKind, Word};
+
+/// One word of the language.
+pub struct Spec {
+    pub name: &'static str,
+    /// One line, without a full stop.
+    pub summary: &'static str,
+    /// The contract: shapes, formula, source.
+    pub docs: &'static str,
+    pub params: &'static [Param],
+    /// A snippet that checks; for a layer, lines of a model body behind its `input`.
+    pub example: &'static str,
+    /// What other tools call it; not accepted, but answered with the right word.
+    pub elsewhere: &'static [&'static str],
+}
+
+pub struct Param {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Preset,
+    /// Positional parameters may also be given by name.
+    pub positional: bool,
+    pub doc: &'static str,
+}
+
+/// A parameter given by its place.
+pub const fn positional(name: &'static str, kind: Kind, default: Preset, doc: &'static str) -> Param {
+    Param { name, kind, default, positional: true, doc }
+}
+
+/// A parameter given as `name=value`.
+pub const fn keyword(name: &'static str, kind: Kind, default: Preset, doc: &'static str) -> Param {
+    Param { name, kind, default, positional: false, doc }
+}
+
+/// What a parameter accepts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number of at least 1.
+    Count,
+    /// A whole number of at least 0.
+    Whole,
+    /// A number in `min..=max`.
+    Number { min: f64, max: f64 },
+    /// `3` or `3x5`: height and width, each at least 1.
+    Pair,
+    /// `1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`.
+    Padding,
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A quoted text.
+    Text,
+    /// `1x28x28`
+    Shape,
+    /// A number, or a list of them.
+    Numbers,
+    /// Any word.
+    Word,
+}
+
+/// What holds where the user wrote nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Preset {
+    Required,
+    /// Nothing: the parameter is left out.
+    Absent,
+    /// The value of another parameter.
+    Like(&'static str),
+    Count(usize),
+    Number(f64),
+    Pair(usize, usize),
+    Padding(usize),
+    Bool(bool),
+    Word(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// The output is `ceil(input / stride)`.
+    Same,
+    /// Top, bottom, left, right.
+    Sides([usize; 4]),
+}
+
+/// A checked argument.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arg {
+    Whole(usize),
+    Number(f64),
+    Pair([usize; 2]),
+    Padding(Padding),
+    Bool(bool),
+    Word(String),
+    Text(String),
+    Shape(Shape),
+    Numbers(Vec<f64>),
+}
+
+impl fmt::Display for Arg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Arg::Whole(n) => write!(f, "{n}"),
+            Arg::Number(value) => write!(f, "{}", Number { value: *value, unit: Unit::None }),
+            Arg::Pair([a, b]) if a == b => write!(f, "{a}"),
+            Arg::Pair([a, b]) => write!(f, "{a}x{b}"),
+            Arg::Padding(Padding::Same) => f.write_str("same"),
+            Arg::Padding(Padding::Sides([t, b, l, r])) if t == b && b == l && l == r => write!(f, "{t}"),
+            Arg::Padding(Padding::Sides([t, b, l, r])) if t == b && l == r => write!(f, "{t}x{l}"),
+            Arg::Padding(Padding::Sides([t, b, l, r])) => write!(f, "[{t}, {b}, {l}, {r}]"),
+            Arg::Bool(value) => write!(f, "{value}"),
+            Arg::Word(word) => f.write_str(word),
+            Arg::Text(text) => write!(f, "\"{text}\""),
+            Arg::Shape(shape) => write!(f, "{shape}"),
+            Arg::Numbers(numbers) => {
+                let shown: Vec<String> = numbers.iter().map(|n| Arg::Number(*n).to_string()).collect();
+                match shown.len() {
+                    1 => f.write_str(&shown[0]),
+                    _ => write!(f, "[{}]", shown.join(", ")),
+                }
+            }
+        }
+    }
+}
+
+/// An argument and where it was written; a default has no place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    pub name: &'static str,
+    pub arg: Arg,
+    pub span: Option<Span>,
+}
+
+/// All arguments of one statement, in the order of the declaration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Args(Vec<Given>);
+
+impl Args {
+    pub fn iter(&self) -> impl Iterator<Item = &Given> {
+        self.0.iter()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Given> {
+        self.0.iter().find(|given| given.name == name)
+    }
+
+    /// Where the user wrote the argument.
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.get(name).and_then(|given| given.span)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn wanted<T>(&self, name: &str, found: Option<T>) -> Result<T, Fault> {
+        found.ok_or_else(|| Fault::internal(format!("argument `{name}` is not declared as it is used")))
+    }
+
+    pub fn whole(&self, name: &str) -> Result<usize, Fault> {
+        let found = self.get(name).and_then(|given| match given.arg {
+            Arg::Whole(n) => Some(n),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn number(&self, name: &str) -> Result<f64, Fault> {
+        let found = self.get(name).and_then(|given| match given.arg {
+            Arg::Number(value) => Some(value),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn pair(&self, name: &str) -> Result<[usize; 2], Fault> {
+        let found = self.get(name).and_then(|given| match given.arg {
+            Arg::Pair(pair) => Some(pair),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn padding(&self, name: &str) -> Result<Padding, Fault> {
+        let found = self.get(name).and_then(|given| match given.arg {
+            Arg::Padding(padding) => Some(padding),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn bool(&self, name: &str) -> Result<bool, Fault> {
+        let found = self.get(name).and_then(|given| match given.arg {
+            Arg::Bool(value) => Some(value),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn word(&self, name: &str) -> Result<&str, Fault> {
+        let found = self.get(name).and_then(|given| match &given.arg {
+            Arg::Word(word) | Arg::Text(word) => Some(word.as_str()),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn shape(&self, name: &str) -> Result<&Shape, Fault> {
+        let found = self.get(name).and_then(|given| match &given.arg {
+            Arg::Shape(shape) => Some(shape),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn numbers(&self, name: &str) -> Result<&[f64], Fault> {
+        let found = self.get(name).and_then(|given| match &given.arg {
+            Arg::Numbers(numbers) => Some(numbers.as_slice()),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+}
+
+/// The values of names that are visible where an argument stands.
+pub trait Scope {
+    fn lookup(&self, name: &str) -> Option<ValueKind>;
+    fn names(&self) -> Vec<String>;
+}
+
+/// A scope without names.
+pub struct NoNames;
+
+impl Scope for NoNames {
+    fn lookup(&self, _name: &str) -> Option<ValueKind> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Checks the arguments of a statement called `word` against its declaration. Every fault is reported; the
+/// arguments come back only when there was none.
+pub fn resolve(
+    spec: &'static Spec,
+    word: &Word,
+    arguments: &[Argument],
+    scope: &dyn Scope,
+    diagnostics: &mut Diagnostics,
+) -> Option<Args> {
+    let before = diagnostics.len();
+    let mut given: Vec<Given> = Vec::new();
+    let mut places = spec.params.iter().filter(|param| param.positional);
+    for argument in arguments {
+        let (param, value) = match argument {
+            Argument::Value(value) => match places.next() {
+                Some(param) => (param, value),
+                None => {
+                    diagnostics.push(too_many(spec, value, diagnostics.len() == before));
+                    continue;
+                }
+            },
+            Argument::Property { key, value } => {
+                match spec.params.iter().find(|param| param.name == key.text) {
+                    Some(param) => (param, value),
+                    None => {
+                        diagnostics.push(unknown_argument(spec, key, argument.span()));
+                        continue;
+                    }
+                }
+            }
+            Argument::Relation { span, .. } => {
+                diagnostics.push(
+                    Diagnostic::error(
+                        codes::MISPLACED,
+                        *span,
+                        format!("`{}` takes no comparison", spec.name),
+                    )
+                    .label("comparisons belong in `if` and `expect`"),
+                );
+                continue;
+            }
+        };
+        if let Some(first) = given.iter().find(|g| g.name == param.name) {
+            let mut d = Diagnostic::error(
+                codes::REPEATED_ARGUMENT,
+                argument.span(),
+                format!("`{}` of `{}` is given twice", param.name, spec.name),
+            )
+            .label("given again here")
+            .replace("remove this one", argument.span(), "");
+            if let Some(span) = first.span {
+                d = d.related(span, "first given here");
+            }
+            diagnostics.push(d);
+            continue;
+        }
+        match evaluate(value, scope).and_then(|value| convert(param, spec, &value)) {
+            Ok(arg) => given.push(Given { name: param.name, arg, span: Some(value.span) }),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
+    let mut args = Args::default();
+    for param in spec.params {
+        if let Some(at) = given.iter().position(|g| g.name == param.name) {
+            args.0.push(given.swap_remove(at));
+            continue;
+        }
+        let arg = match param.default {
+            Preset::Required => {
+                diagnostics.push(missing(spec, param, word));
+                continue;
+            }
+            Preset::Absent => continue,
+            Preset::Like(other) => match args.get(other) {
+                Some(other) => other.arg.clone(),
+                None => continue,
+            },
+            Preset::Count(n) => Arg::Whole(n),
+            Preset::Number(value) => Arg::Number(value),
+            Preset::Pair(a, b) => Arg::Pair([a, b]),
+            Preset::Padding(n) => Arg::Padding(Padding::Sides([n; 4])),
+            Preset::Bool(value) => Arg::Bool(value),
+            Preset::Word(word) => Arg::Word(word.to_owned()),
+        };
+        args.0.push(Given { name: param.name, arg, span: None });
+    }
+    (diagnostics.len() == before).then_some(args)
+}
+
+/// How a statement of this spec is written: `conv2d CHANNELS KERNEL stride=1 …`.
+pub fn usage(spec: &Spec) -> String {
+    let mut out = spec.name.to_owned();
+    for param in spec.params {
+        let required = param.default == Preset::Required;
+        match (param.positional, required) {
+            (true, true) => out.push_str(&format!(" {}", param.name.to_uppercase())),
+            (true, false) => out.push_str(&format!(" [{}]", param.name.to_uppercase())),
+            (false, true) => out.push_str(&format!(" {}=…", param.name)),
+            (false, false) => out.push_str(&format!(" [{}=…]", param.name)),
+        }
+    }
+    out
+}
+
+fn too_many(spec: &Spec, value: &Value, first: bool) -> Diagnostic {
+    let n_places = spec.params.iter().filter(|param| param.positional).count();
+    let takes = match n_places {
+        0 => "no value without a name".to_owned(),
+        1 => "one value without a name".to_owned(),
+        n => format!("{n} values without a name"),
+    };
+    let d =
+        Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{}` takes {takes}", spec.name))
+            .label("one value too many")
+            .replace("remove it", value.span, "");
+    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
+}
+
+fn unknown_argument(spec: &Spec, key: &Word, whole: Span) -> Diagnostic {
+    let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
+    let message = format!("`{}` has no argument `{}`", spec.name, key.text);
+    let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message);
+    match nearest(&key.text, known.iter().copied()) {
+        Some(near) => {
+            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), key.span, near)
+        }
+        None if known.is_empty() => d.label("it takes none").replace("remove it", whole, ""),
+        None => d.label(format!("it has: {}", known.join(", "))),
+    }
+}
+
+fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {
+    let message = format!("`{}` needs its `{}`: {}", spec.name, param.name, param.doc);
+    Diagnostic::error(codes::MISSING_ARGUMENT, word.span, message)
+        .label(format!("`{}` is missing", param.name))
+        .note(format!("it is written: {}", usage(spec)))
+}
+
+/// Computes expressions and replaces visible names by their values.
+pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnostic>> {
+    let kind = match &value.kind {
+        ValueKind::Word(word) => scope.lookup(word).unwrap_or_else(|| value.kind.clone()),
+        ValueKind::Sum(sum) => {
+            let number = compute(sum, scope)?;
+            if !number.is_finite() {
+                let message = "this expression has no value: it divides by 0 or is too large";
+                return Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message)));
+            }
+            ValueKind::Number(Number { value: number, unit: Unit::None })
+        }
+        ValueKind::List(values) => {
+            ValueKind::List(values.iter().map(|v| evaluate(v, scope)).collect::<Result<_, _>>()?)
+        }
+        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) | ValueKind::Call { .. } => {
+            value.kind.clone()
+        }
+    };
+    Ok(Value { kind, span: value.span })
+}
+
+fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
+    match expression {
+        Expression::Value(value) => match evaluate(value, scope)?.kind {
+            ValueKind::Number(number) => Ok(number.scaled()),
+            ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
+            ValueKind::Word(word) => {
+                let names = scope.names();
+                let d = Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    value.span,
+                    format!("nothing here is called `{word}`"),
+                );
+                Err(Box::new(match nearest(&word, names.iter().map(String::as_str)) {
+                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
+                        format!("write `{near}`"),
+                        value.span,
+                        near,
+                    ),
+                    None => d.label("not a name that is visible here"),
+                }))
+            }
+            _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),
+        },
+        Expression::Negate(inner) => Ok(-compute(inner, scope)?),
+        Expression::Binary { left, operator, right } => {
+            let (a, b) = (compute(left, scope)?, compute(right, scope)?);
+            Ok(match operator {
+                Operator::Add => a + b,
+                Operator::Subtract => a - b,
+                Operator::Multiply => a * b,
+                Operator::Divide => a / b,
+                Operator::FloorDivide => (a / b).floor(),
+                Operator::Remainder => a.rem_euclid(b),
+            })
+        }
+    }
+}
+
+/// The largest whole number that any argument may have.
+pub const MAX_COUNT: f64 = (1u64 << 31) as f64;
+
+fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
+    let bad = |expected: &str| {
+        let message = format!("`{}` of `{}` is {expected}", param.name, spec.name);
+        Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message).label(format!("not {expected}")))
+    };
+    let whole = |value: &Value, min: f64| match &value.kind {
+        ValueKind::Number(n)
+            if matches!(n.unit, Unit::None | Unit::Count(_))
+                && n.scaled().fract() == 0.0
+                && (min..=MAX_COUNT).contains(&n.scaled()) =>
+        {
+            Some(n.scaled() as usize)
+        }
+        _ => None,
+    };
+    let dims = |kind: &ValueKind| match kind {
+        ValueKind::Extent(dims) => dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let too_large = |value: &Value| match &value.kind {
+        ValueKind::Number(n) => n.scaled() > MAX_COUNT && n.scaled().fract() == 0.0,
+        _ => false,
+    };
+    if too_large(value) && matches!(param.kind, Kind::Count | Kind::Whole | Kind::Pair | Kind::Padding) {
+        return Err(bad(&format!("at most {MAX_COUNT}")));
+    }
+    match param.kind {
+        Kind::Count => whole(value, 1.0).map(Arg::Whole).ok_or_else(|| bad("a whole number of at least 1")),
+        Kind::Whole => whole(value, 0.0).map(Arg::Whole).ok_or_else(|| bad("a whole number of at least 0")),
+        Kind::Number { min, max } => match &value.kind {
+            ValueKind::Number(n) if (min..=max).contains(&n.scaled()) => Ok(Arg::Number(n.scaled())),
+            ValueKind::Number(_) if max == f64::MAX => Err(bad(&format!("at least {min}"))),
+            ValueKind::Number(_) => Err(bad(&format!("between {min} and {max}"))),
+            _ => Err(bad("a number")),
+        },
+        Kind::Pair => {
+            if let Some(n) = whole(value, 1.0) {
+                return Ok(Arg::Pair([n, n]));
+            }
+            match dims(&value.kind).as_deref() {
+                Some(&[a, b]) if a >= 1 && b >= 1 && a.max(b) as f64 <= MAX_COUNT => Ok(Arg::Pair([a, b])),
+                _ => Err(bad("a size such as `3` or `3x5` (height x width)")),
+            }
+        }
+        Kind::Padding => {
+            if let Some(n) = whole(value, 0.0) {
+                return Ok(Arg::Padding(Padding::Sides([n; 4])));
+            }
+            let expected = "a padding: `1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`";
+            match &value.kind {
+                ValueKind::Word(word) if word == "same" => Ok(Arg::Padding(Padding::Same)),
+                ValueKind::Word(word) if word == "valid" => Ok(Arg::Padding(Padding::Sides([0; 4]))),
+                ValueKind::Extent(_) => match dims(&value.kind).as_deref() {
+                    Some(&[h, w]) if h.max(w) as f64 <= MAX_COUNT => {
+                        Ok(Arg::Padding(Padding::Sides([h, h, w, w])))
+                    }
+                    _ => Err(bad(expected)),
+                },
+                ValueKind::List(sides) if sides.len() == 4 => {
+                    let sides: Option<Vec<usize>> = sides.iter().map(|side| whole(side, 0.0)).collect();
+                    match sides.as_deref() {
+                        Some(&[t, b, l, r]) => Ok(Arg::Padding(Padding::Sides([t, b, l, r]))),
+                        _ => Err(bad(expected)),
+                    }
+                }
+                _ => Err(bad(expected)),
+            }
+        }
+        Kind::Bool => match &value.kind {
+            ValueKind::Word(word) if word == "true" => Ok(Arg::Bool(true)),
+            ValueKind::Word(word) if word == "false" => Ok(Arg::Bool(false)),
+            _ => Err(bad("`true` or `false`")),
+        },
+        Kind::Choice(choices) => match &value.kind {
+            ValueKind::Word(word) if choices.contains(&word.as_str()) => Ok(Arg::Word(word.clone())),
+            ValueKind::Word(word) => {
+                let d = *bad(&format!("one of: {}", choices.join(", ")));
+                Err(Box::new(match nearest(word, choices.iter().copied()) {
+                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
+                        format!("write `{near}`"),
+                        value.span,
+                        near,
+                    ),
+                    None => d,
+                }))
+            }
+            _ => Err(bad(&format!("one of: {}", choices.join(", ")))),
+        },
+        Kind::Text => match &value.kind {
+            ValueKind::Text(text) => Ok(Arg::Text(text.clone())),
+            ValueKind::Word(word) => {
+                let d = *bad("a quoted text");
+                Err(Box::new(d.replace("put it in quotes", value.span, format!("\"{word}\""))))
+            }
+            _ => Err(bad("a quoted text")),
+        },
+        Kind::Shape => {
+            if let Some(n) = whole(value, 1.0) {
+                return Ok(Arg::Shape(Shape::new([n])));
+            }
+            let expected = "a shape such as `1x28x28` (channels x height x width)";
+            let shape = dims(&value.kind).map(Shape).ok_or_else(|| bad(expected))?;
+            match shape.checked_elements() {
+                None => Err(bad(&format!("a shape of at most {} elements", crate::shape::MAX_ELEMENTS))),
+                Some(0) => Err(bad("a shape whose extents are all at least 1")),
+                Some(_) => Ok(Arg::Shape(shape)),
+            }
+        }
+        Kind::Numbers => {
+            let number = |value: &Value| match &value.kind {
+                ValueKind::Number(n) => Some(n.scaled()),
+                _ => None,
+            };
+            let numbers = match &value.kind {
+                ValueKind::List(values) => values.iter().map(number).collect(),
+                _ => number(value).map(|n| vec![n]),
+            };
+            match numbers {
+                Some(numbers) if !numbers.is_empty() => Ok(Arg::Numbers(numbers)),
+                _ => Err(bad("a number or a list of numbers")),
+            }
+        }
+        Kind::Word => match &value.kind {
+            ValueKind::Word(word) => Ok(Arg::Word(word.clone())),
+            _ => Err(bad("a word")),
+        },
+    }
+}

@@ -1,0 +1,298 @@
+//! pest's pairs → tree. Every rule of the grammar has its arm here; text that fits no rule becomes a
+//! diagnostic that says what was expected.
+
+use pest::iterators::{Pair, Pairs};
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::source::{FileId, Span};
+use crate::syntax::Rule;
+use crate::syntax::ast::{
+    Argument, Block, Chain, Compare, Expression, Link, Number, Operator, Statement, Unit, Value, ValueKind,
+    Word,
+};
+
+pub struct Builder<'a> {
+    file: FileId,
+    text: &'a str,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(file: FileId, text: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
+        Builder { file, text, diagnostics }
+    }
+
+    pub fn file(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
+        pairs
+            .filter(|pair| pair.as_rule() == Rule::file)
+            .flat_map(|pair| self.entries(pair.into_inner()))
+            .collect()
+    }
+
+    fn entries(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
+        let mut chains = Vec::new();
+        for pair in pairs {
+            match pair.as_rule() {
+                Rule::chain => chains.push(self.chain(pair)),
+                Rule::junk => self.junk(&pair),
+                Rule::stray_close => {
+                    let span = self.span(&pair);
+                    self.diagnostics.push(
+                        Diagnostic::error(codes::SYNTAX, span, "this `}` closes nothing")
+                            .label("no `{` is open here")
+                            .replace("remove it", span, ""),
+                    );
+                }
+                _ => {}
+            }
+        }
+        chains
+    }
+
+    fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
+        let links =
+            pair.into_inner().filter(|p| p.as_rule() == Rule::link).filter_map(|p| self.link(p)).collect();
+        Chain { links }
+    }
+
+    fn link(&mut self, pair: Pair<'_, Rule>) -> Option<Link> {
+        let (mut statement, mut alias, mut assertion) = (None, None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::statement => statement = self.statement(part),
+                Rule::alias => {
+                    alias = part.into_inner().find(|p| p.as_rule() == Rule::name).map(|p| self.word(&p));
+                }
+                Rule::assertion => {
+                    let span = self.span(&part);
+                    let shape = part.into_inner().flat_map(Pair::into_inner).next();
+                    assertion = shape.map(|p| Value { kind: self.extent(&p), span: self.span(&p) });
+                    if assertion.is_none() {
+                        self.diagnostics.push(Diagnostic::error(
+                            codes::SYNTAX,
+                            span,
+                            "a shape is expected here",
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        statement.map(|statement| Link { statement, alias, assertion })
+    }
+
+    /// A statement or a clause: both are a word, arguments and a block.
+    fn statement(&mut self, pair: Pair<'_, Rule>) -> Option<Statement> {
+        let span = self.trimmed(&pair);
+        let (mut word, mut block) = (None, None);
+        let (mut arguments, mut clauses) = (Vec::new(), Vec::new());
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::word | Rule::name if word.is_none() => word = Some(self.word(&part)),
+                Rule::block => block = Some(self.block(part)),
+                Rule::clause => clauses.extend(self.statement(part)),
+                _ => arguments.extend(self.argument(part)),
+            }
+        }
+        let doc = self.doc_above(span.start as usize);
+        word.map(|word| Statement { word, arguments, block, clauses, doc, span })
+    }
+
+    fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
+        let span = self.span(&pair);
+        Block { chains: self.entries(pair.into_inner()), span }
+    }
+
+    fn argument(&mut self, pair: Pair<'_, Rule>) -> Option<Argument> {
+        match pair.as_rule() {
+            Rule::property => {
+                let mut parts = pair.into_inner();
+                let key = parts.next().map(|p| self.word(&p))?;
+                let value = parts.next().and_then(|p| self.value(p))?;
+                Some(Argument::Property { key, value })
+            }
+            Rule::relation => {
+                let span = self.trimmed(&pair);
+                let mut parts = pair.into_inner();
+                let compare = match parts.next()?.as_str() {
+                    "==" => Compare::Equal,
+                    "!=" => Compare::NotEqual,
+                    "<=" => Compare::LessEqual,
+                    ">=" => Compare::GreaterEqual,
+                    "<" => Compare::Less,
+                    _ => Compare::Greater,
+                };
+                let value = parts.next().and_then(|p| self.value(p))?;
+                Some(Argument::Relation { compare, value, span })
+            }
+            _ => self.value(pair).map(Argument::Value),
+        }
+    }
+
+    fn value(&mut self, pair: Pair<'_, Rule>) -> Option<Value> {
+        let span = self.trimmed(&pair);
+        let kind = match pair.as_rule() {
+            Rule::value => return pair.into_inner().next().and_then(|inner| self.value(inner)),
+            Rule::number => ValueKind::Number(self.number(&pair)),
+            Rule::extent | Rule::integer => self.extent(&pair),
+            Rule::word | Rule::name => ValueKind::Word(pair.as_str().to_owned()),
+            Rule::text => ValueKind::Text(pair.as_str().trim_matches('"').to_owned()),
+            Rule::list => ValueKind::List(pair.into_inner().filter_map(|p| self.value(p)).collect()),
+            Rule::group => ValueKind::Sum(Box::new(self.group(pair)?)),
+            Rule::call => {
+                let mut parts = pair.into_inner();
+                let name = parts.next().map(|p| self.word(&p))?;
+                let arguments =
+                    parts.flat_map(Pair::into_inner).filter_map(|p| self.argument(p)).collect::<Vec<_>>();
+                ValueKind::Call { name, arguments }
+            }
+            _ => return None,
+        };
+        Some(Value { kind, span })
+    }
+
+    fn group(&mut self, pair: Pair<'_, Rule>) -> Option<Expression> {
+        pair.into_inner().next().and_then(|sum| self.expression(sum))
+    }
+
+    fn expression(&mut self, pair: Pair<'_, Rule>) -> Option<Expression> {
+        match pair.as_rule() {
+            Rule::sum | Rule::product => {
+                let mut parts = pair.into_inner();
+                let mut left = self.expression(parts.next()?)?;
+                while let (Some(operator), Some(right)) = (parts.next(), parts.next()) {
+                    let operator = match operator.as_str() {
+                        "+" => Operator::Add,
+                        "-" => Operator::Subtract,
+                        "*" => Operator::Multiply,
+                        "//" => Operator::FloorDivide,
+                        "/" => Operator::Divide,
+                        _ => Operator::Remainder,
+                    };
+                    let right = Box::new(self.expression(right)?);
+                    left = Expression::Binary { left: Box::new(left), operator, right };
+                }
+                Some(left)
+            }
+            Rule::negation => {
+                let inner = pair.into_inner().next().and_then(|p| self.expression(p))?;
+                Some(Expression::Negate(Box::new(inner)))
+            }
+            Rule::group => self.group(pair),
+            _ => self.value(pair).map(Expression::Value),
+        }
+    }
+
+    /// `28` or `1x28x28`; an extent too large for 64 bits saturates and is refused by the shape check.
+    fn extent(&self, pair: &Pair<'_, Rule>) -> ValueKind {
+        let dims: Vec<u64> = pair.as_str().split('x').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
+        ValueKind::Extent(dims)
+    }
+
+    fn number(&self, pair: &Pair<'_, Rule>) -> Number {
+        let text = pair.as_str();
+        let suffix = pair.clone().into_inner().find(|p| p.as_rule() == Rule::unit);
+        let suffix = suffix.as_ref().map_or("", |p| p.as_str());
+        let value = text[..text.len() - suffix.len()].parse().unwrap_or(f64::NAN);
+        let unit = match suffix {
+            "%" => Unit::Percent,
+            "k" => Unit::Count(1_000),
+            "M" => Unit::Count(1_000_000),
+            "G" => Unit::Count(1_000_000_000),
+            "B" => Unit::Bytes(1),
+            "kB" => Unit::Bytes(1_000),
+            "MB" => Unit::Bytes(1_000_000),
+            "GB" => Unit::Bytes(1_000_000_000),
+            "us" => Unit::Time(1_000),
+            "ms" => Unit::Time(1_000_000),
+            "s" => Unit::Time(1_000_000_000),
+            "min" => Unit::Time(60_000_000_000),
+            "h" => Unit::Time(3_600_000_000_000),
+            _ => Unit::None,
+        };
+        Number { value, unit }
+    }
+
+    /// Text that no rule takes: say what is wrong with it, and still read the blocks inside it for errors.
+    fn junk(&mut self, pair: &Pair<'_, Rule>) {
+        let span = self.trimmed(pair);
+        let text = self.text.get(span.range()).unwrap_or_default().trim();
+        if text.is_empty() {
+            return;
+        }
+        let first_line = text.lines().next().unwrap_or_default().trim_end();
+        let shown = first_line.chars().take(40).collect::<String>();
+        let span = Span { end: span.start + first_line.len() as u32, ..span };
+        let mut d = Diagnostic::error(codes::SYNTAX, span, format!("`{shown}` is not expected here"));
+        d = match text.chars().next() {
+            Some('-') if text.starts_with("->") => d.label("a statement must follow the `->`"),
+            Some('=') => d.label("write `key=value` with a name in front of the `=`"),
+            Some(':') => d.label("an output shape such as `6x28x28` must follow the `:`"),
+            Some('"') => d.label("this string does not end on its line"),
+            Some('(' | '[') => d.label("this bracket is not closed, or holds something other than values"),
+            Some('/') if text.starts_with("//") => d.label("comments begin with `#`").replace(
+                "use `#`",
+                Span { end: span.start + 2, ..span },
+                "#",
+            ),
+            Some('{') => d.label("a block needs a word in front, such as `model Name {`"),
+            Some(c) if c.is_ascii_digit() => d.label(
+                "a statement begins with a word; a number has this form: `64`, `3x3`, `1e-3`, `70k`, `5%`",
+            ),
+            _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
+        };
+        self.diagnostics.push(d);
+        for block in pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block) {
+            self.entries(block.into_inner());
+        }
+    }
+
+    fn word(&self, pair: &Pair<'_, Rule>) -> Word {
+        Word { text: pair.as_str().to_owned(), span: self.span(pair) }
+    }
+
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        Span::new(self.file, span.start().min(self.text.len())..span.end().min(self.text.len()))
+    }
+
+    /// The span without the blanks and comments that pest reads behind a repetition.
+    fn trimmed(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = self.span(pair);
+        let mut text = self.text.get(span.range()).unwrap_or_default();
+        loop {
+            text = text.trim_end();
+            let line = text.rfind('\n').map_or(0, |at| at + 1);
+            match comment_start(&text[line..]) {
+                Some(at) => text = &text[..line + at],
+                None => break,
+            }
+        }
+        Span { end: span.start + text.len() as u32, ..span }
+    }
+
+    /// The `##` lines that end directly above the line of `at`.
+    fn doc_above(&self, at: usize) -> Option<String> {
+        let line_start = self.text[..at.min(self.text.len())].rfind('\n')?;
+        let mut lines: Vec<&str> = Vec::new();
+        for line in self.text[..line_start].rsplit('\n') {
+            let Some(doc) = line.trim().strip_prefix("##") else { break };
+            lines.push(doc.trim());
+        }
+        lines.reverse();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+/// Where a comment begins on a line: the first `#` that is not inside a string.
+fn comment_start(line: &str) -> Option<usize> {
+    let mut quoted = false;
+    for (at, c) in line.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '#' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,84 @@
+//! Brackets, counted before the grammar runs: how deep they nest (the grammar recurses), and which are left
+//! open (they are closed at the end of the text, so that the grammar reads the whole file).
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::source::{FileId, Span};
+
+/// Deeper nesting than this is refused.
+pub const MAX_NESTING: usize = 64;
+/// Longer texts than this are refused, in bytes.
+pub const MAX_TEXT: usize = 4 << 20;
+
+pub struct Guarded {
+    /// What closes the blocks that are open at the end of the text.
+    pub missing: String,
+    pub diagnostics: Diagnostics,
+}
+
+pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
+    if text.len() > MAX_TEXT {
+        let message = format!("this file has {} bytes; at most {MAX_TEXT} are read", text.len());
+        return Err(Box::new(
+            Diagnostic::error(codes::TOO_LARGE, Span::new(file, 0..0), message)
+                .advise("a `.net` or `.model` file: weights and data are named in it, not written into it"),
+        ));
+    }
+    let bytes = text.as_bytes();
+    let mut open: Vec<usize> = Vec::new();
+    let mut brackets = 0usize;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'#' => at = line_end(bytes, at),
+            b'"' => at = closing_quote(bytes, at).unwrap_or(at),
+            b'{' => open.push(at),
+            b'}' => {
+                open.pop();
+            }
+            b'(' | b'[' => brackets += 1,
+            b')' | b']' => brackets = brackets.saturating_sub(1),
+            b'\n' if !continues(bytes, at) => brackets = 0,
+            _ => {}
+        }
+        if open.len() + brackets > MAX_NESTING {
+            let message = format!("brackets nest more than {MAX_NESTING} deep here");
+            return Err(Box::new(
+                Diagnostic::error(codes::NESTING, Span::new(file, at..at + 1), message)
+                    .label("one level too many")
+                    .advise("name the inner part as a `block` and use it by its name"),
+            ));
+        }
+        at += 1;
+    }
+    let diagnostics = open
+        .iter()
+        .map(|&at| {
+            Diagnostic::error(codes::SYNTAX, Span::new(file, at..at + 1), "this `{` is never closed")
+                .label("opened here")
+                .replace(
+                    "close it at the end of the file",
+                    Span::new(file, text.len()..text.len()),
+                    if text.ends_with('\n') { "}\n" } else { "\n}\n" },
+                )
+        })
+        .collect();
+    // A newline first: the text may end in a comment.
+    let missing = if open.is_empty() { String::new() } else { format!("\n{}", "}".repeat(open.len())) };
+    Ok(Guarded { missing, diagnostics })
+}
+
+fn line_end(bytes: &[u8], from: usize) -> usize {
+    bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| from + n - 1)
+}
+
+fn closing_quote(bytes: &[u8], from: usize) -> Option<usize> {
+    let n = bytes[from + 1..].iter().position(|&b| b == b'"' || b == b'\n')?;
+    (bytes[from + 1 + n] == b'"').then_some(from + 1 + n)
+}
+
+/// Lists and parameters may go over several lines; the count of open brackets then stays.
+fn continues(bytes: &[u8], newline: usize) -> bool {
+    let before = bytes[..newline].iter().rev().find(|b| !b" \t\r".contains(b));
+    let after = bytes[newline + 1..].iter().find(|b| !b" \t\r\n".contains(b));
+    matches!(before, Some(b',' | b'(' | b'[')) || matches!(after, Some(b')' | b']'))
+}

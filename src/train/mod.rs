@@ -1,0 +1,12 @@
+//! Training: the checked `train { … }` section, the graphs it needs, the loop, its measurements and what it
+//! leaves on disk.
+
+pub mod checkpoint;
+pub mod losses;
+pub mod metrics;
+pub mod optimizers;
+pub mod program;
+pub mod schedules;
+pub mod section;
+pub mod settings;
+pub mod trainer;

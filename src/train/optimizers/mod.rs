@@ -1,0 +1,67 @@
+//! Optimizers: from a parameter and its gradient to the parameter's next value, as nodes of the training graph.
+//! One file each.
+
+pub mod adam;
+pub mod sgd;
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::graph::builder::Builder;
+use crate::graph::{Init, StateKind, Value};
+use crate::ops::binary::{ADD, Binary, MULTIPLY};
+use crate::spec::{Args, Spec};
+
+pub static OPTIMIZERS: &[&dyn Optimizer] = &[&sgd::Sgd, &adam::ADAM, &adam::ADAMW];
+
+pub trait Optimizer: Sync {
+    fn spec(&self) -> &'static Spec;
+
+    /// The numbers that change from step to step, for the learning rate `lr` and the step counted from 1.
+    /// `Rule::scalars` holds them in this order.
+    fn scalars(&self, args: &Args, lr: f64, step: u64) -> Result<Vec<(&'static str, f64)>, Fault>;
+
+    /// The parameter's next value.
+    fn update(&self, args: &Args, rule: &mut Rule<'_>) -> Result<Value, Fault>;
+}
+
+impl std::fmt::Debug for dyn Optimizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+/// One parameter's update under construction.
+pub struct Rule<'a> {
+    pub builder: &'a mut Builder,
+    pub name: &'a str,
+    pub parameter: Value,
+    pub grad: Value,
+    /// The scalar inputs, in the order of `Optimizer::scalars`.
+    pub scalars: &'a [Value],
+}
+
+impl Rule<'_> {
+    /// A state of the parameter's shape that begins at 0.
+    pub fn moment(&mut self, name: &str) -> Result<Value, Fault> {
+        let shape = self.builder.shape(self.parameter).clone();
+        let name = format!("{}.{name}", self.name);
+        self.builder.state(&name, StateKind::Moment, &shape, Init::Constant(0.0))
+    }
+
+    pub fn apply(&mut self, op: &'static Binary, a: Value, b: Value) -> Result<Value, Fault> {
+        self.builder.apply(op, Attrs::new(), &[a, b])
+    }
+
+    /// `value · factor`
+    pub fn scaled(&mut self, value: Value, factor: f64) -> Result<Value, Fault> {
+        let factor = self.builder.scalar(factor as f32);
+        self.apply(&MULTIPLY, value, factor)
+    }
+
+    /// `a · factor_a + b · factor_b`
+    pub fn blend(&mut self, a: Value, factor_a: f64, b: Value, factor_b: f64) -> Result<Value, Fault> {
+        let a = if factor_a == 1.0 { a } else { self.scaled(a, factor_a)? };
+        let b = if factor_b == 1.0 { b } else { self.scaled(b, factor_b)? };
+        self.apply(&ADD, a, b)
+    }
+}

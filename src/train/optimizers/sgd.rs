@@ -1,0 +1,60 @@
+//! `optimizer sgd`: a step against the gradient, with momentum (Polyak, 1964; Nesterov as in Sutskever et al.,
+//! 2013), in PyTorch's formulation.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::ops::binary::{MULTIPLY, SUBTRACT};
+use crate::spec::{Args, Kind, Preset, Spec, keyword};
+use crate::train::optimizers::{Optimizer, Rule};
+
+pub struct Sgd;
+
+static SPEC: Spec = Spec {
+    name: "sgd",
+    summary: "a step against the gradient, with momentum",
+    docs: "`v = momentum v + g + weight_decay w`, `w = w - lr v`; with `nesterov=true` the step is `g + momentum v`.",
+    params: &[
+        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Required, "the learning rate"),
+        keyword(
+            "momentum",
+            Kind::Number { min: 0.0, max: 0.9999 },
+            Preset::Number(0.0),
+            "how much of the last step goes on",
+        ),
+        keyword("nesterov", Kind::Bool, Preset::Bool(false), "looks ahead along the momentum"),
+        keyword(
+            "weight_decay",
+            Kind::Number { min: 0.0, max: 10.0 },
+            Preset::Number(0.0),
+            "pulls weights towards 0",
+        ),
+    ],
+    example: "optimizer sgd lr=0.01 momentum=0.9",
+    elsewhere: &["SGD", "momentum", "nesterov"],
+};
+
+impl Optimizer for Sgd {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn scalars(&self, _args: &Args, lr: f64, _step: u64) -> Result<Vec<(&'static str, f64)>, Fault> {
+        Ok(vec![("lr", lr)])
+    }
+
+    fn update(&self, args: &Args, rule: &mut Rule<'_>) -> Result<Value, Fault> {
+        let (momentum, decay) = (args.number("momentum")?, args.number("weight_decay")?);
+        let mut step = rule.grad;
+        if decay > 0.0 {
+            step = rule.blend(step, 1.0, rule.parameter, decay)?;
+        }
+        if momentum > 0.0 {
+            let velocity = rule.moment("velocity")?;
+            let next = rule.blend(velocity, momentum, step, 1.0)?;
+            rule.builder.update(velocity, next)?;
+            step = if args.bool("nesterov")? { rule.blend(step, 1.0, next, momentum)? } else { next };
+        }
+        let step = rule.apply(&MULTIPLY, step, rule.scalars[0])?;
+        rule.apply(&SUBTRACT, rule.parameter, step)
+    }
+}

@@ -1,0 +1,84 @@
+//! The static graphs of a run: one that trains (forward, loss, backward, update) and one that evaluates, each
+//! for a batch size.
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::graph::{Graph, StateKind, Value};
+use crate::layers::lowering::Mode;
+use crate::model::Model;
+use crate::model::lower::lower;
+use crate::ops::cross_entropy::TOP1_CORRECT;
+use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
+use crate::ops::reshape::RESHAPE;
+use crate::passes::{gradient, optimize};
+use crate::shape::Shape;
+use crate::train::optimizers::Rule;
+use crate::train::section::TrainSection;
+
+/// The input that holds the class of each image.
+pub const LABELS: &str = "labels";
+/// Output of a training graph: the batch's mean loss.
+pub const LOSS: &str = "loss";
+/// Output of both graphs: how many images were classified right (training), or which (evaluation).
+pub const CORRECT: &str = "correct";
+/// Output of an evaluation graph: the loss of each image.
+pub const LOSSES: &str = "losses";
+/// Output of an evaluation graph: the model's output for each image.
+pub const SCORES: &str = "scores";
+
+/// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation.
+pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
+    let lowered = lower(model, batch, Mode::Train { seed: train.seed })?;
+    let (mut builder, output) = (lowered.builder, lowered.output);
+    let labels = builder.input(LABELS, &Shape::from([batch]));
+    let losses = train.loss.what.lower(&train.loss.args, output, labels, &mut builder)?;
+    let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
+    let scalar = Attrs::new().ints("shape", []);
+    let loss = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;
+    builder.output(LOSS, loss);
+    let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
+    let correct = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[correct])?;
+    let correct = builder.apply(&RESHAPE, scalar, &[correct])?;
+    builder.output(CORRECT, correct);
+
+    let trained = builder.graph().states.iter().filter(|state| state.kind == StateKind::Parameter);
+    let parameters: Vec<(String, Value)> = trained.map(|state| (state.name.clone(), state.value)).collect();
+    let targets: Vec<Value> = parameters.iter().map(|(_, value)| *value).collect();
+    let grads = gradient::gradient(&mut builder, loss, &targets)?;
+    let optimizer = train.optimizer.what;
+    let names = optimizer.scalars(&train.optimizer.args, 0.0, 1)?;
+    let scalars: Vec<Value> = names.iter().map(|(name, _)| builder.input(name, &Shape::default())).collect();
+    for ((name, parameter), grad) in parameters.iter().zip(grads) {
+        let Some(grad) = grad else { continue };
+        let mut rule = Rule { builder: &mut builder, name, parameter: *parameter, grad, scalars: &scalars };
+        let next = optimizer.update(&train.optimizer.args, &mut rule)?;
+        builder.update(*parameter, next)?;
+    }
+    Ok(builder.finish())
+}
+
+/// Forward with each image's loss, scores and whether it is right.
+pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
+    let lowered = lower(model, batch, Mode::Infer)?;
+    let (mut builder, output) = (lowered.builder, lowered.output);
+    let labels = builder.input(LABELS, &Shape::from([batch]));
+    let losses = train.loss.what.lower(&train.loss.args, output, labels, &mut builder)?;
+    builder.output(LOSSES, losses);
+    let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
+    builder.output(CORRECT, correct);
+    builder.output(SCORES, output);
+    Ok(builder.finish())
+}
+
+/// Forward alone.
+pub fn inference_graph(model: &Model, batch: usize) -> Result<Graph, Fault> {
+    let lowered = lower(model, batch, Mode::Infer)?;
+    let mut builder = lowered.builder;
+    builder.output(SCORES, lowered.output);
+    Ok(builder.finish())
+}
+
+/// A graph made ready to run.
+pub fn optimized(graph: Graph) -> Result<Graph, Fault> {
+    optimize(graph)
+}

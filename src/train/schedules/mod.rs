@@ -1,0 +1,50 @@
+//! Learning-rate schedules: the share of the learning rate that holds at a step. One file each.
+
+pub mod constant;
+pub mod cosine;
+pub mod step;
+
+use crate::diag::Fault;
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
+
+pub static SCHEDULES: &[&dyn Schedule] = &[&constant::Constant, &step::Step, &cosine::Cosine];
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub total: u64,
+    pub steps_per_epoch: u64,
+}
+
+pub trait Schedule: Sync {
+    fn spec(&self) -> &'static Spec;
+
+    /// The factor on the learning rate behind the warm-up, which is over at `start`.
+    fn factor(&self, args: &Args, progress: Progress, start: u64) -> Result<f64, Fault>;
+}
+
+impl std::fmt::Debug for dyn Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+/// The parameter that every schedule has.
+pub const WARMUP: Param = keyword(
+    "warmup",
+    Kind::Number { min: 0.0, max: 1.0 },
+    Preset::Number(0.0),
+    "the share of the run in which the learning rate rises from 0, such as 5%",
+);
+
+/// The factor on the learning rate: a straight rise during the warm-up, then the schedule's own.
+pub fn factor(schedule: &dyn Schedule, args: &Args, progress: Progress) -> Result<f64, Fault> {
+    let start = (args.number("warmup")? * progress.total as f64).ceil() as u64;
+    if progress.step < start {
+        return Ok((progress.step + 1) as f64 / start as f64);
+    }
+    schedule.factor(args, progress, start)
+}

@@ -1,0 +1,77 @@
+//! The lines that a `train { … }` section may hold.
+
+use crate::spec::{Kind, Preset, Spec, keyword, positional};
+
+/// Every setting of `train`.
+pub static SETTINGS: &[&Spec] = &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &EARLY_STOP];
+
+pub static LOSS: Spec = Spec {
+    name: "loss",
+    summary: "what the training makes small",
+    docs: "`loss NAME` and the loss's own arguments.",
+    params: &[positional("name", Kind::Word, Preset::Required, "a loss, such as `cross_entropy`")],
+    example: "loss cross_entropy",
+    elsewhere: &["criterion", "objective", "loss_fn"],
+};
+
+pub static OPTIMIZER: Spec = Spec {
+    name: "optimizer",
+    summary: "how the weights follow the gradient",
+    docs: "`optimizer NAME` and the optimizer's own arguments.",
+    params: &[positional("name", Kind::Word, Preset::Required, "an optimizer, such as `adam`")],
+    example: "optimizer adam lr=1e-3",
+    elsewhere: &["optim", "solver", "optimiser"],
+};
+
+pub static SCHEDULE: Spec = Spec {
+    name: "schedule",
+    summary: "how the learning rate changes over the run",
+    docs: "`schedule NAME` and the schedule's own arguments. Without it the learning rate stays.",
+    params: &[positional("name", Kind::Word, Preset::Required, "a schedule, such as `cosine`")],
+    example: "schedule cosine warmup=5%",
+    elsewhere: &["scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "policy"],
+};
+
+pub static EPOCHS: Spec = Spec {
+    name: "epochs",
+    summary: "how often every training image is seen",
+    docs: "In each epoch the images come in a new order, drawn by the seed.",
+    params: &[positional("count", Kind::Count, Preset::Required, "a whole number")],
+    example: "epochs 5",
+    elsewhere: &["epoch", "num_epochs", "n_epochs", "max_epochs"],
+};
+
+pub static BATCH: Spec = Spec {
+    name: "batch",
+    summary: "how many images one step sees",
+    docs: "The last batch of an epoch may be smaller.",
+    params: &[positional("size", Kind::Count, Preset::Required, "a whole number")],
+    example: "batch 64",
+    elsewhere: &["batch_size", "batchsize", "batches"],
+};
+
+pub static SEED: Spec = Spec {
+    name: "seed",
+    summary: "from which every random number of the run follows",
+    docs: "Initial weights, shuffling, dropout and augmentation. The same seed gives the same bits.",
+    params: &[positional("number", Kind::Whole, Preset::Required, "a whole number")],
+    example: "seed 42",
+    elsewhere: &["random_seed", "manual_seed"],
+};
+
+pub static EARLY_STOP: Spec = Spec {
+    name: "early_stop",
+    summary: "ends the run when it no longer gets better",
+    docs: "Watches a measurement on the validation images after each epoch; needs `validation` in `data`.",
+    params: &[
+        keyword("patience", Kind::Count, Preset::Required, "epochs without a new best before the run ends"),
+        keyword(
+            "monitor",
+            Kind::Choice(&["validation.loss", "validation.accuracy"]),
+            Preset::Word("validation.loss"),
+            "what is watched",
+        ),
+    ],
+    example: "early_stop patience=3",
+    elsewhere: &["early_stopping", "EarlyStopping"],
+};
