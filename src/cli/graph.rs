@@ -3,14 +3,8 @@
 use std::path::PathBuf;
 
 use crate::cli::{Stop, load};
-use crate::diag::Fault;
-use crate::experiment::Experiment;
-use crate::graph::{Graph, Node, print};
-use crate::layers::lowering::Mode;
-use crate::model::Model;
-use crate::model::lower::lower;
-use crate::source::Sources;
-use crate::train::program::{inference_graph, optimized, training_graph};
+use crate::experiment::stages;
+use crate::graph::print;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -67,36 +61,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             print!("{model}");
             return Ok(());
         }
-        Stage::Lowered => lowered(model, options.batch as usize)?,
-        Stage::Final => finished(&loaded.experiment, model, options.batch as usize)?,
+        Stage::Lowered => stages::lowered(model, options.batch as usize)?,
+        Stage::Final => stages::finished(&loaded.experiment, model, options.batch as usize)?,
     };
     match options.format {
-        Format::Text => print!("{}", text(&graph, model, &loaded.sources)),
+        Format::Text => print!("{}", stages::text(&graph, model, &loaded.sources)),
         Format::Dot => print!("{}", print::dot(&graph, &model.name)),
     }
     Ok(())
-}
-
-/// The forward graph in inference, before any pass.
-pub fn lowered(model: &Model, batch: usize) -> Result<Graph, Fault> {
-    let lowered = lower(model, batch, Mode::Infer)?;
-    let mut builder = lowered.builder;
-    builder.output("scores", lowered.output);
-    Ok(builder.finish())
-}
-
-/// The graph that runs.
-pub fn finished(experiment: &Experiment, model: &Model, batch: usize) -> Result<Graph, Fault> {
-    optimized(match &experiment.train {
-        Some(train) => training_graph(model, train, batch)?,
-        None => inference_graph(model, batch)?,
-    })
-}
-
-/// The graph with the layer and source line that each node came from.
-pub fn text(graph: &Graph, model: &Model, sources: &Sources) -> String {
-    print::text(graph, &|node: &Node| {
-        let instance = model.layers.get(node.origin? as usize)?;
-        Some(format!("{}, line {}", instance.name, sources.line(instance.span)))
-    })
 }

@@ -3,6 +3,7 @@
 
 pub mod overrides;
 pub mod resolved;
+pub mod stages;
 
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes, nearest};

@@ -63,7 +63,11 @@ impl Layer for Linear {
                 format!("`linear` expects {} input features, but {arriving} arrive", args.whole("in")?),
             )
             .at("in")
-            .label(format!("{arriving} features arrive"))
+            .label(if arriving == 1 {
+                "1 feature arrives".to_owned()
+            } else {
+                format!("{arriving} features arrive")
+            })
             .set("in", arriving)
             .remedy(Remedy::Unset { name: "in" })
             .assume(output));

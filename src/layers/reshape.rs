@@ -27,19 +27,19 @@ impl Layer for Reshape {
         let shape = args.shape("shape")?.clone();
         let count = |shape: &Shape| {
             let dims: Vec<String> = shape.dims().iter().map(usize::to_string).collect();
-            if dims.len() > 1 { format!("{} = {}", dims.join("·"), shape.elements()) } else { dims.join("") }
+            dims.join("·")
         };
         if shape.elements() != input.elements() {
             let mut fault = Fault::new(
                 codes::ELEMENTS,
                 format!(
-                    "`reshape {shape}` has room for {} numbers of an image, but {} arrive",
-                    shape.elements(),
+                    "`reshape {shape}` wants {} of an image, but {} arrive",
+                    numbers(shape.elements()),
                     input.elements()
                 ),
             )
             .at("shape")
-            .label(format!("{input} arrives: {} numbers", count(input)))
+            .label(format!("{input} arrives: {} = {}", count(input), numbers(input.elements())))
             .set("shape", input.elements())
             .assume(shape.clone());
             if input.elements().is_multiple_of(shape.elements()) {
@@ -50,11 +50,16 @@ impl Layer for Reshape {
             }
             return Err(fault);
         }
-        Ok(Inferred { arithmetic: count(input), ..Inferred::shape(shape) })
+        let arithmetic = format!("{} = {} = {}", count(input), input.elements(), count(&shape));
+        Ok(Inferred { arithmetic, ..Inferred::shape(shape) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let batch = lowering.shape(input).dims()[0];
         lowering.reshape(input, &args.shape("shape")?.batched(batch))
     }
+}
+
+fn numbers(n: usize) -> String {
+    if n == 1 { "1 number".to_owned() } else { format!("{n} numbers") }
 }

@@ -261,22 +261,24 @@ impl Expansion<'_> {
     /// How the shape that arrives arose: one line for each layer above that changed it.
     fn trace(&self, arriving: &Shape) -> Vec<String> {
         const SHOWN: usize = 10;
-        let line = |instance: &Instance| {
-            instance.trace(self.sources.slice(instance.span), self.sources.line(instance.span))
+        let row = |instance: &Instance| {
+            let text: String = self.sources.slice(instance.span).chars().take(48).collect();
+            Some((self.sources.line(instance.span), text, instance.change()?))
         };
-        let lines: Vec<String> = self.model.layers.iter().filter_map(line).collect();
+        let mut rows: Vec<(usize, String, String)> = self.model.layers.iter().filter_map(row).collect();
+        let left_out = rows.len().saturating_sub(SHOWN);
+        rows.drain(..left_out);
         let mut trace = vec![format!("how {arriving} arose:")];
         if let Some(input) = &self.model.input {
-            trace.push(format!(
-                "line {:>3}  {:<36} {input}",
-                self.sources.line(self.model.input_span),
-                "input"
-            ));
+            rows.insert(0, (self.sources.line(self.model.input_span), "input".to_owned(), input.to_string()));
         }
-        if lines.len() > SHOWN {
-            trace.push(format!("          … {} lines …", lines.len() - SHOWN));
+        let width = rows.iter().map(|(_, text, _)| text.chars().count()).max().unwrap_or(0);
+        for (i, (line, text, change)) in rows.iter().enumerate() {
+            if i == 1 && left_out > 0 {
+                trace.push(format!("          … {left_out} more lines …"));
+            }
+            trace.push(format!("line {line:>3}  {text:<width$}   {change}"));
         }
-        trace.extend(lines.iter().skip(lines.len().saturating_sub(SHOWN)).cloned());
         trace
     }
 }

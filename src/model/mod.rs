@@ -61,12 +61,11 @@ impl Instance {
         trained.map(|p| p.shape.elements()).sum()
     }
 
-    /// Where the shape went through this layer, as a line of a trace.
-    pub fn trace(&self, text: &str, line: usize) -> Option<String> {
+    /// Where the shape went through this layer and how it changed, where it did.
+    pub fn change(&self) -> Option<String> {
         let (input, output) = (self.input.as_ref()?, self.output.as_ref()?);
         let arithmetic = self.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str());
         let arithmetic = if arithmetic.is_empty() { String::new() } else { format!("   {arithmetic}") };
-        let text: String = text.chars().take(40).collect();
-        (input != output).then(|| format!("line {line:>3}  {text:<36} {input} → {output}{arithmetic}"))
+        (input != output).then(|| format!("{input} → {output}{arithmetic}"))
     }
 }
