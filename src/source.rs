@@ -53,10 +53,21 @@ impl SourceFile {
     }
 }
 
-/// All files of one compilation: the main one first, then its imports.
-#[derive(Clone, Debug, Default)]
+/// All files of one compilation: the language's own library, then the main file, then its imports.
+#[derive(Clone, Debug)]
 pub struct Sources {
     files: Vec<SourceFile>,
+}
+
+/// The library of blocks that comes with the language.
+pub const LIBRARY: FileId = FileId(0);
+
+impl Default for Sources {
+    fn default() -> Sources {
+        let mut sources = Sources { files: Vec::new() };
+        sources.add("std.model", include_str!("layers/std.model"));
+        sources
+    }
 }
 
 impl Sources {

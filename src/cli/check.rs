@@ -1,20 +1,26 @@
-//! `dslc check FILE…`
+//! `dslc check FILE…`: every finding of every file, on standard output.
 
 use std::path::PathBuf;
 
-use crate::cli::{Stop, load};
-use crate::diag::{has_errors, render};
+use serde_json::json;
+
+use crate::cli::Stop;
+use crate::cli::load::{self, Loaded, MOST_SHOWN};
+use crate::cli::out::{Look, err, out};
+use crate::cli::table::plural;
+use crate::diag::{Diagnostic, Severity, has_errors, render};
+use crate::experiment::missing_parts;
 
 #[derive(clap::Args)]
 pub struct Options {
     /// `.net` or `.model` files
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Override a setting by its path, such as `train.epochs=1`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
     /// How findings are printed
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Human)]
     message_format: Format,
 }
 
@@ -24,32 +30,78 @@ enum Format {
     Human,
     /// One line a finding
     Concise,
+    /// One JSON object a finding
+    Json,
 }
 
+/// A file that cannot be read does not lose the findings of the others.
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let mut failed = false;
+    let (mut findings, mut unreadable) = (false, false);
     for path in &options.files {
-        let loaded = load::load(path, &options.settings)?;
-        match options.message_format {
-            Format::Human => load::print(&loaded.sources, &loaded.diagnostics),
-            Format::Concise => print!("{}", render::concise(&loaded.sources, &loaded.diagnostics)),
+        let mut loaded = match load::load(path, &options.settings) {
+            Ok(loaded) => loaded,
+            Err(Stop::Environment(message)) => {
+                err(&message);
+                unreadable = true;
+                continue;
+            }
+            Err(stop) => return Err(stop),
+        };
+        if loaded.ast.chains.is_empty() && loaded.diagnostics.is_empty() {
+            loaded.diagnostics = missing_parts(&loaded.ast, &["model"]);
         }
-        failed |= has_errors(&loaded.diagnostics);
-        if options.message_format == Format::Human {
-            let model = loaded.experiment.model.as_ref();
-            let described = match (loaded.diagnostics.is_empty(), model) {
-                (true, Some(model)) => {
-                    format!(
-                        "fine: {}, {} parameters",
-                        model.name,
-                        super::table::thousands(model.n_parameters() as u64)
-                    )
-                }
-                (true, None) => "fine".to_owned(),
-                (false, _) => load::count(&loaded.diagnostics),
-            };
-            println!("{}: {described}", path.display());
+        findings |= has_errors(&loaded.diagnostics);
+        let text = match options.message_format {
+            Format::Human => human(&loaded),
+            Format::Concise => render::concise(&loaded.sources, shown(&loaded)),
+            Format::Json => shown(&loaded).iter().map(|d| format!("{}\n", object(&loaded, d))).collect(),
+        };
+        if !text.is_empty() {
+            out(&text)?;
         }
     }
-    if failed { Err(Stop::Findings) } else { Ok(()) }
+    match (unreadable, findings) {
+        (true, _) => Err(Stop::Environment(String::new())),
+        (false, true) => Err(Stop::Findings),
+        (false, false) => Ok(()),
+    }
+}
+
+fn shown(loaded: &Loaded) -> &[Diagnostic] {
+    &loaded.diagnostics[..loaded.diagnostics.len().min(MOST_SHOWN)]
+}
+
+/// The findings, and a line on the file as a whole.
+fn human(loaded: &Loaded) -> String {
+    let mut text = load::human(&loaded.sources, &loaded.diagnostics, Look::stdout());
+    let model = loaded.experiment.model.as_ref().filter(|_| !has_errors(&loaded.diagnostics));
+    let found =
+        if loaded.diagnostics.is_empty() { "fine".to_owned() } else { load::count(&loaded.diagnostics) };
+    let model = model.map_or_else(String::new, |model| {
+        format!(" ({}, {})", model.name, plural(model.n_parameters() as u64, "parameter", "parameters"))
+    });
+    text.push_str(&format!("{}: {found}{model}\n", loaded.path.display()));
+    text
+}
+
+fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
+    let file = loaded.sources.get(d.primary.span.file);
+    let (line, column) = file.line_column(d.primary.span.start as usize);
+    let edit = |(span, text): &(crate::source::Span, String)| json!({ "start": span.start, "end": span.end, "text": text });
+    let fixes: Vec<_> = d
+        .fixes
+        .iter()
+        .map(|fix| json!({ "title": fix.title, "edits": fix.edits.iter().map(edit).collect::<Vec<_>>() }))
+        .collect();
+    json!({
+        "file": file.path,
+        "line": line,
+        "column": column,
+        "severity": match d.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "code": d.code,
+        "message": d.message,
+        "label": d.primary.text,
+        "notes": d.notes,
+        "fixes": fixes,
+    })
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::run::{classes_json, confusion_rows, load_data, scores};
-use crate::cli::table::{percent, thousands};
+use crate::cli::out::out;
+use crate::cli::scores::{classes_json, confusion_rows, result, scores};
+use crate::cli::table::thousands;
 use crate::cli::{Stop, folder, load};
 use crate::spec::Arg;
 use crate::train::trainer::{Job, evaluate_only};
@@ -23,46 +24,51 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (file, weights, record) = folder::open(&options.run)?;
-    let mut settings = Vec::new();
-    if let Some(data) = &options.data {
-        let data = std::path::absolute(data)
-            .map_err(|e| Stop::Environment(format!("error: {}: {e}", data.display())))?;
-        settings.push(format!("data.source.path={}", Arg::Text(data.display().to_string())));
+    let (weights, record) = folder::open(&options.run)?;
+    let (file, source) = (weights.path().to_owned(), &weights.card.source);
+    let mut loaded = load::load_text(&file, source.clone(), &[]);
+    if let (Some(folder), Some(data)) = (&options.data, &loaded.experiment.data) {
+        let folder = std::path::absolute(folder)
+            .map_err(|e| Stop::Environment(format!("error: {}: {e}", folder.display())))?;
+        let name = data.source.spec().name;
+        let setting = format!("data.source={name} {}", Arg::Text(folder.display().to_string()));
+        loaded = load::load_text(&file, source.clone(), &[setting]);
     }
-    let loaded = load::load_text(&file, weights.card.source.clone(), &settings);
-    load::report(&loaded)?;
+    load::report_errors(&loaded)?;
     let experiment = &loaded.experiment;
     let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
     else {
         return Err(Stop::Environment(format!("error: {} does not hold a whole experiment", file.display())));
     };
     let base = record.map(|record| record.base).unwrap_or_default();
-    let dataset = load_data(&loaded, data, &base)?;
-    let job = Job { model, data, train };
-    let evaluation = evaluate_only(&job, &dataset.test, |session| weights.load(&file, session))?;
+    let dataset = match data.source.load(&data.args, &base) {
+        Ok(dataset) => dataset,
+        Err(fault) if options.data.is_none() => {
+            return Err(fault.advise("`--data DIR` with the folder of the data").into());
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let evaluation = evaluate_only(Job { model, data, train }, &dataset.test, &weights)?;
     if options.json {
         let report = json!({
             "weights": file.display().to_string(),
             "model": model.name,
             "step": weights.card.step,
+            "epoch": weights.card.epoch,
             "test.images": evaluation.images,
             "test.loss": evaluation.loss,
             "test.accuracy": evaluation.accuracy,
             "test.classes": classes_json(&evaluation, &dataset.classes),
             "test.confusion": confusion_rows(&evaluation),
         });
-        println!("{report}");
-        return Ok(());
+        return out(&report.to_string());
     }
-    println!("{}", scores(&evaluation, &dataset.classes));
-    println!(
-        "\ntest accuracy {} on {} images, loss {:.4} ({}, step {})",
-        percent(evaluation.accuracy),
-        thousands(evaluation.images as u64),
-        evaluation.loss,
+    out(&format!(
+        "{}\n\n{}\nweights {} (epoch {}, step {})",
+        scores(&evaluation, &dataset.classes),
+        result(&evaluation),
         file.display(),
+        weights.card.epoch,
         thousands(weights.card.step),
-    );
-    Ok(())
+    ))
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::out::out;
 use crate::cli::{Stop, load};
 use crate::experiment::stages;
 use crate::graph::print;
@@ -43,30 +44,28 @@ enum Format {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    if options.format == Format::Dot && matches!(options.stage, Stage::Ast | Stage::Model) {
+        let message = "error: `--format dot` is for graphs: `--stage lowered` or `--stage final`";
+        return Err(Stop::Environment(message.to_owned()));
+    }
     if options.stage == Stage::Ast {
         let loaded = load::load(&options.file, &options.settings)?;
-        if options.format == Format::Dot {
-            return Err(Stop::Environment("error: the stage `ast` is printed as text only".to_owned()));
-        }
-        print!("{}", loaded.ast);
-        return Ok(());
+        let syntax: Vec<_> =
+            loaded.diagnostics.iter().filter(|d| d.code.starts_with("E01")).cloned().collect();
+        load::print(&loaded.sources, &syntax);
+        out(&loaded.ast.to_string())?;
+        return if syntax.is_empty() { Ok(()) } else { Err(Stop::Findings) };
     }
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let batch = options.batch as usize;
     let graph = match options.stage {
-        Stage::Ast | Stage::Model if options.format == Format::Dot => {
-            return Err(Stop::Environment("error: the stage `model` is printed as text only".to_owned()));
-        }
-        Stage::Ast | Stage::Model => {
-            print!("{model}");
-            return Ok(());
-        }
-        Stage::Lowered => stages::lowered(model, options.batch as usize)?,
-        Stage::Final => stages::finished(&loaded.experiment, model, options.batch as usize)?,
+        Stage::Ast | Stage::Model => return out(&model.to_string()),
+        Stage::Lowered => stages::lowered(model, batch)?,
+        Stage::Final => stages::finished(&loaded.experiment, model, batch)?,
     };
     match options.format {
-        Format::Text => print!("{}", stages::text(&graph, model, &loaded.sources)),
-        Format::Dot => print!("{}", print::dot(&graph, &model.name)),
+        Format::Text => out(&stages::text(&graph, model, &loaded.sources)),
+        Format::Dot => out(&print::dot(&graph, &model.name)),
     }
-    Ok(())
 }

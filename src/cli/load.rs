@@ -1,14 +1,20 @@
 //! Files → checked experiments, with every finding printed on the way.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::cli::out::{self, Look};
+use crate::cli::table::{plural, thousands};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
 use crate::experiment::{Experiment, missing_parts, overrides, resolve};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
 use crate::syntax::{guard, parse};
+
+/// Of more findings than this in one file, the first are shown.
+pub const MOST_SHOWN: usize = 100;
 
 /// A file that was read and checked.
 pub struct Loaded {
@@ -33,15 +39,14 @@ impl Loaded {
         self.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// A fault that came up later, shown at a place of the file.
-    pub fn fault_at(&self, fault: &Fault, span: crate::source::Span) -> Stop {
+    /// Prints a fault that came up later, at a place of the file.
+    pub fn print_at(&self, fault: &Fault, span: crate::source::Span) {
         let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
         d.notes.clone_from(&fault.notes);
         for remedy in &fault.remedies {
             d = d.advise(describe(remedy));
         }
         print(&self.sources, &[d]);
-        Stop::Environment(String::new())
     }
 }
 
@@ -74,6 +79,14 @@ pub fn load_whole(path: &Path, settings: &[String], sections: &[&str]) -> Result
     Ok(loaded)
 }
 
+/// Prints the errors of a text that dslc wrote itself, whose warnings were said when it was run.
+pub fn report_errors(loaded: &Loaded) -> Result<(), Stop> {
+    let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    let errors: Vec<Diagnostic> = errors.cloned().collect();
+    print(&loaded.sources, &errors);
+    if errors.is_empty() { Ok(()) } else { Err(Stop::Findings) }
+}
+
 /// Prints the findings; stops if there is an error among them.
 pub fn report(loaded: &Loaded) -> Result<(), Stop> {
     print(&loaded.sources, &loaded.diagnostics);
@@ -85,18 +98,30 @@ pub fn report(loaded: &Loaded) -> Result<(), Stop> {
 
 /// Prints diagnostics to standard error, as wide and as colourful as the terminal.
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic]) {
-    let terminal = std::io::stderr().is_terminal();
-    let color = terminal && std::env::var_os("NO_COLOR").is_none();
-    let width = if terminal { usize::from(console::Term::stderr().size().1) } else { 120 };
-    eprint!("{}", render::report(sources, diagnostics, color, width.clamp(60, 140)));
+    let text = human(sources, diagnostics, Look::stderr());
+    if !text.is_empty() {
+        out::err(&text);
+    }
 }
 
-/// How many errors and warnings there are, in words.
+/// Diagnostics with the lines of the file; of very many, the first.
+pub fn human(sources: &Sources, diagnostics: &[Diagnostic], look: Look) -> String {
+    let shown = &diagnostics[..diagnostics.len().min(MOST_SHOWN)];
+    let mut text = render::report(sources, shown, look.color, look.width);
+    if shown.len() < diagnostics.len() {
+        let more = (diagnostics.len() - shown.len()) as u64;
+        text.push_str(&format!("… and {}\n", plural(more, "finding more", "findings more")));
+    }
+    text
+}
+
+/// How many errors and warnings there are, in words: `2 errors, 1 warning`.
 pub fn count(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-    let warnings = diagnostics.len() - errors;
-    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count() as u64;
+    let warnings = diagnostics.len() as u64 - errors;
+    let parts = [(errors, "error", "errors"), (warnings, "warning", "warnings")];
+    let said = parts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| plural(*n, one, many));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// A fault without a place, as text.
@@ -125,32 +150,31 @@ fn describe(remedy: &Remedy) -> String {
     }
 }
 
+/// The text of a file, a pipe or a device, of at most `MAX_TEXT` bytes.
 fn read(path: &Path) -> Result<String, Stop> {
     let shown = path.display();
-    let size = std::fs::metadata(path).map_err(|e| {
-        let mut message = format!("error: {shown}: {e}");
-        if e.kind() == std::io::ErrorKind::NotFound {
-            message.push_str(&near_files(path));
-        }
-        Stop::Environment(message)
-    })?;
-    if size.is_dir() {
-        return Err(Stop::Environment(format!(
-            "error: {shown} is a folder; name a `.net` or `.model` file{}",
+    let refuse = |message: String| Stop::Environment(format!("error: {shown} {message}"));
+    if path.is_dir() {
+        return Err(refuse(format!(
+            "is a folder; name a `.net` or `.model` file{}",
             near_files(&path.join("x"))
         )));
     }
-    if size.len() > guard::MAX_TEXT as u64 {
-        return Err(Stop::Environment(format!(
-            "error: {shown} has {} bytes; a network file has at most {}",
-            size.len(),
-            guard::MAX_TEXT
+    let unreadable = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => refuse(format!("does not exist{}", near_files(path))),
+        _ => refuse(format!("cannot be read: {e}")),
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(guard::MAX_TEXT as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > guard::MAX_TEXT {
+        return Err(refuse(format!(
+            "is too large: a network file has at most {} bytes\n  weights and data are named in it, not written into it",
+            thousands(guard::MAX_TEXT as u64)
         )));
     }
-    let bytes = std::fs::read(path).map_err(|e| Stop::Environment(format!("error: {shown}: {e}")))?;
     String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Stop::Environment(format!("error: {shown}: byte {at} is not UTF-8 text; save the file as UTF-8"))
+        refuse(format!("is not UTF-8 text (byte {}); save it as UTF-8", e.utf8_error().valid_up_to()))
     })
 }
 

@@ -1,15 +1,16 @@
 //! The commands. The only folder that prints or decides the exit code: 0 fine, 1 findings in the user's files,
 //! 2 wrong usage or environment, 130 interrupted.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod check;
 mod eval;
 mod folder;
 mod graph;
 mod load;
+mod out;
 mod predict;
 mod progress;
 mod run;
+mod scores;
 mod summary;
 mod table;
 
@@ -48,9 +49,11 @@ enum Command {
 pub(crate) enum Stop {
     /// Findings about the user's files; they have been printed.
     Findings,
-    /// Something outside the files: printed here.
+    /// Something outside the files; a message that is not empty is still to be printed.
     Environment(String),
     Interrupted,
+    /// Nobody reads standard output any more.
+    Closed,
 }
 
 impl From<crate::diag::Fault> for Stop {
@@ -70,10 +73,12 @@ pub fn main() -> ExitCode {
         Command::Predict(options) => predict::run(&options),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
         Err(Stop::Findings) => ExitCode::from(1),
         Err(Stop::Environment(message)) => {
-            eprintln!("{message}");
+            if !message.is_empty() {
+                out::err(&message);
+            }
             ExitCode::from(2)
         }
         Err(Stop::Interrupted) => ExitCode::from(130),

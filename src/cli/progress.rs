@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli::folder::{self, BEST, LAST, METRICS};
-use crate::cli::table::percent;
+use crate::cli::out::err;
+use crate::cli::table::{loss, percent, speed, thousands};
 use crate::diag::{Fault, codes};
 use crate::run::Session;
 use crate::train::checkpoint;
@@ -18,36 +19,49 @@ use crate::train::trainer::{Epoch, Observer, StepDone};
 /// Without a terminal a line is printed this often within a long epoch.
 const QUIET: Duration = Duration::from_secs(30);
 
+/// Fits into 80 columns.
+const BAR: &str = "{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left";
+
+/// Standard error, with or without a bar on it; clones share the bar.
+#[derive(Clone)]
+pub struct Screen {
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    /// A line above the bar.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| err(text)),
+            None => err(text),
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 pub struct Follower {
     folder: PathBuf,
     metrics: File,
     model: String,
     source: String,
     epochs: usize,
-    /// `Some` on a terminal.
-    bar: Option<ProgressBar>,
-    /// Whether progress is printed at all.
-    shown: bool,
+    screen: Screen,
     last_line: Instant,
 }
 
 impl Follower {
-    pub fn new(
-        folder: &Path,
-        model: &str,
-        source: &str,
-        epochs: usize,
-        shown: bool,
-    ) -> Result<Follower, Fault> {
+    pub fn new(folder: &Path, model: &str, source: &str, epochs: usize) -> Result<Follower, Fault> {
         let path = folder.join(METRICS);
         let metrics = File::create(&path).map_err(|e| cannot_write(&path, &e))?;
-        let terminal = shown && std::io::stderr().is_terminal();
-        let style = "{prefix} {wide_bar:.cyan/blue} {percent:>3} %  {msg}  {eta} left";
-        let bar = terminal.then(|| {
+        let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
-            bar.set_style(
-                ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
+            bar.set_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
         Ok(Follower {
@@ -56,25 +70,13 @@ impl Follower {
             model: model.to_owned(),
             source: source.to_owned(),
             epochs,
-            bar,
-            shown,
+            screen: Screen { bar },
             last_line: Instant::now(),
         })
     }
 
-    fn line(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None if self.shown => eprintln!("{text}"),
-            None => {}
-        }
-    }
-
-    /// Takes the bar off the screen.
-    pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    pub fn screen(&self) -> Screen {
+        self.screen.clone()
     }
 
     pub fn record(&mut self, event: &serde_json::Value) -> Result<(), Fault> {
@@ -89,27 +91,30 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
 
 impl Observer for Follower {
     fn step(&mut self, done: &StepDone) {
+        let Screen { bar } = &self.screen;
+        if bar.is_none() && self.last_line.elapsed() < QUIET {
+            return;
+        }
         let figures = format!(
-            "loss {:.4}  accuracy {}  {:.0} images/s",
-            done.loss,
+            "loss {}  accuracy {}  {}",
+            loss(done.loss),
             percent(done.accuracy),
-            done.images_per_second
+            speed(done.images_per_second)
         );
-        match &self.bar {
+        let epoch = format!("epoch {}/{}", done.epoch, self.epochs);
+        match bar {
             Some(bar) => {
-                bar.set_length(done.epoch_images as u64 * self.epochs as u64);
-                bar.set_prefix(format!("epoch {}/{}", done.epoch, self.epochs));
+                let all = (done.epoch_images as u64).saturating_mul(self.epochs as u64);
+                bar.set_length(all);
+                bar.set_prefix(epoch);
                 bar.set_message(figures);
                 bar.set_position((done.epoch - 1) as u64 * done.epoch_images as u64 + done.images as u64);
             }
-            None if self.shown && self.last_line.elapsed() >= QUIET => {
+            None => {
                 self.last_line = Instant::now();
-                eprintln!(
-                    "epoch {}/{}  image {}/{}  {figures}",
-                    done.epoch, self.epochs, done.images, done.epoch_images
-                );
+                let (images, all) = (thousands(done.images as u64), thousands(done.epoch_images as u64));
+                err(&format!("{epoch}  image {images}/{all}  {figures}"));
             }
-            None => {}
         }
     }
 
@@ -120,16 +125,16 @@ impl Observer for Follower {
             checkpoint::save(&self.folder.join(BEST), session, &card)?;
         }
         let validation = epoch.validation.as_ref().map_or_else(String::new, |v| {
-            let best = if epoch.best { "  best so far" } else { "" };
-            format!("  validation loss {:.4}  accuracy {}{best}", v.loss, percent(v.accuracy))
+            let best = if epoch.best { " (best)" } else { "" };
+            format!("  validation loss {} accuracy {}{best}", loss(v.loss), percent(v.accuracy))
         });
-        self.line(&format!(
-            "epoch {}/{}  loss {:.4}  accuracy {}{validation}  {:.0} images/s",
+        self.screen.line(&format!(
+            "epoch {}/{}  loss {} accuracy {}{validation}  {}",
             epoch.number,
             self.epochs,
-            epoch.train_loss,
+            loss(epoch.train_loss),
             percent(epoch.train_accuracy),
-            epoch.images_per_second
+            speed(epoch.images_per_second)
         ));
         self.last_line = Instant::now();
         let validation = epoch.validation.as_ref();

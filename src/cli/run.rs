@@ -1,6 +1,6 @@
 //! `dslc run FILE`: train, test, and leave a folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,15 +8,17 @@ use serde_json::json;
 
 use crate::cli::folder::{self, Record};
 use crate::cli::load::{self, Loaded};
-use crate::cli::progress::Follower;
-use crate::cli::table::{bytes, duration, percent, short, table, thousands};
+use crate::cli::out::{err, out};
+use crate::cli::progress::{Follower, Screen};
+use crate::cli::scores::{classes_json, confusion_rows, result, scores};
+use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, summary};
 use crate::data::Dataset;
-use crate::data::section::DataSection;
+use crate::diag::codes;
 use crate::experiment::resolved;
+use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
-use crate::train::metrics::Evaluation;
-use crate::train::trainer::{Ended, Job, Outcome, train};
+use crate::train::trainer::{self, Ended, Job, Outcome};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -40,154 +42,138 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     else {
         return Err(Stop::Findings);
     };
-    let dataset = load_data(&loaded, data, &loaded.base())?;
+    let dataset = data.source.load(&data.args, &loaded.base()).map_err(|fault| {
+        loaded.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
+        Stop::Environment(String::new())
+    })?;
     let figures = summary::figures(model, &loaded.sources, Some(training))?;
+    let prepared = trainer::prepare(Job { model, data, train: training }, &dataset)?;
+
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
     let source = resolved::text(experiment);
+    record(&loaded, options, &folder, &source)?;
+    let head = head(&loaded, &dataset, &figures, prepared.bytes()?);
+    err(&format!("{head}\nfolder {}\n", folder.display()));
+
+    let mut follower = Follower::new(&folder, &model.name, &source, training.epochs)?;
+    let interrupt = Arc::new(AtomicBool::new(false));
+    stop_on_signals(Arc::clone(&interrupt), follower.screen())?;
+    let trained = prepared.train(&interrupt, &mut follower);
+    follower.screen().clear();
+    let (_, outcome) = match trained {
+        Err(fault) if fault.code == codes::TRAINING_NEEDS => {
+            loaded.print_at(&fault, training.optimizer.span);
+            return Err(Stop::Findings);
+        }
+        trained => trained?,
+    };
+    let report = report(&folder, model, &dataset, &outcome);
+    let mut event = report.clone();
+    event["event"] = json!("end");
+    follower.record(&event)?;
+    let ending = ending(&outcome, &dataset.classes, training.epochs);
+    let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(&figures));
+    write_atomically(&folder.join(folder::SUMMARY), text.as_bytes())?;
+    match options.json {
+        true => out(&report.to_string())?,
+        false => out(&format!("\n{ending}\nweights and measurements in {}", folder.display()))?,
+    }
+    if outcome.ended == Ended::Interrupted { Err(Stop::Interrupted) } else { Ok(()) }
+}
+
+/// Writes what was asked for: the record, and the file with every default filled in.
+fn record(loaded: &Loaded, options: &Options, folder: &Path, source: &str) -> Result<(), Stop> {
     let base = std::fs::canonicalize(loaded.base()).unwrap_or(loaded.base());
+    let resolved = format!(
+        "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n{source}",
+        options.file.display(),
+        env!("CARGO_PKG_VERSION"),
+        base.display(),
+    );
     let record =
         Record { file: options.file.display().to_string(), base, settings: options.settings.clone() };
-    let record = serde_json::to_vec_pretty(&record).map_err(|e| Stop::Environment(e.to_string()))?;
+    let mut record = serde_json::to_vec_pretty(&record).map_err(|e| Stop::Environment(e.to_string()))?;
+    record.push(b'\n');
     write_atomically(&folder.join(folder::RECORD), &record)?;
-    write_atomically(&folder.join(format!("{}.net", loaded.stem())), source.as_bytes())?;
-    eprintln!("{}", head(&loaded, &dataset, &figures));
-    eprintln!("folder {}\n", folder.display());
+    write_atomically(&folder.join(format!("{}.net", loaded.stem())), resolved.as_bytes())?;
+    Ok(())
+}
 
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupt);
+/// The first Ctrl-C (or SIGTERM) asks for an orderly end, the second ends at once.
+fn stop_on_signals(interrupt: Arc<AtomicBool>, screen: Screen) -> Result<(), Stop> {
     let handler = move || {
-        // The first signal asks for an orderly end, the second ends at once.
-        if flag.swap(true, Ordering::Relaxed) {
+        if interrupt.swap(true, Ordering::Relaxed) {
+            screen.clear();
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; once more to stop at once");
+        screen.line("stopping after this step, then testing; once more to stop at once");
     };
     ctrlc::set_handler(handler)
-        .map_err(|e| Stop::Environment(format!("error: signals cannot be caught: {e}")))?;
+        .map_err(|e| Stop::Environment(format!("error: signals cannot be caught: {e}")))
+}
 
-    let mut follower = Follower::new(&folder, &model.name, &source, training.epochs, true)?;
-    let job = Job { model, data, train: training };
-    let trained = train(&job, &dataset, &interrupt, &mut follower);
-    follower.finish();
-    let (_, outcome) = trained?;
-    let test = &outcome.test;
-    let report = json!({
+fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) -> serde_json::Value {
+    let (last, test) = (outcome.epochs.last(), &outcome.test);
+    json!({
         "run": folder.display().to_string(),
         "model": model.name,
         "parameters": model.n_parameters(),
         "epochs": outcome.epochs.len(),
         "steps": outcome.steps,
-        "ended": match outcome.ended { Ended::Complete => "complete", Ended::Early => "early_stop", Ended::Interrupted => "interrupted" },
-        "train.loss": outcome.epochs.last().map(|e| e.train_loss),
-        "train.accuracy": outcome.epochs.last().map(|e| e.train_accuracy),
+        "ended": match outcome.ended {
+            Ended::Complete => "complete",
+            Ended::Early => "early_stop",
+            Ended::Interrupted => "interrupted",
+        },
+        "train.loss": last.map(|e| e.train_loss),
+        "train.accuracy": last.map(|e| e.train_accuracy),
         "train.seconds": outcome.seconds,
         "train.images_per_second": outcome.images_per_second,
+        "test.epoch": outcome.tested,
         "test.images": test.images,
         "test.loss": test.loss,
         "test.accuracy": test.accuracy,
         "test.classes": classes_json(test, &dataset.classes),
         "test.confusion": confusion_rows(test),
-    });
-    let mut event = report.clone();
-    event["event"] = json!("end");
-    follower.record(&event)?;
-    let ending = ending(&outcome, &dataset.classes);
-    let text = format!("{}\n\n{}\n\n{ending}\n", head(&loaded, &dataset, &figures), summary::text(&figures));
-    write_atomically(&folder.join(folder::SUMMARY), text.as_bytes())?;
-    match options.json {
-        true => println!("{report}"),
-        false => println!("\n{ending}\n\nweights and measurements: {}", folder.display()),
-    }
-    if outcome.ended == Ended::Interrupted { Err(Stop::Interrupted) } else { Ok(()) }
+    })
 }
 
-/// Opens the data; a fault is shown at the `source` line.
-pub fn load_data(loaded: &Loaded, data: &DataSection, base: &std::path::Path) -> Result<Dataset, Stop> {
-    let span = data.args.span("path").unwrap_or(data.source_span);
-    data.source.load(&data.args, base).map_err(|fault| loaded.fault_at(&fault, span))
-}
-
-fn head(loaded: &Loaded, dataset: &Dataset, figures: &summary::Figures) -> String {
-    let (parameters, flops, memory) = figures.totals();
+fn head(loaded: &Loaded, dataset: &Dataset, figures: &summary::Figures, memory: u64) -> String {
+    let (parameters, flops) = figures.totals();
     format!(
-        "model  {} ({}): {} parameters, {} FLOPs an image\ndata   {} training and {} test images, {} classes\nmemory {} planned",
+        "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\nmemory {} planned",
         loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
         loaded.path.display(),
-        thousands(parameters),
+        plural(parameters, "parameter", "parameters"),
         short(flops),
-        thousands(dataset.train.len() as u64),
-        thousands(dataset.test.len() as u64),
+        plural(dataset.train.len() as u64, "training image", "training images"),
+        plural(dataset.test.len() as u64, "test image", "test images"),
         dataset.classes.len(),
         bytes(memory),
     )
 }
 
 /// Per-class scores, confusions and the totals.
-fn ending(outcome: &Outcome, classes: &[String]) -> String {
+fn ending(outcome: &Outcome, classes: &[String], epochs: usize) -> String {
+    let done = outcome.epochs.len();
     let ended = match outcome.ended {
-        Ended::Complete => "",
-        Ended::Early => "stopped early: no better for as long as `early_stop` waits\n\n",
-        Ended::Interrupted => "interrupted: these are the weights of the last step\n\n",
-    };
-    format!(
-        "{ended}{}\n\ntest accuracy {} ({} of {} images), loss {:.4}\ntrained {} in {} ({:.0} images/s)",
-        scores(&outcome.test, classes),
-        percent(outcome.test.accuracy),
-        thousands((outcome.test.accuracy * outcome.test.images as f64).round() as u64),
-        thousands(outcome.test.images as u64),
-        outcome.test.loss,
-        match outcome.epochs.len() {
-            1 => "1 epoch".to_owned(),
-            n => format!("{n} epochs"),
-        },
-        duration(outcome.seconds),
-        outcome.images_per_second,
-    )
-}
-
-/// A row a class: precision, recall, and what its images were taken for.
-pub fn scores(test: &Evaluation, classes: &[String]) -> String {
-    let confusion = &test.confusion;
-    let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), percent);
-    let mut head = vec!["class", "precision", "recall", "images"];
-    // A matrix wider than a terminal helps nobody; the JSON has it whole.
-    let matrix = confusion.n_classes() <= 20;
-    if matrix {
-        head.push(" taken for:");
-        head.extend(classes.iter().skip(1).map(String::as_str));
-        head[4] = classes.first().map_or("", String::as_str);
-    }
-    let row = |(i, name): (usize, &String)| {
-        let class = confusion.class(i);
-        let mut row =
-            vec![name.clone(), share(class.precision), share(class.recall), thousands(class.support)];
-        if matrix {
-            row.extend((0..confusion.n_classes()).map(|k| match confusion.count(i, k) {
-                0 => "·".to_owned(),
-                n => n.to_string(),
-            }));
+        Ended::Complete => format!("trained {}", plural(done as u64, "epoch", "epochs")),
+        Ended::Early => {
+            format!("stopped early after epoch {done} of {epochs}, as `early_stop` says; trained")
         }
-        row
+        Ended::Interrupted => format!("interrupted in epoch {done} of {epochs}; trained"),
     };
-    let table = table(&head, 1, classes.iter().enumerate().map(row).collect());
-    if matrix {
-        format!("{table}\n(right of `images`: what the class's images were taken for)")
-    } else {
-        table
-    }
-}
-
-/// Precision, recall and support of each class.
-pub fn classes_json(test: &Evaluation, classes: &[String]) -> serde_json::Value {
-    let class = |(i, name): (usize, &String)| {
-        let score = test.confusion.class(i);
-        json!({ "class": name, "precision": score.precision, "recall": score.recall, "images": score.support })
+    let tested = match outcome.tested < done {
+        true => {
+            format!("\ntested the weights of epoch {}, the best on the validation images", outcome.tested)
+        }
+        false => String::new(),
     };
-    classes.iter().enumerate().map(class).collect()
-}
-
-/// Rows are true classes, columns predicted ones.
-pub fn confusion_rows(test: &Evaluation) -> Vec<Vec<u64>> {
-    let n = test.confusion.n_classes();
-    (0..n).map(|truth| (0..n).map(|predicted| test.confusion.count(truth, predicted)).collect()).collect()
+    let seconds = duration(outcome.seconds);
+    format!(
+        "{}\n\n{}{tested}\n{ended} in {seconds} ({})",
+        scores(&outcome.test, classes),
+        result(&outcome.test),
+        speed(outcome.images_per_second),
+    )
 }

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::cli::out::out;
 use crate::cli::table::{bytes, short, table, thousands};
 use crate::cli::{Stop, load};
 use crate::diag::Fault;
-use crate::graph::Graph;
 use crate::layers::lowering::Mode;
 use crate::model::Model;
 use crate::model::lower::lower;
-use crate::plan::layout::Layout;
-use crate::plan::plan;
 use crate::source::Sources;
+use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
 
 #[derive(clap::Args)]
@@ -61,9 +60,9 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Parameters, FLOPs an image, and the planned bytes of what the file does: train, or infer one image.
-    pub fn totals(&self) -> (u64, u64, u64) {
-        (self.parameters, self.flops, self.training_bytes.unwrap_or(self.inference_bytes))
+    /// Parameters, and FLOPs an image.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.parameters, self.flops)
     }
 }
 
@@ -72,17 +71,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let figures = figures(model, &loaded.sources, loaded.experiment.train.as_ref())?;
     if options.json {
-        println!("{}", serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
-        return Ok(());
+        return out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
     }
-    println!("{}", text(&figures));
-    Ok(())
-}
-
-fn planned_bytes(graph: Graph) -> Result<u64, Fault> {
-    let layout = Layout::new([&graph])?;
-    let plan = plan(graph, &layout)?;
-    Ok(((layout.len() + plan.transient) * size_of::<f32>()) as u64)
+    out(&text(&figures))
 }
 
 /// The figures of a model without errors.
@@ -101,7 +92,7 @@ pub fn figures(
                 instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
             LayerFigures {
                 name: instance.name.clone(),
-                kind: instance.layer.spec().name,
+                kind: instance.unit.spec().name,
                 parameters: instance.n_parameters() as u64,
                 flops: 0,
                 weight_bytes: 4 * held.sum::<u64>(),
@@ -120,7 +111,11 @@ pub fn figures(
         }
     }
     let training_bytes = match train {
-        Some(train) => Some(planned_bytes(optimized(training_graph(model, train, train.batch)?)?)?),
+        // A batch beyond all bounds has no plan; a run's batches are never larger than its data set.
+        Some(train) => training_graph(model, train, train.batch)
+            .and_then(optimized)
+            .and_then(|graph| budget::planned(&[graph]))
+            .ok(),
         None => None,
     };
     Ok(Figures {
@@ -130,7 +125,7 @@ pub fn figures(
         flops: layers.iter().map(|l| l.flops).sum(),
         weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
         activation_bytes: layers.iter().map(|l| l.activation_bytes).sum(),
-        inference_bytes: planned_bytes(optimized(inference_graph(model, 1)?)?)?,
+        inference_bytes: budget::planned(&[optimized(inference_graph(model, 1)?)?])?,
         training_bytes,
         batch: train.map(|train| train.batch),
         layers,

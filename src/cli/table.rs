@@ -28,6 +28,21 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
+/// `1 epoch`, `3 epochs`
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(n), if n == 1 { one } else { many })
+}
+
+/// `0.0372`; large ones as `1.34e17`
+pub fn loss(loss: f64) -> String {
+    if loss.abs() < 1e4 { format!("{loss:.4}") } else { format!("{loss:.2e}") }
+}
+
+/// `2,206 images/s`
+pub fn speed(images_per_second: f64) -> String {
+    format!("{} images/s", thousands(images_per_second.round() as u64))
+}
+
 /// `4.86 M`: three digits and a prefix of a thousand's power.
 pub fn short(n: u64) -> String {
     let units = ["", " k", " M", " G", " T", " P"];

@@ -33,6 +33,7 @@ pub const LEAK: &str = "E0403";
 pub const LOSS: &str = "E0404";
 pub const DATA_FILE: &str = "E0405";
 pub const TRAINING_NEEDS: &str = "E0406";
+pub const EXPECTATION: &str = "E0407";
 pub const DROPPED_PIXELS: &str = "W0301";
 pub const SINGLE_VALUE_NORM: &str = "W0302";
 pub const REDUNDANT: &str = "W0303";

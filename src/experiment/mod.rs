@@ -1,41 +1,93 @@
 //! A whole file → a checked [`Experiment`]: its model, data and training, each by its own stage, and then held
 //! against each other. Nothing has run yet.
 
+pub mod expect;
+pub mod imports;
 pub mod overrides;
 pub mod resolved;
 pub mod stages;
 
+use crate::data;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, Severity, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
+use crate::experiment::expect::Expectation;
+use crate::model::definitions::{Block, Definitions, Origin};
 use crate::model::{Model, expand};
-use crate::source::Sources;
-use crate::spec::NoNames;
+use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
+use crate::syntax::parse;
+use crate::train;
 use crate::train::section::TrainSection;
 
 /// The words that may stand at the top of a file.
-const SECTIONS: &[&str] = &["model", "data", "train"];
+const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
 
 /// What a file describes. A part with errors may be missing; see the diagnostics.
 #[derive(Default)]
 pub struct Experiment {
     pub model: Option<Model>,
+    /// The text of the model with all it needs, as written.
+    pub model_text: String,
     pub data: Option<DataSection>,
     pub train: Option<TrainSection>,
+    pub expect: Vec<Expectation>,
 }
 
-/// Checks a file, whole. The experiment can be run if no diagnostic is an error.
+/// Checks a file that uses no others.
 pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
+    resolve_with(sources, ast, &[])
+}
+
+/// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
+pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experiment, Diagnostics) {
+    let (library, _) = parse(sources, LIBRARY);
     let mut diagnostics = Diagnostics::new();
+    let mut definitions = Definitions::default();
+    definitions.add(&library, Origin::Library, &mut diagnostics);
+    for import in imports {
+        sections(import, &[], &mut diagnostics);
+        definitions.add(import, Origin::Import, &mut diagnostics);
+    }
+    definitions.add(ast, Origin::Main, &mut diagnostics);
+
     let mut experiment = Experiment::default();
-    let mut seen: Vec<&Statement> = Vec::new();
+    for statement in sections(ast, &["data", "train", "expect"], &mut diagnostics) {
+        match statement.word.text.as_str() {
+            "data" => experiment.data = data::section::resolve(statement, &definitions, &mut diagnostics),
+            "train" => experiment.train = train::section::resolve(statement, &definitions, &mut diagnostics),
+            "expect" => experiment.expect = expect::resolve(statement, &mut diagnostics),
+            _ => {}
+        }
+    }
+    models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
+    if let Some(model) = &experiment.model {
+        if let Some(data) = &experiment.data {
+            data_against_model(sources, data, model, &mut diagnostics);
+        }
+        if let Some(train) = &experiment.train {
+            model_against_loss(model, train, &mut diagnostics);
+        }
+        if model.output().is_some() {
+            fixed_expectations(model, &experiment.expect, &mut diagnostics);
+        }
+    }
+    if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
+        monitor_needs_validation(data, train, &mut diagnostics);
+    }
+    diagnostics.sort_by(|a, b| a.primary.span.cmp(&b.primary.span).then_with(|| a.message.cmp(&b.message)));
+    (experiment, diagnostics)
+}
+
+/// The statements at the top of a file; unknown words, and sections of `once` that come again, are reported.
+fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> Vec<&'a Statement> {
+    let mut found: Vec<&Statement> = Vec::new();
     for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = statement.word.text.as_str();
         if !SECTIONS.contains(&word) {
             diagnostics.push(unknown_section(statement));
             continue;
         }
-        if let Some(first) = seen.iter().find(|other| other.word.text == word) {
+        if let Some(first) = found.iter().find(|other| other.word.text == word && once.contains(&word)) {
             diagnostics.push(
                 Diagnostic::error(
                     codes::REPEATED_SECTION,
@@ -47,26 +99,89 @@ pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
             );
             continue;
         }
-        seen.push(statement);
-        match word {
-            "model" => experiment.model = expand::expand(sources, statement, &NoNames, &mut diagnostics),
-            "data" => experiment.data = crate::data::section::resolve(statement, &NoNames, &mut diagnostics),
-            _ => experiment.train = crate::train::section::resolve(statement, &NoNames, &mut diagnostics),
-        }
+        found.push(statement);
     }
-    if let Some(model) = &experiment.model {
-        if let Some(data) = &experiment.data {
-            data_against_model(sources, data, model, &mut diagnostics);
+    found
+}
+
+/// Expands every model of the file itself, and chooses the one that is run: the file's own, or else the only one
+/// that it imports.
+fn models(
+    sources: &Sources,
+    definitions: &Definitions<'_>,
+    ast: &Ast,
+    experiment: &mut Experiment,
+    diagnostics: &mut Diagnostics,
+) {
+    let own: Vec<_> = definitions.models.iter().filter(|model| model.origin == Origin::Main).collect();
+    let candidates = if own.is_empty() { definitions.models.iter().collect() } else { own };
+    let mut used = std::collections::BTreeSet::new();
+    for (i, block) in candidates.iter().enumerate() {
+        let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
+        if i == 0 {
+            experiment.model_text = written(sources, definitions, &blocks, block);
+            experiment.model = Some(model);
         }
-        if let Some(train) = &experiment.train {
-            model_against_loss(model, train, &mut diagnostics);
-        }
+        used.extend(blocks);
     }
-    if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
-        monitor_needs_validation(data, train, &mut diagnostics);
+    if let (Some(_), [first, second, ..]) = (&experiment.train, candidates.as_slice()) {
+        diagnostics.push(
+            Diagnostic::error(
+                codes::REPEATED_SECTION,
+                second.name.span,
+                "an experiment has one model, and here are several",
+            )
+            .label("which one is to be trained?")
+            .related(first.name.span, "another one")
+            .advise("keep each model in a `.model` file of its own and `use` the one that is wanted"),
+        );
     }
-    diagnostics.sort_by(|a, b| a.primary.span.cmp(&b.primary.span).then_with(|| a.message.cmp(&b.message)));
-    (experiment, diagnostics)
+    if candidates.is_empty() {
+        return;
+    }
+    let unused = definitions.blocks.values().filter(|block| block.name.span.file == ast.file);
+    for block in unused.filter(|block| !used.contains(&block.name.text)) {
+        diagnostics.push(
+            Diagnostic::warning(
+                codes::UNUSED,
+                block.name.span,
+                format!("the block `{}` is never used", block.name.text),
+            )
+            .label("no model of this file uses it, so its layers are not checked"),
+        );
+    }
+}
+
+/// The text of a model with the constants and blocks that it uses, in an order that reads again.
+fn written(
+    sources: &Sources,
+    definitions: &Definitions<'_>,
+    blocks: &std::collections::BTreeSet<String>,
+    model: &Block<'_>,
+) -> String {
+    let mut out = String::new();
+    for (name, (kind, span)) in &definitions.constants {
+        let value = crate::syntax::ast::Value { kind: kind.clone(), span: *span };
+        out.push_str(&format!("let {name} = {value}\n"));
+    }
+    let own = |block: &&Block<'_>| block.origin != Origin::Library;
+    for block in blocks.iter().filter_map(|name| definitions.blocks.get(name)).filter(own) {
+        out.push_str(&format!("{}\n\n", sources.slice(block.statement.span)));
+    }
+    out.push_str(sources.slice(model.statement.span));
+    out.push('\n');
+    out
+}
+
+fn fixed_expectations(model: &Model, expectations: &[Expectation], diagnostics: &mut Diagnostics) {
+    for expectation in expectations {
+        let found = match expectation.quantity {
+            "parameters" => model.n_parameters() as f64,
+            "layers" => model.layers.len() as f64,
+            _ => continue,
+        };
+        diagnostics.extend(expectation.judge(found));
+    }
 }
 
 /// An error for each part that `dslc run` needs and the file does not have.
@@ -158,7 +273,7 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
         .label(format!("{outputs} outputs"))
         .related(data.source_span, format!("{classes} classes"));
         if let Some(span) = last.args.span(name) {
-            let title = format!("`{} {classes}`", last.layer.spec().name);
+            let title = format!("`{} {classes}`", last.unit.spec().name);
             d = d.replace(title, span, classes.to_string());
         }
         diagnostics.push(d);
@@ -166,14 +281,14 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
 }
 
 fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    let (Some(output), Some(last)) = (model.output(), model.layers.last()) else { return };
+    let (Some(output), Some(last)) = (model.output(), model.last()) else { return };
     let chosen = &train.loss;
-    let Err(fault) = chosen.what.check(&chosen.args, output, last.layer.spec().name) else { return };
+    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else { return };
     let mut d = crate::data::answers::place(fault, chosen.span, &chosen.args);
-    if d.code == codes::INTERNAL {
-        d.severity = Severity::Error;
+    if last.span.file == chosen.span.file {
+        d = d.related(last.span, "the model ends here");
     }
-    diagnostics.push(d.related(last.span, "the model ends here"));
+    diagnostics.push(d);
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {

@@ -12,7 +12,10 @@ use crate::train::section::{Monitor, TrainSection};
 pub fn text(experiment: &Experiment) -> String {
     let mut out = String::new();
     if let Some(model) = &experiment.model {
-        write_model(&mut out, model);
+        match model.is_chain() {
+            true => write_model(&mut out, model),
+            false => out.push_str(&experiment.model_text),
+        }
     }
     if let Some(data) = &experiment.data {
         out.push('\n');
@@ -21,6 +24,13 @@ pub fn text(experiment: &Experiment) -> String {
     if let Some(train) = &experiment.train {
         out.push('\n');
         write_train(&mut out, train);
+    }
+    if !experiment.expect.is_empty() {
+        out.push_str("\nexpect {\n");
+        for expectation in &experiment.expect {
+            let _ = writeln!(out, "    {} {}", expectation.quantity, expectation.bound);
+        }
+        out.push_str("}\n");
     }
     out
 }
@@ -44,7 +54,7 @@ fn write_model(out: &mut String, model: &Model) {
         let _ = writeln!(out, "    input {input}");
     }
     for instance in &model.layers {
-        let line = statement(instance.layer.spec(), &instance.args);
+        let line = statement(instance.unit.spec(), &instance.args);
         let _ = match &instance.output {
             Some(shape) => writeln!(out, "    {line:<68} : {shape}"),
             None => writeln!(out, "    {line}"),

@@ -70,7 +70,11 @@ pub(crate) fn infer_pool(layer: &'static str, args: &Args, input: &Shape) -> Res
             None => sliding
                 .dropped(layer, [height, width])
                 .into_iter()
-                .map(|fault| fault.set("ceil", "true").set("ceil", "false"))
+                .map(|fault| {
+                    fault
+                        .set("ceil", "true")
+                        .advise("assert the output shape, `: …` at the line's end, if this is meant")
+                })
                 .collect(),
         },
     })

@@ -9,6 +9,7 @@ pub mod dropout;
 pub mod flatten;
 pub mod global_avg_pool;
 pub mod identity;
+pub mod joins;
 pub mod linear;
 pub mod lowering;
 pub mod max_pool2d;

@@ -98,7 +98,12 @@ impl Sliding {
 
     /// A warning where the last rows or columns reach no window.
     pub fn dropped(&self, layer: &str, [height, width]: [usize; 2]) -> Option<Fault> {
-        let (rows, columns) = (self.rows.dropped(height), self.columns.dropped(width));
+        // A stride beyond the window skips pixels everywhere, and is meant to.
+        let rest = |window: &Window, extent: usize| match window.stride <= window.reach() {
+            true => window.dropped(extent),
+            false => 0,
+        };
+        let (rows, columns) = (rest(&self.rows, height), rest(&self.columns, width));
         let count = |n: usize, what: &str| match n {
             1 => format!("the last {what}"),
             n => format!("the last {n} {what}s"),

@@ -1,10 +1,14 @@
-//! The body of a `model` → its layers, with every fault of the text on the way.
+//! The body of a `model` → its layers in the order of the wire, with every fault of the text on the way. Blocks
+//! are put in where they are used, loops unrolled, conditions decided; the result is flat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
-use crate::layers::{self, LAYERS, Layer};
-use crate::model::{Instance, Model, remedy, solve};
+use crate::layers::joins::{self, JOINS, Join};
+use crate::layers::{self, Inferred, LAYERS, Layer};
+use crate::model::definitions::{Block, CONTROL, Definitions};
+use crate::model::scope::{Flow, Frame, Named, Visible};
+use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
 use crate::spec::{self, Args, Kind, Preset, Scope, Spec, positional};
@@ -12,8 +16,14 @@ use crate::syntax::ast::{Chain, Link, Statement, Value, ValueKind, Word};
 
 /// The most layers that a model may have.
 pub const MAX_LAYERS: usize = 100_000;
+/// The most statements that are read while a model is expanded, loops and blocks counted each time.
+pub const MAX_STATEMENTS: usize = 1_000_000;
+/// How deep blocks may use each other.
+pub const MAX_CALLS: usize = 64;
+/// The most findings of one model that are reported.
+const MAX_FINDINGS: usize = 200;
 
-static INPUT: Spec = Spec {
+pub static INPUT: Spec = Spec {
     name: "input",
     summary: "the shape of one image",
     docs: "`channels x height x width`. The first line of a model.",
@@ -22,153 +32,245 @@ static INPUT: Spec = Spec {
     elsewhere: &["Input", "InputLayer", "net", "data"],
 };
 
-/// Reads `model Name { … }`.
+/// Expands a model; its parameters take their defaults. Also says which blocks were used.
 pub fn expand(
     sources: &Sources,
-    statement: &Statement,
-    scope: &dyn Scope,
+    definitions: &Definitions<'_>,
+    block: &Block<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Model> {
-    let name = model_name(statement, diagnostics)?;
-    let Some(block) = &statement.block else {
-        diagnostics.push(
-            Diagnostic::error(codes::BLOCK_MISUSE, statement.head(), "a model needs its layers in `{ … }`")
-                .label("no block follows"),
-        );
-        return None;
-    };
-    let model = Model {
-        name: name.text.clone(),
-        name_span: name.span,
-        input: None,
-        input_span: name.span,
-        layers: Vec::new(),
-    };
+) -> (Model, BTreeSet<String>) {
+    let name = &block.name;
     let mut expansion = Expansion {
         sources,
-        scope,
-        diagnostics,
-        model,
+        definitions,
+        diagnostics: Vec::new(),
+        model: Model {
+            name: name.text.clone(),
+            name_span: name.span,
+            input: None,
+            input_span: name.span,
+            layers: Vec::new(),
+            output: Wire::INPUT,
+            output_shape: None,
+        },
         counts: BTreeMap::new(),
-        shape: None,
+        frames: vec![Frame { closed: true, ..Frame::default() }],
+        calls: Vec::new(),
+        path: String::new(),
+        flow: Flow { wire: Wire::INPUT, shape: None },
         input_seen: false,
+        statements: 0,
+        used: BTreeSet::new(),
+        stopped: false,
     };
-    expansion.body(&block.chains);
+    expansion.bind_parameters(block, &[], block.statement.head());
+    expansion.chains(block.body);
     if !expansion.input_seen {
-        let first = block.chains.first().and_then(|chain| chain.links.first());
+        let first = block.body.first().and_then(|chain| chain.links.first());
         let span = first.map_or(name.span, |link| link.statement.head());
         let message = format!("the model `{}` does not say what its input is", name.text);
-        expansion.diagnostics.push(
+        let front = Span { end: span.start, ..span };
+        expansion.report(
             Diagnostic::error(codes::MISSING_ARGUMENT, span, message)
                 .label("an `input` line must come first")
                 .replace(
                     "put `input 1x28x28` in front (channels x height x width)",
-                    before(span),
+                    front,
                     "input 1x28x28\n    ",
                 ),
         );
     }
-    let model = expansion.model;
+    expansion.pop_frame();
+    let Flow { wire, shape } = expansion.flow.clone();
+    let (mut model, used) = (expansion.model, expansion.used);
+    (model.output, model.output_shape) = (wire, shape);
+    diagnostics.append(&mut expansion.diagnostics);
     if model.layers.is_empty() {
         let message = format!("the model `{}` has no layers", model.name);
         diagnostics.push(Diagnostic::error(codes::MISSING_SECTION, model.name_span, message));
     }
-    Some(model)
+    (model, used)
 }
 
-fn before(span: Span) -> Span {
-    Span { end: span.start, ..span }
+/// A block that is being put in.
+pub(super) struct Call {
+    pub name: String,
+    /// Where it is used.
+    pub span: Span,
 }
 
-fn model_name(statement: &Statement, diagnostics: &mut Diagnostics) -> Option<Word> {
-    match statement.arguments.as_slice() {
-        [crate::syntax::ast::Argument::Value(Value { kind: ValueKind::Word(text), span })]
-            if !text.contains('.') =>
-        {
-            Some(Word { text: text.clone(), span: *span })
+pub(super) struct Expansion<'a> {
+    pub sources: &'a Sources,
+    pub definitions: &'a Definitions<'a>,
+    diagnostics: Diagnostics,
+    pub model: Model,
+    /// How many layers and blocks of each name there are.
+    counts: BTreeMap<String, usize>,
+    pub frames: Vec<Frame>,
+    pub calls: Vec<Call>,
+    /// `bottleneck_1.` inside that block.
+    pub path: String,
+    /// What arrives at the next statement.
+    pub flow: Flow,
+    input_seen: bool,
+    pub statements: usize,
+    pub used: BTreeSet<String>,
+    /// A bound was reached: nothing more is expanded.
+    pub stopped: bool,
+}
+
+impl<'a> Expansion<'a> {
+    /// Adds a finding. Inside a block it is reported once, with the uses that lead to it.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        const SHOWN_USES: usize = 3;
+        let uses = self.calls.first().map(|call| (call.span, call.name.clone()));
+        let same =
+            |d: &&mut Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
+        if let Some(known) = self.diagnostics.iter_mut().find(same) {
+            if let Some((span, name)) = uses
+                && known.related.len() < SHOWN_USES
+                && !known.related.iter().any(|label| label.span == span)
+            {
+                known.related.push(crate::diag::Label { span, text: format!("and through this `{name}`") });
+            }
+            return;
         }
-        _ => {
-            diagnostics.push(
-                Diagnostic::error(
-                    codes::MISSING_ARGUMENT,
-                    statement.head(),
-                    "a model is written `model Name { … }`",
-                )
-                .label("one name is expected behind `model`"),
-            );
-            None
+        if self.diagnostics.len() >= MAX_FINDINGS {
+            return;
+        }
+        let diagnostic = match uses {
+            Some((span, name)) => diagnostic.related(span, format!("through this `{name}`")),
+            None => diagnostic,
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.report(Diagnostic::error(code, span, message).label(label));
+    }
+
+    pub fn visible(&self) -> Visible<'_> {
+        Visible { definitions: self.definitions, frames: &self.frames, arriving: self.flow.shape.as_ref() }
+    }
+
+    /// Checks arguments against a declaration in the scope of this place.
+    fn resolve(&mut self, spec: &'static Spec, statement: &Statement) -> Option<Args> {
+        let mut found = Diagnostics::new();
+        let args = spec::resolve(spec, &statement.word, &statement.arguments, &self.visible(), &mut found);
+        found.into_iter().for_each(|d| self.report(d));
+        args
+    }
+
+    /// A value with names and arithmetic worked out.
+    pub fn evaluate(&mut self, value: &Value) -> Option<Value> {
+        match spec::evaluate(value, &self.visible()) {
+            Ok(value) => Some(value),
+            Err(diagnostic) => {
+                self.report(*diagnostic);
+                None
+            }
         }
     }
-}
 
-struct Expansion<'a> {
-    sources: &'a Sources,
-    scope: &'a dyn Scope,
-    diagnostics: &'a mut Diagnostics,
-    model: Model,
-    /// How many layers of each word there are.
-    counts: BTreeMap<&'static str, usize>,
-    /// What arrives at the next layer, where it is known.
-    shape: Option<Shape>,
-    input_seen: bool,
-}
+    /// Reads a body in a frame of its own.
+    pub fn body(&mut self, chains: &'a [Chain]) {
+        self.frames.push(Frame::default());
+        self.chains(chains);
+        self.pop_frame();
+    }
 
-impl Expansion<'_> {
-    fn body(&mut self, chains: &[Chain]) {
+    /// Leaves a frame; names that nothing used are worth a warning.
+    pub fn pop_frame(&mut self) {
+        let Some(frame) = self.frames.pop() else { return };
+        for (name, named) in frame.flows.iter().filter(|(_, named)| !named.used) {
+            let d =
+                Diagnostic::warning(codes::UNUSED, named.span, format!("the name `{name}` is never used"))
+                    .label("nothing joins this value");
+            self.report(d);
+        }
+    }
+
+    fn chains(&mut self, chains: &'a [Chain]) {
+        let mut previous: Option<&'a Statement> = None;
         for chain in chains {
             for (i, link) in chain.links.iter().enumerate() {
-                if self.model.layers.len() >= MAX_LAYERS {
-                    let message = format!("this model has more than {MAX_LAYERS} layers");
-                    self.diagnostics.push(Diagnostic::error(
-                        codes::EXPANSION,
-                        link.statement.head(),
-                        message,
-                    ));
+                if self.stopped {
                     return;
                 }
-                self.statement(chain, i);
+                self.statements += 1;
+                if self.model.layers.len() > MAX_LAYERS || self.statements > MAX_STATEMENTS {
+                    let message = format!(
+                        "this model grows beyond {MAX_LAYERS} layers or {MAX_STATEMENTS} statements; expansion stops here"
+                    );
+                    self.error(codes::EXPANSION, link.statement.head(), message, "the bound is reached here");
+                    self.stopped = true;
+                    return;
+                }
+                self.statement(chain, i, previous);
+                self.alias(link);
                 self.assertion(link);
+                previous = Some(&link.statement);
             }
         }
     }
 
-    fn statement(&mut self, chain: &Chain, link: usize) {
+    fn statement(&mut self, chain: &'a Chain, link: usize, previous: Option<&'a Statement>) {
         let statement = &chain.links[link].statement;
-        let word = statement.word.text.as_str();
+        let text = self.meaning(&statement.word);
+        let word = text.as_str();
         if word == INPUT.name {
             self.input(statement);
+        } else if self.control(word, statement, previous) {
         } else if let Some(layer) = layers::find(word) {
-            if let Some(block) = &statement.block {
-                self.diagnostics.push(
-                    Diagnostic::error(codes::BLOCK_MISUSE, block.span, format!("`{word}` takes no block"))
-                        .label("a layer is one line"),
-                );
-            }
-            match spec::resolve(
-                layer.spec(),
-                &statement.word,
-                &statement.arguments,
-                self.scope,
-                self.diagnostics,
-            ) {
+            self.no_block(statement);
+            match self.resolve(layer.spec(), statement) {
                 Some(args) => self.layer(layer, args, chain, link),
-                None => self.shape = None,
+                None => self.flow.shape = None,
             }
+        } else if let Some(join) = joins::find(word) {
+            self.join_statement(join, statement);
+        } else if let Some(block) = self.definitions.blocks.get(word) {
+            self.no_block(statement);
+            self.call(block, statement);
         } else {
-            self.diagnostics.push(unknown_layer(&statement.word));
-            self.shape = None;
+            let d = self.unknown(&statement.word, word);
+            self.report(d);
+            self.flow.shape = None;
+        }
+    }
+
+    /// A statement's word; a parameter that stands for a word (`act=relu`) means that word.
+    fn meaning(&self, word: &Word) -> String {
+        match self.visible().lookup(&word.text) {
+            Some(ValueKind::Word(meant)) => meant,
+            _ => word.text.clone(),
+        }
+    }
+
+    pub fn no_block(&mut self, statement: &Statement) {
+        if let Some(block) = &statement.block {
+            let message = format!("`{}` takes no block", statement.word.text);
+            self.error(codes::BLOCK_MISUSE, block.span, message, "a layer is one line");
         }
     }
 
     fn input(&mut self, statement: &Statement) {
-        let args = spec::resolve(&INPUT, &statement.word, &statement.arguments, self.scope, self.diagnostics);
-        if self.input_seen || !self.model.layers.is_empty() {
-            let (message, label) = match self.input_seen {
-                true => ("a model has one `input`", "a second one"),
-                false => ("`input` comes before every layer", "layers stand above it"),
+        let args = self.resolve(&INPUT, statement);
+        let inside = self.frames.len() > 1;
+        if inside || self.input_seen || !self.model.layers.is_empty() {
+            let (message, label) = match (inside, self.input_seen) {
+                (true, _) => ("`input` stands at the top of a model", "not inside a block"),
+                (false, true) => ("a model has one `input`", "a second one"),
+                (false, false) => ("`input` comes before every layer", "layers stand above it"),
             };
             let d = Diagnostic::error(codes::MISPLACED, statement.head(), message).label(label);
-            self.diagnostics.push(match self.input_seen {
+            self.report(match self.input_seen {
                 true => d.related(self.model.input_span, "the first one").replace(
                     "remove it",
                     statement.head(),
@@ -183,23 +285,31 @@ impl Expansion<'_> {
         let shape = args.as_ref().and_then(|args| args.shape("shape").ok());
         self.model.input = shape.cloned();
         self.model.input_span = args.as_ref().and_then(|args| args.span("shape")).unwrap_or(statement.head());
-        self.shape = shape.cloned();
+        self.flow = Flow { wire: Wire::INPUT, shape: shape.cloned() };
+    }
+
+    /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
+    pub fn fresh_name(&mut self, word: &str) -> String {
+        let stem = format!("{}{word}", self.path);
+        let count = self.counts.entry(stem.clone()).or_default();
+        *count += 1;
+        format!("{stem}_{count}")
     }
 
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
         let statement = &chain.links[link].statement;
-        let count = self.counts.entry(layer.spec().name).or_default();
-        *count += 1;
-        let name = format!("{}_{count}", layer.spec().name);
-        let input = self.shape.take();
-        let mut inferred = None;
-        let mut output = None;
+        let name = self.fresh_name(layer.spec().name);
+        let Flow { wire, shape: input } = self.flow.clone();
+        let (mut inferred, mut output) = (None, None);
         match input.as_ref().map(|input| (input, infer(layer, &args, input))) {
             None => {}
             Some((_, Ok(found))) => {
-                for warning in &found.warnings {
-                    let d = remedy::locate(warning, &args, chain, link);
-                    self.diagnostics.push(d);
+                // Who asserts the shape knows what is left out.
+                let asserted = chain.links[link..].iter().any(|link| link.assertion.is_some());
+                for warning in
+                    found.warnings.iter().filter(|w| !(asserted && w.code == codes::DROPPED_PIXELS))
+                {
+                    self.report(remedy::locate(warning, &args, chain, link));
                 }
                 output = Some(found.output.clone());
                 inferred = Some(found);
@@ -208,25 +318,81 @@ impl Expansion<'_> {
                 let mut d = remedy::locate(&fault, &args, chain, link);
                 d.notes.extend(self.trace(input));
                 if fault.code == codes::WINDOW_TOO_LARGE
-                    && let Some(needed) = solve::smallest_input(&self.model, layer, &args)
+                    && let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire)
                 {
                     let title = format!("an input of at least {needed}");
                     d = d.replace(title, self.model.input_span, needed.to_string());
                 }
-                self.diagnostics.push(d);
+                self.report(d);
                 output = fault.assume;
             }
         }
-        self.shape.clone_from(&output);
-        self.model.layers.push(Instance {
-            layer,
+        let unit = Unit::Layer(layer);
+        self.push(Instance {
+            unit,
             name,
             args,
+            inputs: vec![wire],
             input,
             inferred,
             output,
             span: statement.head(),
         });
+    }
+
+    /// Joins flows; a fault is shown at `span`, with `related` places.
+    pub fn join(
+        &mut self,
+        join: &'static dyn Join,
+        flows: &[(Flow, Span)],
+        span: Span,
+        mend: impl FnOnce(Diagnostic) -> Diagnostic,
+    ) {
+        let name = self.fresh_name(join.spec().name);
+        let shapes: Option<Vec<&Shape>> = flows.iter().map(|(flow, _)| flow.shape.as_ref()).collect();
+        let (mut inferred, mut output) = (None, None);
+        if let Some(shapes) = &shapes {
+            match join.infer(shapes) {
+                Ok(found) => {
+                    output = Some(found.output.clone());
+                    inferred = Some(found);
+                }
+                Err(fault) => {
+                    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
+                    for ((_, from), shape) in flows.iter().zip(shapes) {
+                        if *from != span {
+                            d = d.related(*from, format!("{shape} from here"));
+                        }
+                    }
+                    d.notes = fault.notes;
+                    self.report(mend(d));
+                }
+            }
+        }
+        let input = flows.first().and_then(|(flow, _)| flow.shape.clone());
+        let inputs = flows.iter().map(|(flow, _)| flow.wire).collect();
+        let unit = Unit::Join(join);
+        self.push(Instance { unit, name, args: Args::default(), inputs, input, inferred, output, span });
+    }
+
+    fn push(&mut self, instance: Instance) {
+        let shape = instance.output.clone();
+        self.model.layers.push(instance);
+        self.flow = Flow { wire: Wire::of_layer(self.model.layers.len() - 1), shape };
+    }
+
+    fn alias(&mut self, link: &Link) {
+        let Some(name) = &link.alias else { return };
+        let flow = self.flow.clone();
+        let Some(frame) = self.frames.last_mut() else { return };
+        let named = Named { flow, span: name.span, used: false };
+        if let Some(first) = frame.flows.insert(name.text.clone(), named) {
+            let d =
+                Diagnostic::error(codes::NAME_CLASH, name.span, format!("`{}` names two values", name.text))
+                    .label("named again here")
+                    .related(first.span, "first named here");
+            self.report(d);
+        }
     }
 
     fn assertion(&mut self, link: &Link) {
@@ -236,44 +402,54 @@ impl Expansion<'_> {
         let Some(said) = dims.map(Shape).filter(|shape| shape.checked_elements().is_some_and(|n| n > 0))
         else {
             let message = "this is not a shape: every extent is at least 1, and their product must fit";
-            self.diagnostics.push(Diagnostic::error(codes::ASSERTION, asserted.span, message));
+            self.error(codes::ASSERTION, asserted.span, message, "");
             return;
         };
-        let Some(shape) = &self.shape else {
+        let Some(shape) = self.flow.shape.clone() else {
             // Behind a fault the assertion says how to go on.
-            if let Some(last) = self.model.layers.last_mut() {
+            let Flow { wire, .. } = self.flow;
+            if let Some(last) = wire.layer().and_then(|at| self.model.layers.get_mut(at)) {
                 last.output = Some(said.clone());
             }
-            self.shape = Some(said);
+            self.flow.shape = Some(said);
             return;
         };
-        if *shape != said {
+        if shape != said {
             let message = format!("`{}` gives {shape}, not {said}", link.statement.word.text);
             let mut d = Diagnostic::error(codes::ASSERTION, asserted.span, message)
                 .label(format!("it is {shape}"))
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            d.notes.extend(self.trace(shape));
-            self.diagnostics.push(d);
+            d.notes.extend(self.trace(&shape));
+            self.report(d);
         }
     }
 
-    /// How the shape that arrives arose: one line for each layer above that changed it.
-    fn trace(&self, arriving: &Shape) -> Vec<String> {
+    /// How the shape that arrives arose: one line for each layer on its way that changed it.
+    pub fn trace(&self, arriving: &Shape) -> Vec<String> {
         const SHOWN: usize = 10;
-        let row = |instance: &Instance| {
-            let text: String = self.sources.slice(instance.span).chars().take(48).collect();
-            Some((self.sources.line(instance.span), text, instance.change()?))
-        };
-        let mut rows: Vec<(usize, String, String)> = self.model.layers.iter().filter_map(row).collect();
-        let left_out = rows.len().saturating_sub(SHOWN);
-        rows.drain(..left_out);
-        let mut trace = vec![format!("how {arriving} arose:")];
-        if let Some(input) = &self.model.input {
-            rows.insert(0, (self.sources.line(self.model.input_span), "input".to_owned(), input.to_string()));
+        let mut way = Vec::new();
+        let mut wire = self.flow.wire;
+        while let Some(instance) = wire.layer().and_then(|at| self.model.layers.get(at)) {
+            if let Some(change) = instance.change() {
+                let text: String = self.sources.slice(instance.span).chars().take(40).collect();
+                let text = text.lines().next().unwrap_or_default().to_owned();
+                way.push((self.sources.line(instance.span), text, change));
+            }
+            match instance.inputs.first() {
+                Some(&input) => wire = input,
+                None => break,
+            }
         }
-        let width = rows.iter().map(|(_, text, _)| text.chars().count()).max().unwrap_or(0);
-        for (i, (line, text, change)) in rows.iter().enumerate() {
+        let left_out = way.len().saturating_sub(SHOWN);
+        way.truncate(SHOWN);
+        way.reverse();
+        if let Some(input) = &self.model.input {
+            way.insert(0, (self.sources.line(self.model.input_span), "input".to_owned(), input.to_string()));
+        }
+        let width = way.iter().map(|(_, text, _)| text.chars().count()).max().unwrap_or(0);
+        let mut trace = vec![format!("how {arriving} arose:")];
+        for (i, (line, text, change)) in way.iter().enumerate() {
             if i == 1 && left_out > 0 {
                 trace.push(format!("          … {left_out} more lines …"));
             }
@@ -281,10 +457,34 @@ impl Expansion<'_> {
         }
         trace
     }
+
+    fn unknown(&self, word: &Word, text: &str) -> Diagnostic {
+        let d = Diagnostic::error(
+            codes::UNKNOWN_WORD,
+            word.span,
+            format!("there is no layer or block called `{text}`"),
+        );
+        let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);
+        if let Some(spec) = specs().find(|spec| spec.elsewhere.contains(&text)) {
+            return d
+                .label(format!("it is called `{}` here", spec.name))
+                .note(format!("it is written: {}", spec::usage(spec)))
+                .replace(format!("write `{}`", spec.name), word.span, spec.name);
+        }
+        let blocks = self.definitions.blocks.keys().map(String::as_str);
+        match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {
+            Some(near) => {
+                d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), word.span, near)
+            }
+            None => d
+                .label("not a layer, and no block of this name")
+                .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),
+        }
+    }
 }
 
 /// A layer's own inference, and the limits that hold for every layer.
-fn infer(layer: &'static dyn Layer, args: &Args, input: &Shape) -> Result<layers::Inferred, Fault> {
+fn infer(layer: &'static dyn Layer, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
     let inferred = layer.infer(args, input)?;
     let too_big = |what: &str, shape: &Shape| {
         Fault::new(
@@ -303,27 +503,5 @@ fn infer(layer: &'static dyn Layer, args: &Args, input: &Shape) -> Result<layers
     match inferred.parameters.iter().find(|p| p.shape.checked_elements().is_none()) {
         Some(parameter) => Err(too_big(parameter.name, &parameter.shape)),
         None => Ok(inferred),
-    }
-}
-
-fn unknown_layer(word: &Word) -> Diagnostic {
-    let text = word.text.as_str();
-    let d = Diagnostic::error(codes::UNKNOWN_WORD, word.span, format!("there is no layer called `{text}`"));
-    let elsewhere = LAYERS.iter().map(|layer| layer.spec()).find(|spec| spec.elsewhere.contains(&text));
-    if let Some(spec) = elsewhere {
-        return d
-            .label(format!("it is called `{}` here", spec.name))
-            .note(format!("it is written: {}", spec::usage(spec)))
-            .replace(format!("write `{}`", spec.name), word.span, spec.name);
-    }
-    let known = LAYERS.iter().map(|layer| layer.spec().name).chain([INPUT.name]);
-    match nearest(text, known) {
-        Some(near) => {
-            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), word.span, near)
-        }
-        None => d.label("not a layer").note(format!(
-            "layers: {}",
-            LAYERS.iter().map(|layer| layer.spec().name).collect::<Vec<_>>().join(", ")
-        )),
     }
 }

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::builder::Builder;
 use crate::layers::lowering::{Lowering, Mode};
-use crate::model::Model;
+use crate::model::{Model, Unit};
 
 /// The name of the input that holds the batch of images.
 pub const IMAGES: &str = "images";
@@ -22,7 +22,7 @@ pub struct Lowered {
 pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> {
     let input = model.input.as_ref().ok_or_else(|| Fault::internal("a model without input is lowered"))?;
     let mut builder = Builder::new();
-    let mut value = builder.input(IMAGES, &input.batched(batch));
+    let mut values = vec![builder.input(IMAGES, &input.batched(batch))];
     let mut step = None;
     for (i, instance) in model.layers.iter().enumerate() {
         let inferred = instance
@@ -37,7 +37,11 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         }
         let mut lowering =
             Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
-        value = instance.layer.lower(&instance.args, value, &mut lowering)?;
+        let inputs: Vec<Value> = instance.inputs.iter().map(|wire| values[wire.index()]).collect();
+        let value = match instance.unit {
+            Unit::Layer(layer) => layer.lower(&instance.args, inputs[0], &mut lowering)?,
+            Unit::Join(join) => join.lower(&inputs, &mut lowering)?,
+        };
         let expected = inferred.output.batched(batch);
         if *builder.shape(value) != expected {
             return Err(Fault::new(
@@ -49,7 +53,8 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
                 ),
             ));
         }
+        values.push(value);
     }
     builder.origin = None;
-    Ok(Lowered { builder, output: value, step })
+    Ok(Lowered { builder, output: values[model.output.index()], step })
 }

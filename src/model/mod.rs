@@ -1,15 +1,21 @@
-//! Ast → [`Model`]: names looked up, arguments checked, shapes inferred through every layer; then → graph.
+//! Ast → [`Model`]: names looked up, blocks put in, arguments checked, shapes inferred through every layer; then
+//! → graph.
 
+pub mod branches;
+pub mod control;
+pub mod definitions;
 pub mod expand;
 pub mod lower;
 pub mod print;
 pub mod remedy;
+pub mod scope;
 pub mod solve;
 
+use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
 use crate::shape::Shape;
 use crate::source::Span;
-use crate::spec::Args;
+use crate::spec::{Args, Spec};
 
 /// A network: layers in the order of the wire.
 #[derive(Clone, Debug)]
@@ -20,16 +26,60 @@ pub struct Model {
     pub input: Option<Shape>,
     pub input_span: Span,
     pub layers: Vec<Instance>,
+    /// What the model gives.
+    pub output: Wire,
+    /// Its shape, where that is known.
+    pub output_shape: Option<Shape>,
+}
+
+/// A value in a model: its input, or what one of its layers gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wire(usize);
+
+impl Wire {
+    pub const INPUT: Wire = Wire(0);
+
+    pub fn of_layer(at: usize) -> Wire {
+        Wire(at + 1)
+    }
+
+    /// The layer that gives it; `None` for the model's input.
+    pub fn layer(self) -> Option<usize> {
+        self.0.checked_sub(1)
+    }
+
+    /// Its place in a list that begins with the input.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What stands in a place of a model.
+#[derive(Clone, Copy, Debug)]
+pub enum Unit {
+    Layer(&'static dyn Layer),
+    Join(&'static dyn Join),
+}
+
+impl Unit {
+    pub fn spec(self) -> &'static Spec {
+        match self {
+            Unit::Layer(layer) => layer.spec(),
+            Unit::Join(join) => join.spec(),
+        }
+    }
 }
 
 /// A layer in its place.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    pub layer: &'static dyn Layer,
-    /// Unique in the model: `conv2d_1`.
+    pub unit: Unit,
+    /// Unique in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
     pub name: String,
     pub args: Args,
-    /// `None` where a fault above leaves it unknown.
+    /// One for a layer, any number for a join.
+    pub inputs: Vec<Wire>,
+    /// The first input's shape; `None` where a fault above leaves it unknown.
     pub input: Option<Shape>,
     pub inferred: Option<Inferred>,
     /// The shape that goes on: what was inferred, or what is assumed behind a fault.
@@ -41,15 +91,24 @@ pub struct Instance {
 impl Model {
     /// The shape behind the last layer, where it is known.
     pub fn output(&self) -> Option<&Shape> {
-        match self.layers.last() {
-            Some(last) => last.output.as_ref(),
-            None => self.input.as_ref(),
-        }
+        self.output_shape.as_ref()
+    }
+
+    /// The layer that gives the model's output.
+    pub fn last(&self) -> Option<&Instance> {
+        self.output.layer().and_then(|at| self.layers.get(at))
     }
 
     /// Trained numbers in all layers.
     pub fn n_parameters(&self) -> usize {
         self.layers.iter().map(Instance::n_parameters).sum()
+    }
+
+    /// Whether every layer takes what the layer before it gives.
+    pub fn is_chain(&self) -> bool {
+        let before = |at: usize| if at == 0 { Wire::INPUT } else { Wire::of_layer(at - 1) };
+        self.layers.iter().enumerate().all(|(at, layer)| layer.inputs == [before(at)])
+            && self.output == before(self.layers.len())
     }
 }
 

@@ -2,18 +2,24 @@
 
 use std::fmt::{self, Display};
 
-use crate::model::Model;
+use crate::model::{Model, Wire};
 
 impl Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unknown = || "?".to_owned();
         let input = self.input.as_ref().map_or_else(unknown, ToString::to_string);
         writeln!(f, "model {} : {input}", self.name)?;
-        for instance in &self.layers {
+        for (at, instance) in self.layers.iter().enumerate() {
             let args: Vec<String> =
                 instance.args.iter().map(|given| format!("{}={}", given.name, given.arg)).collect();
             let output = instance.output.as_ref().map_or_else(unknown, ToString::to_string);
             let mut line = format!("  {}", instance.name);
+            // What comes from the line above goes without saying.
+            let above = if at == 0 { Wire::INPUT } else { Wire::of_layer(at - 1) };
+            if instance.inputs != [above] {
+                let names: Vec<&str> = instance.inputs.iter().map(|&wire| self.wire_name(wire)).collect();
+                line.push_str(&format!(" of {}", names.join(", ")));
+            }
             if !args.is_empty() {
                 line.push_str(&format!(" {{{}}}", args.join(" ")));
             }
@@ -23,5 +29,11 @@ impl Display for Model {
             }
         }
         writeln!(f, "  {} parameters", self.n_parameters())
+    }
+}
+
+impl Model {
+    fn wire_name(&self, wire: Wire) -> &str {
+        wire.layer().and_then(|at| self.layers.get(at)).map_or("input", |layer| layer.name.as_str())
     }
 }

@@ -5,6 +5,7 @@ pub mod activation;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod binary;
+pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dropout_mask;
@@ -14,6 +15,7 @@ pub mod max_pool2d;
 pub mod one_hot;
 pub mod reduce;
 pub mod reshape;
+pub mod slice;
 pub mod softmax;
 pub mod window;
 
@@ -59,6 +61,9 @@ pub static OPS: &[&dyn Op] = &[
     &reduce::REDUCE_MEAN,
     &expand::EXPAND,
     &reshape::RESHAPE,
+    &concat::CONCAT,
+    &slice::SLICE,
+    &slice::PAD,
     &softmax::SOFTMAX,
     &softmax::SOFTMAX_GRAD,
     &cross_entropy::CROSS_ENTROPY,

@@ -1,6 +1,7 @@
 //! Training: the checked `train { … }` section, the graphs it needs, the loop, its measurements and what it
 //! leaves on disk.
 
+pub mod budget;
 pub mod checkpoint;
 pub mod losses;
 pub mod metrics;

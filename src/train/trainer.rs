@@ -1,4 +1,4 @@
-//! The loop: epochs of steps, validation after each, the best and the last weights kept, the test at the end.
+//! The loop: epochs of steps, validation after each, the best weights kept, and the test with them at the end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +7,13 @@ use crate::data::loader::{self, Loader, Mode};
 use crate::data::section::DataSection;
 use crate::data::{Dataset, Images};
 use crate::diag::{Fault, codes};
-use crate::graph::Graph;
+use crate::graph::{Graph, StateKind};
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
-use crate::run::{Session, Target};
+use crate::run::{Session, StateInfo, Target};
+use crate::train::budget;
+use crate::train::checkpoint::Weights;
 use crate::train::metrics::{Confusion, Evaluation};
 use crate::train::program::{
     CORRECT, LABELS, LOSS, LOSSES, SCORES, evaluation_graph, optimized, training_graph,
@@ -20,6 +22,7 @@ use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
 
 /// What is to be trained, checked before.
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     pub model: &'a Model,
     pub data: &'a DataSection,
@@ -71,6 +74,8 @@ pub struct Outcome {
     /// Training time without validation and test.
     pub seconds: f64,
     pub images_per_second: f64,
+    /// The epoch whose weights were tested: the best one where validation images tell, else the last.
+    pub tested: usize,
     pub test: Evaluation,
     pub ended: Ended,
 }
@@ -140,116 +145,189 @@ fn graph_for(programs: &[(usize, usize)], size: usize) -> Option<usize> {
     programs.iter().find(|(own, _)| *own == size).map(|(_, graph)| *graph)
 }
 
-/// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
-pub fn train(
-    job: &Job<'_>,
-    dataset: &Dataset,
-    interrupt: &AtomicBool,
-    observer: &mut dyn Observer,
-) -> Result<(Session, Outcome), Fault> {
-    let (data, train) = (job.data, job.train);
-    let (train_images, validation_images) = loader::split(data, dataset.train.len(), train.seed)?;
+/// A run that fits the machine's memory and is ready to begin.
+pub struct Prepared<'a> {
+    job: Job<'a>,
+    dataset: &'a Dataset,
+    programs: Programs,
+    train_images: Vec<u32>,
+    validation_images: Vec<u32>,
+}
+
+/// What a pass over the training images came to.
+#[derive(Default)]
+struct Pass {
+    loss_sum: f64,
+    correct: f64,
+    seen: usize,
+    learning_rate: f64,
+    interrupted: bool,
+}
+
+/// The weights of the best epoch so far, where validation images tell which it is.
+#[derive(Default)]
+struct Best {
+    epoch: usize,
+    score: Option<f64>,
+    weights: Vec<(String, Vec<f32>)>,
+}
+
+/// Splits the images and compiles the programs; allocates nothing of what the training needs.
+pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, Fault> {
+    let (train_images, validation_images) = loader::split(job.data, dataset.train.len(), job.train.seed)?;
     if train_images.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
     let sizes = [validation_images.len(), dataset.test.len()];
-    let mut programs = Programs::new(job.model, train, train_images.len(), &sizes)?;
-    let mut session = Session::new(programs.take(), Target::Cpu, train.seed)?;
-    let images = Loader::new(data, &dataset.train)?;
+    let programs = Programs::new(job.model, job.train, train_images.len(), &sizes)?;
+    budget::check(&programs.graphs, budget::available())?;
+    Ok(Prepared { job, dataset, programs, train_images, validation_images })
+}
 
-    let batches = train_images.chunks(train.batch).filter(|b| graph_for(&programs.train, b.len()).is_some());
-    let steps_per_epoch = batches.count() as u64;
-    let total = steps_per_epoch * train.epochs as u64;
-    let mut epochs: Vec<Epoch> = Vec::new();
-    let (mut step, mut best, mut since_best) = (0u64, None, 0usize);
-    let (mut all_seconds, mut all_images) = (0.0, 0usize);
-    let mut ended = Ended::Complete;
-    for number in 1..=train.epochs {
-        let order = loader::epoch_order(&train_images, train.seed, number as u32);
-        let begin = Instant::now();
-        let (mut loss_sum, mut correct, mut seen, mut learning_rate) = (0.0, 0.0, 0usize, 0.0);
-        for batch in order.chunks(train.batch) {
-            let Some(graph) = graph_for(&programs.train, batch.len()) else { continue };
-            let progress = Progress { step, total, steps_per_epoch };
-            let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
-            learning_rate = train.optimizer.args.number("lr")? * factor;
-            write_batch(&mut session, graph, &images, batch, number as u32, Mode::Train, train.seed)?;
-            session.write(graph, STEP, |out| out[0] = step as f32)?;
-            for (name, value) in
-                train.optimizer.what.scalars(&train.optimizer.args, learning_rate, step + 1)?
-            {
-                session.write(graph, name, |out| out[0] = value as f32)?;
-            }
-            session.step(graph)?;
-            step += 1;
-            let loss = f64::from(session.read(graph, LOSS)?[0]);
-            if !loss.is_finite() {
-                return Err(diverged(loss, number, step, learning_rate));
-            }
-            loss_sum += loss * batch.len() as f64;
-            correct += f64::from(session.read(graph, CORRECT)?[0]);
-            seen += batch.len();
-            observer.step(&StepDone {
-                epoch: number,
-                images: seen,
-                epoch_images: order.len(),
-                loss: loss_sum / seen as f64,
-                accuracy: correct / seen as f64,
-                images_per_second: seen as f64 / positive(begin.elapsed()),
-            });
-            if interrupt.load(Ordering::Relaxed) {
+impl Prepared<'_> {
+    /// Bytes that the run takes for states and values.
+    pub fn bytes(&self) -> Result<u64, Fault> {
+        budget::planned(&self.programs.graphs)
+    }
+
+    /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
+    pub fn train(
+        mut self,
+        interrupt: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<(Session, Outcome), Fault> {
+        let train = self.job.train;
+        let mut session = Session::new(self.programs.take(), Target::Cpu, train.seed)?;
+        let mut epochs: Vec<Epoch> = Vec::new();
+        let mut best = Best::default();
+        let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);
+        let mut ended = Ended::Complete;
+        for number in 1..=train.epochs {
+            let begin = Instant::now();
+            let pass = self.epoch(&mut session, number, &mut step, interrupt, observer)?;
+            let seconds = positive(begin.elapsed());
+            all_seconds += seconds;
+            all_images += pass.seen;
+            let validation = match self.validation_images.is_empty() || pass.interrupted {
+                true => None,
+                false => Some(self.measure(&mut session, &self.dataset.train, &self.validation_images)?),
+            };
+            // Without validation images the last weights count as the best.
+            let is_best = match &validation {
+                Some(validation) => best.challenge(number, self.score(validation), &session)?,
+                None => self.validation_images.is_empty(),
+            };
+            let epoch = Epoch {
+                number,
+                train_loss: pass.loss_sum / pass.seen.max(1) as f64,
+                train_accuracy: pass.correct / pass.seen.max(1) as f64,
+                validation,
+                learning_rate: pass.learning_rate,
+                seconds,
+                images_per_second: pass.seen as f64 / seconds,
+                best: is_best,
+            };
+            observer.epoch(&epoch, &session, step)?;
+            epochs.push(epoch);
+            if pass.interrupted || (interrupt.load(Ordering::Relaxed) && number < train.epochs) {
                 ended = Ended::Interrupted;
                 break;
             }
+            let waited = number - best.epoch;
+            if train.early_stop.is_some_and(|stop| waited >= stop.patience) && number < train.epochs {
+                ended = Ended::Early;
+                break;
+            }
         }
-        let seconds = positive(begin.elapsed());
-        all_seconds += seconds;
-        all_images += seen;
-        let validation = match validation_images.is_empty() || ended == Ended::Interrupted {
-            true => None,
-            false => Some(measure(&mut session, &programs, data, &dataset.train, &validation_images, train)?),
-        };
-        let monitor = train.early_stop.map_or(Monitor::Loss, |stop| stop.monitor);
-        let score = validation.as_ref().map(|v| match monitor {
-            Monitor::Loss => -v.loss,
-            Monitor::Accuracy => v.accuracy,
-        });
-        // Without validation images the last weights count as the best.
-        let is_best = match (score, best) {
-            (Some(score), Some(best)) => score > best,
-            (Some(_), None) => true,
-            (None, _) => validation_images.is_empty(),
-        };
-        if is_best {
-            best = score;
-            since_best = 0;
-        } else {
-            since_best += 1;
+        let mut tested = epochs.len();
+        if best.epoch > 0 && best.epoch < tested {
+            tested = best.epoch;
+            best.weights.iter().try_for_each(|(name, numbers)| session.write_state(name, numbers))?;
         }
-        let epoch = Epoch {
-            number,
-            train_loss: loss_sum / seen.max(1) as f64,
-            train_accuracy: correct / seen.max(1) as f64,
-            validation,
-            learning_rate,
-            seconds,
-            images_per_second: seen as f64 / seconds,
-            best: is_best,
-        };
-        observer.epoch(&epoch, &session, step)?;
-        epochs.push(epoch);
-        if ended == Ended::Interrupted {
-            break;
+        let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
+        let test = self.measure(&mut session, &self.dataset.test, &all)?;
+        let images_per_second = all_images as f64 / all_seconds.max(1e-9);
+        let seconds = all_seconds;
+        Ok((session, Outcome { epochs, steps: step, seconds, images_per_second, tested, test, ended }))
+    }
+
+    /// Every training image once, in the epoch's order.
+    fn epoch(
+        &self,
+        session: &mut Session,
+        number: usize,
+        step: &mut u64,
+        interrupt: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Pass, Fault> {
+        let Job { data, train, .. } = self.job;
+        let images = Loader::new(data, &self.dataset.train)?;
+        let trained = |batch: &&[u32]| graph_for(&self.programs.train, batch.len()).is_some();
+        let steps_per_epoch = self.train_images.chunks(train.batch).filter(trained).count() as u64;
+        let total = steps_per_epoch.saturating_mul(train.epochs as u64);
+        let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
+        let begin = Instant::now();
+        let mut pass = Pass::default();
+        for batch in order.chunks(train.batch) {
+            let Some(graph) = graph_for(&self.programs.train, batch.len()) else { continue };
+            let progress = Progress { step: *step, total, steps_per_epoch };
+            let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
+            pass.learning_rate = train.optimizer.args.number("lr")? * factor;
+            write_batch(session, graph, &images, batch, number as u32, Mode::Train, train.seed)?;
+            session.write(graph, STEP, |out| out[0] = *step as f32)?;
+            let optimizer = &train.optimizer;
+            for (name, value) in optimizer.what.scalars(&optimizer.args, pass.learning_rate, *step + 1)? {
+                session.write(graph, name, |out| out[0] = value as f32)?;
+            }
+            session.step(graph)?;
+            *step += 1;
+            let loss = f64::from(session.read(graph, LOSS)?[0]);
+            if !loss.is_finite() {
+                return Err(diverged(loss, number, *step, pass.learning_rate));
+            }
+            pass.loss_sum += loss * batch.len() as f64;
+            pass.correct += f64::from(session.read(graph, CORRECT)?[0]);
+            pass.seen += batch.len();
+            observer.step(&StepDone {
+                epoch: number,
+                images: pass.seen,
+                epoch_images: order.len(),
+                loss: pass.loss_sum / pass.seen as f64,
+                accuracy: pass.correct / pass.seen as f64,
+                images_per_second: pass.seen as f64 / positive(begin.elapsed()),
+            });
+            if interrupt.load(Ordering::Relaxed) {
+                pass.interrupted = true;
+                break;
+            }
         }
-        if train.early_stop.is_some_and(|stop| since_best >= stop.patience) && number < train.epochs {
-            ended = Ended::Early;
-            break;
+        Ok(pass)
+    }
+
+    /// The larger, the better.
+    fn score(&self, validation: &Evaluation) -> f64 {
+        match self.job.train.early_stop.map_or(Monitor::Loss, |stop| stop.monitor) {
+            Monitor::Loss => -validation.loss,
+            Monitor::Accuracy => validation.accuracy,
         }
     }
-    let all: Vec<u32> = (0..dataset.test.len() as u32).collect();
-    let test = measure(&mut session, &programs, data, &dataset.test, &all, train)?;
-    let images_per_second = all_images as f64 / all_seconds.max(1e-9);
-    Ok((session, Outcome { epochs, steps: step, seconds: all_seconds, images_per_second, test, ended }))
+
+    fn measure(&self, session: &mut Session, images: &Images, indices: &[u32]) -> Result<Evaluation, Fault> {
+        measure(session, &self.programs, self.job, images, indices)
+    }
+}
+
+impl Best {
+    /// Takes the session's weights if `score` is higher than any before.
+    fn challenge(&mut self, epoch: usize, score: f64, session: &Session) -> Result<bool, Fault> {
+        if score.is_nan() || self.score.is_some_and(|best| score <= best) {
+            return Ok(false);
+        }
+        let kept = session.states().iter().filter(|state| state.kind != StateKind::Moment);
+        let read = |state: &StateInfo| Ok((state.name.clone(), session.read_state(&state.name)?));
+        *self = Best { epoch, score: Some(score), weights: kept.map(read).collect::<Result<_, Fault>>()? };
+        Ok(true)
+    }
 }
 
 fn positive(duration: Duration) -> f64 {
@@ -258,11 +336,15 @@ fn positive(duration: Duration) -> f64 {
 
 fn diverged(loss: f64, epoch: usize, step: u64, learning_rate: f64) -> Fault {
     let message = format!(
-        "the loss became {loss} in step {step} (epoch {epoch}), at a learning rate of {learning_rate}"
+        "the loss became {loss} in step {step} (epoch {epoch}), at a learning rate of {learning_rate:.3e}"
     );
-    Fault::new(codes::TRAINING_NEEDS, message)
-        .note("the weights of the last whole epoch are kept in the run's folder")
-        .advise(format!("a smaller learning rate, such as lr={}", learning_rate / 10.0))
+    let fault = Fault::new(codes::TRAINING_NEEDS, message).label("the steps grow without bound");
+    let fault = match epoch {
+        0 | 1 => fault,
+        _ => fault.note(format!("the weights of epoch {} are kept in the run's folder", epoch - 1)),
+    };
+    fault
+        .advise(format!("a smaller learning rate, such as `lr={:.0e}`", learning_rate / 10.0))
         .advise("`schedule cosine warmup=5%`, or a `batch_norm` behind each convolution")
 }
 
@@ -287,13 +369,12 @@ fn write_batch(
 fn measure(
     session: &mut Session,
     programs: &Programs,
-    data: &DataSection,
+    job: Job<'_>,
     images: &Images,
     indices: &[u32],
-    train: &TrainSection,
 ) -> Result<Evaluation, Fault> {
-    let loader = Loader::new(data, images)?;
-    evaluate(session, &programs.evaluate, &loader, indices, data.classes(), train)
+    let loader = Loader::new(job.data, images)?;
+    evaluate(session, &programs.evaluate, &loader, indices, job.data.classes(), job.train)
 }
 
 /// Loss, accuracy and confusions over the images at `indices`.
@@ -337,15 +418,12 @@ pub fn argmax(numbers: &[f32]) -> usize {
     (0..numbers.len()).fold(0, |best, i| if numbers[i] > numbers[best] { i } else { best })
 }
 
-/// Measures given weights on all of `images`; `load` puts the weights into the session.
-pub fn evaluate_only(
-    job: &Job<'_>,
-    images: &Images,
-    load: impl FnOnce(&mut Session) -> Result<(), Fault>,
-) -> Result<Evaluation, Fault> {
+/// Measures given weights on all of `images`.
+pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
     let mut programs = Programs::new(job.model, job.train, 0, &[images.len()])?;
-    let mut session = Session::new(programs.take(), Target::Cpu, job.train.seed)?;
-    load(&mut session)?;
+    programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
+    let mut session = budget::open(programs.take(), job.train.seed)?;
+    weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
-    measure(&mut session, &programs, job.data, images, &all, job.train)
+    measure(&mut session, &programs, job, images, &all)
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::diag::Fault;
 
 /// The most inputs that one step may have.
-pub const MAX_INPUTS: usize = 8;
+pub const MAX_INPUTS: usize = crate::ops::concat::MAX_INPUTS;
 
 /// Runs `body` on the `inputs` ranges (shared) and the `output` and `scratch` ranges (exclusive) of `memory`.
 /// Refuses ranges outside the memory and exclusive ranges that overlap another range.

@@ -4,6 +4,7 @@
 
 pub mod arena;
 mod batch_norm;
+mod boxes;
 mod conv2d;
 mod dropout;
 mod gemm;
@@ -77,6 +78,9 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("reduce_sum", reduce::sum),
     ("reduce_mean", reduce::mean),
     ("expand", reduce::expand),
+    ("concat", boxes::concat),
+    ("slice", boxes::slice),
+    ("pad", boxes::pad),
     ("softmax", loss::softmax),
     ("softmax_grad", loss::softmax_grad),
     ("cross_entropy", loss::cross_entropy),

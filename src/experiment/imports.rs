@@ -1,0 +1,143 @@
+//! `use "path.model"`: the files that a file needs, read and parsed, each once.
+//!
+//! Paths are relative to the file that names them and stay inside the project folder, so that a text from
+//! elsewhere cannot look around on the machine.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::ast::{Argument, Ast, Value, ValueKind};
+use crate::syntax::parse;
+
+/// The most files that one experiment may use.
+pub const MAX_FILES: usize = 200;
+
+/// Reads a file of the project: the path as [`Project::normal`] gives it → its text, or why there is none.
+pub type Read<'a> = &'a dyn Fn(&Path) -> Result<String, String>;
+
+/// Where a project lies.
+pub struct Project<'a> {
+    /// No file above this folder is read.
+    pub root: &'a Path,
+    pub read: Read<'a>,
+}
+
+/// Reads every file that `main` uses, directly or through others, in the order of first use.
+pub fn collect(
+    sources: &mut Sources,
+    main: &Ast,
+    main_path: &Path,
+    project: &Project<'_>,
+) -> (Vec<Ast>, Diagnostics) {
+    let mut walk = Walk {
+        sources,
+        project,
+        diagnostics: Vec::new(),
+        files: Vec::new(),
+        seen: BTreeMap::new(),
+        open: Vec::new(),
+    };
+    let path = normal(main_path);
+    walk.seen.insert(path.clone(), main.file);
+    walk.open.push((path.clone(), Span { file: main.file, start: 0, end: 0 }));
+    walk.imports_of(main, &path);
+    (walk.files, walk.diagnostics)
+}
+
+struct Walk<'a> {
+    sources: &'a mut Sources,
+    project: &'a Project<'a>,
+    diagnostics: Diagnostics,
+    files: Vec<Ast>,
+    seen: BTreeMap<PathBuf, FileId>,
+    /// The files being read, outermost first, with where each was named.
+    open: Vec<(PathBuf, Span)>,
+}
+
+impl Walk<'_> {
+    fn imports_of(&mut self, ast: &Ast, path: &Path) {
+        let statements = ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement);
+        for statement in statements.filter(|statement| statement.word.text == "use") {
+            let [Argument::Value(Value { kind: ValueKind::Text(name), span })] =
+                statement.arguments.as_slice()
+            else {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        codes::IMPORT,
+                        statement.head(),
+                        "`use` is written `use \"path.model\"`",
+                    )
+                    .label("one quoted path is expected"),
+                );
+                continue;
+            };
+            self.import(name, *span, path);
+        }
+    }
+
+    fn import(&mut self, name: &str, span: Span, from: &Path) {
+        let refuse =
+            |message: String, label: &str| Diagnostic::error(codes::IMPORT, span, message).label(label);
+        let target = normal(&from.parent().unwrap_or(Path::new("")).join(name));
+        let root = normal(self.project.root);
+        if Path::new(name).is_absolute() || !target.starts_with(&root) || target.starts_with("..") {
+            let message = format!("`use \"{name}\"` leads out of the project");
+            self.diagnostics.push(
+                refuse(message, "only files inside the project are read")
+                    .advise("copy the file into the project and use it from there"),
+            );
+            return;
+        }
+        if let Some((_, first)) = self.open.iter().find(|(path, _)| *path == target) {
+            let d = refuse(
+                format!("\"{name}\" uses itself, directly or through others"),
+                "the circle closes here",
+            );
+            let first = *first;
+            self.diagnostics.push(if first.end > 0 { d.related(first, "it began here") } else { d });
+            return;
+        }
+        if self.seen.contains_key(&target) {
+            return;
+        }
+        if self.files.len() >= MAX_FILES {
+            self.diagnostics.push(refuse(format!("more than {MAX_FILES} files are used"), "one too many"));
+            return;
+        }
+        let text = match (self.project.read)(&target) {
+            Ok(text) => text,
+            Err(reason) => {
+                let message = format!("`use \"{name}\"`: {} cannot be read: {reason}", target.display());
+                self.diagnostics.push(refuse(message, "this file"));
+                return;
+            }
+        };
+        let file = self.sources.add(target.display().to_string(), text);
+        self.seen.insert(target.clone(), file);
+        let (ast, found) = parse(self.sources, file);
+        self.diagnostics.extend(found);
+        self.open.push((target.clone(), span));
+        self.imports_of(&ast, &target);
+        self.open.pop();
+        self.files.push(ast);
+    }
+}
+
+/// A path without `.` and, as far as the text allows, without `..`.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir
+                if out.components().next_back().is_some_and(|c| matches!(c, Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,399 @@
+//! Statements of a body that are not layers: `let`, `repeat`, `for`, `if`, and the use of a block.
+
+use crate::diag::{Diagnostic, codes, nearest};
+use crate::model::definitions::{Block, not_a_let};
+use crate::model::expand::{Call, Expansion, MAX_CALLS};
+use crate::model::scope::Frame;
+use crate::source::Span;
+use crate::spec::MAX_COUNT;
+use crate::syntax::ast::{Argument, Compare, Statement, Value, ValueKind};
+
+impl<'a> Expansion<'a> {
+    /// Reads a control statement; false if `word` is none.
+    pub(super) fn control(
+        &mut self,
+        word: &str,
+        statement: &'a Statement,
+        previous: Option<&'a Statement>,
+    ) -> bool {
+        match word {
+            "let" => self.bind_constants(statement),
+            "repeat" => self.repeat(statement),
+            "for" => self.for_each(statement),
+            "if" => self.choose(&statement.arguments, statement, &statement.clauses),
+            "residual" => self.residual(statement),
+            "shortcut" | "else" => {
+                let partner = if word == "else" { "if" } else { "residual" };
+                let message = format!(
+                    "`{word}` follows the block of `{partner}` on its line: `{partner} … {{ … }} {word} {{ … }}`"
+                );
+                let behind = previous.is_some_and(|previous| previous.word.text == partner);
+                let label = if behind { "move it up behind the `}`" } else { "nothing to follow here" };
+                self.error(codes::MISPLACED, statement.head(), message, label);
+            }
+            "branch" => {
+                let message = "`branch` stands inside `concat { … }`, `add { … }` or `multiply { … }`";
+                self.error(codes::MISPLACED, statement.head(), message, "not inside a join");
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn block_of(&mut self, statement: &'a Statement) -> Option<&'a [crate::syntax::ast::Chain]> {
+        match &statement.block {
+            Some(block) => Some(&block.chains),
+            None => {
+                let word = statement.word.text.as_str();
+                let message = format!("`{word}` needs its layers in `{{ … }}`");
+                self.error(codes::BLOCK_MISUSE, statement.head(), message, "no block follows");
+                None
+            }
+        }
+    }
+
+    fn bind_constants(&mut self, statement: &Statement) {
+        for argument in &statement.arguments {
+            let Argument::Property { key, value } = argument else {
+                self.report(not_a_let(argument.span()));
+                continue;
+            };
+            let value = self.evaluate(value);
+            if let (Some(value), Some(frame)) = (value, self.frames.last_mut()) {
+                frame.values.insert(key.text.clone(), value.kind);
+            }
+        }
+    }
+
+    fn repeat(&mut self, statement: &'a Statement) {
+        let [Argument::Value(value)] = statement.arguments.as_slice() else {
+            self.error(
+                codes::MISSING_ARGUMENT,
+                statement.head(),
+                "`repeat` is written `repeat 3 { … }`",
+                "one count is expected",
+            );
+            return;
+        };
+        let Some(evaluated) = self.evaluate(value) else { return };
+        let count = match evaluated.kind {
+            ValueKind::Number(n) if n.scaled().fract() == 0.0 && (0.0..=MAX_COUNT).contains(&n.scaled()) => {
+                n.scaled() as u64
+            }
+            _ => {
+                self.error(
+                    codes::BAD_VALUE,
+                    value.span,
+                    "`repeat` needs a whole number of at least 0",
+                    "not a count",
+                );
+                return;
+            }
+        };
+        let Some(body) = self.block_of(statement) else { return };
+        if count == 0 {
+            let d = Diagnostic::warning(codes::UNUSED, value.span, "this `repeat` never happens")
+                .label("0 times");
+            self.report(d);
+        }
+        for _ in 0..count {
+            if self.stopped {
+                return;
+            }
+            self.statements += 1;
+            self.body(body);
+            if body.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn for_each(&mut self, statement: &'a Statement) {
+        let (name, list) = match statement.arguments.as_slice() {
+            [
+                Argument::Value(Value { kind: ValueKind::Word(name), .. }),
+                Argument::Value(Value { kind: ValueKind::Word(word), .. }),
+                Argument::Value(list),
+            ] if word == "in" => (name, list),
+            _ => {
+                let message = "`for` is written `for width in [64, 128] { … }`";
+                self.error(
+                    codes::MISSING_ARGUMENT,
+                    statement.head(),
+                    message,
+                    "a name, `in` and a list are expected",
+                );
+                return;
+            }
+        };
+        let Some(evaluated) = self.evaluate(list) else { return };
+        let ValueKind::List(items) = evaluated.kind else {
+            self.error(
+                codes::BAD_VALUE,
+                list.span,
+                "`for` goes through a list such as `[64, 128]`",
+                "not a list",
+            );
+            return;
+        };
+        let Some(body) = self.block_of(statement) else { return };
+        for item in items {
+            if self.stopped {
+                return;
+            }
+            let mut frame = Frame::default();
+            frame.values.insert(name.clone(), item.kind);
+            self.frames.push(frame);
+            self.body(body);
+            self.pop_frame();
+        }
+    }
+
+    /// `if condition { … } else if condition { … } else { … }`
+    fn choose(&mut self, condition: &[Argument], statement: &'a Statement, rest: &'a [Statement]) {
+        let Some(holds) = self.condition(condition, statement.head()) else { return };
+        let Some(body) = self.block_of(statement) else { return };
+        if holds {
+            self.body(body);
+            return;
+        }
+        let Some((next, rest)) = rest.split_first() else { return };
+        if next.word.text != "else" {
+            let message = format!("`{}` cannot follow `if`", next.word.text);
+            self.error(codes::MISPLACED, next.word.span, message, "`else` is expected");
+            return;
+        }
+        match next.arguments.split_first() {
+            None => {
+                if let Some(body) = self.block_of(next) {
+                    self.body(body);
+                }
+            }
+            Some((Argument::Value(Value { kind: ValueKind::Word(word), .. }), condition)) if word == "if" => {
+                self.choose(condition, next, rest);
+            }
+            Some((other, _)) => {
+                self.error(
+                    codes::BAD_VALUE,
+                    other.span(),
+                    "`else` is followed by `if` or by its block",
+                    "not expected",
+                );
+            }
+        }
+    }
+
+    /// `stride != 1 or in.channels != channels`; `and` binds before `or`.
+    fn condition(&mut self, arguments: &[Argument], head: Span) -> Option<bool> {
+        let is = |argument: &Argument, word: &str| matches!(argument, Argument::Value(Value { kind: ValueKind::Word(text), .. }) if text == word);
+        let mut any = false;
+        for all in arguments.split(|argument| is(argument, "or")) {
+            let mut every = true;
+            for comparison in all.split(|argument| is(argument, "and")) {
+                every &= self.comparison(comparison, head)?;
+            }
+            any |= every;
+        }
+        Some(any)
+    }
+
+    fn comparison(&mut self, arguments: &[Argument], head: Span) -> Option<bool> {
+        match arguments {
+            [Argument::Value(value)] => match self.evaluate(value)?.kind {
+                ValueKind::Word(word) if word == "true" => Some(true),
+                ValueKind::Word(word) if word == "false" => Some(false),
+                _ => {
+                    let message =
+                        "a condition compares two values, such as `stride != 1`, or is `true` or `false`";
+                    self.error(codes::BAD_VALUE, value.span, message, "nothing to decide");
+                    None
+                }
+            },
+            [Argument::Value(left), Argument::Relation { compare, value: right, span }] => {
+                let (a, b) = (self.evaluate(left)?, self.evaluate(right)?);
+                match (&a.kind, &b.kind, compare) {
+                    (ValueKind::Number(x), ValueKind::Number(y), _) => {
+                        Some(compare.holds(x.scaled(), y.scaled()))
+                    }
+                    (x, y, Compare::Equal) if self.comparable(x, y, left) => Some(x == y),
+                    (x, y, Compare::NotEqual) if self.comparable(x, y, left) => Some(x != y),
+                    _ => {
+                        let message = format!("these cannot be compared by `{}`", compare.symbol());
+                        self.error(codes::BAD_VALUE, left.span.to(*span), message, "numbers are expected");
+                        None
+                    }
+                }
+            }
+            _ => {
+                let message = "a condition is written `a == b`, joined by `and` and `or`";
+                let span = arguments
+                    .first()
+                    .map_or(head, |first| first.span().to(arguments[arguments.len() - 1].span()));
+                self.error(codes::BAD_VALUE, span, message, "not a condition");
+                None
+            }
+        }
+    }
+
+    /// Words may be compared with words, but a name without a value is a mistake.
+    fn comparable(&mut self, a: &ValueKind, b: &ValueKind, left: &Value) -> bool {
+        let unbound =
+            matches!((&left.kind, a), (ValueKind::Word(name), ValueKind::Word(value)) if name == value);
+        std::mem::discriminant(a) == std::mem::discriminant(b) && !unbound
+    }
+
+    /// Puts a block in where it is used.
+    pub(super) fn call(&mut self, block: &'a Block<'a>, statement: &'a Statement) {
+        let name = block.name.text.as_str();
+        self.used.insert(name.to_owned());
+        if let Some(first) = self.calls.iter().find(|call| call.name == name) {
+            let d = Diagnostic::error(
+                codes::RECURSION,
+                statement.head(),
+                format!("the block `{name}` uses itself"),
+            )
+            .label("used inside itself here")
+            .related(first.span, "put in from here")
+            .related(block.name.span, "defined here")
+            .advise("`repeat N { … }` for layers that come again");
+            self.report(d);
+            self.flow.shape = None;
+            return;
+        }
+        if self.calls.len() >= MAX_CALLS {
+            let message = format!("blocks use each other more than {MAX_CALLS} deep");
+            self.error(codes::EXPANSION, statement.head(), message, "one level too many");
+            self.stopped = true;
+            return;
+        }
+        let path = format!("{}.", self.fresh_name(name));
+        let mut frame = Frame { closed: true, ..Frame::default() };
+        let Some(values) = self.arguments(block, &statement.arguments, statement.head()) else {
+            self.flow.shape = None;
+            return;
+        };
+        frame.values.extend(values);
+        let outer = std::mem::replace(&mut self.path, path);
+        self.calls.push(Call { name: name.to_owned(), span: statement.head() });
+        self.frames.push(frame);
+        self.body(block.body);
+        self.pop_frame();
+        self.calls.pop();
+        self.path = outer;
+    }
+
+    /// Binds parameters in the frame at hand.
+    pub(super) fn bind_parameters(&mut self, block: &Block<'a>, arguments: &'a [Argument], span: Span) {
+        let values = self.arguments(block, arguments, span).unwrap_or_default();
+        if let Some(frame) = self.frames.last_mut() {
+            frame.values.extend(values);
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        block: &Block<'a>,
+        arguments: &'a [Argument],
+        span: Span,
+    ) -> Option<Vec<(String, ValueKind)>> {
+        let name = block.name.text.clone();
+        let names: Vec<String> = block.parameters.iter().map(|p| p.name.text.clone()).collect();
+        let written = |names: &[String]| format!("it is written: {name} {}", names.join(" ").to_uppercase());
+        let mut values: Vec<(String, ValueKind)> = Vec::new();
+        let mut places = block.parameters.iter();
+        let mut sound = true;
+        for argument in arguments {
+            let (parameter, value) = match argument {
+                Argument::Value(value) => match places.next() {
+                    Some(parameter) => (parameter, value),
+                    None => {
+                        let message = format!("`{name}` takes {} values", names.len());
+                        let d = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, message)
+                            .label("one value too many")
+                            .related(block.name.span, "defined here")
+                            .replace("remove it", value.span, "");
+                        self.report(d);
+                        sound = false;
+                        continue;
+                    }
+                },
+                Argument::Property { key, value } => {
+                    match block.parameters.iter().find(|p| p.name.text == key.text) {
+                        Some(parameter) => (parameter, value),
+                        None => {
+                            let message = format!("the block `{name}` has no parameter `{}`", key.text);
+                            let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message)
+                                .related(block.name.span, "defined here");
+                            let near =
+                                nearest(&key.text, names.iter().map(String::as_str)).map(str::to_owned);
+                            self.report(match near {
+                                Some(near) => d.label(format!("did you mean `{near}`?")).replace(
+                                    format!("write `{near}`"),
+                                    key.span,
+                                    near,
+                                ),
+                                None => d.label(format!("it has: {}", names.join(", "))),
+                            });
+                            sound = false;
+                            continue;
+                        }
+                    }
+                }
+                Argument::Relation { span, .. } => {
+                    self.error(
+                        codes::MISPLACED,
+                        *span,
+                        format!("`{name}` takes no comparison"),
+                        "a value is expected",
+                    );
+                    sound = false;
+                    continue;
+                }
+            };
+            let key = &parameter.name.text;
+            if values.iter().any(|(other, _)| other == key) {
+                self.error(
+                    codes::REPEATED_ARGUMENT,
+                    argument.span(),
+                    format!("`{key}` of `{name}` is given twice"),
+                    "given again here",
+                );
+                sound = false;
+                continue;
+            }
+            match self.evaluate(value) {
+                Some(value) => values.push((key.clone(), value.kind)),
+                None => sound = false,
+            }
+        }
+        for parameter in &block.parameters {
+            if values.iter().any(|(other, _)| *other == parameter.name.text) {
+                continue;
+            }
+            match parameter.default {
+                Some(default) => {
+                    // A default sees the file's constants and the parameters before it.
+                    let mut frame = Frame { closed: true, ..Frame::default() };
+                    frame.values.extend(values.iter().cloned());
+                    self.frames.push(frame);
+                    let value = self.evaluate(default);
+                    self.frames.pop();
+                    match value {
+                        Some(value) => values.push((parameter.name.text.clone(), value.kind)),
+                        None => sound = false,
+                    }
+                }
+                None => {
+                    let message = format!("`{name}` needs its `{}`", parameter.name.text);
+                    let d = Diagnostic::error(codes::MISSING_ARGUMENT, span, message)
+                        .label(format!("`{}` is missing", parameter.name.text))
+                        .related(parameter.name.span, "it has no default")
+                        .note(written(&names));
+                    self.report(d);
+                    sound = false;
+                }
+            }
+        }
+        sound.then_some(values)
+    }
+}
