@@ -24,8 +24,12 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The smallest span that holds both; both must be in one file.
+    /// The smallest span that holds both; this one alone where the other is in another file, as an argument given
+    /// by `--set` is.
     pub fn to(self, other: Span) -> Span {
+        if other.file != self.file {
+            return self;
+        }
         Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 

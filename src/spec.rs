@@ -456,8 +456,12 @@ pub const MAX_COUNT: f64 = (1u64 << 31) as f64;
 
 fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
     let bad = |expected: &str| {
-        let message = format!("`{}` of `{}` is {expected}", param.name, spec.name);
-        Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message).label(format!("not {expected}")))
+        let message = format!("`{}` of `{}` must be {expected}", param.name, spec.name);
+        let label = match &value.kind {
+            ValueKind::Word(word) => format!("no name visible here is called `{word}`"),
+            _ => String::new(),
+        };
+        Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message).label(label))
     };
     let whole = |value: &Value, min: f64| match &value.kind {
         ValueKind::Number(n)
@@ -525,12 +529,12 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
         Kind::Bool => match &value.kind {
             ValueKind::Word(word) if word == "true" => Ok(Arg::Bool(true)),
             ValueKind::Word(word) if word == "false" => Ok(Arg::Bool(false)),
-            _ => Err(bad("`true` or `false`")),
+            _ => Err(Box::new(bad("`true` or `false`").label(""))),
         },
         Kind::Choice(choices) => match &value.kind {
             ValueKind::Word(word) if choices.contains(&word.as_str()) => Ok(Arg::Word(word.clone())),
             ValueKind::Word(word) => {
-                let d = *bad(&format!("one of: {}", choices.join(", ")));
+                let d = bad(&format!("one of: {}", choices.join(", "))).label("");
                 Err(Box::new(match nearest(word, choices.iter().copied()) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).replace(
                         format!("write `{near}`"),

@@ -1,1 +1,398 @@
+//! The binary as a user has it: every command over small data, its output, its exit codes, and what it says to
+//! input that is wrong.
+#![allow(clippy::unwrap_used)]
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NET: &str = "model Small {
+    input 1x28x28
+    conv2d 4 6x6 stride=2 -> relu
+    max_pool2d 2
+    flatten
+    linear 10
+}
+data {
+    source mnist \"data\"
+    validation 50
+    normalize mean=0.1307 std=0.3081
+}
+train {
+    loss cross_entropy
+    optimizer adam lr=0.01
+    epochs 2
+    batch 32
+    seed 3
+}
+";
+
+/// A folder with `small.net` and a data set that is easily learnt: digit `k` is a bright block at a place of its own.
+struct Desk {
+    folder: TempDir,
+}
+
+/// What a command came to.
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0, 0, 8, dims.len() as u8];
+    dims.iter().for_each(|dim| out.extend(dim.to_be_bytes()));
+    out.extend(bytes);
+    out
+}
+
+fn digit(class: u32, i: u32) -> Vec<u8> {
+    let (left, top) = (class % 5 * 5 + 1 + i % 3, class / 5 * 13 + 2 + i / 3 % 4);
+    let noise = |at: u32| (at.wrapping_add(i * 7919).wrapping_mul(2_654_435_761) >> 27) as u8;
+    let inside = |x: u32, y: u32| (left..left + 4).contains(&x) && (top..top + 6).contains(&y);
+    (0..784).map(|at| if inside(at % 28, at / 28) { 230 } else { noise(at) }).collect()
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let desk = Desk { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(desk.path("data")).unwrap();
+        for (stem, n, from) in [("train", 350u32, 0), ("t10k", 100, 1000)] {
+            let labels: Vec<u8> = (0..n).map(|i| (i * 7 % 10) as u8).collect();
+            let pixels: Vec<u8> =
+                (0..n).flat_map(|i| digit(u32::from(labels[i as usize]), from + i)).collect();
+            desk.write(&format!("data/{stem}-images-idx3-ubyte"), idx(&[n, 28, 28], &pixels));
+            desk.write(&format!("data/{stem}-labels-idx1-ubyte"), idx(&[n], &labels));
+        }
+        desk.write("small.net", NET);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dslc"));
+        command.args(line.split_whitespace()).current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, line: &str) -> Done {
+        done(self.command(line).output().unwrap())
+    }
+
+    /// The command must fail with this code and say all of these; nothing may panic.
+    fn refused(&self, line: &str, code: i32, said: &[&str]) -> Done {
+        let done = self.run(line);
+        let text = format!("{}{}", done.out, done.err);
+        assert_eq!(done.code, Some(code), "{line}: {text}");
+        assert!(!text.contains("panicked"), "{line}: {text}");
+        let flat = text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        for phrase in said {
+            assert!(flat.contains(phrase), "{line} does not say `{phrase}`: {text}");
+        }
+        done
+    }
+
+    /// The command must succeed; its last line on standard output as JSON.
+    fn json(&self, line: &str) -> Value {
+        let done = self.run(line);
+        assert_eq!(done.code, Some(0), "{line}: {}", done.err);
+        serde_json::from_str(done.out.lines().last().unwrap()).unwrap()
+    }
+}
+
+fn done(output: Output) -> Done {
+    Done {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn png(path: &Path, pixels: Vec<u8>) {
+    image::GrayImage::from_raw(28, 28, pixels).unwrap().save(path).unwrap();
+}
+
+#[test]
+fn a_run_learns_and_later_commands_agree_with_it() {
+    let desk = Desk::new();
+    let report = desk.json("run small.net --set train.epochs=6 --out first --json");
+    assert_eq!((report["run"].as_str(), report["epochs"].as_u64()), (Some("first"), Some(6)));
+    assert!(report["test.accuracy"].as_f64().unwrap() >= 0.9, "{report}");
+    for key in ["test.loss", "train.seconds", "train.images_per_second"] {
+        assert!(report[key].as_f64().unwrap() > 0.0, "{key}");
+    }
+
+    let resolved = std::fs::read_to_string(desk.path("first/small.net")).unwrap();
+    assert!(resolved.contains("\n    epochs 6\n") && resolved.contains("beta1=0.9"), "{resolved}");
+    let record = std::fs::read_to_string(desk.path("first/run.json")).unwrap();
+    assert!(record.contains("train.epochs=6"), "{record}");
+    let events = std::fs::read_to_string(desk.path("first/metrics.jsonl")).unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 7);
+    assert!(events[..6].iter().all(|event| event["validation.accuracy"].is_f64()), "{events:?}");
+    assert!(std::fs::read_to_string(desk.path("first/summary.txt")).unwrap().contains("test accuracy"));
+
+    // The tested weights are those that `eval` takes.
+    let again = desk.json("eval first --json");
+    for key in ["test.accuracy", "test.loss", "test.confusion"] {
+        assert_eq!(again[key], report[key], "{key}");
+    }
+    assert_eq!(again["epoch"], report["test.epoch"]);
+    assert_eq!(desk.json("eval first/best.safetensors --data data --json")["test.loss"], report["test.loss"]);
+    let text = desk.run("eval first");
+    assert!(text.out.contains("taken for") && text.out.contains("first/best.safetensors"), "{}", text.out);
+
+    png(&desk.path("seven.png"), digit(7, 2000));
+    png(&desk.path("two.png"), digit(2, 2001));
+    desk.write("text.png", "hello");
+    desk.write("empty.png", "");
+    let line = "predict first seven.png text.png nowhere.png two.png empty.png --json";
+    let answers =
+        desk.refused(line, 2, &["text.png is not a PNG", "nowhere.png does not exist", "empty.png"]);
+    let answers: Vec<Value> = answers.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let images: Vec<&str> = answers.iter().map(|answer| answer["image"].as_str().unwrap()).collect();
+    assert_eq!(images, ["seven.png", "text.png", "nowhere.png", "two.png", "empty.png"]);
+    let best = |i: usize| answers[i]["top"][0]["class"].as_str();
+    assert_eq!((best(0), best(1), best(3)), (Some("7"), None, Some("2")));
+    let table = desk.run("predict first two.png seven.png --top 1");
+    let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((table.code, rows.len()), (Some(0), 3));
+    assert_eq!((&rows[1][..2], &rows[2][..2]), (&["two.png", "2"][..], &["seven.png", "7"][..]));
+
+    desk.refused("run small.net --out first", 2, &["first", "holds a run already", "another folder"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_in_any_folder() {
+    let (here, there) = (Desk::new(), Desk::new());
+    let weights = |desk: &Desk, line: &str, out: &str| {
+        let done = desk.run(&format!("run small.net --set train.epochs=1 {line} --out {out}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        std::fs::read(desk.path(out).join("last.safetensors")).unwrap()
+    };
+    let first = weights(&here, "", "a");
+    assert!(first == weights(&there, "", "elsewhere"), "another folder gives other weights");
+    assert!(first != weights(&here, "--set train.seed=4", "b"), "another seed gives the same weights");
+}
+
+#[test]
+fn files_are_checked_summarised_and_shown_at_every_stage() {
+    let desk = Desk::new();
+    let fine = desk.run("check small.net");
+    assert_eq!((fine.code, fine.out.as_str()), (Some(0), "small.net: fine (Small, 1,598 parameters)\n"));
+    let figures = desk.json("summary small.net --json");
+    assert_eq!(figures["parameters"], 1598);
+    // 4 filters of 6x6 at 12x12 places with a bias, and 144 to 10 features with a bias; ReLU and pooling are more.
+    assert!(figures["flops"].as_u64().unwrap() >= 2 * (4 * 144 * 36) + 2 * 1440, "{figures}");
+    let layers = figures["layers"].as_array().unwrap();
+    let kinds: Vec<&str> = layers.iter().map(|layer| layer["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["conv2d", "relu", "max_pool2d", "flatten", "linear"]);
+    for key in ["name", "output", "parameters", "flops", "line"] {
+        assert!(layers.iter().all(|layer| !layer[key].is_null()), "{key}");
+    }
+    assert!(desk.run("summary small.net").out.contains("planned memory"));
+    for (stage, word) in [("ast", "conv2d 4"), ("model", "conv2d_1"), ("lowered", "%0"), ("final", "update")]
+    {
+        let shown = desk.run(&format!("graph small.net --stage {stage}"));
+        assert!(shown.code == Some(0) && shown.out.contains(word), "{stage}: {}{}", shown.out, shown.err);
+    }
+    assert!(desk.run("graph small.net --format dot").out.starts_with("digraph"));
+    desk.refused("graph small.net --stage ast --format dot", 2, &["--stage lowered"]);
+
+    desk.write("wrong.net", NET.replace("linear 10", "linear 12").replace("relu", "rleu"));
+    let concise =
+        desk.refused("check wrong.net --message-format concise", 1, &["wrong.net:3:30: error[E0201]"]);
+    assert!(concise.out.lines().all(|line| line.starts_with("wrong.net:")), "{}", concise.out);
+    let found = desk.refused("check wrong.net --message-format json", 1, &[]);
+    let found: Value = serde_json::from_str(found.out.lines().next().unwrap()).unwrap();
+    assert_eq!((found["line"].as_u64(), found["severity"].as_str()), (Some(3), Some("error")));
+    // One file that is not there does not lose the findings of the others.
+    desk.refused(
+        "check nowhere.net wrong.net",
+        2,
+        &["nowhere.net does not exist", "there are:", "wrong.net: "],
+    );
+    desk.refused("run", 2, &["<FILE>"]);
+    desk.refused("nonsense", 2, &["nonsense"]);
+}
+
+#[test]
+fn texts_of_every_kind_are_answered() {
+    let desk = Desk::new();
+    let repeat = |text: &str, n: usize| text.repeat(n).into_bytes();
+    let cases: Vec<(&str, Vec<u8>, i32, &str)> = vec![
+        ("empty", Vec::new(), 1, "no `model` section"),
+        ("comments", b"# only\n# this\n".to_vec(), 1, "no `model` section"),
+        ("latin", b"model \xff".to_vec(), 2, "is not UTF-8 text (byte 6)"),
+        ("crlf", NET.replace('\n', "\r\n").into_bytes(), 0, "fine"),
+        ("braces", repeat("{", 1_000), 1, "nest more than 64 deep"),
+        ("more-braces", repeat("{", 1_000_000), 1, "nest more than 64 deep"),
+        ("parens", repeat("(", 1_000_000), 1, "nest more than 64 deep"),
+        ("closing", repeat("}", 100_000), 1, "closes nothing"),
+        ("arrows", repeat("-> relu ", 50_000), 1, "arrows.net:1:"),
+        ("long-word", repeat("a", 3_000_000), 1, "cannot stand at the top"),
+        ("too-large", repeat("# ", 3_000_000), 2, "is too large: a network file has at most 4,194,304 bytes"),
+        ("channels", NET.replace("conv2d 4 ", "conv2d 1000000000000 ").into_bytes(), 1, "at most"),
+        ("extents", NET.replace("1x28x28", "1000000x1000000x1000000").into_bytes(), 1, "at most"),
+    ];
+    for (name, text, code, said) in cases {
+        desk.write(&format!("{name}.net"), text);
+        desk.refused(&format!("check {name}.net"), code, &[said]);
+    }
+    desk.refused("check data", 2, &["data is a folder", "name a `.net`"]);
+    desk.refused("check small.net/x", 2, &["small.net/x"]);
+}
+
+#[test]
+fn overrides_mean_one_value_of_one_setting() {
+    let desk = Desk::new();
+    let refused = |setting: &str, said: &str| {
+        let output = desk.command("check small.net --set").arg(setting).output().unwrap();
+        let done = done(output);
+        assert_eq!(done.code, Some(1), "{setting}: {}", done.out);
+        assert!(done.out.contains(said), "{setting}: {}", done.out);
+    };
+    refused("nonsense", "has no `=`");
+    refused("train.epochs=", "lacks a name or a value");
+    refused("=1", "not the path of a setting");
+    refused("train..=1", "lacks a name");
+    refused("nowhere.epochs=1", "no section `nowhere`");
+    refused("train.nothing=1", "`nothing`");
+    refused("train.epochs=1; batch 2", "not one value");
+    refused("train.epochs=1\nbatch 2", "not one value");
+    refused("train.epochs=1 2", "E0206");
+    refused("train.epochs=1}", "closes nothing");
+    refused("train.epochs=0", "at least 1");
+    refused("train.epochs=-1", "at least 1");
+    refused("train.optimizer.lr=nan", "a number");
+    desk.write("two.net", NET.replace("flatten", "flatten\n linear 5"));
+    desk.refused("check two.net --set model.linear=7", 1, &["`model` has 2 lines `linear`"]);
+}
+
+#[test]
+fn what_cannot_run_is_refused_before_it_begins() {
+    let desk = Desk::new();
+    // A batch is never larger than the data set.
+    desk.json("run small.net --set train.batch=2147483647 --set train.epochs=1 --out large --json");
+    let wide = "linear 100000 -> linear 100000 -> ".repeat(6);
+    desk.write("huge.net", NET.replace("linear 10", &format!("{wide}linear 10")));
+    let said = ["of memory, but only", "GB are available", "fewer channels"];
+    desk.refused("run huge.net --out huge", 2, &said);
+    assert!(!desk.path("huge").exists(), "a folder was left for a run that never began");
+
+    let line = "run small.net --set train.optimizer=sgd --set train.optimizer.lr=1000 --set train.epochs=40";
+    desk.refused(line, 1, &["the loss became", "small.net:15:", "a smaller learning rate, such as `lr="]);
+
+    desk.write("file", "x");
+    desk.refused("run small.net --out file", 2, &["the run's folder file cannot be made"]);
+    desk.refused("run small.net --out file/under", 2, &["cannot be made", "--out DIR"]);
+    desk.write("part.net", NET.split("train").next().unwrap());
+    desk.refused("run part.net", 1, &["no `train` section"]);
+
+    let data = |name: &str, content: Vec<u8>, said: &str| {
+        let path = format!("data/{name}-idx1-ubyte");
+        let good = std::fs::read(desk.path(&path)).unwrap();
+        desk.write(&path, content);
+        desk.refused("run small.net", 2, &[&path, said, "small.net:9:"]);
+        desk.write(&path, good);
+    };
+    data("train-labels", idx(&[350], &[11; 350]), "has label 11 in record 0");
+    data("train-labels", idx(&[349], &[1; 349]), "349 labels");
+    data("train-labels", idx(&[350], &[1; 99]), "is cut short");
+    data("t10k-labels", b"<html>".to_vec(), "a web page");
+    std::fs::remove_file(desk.path("data/t10k-labels-idx1-ubyte")).unwrap();
+    desk.refused("run small.net", 2, &["lacks t10k-labels-idx1-ubyte"]);
+}
+
+#[test]
+fn weights_are_believed_only_as_far_as_they_fit() {
+    let desk = Desk::new();
+    desk.json("run small.net --set train.epochs=1 --out good --json");
+    let good = std::fs::read(desk.path("good/last.safetensors")).unwrap();
+    png(&desk.path("x.png"), digit(1, 1));
+    let refused = |content: Vec<u8>, said: &str| {
+        desk.write("w.safetensors", content);
+        desk.refused("predict w.safetensors x.png", 2, &["w.safetensors", said]);
+        desk.refused("eval w.safetensors --data data", 2, &["w.safetensors", said]);
+    };
+    refused(good[..good.len() / 2].to_vec(), "is not a whole file of weights");
+    refused(good[..20].to_vec(), "cut short in its header");
+    refused(Vec::new(), "it has 0 bytes");
+    refused([&(1u64 << 60).to_le_bytes()[..], b"{}"].concat(), "its header claims 1152921504606846976 bytes");
+    refused((0..50_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect(), "header claims");
+    refused([&2u64.to_le_bytes()[..], b"{}"].concat(), "was not written by dslc");
+
+    // The description claims another model than the numbers are of, one too large for any machine among them.
+    let size = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    for features in ["12", "2000000"] {
+        let header = String::from_utf8(good[8..8 + size].to_vec()).unwrap();
+        let header = header.replace("linear 10", &format!("linear {features}"));
+        assert!(header.contains(&format!("linear {features}")));
+        let header = header.replace(": 10", &format!(": {features}"));
+        let content = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &good[8 + size..]].concat();
+        desk.write("w.safetensors", content);
+        let done = desk.run("predict w.safetensors x.png");
+        assert!(done.code == Some(1) || done.code == Some(2), "{}", done.err);
+        assert!(!done.err.contains("panicked") && done.out.is_empty(), "{}", done.err);
+    }
+    desk.refused("eval nowhere", 2, &["nowhere does not exist", "a run is a folder"]);
+    std::fs::create_dir(desk.path("hollow")).unwrap();
+    desk.refused("eval hollow", 2, &["hollow holds no weights"]);
+    desk.write("good/run.json", "{");
+    desk.refused("eval good", 2, &["run.json cannot be read"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_its_weights() {
+    use std::io::{BufRead, BufReader};
+    let desk = Desk::new();
+    for signal in ["INT", "TERM"] {
+        let mut run = desk
+            .command(&format!("run small.net --set train.epochs=100000 --json --out {signal}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with("epoch 1/100000")));
+        let sent = Command::new("kill").args([format!("-{signal}"), run.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let rest: Vec<String> = lines.collect();
+        assert!(rest.iter().any(|line| line.starts_with("stopping after this step")), "{rest:?}");
+        let done = done(run.wait_with_output().unwrap());
+        assert_eq!(done.code, Some(130), "{rest:?}");
+        let report: Value = serde_json::from_str(done.out.lines().last().unwrap()).unwrap();
+        assert_eq!(report["ended"], "interrupted");
+        assert!(desk.path(signal).join("last.safetensors").exists());
+        assert_eq!(desk.json(&format!("eval {signal} --json"))["test.loss"], report["test.loss"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let desk = Desk::new();
+    desk.write(
+        "long.net",
+        NET.replace("linear 10", &format!("{}linear 10", "linear 9 -> relu -> ".repeat(400))),
+    );
+    let mut graph = desk
+        .command("graph long.net --stage final")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(graph.stdout.take());
+    let done = done(graph.wait_with_output().unwrap());
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+}

@@ -16,7 +16,7 @@ use dslc::passes::gradient::gradient;
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 
-use crate::support::Numbers::{AwayFromZero, Between, Distinct, Fixed, Whole};
+use crate::support::Numbers::{Between, Distinct, Fixed, Fractional, Whole};
 use crate::support::{Case, Numbers, TARGETS, distance, window};
 
 /// The ops that nothing flows back through, and why.
@@ -38,17 +38,14 @@ fn cases() -> Vec<Case> {
     let mut add = |op: &str, attrs: Attrs, inputs: &[(&[usize], Numbers)]| {
         cases.push(Case::new(op, attrs, inputs.iter().map(|(dims, numbers)| (Shape::new(*dims), *numbers))));
     };
-    for (op, numbers) in [
-        ("relu", AwayFromZero),
-        ("leaky_relu", AwayFromZero),
-        ("tanh", WIDE),
-        ("sigmoid", WIDE),
-        ("gelu", WIDE),
-        ("log", POSITIVE),
-        ("sqrt", POSITIVE),
-        ("square", WIDE),
-    ] {
-        add(op, Attrs::new().float("alpha", 0.3), &[(&[2, 3, 4], numbers)]);
+    for op in ["relu", "leaky_relu", "relu6", "hardswish", "hardsigmoid", "elu", "selu"] {
+        add(op, Attrs::new().float("alpha", 0.3), &[(&[2, 3, 4], Fractional)]);
+    }
+    for op in ["tanh", "sigmoid", "gelu", "silu", "mish", "softplus", "square"] {
+        add(op, Attrs::new().float("alpha", 0.3), &[(&[2, 3, 4], WIDE)]);
+    }
+    for op in ["log", "sqrt", "power"] {
+        add(op, Attrs::new().float("alpha", -0.75), &[(&[2, 3, 4], POSITIVE)]);
     }
     let pairs: &[(&[usize], &[usize])] = &[
         (&[3, 4], &[3, 4]),
@@ -98,6 +95,18 @@ fn cases() -> Vec<Case> {
     {
         add("expand", Attrs::new().ints("shape", to), &[(from, WIDE)]);
     }
+    for axis in 0..3 {
+        let parts = [1, 3, 2].map(|extent| {
+            let mut dims = [2; 3];
+            dims[axis] = extent;
+            dims
+        });
+        let parts = parts.each_ref().map(|dims| (&dims[..], WIDE));
+        add("concat", Attrs::new().int("axis", axis as i64), &parts);
+    }
+    let start = Attrs::new().ints("start", [1, 0, 2]);
+    add("slice", start.clone().ints("shape", [1, 3, 2]), &[(&[2, 3, 5], WIDE)]);
+    add("pad", start.ints("shape", [4, 3, 5]), &[(&[2, 2, 3], WIDE)]);
     add("reshape", Attrs::new().ints("shape", [4, 3]), &[(&[2, 3, 2], WIDE)]);
     add("reshape", Attrs::new().ints("shape", []), &[(&[1, 1], WIDE)]);
     add("softmax", Attrs::new(), &[(&[3, 5], WIDE)]);

@@ -27,13 +27,28 @@ fn cases() -> Vec<Case> {
         cases.push(Case::new(op, attrs, inputs.iter().map(|(dims, numbers)| (Shape::new(*dims), *numbers))));
     };
     for dims in [&[][..], &[1], &[17], &[2, 3, 5, 7], &[17, 1, 1, 1], &[1, 33, 9]] {
-        for op in ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "square"] {
+        for op in [
+            "relu",
+            "leaky_relu",
+            "relu6",
+            "hardswish",
+            "hardsigmoid",
+            "elu",
+            "selu",
+            "tanh",
+            "sigmoid",
+            "gelu",
+            "silu",
+            "mish",
+            "softplus",
+            "square",
+        ] {
             for numbers in [WIDE, Ties, Between(-30.0, 30.0)] {
                 add(op, Attrs::new().float("alpha", 0.2), &[(dims, numbers)]);
             }
         }
-        for op in ["log", "sqrt"] {
-            add(op, Attrs::new(), &[(dims, POSITIVE)]);
+        for op in ["log", "sqrt", "power"] {
+            add(op, Attrs::new().float("alpha", -0.75), &[(dims, POSITIVE)]);
         }
     }
     let pairs: &[(&[usize], &[usize])] = &[
@@ -113,6 +128,26 @@ fn cases() -> Vec<Case> {
     ];
     for (from, to) in shapes {
         add("expand", Attrs::new().ints("shape", *to), &[(from, WIDE)]);
+    }
+    let joined: [&[&[usize]]; 3] =
+        [&[&[17, 3, 5, 2]], &[&[2, 3, 5, 2], &[2, 1, 5, 2], &[2, 9, 5, 2]], &[&[1usize, 1][..]; 7]];
+    for parts in joined {
+        let parts: Vec<(&[usize], Numbers)> = parts.iter().map(|dims| (*dims, WIDE)).collect();
+        add("concat", Attrs::new().int("axis", 1), &parts);
+    }
+    add("concat", Attrs::new().int("axis", 0), &[(&[2, 3], WIDE), (&[17, 3], WIDE)]);
+    add("concat", Attrs::new().int("axis", 2), &[(&[2, 3, 1], WIDE), (&[2, 3, 7], WIDE)]);
+    let boxes: &[(&[usize], &[usize], &[usize])] = &[
+        (&[17, 5, 7, 3], &[0, 0, 0, 0], &[17, 5, 7, 3]),
+        (&[17, 5, 7, 3], &[0, 2, 0, 0], &[17, 1, 7, 3]),
+        (&[4, 5, 7, 3], &[3, 4, 6, 2], &[1, 1, 1, 1]),
+        (&[4, 5, 7, 3], &[1, 0, 2, 1], &[2, 5, 3, 2]),
+        (&[9], &[4], &[5]),
+    ];
+    for (large, start, small) in boxes {
+        let attrs = Attrs::new().ints("start", *start);
+        add("slice", attrs.clone().ints("shape", *small), &[(large, WIDE)]);
+        add("pad", attrs.ints("shape", *large), &[(small, WIDE)]);
     }
     for [m, k, n] in [[1, 1, 1], [17, 3, 5], [2, 65, 1], [1, 9, 33], [5, 1, 4]] {
         for (ta, tb) in [(0, 0), (0, 1), (1, 0), (1, 1)] {

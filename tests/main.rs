@@ -11,3 +11,4 @@ mod snapshots;
 mod support;
 mod training;
 mod worked_example;
+mod wrong;

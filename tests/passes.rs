@@ -1,1 +1,283 @@
+//! Each pass, and all of them, keep what a graph computes: on the training graphs of models and on random graphs
+//! with duplicates and dead code. And each does what it is for.
 
+use std::collections::BTreeSet;
+
+use dslc::graph::attrs::Attrs;
+use dslc::graph::builder::Builder;
+use dslc::graph::op::Op;
+use dslc::graph::verify::verify;
+use dslc::graph::{Graph, Init, StateKind, Update, Value};
+use dslc::ops::{OPS, matmul};
+use dslc::passes::{PASSES, optimize};
+use dslc::shape::Shape;
+use dslc::tensor::random::Random;
+
+use crate::support::{MODELS, TARGETS, bits, distance, experiment, run, training};
+
+const N_RANDOM: u64 = 60;
+
+/// Every graph that the passes are tried on, with a name for failures.
+fn graphs() -> Vec<(String, Graph)> {
+    let models = MODELS
+        .iter()
+        .map(|(layers, optimizer)| ((*layers).to_owned(), training(&experiment(layers, optimizer), 3)));
+    models.chain((0..N_RANDOM).map(|seed| (format!("random graph {seed}"), random_graph(seed)))).collect()
+}
+
+fn op(name: &str) -> &'static dyn Op {
+    OPS.iter().copied().find(|op| op.name() == name).unwrap()
+}
+
+/// A graph under construction, of values that later nodes may read.
+struct Garden {
+    builder: Builder,
+    random: Random,
+    values: Vec<Value>,
+}
+
+/// A graph of pointwise ops, reductions, products and views, in which some nodes occur twice and some are dead.
+fn random_graph(seed: u64) -> Graph {
+    let mut garden =
+        Garden { builder: Builder::new(), random: Random::new(seed, "graph", 0), values: Vec::new() };
+    let shapes = [Shape::from([2, 3, 4]), Shape::from([4, 6]), Shape::from([3, 1]), Shape::default()];
+    let mut states = Vec::new();
+    for (i, shape) in shapes.iter().enumerate() {
+        let init = Init::Uniform { bound: 1.0 };
+        let state = garden.builder.state(&format!("state{i}"), StateKind::Parameter, shape, init).unwrap();
+        let input = garden.builder.input(&format!("input{i}"), shape);
+        let constant = garden.builder.constant(0.5, shape);
+        garden.values.extend([state, input, constant]);
+        states.push(state);
+    }
+    (0..30).for_each(|_| garden.grow());
+    for state in states {
+        // A new value of the state's own shape that depends on another one.
+        let other = garden.pick();
+        let axes: Vec<usize> = (0..garden.builder.shape(other).rank()).collect();
+        let mean = garden.add("reduce_mean", Attrs::new().ints("axes", axes), &[other]);
+        let mean = garden.add("reshape", Attrs::new().ints("shape", []), &[mean]);
+        let next = garden.add("subtract", Attrs::new(), &[state, mean]);
+        garden.builder.update(state, next).unwrap();
+    }
+    for i in 0..4 {
+        let value = garden.pick();
+        let result = garden.add("tanh", Attrs::new(), &[value]);
+        garden.builder.output(&format!("output{i}"), result);
+    }
+    garden.builder.finish()
+}
+
+impl Garden {
+    fn below(&mut self, n: usize) -> usize {
+        self.random.below(n as u32) as usize
+    }
+
+    fn pick(&mut self) -> Value {
+        let i = self.below(self.values.len());
+        self.values[i]
+    }
+
+    fn add(&mut self, name: &str, attrs: Attrs, inputs: &[Value]) -> Value {
+        let value = self.builder.apply(op(name), attrs, inputs).unwrap();
+        self.values.push(value);
+        value
+    }
+
+    /// Adds one random node, or a few that belong together.
+    fn grow(&mut self) {
+        const UNARY: [&str; 6] = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "square"];
+        const BINARY: [&str; 3] = ["add", "subtract", "multiply"];
+        let x = self.pick();
+        let shape = self.builder.shape(x).clone();
+        let n = shape.elements();
+        match self.below(8) {
+            0 | 1 => {
+                let name = UNARY[self.below(UNARY.len())];
+                self.add(name, Attrs::new().float("alpha", 0.25), &[x]);
+            }
+            2 => {
+                let y = self.pick();
+                let name = BINARY[self.below(BINARY.len())];
+                let value = self.builder.apply(op(name), Attrs::new(), &[x, y]);
+                self.values.extend(value);
+            }
+            3 => {
+                let axes: Vec<usize> = (0..shape.rank()).filter(|_| self.below(2) == 0).collect();
+                let name = ["reduce_sum", "reduce_mean"][self.below(2)];
+                self.add(name, Attrs::new().ints("axes", axes), &[x]);
+            }
+            4 => {
+                // `x xᵀ`, brought back to small numbers.
+                let flat = if n.is_multiple_of(2) { [2, n / 2] } else { [1, n] };
+                let flat = self.add("reshape", Attrs::new().ints("shape", flat), &[x]);
+                let product = self.add("matmul", matmul::attrs(0, 1), &[flat, flat]);
+                self.add("softmax", Attrs::new(), &[product]);
+            }
+            5 => {
+                self.add("reshape", Attrs::new().ints("shape", [n]), &[x]);
+            }
+            6 => {
+                let wide: Vec<usize> = shape.dims().iter().map(|&d| if d == 1 { 3 } else { d }).collect();
+                self.add("expand", Attrs::new().ints("shape", wide), &[x]);
+            }
+            _ => {
+                // The same node once more.
+                let node = self.builder.graph().node(x).clone();
+                if !node.inputs.is_empty() {
+                    self.add(node.op.name(), node.attrs, &node.inputs);
+                }
+            }
+        }
+    }
+}
+
+/// The nodes that are not part of the graph's interface.
+fn inner(graph: &Graph) -> impl Iterator<Item = Value> + '_ {
+    graph.values().filter(|&value| graph.node(value).name.is_none())
+}
+
+fn dead(graph: &Graph) -> usize {
+    let mut live = graph.roots();
+    for value in graph.values().rev() {
+        if live.contains(&value) {
+            live.extend(graph.node(value).inputs.iter().copied());
+        }
+    }
+    inner(graph).filter(|value| !live.contains(value)).count()
+}
+
+fn duplicates(graph: &Graph) -> usize {
+    let mut seen = BTreeSet::new();
+    let key = |value: &Value| {
+        let node = graph.node(*value);
+        (node.op.name(), node.attrs.clone(), node.inputs.clone())
+    };
+    inner(graph).filter(|value| !seen.insert(key(value))).count()
+}
+
+/// Names and shapes of everything that a session reads or writes.
+fn interface(graph: &Graph) -> Vec<(String, Shape)> {
+    let leaf = |value: Value| (graph.node(value).name.clone().unwrap(), graph.shape(value).clone());
+    let inputs = graph.inputs.iter().map(|&value| leaf(value));
+    let states = graph.states.iter().map(|state| leaf(state.value));
+    let outputs = graph.outputs.iter().map(|output| (output.name.clone(), graph.shape(output.value).clone()));
+    inputs.chain(states).chain(outputs).collect()
+}
+
+#[test]
+fn passes_keep_every_bit_of_what_a_graph_computes() {
+    for (name, graph) in graphs() {
+        let passed = PASSES.iter().map(|pass| (pass.name(), pass.run(&graph).unwrap()));
+        let variants: Vec<(&str, Graph)> =
+            passed.chain([("all passes", optimize(graph.clone()).unwrap())]).collect();
+        for (target_name, target) in TARGETS {
+            let expected = run(graph.clone(), target(), 2);
+            for (pass, variant) in &variants {
+                verify(variant).unwrap_or_else(|fault| panic!("{name} after {pass}: {fault}"));
+                assert_eq!(interface(&graph), interface(variant), "{name} after {pass}");
+                let actual = run(variant.clone(), target(), 2);
+                assert_eq!(bits(&expected), bits(&actual), "{name} after {pass} on {target_name}");
+            }
+        }
+    }
+}
+
+/// The plan's memory is shared between values; the reference's is not.
+#[test]
+fn both_targets_compute_the_same() {
+    for (name, graph) in graphs() {
+        let graph = optimize(graph).unwrap();
+        let [cpu, reference] = TARGETS.map(|(_, target)| run(graph.clone(), target(), 2));
+        for ((what, a), (_, b)) in reference.iter().zip(&cpu) {
+            assert!(distance(a, b) < 1e-3, "{what} of {name}: {}", distance(a, b));
+        }
+    }
+}
+
+#[test]
+fn dead_nodes_and_duplicates_go() {
+    let pass = |name: &str| PASSES.iter().find(|pass| pass.name() == name).unwrap();
+    let (mut n_dead, mut n_duplicates) = (0, 0);
+    for (name, graph) in graphs() {
+        n_dead += dead(&graph);
+        n_duplicates += duplicates(&graph);
+        let alive = pass("dce").run(&graph).unwrap();
+        assert_eq!((dead(&alive), graph.len() - alive.len()), (0, dead(&graph)), "{name}");
+        assert_eq!(duplicates(&pass("cse").run(&graph).unwrap()), 0, "{name}");
+        let done = optimize(graph).unwrap();
+        assert_eq!((dead(&done), duplicates(&done)), (0, 0), "{name}");
+        assert_eq!(optimize(done.clone()).unwrap().len(), done.len(), "{name}: a second round finds nothing");
+    }
+    assert!(n_dead > 100 && n_duplicates > 100, "the graphs try the passes: {n_dead}, {n_duplicates}");
+}
+
+/// Nodes that differ in an attribute, an input or the order of inputs are not the same node.
+#[test]
+fn what_only_looks_alike_is_not_merged() {
+    let mut builder = Builder::new();
+    let x = builder.input("x", &Shape::from([2, 2]));
+    let y = builder.input("y", &Shape::from([2, 2]));
+    let step = builder.input("step", &Shape::default());
+    let masks = [(1, 1), (1, 2), (2, 1)].map(|(seed, stream)| {
+        let attrs =
+            Attrs::new().ints("shape", [2, 2]).float("p", 0.5).int("seed", seed).int("stream", stream);
+        builder.apply(op("dropout_mask"), attrs, &[step]).unwrap()
+    });
+    let binary = [[x, y], [y, x], [x, x]].map(|inputs| builder.apply(op("subtract"), Attrs::new(), &inputs));
+    let zeros = [0.0, -0.0].map(|number| builder.constant(number, &Shape::default()));
+    for (i, value) in masks.into_iter().chain(binary.map(Result::unwrap)).chain(zeros).enumerate() {
+        builder.output(&i.to_string(), value);
+    }
+    let graph = builder.finish();
+    assert_eq!(optimize(graph.clone()).unwrap().len(), graph.len());
+}
+
+#[test]
+fn broken_graphs_are_refused() {
+    let small = Shape::from([2]);
+    let start = || {
+        let mut builder = Builder::new();
+        let state = builder.state("state", StateKind::Buffer, &small, Init::Constant(0.0)).unwrap();
+        let input = builder.input("input", &small);
+        (builder, state, input)
+    };
+    let refused = |graph: Graph, why: &str| {
+        let fault = verify(&graph).unwrap_err();
+        assert!(fault.message.contains(why), "{fault}");
+        assert!(optimize(graph).is_err());
+    };
+    let (builder, ..) = start();
+    assert_eq!(verify(&builder.finish()), Ok(()));
+
+    let (mut builder, _, input) = start();
+    builder.update(input, input).unwrap();
+    refused(builder.finish(), "is updated but is no state");
+
+    let (mut builder, state, input) = start();
+    builder.update(state, input).unwrap();
+    builder.update(state, input).unwrap();
+    refused(builder.finish(), "is updated twice");
+
+    let (mut builder, state, _) = start();
+    let scalar = builder.scalar(1.0);
+    assert!(builder.update(state, scalar).is_err());
+    let mut graph = builder.finish();
+    graph.updates.push(Update { state, value: scalar });
+    refused(graph, "is updated by another shape");
+
+    // A value of a longer graph.
+    let (mut longer, ..) = start();
+    let foreign = longer.scalar(1.0);
+    let (mut builder, ..) = start();
+    builder.output("result", foreign);
+    refused(builder.finish(), "is not in the graph");
+
+    // A node taken over with inputs of another shape.
+    let (mut source, _, input) = start();
+    let sum = source.apply(op("add"), Attrs::new(), &[input, input]).unwrap();
+    let (mut builder, ..) = start();
+    let wide = builder.input("wide", &Shape::from([3]));
+    builder.copy(&source.finish(), sum, &[wide, wide]);
+    refused(builder.finish(), "its rule says 3");
+}

@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             Err(stop) => return Err(stop),
         };
         if loaded.ast.chains.is_empty() && loaded.diagnostics.is_empty() {
-            loaded.diagnostics = missing_parts(&loaded.ast, &["model"]);
+            loaded.diagnostics = missing_parts(&loaded.ast, &loaded.experiment, &["model"]);
         }
         findings |= has_errors(&loaded.diagnostics);
         let text = match options.message_format {

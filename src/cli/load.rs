@@ -8,10 +8,11 @@ use crate::cli::Stop;
 use crate::cli::out::{self, Look};
 use crate::cli::table::{plural, thousands};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
-use crate::experiment::{Experiment, missing_parts, overrides, resolve};
+use crate::experiment::imports::{Project, normal};
+use crate::experiment::{self, Checked, Experiment, missing_parts};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
-use crate::syntax::{guard, parse};
+use crate::syntax::guard;
 
 /// Of more findings than this in one file, the first are shown.
 pub const MOST_SHOWN: usize = 100;
@@ -59,21 +60,36 @@ pub fn load(path: &Path, settings: &[String]) -> Result<Loaded, Stop> {
 /// Checks a text that stands for the file at `path`.
 pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let mut sources = Sources::default();
-    let file = sources.add(path.display().to_string(), text);
-    let (mut ast, mut diagnostics) = parse(&sources, file);
-    for setting in settings {
-        diagnostics.extend(overrides::apply(&mut sources, &mut ast, setting));
-    }
-    let (experiment, found) = resolve(&sources, &ast);
-    diagnostics.extend(found);
-    diagnostics.sort_by_key(|d| d.primary.span);
+    let root = project_root(path);
+    let read = |path: &Path| {
+        read(path).map_err(|stop| match stop {
+            Stop::Environment(reason) => reason.trim_start_matches("error: ").to_owned(),
+            Stop::Findings | Stop::Interrupted | Stop::Closed => "it cannot be opened".to_owned(),
+        })
+    };
+    let project = Project { root: &root, read: &read };
+    let Checked { ast, experiment, diagnostics } =
+        experiment::check(&mut sources, path, text, settings, &project);
     Loaded { path: path.to_owned(), sources, ast, experiment, diagnostics }
+}
+
+/// The folder that a file's imports must stay in: the current one where the file lies in it, else the file's own.
+fn project_root(path: &Path) -> PathBuf {
+    let path = normal(path);
+    let current = std::env::current_dir().unwrap_or_default();
+    if path.is_absolute() && path.starts_with(&current) {
+        return current;
+    }
+    if path.is_relative() && !path.starts_with("..") {
+        return PathBuf::new();
+    }
+    path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// Reads and checks a file that must have these sections and no errors; prints what was found.
 pub fn load_whole(path: &Path, settings: &[String], sections: &[&str]) -> Result<Loaded, Stop> {
     let mut loaded = load(path, settings)?;
-    let missing = missing_parts(&loaded.ast, sections);
+    let missing = missing_parts(&loaded.ast, &loaded.experiment, sections);
     loaded.diagnostics.extend(missing);
     report(&loaded)?;
     Ok(loaded)

@@ -3,6 +3,9 @@
 use crate::diag::{Diagnostic, Label, Severity};
 use crate::source::Sources;
 
+/// The longest line or message that is shown whole.
+const LONGEST: usize = 400;
+
 /// All findings as text; `color` asks for ANSI styles, `width` is the terminal's.
 pub fn report(sources: &Sources, diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let theme =
@@ -11,11 +14,34 @@ pub fn report(sources: &Sources, diagnostics: &[Diagnostic], color: bool, width:
     let mut out = String::new();
     for diagnostic in diagnostics {
         let shown = Shown::new(sources, diagnostic);
+        if !readable(sources, diagnostic) {
+            out.push_str(&concise(sources, std::slice::from_ref(diagnostic)));
+            shown.help.iter().flat_map(|help| help.lines()).for_each(|line| {
+                out.push_str(&format!("  {}\n", clipped(line)));
+            });
+            continue;
+        }
         if handler.render_report(&mut out, &shown).is_err() {
             out.push_str(&format!("{}: {}\n", diagnostic.code, diagnostic.message));
         }
     }
     out
+}
+
+/// Whether the lines of the file can be shown: a line of very many characters helps nobody, and miette refuses it.
+fn readable(sources: &Sources, diagnostic: &Diagnostic) -> bool {
+    let text = &sources.get(diagnostic.primary.span.file).text;
+    diagnostic.message.len() <= LONGEST && text.lines().all(|line| line.len() <= LONGEST)
+}
+
+/// The beginning and the end of a text that may hold a user's word of any length.
+fn clipped(text: &str) -> String {
+    let cut = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
+    let length = text.chars().count();
+    match length <= LONGEST {
+        true => text.to_owned(),
+        false => format!("{} … {}", &text[..cut(LONGEST / 2)], &text[cut(length - LONGEST / 4)..]),
+    }
 }
 
 /// One finding a line: `path:line:column: error[E0301]: message`.
@@ -28,7 +54,12 @@ pub fn concise(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        out.push_str(&format!("{}:{line}:{column}: {kind}[{}]: {}\n", file.path, d.code, d.message));
+        out.push_str(&format!(
+            "{}:{line}:{column}: {kind}[{}]: {}\n",
+            file.path,
+            d.code,
+            clipped(&d.message)
+        ));
     }
     out
 }

@@ -109,8 +109,11 @@ impl Walk<'_> {
         let text = match (self.project.read)(&target) {
             Ok(text) => text,
             Err(reason) => {
-                let message = format!("`use \"{name}\"`: {} cannot be read: {reason}", target.display());
-                self.diagnostics.push(refuse(message, "this file"));
+                let mut lines = reason.lines();
+                let message = format!("`use \"{name}\"`: {}", lines.next().unwrap_or("it cannot be read"));
+                let mut d = refuse(message, "this file");
+                d.notes.extend(lines.map(|line| line.trim().to_owned()));
+                self.diagnostics.push(d);
                 return;
             }
         };

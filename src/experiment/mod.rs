@@ -7,10 +7,13 @@ pub mod overrides;
 pub mod resolved;
 pub mod stages;
 
+use std::path::Path;
+
 use crate::data;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
 use crate::experiment::expect::Expectation;
+use crate::experiment::imports::Project;
 use crate::model::definitions::{Block, Definitions, Origin};
 use crate::model::{Model, expand};
 use crate::source::{LIBRARY, Sources};
@@ -31,6 +34,40 @@ pub struct Experiment {
     pub data: Option<DataSection>,
     pub train: Option<TrainSection>,
     pub expect: Vec<Expectation>,
+}
+
+/// A file with all it uses, checked.
+pub struct Checked {
+    pub ast: Ast,
+    pub experiment: Experiment,
+    /// In the order of the text.
+    pub diagnostics: Diagnostics,
+}
+
+/// Parses a file and those it uses, applies overrides (`train.epochs=1`), and checks the whole.
+pub fn check(
+    sources: &mut Sources,
+    path: &Path,
+    text: String,
+    settings: &[String],
+    project: &Project<'_>,
+) -> Checked {
+    let file = sources.add(path.display().to_string(), text);
+    let (mut ast, mut diagnostics) = parse(sources, file);
+    for setting in settings {
+        diagnostics.extend(overrides::apply(sources, &mut ast, setting));
+    }
+    let (imports, found) = imports::collect(sources, &ast, path, project);
+    diagnostics.extend(found);
+    let (experiment, found) = resolve_with(sources, &ast, &imports);
+    diagnostics.extend(found);
+    in_order(&mut diagnostics);
+    Checked { ast, experiment, diagnostics }
+}
+
+/// Sorts findings in the order of the text.
+fn in_order(diagnostics: &mut Diagnostics) {
+    diagnostics.sort_by(|a, b| a.primary.span.cmp(&b.primary.span).then_with(|| a.message.cmp(&b.message)));
 }
 
 /// Checks a file that uses no others.
@@ -74,7 +111,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experimen
     if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
         monitor_needs_validation(data, train, &mut diagnostics);
     }
-    diagnostics.sort_by(|a, b| a.primary.span.cmp(&b.primary.span).then_with(|| a.message.cmp(&b.message)));
+    in_order(&mut diagnostics);
     (experiment, diagnostics)
 }
 
@@ -185,13 +222,13 @@ fn fixed_expectations(model: &Model, expectations: &[Expectation], diagnostics: 
 }
 
 /// An error for each part that `dslc run` needs and the file does not have.
-pub fn missing_parts(ast: &Ast, wanted: &[&str]) -> Diagnostics {
+pub fn missing_parts(ast: &Ast, experiment: &Experiment, wanted: &[&str]) -> Diagnostics {
     let has =
         |word: &str| ast.chains.iter().flat_map(|c| &c.links).any(|link| link.statement.word.text == word);
     let at = crate::source::Span { file: ast.file, start: 0, end: 0 };
     wanted
         .iter()
-        .filter(|word| !has(word))
+        .filter(|word| !has(word) && !(**word == "model" && experiment.model.is_some()))
         .map(|word| {
             let example = match *word {
                 "model" => "model Name { input 1x28x28; … }",

@@ -25,6 +25,9 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
         [section, setting, argument] => (*section, format!("{setting} {argument}={value}")),
         _ => return wrong(format!("`{path}` is not the path of a setting")),
     };
+    if value.trim().is_empty() || parts.iter().any(|part| part.is_empty()) {
+        return wrong(format!("`--set {text}` lacks a name or a value"));
+    }
     let snippet = sources.add("--set", statement);
     let (parsed, diagnostics) = parse(sources, snippet);
     if !diagnostics.is_empty() {
@@ -41,27 +44,34 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let Some(block) = &mut target.block else {
         return wrong(format!("the section `{section}` has no block"));
     };
-    let own = block.chains.iter_mut().flat_map(|chain| &mut chain.links);
-    match own.map(|link| &mut link.statement).find(|s| s.word.text == new.statement.word.text) {
-        Some(statement) => merge(statement, new.statement),
-        None => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
+    let word = new.statement.word.text.clone();
+    let own = block.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
+    let mut own: Vec<&mut Statement> = own.filter(|statement| statement.word.text == word).collect();
+    match own.as_mut_slice() {
+        [] => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
+        [statement] => merge(statement, new.statement),
+        lines => {
+            return wrong(format!("`{section}` has {} lines `{word}`; which one is meant?", lines.len()));
+        }
     }
     Vec::new()
 }
 
-/// A value takes the place of the statement's values; a property that of the property of its name.
+/// Values take the place of the statement's values; a property that of the property of its name.
 fn merge(statement: &mut Statement, new: Statement) {
-    for argument in new.arguments {
-        match &argument {
-            Argument::Property { key, .. } => {
-                let same =
-                    |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key.text);
-                statement.arguments.retain(|a| !same(a));
-            }
-            Argument::Value(_) | Argument::Relation { .. } => {
-                statement.arguments.retain(|a| matches!(a, Argument::Property { .. }));
-            }
+    let is_property = |a: &Argument| matches!(a, Argument::Property { .. });
+    if !new.arguments.iter().all(is_property) {
+        statement.arguments.retain(is_property);
+    }
+    let values = statement.arguments.iter().take_while(|a| !is_property(a)).count();
+    for (i, argument) in new.arguments.into_iter().enumerate() {
+        if let Argument::Property { key, .. } = &argument {
+            let same =
+                |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key.text);
+            statement.arguments.retain(|a| !same(a));
+            statement.arguments.push(argument);
+        } else {
+            statement.arguments.insert(values + i, argument);
         }
-        statement.arguments.push(argument);
     }
 }

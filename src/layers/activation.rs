@@ -6,7 +6,9 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer};
-use crate::ops::activation::{gelu, leaky_relu, relu, sigmoid, tanh};
+use crate::ops::activation::{
+    elu, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus, tanh,
+};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Param, Preset, Spec, positional};
 
@@ -71,6 +73,102 @@ pub static GELU: Activation = Activation {
         &["GELU", "nn.GELU"],
     ),
     op: &gelu::GELU,
+};
+
+pub static RELU6: Activation = Activation {
+    spec: &plain(
+        "relu6",
+        "negative numbers become 0, large ones 6",
+        "`min(max(x, 0), 6)`. Howard et al., 2017.",
+        "relu6",
+        &["ReLU6", "nn.ReLU6"],
+    ),
+    op: &relu6::RELU6,
+};
+
+pub static SILU: Activation = Activation {
+    spec: &plain(
+        "silu",
+        "sigmoid linear unit, also called swish",
+        "`x σ(x)`. Elfwing et al., 2017.",
+        "silu",
+        &["SiLU", "swish", "Swish", "nn.SiLU"],
+    ),
+    op: &silu::SILU,
+};
+
+pub static HARDSWISH: Activation = Activation {
+    spec: &plain(
+        "hardswish",
+        "swish in straight pieces",
+        "`x min(max(x + 3, 0), 6) / 6`. Howard et al., 2019.",
+        "hardswish",
+        &["Hardswish", "nn.Hardswish", "hard_swish", "HardSwish", "h_swish"],
+    ),
+    op: &hardswish::HARDSWISH,
+};
+
+pub static HARDSIGMOID: Activation = Activation {
+    spec: &plain(
+        "hardsigmoid",
+        "the logistic function in straight pieces",
+        "`min(max(x / 6 + 1/2, 0), 1)`, as in PyTorch; before its third version, Keras had a slope of 0.2.",
+        "hardsigmoid",
+        &["Hardsigmoid", "nn.Hardsigmoid", "hard_sigmoid", "HardSigmoid"],
+    ),
+    op: &hardsigmoid::HARDSIGMOID,
+};
+
+const ELU_PARAMS: &[Param] = &[positional(
+    "alpha",
+    Kind::Number { min: 0.0, max: 1e3 },
+    Preset::Number(1.0),
+    "what far negative numbers become, negated",
+)];
+
+pub static ELU: Activation = Activation {
+    spec: &Spec {
+        name: "elu",
+        summary: "exponential linear unit",
+        docs: "`x` above 0, `alpha (e^x - 1)` below. Clevert et al., 2016.",
+        params: ELU_PARAMS,
+        example: "elu",
+        elsewhere: &["ELU", "nn.ELU", "Elu"],
+    },
+    op: &elu::ELU,
+};
+
+pub static SELU: Activation = Activation {
+    spec: &plain(
+        "selu",
+        "scaled exponential linear unit",
+        "`λ x` above 0, `λ α (e^x - 1)` below; λ = 1.0507 and α = 1.6733 keep mean 0 and variance 1. Klambauer et al., 2017.",
+        "selu",
+        &["SELU", "nn.SELU", "Selu"],
+    ),
+    op: &selu::SELU,
+};
+
+pub static SOFTPLUS: Activation = Activation {
+    spec: &plain(
+        "softplus",
+        "a smooth relu",
+        "`ln(1 + e^x)`, above 0",
+        "softplus",
+        &["Softplus", "nn.Softplus", "SoftPlus"],
+    ),
+    op: &softplus::SOFTPLUS,
+};
+
+pub static MISH: Activation = Activation {
+    spec: &plain(
+        "mish",
+        "a smooth relu that is not monotonic",
+        "`x tanh(ln(1 + e^x))`. Misra, 2019.",
+        "mish",
+        &["Mish", "nn.Mish"],
+    ),
+    op: &mish::MISH,
 };
 
 impl Layer for Activation {

@@ -37,19 +37,30 @@ impl Layer for Dropout {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let p = args.number("p")? as f32;
-        let seed = match lowering.mode {
-            Mode::Infer => return Ok(input),
-            Mode::Train { .. } if p == 0.0 => return Ok(input),
-            Mode::Train { seed } => seed,
-        };
-        let step = lowering.step();
-        let attrs = Attrs::new()
-            .ints("shape", lowering.shape(input).dims())
-            .float("p", p)
-            .int("seed", seed as i64)
-            .int("stream", lowering.stream());
-        let mask = lowering.apply(&DROPOUT_MASK, attrs, &[step])?;
-        lowering.apply(&MULTIPLY, Attrs::new(), &[input, mask])
+        let mask = lowering.shape(input);
+        drop_out(args, input, &mask, lowering)
     }
+}
+
+/// In training, multiplies by a random mask of 0 and `1 / (1 - p)`, repeated along axes of extent 1.
+pub(crate) fn drop_out(
+    args: &Args,
+    input: Value,
+    mask: &Shape,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let p = args.number("p")? as f32;
+    let seed = match lowering.mode {
+        Mode::Infer => return Ok(input),
+        Mode::Train { .. } if p == 0.0 => return Ok(input),
+        Mode::Train { seed } => seed,
+    };
+    let step = lowering.step();
+    let attrs = Attrs::new()
+        .ints("shape", mask.dims())
+        .float("p", p)
+        .int("seed", seed as i64)
+        .int("stream", lowering.stream());
+    let mask = lowering.apply(&DROPOUT_MASK, attrs, &[step])?;
+    lowering.apply(&MULTIPLY, Attrs::new(), &[input, mask])
 }

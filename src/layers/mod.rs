@@ -2,20 +2,39 @@
 //! lowering to ops. Adding one is a file and its line in [`LAYERS`].
 
 pub mod activation;
+pub mod adaptive_avg_pool2d;
+pub mod adaptive_max_pool2d;
 pub mod avg_pool2d;
 pub mod batch_norm;
+pub mod channel_shuffle;
 pub mod conv2d;
+pub mod conv_transpose2d;
+pub mod crop;
+pub mod depthwise_conv2d;
+pub mod drop_path;
 pub mod dropout;
+pub mod dropout2d;
 pub mod flatten;
 pub mod global_avg_pool;
+pub mod global_max_pool;
+pub mod group_norm;
 pub mod identity;
+pub mod instance_norm;
 pub mod joins;
+pub mod layer_norm;
 pub mod linear;
+pub mod local_response_norm;
+pub mod log_softmax;
 pub mod lowering;
 pub mod max_pool2d;
+pub mod pad;
+pub mod pixel_shuffle;
+pub mod prelu;
 pub mod reshape;
 pub mod scale;
 pub mod softmax;
+pub mod standardize;
+pub mod upsample;
 pub mod windowed;
 
 use crate::diag::{Fault, codes};
@@ -27,20 +46,46 @@ use crate::spec::{Args, Spec};
 /// Every layer, in the order of the reference.
 pub static LAYERS: &[&dyn Layer] = &[
     &conv2d::Conv2d,
+    &conv_transpose2d::ConvTranspose2d,
+    &depthwise_conv2d::DepthwiseConv2d,
     &linear::Linear,
     &max_pool2d::MaxPool2d,
     &avg_pool2d::AvgPool2d,
+    &adaptive_avg_pool2d::AdaptiveAvgPool2d,
+    &adaptive_max_pool2d::AdaptiveMaxPool2d,
     &global_avg_pool::GlobalAvgPool,
+    &global_max_pool::GlobalMaxPool,
     &batch_norm::BatchNorm,
+    &group_norm::GroupNorm,
+    &layer_norm::LayerNorm,
+    &instance_norm::InstanceNorm,
+    &local_response_norm::LocalResponseNorm,
     &activation::RELU,
+    &activation::RELU6,
     &activation::LEAKY_RELU,
+    &prelu::Prelu,
+    &activation::ELU,
+    &activation::SELU,
+    &activation::GELU,
+    &activation::SILU,
+    &activation::MISH,
+    &activation::HARDSWISH,
+    &activation::HARDSIGMOID,
     &activation::TANH,
     &activation::SIGMOID,
-    &activation::GELU,
+    &activation::SOFTPLUS,
     &softmax::Softmax,
+    &log_softmax::LogSoftmax,
     &dropout::Dropout,
+    &dropout2d::Dropout2d,
+    &drop_path::DropPath,
     &flatten::Flatten,
     &reshape::Reshape,
+    &pad::Pad,
+    &crop::Crop,
+    &upsample::Upsample,
+    &pixel_shuffle::PixelShuffle,
+    &channel_shuffle::ChannelShuffle,
     &scale::Scale,
     &identity::Identity,
 ];

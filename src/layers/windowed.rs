@@ -69,7 +69,7 @@ impl Sliding {
         let short = |i: usize| reach[i].saturating_sub(padded[i]).div_ceil(2);
         let needed = [self.rows.before + short(0), self.columns.before + short(1)];
         let half = |i: usize, window: &Window| needed[i] * 2 <= window.kernel;
-        if layer == "conv2d" || (half(0, &self.rows) && half(1, &self.columns)) {
+        if layer.ends_with("conv2d") || (half(0, &self.rows) && half(1, &self.columns)) {
             let value = match needed {
                 [a, b] if a == b => a.to_string(),
                 [a, b] => format!("{a}x{b}"),
@@ -78,11 +78,11 @@ impl Sliding {
         }
         if self.rows.dilation == 1 && self.columns.dilation == 1 && padded.iter().all(|&extent| extent > 0) {
             let [a, b] = [self.rows.kernel.min(padded[0]), self.columns.kernel.min(padded[1])];
-            if layer == "conv2d" || a * b > 1 {
+            if layer.ends_with("conv2d") || a * b > 1 {
                 fault = fault.set("kernel", if a == b { a.to_string() } else { format!("{a}x{b}") });
             }
         }
-        if layer != "conv2d" {
+        if !layer.ends_with("conv2d") {
             fault = fault.remedy(Remedy::Remove);
         }
         Err(fault)

@@ -153,8 +153,21 @@ impl Op for Conv2dGradInput {
         Ok(Shape::from([g.batch, g.in_channels, g.windows.height, g.windows.width]))
     }
 
-    fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
-        Err(Fault::internal("`conv2d_grad_input` is not differentiated again"))
+    /// It is linear in both inputs, and the adjoint of the convolution: `<w * x, g> = <x, this(w, g)>`.
+    fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
+        let (weight, grad) = (node.inputs[0], node.inputs[1]);
+        let kernel = builder.shape(weight).dims()[2..].to_vec();
+        let convolution = ["stride", "padding", "dilation"]
+            .into_iter()
+            .fold(Attrs::new(), |attrs, name| attrs.ints(name, node.attrs.get_ints(name)))
+            .int("groups", node.attrs.get_int("groups"));
+        let to_weight = builder.apply(
+            &CONV2D_GRAD_WEIGHT,
+            convolution.clone().ints("kernel", kernel),
+            &[node.grad, grad],
+        )?;
+        let to_grad = builder.apply(&CONV2D, convolution, &[node.grad, weight])?;
+        Ok(vec![Some(to_weight), Some(to_grad)])
     }
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {

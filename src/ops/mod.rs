@@ -10,13 +10,16 @@ pub mod conv2d;
 pub mod cross_entropy;
 pub mod dropout_mask;
 pub mod expand;
+pub mod log_softmax;
 pub mod matmul;
 pub mod max_pool2d;
 pub mod one_hot;
 pub mod reduce;
+pub mod resample;
 pub mod reshape;
 pub mod slice;
 pub mod softmax;
+pub mod transpose;
 pub mod window;
 
 use crate::diag::Fault;
@@ -43,6 +46,24 @@ pub static OPS: &[&dyn Op] = &[
     &activation::sigmoid::SIGMOID_GRAD,
     &activation::gelu::GELU,
     &activation::gelu::GELU_GRAD,
+    &activation::relu6::RELU6,
+    &activation::relu6::RELU6_GRAD,
+    &activation::silu::SILU,
+    &activation::silu::SILU_GRAD,
+    &activation::hardswish::HARDSWISH,
+    &activation::hardswish::HARDSWISH_GRAD,
+    &activation::hardsigmoid::HARDSIGMOID,
+    &activation::hardsigmoid::HARDSIGMOID_GRAD,
+    &activation::elu::ELU,
+    &activation::elu::ELU_GRAD,
+    &activation::selu::SELU,
+    &activation::selu::SELU_GRAD,
+    &activation::softplus::SOFTPLUS,
+    &activation::softplus::SOFTPLUS_GRAD,
+    &activation::mish::MISH,
+    &activation::mish::MISH_GRAD,
+    &activation::power::POWER,
+    &activation::power::POWER_GRAD,
     &activation::log::LOG,
     &activation::log::LOG_GRAD,
     &activation::sqrt::SQRT,
@@ -64,8 +85,12 @@ pub static OPS: &[&dyn Op] = &[
     &concat::CONCAT,
     &slice::SLICE,
     &slice::PAD,
+    &transpose::TRANSPOSE,
+    &resample::RESAMPLE,
+    &resample::RESAMPLE_ADJOINT,
     &softmax::SOFTMAX,
     &softmax::SOFTMAX_GRAD,
+    &log_softmax::LOG_SOFTMAX,
     &cross_entropy::CROSS_ENTROPY,
     &cross_entropy::CROSS_ENTROPY_GRAD,
     &cross_entropy::TOP1_CORRECT,

@@ -239,6 +239,12 @@ impl<'a> Builder<'a> {
             Some(c) if c.is_ascii_digit() => d.label(
                 "a statement begins with a word; a number has this form: `64`, `3x3`, `1e-3`, `70k`, `5%`",
             ),
+            Some(_)
+                if text.split('=').next().is_some_and(|key| key.trim().chars().all(is_word_char))
+                    && text.contains('=') =>
+            {
+                d.label("the value behind the `=` cannot be read")
+            }
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
         self.diagnostics.push(d);
@@ -295,4 +301,8 @@ fn comment_start(line: &str) -> Option<usize> {
         }
     }
     None
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }

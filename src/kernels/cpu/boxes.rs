@@ -1,4 +1,4 @@
-//! Moving boxes of numbers: concat, slice, pad. Rows of the innermost axis are copied whole.
+//! Moving boxes of numbers: concat, slice, pad, transpose. Rows of the innermost axis are copied whole.
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
@@ -35,6 +35,27 @@ pub fn pad(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared,
         let (from, row) = (inputs[0], rows.row);
         output.fill(0.0);
         rows.each(|small, large| output[large..large + row].copy_from_slice(&from[small..small + row]));
+    })
+}
+
+pub fn transpose(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let (axes, input) = (attrs.get_ints("axes"), inputs[0]);
+    let step = |axis: usize| input.dims()[axis + 1..].iter().product::<usize>();
+    // Trailing axes that stay in place are one run.
+    let whole = (0..axes.len()).rev().take_while(|&axis| axes[axis] == axis).count();
+    let moved = axes.len() - whole;
+    let run: usize = output.dims()[moved..].iter().product();
+    let (extents, steps): (Vec<usize>, Vec<usize>) =
+        (0..moved).map(|axis| (output.dims()[axis], step(axes[axis]))).unzip();
+    Prepared::new(move |inputs, output| {
+        for (at, out) in output.chunks_mut(run).enumerate() {
+            let (mut rest, mut from) = (at, 0);
+            for (extent, step) in extents.iter().zip(&steps).rev() {
+                from += rest % extent * step;
+                rest /= extent;
+            }
+            out.copy_from_slice(&inputs[0][from..from + run]);
+        }
     })
 }
 

@@ -30,6 +30,21 @@ pub fn softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Pre
     })
 }
 
+pub fn log_softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let [_, classes, inner] = around_classes(inputs[0]);
+    Prepared::new(move |inputs, output| {
+        let images = inputs[0].chunks(classes * inner);
+        for (x, y) in images.zip(output.chunks_mut(classes * inner)) {
+            for i in 0..inner {
+                let places = || (0..classes).map(|k| k * inner + i);
+                let largest = places().map(|at| x[at]).fold(f32::NEG_INFINITY, f32::max);
+                let log = places().map(|at| (x[at] - largest).exp()).sum::<f32>().ln();
+                places().for_each(|at| y[at] = x[at] - largest - log);
+            }
+        }
+    })
+}
+
 pub fn softmax_grad(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let [_, classes, inner] = around_classes(inputs[0]);
     let size = classes * inner;

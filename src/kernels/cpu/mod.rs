@@ -13,6 +13,7 @@ mod matmul;
 mod pointwise;
 mod pool;
 mod reduce;
+mod resample;
 mod strides;
 
 use crate::diag::Fault;
@@ -61,6 +62,24 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("sigmoid_grad", pointwise::sigmoid_grad),
     ("gelu", pointwise::gelu),
     ("gelu_grad", pointwise::gelu_grad),
+    ("relu6", pointwise::relu6),
+    ("relu6_grad", pointwise::relu6_grad),
+    ("silu", pointwise::silu),
+    ("silu_grad", pointwise::silu_grad),
+    ("hardswish", pointwise::hardswish),
+    ("hardswish_grad", pointwise::hardswish_grad),
+    ("hardsigmoid", pointwise::hardsigmoid),
+    ("hardsigmoid_grad", pointwise::hardsigmoid_grad),
+    ("elu", pointwise::elu),
+    ("elu_grad", pointwise::elu_grad),
+    ("selu", pointwise::selu),
+    ("selu_grad", pointwise::selu_grad),
+    ("softplus", pointwise::softplus),
+    ("softplus_grad", pointwise::softplus_grad),
+    ("mish", pointwise::mish),
+    ("mish_grad", pointwise::mish_grad),
+    ("power", pointwise::power),
+    ("power_grad", pointwise::power_grad),
     ("log", pointwise::log),
     ("log_grad", pointwise::log_grad),
     ("sqrt", pointwise::sqrt),
@@ -81,8 +100,12 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("concat", boxes::concat),
     ("slice", boxes::slice),
     ("pad", boxes::pad),
+    ("transpose", boxes::transpose),
+    ("resample", resample::forward),
+    ("resample_adjoint", resample::adjoint),
     ("softmax", loss::softmax),
     ("softmax_grad", loss::softmax_grad),
+    ("log_softmax", loss::log_softmax),
     ("cross_entropy", loss::cross_entropy),
     ("cross_entropy_grad", loss::cross_entropy_grad),
     ("top1_correct", loss::top1_correct),

@@ -1,11 +1,20 @@
 //! Functions of one number, applied to every element. A function states itself and its derivative; the op, its
 //! gradient op and both reference evaluations follow from that.
 
+pub mod elu;
 pub mod gelu;
+pub mod hardsigmoid;
+pub mod hardswish;
 pub mod leaky_relu;
 pub mod log;
+pub mod mish;
+pub mod power;
 pub mod relu;
+pub mod relu6;
+pub mod selu;
 pub mod sigmoid;
+pub mod silu;
+pub mod softplus;
 pub mod sqrt;
 pub mod square;
 pub mod tanh;

@@ -1,0 +1,78 @@
+//! `adaptive_avg_pool2d`: the mean of as many windows as are asked for.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, image};
+use crate::ops::avg_pool2d::AVG_POOL2D;
+use crate::ops::resample::RESAMPLE;
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Preset, Spec, positional};
+
+pub struct AdaptiveAvgPool2d;
+
+static SPEC: Spec = Spec {
+    name: "adaptive_avg_pool2d",
+    summary: "the mean of as many windows as are asked for",
+    docs: "`C x H x W` becomes `C x SIZE`: output row `i` is the mean of rows `floor(i H / H')` to \
+           `ceil((i + 1) H / H')`, as in PyTorch. An image of that size passes unchanged.",
+    params: &[positional(
+        "size",
+        Kind::Pair,
+        Preset::Required,
+        "the output's height x width; one number for both",
+    )],
+    example: "adaptive_avg_pool2d 5x4",
+    elsewhere: &["AdaptiveAvgPool2d", "nn.AdaptiveAvgPool2d", "AdaptiveAveragePooling2D"],
+};
+
+impl Layer for AdaptiveAvgPool2d {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        let [channels, height, width] = image(SPEC.name, input)?;
+        let [out_height, out_width] = args.pair("size")?;
+        let arithmetic = adaptive_arithmetic([height, width], [out_height, out_width]);
+        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels, out_height, out_width])) })
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let from = image(SPEC.name, &lowering.shape(input).unbatched())?[1..].to_vec();
+        let to = args.pair("size")?;
+        match even_window(&from, to) {
+            Some([1, 1]) => Ok(input),
+            Some(window) => {
+                let attrs =
+                    Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
+                lowering.apply(&AVG_POOL2D, attrs, &[input])
+            }
+            None => {
+                let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", "area");
+                lowering.apply(&RESAMPLE, attrs, &[input])
+            }
+        }
+    }
+}
+
+/// The window of a plain pool that does the same, where the extents divide.
+pub(crate) fn even_window(from: &[usize], to: [usize; 2]) -> Option<[usize; 2]> {
+    let divides = (0..2).all(|i| from[i].is_multiple_of(to[i]));
+    divides.then(|| [from[0] / to[0], from[1] / to[1]])
+}
+
+/// How an adaptive pool comes by its windows, in words.
+pub(crate) fn adaptive_arithmetic(from: [usize; 2], to: [usize; 2]) -> String {
+    let axis = |i: usize| match from[i].is_multiple_of(to[i]) {
+        true => format!("{} = {}·{}", from[i], to[i], from[i] / to[i]),
+        false => {
+            format!("{} windows of up to {} over {}", to[i], (from[i] + to[i] - 1).div_ceil(to[i]), from[i])
+        }
+    };
+    match from[0] == from[1] && to[0] == to[1] {
+        true => axis(0),
+        false => format!("height {}, width {}", axis(0), axis(1)),
+    }
+}

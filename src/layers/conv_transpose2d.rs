@@ -1,0 +1,144 @@
+//! `conv_transpose2d`: learned filters laid down at every pixel and summed; the adjoint of a convolution.
+
+use crate::diag::{Fault, codes};
+use crate::graph::attrs::Attrs;
+use crate::graph::{Init, Value};
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, Parameter, image};
+use crate::ops::conv2d::CONV2D_GRAD_INPUT;
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
+
+pub struct ConvTranspose2d;
+
+static SPEC: Spec = Spec {
+    name: "conv_transpose2d",
+    summary: "learned filters laid down at every pixel, which makes an image larger",
+    docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H - 1) stride - padding + dilation (kernel - 1) + \
+           output_padding + 1`: what `conv2d` with these arguments would bring back to `H`. Weights and bias begin \
+           uniform in ±1/sqrt(CHANNELS/groups · kernel area), as in PyTorch. Zeiler et al., 2010.",
+    params: &[
+        positional("channels", Kind::Count, Preset::Required, "the output's channels"),
+        positional(
+            "kernel",
+            Kind::Pair,
+            Preset::Required,
+            "the filter's height x width; one number for both",
+        ),
+        keyword("stride", Kind::Pair, Preset::Pair(1, 1), "how far apart the filters are laid down"),
+        keyword("padding", Kind::Padding, Preset::Padding(0), "pixels that are cut off around the result"),
+        keyword(
+            "output_padding",
+            Kind::Whole,
+            Preset::Count(0),
+            "pixels more at the bottom and the right; less than the stride",
+        ),
+        keyword("dilation", Kind::Pair, Preset::Pair(1, 1), "the distance between the filter's taps"),
+        keyword(
+            "groups",
+            Kind::Count,
+            Preset::Count(1),
+            "splits channels into groups that do not see each other",
+        ),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number a channel"),
+    ],
+    example: "conv_transpose2d 8 2x2 stride=2",
+    elsewhere: &[
+        "ConvTranspose2d",
+        "Conv2DTranspose",
+        "Deconvolution",
+        "nn.ConvTranspose2d",
+        "deconv",
+        "conv2d_transpose",
+    ],
+};
+
+/// Output height and width and the convolution's attributes, after every check.
+fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
+    let [channels, height, width] = image(SPEC.name, input)?;
+    let (kernel, stride, dilation) = (args.pair("kernel")?, args.pair("stride")?, args.pair("dilation")?);
+    let (filters, groups, more) =
+        (args.whole("channels")?, args.whole("groups")?, args.whole("output_padding")?);
+    let Padding::Sides(sides) = args.padding("padding")? else {
+        return Err(Fault::new(codes::BAD_VALUE, "`conv_transpose2d` does not take `same` as its padding")
+            .at("padding")
+            .label("a number of pixels is needed")
+            .set("padding", kernel[0] / 2));
+    };
+    if let Some((what, n)) =
+        [("input", channels), ("output", filters)].into_iter().find(|(_, n)| n % groups != 0)
+    {
+        return Err(Fault::new(
+            codes::GROUPS,
+            format!("{groups} groups do not divide the {n} {what} channels of `conv_transpose2d`"),
+        )
+        .at("groups")
+        .label(format!("{n} / {groups} leaves {}", n % groups))
+        .remedy(crate::diag::Remedy::Unset { name: "groups" }));
+    }
+    if more >= stride[0].min(stride[1]) && more > 0 {
+        return Err(Fault::new(
+            codes::BAD_VALUE,
+            format!("`output_padding` of `conv_transpose2d` is less than the stride, not {more}"),
+        )
+        .at("output_padding")
+        .label(format!("the stride is {}", stride[0].min(stride[1])))
+        .set("output_padding", stride[0].min(stride[1]) - 1));
+    }
+    let mut output = [0; 2];
+    for (i, extent) in [height, width].into_iter().enumerate() {
+        let whole = (extent - 1)
+            .saturating_mul(stride[i])
+            .saturating_add(dilation[i].saturating_mul(kernel[i] - 1))
+            .saturating_add(1 + more);
+        let cut = sides[2 * i] + sides[2 * i + 1];
+        output[i] = whole.checked_sub(cut).filter(|&left| left > 0).ok_or_else(|| {
+            Fault::new(
+                codes::WINDOW_TOO_LARGE,
+                format!("the padding of `conv_transpose2d` cuts {cut} pixels off an axis of {whole}"),
+            )
+            .at("padding")
+            .label(format!("{height}x{width} arrives"))
+            .set("padding", 0)
+        })?;
+    }
+    let attrs = Attrs::new()
+        .ints("stride", stride)
+        .ints("padding", sides)
+        .ints("dilation", dilation)
+        .int("groups", groups as i64)
+        .ints("input", output);
+    Ok((output, attrs))
+}
+
+impl Layer for ConvTranspose2d {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        let [channels, height, width] = image(SPEC.name, input)?;
+        let (output, _) = checked(args, input)?;
+        let (filters, kernel) = (args.whole("channels")?, args.pair("kernel")?);
+        let per_group = filters / args.whole("groups")?;
+        let fan = per_group as f32 * kernel[0] as f32 * kernel[1] as f32;
+        let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
+        let mut parameters =
+            vec![Parameter::trained("weight", [channels, per_group, kernel[0], kernel[1]], init)];
+        if args.bool("bias")? {
+            parameters.push(Parameter::trained("bias", [filters], init));
+        }
+        Ok(Inferred {
+            arithmetic: format!("{height}x{width} laid out over {}x{}", output[0], output[1]),
+            parameters,
+            ..Inferred::shape(Shape::from([filters, output[0], output[1]]))
+        })
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let (_, attrs) = checked(args, &lowering.shape(input).unbatched())?;
+        let weight = lowering.parameter("weight")?;
+        let value = lowering.apply(&CONV2D_GRAD_INPUT, attrs, &[weight, input])?;
+        lowering.add_bias(value)
+    }
+}

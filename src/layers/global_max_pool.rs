@@ -1,0 +1,41 @@
+//! `global_max_pool`: the largest pixel of each channel.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, image};
+use crate::ops::max_pool2d::MAX_POOL2D;
+use crate::shape::Shape;
+use crate::spec::{Args, Spec};
+
+pub struct GlobalMaxPool;
+
+static SPEC: Spec = Spec {
+    name: "global_max_pool",
+    summary: "the largest pixel of each channel, flat",
+    docs: "`C x H x W` becomes `C` features: no `flatten` is needed behind it.",
+    params: &[],
+    example: "global_max_pool -> linear 10",
+    elsewhere: &["GlobalMaxPooling2D", "GlobalMaxPool", "global_max_pooling2d"],
+};
+
+impl Layer for GlobalMaxPool {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        let [channels, height, width] = image(SPEC.name, input)?;
+        let arithmetic = format!("the largest of {height}·{width} pixels");
+        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
+    }
+
+    fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let shape = lowering.shape(input);
+        let window = &shape.dims()[2..];
+        let attrs = Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
+        let largest = lowering.apply(&MAX_POOL2D, attrs, &[input])?;
+        lowering.reshape(largest, &Shape::new(&shape.dims()[..2]))
+    }
+}

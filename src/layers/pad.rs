@@ -1,0 +1,100 @@
+//! `pad`: pixels of one value around an image.
+
+use crate::diag::{Fault, codes};
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, image};
+use crate::ops::concat::CONCAT;
+use crate::ops::slice::PAD;
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
+
+pub struct Pad;
+
+static SPEC: Spec = Spec {
+    name: "pad",
+    summary: "pixels of one value around an image",
+    docs: "`C x H x W` becomes `C x (H + top + bottom) x (W + left + right)`.",
+    params: &[
+        positional(
+            "padding",
+            Kind::Padding,
+            Preset::Required,
+            "`1`, `1x2` (rows x columns) or `[top, bottom, left, right]`",
+        ),
+        keyword(
+            "value",
+            Kind::Number { min: -1e6, max: 1e6 },
+            Preset::Number(0.0),
+            "what the new pixels hold",
+        ),
+    ],
+    example: "pad [0, 1, 0, 1]",
+    elsewhere: &["ZeroPad2d", "ZeroPadding2D", "ConstantPad2d", "Pad", "zero_padding2d", "F.pad"],
+};
+
+/// Top, bottom, left, right.
+fn sides(args: &Args) -> Result<[usize; 4], Fault> {
+    match args.padding("padding")? {
+        Padding::Sides(sides) => Ok(sides),
+        Padding::Same => {
+            Err(Fault::new(codes::BAD_VALUE, "`pad` has no window to keep the size for with `same`")
+                .at("padding")
+                .label("a number of pixels is needed")
+                .set("padding", 1))
+        }
+    }
+}
+
+impl Layer for Pad {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        let [channels, height, width] = image(SPEC.name, input)?;
+        let [top, bottom, left, right] = sides(args)?;
+        let arithmetic = match top == left && bottom == right && height == width {
+            true => format!("{top} + {height} + {bottom}"),
+            false => format!("height {top} + {height} + {bottom}, width {left} + {width} + {right}"),
+        };
+        let output = Shape::from([channels, height + top + bottom, width + left + right]);
+        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let [top, bottom, left, right] = sides(args)?;
+        let number = args.number("value")? as f32;
+        if number == 0.0 {
+            let mut shape = lowering.shape(input);
+            shape.0[2] += top + bottom;
+            shape.0[3] += left + right;
+            let attrs = Attrs::new().ints("start", [0, 0, top, left]).ints("shape", shape.dims());
+            return lowering.apply(&PAD, attrs, &[input]);
+        }
+        let rows = framed(lowering, input, 2, [top, bottom], number)?;
+        framed(lowering, rows, 3, [left, right], number)
+    }
+}
+
+/// Puts constants before and behind a value along one axis.
+fn framed(
+    lowering: &mut Lowering<'_>,
+    input: Value,
+    axis: usize,
+    extents: [usize; 2],
+    number: f32,
+) -> Result<Value, Fault> {
+    let mut parts = vec![input];
+    for (extent, at) in extents.into_iter().zip([0, 1]).filter(|(extent, _)| *extent > 0) {
+        let mut shape = lowering.shape(input);
+        shape.0[axis] = extent;
+        let edge = lowering.builder.constant(number, &shape);
+        parts.insert(if at == 0 { 0 } else { parts.len() }, edge);
+    }
+    match parts.len() {
+        1 => Ok(input),
+        _ => lowering.apply(&CONCAT, Attrs::new().int("axis", axis as i64), &parts),
+    }
+}

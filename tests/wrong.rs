@@ -1,0 +1,86 @@
+//! A corpus of wrong programs: each is refused with a code, a place and words that are kept for review, and
+//! every fix that can be applied removes the mistake it was offered for.
+
+use std::path::Path;
+
+use dslc::diag::{Diagnostic, Severity, render};
+use dslc::source::Sources;
+
+fn check(name: &str, text: &str) -> (Sources, Vec<Diagnostic>) {
+    let mut sources = Sources::default();
+    let path = format!("{name}.net");
+    let project = dslc::experiment::imports::Project {
+        root: Path::new(""),
+        read: &|path| Err(format!("there is no {}", path.display())),
+    };
+    let checked = dslc::experiment::check(&mut sources, Path::new(&path), text.to_owned(), &[], &project);
+    (sources, checked.diagnostics)
+}
+
+fn corpus() -> Vec<(String, String)> {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/wrong.txt")).unwrap();
+    let case = |case: &str| {
+        let (name, program) = case.split_once('\n').unwrap();
+        (name.trim().to_owned(), program.to_owned())
+    };
+    text.split("\n=== ").skip(1).map(case).collect()
+}
+
+fn apply(text: &str, edits: &[(dslc::source::Span, String)]) -> String {
+    let mut edits = edits.to_vec();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut text = text.to_owned();
+    for (span, new) in edits {
+        text.replace_range(span.range(), &new);
+    }
+    text
+}
+
+#[test]
+fn every_wrong_program_is_refused_as_reviewed() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots/wrong");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let corpus = corpus();
+    assert!(corpus.len() >= 80, "{} programs", corpus.len());
+    for (name, program) in &corpus {
+        let (sources, diagnostics) = check(name, program);
+        assert!(diagnostics.iter().any(|d| d.severity == Severity::Error), "{name} is accepted");
+        let report = render::report(&sources, &diagnostics, false, 110);
+        settings.bind(|| insta::assert_snapshot!(name.as_str(), report));
+    }
+}
+
+/// A fix may uncover another mistake, but the one it was offered for must be gone.
+#[test]
+fn every_fix_removes_its_mistake() {
+    let mut fixes = 0;
+    for (name, program) in corpus() {
+        let (_, diagnostics) = check(&name, &program);
+        for d in &diagnostics {
+            for fix in d.fixes.iter().filter(|fix| !fix.edits.is_empty()) {
+                fixes += 1;
+                let mended = apply(&program, &fix.edits);
+                let (_, after) = check(&name, &mended);
+                let still =
+                    after.iter().filter(|other| other.code == d.code && other.message == d.message).count();
+                let before = diagnostics
+                    .iter()
+                    .filter(|other| other.code == d.code && other.message == d.message)
+                    .count();
+                assert!(still < before, "{name}: `{}` leaves: {}\n{mended}", fix.title, d.message);
+            }
+        }
+    }
+    assert!(fixes >= 60, "{fixes} fixes");
+}
+
+/// The same text gives the same findings, whatever was checked before.
+#[test]
+fn findings_do_not_depend_on_order() {
+    for (name, program) in corpus() {
+        assert_eq!(check(&name, &program).1, check(&name, &program).1, "{name}");
+    }
+}
