@@ -75,6 +75,18 @@ fn cases() -> Vec<Case> {
         let attrs = attrs.ints("dilation", dilation).int("groups", groups);
         add("conv2d", attrs, &[(&input, WIDE), (&weight, WIDE)]);
     }
+    // Weight, gradient of the output, extents of the input, stride, padding, dilation, groups.
+    type Adjoint = ([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
+    let adjoints: [Adjoint; 3] = [
+        ([3, 2, 3, 2], [2, 3, 2, 3], [6, 5], [2, 1], [0, 0, 1, 0], [1, 1], 1),
+        ([4, 1, 2, 2], [1, 4, 3, 2], [5, 6], [2, 3], [1, 1, 0, 0], [1, 2], 2),
+        ([2, 1, 1, 2], [1, 2, 2, 2], [3, 3], [2, 1], [0; 4], [1, 1], 2),
+    ];
+    for (weight, grad, extents, stride, padding, dilation, groups) in adjoints {
+        let attrs = Attrs::new().ints("stride", stride).ints("padding", padding).ints("input", extents);
+        let attrs = attrs.ints("dilation", dilation).int("groups", groups);
+        add("conv2d_grad_input", attrs, &[(&weight, WIDE), (&grad, WIDE)]);
+    }
     for (input, attrs) in [
         ([2, 2, 4, 6], window([2, 3], [2, 3], [0; 4])),
         ([1, 2, 5, 5], window([3, 3], [1, 2], [1; 4])),
@@ -109,8 +121,18 @@ fn cases() -> Vec<Case> {
     add("pad", start.ints("shape", [4, 3, 5]), &[(&[2, 2, 3], WIDE)]);
     add("reshape", Attrs::new().ints("shape", [4, 3]), &[(&[2, 3, 2], WIDE)]);
     add("reshape", Attrs::new().ints("shape", []), &[(&[1, 1], WIDE)]);
-    add("softmax", Attrs::new(), &[(&[3, 5], WIDE)]);
-    add("softmax", Attrs::new(), &[(&[2, 3, 2, 2], WIDE)]);
+    add("transpose", Attrs::new().ints("axes", [2, 0, 3, 1]), &[(&[2, 3, 1, 4], WIDE)]);
+    for (method, from, to) in
+        [("nearest", [2, 3], [4, 9]), ("bilinear", [2, 3], [6, 4]), ("area", [5, 4], [3, 4])]
+    {
+        let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method);
+        add("resample", attrs.clone(), &[(&[2, 1, from[0], from[1]], WIDE)]);
+        add("resample_adjoint", attrs, &[(&[2, 1, to[0], to[1]], WIDE)]);
+    }
+    for op in ["softmax", "log_softmax"] {
+        add(op, Attrs::new(), &[(&[3, 5], WIDE)]);
+        add(op, Attrs::new(), &[(&[2, 3, 2, 2], WIDE)]);
+    }
     for smoothing in [0.0, 0.1] {
         let attrs = Attrs::new().float("smoothing", smoothing);
         add("cross_entropy", attrs, &[(&[4, 5], WIDE), (&[4], Whole(5))]);

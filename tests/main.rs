@@ -1,10 +1,12 @@
 //! One test binary, so that the dependencies are linked once. Each module is a theme.
+#![allow(clippy::unwrap_used)]
 
 mod architecture;
 mod cli;
 mod gradients;
 mod kernels;
 mod passes;
+mod pytorch;
 mod registry;
 mod seeds;
 mod snapshots;

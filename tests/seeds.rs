@@ -54,7 +54,9 @@ fn every_published_mistake_is_reported_and_can_be_fixed() {
 /// What the table of the seeds says, apart from how it is worded.
 #[test]
 fn the_mistakes_are_on_their_lines_with_their_numbers() {
-    let cases: [(&str, &[(usize, &str, &[&str])]); 5] = [
+    /// Line, code, numbers in the message.
+    type Mistake = (usize, &'static str, &'static [&'static str]);
+    let cases: [(&str, &[Mistake]); 5] = [
         ("s0", &[(5, "E0307", &["32", "3"]), (12, "E0301", &["2x2", "1x1"])]),
         ("s1", &[(6, "E0308", &["1", "6272"]), (8, "E0307", &["32", "1"])]),
         ("s2", &[(8, "E0307", &["4096", "25088"]), (14, "E0403", &["training data"])]),

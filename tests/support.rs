@@ -15,7 +15,10 @@ use dslc::tensor::random::Random;
 use dslc::train::program::training_graph;
 
 /// Every target that runs without an accelerator.
-pub const TARGETS: [(&str, fn() -> Target); 2] =
+/// Makes a target; a session takes it by value.
+pub type MakeTarget = fn() -> Target;
+
+pub const TARGETS: [(&str, MakeTarget); 2] =
     [("cpu", || Target::Cpu), ("reference", || Target::Reference(Device::Cpu))];
 
 /// Reads and checks a whole file.

@@ -228,7 +228,10 @@ pub fn missing_parts(ast: &Ast, experiment: &Experiment, wanted: &[&str]) -> Dia
     let at = crate::source::Span { file: ast.file, start: 0, end: 0 };
     wanted
         .iter()
-        .filter(|word| !has(word) && !(**word == "model" && experiment.model.is_some()))
+        .filter(|word| match **word {
+            "model" => experiment.model.is_none() && !has(word),
+            _ => !has(word),
+        })
         .map(|word| {
             let example = match *word {
                 "model" => "model Name { input 1x28x28; … }",

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::experiment::Experiment;
 use crate::graph::{Graph, Node, print};
 use crate::model::Model;
-use crate::source::Sources;
+use crate::source::{LIBRARY, Sources};
 use crate::train::program::{inference_graph, optimized, training_graph};
 
 /// The forward graph of inference, before any pass.
@@ -24,6 +24,10 @@ pub fn finished(experiment: &Experiment, model: &Model, batch: usize) -> Result<
 pub fn text(graph: &Graph, model: &Model, sources: &Sources) -> String {
     print::text(graph, &|node: &Node| {
         let instance = model.layers.get(node.origin? as usize)?;
-        Some(format!("{}, line {}", instance.name, sources.line(instance.span)))
+        // The library's lines are not the user's.
+        Some(match instance.span.file {
+            LIBRARY => instance.name.clone(),
+            _ => format!("{}, line {}", instance.name, sources.line(instance.span)),
+        })
     })
 }
