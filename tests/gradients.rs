@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use dslc::diag::Fault;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
-use dslc::graph::op::Backward;
+use dslc::graph::op::{Backward, Op};
 use dslc::graph::{Graph, Init, StateKind, Value};
 use dslc::ops::OPS;
 use dslc::ops::batch_norm::VARIANCE;
 use dslc::ops::binary::MULTIPLY;
+use dslc::ops::conv2d::CONV2D;
 use dslc::ops::matmul;
 use dslc::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use dslc::passes::gradient::gradient;
@@ -73,12 +74,15 @@ fn cases() -> Vec<Case> {
     for (input, weight, stride, padding, dilation, groups) in convolutions {
         let attrs = Attrs::new().ints("stride", stride).ints("padding", padding);
         let attrs = attrs.ints("dilation", dilation).int("groups", groups);
-        add("conv2d", attrs, &[(&input, WIDE), (&weight, WIDE)]);
+        let output = CONV2D.shape(&attrs, &[&Shape::from(input), &Shape::from(weight)]).unwrap();
+        add("conv2d", attrs.clone(), &[(&input, WIDE), (&weight, WIDE)]);
+        let attrs = attrs.ints("input", &input[2..]);
+        add("conv2d_grad_input", attrs, &[(&weight, WIDE), (output.dims(), WIDE)]);
     }
     // Weight, gradient of the output, extents of the input, stride, padding, dilation, groups.
     type Adjoint = ([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
     let adjoints: [Adjoint; 3] = [
-        ([3, 2, 3, 2], [2, 3, 2, 3], [6, 5], [2, 1], [0, 0, 1, 0], [1, 1], 1),
+        ([3, 2, 3, 2], [2, 3, 2, 5], [6, 5], [2, 1], [0, 0, 1, 0], [1, 1], 1),
         ([4, 1, 2, 2], [1, 4, 3, 2], [5, 6], [2, 3], [1, 1, 0, 0], [1, 2], 2),
         ([2, 1, 1, 2], [1, 2, 2, 2], [3, 3], [2, 1], [0; 4], [1, 1], 2),
     ];
@@ -132,6 +136,16 @@ fn cases() -> Vec<Case> {
     for op in ["softmax", "log_softmax"] {
         add(op, Attrs::new(), &[(&[3, 5], WIDE)]);
         add(op, Attrs::new(), &[(&[2, 3, 2, 2], WIDE)]);
+    }
+    add("log_softmax", Attrs::new(), &[(&[3, 5], WIDE)]);
+    add("log_softmax", Attrs::new(), &[(&[2, 3, 2, 2], WIDE)]);
+    add("transpose", Attrs::new().ints("axes", [2, 0, 1]), &[(&[2, 3, 4], WIDE)]);
+    for method in ["nearest", "bilinear", "area"] {
+        for (from, to) in [([2, 3], [5, 3]), ([5, 4], [2, 3]), ([1, 2], [3, 4])] {
+            let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method);
+            add("resample", attrs.clone(), &[(&[2, 1, from[0], from[1]], WIDE)]);
+            add("resample_adjoint", attrs, &[(&[2, 1, to[0], to[1]], WIDE)]);
+        }
     }
     for smoothing in [0.0, 0.1] {
         let attrs = Attrs::new().float("smoothing", smoothing);

@@ -3,8 +3,10 @@
 
 mod architecture;
 mod cli;
+mod dropping;
 mod gradients;
 mod kernels;
+mod language;
 mod passes;
 mod pytorch;
 mod registry;

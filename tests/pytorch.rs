@@ -158,6 +158,9 @@ fn pytorch_computes_the_same_numbers() {
         for (target_name, target) in TARGETS {
             let title = format!("{} of {} on {target_name}", fixture.layers, Shape::new(&fixture.shape[..]));
             let tell = |what: &str, gap: f32| {
+                if gap > 2e-6 {
+                    eprintln!("GAP {title}: {what} {gap}");
+                }
                 if gap > TOLERANCE {
                     wrong.push(format!("{title}: {what} is off by {gap}"));
                 }

@@ -14,10 +14,10 @@ use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::program::training_graph;
 
-/// Every target that runs without an accelerator.
 /// Makes a target; a session takes it by value.
 pub type MakeTarget = fn() -> Target;
 
+/// Every target that runs without an accelerator.
 pub const TARGETS: [(&str, MakeTarget); 2] =
     [("cpu", || Target::Cpu), ("reference", || Target::Reference(Device::Cpu))];
 

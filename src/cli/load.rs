@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
 use crate::cli::out::{self, Look};
+use crate::cli::summary;
 use crate::cli::table::{plural, thousands};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
 use crate::experiment::imports::{Project, normal};
@@ -68,8 +69,11 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
         })
     };
     let project = Project { root: &root, read: &read };
-    let Checked { ast, experiment, diagnostics } =
+    let Checked { ast, experiment, mut diagnostics } =
         experiment::check(&mut sources, path, text, settings, &project);
+    if !has_errors(&diagnostics) {
+        diagnostics.extend(summary::broken_expectations(&experiment, &sources));
+    }
     Loaded { path: path.to_owned(), sources, ast, experiment, diagnostics }
 }
 

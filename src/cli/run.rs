@@ -14,7 +14,8 @@ use crate::cli::scores::{classes_json, confusion_rows, result, scores};
 use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, summary};
 use crate::data::Dataset;
-use crate::diag::codes;
+use crate::diag::{Diagnostic, codes};
+use crate::experiment::expect::Expectation;
 use crate::experiment::resolved;
 use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
@@ -78,7 +79,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         true => out(&report.to_string())?,
         false => out(&format!("\n{ending}\nweights and measurements in {}", folder.display()))?,
     }
-    if outcome.ended == Ended::Interrupted { Err(Stop::Interrupted) } else { Ok(()) }
+    if outcome.ended == Ended::Interrupted {
+        return Err(Stop::Interrupted);
+    }
+    let measured = experiment.expect.iter().filter(|expectation| !expectation.fixed);
+    let judge = |expectation: &Expectation| expectation.judge(report[expectation.quantity].as_f64()?);
+    let broken: Vec<Diagnostic> = measured.filter_map(judge).collect();
+    load::print(&loaded.sources, &broken);
+    if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
 }
 
 /// Writes what was asked for: the record, and the file with every default filled in.
@@ -127,6 +135,8 @@ fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) ->
         },
         "train.loss": last.map(|e| e.train_loss),
         "train.accuracy": last.map(|e| e.train_accuracy),
+        "validation.loss": last.and_then(|e| e.validation.as_ref()).map(|v| v.loss),
+        "validation.accuracy": last.and_then(|e| e.validation.as_ref()).map(|v| v.accuracy),
         "train.seconds": outcome.seconds,
         "train.images_per_second": outcome.images_per_second,
         "test.epoch": outcome.tested,

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::cli::out::out;
 use crate::cli::table::{bytes, short, table, thousands};
 use crate::cli::{Stop, load};
-use crate::diag::Fault;
+use crate::diag::{Diagnostics, Fault};
+use crate::experiment::Experiment;
 use crate::layers::lowering::Mode;
 use crate::model::Model;
 use crate::model::lower::lower;
@@ -74,6 +75,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         return out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
     }
     out(&text(&figures))
+}
+
+/// Expectations about costs that do not hold. They need the lowered graph, so they are judged only where a file
+/// has them.
+pub fn broken_expectations(experiment: &Experiment, sources: &Sources) -> Diagnostics {
+    let costs: Vec<_> =
+        experiment.expect.iter().filter(|e| ["flops", "memory"].contains(&e.quantity)).collect();
+    let (Some(model), false) = (&experiment.model, costs.is_empty()) else { return Diagnostics::new() };
+    let Ok(figures) = figures(model, sources, experiment.train.as_ref()) else { return Diagnostics::new() };
+    let memory = figures.training_bytes.unwrap_or(figures.inference_bytes);
+    let found = |quantity: &str| if quantity == "flops" { figures.flops } else { memory };
+    costs.iter().filter_map(|expectation| expectation.judge(found(expectation.quantity) as f64)).collect()
 }
 
 /// The figures of a model without errors.

@@ -2,8 +2,8 @@
 //! variance 1. A part is a channel to the batch norm op, whose gradient goes through mean and variance.
 
 use crate::diag::{Fault, codes};
-use crate::graph::Value;
 use crate::graph::attrs::Attrs;
+use crate::graph::{Init, Value};
 use crate::layers::Parameter;
 use crate::layers::lowering::Lowering;
 use crate::ops::batch_norm::{BATCH_NORM, VARIANCE};
@@ -17,7 +17,6 @@ pub(crate) const EPSILON: Param =
 
 /// The learned weight and bias of a normalisation; both begin at what changes nothing.
 pub(crate) fn affine(shape: &Shape) -> Vec<Parameter> {
-    use crate::graph::Init;
     vec![
         Parameter::trained("weight", shape.clone(), Init::Constant(1.0)),
         Parameter::trained("bias", shape.clone(), Init::Constant(0.0)),

@@ -67,15 +67,21 @@ impl Axis {
     }
 }
 
-/// Rows and columns, as the attributes have them.
-pub fn axes(op: &str, attrs: &Attrs) -> Result<[Axis; 2], Fault> {
+/// Height and width before and behind, as the attributes have them.
+fn sizes(op: &str, attrs: &Attrs) -> Result<[[usize; 2]; 2], Fault> {
     match (attrs.get_ints("from"), attrs.get_ints("to")) {
         (&[h, w], &[to_h, to_w]) if [h, w, to_h, to_w].iter().all(|&extent| extent > 0) => {
-            let method = attrs.get_text("method");
-            Ok([Axis::new(method, h, to_h), Axis::new(method, w, to_w)])
+            Ok([[h, w], [to_h, to_w]])
         }
         (from, to) => Err(Fault::internal(format!("`{op}` from {from:?} to {to:?}"))),
     }
+}
+
+/// Rows and columns, as the attributes have them.
+pub fn axes(op: &str, attrs: &Attrs) -> Result<[Axis; 2], Fault> {
+    let [from, to] = sizes(op, attrs)?;
+    let method = attrs.get_text("method");
+    Ok([Axis::new(method, from[0], to[0]), Axis::new(method, from[1], to[1])])
 }
 
 impl Resample {
@@ -92,8 +98,7 @@ impl Op for Resample {
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
         let [input] = arity(self.name, inputs)?;
         let [n, c, h, w] = extents(self.name, input)?;
-        let [rows, columns] = axes(self.name, attrs)?;
-        let (from, to) = ([rows.from, columns.from], [rows.to, columns.to]);
+        let [from, to] = sizes(self.name, attrs)?;
         let (here, there) = if self.is_adjoint() { (to, from) } else { (from, to) };
         match [h, w] == here {
             true => Ok(Shape::from([n, c, there[0], there[1]])),

@@ -74,10 +74,10 @@ pub fn cross_entropy(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resul
         let rows = inputs[0].chunks(classes).zip(inputs[1]);
         for ((logits, &label), loss) in rows.zip(output) {
             let (largest, sum) = log_sum_exp(logits);
-            let log_sum = largest + sum.ln();
-            let hit = logits.get(label as usize).copied().unwrap_or(f32::NAN);
-            let mean = logits.iter().sum::<f32>() / classes as f32;
-            *loss = log_sum - (1.0 - smoothing) * hit - smoothing * mean;
+            // Below the largest logit, so that what large logits have in common does not cost precision.
+            let hit = logits.get(label as usize).map_or(f32::NAN, |x| x - largest);
+            let mean = logits.iter().map(|x| x - largest).sum::<f32>() / classes as f32;
+            *loss = sum.ln() - (1.0 - smoothing) * hit - smoothing * mean;
         }
     })
 }

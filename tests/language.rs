@@ -1,0 +1,202 @@
+//! What the language means: parameters, loops, conditions, branches, names and imports, by the layers they
+//! come to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dslc::diag::Severity;
+use dslc::experiment::imports::Project;
+use dslc::source::Sources;
+
+/// Checks a text with other files beside it; gives each layer as `name input… : output`, or the findings.
+fn layers_with(text: &str, files: &[(&str, &str)]) -> Result<Vec<String>, Vec<String>> {
+    let mut sources = Sources::default();
+    let files: BTreeMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
+    let read =
+        |path: &Path| files.get(path).map(|text| (*text).to_owned()).ok_or("it does not exist".to_owned());
+    let project = Project { root: Path::new(""), read: &read };
+    let checked = dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &[], &project);
+    let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    let errors: Vec<String> = errors.map(|d| format!("{} {}", d.code, d.message)).collect();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let Some(model) = checked.experiment.model else { return Ok(Vec::new()) };
+    let line = |layer: &dslc::model::Instance| format!("{} : {}", layer.name, layer.output.as_ref().unwrap());
+    Ok(model.layers.iter().map(line).collect())
+}
+
+fn layers(text: &str) -> Vec<String> {
+    layers_with(text, &[]).unwrap()
+}
+
+#[test]
+fn a_block_takes_arguments_by_place_by_name_and_by_default() {
+    let block = "let base = 4\nblock unit(channels, kernel=3, act=relu, twice=(2 * channels)) {\n\
+                 conv2d channels kernel -> act -> conv2d twice 1x1\n}\n";
+    let model = format!("{block}model M {{ input 1x9x9; unit base; unit 5 act=tanh kernel=1x3 }}");
+    assert_eq!(
+        layers(&model),
+        [
+            "unit_1.conv2d_1 : 4x7x7",
+            "unit_1.relu_1 : 4x7x7",
+            "unit_1.conv2d_2 : 8x7x7",
+            "unit_2.conv2d_1 : 5x7x5",
+            "unit_2.tanh_1 : 5x7x5",
+            "unit_2.conv2d_2 : 10x7x5",
+        ]
+    );
+}
+
+#[test]
+fn loops_and_conditions_are_unrolled() {
+    let model = "model M(width=4) {\n input 3x8x8\n repeat 2 { conv2d width 3x3 padding=1 }\n\
+                 for c in [8, (2 * width + 1)] {\n\
+                 if in.channels == c { identity } else if c > 8 and in.height == 8 { conv2d c 1x1 } else { tanh -> conv2d c 1x1 }\n}\n}";
+    assert_eq!(
+        layers(model),
+        ["conv2d_1 : 4x8x8", "conv2d_2 : 4x8x8", "tanh_1 : 4x8x8", "conv2d_3 : 8x8x8", "conv2d_4 : 9x8x8"]
+    );
+}
+
+#[test]
+fn branches_begin_where_their_join_stands() {
+    let model = "model M {\n input 3x8x8\n conv2d 4 1x1 as skip\n\
+                 residual { conv2d 4 3x3 padding=1 } shortcut { conv2d 4 1x1 }\n\
+                 concat { branch { conv2d 1 1x1 } branch { identity } }\n concat skip\n\
+                 global_avg_pool as gate -> linear 9 -> sigmoid\n multiply gate\n}";
+    assert_eq!(
+        layers(model),
+        [
+            "conv2d_1 : 4x8x8",
+            "conv2d_2 : 4x8x8",
+            "conv2d_3 : 4x8x8",
+            "add_1 : 4x8x8",
+            "conv2d_4 : 1x8x8",
+            "identity_1 : 4x8x8",
+            "concat_1 : 5x8x8",
+            "concat_2 : 9x8x8",
+            "global_avg_pool_1 : 9",
+            "linear_1 : 9",
+            "sigmoid_1 : 9",
+            "multiply_1 : 9",
+        ]
+    );
+}
+
+#[test]
+fn a_block_sees_its_own_names_and_the_files_constants_only() {
+    let inner = "block inner { conv2d outer_only 1x1 }\n\
+                 model M { input 1x4x4; let outer_only = 3; inner }";
+    let errors = layers_with(inner, &[]).unwrap_err();
+    assert!(errors[0].starts_with("E0205"), "{errors:?}");
+    let alias = "block inner { add skip }\nmodel M { input 1x4x4; relu as skip; inner; add skip }";
+    let errors = layers_with(alias, &[]).unwrap_err();
+    assert!(errors[0].starts_with("E0212 no value above is called `skip`"), "{errors:?}");
+    let left = "model M { input 1x4x4; repeat 1 { relu as skip }; add skip }";
+    assert!(layers_with(left, &[]).unwrap_err()[0].starts_with("E0212"));
+}
+
+#[test]
+fn imports_bring_blocks_constants_and_models() {
+    let blocks = ("parts/blocks.model", "use \"more.model\"\nblock pair(c) { conv2d c 1x1 -> single }");
+    let more = ("parts/more.model", "let slope = 0.2\nblock single { leaky_relu slope }");
+    let files = [blocks, more];
+    let model = "use \"parts/blocks.model\"\nmodel M { input 1x4x4; pair 2 }";
+    assert_eq!(
+        layers_with(model, &files).unwrap(),
+        ["pair_1.conv2d_1 : 2x4x4", "pair_1.single_1.leaky_relu_1 : 2x4x4"]
+    );
+
+    let net = ("net.model", "model N(classes=3) { input 1x4x4; flatten -> linear classes }");
+    assert_eq!(layers_with("use \"net.model\"", &[net]).unwrap(), ["flatten_1 : 16", "linear_1 : 3"]);
+
+    let circle = [("b.model", "use \"c.model\""), ("c.model", "use \"b.model\"")];
+    let errors = layers_with("use \"b.model\"\nmodel M { input 1x4x4; relu }", &circle).unwrap_err();
+    assert_eq!(errors, ["E0214 \"b.model\" uses itself, directly or through others"]);
+    let clash = [("b.model", "block a { relu }"), ("c.model", "block a { tanh }")];
+    let errors =
+        layers_with("use \"b.model\"\nuse \"c.model\"\nmodel M { input 1x4x4; a }", &clash).unwrap_err();
+    assert_eq!(errors, ["E0211 `a` is defined twice"]);
+    let nowhere = layers_with("use \"d.model\"\nmodel M { input 1x4x4; relu }", &[]).unwrap_err();
+    assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
+}
+
+/// Static expectations are held with the check.
+#[test]
+fn expectations_about_the_network_are_checked_with_it() {
+    let model = |bound: &str| {
+        format!(
+            "model M {{ input 1x2x2; flatten -> linear 3 }}\nexpect {{ parameters {bound}; test.accuracy > 99% }}"
+        )
+    };
+    assert!(layers_with(&model("== 15"), &[]).is_ok());
+    assert!(layers_with(&model("< 1k"), &[]).is_ok());
+    let errors = layers_with(&model("> 1k"), &[]).unwrap_err();
+    assert_eq!(errors, ["E0407 expected `parameters > 1k`, but it is 15"]);
+}
+
+/// A file's own block takes the place of the library's.
+#[test]
+fn a_block_of_the_library_can_be_defined_anew() {
+    let model = "block fire(n) { conv2d n 1x1 }\nmodel M { input 1x4x4; fire 2 }";
+    assert_eq!(layers(model), ["fire_1.conv2d_1 : 2x4x4"]);
+    assert_eq!(
+        layers("model M { input 8x4x4; squeeze_excite 2 }").last().unwrap(),
+        "squeeze_excite_1.multiply_1 : 8x4x4"
+    );
+}
+
+/// Whatever is cut out of or put into a file, checking it ends and does not panic.
+#[test]
+fn broken_texts_never_panic() {
+    let whole =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/models/densenet121.model")).unwrap();
+    let whole = format!(
+        "{whole}\n{}",
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/models/lenet5.net")).unwrap()
+    );
+    let mut random = dslc::tensor::random::Random::new(3, "broken", 0);
+    let pieces = [
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "->",
+        "\n",
+        "\"",
+        ":",
+        "=",
+        "#",
+        " as ",
+        "x",
+        "9",
+        "repeat 3 {",
+        "in.",
+        "é",
+        "<",
+        "%",
+        "\r\n",
+        ";",
+    ];
+    let starts: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
+    for _ in 0..400 {
+        let mut text = whole.clone();
+        for _ in 0..=random.below(3) {
+            let at = starts[random.below(starts.len() as u32) as usize].min(text.len());
+            let at = (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+            match random.below(3) {
+                0 => text.insert_str(at, pieces[random.below(pieces.len() as u32) as usize]),
+                1 => text.truncate(at),
+                _ => {
+                    let end = (at + 1 + random.below(40) as usize).min(text.len());
+                    let end = (end..=text.len()).find(|&end| text.is_char_boundary(end)).unwrap();
+                    text.replace_range(at..end, "");
+                }
+            }
+        }
+        let _ = layers_with(&text, &[]);
+    }
+}
