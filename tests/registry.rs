@@ -325,7 +325,8 @@ fn survives(text: &str) -> Vec<Diagnostic> {
         let (experiment, found) = check(text);
         assert!(found.iter().all(|d| d.code != codes::INTERNAL), "{found:#?}");
         if let (Some(model), false) = (experiment.model, has_errors(&found)) {
-            for (mode, batch) in [(Mode::Infer, 1), (Mode::Train { seed: 1 }, 1 << 31)] {
+            let train = Mode::Train { seed: 1 };
+            for (mode, batch) in [(Mode::Infer, 1), (train, 1 << 10), (train, 1 << 31)] {
                 let fault = lower(&model, batch, mode).err();
                 assert!(fault.as_ref().is_none_or(|fault| fault.code != codes::INTERNAL), "{fault:?}");
             }

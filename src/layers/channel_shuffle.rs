@@ -46,7 +46,7 @@ impl Layer for ChannelShuffle {
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let shape = lowering.shape(input);
         let (n, channels, groups) = (shape.dims()[0], shape.dims()[1], args.whole("groups")?);
-        let pixels = shape.elements() / (n * channels);
+        let pixels: usize = shape.dims()[2..].iter().product();
         let apart = lowering.reshape(input, &Shape::from([n, groups, channels / groups, pixels]))?;
         let dealt = lowering.apply(&TRANSPOSE, Attrs::new().ints("axes", [0, 2, 1, 3]), &[apart])?;
         lowering.reshape(dealt, &shape)

@@ -110,9 +110,9 @@ impl Layer for Conv2d {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let (sliding, [channels, height, width], groups, output) = checked(args, input)?;
         let filters = args.whole("channels")?;
-        let fan_in = channels / groups * sliding.rows.kernel * sliding.columns.kernel;
-        let init = Init::Uniform { bound: 1.0 / (fan_in as f32).sqrt() };
         let kernel = [sliding.rows.kernel, sliding.columns.kernel];
+        let fan_in = (channels / groups) as f32 * kernel[0] as f32 * kernel[1] as f32;
+        let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
         let weight = Parameter::trained("weight", [filters, channels / groups, kernel[0], kernel[1]], init);
         let mut parameters = vec![weight];
         if args.bool("bias")? {

@@ -20,7 +20,7 @@ static SPEC: Spec = Spec {
         keyword("learned", Kind::Bool, Preset::Bool(false), "the factor is trained, one a channel"),
     ],
     example: "scale 0.5",
-    elsewhere: &["Scale", "Rescaling", "Lambda", "scale_channels"],
+    elsewhere: &["Scale", "Rescaling", "Lambda"],
 };
 
 impl Layer for Scale {

@@ -45,8 +45,8 @@ pub(crate) fn standardize(
     epsilon: f64,
 ) -> Result<Value, Fault> {
     let shape = lowering.shape(input);
-    let rows = shape.dims()[0] * parts;
-    let flat = lowering.reshape(input, &Shape::from([1, rows, shape.elements() / rows]))?;
+    let rows = shape.dims()[0].saturating_mul(parts);
+    let flat = lowering.reshape(input, &Shape::from([1, rows, shape.unbatched().elements() / parts]))?;
     let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0, 2]), &[flat])?;
     let variance = lowering.apply(&VARIANCE, Attrs::new(), &[flat, mean])?;
     let statistics = lowering.shape(mean);

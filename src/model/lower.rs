@@ -5,6 +5,7 @@ use crate::graph::Value;
 use crate::graph::builder::Builder;
 use crate::layers::lowering::{Lowering, Mode};
 use crate::model::{Model, Unit};
+use crate::shape::MAX_ELEMENTS;
 
 /// The name of the input that holds the batch of images.
 pub const IMAGES: &str = "images";
@@ -21,8 +22,13 @@ pub struct Lowered {
 /// Lowers a model without errors for a batch of images. Parameters become states called `layer.parameter`.
 pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> {
     let input = model.input.as_ref().ok_or_else(|| Fault::internal("a model without input is lowered"))?;
+    let images = input.batched(batch);
+    if images.checked_elements().is_none() {
+        let message = format!("a batch of {images} has more than {MAX_ELEMENTS} numbers");
+        return Err(Fault::new(codes::TOO_BIG, message).advise("a smaller batch"));
+    }
     let mut builder = Builder::new();
-    let mut values = vec![builder.input(IMAGES, &input.batched(batch))];
+    let mut values = vec![builder.input(IMAGES, &images)];
     let mut step = None;
     for (i, instance) in model.layers.iter().enumerate() {
         let inferred = instance

@@ -21,7 +21,8 @@ impl Op for Reshape {
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
         let [input] = arity("reshape", inputs)?;
         let shape = Shape::new(attrs.get_ints("shape"));
-        match shape.checked_elements() == Some(input.elements()) {
+        // Where both are too large, the builder says so.
+        match shape.checked_elements() == input.checked_elements() {
             true => Ok(shape),
             false => Err(Fault::internal(format!("`reshape` cannot make {shape} of {input}"))),
         }

@@ -5,6 +5,7 @@
 pub mod arena;
 mod batch_norm;
 mod boxes;
+pub mod conv;
 mod conv2d;
 mod dropout;
 mod gemm;
@@ -14,7 +15,9 @@ mod pointwise;
 mod pool;
 mod reduce;
 mod resample;
+pub mod simd;
 mod strides;
+mod tile;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
@@ -127,7 +130,7 @@ pub fn find(op: &str) -> Option<Prepare> {
 const N_TILES: usize = 8;
 
 /// The first element and the length of part `tile` of `n`.
-fn tile(n: usize, tile: usize) -> (usize, usize) {
+fn part(n: usize, tile: usize) -> (usize, usize) {
     let (share, rest) = (n / N_TILES, n % N_TILES);
     (tile * share + tile.min(rest), share + usize::from(tile < rest))
 }
