@@ -184,6 +184,8 @@ fn every_layer_lowers_to_its_inferred_shape_and_runs() {
             for (mode, batch) in [(Mode::Infer, 1), (Mode::Infer, 5), (Mode::Train { seed: 1 }, 4)] {
                 let lowered = lower(&model, batch, mode).unwrap_or_else(|fault| panic!("{text}: {fault}"));
                 assert_eq!(*lowered.builder.shape(lowered.output), output.batched(batch), "{text}");
+                let alone = lowered.builder.graph().inputs.len() == 1;
+                assert!(alone || mode != Mode::Infer, "{text}: inference needs more than images");
             }
             let (some, all) = (scores(&model, 2), scores(&model, 5));
             assert!(all.iter().all(|x| x.is_finite()), "{text}");
@@ -353,14 +355,14 @@ fn arguments_of_the_wrong_kind_are_refused() {
 #[test]
 fn no_argument_makes_anything_panic() {
     for group in groups() {
-        for spec in &group.specs {
+        let more = if group.name == "layers" { "; conv2d 4 3x3 -> max_pool2d 2" } else { "" };
+        for (spec, value) in
+            group.specs.iter().flat_map(|spec| HOSTILE.iter().map(move |value| (spec, value)))
+        {
+            survives(&group.with(&format!("{}{} {value} {value}", group.before, spec.name)));
             for param in spec.params {
-                for value in HOSTILE {
-                    let line = line(spec, &[(param, value)]);
-                    let more = if group.name == "layers" { "; conv2d 4 3x3 -> max_pool2d 2" } else { "" };
-                    survives(&group.with(&format!("{}{line}{more}", group.before)));
-                    survives(&group.with(&format!("{}{} {value} {value}", group.before, spec.name)));
-                }
+                let line = line(spec, &[(param, value)]);
+                survives(&group.with(&format!("{}{line}{more}", group.before)));
             }
         }
     }
@@ -369,8 +371,7 @@ fn no_argument_makes_anything_panic() {
 /// Two arguments that are harmless alone.
 #[test]
 fn no_pair_of_arguments_makes_a_layer_panic() {
-    const VALUES: [&str; 7] =
-        ["1", "3", "same", "65536", "2147483648", "2147483648x1", "[2147483648, 0, 0, 0]"];
+    const VALUES: [&str; 5] = ["3", "same", "65536", "2147483648", "[2147483648, 0, 0, 0]"];
     let layers = groups().remove(0);
     for spec in &layers.specs {
         for (i, first) in spec.params.iter().enumerate() {
