@@ -122,6 +122,20 @@ fn imports_bring_blocks_constants_and_models() {
     assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
 }
 
+/// The README's programs check without a finding.
+#[test]
+fn the_programs_of_the_readme_check() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let programs =
+        readme.split("```text\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(text, _)| text));
+    let programs: Vec<&str> =
+        programs.filter(|text| text.contains("model ") && text.contains(" {\n    input ")).collect();
+    assert_eq!(programs.len(), 2);
+    for program in programs {
+        assert!(layers_with(program, &[("parts.model", "let nothing = 0")]).unwrap().len() > 5);
+    }
+}
+
 /// Static expectations are held with the check.
 #[test]
 fn expectations_about_the_network_are_checked_with_it() {
