@@ -205,8 +205,15 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
         let shown = desk.run(&format!("graph small.net --stage {stage}"));
         assert!(shown.code == Some(0) && shown.out.contains(word), "{stage}: {}{}", shown.out, shown.err);
     }
-    assert!(desk.run("graph small.net --format dot").out.starts_with("digraph"));
-    desk.refused("graph small.net --stage ast --format dot", 2, &["--stage lowered"]);
+    for (stage, shown) in
+        [("ast", "label=\"batch 32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
+    {
+        let drawn = desk.run(&format!("graph small.net --stage {stage} --format dot")).out;
+        assert!(
+            drawn.starts_with("digraph") && drawn.contains(shown) && drawn.ends_with("}\n"),
+            "{stage}: {drawn}"
+        );
+    }
 
     desk.write("wrong.net", NET.replace("linear 10", "linear 12").replace("relu", "rleu"));
     let concise =
@@ -250,6 +257,33 @@ fn texts_of_every_kind_are_answered() {
     }
     desk.refused("check data", 2, &["data is a folder", "name a `.net`"]);
     desk.refused("check small.net/x", 2, &["small.net/x"]);
+}
+
+#[test]
+fn fix_mends_a_file_and_show_fills_it_in() {
+    let desk = Desk::new();
+    desk.write("wrong.net", NET.replace("linear 10", "linear 12").replace("relu", "rleu"));
+    let dry = desk.run("fix wrong.net --dry-run");
+    assert!(
+        dry.code == Some(0) && dry.out.contains("linear 10") && dry.err.contains("rleu"),
+        "{}{}",
+        dry.out,
+        dry.err
+    );
+    assert_eq!(desk.run("check wrong.net").code, Some(1));
+    assert_eq!(desk.run("fix wrong.net").code, Some(0));
+    assert_eq!(std::fs::read_to_string(desk.path("wrong.net")).unwrap(), NET);
+    assert!(desk.run("fix wrong.net").err.contains("nothing to fix"));
+    desk.write("hopeless.net", "model M { input 1x28x28; conv2d 8 }");
+    assert_eq!(desk.run("fix hopeless.net").code, Some(1));
+
+    let shown = desk.run("show small.net --resolved --set train.batch=7").out;
+    assert!(
+        shown.contains("stride=2") && shown.contains("batch 7") && shown.contains("schedule constant"),
+        "{shown}"
+    );
+    desk.write("again.net", &shown);
+    assert_eq!(desk.run("show again.net --resolved").out, shown);
 }
 
 #[test]

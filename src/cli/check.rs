@@ -105,3 +105,9 @@ fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
         "fixes": fixes,
     })
 }
+
+/// Prints what is left to mend; stops if there is an error among it.
+pub fn remaining(loaded: &Loaded) -> Result<(), Stop> {
+    out(&human(loaded))?;
+    if has_errors(&loaded.diagnostics) { Err(Stop::Findings) } else { Ok(()) }
+}

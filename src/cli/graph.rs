@@ -14,7 +14,7 @@ pub struct Options {
     /// Which stage to print
     #[arg(long, value_enum, default_value_t = Stage::Lowered)]
     stage: Stage,
-    /// As text, or in Graphviz's language (for the stages `lowered` and `final`)
+    /// As text, or in Graphviz's language
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Images in the batch of `lowered` and `final`
@@ -44,23 +44,27 @@ enum Format {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    if options.format == Format::Dot && matches!(options.stage, Stage::Ast | Stage::Model) {
-        let message = "error: `--format dot` is for graphs: `--stage lowered` or `--stage final`";
-        return Err(Stop::Environment(message.to_owned()));
-    }
     if options.stage == Stage::Ast {
         let loaded = load::load(&options.file, &options.settings)?;
         let syntax: Vec<_> =
             loaded.diagnostics.iter().filter(|d| d.code.starts_with("E01")).cloned().collect();
         load::print(&loaded.sources, &syntax);
-        out(&loaded.ast.to_string())?;
+        out(&match options.format {
+            Format::Text => loaded.ast.to_string(),
+            Format::Dot => loaded.ast.dot(),
+        })?;
         return if syntax.is_empty() { Ok(()) } else { Err(Stop::Findings) };
     }
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let batch = options.batch as usize;
     let graph = match options.stage {
-        Stage::Ast | Stage::Model => return out(&model.to_string()),
+        Stage::Ast | Stage::Model => {
+            return out(&match options.format {
+                Format::Text => model.to_string(),
+                Format::Dot => model.dot(),
+            });
+        }
         Stage::Lowered => stages::lowered(model, batch)?,
         Stage::Final => stages::finished(&loaded.experiment, model, batch)?,
     };

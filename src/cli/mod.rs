@@ -3,6 +3,7 @@
 
 mod check;
 mod eval;
+mod fix;
 mod folder;
 mod graph;
 mod load;
@@ -11,6 +12,7 @@ mod predict;
 mod progress;
 mod run;
 mod scores;
+mod show;
 mod summary;
 mod table;
 
@@ -35,6 +37,10 @@ enum Command {
     Run(run::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
+    /// Apply the first offered way out of each error
+    Fix(fix::Options),
+    /// Print the file with every default filled in
+    Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
     Summary(summary::Options),
     /// Print what a file becomes: its tree, model or compute graph
@@ -67,6 +73,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Fix(options) => fix::run(&options),
+        Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),
         Command::Eval(options) => eval::run(&options),

@@ -33,6 +33,12 @@ pub fn verify(graph: &Graph) -> Result<(), Fault> {
         if !updated.insert(update.state) {
             return Err(Fault::internal(format!("%{} is updated twice", update.state.index())));
         }
+        if graph.updates.iter().any(|other| other.state == update.value && other != update) {
+            return Err(Fault::internal(format!(
+                "%{} takes a state that is updated itself",
+                update.state.index()
+            )));
+        }
         if graph.shape(update.state) != graph.shape(update.value) {
             return Err(Fault::internal(format!("%{} is updated by another shape", update.state.index())));
         }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::model::{Model, Wire};
+use crate::shape::Shape;
 
 impl Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,6 +34,30 @@ impl Display for Model {
 }
 
 impl Model {
+    /// The layers in Graphviz's language, joined by their wires, with shapes on the edges.
+    pub fn dot(&self) -> String {
+        let shape = |shape: &Option<Shape>| shape.as_ref().map_or_else(|| "?".to_owned(), Shape::to_string);
+        let mut out = format!(
+            "digraph \"{}\" {{\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\"];\n",
+            self.name
+        );
+        out.push_str("  n0 [label=\"input\", style=rounded];\n");
+        for (at, instance) in self.layers.iter().enumerate() {
+            let own = Wire::of_layer(at).index();
+            out.push_str(&format!("  n{own} [label=\"{}\"];\n", instance.name));
+            for wire in &instance.inputs {
+                let given = wire.layer().map_or(&self.input, |at| &self.layers[at].output);
+                out.push_str(&format!("  n{} -> n{own} [label=\"{}\"];\n", wire.index(), shape(given)));
+            }
+        }
+        out.push_str(&format!(
+            "  output [shape=doubleoctagon];\n  n{} -> output [label=\"{}\"];\n}}\n",
+            self.output.index(),
+            shape(&self.output_shape)
+        ));
+        out
+    }
+
     fn wire_name(&self, wire: Wire) -> &str {
         wire.layer().and_then(|at| self.layers.get(at)).map_or("input", |layer| layer.name.as_str())
     }

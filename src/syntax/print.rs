@@ -10,6 +10,32 @@ impl Display for Ast {
     }
 }
 
+impl Ast {
+    /// The tree in Graphviz's language: a node a statement, an edge to each statement of its block.
+    pub fn dot(&self) -> String {
+        let mut out = "digraph ast {\n  rankdir=LR; node [shape=box, fontname=\"monospace\"];\n  n0 [label=\"file\"];\n".to_owned();
+        let mut next = 1;
+        dot_chains(&mut out, &self.chains, 0, &mut next);
+        out.push_str("}\n");
+        out
+    }
+}
+
+fn dot_chains(out: &mut String, chains: &[Chain], parent: usize, next: &mut usize) {
+    let links = chains.iter().flat_map(|chain| &chain.links);
+    for statement in links.flat_map(|link| std::iter::once(&link.statement).chain(&link.statement.clauses)) {
+        let arguments = statement.arguments.iter().map(|argument| format!(" {argument}"));
+        let label = format!("{}{}", statement.word.text, arguments.collect::<String>());
+        let own = *next;
+        *next += 1;
+        let label = label.replace('\\', "\\\\").replace('"', "\\\"");
+        out.push_str(&format!("  n{own} [label=\"{label}\"];\n  n{parent} -> n{own};\n"));
+        if let Some(block) = &statement.block {
+            dot_chains(out, &block.chains, own, next);
+        }
+    }
+}
+
 fn write_chain(f: &mut fmt::Formatter<'_>, chain: &Chain, depth: usize) -> fmt::Result {
     for (i, link) in chain.links.iter().enumerate() {
         let arrow = if i > 0 { "-> " } else { "" };

@@ -32,14 +32,12 @@ fn largest_tile(batch: usize) -> usize {
 }
 
 /// Splits a buffer of `size` numbers an image into the tiles' parts.
-fn tiles(mut buffer: &mut [f32], batch: usize, size: usize) -> Vec<&mut [f32]> {
-    let mut parts = Vec::with_capacity(N_TILES);
-    for i in 0..N_TILES {
-        let (tile, rest) = buffer.split_at_mut(part(batch, i).1 * size);
-        parts.push(tile);
+fn tiles(mut buffer: &mut [f32], batch: usize, size: usize) -> [&mut [f32]; N_TILES] {
+    std::array::from_fn(|i| {
+        let (tile, rest) = std::mem::take(&mut buffer).split_at_mut(part(batch, i).1 * size);
         buffer = rest;
-    }
-    parts
+        tile
+    })
 }
 
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
