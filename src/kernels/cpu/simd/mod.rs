@@ -9,7 +9,6 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod peak;
 mod portable;
 pub(crate) mod sweep;
 
@@ -17,7 +16,6 @@ pub(crate) mod sweep;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-pub use peak::peak_flops;
 pub use portable::Portable;
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -107,7 +105,11 @@ impl Level {
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
-/// The level that kernels run at on this CPU, detected at the first call.
+/// AVX-512 has to be asked for by [`limit_level`]: its path has not been run and measured on a CPU that has it.
+const DEFAULT: Level = Level::Avx2;
+
+/// The level that kernels run at on this CPU, detected at the first call: at most AVX2 unless
+/// [`limit_level`] allowed more.
 #[inline]
 pub fn level() -> Level {
     match LEVEL.load(Ordering::Relaxed) {
@@ -115,7 +117,7 @@ pub fn level() -> Level {
         2 => Level::Avx2,
         3 => Level::Avx512,
         _ => {
-            let level = detect();
+            let level = detect().min(DEFAULT);
             LEVEL.store(level as u8, Ordering::Relaxed);
             level
         }
@@ -131,17 +133,15 @@ pub fn limit_level(at_most: Level) {
 fn detect() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
-            return Level::Avx512;
-        }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Level::Avx2;
+            let wide = is_x86_feature_detected!("avx512f");
+            return if wide { Level::Avx512 } else { Level::Avx2 };
         }
     }
     Level::Portable
 }
 
-/// Defines a function that runs `$body::<S>` for the widest instruction set of the CPU. The body and all
+/// Defines a function that runs `$body::<S>` for the instruction set of [`level`]. The body and all
 /// that it calls must be `#[inline(always)]`, else intrinsics are not inlined into the feature's function.
 macro_rules! dispatch {
     ($(#[$doc:meta])* $vis:vis unsafe fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
