@@ -35,6 +35,32 @@ pub struct Backward<'a> {
     pub grad: Value,
 }
 
+/// What an op does with a batch: with values whose first axis counts images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batching {
+    /// Row `i` of the output needs row `i` of the inputs with a batch, and all of the others.
+    Rows,
+    /// The output is a sum over the images, of what row `i` of the inputs with a batch contributes.
+    Sum,
+    /// Neither: the op needs whole values.
+    Whole,
+}
+
+/// An input as [`Op::batching`] sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a> {
+    pub shape: &'a Shape,
+    /// Whether its first axis counts images.
+    pub batched: bool,
+}
+
+impl Operand<'_> {
+    /// Whether every image sees the same of it when it is repeated to `rank` axes.
+    pub fn is_shared(&self, rank: usize) -> bool {
+        !self.batched && (self.shape.rank() < rank || self.shape.dims().first() == Some(&1))
+    }
+}
+
 pub trait Op: Sync {
     /// The name in printed graphs; unique.
     fn name(&self) -> &'static str;
@@ -53,6 +79,12 @@ pub trait Op: Sync {
 
     /// The reference: composed of candle's operations, on any device, slow and plain.
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault>;
+
+    /// What it does with a batch; one of the inputs at least has one.
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        let _ = (attrs, inputs, output);
+        Batching::Whole
+    }
 
     /// Whether the output is the first input's memory under another shape.
     fn is_view(&self) -> bool {

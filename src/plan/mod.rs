@@ -24,7 +24,7 @@ pub struct Step {
     pub output: Range<usize>,
     pub scratch: Range<usize>,
     /// The kernel; where there is none the op's reference evaluation runs.
-    pub kernel: Option<cpu::Run>,
+    pub kernel: Option<cpu::Prepared>,
 }
 
 /// A graph with its memory.
@@ -69,11 +69,11 @@ pub fn plan(graph: Graph, layout: &Layout) -> Result<Plan, Fault> {
             continue;
         }
         let node = graph.node(value);
-        if let Some(prepare) = cpu::find(node.op.name()) {
+        if let Some(prepare) = cpu::find_parallel(node.op.name()) {
             let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
             let kernel = prepare(&node.attrs, &inputs, &node.shape)?;
-            if kernel.scratch > 0 {
-                blocks.push(Block { size: kernel.scratch, start, end: start });
+            if kernel.memory() > 0 {
+                blocks.push(Block { size: kernel.memory(), start, end: start });
             }
             prepared.insert(value, kernel);
         }
@@ -93,7 +93,7 @@ pub fn plan(graph: Graph, layout: &Layout) -> Result<Plan, Fault> {
             None => ranges.next().ok_or_else(|| Fault::internal("a value without memory"))?,
         };
         places.insert(value, range);
-        if prepared.get(&value).is_some_and(|kernel| kernel.scratch > 0) {
+        if prepared.get(&value).is_some_and(|kernel| kernel.memory() > 0) {
             let range = ranges.next().ok_or_else(|| Fault::internal("a kernel without scratch"))?;
             scratch.insert(value, range);
         }
@@ -105,7 +105,7 @@ pub fn plan(graph: Graph, layout: &Layout) -> Result<Plan, Fault> {
             inputs: graph.node(value).inputs.iter().map(|input| places[input].clone()).collect(),
             output: places[&value].clone(),
             scratch: scratch.remove(&value).unwrap_or(0..0),
-            kernel: prepared.remove(&value).map(|kernel| kernel.run),
+            kernel: prepared.remove(&value),
         })
         .collect();
     let copies = graph.updates.iter().map(|u| (places[&u.value].clone(), places[&u.state].clone())).collect();

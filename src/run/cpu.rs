@@ -99,7 +99,7 @@ fn run(plan: &Plan, step: &Step, numbers: &mut [f32]) -> Result<(), Fault> {
         step.scratch.clone(),
         |inputs, output, scratch| match &step.kernel {
             Some(kernel) => {
-                kernel(inputs, output, scratch);
+                kernel.call(inputs, output, scratch);
                 Ok(())
             }
             None => evaluate(plan, step, inputs, output),

@@ -1,6 +1,10 @@
 //! Kernels for the CPU. A kernel is prepared once a node (extents, tables, scratch size) and then run every
 //! step on slices of the arena, without allocation. Sums run in a fixed order that does not depend on the
 //! number of threads.
+//!
+//! A kernel of [`KERNELS`] runs on one thread: the plan splits a batch between threads and calls it for a few
+//! images at a time. What cannot be split so, or has weights too large for that, runs whole; [`PARALLEL`] has
+//! the kernels that then use all threads themselves.
 
 pub mod arena;
 mod batch_norm;
@@ -23,26 +27,113 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::shape::Shape;
 
-/// Inputs, output, scratch.
-pub type Run = Box<dyn Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync>;
+/// One call of a kernel. Its operands are whole values, or, of values that hold a row an image, the rows of a
+/// few images.
+pub struct Call<'a> {
+    pub inputs: &'a [&'a [f32]],
+    /// What the kernel writes; for a kernel with [`Sum`], the partial sum that it adds to.
+    pub output: &'a mut [f32],
+    /// Of arbitrary content.
+    pub scratch: &'a mut [f32],
+    /// What [`Pack`] made; empty where the kernel has none.
+    pub packed: &'a [f32],
+    /// The number of the first image in the operands.
+    pub first: usize,
+}
+
+pub type Run = Box<dyn Fn(Call<'_>) + Send + Sync>;
+
+/// An operand brought into the kernel's own order, once before the calls that read it.
+pub struct Pack {
+    /// Which input is packed; it is the same for all images.
+    pub operand: usize,
+    /// Numbers that `run` writes.
+    pub len: usize,
+    pub run: Box<dyn Fn(&[f32], &mut [f32]) + Send + Sync>,
+}
+
+/// For a kernel that sums over images: each call adds to a partial sum (all zeros before the first call), and
+/// at the end the partial sums, in the order of their images, become the result.
+pub struct Sum {
+    /// Numbers in a partial sum.
+    pub len: usize,
+    /// All partial sums one after another, the output.
+    pub finish: Box<dyn Fn(&[f32], &mut [f32]) + Send + Sync>,
+}
 
 /// A kernel made ready for one node.
 pub struct Prepared {
     pub run: Run,
-    /// Numbers of scratch memory it wants; its content is arbitrary at the start.
+    /// Numbers of scratch memory it wants.
     pub scratch: usize,
+    pub pack: Option<Pack>,
+    pub sum: Option<Sum>,
 }
 
 impl Prepared {
+    /// Numbers of memory that [`Prepared::call`] wants.
+    pub fn memory(&self) -> usize {
+        self.scratch
+            + self.pack.as_ref().map_or(0, |pack| pack.len)
+            + self.sum.as_ref().map_or(0, |sum| sum.len)
+    }
+
+    /// All of it on whole values: packs, runs, finishes the sum.
+    pub fn call(&self, inputs: &[&[f32]], output: &mut [f32], memory: &mut [f32]) {
+        let (scratch, memory) = memory.split_at_mut(self.scratch);
+        let (packed, partial) = memory.split_at_mut(self.pack.as_ref().map_or(0, |pack| pack.len));
+        if let Some(pack) = &self.pack {
+            (pack.run)(inputs[pack.operand], packed);
+        }
+        match &self.sum {
+            None => (self.run)(Call { inputs, output, scratch, packed, first: 0 }),
+            Some(sum) => {
+                partial.fill(0.0);
+                (self.run)(Call { inputs, output: partial, scratch, packed, first: 0 });
+                (sum.finish)(partial, output);
+            }
+        }
+    }
+
     fn new(run: impl Fn(&[&[f32]], &mut [f32]) + Send + Sync + 'static) -> Result<Prepared, Fault> {
-        Ok(Prepared { run: Box::new(move |inputs, output, _| run(inputs, output)), scratch: 0 })
+        Prepared::with_scratch(0, move |inputs, output, _| run(inputs, output))
     }
 
     fn with_scratch(
         scratch: usize,
         run: impl Fn(&[&[f32]], &mut [f32], &mut [f32]) + Send + Sync + 'static,
     ) -> Result<Prepared, Fault> {
-        Ok(Prepared { run: Box::new(run), scratch })
+        Prepared::with_call(scratch, move |call| run(call.inputs, call.output, call.scratch))
+    }
+
+    fn with_call(scratch: usize, run: impl Fn(Call<'_>) + Send + Sync + 'static) -> Result<Prepared, Fault> {
+        Ok(Prepared { run: Box::new(run), scratch, pack: None, sum: None })
+    }
+
+    /// A kernel that adds to partial sums of `len` numbers, which `finish` makes the output.
+    fn summing(self, len: usize, finish: impl Fn(&[f32], &mut [f32]) + Send + Sync + 'static) -> Prepared {
+        Prepared { sum: Some(Sum { len, finish: Box::new(finish) }), ..self }
+    }
+
+    /// A kernel that wants input `operand` packed into `len` numbers by `run`.
+    fn packing(
+        self,
+        operand: usize,
+        len: usize,
+        run: impl Fn(&[f32], &mut [f32]) + Send + Sync + 'static,
+    ) -> Prepared {
+        Prepared { pack: Some(Pack { operand, len, run: Box::new(run) }), ..self }
+    }
+}
+
+/// The usual end of a [`Sum`]: the output is the sum of the partial sums, in their order.
+fn add_up(partials: &[f32], output: &mut [f32]) {
+    let mut parts = partials.chunks_exact(output.len().max(1));
+    if let Some(first) = parts.next() {
+        output.copy_from_slice(first);
+    }
+    for part in parts {
+        output.iter_mut().zip(part).for_each(|(sum, number)| *sum += number);
     }
 }
 
@@ -120,9 +211,26 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("dropout_mask", dropout::mask),
 ];
 
-/// The kernel of an op, if it has one.
+/// Kernels for whole values that split their work between all threads.
+pub static PARALLEL: &[(&str, Prepare)] = &[
+    ("conv2d", conv2d::forward),
+    ("conv2d_grad_input", conv2d::grad_input),
+    ("conv2d_grad_weight", conv2d::grad_weight),
+    ("matmul", matmul::matmul),
+];
+
+/// The kernel of an op on one thread, if it has one.
 pub fn find(op: &str) -> Option<Prepare> {
-    KERNELS.iter().find(|(name, _)| *name == op).map(|(_, prepare)| *prepare)
+    lookup(KERNELS, op)
+}
+
+/// The kernel of an op for whole values.
+pub fn find_parallel(op: &str) -> Option<Prepare> {
+    lookup(PARALLEL, op).or_else(|| find(op))
+}
+
+fn lookup(table: &[(&str, Prepare)], op: &str) -> Option<Prepare> {
+    table.iter().find(|(name, _)| *name == op).map(|(_, prepare)| *prepare)
 }
 
 /// How many parts a batch is split into for threads: fixed, so that sums over parts do not depend on the
