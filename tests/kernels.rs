@@ -261,17 +261,23 @@ fn compare(case: &Case, mut tell: impl FnMut(&'static str, f32)) -> Result<(), F
             }
         };
         tensors.insert(value, reference);
-        let Some(prepare) = cpu::find(node.op.name()) else { continue };
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-        let kernel = prepare(&node.attrs, &shapes, &node.shape)?;
         let operands = node.inputs.iter().map(|input| tensor::to_vec(&tensors[input]));
         let operands: Vec<Vec<f32>> = operands.collect::<Result<_, _>>()?;
         let operands: Vec<&[f32]> = operands.iter().map(Vec::as_slice).collect();
-        // Whatever memory held before must not matter.
-        let mut output = vec![f32::NAN; node.shape.elements()];
-        let mut scratch = vec![f32::NAN; kernel.scratch];
-        (kernel.run)(&operands, &mut output, &mut scratch);
-        tell(node.op.name(), distance(&tensor::to_vec(&tensors[&value])?, &output));
+        for prepare in [cpu::find, cpu::find_parallel].into_iter().filter_map(|find| find(node.op.name())) {
+            let kernel = prepare(&node.attrs, &shapes, &node.shape)?;
+            // Whatever memory held before must not matter.
+            let mut output = vec![f32::NAN; node.shape.elements()];
+            let mut memory = vec![f32::NAN; kernel.memory()];
+            let mut packed = Vec::new();
+            if let Some(pack) = &kernel.pack {
+                packed.resize(pack.len, f32::NAN);
+                (pack.run)(operands[pack.operand], &mut packed);
+            }
+            kernel.call(&operands, &packed, &mut output, &mut memory);
+            tell(node.op.name(), distance(&tensor::to_vec(&tensors[&value])?, &output));
+        }
     }
     Ok(())
 }

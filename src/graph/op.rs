@@ -46,6 +46,31 @@ pub enum Batching {
     Whole,
 }
 
+impl Batching {
+    /// `self` where the inputs that have a batch are exactly the `expected`, else [`Batching::Whole`].
+    pub fn given(self, inputs: &[Operand<'_>], expected: &[bool]) -> Batching {
+        let fits = inputs.iter().map(|input| input.batched).eq(expected.iter().copied());
+        if fits { self } else { Batching::Whole }
+    }
+
+    /// [`Batching::Rows`] where every input has a batch.
+    pub fn rows_of_all(inputs: &[Operand<'_>]) -> Batching {
+        let all = !inputs.is_empty() && inputs.iter().all(|input| input.batched);
+        if all { Batching::Rows } else { Batching::Whole }
+    }
+
+    /// [`Batching::Rows`] for operands that are repeated to the shape of `output` (NumPy's broadcasting).
+    pub fn rows_of_broadcast(inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        let rank = output.rank();
+        let fits = |input: &Operand<'_>| match input.batched {
+            true => input.shape.rank() == rank && input.shape.dims().first() == output.dims().first(),
+            false => input.is_shared(rank),
+        };
+        let any = inputs.iter().any(|input| input.batched);
+        if any && inputs.iter().all(fits) { Batching::Rows } else { Batching::Whole }
+    }
+}
+
 /// An input as [`Op::batching`] sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a> {
@@ -80,7 +105,8 @@ pub trait Op: Sync {
     /// The reference: composed of candle's operations, on any device, slow and plain.
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault>;
 
-    /// What it does with a batch; one of the inputs at least has one.
+    /// What it does with a batch. Asked where an input has one, or where the output's first extent is the batch's
+    /// (for what makes numbers out of nothing).
     fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
         let _ = (attrs, inputs, output);
         Batching::Whole

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::window::Windows;
 use crate::ops::{arity, extents, same};
 use crate::shape::Shape;
@@ -88,6 +88,10 @@ impl Op for Conv2d {
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         Geometry::new(attrs, inputs[0], inputs[1]).map_or(Cost::default(), |g| g.cost(inputs, output))
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Rows.given(inputs, &[true, false])
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
@@ -175,6 +179,10 @@ impl Op for Conv2dGradInput {
             .map_or(Cost::default(), |g| g.cost(inputs, output))
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Rows.given(inputs, &[false, true])
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let (weight, grad) = (&inputs[0], &inputs[1]);
         let g = Conv2dGradInput::geometry(attrs, &Shape::new(weight.dims()), &Shape::new(grad.dims()))?;
@@ -227,6 +235,10 @@ impl Op for Conv2dGradWeight {
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])
             .map_or(Cost::default(), |g| g.cost(inputs, output))
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Sum.given(inputs, &[true, true])
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

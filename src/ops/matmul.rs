@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::{arity, extents};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -62,6 +62,14 @@ impl Op for Matmul {
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         let inner = sizes(attrs, inputs[0], inputs[1]).map_or(0, |[_, k, _]| k as u64);
         elementwise_cost(2 * inner, inputs, output)
+    }
+
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        match (attrs.get_int("transpose_a"), attrs.get_int("transpose_b")) {
+            (0, _) => Batching::Rows.given(inputs, &[true, false]),
+            (_, 0) => Batching::Sum.given(inputs, &[true, true]),
+            _ => Batching::Whole,
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::window::Windows;
 use crate::ops::{arity, extents, same};
 use crate::shape::Shape;
@@ -45,6 +45,10 @@ impl Op for MaxPool2d {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let windows = Windows::of_pool("max_pool2d", attrs, &Shape::new(inputs[0].dims()))?;
         Ok(windows.gather(&inputs[0], f32::NEG_INFINITY)?.max(2)?.reshape(output.dims())?)
@@ -68,6 +72,10 @@ impl Op for MaxPool2dGrad {
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Cost {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, inputs[1])
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::arena;
 use crate::plan::layout::Layout;
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Action, Plan, Step, plan};
 use crate::run::Runtime;
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
@@ -15,18 +15,22 @@ pub struct Cpu {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
+    /// The plan whose setup is in memory, for the states as they are.
+    ready: Option<usize>,
 }
 
 impl Cpu {
     pub fn new(graphs: Vec<Graph>, layout: Layout) -> Result<Cpu, Fault> {
-        let plans = graphs.into_iter().map(|graph| plan(graph, &layout)).collect::<Result<Vec<Plan>, _>>()?;
+        let n_threads = rayon::current_num_threads();
+        let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads));
+        let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient)?;
         memory.with(|numbers| {
             layout.constants().for_each(|(number, range)| numbers[range].fill(number));
             Ok(())
         })?;
-        Ok(Cpu { memory, layout, plans })
+        Ok(Cpu { memory, layout, plans, ready: None })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -62,6 +66,7 @@ impl Runtime for Cpu {
                 numbers.len()
             )));
         }
+        self.ready = None;
         self.memory.with(|memory| {
             memory[range].copy_from_slice(numbers);
             Ok(())
@@ -75,15 +80,19 @@ impl Runtime for Cpu {
 
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
+        let ready = self.ready == Some(graph);
         self.memory.with(|numbers| {
-            for step in &plan.steps {
-                run(plan, step, numbers)?;
+            if !ready {
+                plan.setup.iter().try_for_each(|action| run(plan, action, numbers))?;
             }
+            plan.actions.iter().try_for_each(|action| run(plan, action, numbers))?;
             for (from, to) in &plan.copies {
                 numbers.copy_within(from.clone(), to.start);
             }
             Ok(())
-        })
+        })?;
+        self.ready = Some(graph);
+        Ok(())
     }
 
     fn bytes(&self) -> usize {
@@ -91,20 +100,36 @@ impl Runtime for Cpu {
     }
 }
 
-fn run(plan: &Plan, step: &Step, numbers: &mut [f32]) -> Result<(), Fault> {
-    arena::borrow(
-        numbers,
-        &step.inputs,
-        step.output.clone(),
-        step.scratch.clone(),
-        |inputs, output, scratch| match &step.kernel {
+fn run(plan: &Plan, action: &Action, numbers: &mut [f32]) -> Result<(), Fault> {
+    let step = match action {
+        Action::Pack(packs) => {
+            packs.run(numbers);
+            return Ok(());
+        }
+        Action::Tiled(tiled) => {
+            tiled.run(numbers);
+            return Ok(());
+        }
+        Action::Whole(step) => step,
+    };
+    let mut shared = [const { 0..0 }; arena::MAX_INPUTS + 1];
+    let n = step.inputs.len();
+    if n > arena::MAX_INPUTS {
+        return Err(Fault::internal("a step with too many inputs"));
+    }
+    shared[..n].clone_from_slice(&step.inputs);
+    shared[n] = step.packed.clone();
+    let (output, memory) = (step.output.clone(), step.memory.clone());
+    arena::borrow(numbers, &shared[..=n], output, memory, |shared, output, memory| {
+        let (inputs, packed) = (&shared[..n], shared[n]);
+        match &step.kernel {
             Some(kernel) => {
-                kernel.call(inputs, output, scratch);
+                kernel.call(inputs, packed, output, memory);
                 Ok(())
             }
             None => evaluate(plan, step, inputs, output),
-        },
-    )?
+        }
+    })?
 }
 
 /// The op's reference evaluation, for an op without a kernel.

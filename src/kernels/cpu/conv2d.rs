@@ -1,13 +1,13 @@
-//! The convolution ops by the kernels of [`conv`]: the batch is split into a fixed number of tiles for the
-//! threads; weights are arranged once a step; weight gradients are summed tile by tile in order.
+//! The convolution ops by the kernels of [`conv`]: for a few images on one thread; and for a whole batch on all
+//! threads, in bands of images, where the weights are too large to be read again for every few images.
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
-use crate::kernels::cpu::{N_TILES, Prepared, part};
+use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::shape::Shape;
 
@@ -26,87 +26,139 @@ fn shape_of(g: &Geometry) -> conv::Shape {
     }
 }
 
-/// Images in the largest tile.
-fn largest_tile(batch: usize) -> usize {
-    batch.div_ceil(N_TILES)
-}
-
-/// Splits a buffer of `size` numbers an image into the tiles' parts.
-fn tiles(mut buffer: &mut [f32], batch: usize, size: usize) -> [&mut [f32]; N_TILES] {
-    std::array::from_fn(|i| {
-        let (tile, rest) = std::mem::take(&mut buffer).split_at_mut(part(batch, i).1 * size);
-        buffer = rest;
-        tile
-    })
+/// The algorithm for calls as large as the plan says; the same for all calls of a node, for they share the
+/// packed weights.
+fn choose(attrs: &Attrs, g: &Geometry, purpose: Purpose) -> Conv {
+    let n = match attrs.get_int(IMAGES_OF_A_CALL) {
+        0 => g.batch,
+        n => n as usize,
+    };
+    Conv::new(&shape_of(g), n, purpose)
 }
 
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Inference);
-    let (packed_len, input, output) =
-        (conv.packed_forward_len(), conv.shape().input_len(), conv.shape().output_len());
-    let scratch_len = conv.forward_scratch_len(largest_tile(g.batch)).max(1);
-    Prepared::with_scratch(packed_len + N_TILES * scratch_len, move |inputs, y, scratch| {
-        let (packed, scratch) = scratch.split_at_mut(packed_len);
-        conv.pack_forward(inputs[1], packed);
-        let (x, packed) = (inputs[0], &*packed);
-        let parts = tiles(y, g.batch, output).into_par_iter().zip(scratch.par_chunks_mut(scratch_len));
-        parts.enumerate().for_each(|(tile, (y, scratch))| {
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                conv.forward(
-                    n,
-                    &x[first * input..][..n * input],
-                    packed,
-                    None,
-                    Activation::Identity,
-                    y,
-                    scratch,
-                );
-            }
-        });
-    })
+    let conv = choose(attrs, &g, Purpose::Inference);
+    let (len, scratch, packing) =
+        (conv.packed_forward_len(), conv.forward_scratch_len(g.batch), conv.clone());
+    let run = Prepared::with_call(scratch, move |call| {
+        conv.forward(
+            g.batch,
+            call.inputs[0],
+            call.packed,
+            None,
+            Activation::Identity,
+            call.output,
+            call.scratch,
+        );
+    })?;
+    Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
 }
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Training);
-    let (packed_len, input, output) =
-        (conv.packed_input_len(), conv.shape().input_len(), conv.shape().output_len());
-    let scratch_len = conv.backward_scratch_len(largest_tile(g.batch)).max(1);
-    Prepared::with_scratch(packed_len + N_TILES * scratch_len, move |inputs, dx, scratch| {
-        let (packed, scratch) = scratch.split_at_mut(packed_len);
-        conv.pack_input(inputs[0], packed);
-        let (dy, packed) = (inputs[1], &*packed);
-        let parts = tiles(dx, g.batch, input).into_par_iter().zip(scratch.par_chunks_mut(scratch_len));
-        parts.enumerate().for_each(|(tile, (dx, scratch))| {
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                conv.backward(n, &dy[first * output..][..n * output], Some((packed, dx)), None, scratch);
-            }
-        });
-    })
+    let conv = choose(attrs, &g, Purpose::Training);
+    let (len, scratch, packing) = (conv.packed_input_len(), conv.backward_scratch_len(g.batch), conv.clone());
+    let run = Prepared::with_call(scratch, move |call| {
+        conv.backward(g.batch, call.inputs[1], Some((call.packed, call.output)), None, call.scratch);
+    })?;
+    Ok(run.packing(0, len, move |weights, packed| packing.pack_input(weights, packed)))
 }
 
 pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Training);
+    let conv = choose(attrs, &g, Purpose::Training);
+    let run = Prepared::with_call(conv.backward_scratch_len(g.batch), move |call| {
+        let (x, dy) = (call.inputs[0], call.inputs[1]);
+        conv.backward(g.batch, dy, None, Some((x, call.output)), call.scratch);
+    })?;
+    Ok(run.summing(output.elements(), add_up))
+}
+
+/// Bands of images that a whole batch is cut into: few, so that weights are read few times; fixed, so that sums
+/// do not depend on the number of threads.
+const N_BANDS: usize = 4;
+
+/// How a batch is cut into bands.
+#[derive(Clone, Copy)]
+struct Bands {
+    batch: usize,
+    /// Images of a band; the last one may have fewer.
+    size: usize,
+}
+
+impl Bands {
+    fn new(batch: usize) -> Bands {
+        Bands { batch, size: batch.div_ceil(N_BANDS).max(1) }
+    }
+
+    fn count(self) -> usize {
+        self.batch.div_ceil(self.size)
+    }
+
+    /// A band's rows of a value with `row` numbers an image.
+    fn of(self, value: &[f32], row: usize, band: usize) -> &[f32] {
+        &value[band * self.size * row..((band + 1) * self.size).min(self.batch) * row]
+    }
+}
+
+pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let g = Geometry::new(attrs, inputs[0], inputs[1])?;
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Inference);
+    let (input, output) = (conv.shape().input_len(), conv.shape().output_len());
+    let (len, each, packing) =
+        (conv.packed_forward_len(), conv.forward_scratch_len(bands.size).max(1), conv.clone());
+    let run = Prepared::with_call(bands.count() * each, move |call| {
+        let (x, packed) = (call.inputs[0], call.packed);
+        let outputs = call.output.par_chunks_mut(bands.size * output).zip(call.scratch.par_chunks_mut(each));
+        outputs.enumerate().for_each(|(band, (y, scratch))| {
+            let n = y.len() / output;
+            conv.forward(n, bands.of(x, input, band), packed, None, Activation::Identity, y, scratch);
+        });
+    })?;
+    Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
+}
+
+pub fn grad_input_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
+    let (input, output) = (conv.shape().input_len(), conv.shape().output_len());
+    let (len, each, packing) =
+        (conv.packed_input_len(), conv.backward_scratch_len(bands.size).max(1), conv.clone());
+    let run = Prepared::with_call(bands.count() * each, move |call| {
+        let (dy, packed) = (call.inputs[1], call.packed);
+        let outputs = call.output.par_chunks_mut(bands.size * input).zip(call.scratch.par_chunks_mut(each));
+        outputs.enumerate().for_each(|(band, (dx, scratch))| {
+            let n = dx.len() / input;
+            conv.backward(n, bands.of(dy, output, band), Some((packed, dx)), None, scratch);
+        });
+    })?;
+    Ok(run.packing(0, len, move |weights, packed| packing.pack_input(weights, packed)))
+}
+
+pub fn grad_weight_parallel(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    /// Weights that one thread adds up at a time.
+    const CHUNK: usize = 1 << 14;
+    let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
     let (n_weights, input, output) = (output.elements(), conv.shape().input_len(), conv.shape().output_len());
-    let size = n_weights + conv.backward_scratch_len(largest_tile(g.batch));
-    Prepared::with_scratch(N_TILES * size, move |inputs, dw, scratch| {
+    let each = n_weights + conv.backward_scratch_len(bands.size);
+    Prepared::with_scratch(bands.count() * each, move |inputs, dw, scratch| {
         let (x, dy) = (inputs[0], inputs[1]);
-        scratch.par_chunks_mut(size).enumerate().for_each(|(tile, scratch)| {
+        scratch.par_chunks_mut(each).enumerate().for_each(|(band, scratch)| {
             let (sum, scratch) = scratch.split_at_mut(n_weights);
             sum.fill(0.0);
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                let x = &x[first * input..][..n * input];
-                conv.backward(n, &dy[first * output..][..n * output], None, Some((x, sum)), scratch);
+            let (x, dy) = (bands.of(x, input, band), bands.of(dy, output, band));
+            conv.backward(x.len() / input, dy, None, Some((x, sum)), scratch);
+        });
+        dw.par_chunks_mut(CHUNK).enumerate().for_each(|(i, dw)| {
+            dw.fill(0.0);
+            for sum in scratch.chunks(each) {
+                dw.iter_mut().zip(&sum[i * CHUNK..n_weights]).for_each(|(total, sum)| *total += sum);
             }
         });
-        dw.fill(0.0);
-        for sum in scratch.chunks(size) {
-            dw.iter_mut().zip(&sum[..n_weights]).for_each(|(total, sum)| *total += sum);
-        }
     })
 }

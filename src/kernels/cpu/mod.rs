@@ -15,6 +15,7 @@ mod dropout;
 mod gemm;
 mod loss;
 mod matmul;
+pub mod packs;
 mod pointwise;
 mod pool;
 mod reduce;
@@ -22,6 +23,7 @@ mod resample;
 pub mod simd;
 mod strides;
 mod tile;
+pub mod tiled;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
@@ -73,18 +75,12 @@ pub struct Prepared {
 impl Prepared {
     /// Numbers of memory that [`Prepared::call`] wants.
     pub fn memory(&self) -> usize {
-        self.scratch
-            + self.pack.as_ref().map_or(0, |pack| pack.len)
-            + self.sum.as_ref().map_or(0, |sum| sum.len)
+        self.scratch + self.sum.as_ref().map_or(0, |sum| sum.len)
     }
 
-    /// All of it on whole values: packs, runs, finishes the sum.
-    pub fn call(&self, inputs: &[&[f32]], output: &mut [f32], memory: &mut [f32]) {
-        let (scratch, memory) = memory.split_at_mut(self.scratch);
-        let (packed, partial) = memory.split_at_mut(self.pack.as_ref().map_or(0, |pack| pack.len));
-        if let Some(pack) = &self.pack {
-            (pack.run)(inputs[pack.operand], packed);
-        }
+    /// On whole values: runs, and finishes the sum.
+    pub fn call(&self, inputs: &[&[f32]], packed: &[f32], output: &mut [f32], memory: &mut [f32]) {
+        let (scratch, partial) = memory.split_at_mut(self.scratch);
         match &self.sum {
             None => (self.run)(Call { inputs, output, scratch, packed, first: 0 }),
             Some(sum) => {
@@ -213,10 +209,10 @@ pub static KERNELS: &[(&str, Prepare)] = &[
 
 /// Kernels for whole values that split their work between all threads.
 pub static PARALLEL: &[(&str, Prepare)] = &[
-    ("conv2d", conv2d::forward),
-    ("conv2d_grad_input", conv2d::grad_input),
-    ("conv2d_grad_weight", conv2d::grad_weight),
-    ("matmul", matmul::matmul),
+    ("conv2d", conv2d::forward_parallel),
+    ("conv2d_grad_input", conv2d::grad_input_parallel),
+    ("conv2d_grad_weight", conv2d::grad_weight_parallel),
+    ("matmul", matmul::matmul_parallel),
 ];
 
 /// The kernel of an op on one thread, if it has one.
@@ -235,7 +231,10 @@ fn lookup(table: &[(&str, Prepare)], op: &str) -> Option<Prepare> {
 
 /// How many parts a batch is split into for threads: fixed, so that sums over parts do not depend on the
 /// machine.
-const N_TILES: usize = 8;
+pub const N_TILES: usize = 8;
+
+/// The attribute by which the plan tells a kernel how many images its calls get at most.
+pub const IMAGES_OF_A_CALL: &str = "call";
 
 /// The first element and the length of part `tile` of `n`.
 fn part(n: usize, tile: usize) -> (usize, usize) {

@@ -2,23 +2,22 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::strides::Strides;
+use crate::kernels::cpu::{Prepared, add_up};
 use crate::shape::Shape;
 
-pub fn sum(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    reduce(inputs[0], output, 1.0)
+pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    reduce(inputs[0], output, 1.0, attrs.get_ints("axes").contains(&0))
 }
 
 pub fn mean(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    reduce(inputs[0], output, output.elements() as f32 / inputs[0].elements() as f32)
+    reduce(inputs[0], output, output.elements() as f32 / inputs[0].elements() as f32, false)
 }
 
-fn reduce(input: &Shape, output: &Shape, factor: f32) -> Result<Prepared, Fault> {
+fn reduce(input: &Shape, output: &Shape, factor: f32, over_images: bool) -> Result<Prepared, Fault> {
     let strides = strides(input, output)?;
     let (row, step) = (strides.row(), strides.row_step(0));
-    Prepared::new(move |inputs, output| {
-        output.fill(0.0);
+    let add = move |inputs: &[&[f32]], output: &mut [f32]| {
         strides.each_row(|i, [at]| {
             let numbers = &inputs[0][i * row..][..row];
             match step {
@@ -26,6 +25,13 @@ fn reduce(input: &Shape, output: &Shape, factor: f32) -> Result<Prepared, Fault>
                 _ => output[at..][..row].iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number),
             }
         });
+    };
+    if over_images {
+        return Ok(Prepared::new(add)?.summing(output.elements(), add_up));
+    }
+    Prepared::new(move |inputs, output| {
+        output.fill(0.0);
+        add(inputs, output);
         if factor != 1.0 {
             output.iter_mut().for_each(|sum| *sum *= factor);
         }
