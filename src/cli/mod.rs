@@ -1,6 +1,7 @@
 //! The commands. The only folder that prints or decides the exit code: 0 fine, 1 findings in the user's files,
 //! 2 wrong usage or environment, 130 interrupted.
 
+mod bench;
 mod check;
 mod eval;
 mod fix;
@@ -45,6 +46,8 @@ enum Command {
     Summary(summary::Options),
     /// Print what a file becomes: its tree, model or compute graph
     Graph(graph::Options),
+    /// Measure how fast a network runs on this machine
+    Bench(bench::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
     /// Classify image files with a run's weights
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
     };

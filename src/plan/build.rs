@@ -228,7 +228,7 @@ impl<'a> Planner<'a> {
                         tiled.remove(&time).ok_or_else(|| Fault::internal("a stage without kernels"))?;
                     let local = (local_start, local_len, n_workers);
                     let (packs, tiled) = self.tiled_steps(steps, unit, local, &places, &range)?;
-                    (false, packs, Action::Tiled(tiled))
+                    (false, packs, Action::Tiled(tiled, steps.clone()))
                 }
             };
             let (once, each): (Vec<_>, Vec<_>) = packs.into_iter().partition(|(_, frozen)| *frozen);

@@ -37,7 +37,8 @@ pub enum Action {
     /// Brings weights into the order of the kernels that read them.
     Pack(Packs),
     Whole(Step),
-    Tiled(Tiled),
+    /// A chain, with the values that its steps compute.
+    Tiled(Tiled, Vec<Value>),
 }
 
 /// A graph with its memory.

@@ -1,10 +1,12 @@
 //! The CPU: one arena in one candle storage; a step is one in-place operation on it.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::arena;
+use crate::kernels::cpu::clock::Clock;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
 use crate::run::Runtime;
@@ -83,9 +85,9 @@ impl Runtime for Cpu {
         let ready = self.ready == Some(graph);
         self.memory.with(|numbers| {
             if !ready {
-                plan.setup.iter().try_for_each(|action| run(plan, action, numbers))?;
+                plan.setup.iter().try_for_each(|action| run(plan, action, numbers, None))?;
             }
-            plan.actions.iter().try_for_each(|action| run(plan, action, numbers))?;
+            plan.actions.iter().try_for_each(|action| run(plan, action, numbers, None))?;
             for (from, to) in &plan.copies {
                 numbers.copy_within(from.clone(), to.start);
             }
@@ -95,19 +97,42 @@ impl Runtime for Cpu {
         Ok(())
     }
 
+    fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        let plan = &self.plans[graph];
+        let mut times = Vec::new();
+        self.memory.with(|numbers| {
+            for action in &plan.actions {
+                let values: &[Value] = match action {
+                    Action::Pack(_) => &[],
+                    Action::Whole(step) => std::slice::from_ref(&step.value),
+                    Action::Tiled(_, values) => values,
+                };
+                let clock = Clock::new(values.len());
+                let start = Instant::now();
+                run(plan, action, numbers, Some(&clock))?;
+                match action {
+                    Action::Tiled(..) => times.extend(values.iter().map(|&v| Some(v)).zip(clock.times())),
+                    _ => times.push((values.first().copied(), start.elapsed())),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(times)
+    }
+
     fn bytes(&self) -> usize {
         self.memory.len() * size_of::<f32>()
     }
 }
 
-fn run(plan: &Plan, action: &Action, numbers: &mut [f32]) -> Result<(), Fault> {
+fn run(plan: &Plan, action: &Action, numbers: &mut [f32], clock: Option<&Clock>) -> Result<(), Fault> {
     let step = match action {
         Action::Pack(packs) => {
             packs.run(numbers);
             return Ok(());
         }
-        Action::Tiled(tiled) => {
-            tiled.run(numbers);
+        Action::Tiled(tiled, _) => {
+            tiled.run(numbers, clock);
             return Ok(());
         }
         Action::Whole(step) => step,

@@ -9,6 +9,7 @@
 pub mod arena;
 mod batch_norm;
 mod boxes;
+pub mod clock;
 pub mod conv;
 mod conv2d;
 mod dropout;

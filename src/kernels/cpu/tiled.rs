@@ -7,11 +7,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::diag::Fault;
 use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, overlap};
+use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::{Call, N_TILES, Prepared, part};
 
 /// Where an operand of a tiled step lies, in numbers.
@@ -152,8 +154,8 @@ impl Tiled {
             })
     }
 
-    /// Runs the chain over the batch; `memory` is the arena.
-    pub fn run(&self, memory: &mut [f32]) {
+    /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
+    pub fn run(&self, memory: &mut [f32], clock: Option<&Clock>) {
         let arena = Arena::new(memory);
         let next = AtomicUsize::new(0);
         let n_parts = self.cuts.n_parts();
@@ -164,7 +166,7 @@ impl Tiled {
                     break;
                 }
                 // SAFETY: each worker has its own number and each part is taken once.
-                unsafe { self.part(arena, worker, number) };
+                unsafe { self.part(arena, worker, number, clock) };
             }
         };
         let n_workers = rayon::current_num_threads().min(self.local.2).min(n_parts);
@@ -174,7 +176,8 @@ impl Tiled {
             }
             work(0);
         });
-        let finish = |step: &TiledStep| {
+        let finish = |(i, step): (usize, &TiledStep)| {
+            let start = clock.map(|_| Instant::now());
             if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
                 // SAFETY: all parts are done; results and partial sums are apart (`is_sound`).
                 let (partials, result) = unsafe {
@@ -182,13 +185,16 @@ impl Tiled {
                 };
                 (sum.finish)(partials, result);
             }
+            if let (Some(clock), Some(start)) = (clock, start) {
+                clock.add(i, start);
+            }
         };
-        self.steps.par_iter().for_each(finish);
+        self.steps.par_iter().enumerate().for_each(finish);
     }
 
     /// # Safety
     /// No other thread runs with the same `worker` or the same part at the same time, and `is_sound` held.
-    unsafe fn part(&self, arena: Arena<'_>, worker: usize, number: usize) {
+    unsafe fn part(&self, arena: Arena<'_>, worker: usize, number: usize, clock: Option<&Clock>) {
         let base = self.local.0 + worker * self.local.1;
         for step in &self.steps {
             if let Place::Partial { start, len } = step.output {
@@ -204,7 +210,8 @@ impl Tiled {
                 Place::Local { start, row } => base + start..base + start + n * row,
                 Place::Partial { start, len } => start + number * len..start + (number + 1) * len,
             };
-            for step in &self.steps {
+            for (i, step) in self.steps.iter().enumerate() {
+                let start = clock.map(|_| Instant::now());
                 let mut inputs: [&[f32]; MAX_INPUTS] = [&[]; MAX_INPUTS];
                 // SAFETY: `is_sound`: what this step writes (its rows, its part, its own memory) overlaps
                 // neither its inputs nor what another part touches.
@@ -219,6 +226,9 @@ impl Tiled {
                         packed: arena.shared(step.packed.clone()),
                         first,
                     });
+                }
+                if let (Some(clock), Some(start)) = (clock, start) {
+                    clock.add(i, start);
                 }
             }
         }
