@@ -4,6 +4,8 @@
 mod architecture;
 mod cli;
 mod dropping;
+mod explain;
+mod formats;
 mod gradients;
 mod kernels;
 mod language;

@@ -3,11 +3,14 @@
 
 mod check;
 mod eval;
+mod explain;
+mod files;
 mod fix;
 mod folder;
 mod graph;
 mod load;
 mod out;
+mod page;
 mod predict;
 mod progress;
 mod run;
@@ -39,6 +42,8 @@ enum Command {
     Check(check::Options),
     /// Apply the first offered way out of each error
     Fix(fix::Options),
+    /// Tell what a finding's code or a word of the language means
+    Explain(explain::Options),
     /// Print the file with every default filled in
     Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
@@ -74,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),
