@@ -141,5 +141,8 @@ fn explain_answers_codes_and_lists_them() {
     assert!(PAGES.iter().all(|page| list.contains(&format!("{}  {}\n", page.code, page.title()))), "{list}");
     let (code, _, said) = dslc("explain E0399");
     assert_eq!(code, Some(2));
-    assert!(said.contains("there is no code `E0399`") && said.contains("`dslc explain E03"), "{said}");
+    assert!(
+        said.contains("there is no code and no word `E0399`") && said.contains("`dslc explain E03"),
+        "{said}"
+    );
 }

@@ -11,6 +11,7 @@ mod kernels;
 mod language;
 mod passes;
 mod pytorch;
+mod reference;
 mod registry;
 mod seeds;
 mod snapshots;

@@ -4,6 +4,7 @@ use crate::cli::out::{Look, out};
 use crate::cli::{Stop, page};
 use crate::diag::codes::{self, PAGES};
 use crate::diag::{Diagnostic, nearest};
+use crate::reference;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -19,7 +20,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         let body = page.text.trim_start_matches("# ");
         return out(&page::text(&format!("# {code}: {body}"), Look::stdout()));
     }
-    Err(unknown(what))
+    let entries = reference::find(what);
+    if entries.is_empty() {
+        return Err(unknown(what));
+    }
+    let mut text = String::new();
+    for entry in entries {
+        if entry.name != *what {
+            text.push_str(&format!("`{what}` is called `{}` here.\n\n", entry.name));
+        }
+        text.push_str(&format!("# {}\n\n{}\n", entry.name, entry.text));
+    }
+    out(&page::text(&text, Look::stdout()))
 }
 
 /// Every code with what it means, a line each.
@@ -30,11 +42,12 @@ fn list() -> String {
 }
 
 fn unknown(what: &str) -> Stop {
-    let code = what.to_uppercase();
-    let near = nearest(&code, PAGES.iter().map(|page| page.code));
+    let chapters = reference::chapters();
+    let words = chapters.iter().flat_map(|chapter| &chapter.entries).map(|entry| entry.name.as_str());
+    let near = nearest(what, PAGES.iter().map(|page| page.code).chain(words));
     let remedy =
         near.map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {near}`"));
-    Stop::Environment(format!("error: there is no code `{what}`\n  try: {remedy}"))
+    Stop::Environment(format!("error: there is no code and no word `{what}`\n  try: {remedy}"))
 }
 
 /// The last line under a report: how to learn more of its first finding.
