@@ -57,7 +57,8 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
             if kind.is_dir() && !passed_over && depth < MAX_DEPTH {
                 open.push((path, depth + 1));
             } else if is_network(&path) && path.is_file() {
-                found.push(path);
+                // `.` names the place, and no part of the path: hosts match paths as a repository has them.
+                found.push(path.strip_prefix(".").map_or(path.clone(), Path::to_owned));
             }
         }
         if found.len() > MAX_FILES {
