@@ -23,4 +23,5 @@ pub mod run;
 pub mod data;
 pub mod train;
 pub mod experiment;
+pub mod reference;
 pub mod cli;

@@ -65,6 +65,8 @@ pub struct Sources {
 
 /// The library of blocks that comes with the language.
 pub const LIBRARY: FileId = FileId(0);
+/// What stands for a path in a source that was given as `--set PATH=VALUE`.
+pub const SETTING: &str = "--set";
 
 impl Default for Sources {
     fn default() -> Sources {
@@ -84,6 +86,11 @@ impl Sources {
 
     pub fn get(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
+    }
+
+    /// Whether this is a file of the user's, and neither the library nor a setting of the command line.
+    pub fn on_disk(&self, id: FileId) -> bool {
+        id != LIBRARY && self.get(id).path != SETTING
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["run", "data"],
     &["train"],
     &["experiment"],
+    &["reference"],
     &["cli"],
 ];
 

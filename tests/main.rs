@@ -4,11 +4,14 @@
 mod architecture;
 mod cli;
 mod dropping;
+mod explain;
+mod formats;
 mod gradients;
 mod kernels;
 mod language;
 mod passes;
 mod pytorch;
+mod reference;
 mod registry;
 mod seeds;
 mod snapshots;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
 use crate::cli::out::{self, Look};
-use crate::cli::summary;
 use crate::cli::table::{plural, thousands};
+use crate::cli::{explain, files, summary};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
 use crate::experiment::imports::{Project, normal};
 use crate::experiment::{self, Checked, Experiment, missing_parts};
@@ -43,8 +43,7 @@ impl Loaded {
 
     /// Prints a fault that came up later, at a place of the file.
     pub fn print_at(&self, fault: &Fault, span: crate::source::Span) {
-        let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
-        d.notes.clone_from(&fault.notes);
+        let mut d = Diagnostic::of(fault, span);
         for remedy in &fault.remedies {
             d = d.advise(describe(remedy));
         }
@@ -119,8 +118,8 @@ pub fn report(loaded: &Loaded) -> Result<(), Stop> {
 /// Prints diagnostics to standard error, as wide and as colourful as the terminal.
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic]) {
     let text = human(sources, diagnostics, Look::stderr());
-    if !text.is_empty() {
-        out::err(&text);
+    if let Some(hint) = explain::hint(diagnostics) {
+        out::err(&format!("{text}{hint}"));
     }
 }
 
@@ -202,9 +201,9 @@ fn read(path: &Path) -> Result<String, Stop> {
 fn near_files(path: &Path) -> String {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = std::fs::read_dir(folder) else { return String::new() };
-    let is_net = |path: &PathBuf| path.extension().is_some_and(|e| e == "net" || e == "model");
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_net).collect();
-    files.sort();
-    let shown: Vec<String> = files.iter().take(8).map(|path| path.display().to_string()).collect();
+    let found = entries.flatten().map(|entry| entry.path());
+    let mut networks: Vec<PathBuf> = found.filter(|path| files::is_network(path)).collect();
+    networks.sort();
+    let shown: Vec<String> = networks.iter().take(8).map(|path| path.display().to_string()).collect();
     if shown.is_empty() { String::new() } else { format!("\n  there are: {}", shown.join(", ")) }
 }

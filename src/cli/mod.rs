@@ -3,12 +3,18 @@
 
 mod bench;
 mod check;
+mod docs;
 mod eval;
+mod explain;
+mod files;
 mod fix;
 mod folder;
 mod graph;
 mod load;
+mod networks;
+mod new;
 mod out;
+mod page;
 mod predict;
 mod progress;
 mod run;
@@ -34,12 +40,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a first file, from a known network or for a folder of images
+    New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Apply the first offered way out of each error
     Fix(fix::Options),
+    /// Write the reference of the language
+    #[command(hide = true)]
+    Docs(docs::Options),
+    /// Tell what a finding's code or a word of the language means
+    Explain(explain::Options),
     /// Print the file with every default filled in
     Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
@@ -74,9 +87,12 @@ impl From<crate::diag::Fault> for Stop {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Docs(options) => docs::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),

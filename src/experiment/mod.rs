@@ -23,7 +23,7 @@ use crate::train;
 use crate::train::section::TrainSection;
 
 /// The words that may stand at the top of a file.
-const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
+pub const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
 
 /// What a file describes. A part with errors may be missing; see the diagnostics.
 #[derive(Default)]

@@ -2,13 +2,13 @@
 //! override is a source of its own, so that its mistakes are shown where they were made.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::source::{Sources, Span};
+use crate::source::{SETTING, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
 use crate::syntax::parse;
 
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
 pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
-    let file = sources.add("--set", text);
+    let file = sources.add(SETTING, text);
     let whole = Span::new(file, 0..text.len());
     let wrong = |message: String| {
         vec![
@@ -28,7 +28,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     if value.trim().is_empty() || parts.iter().any(|part| part.is_empty()) {
         return wrong(format!("`--set {text}` lacks a name or a value"));
     }
-    let snippet = sources.add("--set", statement);
+    let snippet = sources.add(SETTING, statement);
     let (parsed, diagnostics) = parse(sources, snippet);
     if !diagnostics.is_empty() {
         return diagnostics;

@@ -358,13 +358,12 @@ impl<'a> Expansion<'a> {
                     inferred = Some(found);
                 }
                 Err(fault) => {
-                    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
+                    let mut d = Diagnostic::of(&fault, span);
                     for ((_, from), shape) in flows.iter().zip(shapes) {
                         if *from != span {
                             d = d.related(*from, format!("{shape} from here"));
                         }
                     }
-                    d.notes = fault.notes;
                     self.report(mend(d));
                 }
             }

@@ -10,9 +10,7 @@ pub fn locate(fault: &Fault, args: &Args, chain: &Chain, link: usize) -> Diagnos
     let statement = &chain.links[link].statement;
     let argument = fault.argument.and_then(|name| argument_span(statement, args, name));
     let span = argument.unwrap_or(statement.head());
-    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
-    d.severity = fault.severity;
-    d.notes.clone_from(&fault.notes);
+    let mut d = Diagnostic::of(fault, span);
     if argument.is_some() {
         d = d.related(statement.word.span, "");
         d.related.retain(|label| !label.text.is_empty());
