@@ -9,6 +9,7 @@
 pub mod source;
 pub mod shape;
 pub mod diag;
+pub mod diagram;
 pub mod syntax;
 pub mod spec;
 pub mod tensor;

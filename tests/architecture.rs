@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["source", "shape"],
     &["diag"],
+    &["diagram"],
     &["syntax", "tensor"],
     &["spec", "graph"],
     &["ops"],

@@ -242,7 +242,16 @@ impl<'a> Planner<'a> {
         let copies =
             self.graph.updates.iter().map(|u| (places[&u.value].clone(), places[&u.state].clone())).collect();
         let transient = shared + local_len * n_workers;
-        Ok(Plan { graph: self.graph.clone(), setup, actions, places, copies, transient })
+        Ok(Plan {
+            graph: self.graph.clone(),
+            setup,
+            actions,
+            places,
+            copies,
+            transient,
+            local: local_len,
+            n_workers,
+        })
     }
 
     /// A block for each value outside the layout and the threads' own memory, from the unit that makes it to the

@@ -9,6 +9,7 @@
 mod build;
 pub mod layout;
 pub mod memory;
+pub mod print;
 pub mod schedule;
 
 use std::collections::BTreeMap;
@@ -51,8 +52,12 @@ pub struct Plan {
     pub places: BTreeMap<Value, Range<usize>>,
     /// After the actions: from where to where updates are copied.
     pub copies: Vec<(Range<usize>, Range<usize>)>,
-    /// Numbers behind the layout's that this plan needs.
+    /// Numbers behind the layout's that this plan needs: of values that the steps share, and of the threads' own.
     pub transient: usize,
+    /// Numbers of one thread's own memory.
+    pub local: usize,
+    /// Threads that have their own memory.
+    pub n_workers: usize,
 }
 
 /// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too.

@@ -31,6 +31,11 @@ impl Packs {
         }
     }
 
+    /// From where to where.
+    pub fn places(&self) -> impl Iterator<Item = (&Range<usize>, &Range<usize>)> {
+        self.0.iter().map(|task| (&task.from, &task.to))
+    }
+
     pub fn run(&self, memory: &mut [f32]) {
         let arena = Arena::new(memory);
         self.0.par_iter().for_each(|task| {

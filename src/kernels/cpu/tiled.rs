@@ -154,6 +154,15 @@ impl Tiled {
             })
     }
 
+    pub fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    /// The steps with the place of what they write.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.steps.iter().map(|step| &step.output)
+    }
+
     /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
     pub fn run(&self, memory: &mut [f32], clock: Option<&Clock>) {
         let arena = Arena::new(memory);
