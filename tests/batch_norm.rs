@@ -1,5 +1,5 @@
-//! Batch norm in parts: sums merged from tiles of unequal size, moments beside a large mean, and what is fused and
-//! folded where.
+//! Batch norm in parts: sums merged from tiles of unequal size, moments beside a large mean, and what is fused
+//! and folded where.
 
 use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
@@ -206,8 +206,8 @@ fn a_bias_in_front_of_a_batch_norm_has_no_gradient_to_sum() {
     assert_eq!(sums("-> group_norm 2")[1], sums("-> group_norm 2")[0], "a group mixes channels");
 }
 
-/// What is left of a batch norm, sums and relus in front of the outputs: `build` takes the batch norm, its input and a
-/// value of another shape.
+/// What is left of a batch norm, sums and relus in front of the outputs: `build` takes the batch norm, its input
+/// and a value of another shape.
 fn left(build: impl Fn(&mut Builder, [Value; 3]) -> Vec<Value>) -> [usize; 3] {
     let mut builder = Builder::new();
     let x = builder.input("x", &Shape::from([3, 2, 4]));

@@ -1,5 +1,5 @@
-//! A `batch_norm` with running statistics behind a convolution or a product becomes part of their weights, and a bias:
-//! `scale (w x + b - mean) / deviation + shift = (f w) x + (f (b - mean) + shift)` with `f = scale / deviation`.
+//! A `batch_norm` with running statistics behind a convolution or a product becomes part of their weights, and a
+//! bias: `scale (w x + b - mean) / deviation + shift = (f w) x + (f (b - mean) + shift)`, `f = scale / deviation`.
 //! The new nodes depend on states alone, so they run once for many steps.
 
 use std::collections::{BTreeMap, BTreeSet};

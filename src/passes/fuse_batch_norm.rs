@@ -1,5 +1,5 @@
-//! `batch_norm` with the residual and the activation behind it becomes one node, so that memory is passed over once:
-//! `relu(batch_norm(x) + residual)`, and each part of it that stands alone.
+//! `batch_norm` with the residual and the activation behind it becomes one node, so that memory is passed over
+//! once: `relu(batch_norm(x) + residual)`, and each part of it that stands alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

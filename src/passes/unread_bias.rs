@@ -1,6 +1,6 @@
-//! A number added to all values of a channel in front of a `batch_norm` is subtracted again with the batch's mean, so its
-//! gradient, the sum of `batch_norm_grad_input` over a channel, is 0 (up to rounding): the sum is not taken. This
-//! is the bias of a convolution, where it has one.
+//! A number added to all values of a channel in front of a `batch_norm` is subtracted again with the batch's
+//! mean, so its gradient, the sum of `batch_norm_grad_input` over a channel, is 0 (up to rounding): the sum is
+//! not taken. This is the bias of a convolution, where it has one.
 
 use crate::diag::Fault;
 use crate::graph::op::Op;

@@ -1,5 +1,5 @@
-//! Parts of an image brought to mean 0 and variance 1, image by image, so that the second sweep finds the image in
-//! the cache. A part is a channel of an image to the sweeps.
+//! Parts of an image brought to mean 0 and variance 1, image by image, so that the second sweep finds the image
+//! in the cache. A part is a channel of an image to the sweeps.
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;

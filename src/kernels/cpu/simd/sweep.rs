@@ -21,8 +21,8 @@ macro_rules! sweep {
 }
 pub(crate) use sweep;
 
-/// Like [`sweep!`], for sums: `$slot` says which of four sums a vector belongs to, so that four vectors in a row
-/// do not wait for one another.
+/// Like [`sweep!`], for sums: `$slot` says which of four sums a vector belongs to, so that four vectors in a
+/// row do not wait for one another.
 macro_rules! sweep_sums {
     ($simd:ident, $len:expr, |$at:ident, $n:ident, $slot:ident| $step:block) => {{
         let len: usize = $len;
