@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod batch_norm;
 mod cli;
 mod dropping;
 mod explain;

@@ -12,16 +12,26 @@ use dslc::ops::{OPS, matmul};
 use dslc::passes::{PASSES, optimize};
 use dslc::shape::Shape;
 use dslc::tensor::random::Random;
+use dslc::train::program::inference_graph;
 
 use crate::support::{MODELS, TARGETS, bits, distance, experiment, run, training};
 
 const N_RANDOM: u64 = 60;
 
+/// The passes that keep every bit. The others change how sums and products are rounded, which shows most in what
+/// would be 0 without rounding: the gradient of a bias in front of a batch norm.
+const EXACT: &[&str] = &["cse", "dce"];
+
 /// Every graph that the passes are tried on, with a name for failures.
 fn graphs() -> Vec<(String, Graph)> {
-    let models = MODELS
-        .iter()
-        .map(|(layers, optimizer)| ((*layers).to_owned(), training(&experiment(layers, optimizer), 3)));
+    let models = MODELS.iter().flat_map(|(layers, optimizer)| {
+        let experiment = experiment(layers, optimizer);
+        let inference = inference_graph(experiment.model.as_ref().unwrap(), 3).unwrap();
+        [
+            (format!("training of {layers}"), training(&experiment, 3)),
+            (format!("inference of {layers}"), inference),
+        ]
+    });
     models.chain((0..N_RANDOM).map(|seed| (format!("random graph {seed}"), random_graph(seed)))).collect()
 }
 
@@ -166,7 +176,7 @@ fn interface(graph: &Graph) -> Vec<(String, Shape)> {
 }
 
 #[test]
-fn passes_keep_every_bit_of_what_a_graph_computes() {
+fn passes_keep_what_a_graph_computes() {
     for (name, graph) in graphs() {
         let passed = PASSES.iter().map(|pass| (pass.name(), pass.run(&graph).unwrap()));
         let variants: Vec<(&str, Graph)> =
@@ -177,7 +187,13 @@ fn passes_keep_every_bit_of_what_a_graph_computes() {
                 verify(variant).unwrap_or_else(|fault| panic!("{name} after {pass}: {fault}"));
                 assert_eq!(interface(&graph), interface(variant), "{name} after {pass}");
                 let actual = run(variant.clone(), target(), 2);
-                assert_eq!(bits(&expected), bits(&actual), "{name} after {pass} on {target_name}");
+                if EXACT.contains(pass) {
+                    assert_eq!(bits(&expected), bits(&actual), "{name} after {pass} on {target_name}");
+                }
+                for ((what, a), (_, b)) in expected.iter().zip(&actual) {
+                    let gap = distance(a, b);
+                    assert!(gap < 1e-3, "{what} of {name} after {pass} on {target_name}: {gap}");
+                }
             }
         }
     }

@@ -30,7 +30,7 @@ fn every_model_at_every_stage() {
         let lowered = stages::lowered(model, 1).unwrap();
         settings("lowered")
             .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&lowered, model, &sources)));
-        let finished = stages::finished(&experiment, model, 2).unwrap();
+        let finished = stages::fused(&experiment, model, 2).unwrap();
         settings("final")
             .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&finished, model, &sources)));
     });

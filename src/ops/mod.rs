@@ -13,12 +13,14 @@ pub mod expand;
 pub mod log_softmax;
 pub mod matmul;
 pub mod max_pool2d;
+pub mod moments;
 pub mod one_hot;
 pub mod reduce;
 pub mod resample;
 pub mod reshape;
 pub mod slice;
 pub mod softmax;
+pub mod standardize;
 pub mod transpose;
 pub mod window;
 
@@ -95,10 +97,13 @@ pub static OPS: &[&dyn Op] = &[
     &cross_entropy::CROSS_ENTROPY_GRAD,
     &cross_entropy::TOP1_CORRECT,
     &one_hot::ONE_HOT,
-    &batch_norm::VARIANCE,
+    &moments::MOMENTS,
+    &moments::RUNNING_MOMENT,
     &batch_norm::BATCH_NORM,
+    &batch_norm::BATCH_NORM_GRAD_SUMS,
     &batch_norm::BATCH_NORM_GRAD_INPUT,
-    &batch_norm::BATCH_NORM_GRAD_SCALE,
+    &standardize::STANDARDIZE,
+    &standardize::STANDARDIZE_GRAD,
     &dropout_mask::DROPOUT_MASK,
 ];
 

@@ -17,11 +17,13 @@ mod gemm;
 mod loss;
 mod matmul;
 pub mod packs;
+mod norm;
 mod pointwise;
 mod pool;
 mod reduce;
 mod resample;
 pub mod simd;
+mod standardize;
 mod strides;
 mod tile;
 pub mod tiled;
@@ -201,10 +203,13 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("cross_entropy_grad", loss::cross_entropy_grad),
     ("top1_correct", loss::top1_correct),
     ("one_hot", loss::one_hot),
-    ("variance", batch_norm::variance),
+    ("moments", batch_norm::moments),
+    ("running_moment", batch_norm::running_moment),
     ("batch_norm", batch_norm::batch_norm),
-    ("batch_norm_grad_scale", batch_norm::grad_scale),
+    ("batch_norm_grad_sums", batch_norm::grad_sums),
     ("batch_norm_grad_input", batch_norm::grad_input),
+    ("standardize", standardize::standardize),
+    ("standardize_grad", standardize::standardize_grad),
     ("dropout_mask", dropout::mask),
 ];
 

@@ -38,6 +38,10 @@ pub trait Simd: Copy + 'static {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    /// The first `n < LANES` values, zeros behind them; the pointer is valid for `n` values.
+    unsafe fn load_part(from: *const f32, n: usize) -> Self::V;
+    /// Stores the first `n < LANES` values; the pointer is valid for `n` values.
+    unsafe fn store_part(to: *mut f32, v: Self::V, n: usize);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
