@@ -12,15 +12,18 @@ mod boxes;
 pub mod conv;
 mod conv2d;
 mod dropout;
+mod functions;
 mod gemm;
 mod loss;
 mod matmul;
 mod pointwise;
 mod pool;
+pub mod program;
 mod reduce;
 mod resample;
 pub mod simd;
 mod strides;
+mod sweep;
 mod tile;
 
 use crate::diag::Fault;
@@ -180,6 +183,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("sqrt_grad", pointwise::sqrt_grad),
     ("square", pointwise::square),
     ("square_grad", pointwise::square_grad),
+    ("pointwise", program::pointwise),
     ("conv2d", conv2d::forward),
     ("conv2d_grad_input", conv2d::grad_input),
     ("conv2d_grad_weight", conv2d::grad_weight),
@@ -217,6 +221,7 @@ pub static PARALLEL: &[(&str, Prepare)] = &[
     ("conv2d_grad_input", conv2d::grad_input),
     ("conv2d_grad_weight", conv2d::grad_weight),
     ("matmul", matmul::matmul),
+    ("pointwise", program::parallel),
 ];
 
 /// The kernel of an op on one thread, if it has one.

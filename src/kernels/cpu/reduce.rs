@@ -15,7 +15,7 @@ pub fn mean(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepare
 }
 
 fn reduce(input: &Shape, output: &Shape, factor: f32) -> Result<Prepared, Fault> {
-    let strides = strides(input, output)?;
+    let strides = Strides::new(input, [output]);
     let (row, step) = (strides.row(), strides.row_step(0));
     Prepared::new(move |inputs, output| {
         output.fill(0.0);
@@ -33,7 +33,7 @@ fn reduce(input: &Shape, output: &Shape, factor: f32) -> Result<Prepared, Fault>
 }
 
 pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    let strides = strides(output, inputs[0])?;
+    let strides = Strides::new(output, [inputs[0]]);
     let (row, step) = (strides.row(), strides.row_step(0));
     Prepared::new(move |inputs, output| {
         strides.each_row(|i, [at]| {
@@ -44,11 +44,6 @@ pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepa
             }
         });
     })
-}
-
-fn strides(large: &Shape, small: &Shape) -> Result<Strides<1>, Fault> {
-    Strides::new(large, [small])
-        .ok_or_else(|| Fault::internal(format!("too many axes between {large} and {small}")))
 }
 
 /// The sum of a row in eight interleaved lanes, which the compiler can vectorise; the order is fixed.
