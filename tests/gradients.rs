@@ -29,6 +29,7 @@ const NOT_DIFFERENTIABLE: &[(&str, &str)] = &[
     ("one_hot", "labels are whole numbers"),
     ("dropout_mask", "the step is a whole number"),
     ("variance", "within `batch_norm`: see its case"),
+    ("pointwise", "made after differentiation"),
 ];
 
 const WIDE: Numbers = Between(-1.5, 1.5);
