@@ -282,7 +282,10 @@ fn each_rewriting_does_what_it_is_for() {
         let x = make(b, "multiply", none(), &[x, wide]);
         let two = b.scalar(2.0);
         make(b, "divide", none(), &[x, two])
-    }), @"");
+    }), @r"
+    %2 = pointwise x {program=[(a * 1.5 + 3) * 0.5]} : 2x3
+    output result = %2
+    ");
     // What only moves numbers is moved once, or not at all.
     insta::assert_snapshot!(optimized(&[2, 3], |b, x, y| {
         let x = make(b, "reshape", shape(&[3, 2]), &[x]);
@@ -290,31 +293,57 @@ fn each_rewriting_does_what_it_is_for() {
         let y = make(b, "transpose", axes(&[1, 0]), &[y]);
         let y = make(b, "transpose", axes(&[1, 0]), &[y]);
         make(b, "matmul", matmul::attrs(0, 1), &[x, y])
-    }), @"");
+    }), @r"
+    %2 = matmul x, y {transpose_a=0 transpose_b=1} : 2x2
+    output result = %2
+    ");
     insta::assert_snapshot!(optimized(&[4, 1, 5], |b, x, _| {
         let x = make(b, "transpose", axes(&[1, 0, 2]), &[x]);
         let x = make(b, "slice", shape(&[1, 3, 4]).ints("start", [0, 1, 1]), &[x]);
         make(b, "slice", shape(&[1, 2, 3]).ints("start", [0, 1, 0]), &[x])
-    }), @"");
+    }), @r"
+    %2 = reshape x : 1x4x5
+    %3 = slice %2 {start=[0,2,1]} : 1x2x3
+    output result = %3
+    ");
     // Sums: over the batch, over nothing, of a multiple.
     insta::assert_snapshot!(optimized(&[4, 1, 5], |b, x, _| {
         let half = b.scalar(0.5);
         let x = make(b, "multiply", none(), &[x, half]);
         make(b, "reduce_mean", axes(&[0, 1]), &[x])
-    }), @"");
-    insta::assert_snapshot!(optimized(&[4, 1], |b, x, _| make(b, "reduce_mean", axes(&[1]), &[x])), @"");
+    }), @r"
+    %2 = reduce_sum x {axes=[0]} : 1x1x5
+    %3 = constant {value=0.125} : scalar
+    %4 = multiply %2, %3 : 1x1x5
+    output result = %4
+    ");
+    insta::assert_snapshot!(optimized(&[4, 1], |b, x, y| {
+        let sum = make(b, "add", none(), &[x, y]);
+        make(b, "reduce_mean", axes(&[1]), &[sum])
+    }), @r"
+    %2 = add x, y : 4x1
+    output result = %2
+    ");
     // Work is done before repetition, and gradients read what was repeated.
     insta::assert_snapshot!(optimized(&[4, 1], |b, x, y| {
         let wide = make(b, "expand", shape(&[4, 3]), &[x]);
         let other = make(b, "expand", shape(&[4, 3]), &[y]);
         let wide = make(b, "multiply", none(), &[wide, other]);
         make(b, "tanh", none(), &[wide])
-    }), @"");
+    }), @r"
+    %2 = pointwise x, y {program=[tanh(a * b)]} : 4x1
+    %3 = expand %2 : 4x3
+    output result = %3
+    ");
     insta::assert_snapshot!(optimized(&[4, 3], |b, x, y| {
         let y = make(b, "reduce_sum", axes(&[1]), &[y]);
         let wide = make(b, "expand", shape(&[4, 3]), &[y]);
         make(b, "relu_grad", none(), &[x, wide])
-    }), @"");
+    }), @r"
+    %2 = reduce_sum y {axes=[1]} : 4x1
+    %3 = pointwise x, %2 {program=[relu_grad(a, b)]} : 4x3
+    output result = %3
+    ");
     // Minus times minus.
     insta::assert_snapshot!(optimized(&[4, 2], |b, x, y| {
         let minus = b.scalar(-1.0);
@@ -322,7 +351,12 @@ fn each_rewriting_does_what_it_is_for() {
         let sum = make(b, "add", none(), &[x, y]);
         let difference = make(b, "subtract", none(), &[x, y]);
         make(b, "matmul", matmul::attrs(0, 1), &[sum, difference])
-    }), @"");
+    }), @r"
+    %2 = subtract x, y : 4x2
+    %3 = add x, y : 4x2
+    %4 = matmul %2, %3 {transpose_a=0 transpose_b=1} : 4x4
+    output result = %4
+    ");
 }
 
 /// A group takes in what nothing else reads, whatever is read twice inside it included.
@@ -338,14 +372,23 @@ fn element_wise_ops_become_one_node() {
         let x = make(b, "leaky_relu", Attrs::new().float("alpha", 0.1), &[x]);
         let both = make(b, "add", Attrs::new(), &[x, y]);
         make(b, "subtract", Attrs::new(), &[y, both])
-    }), @"");
+    }), @r"
+    %2 = reduce_sum y {axes=[0]} : 1x3
+    %3 = pointwise x, %2, y {program=[t0 = sigmoid(a); c - (leaky_relu(t0 * (1 - t0) / b, alpha=0.1) + c)]} : 2x3
+    output result = %3
+    ");
     // Read by a product and an activation: a result of its own.
     insta::assert_snapshot!(optimized(&[3, 3], |b, x, y| {
         let sum = make(b, "add", Attrs::new(), &[x, y]);
         let product = make(b, "matmul", matmul::attrs(0, 0), &[sum, y]);
         let t = make(b, "tanh", Attrs::new(), &[sum]);
         make(b, "add", Attrs::new(), &[product, t])
-    }), @"");
+    }), @r"
+    %2 = add x, y : 3x3
+    %3 = matmul %2, y {transpose_a=0 transpose_b=0} : 3x3
+    %4 = pointwise %2, %3 {program=[b + tanh(a)]} : 3x3
+    output result = %4
+    ");
 }
 
 /// An update that is another state, and an output that is one, would change before they are read.
@@ -374,7 +417,9 @@ fn an_optimizer_step_is_a_node_for_each_state() {
         ("sgd lr=0.1", 1),
         ("sgd lr=0.1 momentum=0.9 weight_decay=1e-4", 2),
         ("sgd lr=0.1 momentum=0.9 nesterov=true", 2),
-        ("adam lr=1e-3 weight_decay=1e-4", 3),
+        ("adam lr=1e-3", 3),
+        // The decayed gradient goes into both moments.
+        ("adam lr=1e-3 weight_decay=1e-4", 4),
         ("adamw lr=1e-3", 3),
     ] {
         let graph = optimize(training(&experiment(layers, optimizer), 4)).unwrap();

@@ -142,8 +142,52 @@ impl Op for Pointwise {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reading, reading};
+    use super::{MAX_STEPS, POINTWISE, Reading, attrs, reading};
+    use crate::graph::attrs::Attrs;
+    use crate::graph::op::{self, Batching, Op};
+    use crate::graph::program::{Operand, Program, Step};
+    use crate::ops::activation::tanh::TANH;
+    use crate::ops::softmax::SOFTMAX;
     use crate::shape::Shape;
+
+    #[test]
+    fn images_are_split_where_each_input_has_its_row_or_is_shared() {
+        let output = Shape::from([8, 3, 5, 5]);
+        let batching = |inputs: &[(&[usize], bool)]| {
+            let shapes: Vec<Shape> = inputs.iter().map(|(dims, _)| Shape::new(*dims)).collect();
+            let operands = shapes.iter().zip(inputs);
+            let operands: Vec<op::Operand<'_>> =
+                operands.map(|(shape, &(_, batched))| op::Operand { shape, batched }).collect();
+            POINTWISE.batching(&Attrs::new(), &operands, &output)
+        };
+        let images = (&[8, 3, 5, 5][..], true);
+        for other in [(&[8, 3, 1, 1][..], true), (&[1, 3, 1, 1], false), (&[3, 5, 5], false), (&[], false)] {
+            assert_eq!(batching(&[images, other]), Batching::Rows, "{other:?}");
+        }
+        for other in [(&[8, 3, 5, 5][..], false), (&[1, 1, 1, 1], true), (&[5, 5], true)] {
+            assert_eq!(batching(&[images, other]), Batching::Whole, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn programs_that_cannot_run_are_refused() {
+        let step = |op: &'static dyn Op, operands: &[Operand]| Step {
+            op,
+            attrs: Attrs::new(),
+            operands: operands.to_vec(),
+        };
+        let shape = Shape::from([2, 3]);
+        let made = |steps: Vec<Step>| POINTWISE.shape(&attrs(Program { steps }), &[&shape]);
+        let tanh = step(&TANH, &[Operand::Input(0)]);
+        assert_eq!(made(vec![tanh.clone()]), Ok(shape.clone()));
+        assert!(made(Vec::new()).is_err());
+        assert!(made(vec![tanh.clone(); MAX_STEPS + 1]).is_err());
+        assert!(made(vec![step(&SOFTMAX, &[Operand::Input(0)])]).is_err(), "not element-wise");
+        assert!(made(vec![step(&TANH, &[Operand::Input(1)])]).is_err(), "no such input");
+        assert!(made(vec![step(&TANH, &[Operand::Step(0)])]).is_err(), "reads itself");
+        assert!(made(vec![step(&TANH, &[Operand::Input(0); 2])]).is_err(), "too many operands");
+        assert!(POINTWISE.shape(&Attrs::new(), &[&shape]).is_err(), "no program");
+    }
 
     #[test]
     fn an_input_is_read_whole_or_in_one_run_of_axes() {

@@ -68,9 +68,8 @@ fn groups(graph: &Graph) -> BTreeMap<Value, Vec<Value>> {
             (1, Some(&Some(result))) if !roots.contains(&value) => Some(result),
             _ => None,
         };
-        let joins = |result: &Value| {
-            graph.shape(*result) == graph.shape(value) && groups[result].len() < MAX_STEPS
-        };
+        let joins =
+            |result: &Value| graph.shape(*result) == graph.shape(value) && groups[result].len() < MAX_STEPS;
         let result = shared.filter(joins).unwrap_or(value);
         group.insert(value, result);
         groups.entry(result).or_default().insert(0, value);
@@ -112,11 +111,9 @@ fn write(graph: &Graph, members: &[Value], leaves: Leaves) -> Fused {
     let mut fused = Fused { program: Program::default(), inputs: Vec::new() };
     for &member in members {
         let node = graph.node(member);
-        let operands = node.inputs.iter().map(|&input| {
-            match members.iter().position(|&own| own == input) {
-                Some(step) => Operand::Step(step),
-                None => leaf_operand(graph, input, graph.shape(member), leaves, &mut fused.inputs),
-            }
+        let operands = node.inputs.iter().map(|&input| match members.iter().position(|&own| own == input) {
+            Some(step) => Operand::Step(step),
+            None => leaf_operand(graph, input, graph.shape(member), leaves, &mut fused.inputs),
         });
         let operands = operands.collect();
         fused.program.steps.push(Step { op: node.op, attrs: node.attrs.clone(), operands });

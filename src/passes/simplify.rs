@@ -343,7 +343,8 @@ fn mean_over_the_batch(builder: &mut Builder, node: &Candidate) -> Result<Option
 /// The sum of `x * c` is the sum of `x`, times `c`. Changes rounding: once for the sum instead of once for each
 /// summand.
 fn scaled_sum(builder: &mut Builder, node: &Candidate) -> Result<Option<Value>, Fault> {
-    let Some(product) = behind(builder, node.inputs[0], "multiply").filter(|_| reduced(node).is_some()) else {
+    let Some(product) = behind(builder, node.inputs[0], "multiply").filter(|_| reduced(node).is_some())
+    else {
         return Ok(None);
     };
     let (from, other) = (product.inputs[0], product.inputs[1]);

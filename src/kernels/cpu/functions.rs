@@ -8,6 +8,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
 use crate::kernels::cpu::simd::Simd;
+use crate::ops::activation::Function;
 use crate::ops::activation::elu::Elu;
 use crate::ops::activation::gelu::Gelu;
 use crate::ops::activation::hardsigmoid::Hardsigmoid;
@@ -25,7 +26,6 @@ use crate::ops::activation::softplus::Softplus;
 use crate::ops::activation::sqrt::Sqrt;
 use crate::ops::activation::square::Square;
 use crate::ops::activation::tanh::Tanh;
-use crate::ops::activation::Function;
 
 /// A function of one number on all lanes of a vector.
 ///
@@ -303,8 +303,12 @@ impl Lanes for Silu {
     #[inline(always)]
     unsafe fn slopes<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
         unsafe {
-            let (one, s) = (S::splat(1.0), logistic::<S>(x));
-            S::mul(s, S::fma(x, S::sub(one, s), one))
+            // Further below the slope is as good as 0, but its factors are not.
+            let (one, x) = (S::splat(1.0), S::max(S::splat(-80.0), x));
+            let e = exp::<S>(S::sub(S::zero(), x));
+            let s = S::div(one, S::add(one, e));
+            // `e s` is `1 - s` without cancellation.
+            S::mul(s, S::fma(x, S::mul(e, s), one))
         }
     }
 }

@@ -251,9 +251,7 @@ fn locate(input: &[f32], reading: Reading, position: usize) -> Side {
         Reading::Whole => Side { from: input[position..].as_ptr(), step: 1 },
         Reading::One => Side { from: input.as_ptr(), step: 0 },
         Reading::Run { count, repeat: 1 } => Side { from: input[position % count..].as_ptr(), step: 1 },
-        Reading::Run { count, repeat } => {
-            Side { from: input[position / repeat % count..].as_ptr(), step: 0 }
-        }
+        Reading::Run { count, repeat } => Side { from: input[position / repeat % count..].as_ptr(), step: 0 },
     }
 }
 

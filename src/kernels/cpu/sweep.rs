@@ -67,11 +67,13 @@ macro_rules! activations {
             let (spread_a, spread_b) = (spread(a), spread(b));
             let begin = |side: Side, spread: &[f32; 16]| if side.step == 0 { spread.as_ptr() } else { side.from };
             let (from_a, from_b) = (begin(a, &spread_a), begin(b, &spread_b));
+            // All bits where the place moves on, none where it stays.
+            let (moving_a, moving_b) = (a.step.wrapping_neg(), b.step.wrapping_neg());
             macro_rules! one {
                 (|$x:ident| $value:expr) => {
                     unsafe {
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(from_a.add(at * a.step), n);
+                            let $x = load::<S>(from_a.add(at & moving_a), n);
                             store::<S>(out.add(at), $value, n);
                         });
                     }
@@ -81,8 +83,8 @@ macro_rules! activations {
                 (|$x:ident, $y:ident| $value:expr) => {
                     unsafe {
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(from_a.add(at * a.step), n);
-                            let $y = load::<S>(from_b.add(at * b.step), n);
+                            let $x = load::<S>(from_a.add(at & moving_a), n);
+                            let $y = load::<S>(from_b.add(at & moving_b), n);
                             store::<S>(out.add(at), $value, n);
                         });
                     }
