@@ -30,6 +30,7 @@ const NOT_DIFFERENTIABLE: &[(&str, &str)] = &[
     ("dropout_mask", "the step is a whole number"),
     ("moments", "within `batch_norm`: see its case"),
     ("running_moment", "behind the loss"),
+    ("pointwise", "made after differentiation"),
 ];
 
 const WIDE: Numbers = Between(-1.5, 1.5);

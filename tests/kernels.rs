@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use dslc::diag::Fault;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
-use dslc::graph::op::Backward;
+use dslc::graph::op::{Backward, Op};
+use dslc::graph::program::{Operand, Program, Step};
 use dslc::graph::{Graph, Value};
-use dslc::kernels::cpu::{self, KERNELS};
+use dslc::kernels::cpu::{self, KERNELS, Prepared};
+use dslc::ops::pointwise::{self, POINTWISE};
 use dslc::ops::{OPS, matmul};
 use dslc::run::Target;
 use dslc::shape::Shape;
@@ -62,11 +64,16 @@ fn cases() -> Vec<Case> {
         (&[2, 3], &[]),
         (&[1, 1], &[5]),
         (&[2, 1, 3, 1, 2, 1], &[1, 2, 1, 3, 1, 2]),
+        (&[2, 1, 3, 1, 2, 1, 2, 1], &[1, 2, 1, 3, 1, 2, 1, 2]),
     ];
     for op in ["add", "subtract", "multiply", "divide"] {
         for (a, b) in pairs {
             add(op, Attrs::new(), &[(a, WIDE), (b, POSITIVE)]);
         }
+    }
+    for (program, inputs) in programs() {
+        let inputs: Vec<(&[usize], Numbers)> = inputs.iter().map(|dims| (*dims, POSITIVE)).collect();
+        add("pointwise", pointwise::attrs(program), &inputs);
     }
     // Channels, height and width; filters; kernel; stride; padding; dilation; groups.
     type Convolution = ([usize; 3], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
@@ -245,7 +252,97 @@ fn cases() -> Vec<Case> {
 }
 
 /// Ops with cases of their own that have no rule for a gradient.
-const NO_GRADIENT: &[&str] = &["moments", "running_moment", "batch_norm_grad_sums", "batch_norm_grad_input"];
+const NO_GRADIENT: &[&str] =
+    &["moments", "running_moment", "batch_norm_grad_sums", "batch_norm_grad_input", "pointwise"];
+/// A program of ops on operands: `Ok(i)` is input `i`, `Err(i)` the result of step `i`.
+fn program(steps: &[(&str, &[Result<usize, usize>])]) -> Program {
+    let operand = |operand: &Result<usize, usize>| match *operand {
+        Ok(input) => Operand::Input(input),
+        Err(step) => Operand::Step(step),
+    };
+    let step = |(name, operands): &(&str, &[Result<usize, usize>])| Step {
+        op: OPS.iter().copied().find(|op| op.name() == *name).unwrap(),
+        attrs: Attrs::new().float("alpha", 0.3),
+        operands: operands.iter().map(operand).collect(),
+    };
+    Program { steps: steps.iter().map(step).collect() }
+}
+
+/// Programs and the shapes of their inputs.
+fn programs() -> Vec<(Program, Vec<&'static [usize]>)> {
+    let swish = program(&[("sigmoid", &[Ok(0)]), ("multiply", &[Ok(0), Err(0)])]);
+    // Several results live at once, one is read twice and one never.
+    let tangle = program(&[
+        ("add", &[Ok(0), Ok(1)]),
+        ("multiply", &[Ok(0), Ok(2)]),
+        ("square", &[Ok(1)]),
+        ("subtract", &[Err(0), Err(1)]),
+        ("tanh_grad", &[Err(3), Ok(2)]),
+        ("divide", &[Err(0), Ok(1)]),
+        ("leaky_relu", &[Err(4)]),
+        ("add", &[Err(6), Err(5)]),
+    ]);
+    let mut step = program(&[("multiply", &[Ok(0), Ok(0)]), ("add", &[Ok(1), Err(0)])]);
+    step.steps[0].operands[1] = Operand::number(-0.7);
+    let wide: &[usize] = &[3, 5, 7, 11];
+    let mut programs = vec![(swish.clone(), vec![&[][..]]), (swish.clone(), vec![&[1, 1]])];
+    for dims in [&[17][..], wide, &[1030], &[70_000], &[3, 64, 8, 8]] {
+        programs.push((swish.clone(), vec![dims]));
+        programs.push((tangle.clone(), vec![dims, dims, dims]));
+        programs.push((tangle.clone(), vec![dims, &[], &[1]]));
+        programs.push((step.clone(), vec![dims, dims]));
+    }
+    // Runs that are filled, and runs that are read where they lie.
+    let runs: [[&[usize]; 3]; 7] = [
+        [wide, &[1, 5, 1, 1], &[3, 5, 1, 1]],
+        [&[3, 1, 1, 1], wide, &[7, 11]],
+        [&[2, 3, 20, 20], &[2, 3, 1, 1], &[1, 3, 1, 1]],
+        [&[2, 3, 8, 8], &[1, 3, 1, 1], &[2, 1, 1, 1]],
+        [&[5, 700], &[1, 700], &[5, 1]],
+        [&[1, 300], &[300, 1], &[]],
+        [&[9, 64], &[64], &[1, 64]],
+    ];
+    programs.extend(runs.map(|inputs| (tangle.clone(), inputs.to_vec())));
+    programs
+}
+
+#[test]
+fn a_program_may_be_written_over_an_input_and_split_between_threads() {
+    for (program, dims) in programs() {
+        let shapes: Vec<Shape> = dims.iter().map(|dims| Shape::new(*dims)).collect();
+        let shapes: Vec<&Shape> = shapes.iter().collect();
+        let attrs = pointwise::attrs(program);
+        let output = POINTWISE.shape(&attrs, &shapes).unwrap();
+        let operands: Vec<Vec<f32>> =
+            shapes.iter().enumerate().map(|(i, s)| POSITIVE.draw(&i.to_string(), s.elements())).collect();
+        let operands: Vec<&[f32]> = operands.iter().map(Vec::as_slice).collect();
+        let run = |kernel: Prepared, operands: &[&[f32]], begin: &[f32]| {
+            let mut out = begin.to_vec();
+            kernel.call(operands, &[], &mut out, &mut vec![f32::NAN; kernel.memory()]);
+            out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
+        };
+        let nothing = vec![f32::NAN; output.elements()];
+        let plain = run(cpu::program::pointwise(&attrs, &shapes, &output).unwrap(), &operands, &nothing);
+        let parallel = run(cpu::program::parallel(&attrs, &shapes, &output).unwrap(), &operands, &nothing);
+        assert_eq!(plain, parallel, "{attrs} of {output}");
+        for place in 0..operands.len() {
+            let kernels = [
+                cpu::program::in_place(&attrs, &shapes, &output, place),
+                cpu::program::parallel_in_place(&attrs, &shapes, &output, place),
+            ];
+            for kernel in kernels {
+                if operands[place].len() != output.elements() {
+                    assert!(kernel.is_err(), "{attrs} over input {place}");
+                    continue;
+                }
+                let mut others = operands.clone();
+                others[place] = &[];
+                let over = run(kernel.unwrap(), &others, operands[place]);
+                assert_eq!(plain, over, "{attrs} over input {place}");
+            }
+        }
+    }
+}
 
 /// The op and, where it has a rule for it, the gradient of each input; all leaves are inputs.
 fn graph(case: &Case) -> Result<(Graph, Vec<Value>, Value), Fault> {

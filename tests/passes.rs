@@ -6,11 +6,14 @@ use std::collections::BTreeSet;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::graph::op::Op;
+use dslc::graph::print;
 use dslc::graph::verify::verify;
 use dslc::graph::{Graph, Init, StateKind, Update, Value};
 use dslc::ops::{OPS, matmul};
 use dslc::passes::{PASSES, optimize};
+use dslc::run::Target;
 use dslc::shape::Shape;
+use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::program::inference_graph;
 
@@ -20,7 +23,7 @@ const N_RANDOM: u64 = 60;
 
 /// The passes that keep every bit. The others change how sums and products are rounded, which shows most in what
 /// would be 0 without rounding: the gradient of a bias in front of a batch norm.
-const EXACT: &[&str] = &["cse", "dce"];
+const EXACT: &[&str] = &["cse", "dce", "fuse_pointwise"];
 
 /// Every graph that the passes are tried on, with a name for failures.
 fn graphs() -> Vec<(String, Graph)> {
@@ -247,6 +250,190 @@ fn what_only_looks_alike_is_not_merged() {
     }
     let graph = builder.finish();
     assert_eq!(optimize(graph.clone()).unwrap().len(), graph.len());
+}
+
+/// The nodes behind the inputs of a small graph after all passes, a line each; `x` and `y` are its inputs.
+fn optimized(shape: &[usize], build: impl Fn(&mut Builder, Value, Value) -> Value) -> String {
+    let mut builder = Builder::new();
+    let shape = Shape::new(shape);
+    let (x, y) = (builder.input("x", &shape), builder.input("y", &shape));
+    let result = build(&mut builder, x, y);
+    builder.output("result", result);
+    let text = print::text(&optimize(builder.finish()).unwrap(), &|_| None);
+    let lines = text.lines().filter(|line| !line.contains("= input"));
+    lines.map(|line| line.replace("%0", "x").replace("%1", "y") + "\n").collect()
+}
+
+/// Applies an op in a test's graph.
+fn make(builder: &mut Builder, name: &str, attrs: Attrs, inputs: &[Value]) -> Value {
+    builder.apply(op(name), attrs, inputs).unwrap()
+}
+
+#[test]
+fn each_rewriting_does_what_it_is_for() {
+    let none = Attrs::new;
+    let axes = |axes: &[usize]| Attrs::new().ints("axes", axes);
+    let shape = |shape: &[usize]| Attrs::new().ints("shape", shape);
+
+    // Constants, also those of many elements, are computed at once and merged.
+    insta::assert_snapshot!(optimized(&[2, 3], |b, x, _| {
+        let one = b.scalar(1.0);
+        let wide = make(b, "expand", shape(&[2, 3]), &[one]);
+        let six = make(b, "reduce_sum", axes(&[0, 1]), &[wide]);
+        let half = b.scalar(0.5);
+        let three = make(b, "multiply", none(), &[six, half]);
+        let x = make(b, "multiply", none(), &[x, three]);
+        let x = make(b, "multiply", none(), &[half, x]);
+        let x = make(b, "add", none(), &[x, three]);
+        let x = make(b, "multiply", none(), &[x, wide]);
+        let two = b.scalar(2.0);
+        make(b, "divide", none(), &[x, two])
+    }), @r"
+    %2 = pointwise x {program=[(a * 1.5 + 3) * 0.5]} : 2x3
+    output result = %2
+    ");
+    // What only moves numbers is moved once, or not at all.
+    insta::assert_snapshot!(optimized(&[2, 3], |b, x, y| {
+        let x = make(b, "reshape", shape(&[3, 2]), &[x]);
+        let x = make(b, "reshape", shape(&[2, 3]), &[x]);
+        let y = make(b, "transpose", axes(&[1, 0]), &[y]);
+        let y = make(b, "transpose", axes(&[1, 0]), &[y]);
+        make(b, "matmul", matmul::attrs(0, 1), &[x, y])
+    }), @r"
+    %2 = matmul x, y {transpose_a=0 transpose_b=1} : 2x2
+    output result = %2
+    ");
+    insta::assert_snapshot!(optimized(&[4, 1, 5], |b, x, _| {
+        let x = make(b, "transpose", axes(&[1, 0, 2]), &[x]);
+        let x = make(b, "slice", shape(&[1, 3, 4]).ints("start", [0, 1, 1]), &[x]);
+        make(b, "slice", shape(&[1, 2, 3]).ints("start", [0, 1, 0]), &[x])
+    }), @r"
+    %2 = reshape x : 1x4x5
+    %3 = slice %2 {start=[0,2,1]} : 1x2x3
+    output result = %3
+    ");
+    // Sums: over the batch, over nothing, of a multiple.
+    insta::assert_snapshot!(optimized(&[4, 1, 5], |b, x, _| {
+        let half = b.scalar(0.5);
+        let x = make(b, "multiply", none(), &[x, half]);
+        make(b, "reduce_mean", axes(&[0, 1]), &[x])
+    }), @r"
+    %2 = reduce_sum x {axes=[0]} : 1x1x5
+    %3 = constant {value=0.125} : scalar
+    %4 = multiply %2, %3 : 1x1x5
+    output result = %4
+    ");
+    insta::assert_snapshot!(optimized(&[4, 1], |b, x, y| {
+        let sum = make(b, "add", none(), &[x, y]);
+        make(b, "reduce_mean", axes(&[1]), &[sum])
+    }), @r"
+    %2 = add x, y : 4x1
+    output result = %2
+    ");
+    // Work is done before repetition, and gradients read what was repeated.
+    insta::assert_snapshot!(optimized(&[4, 1], |b, x, y| {
+        let wide = make(b, "expand", shape(&[4, 3]), &[x]);
+        let other = make(b, "expand", shape(&[4, 3]), &[y]);
+        let wide = make(b, "multiply", none(), &[wide, other]);
+        make(b, "tanh", none(), &[wide])
+    }), @r"
+    %2 = pointwise x, y {program=[tanh(a * b)]} : 4x1
+    %3 = expand %2 : 4x3
+    output result = %3
+    ");
+    insta::assert_snapshot!(optimized(&[4, 3], |b, x, y| {
+        let y = make(b, "reduce_sum", axes(&[1]), &[y]);
+        let wide = make(b, "expand", shape(&[4, 3]), &[y]);
+        make(b, "relu_grad", none(), &[x, wide])
+    }), @r"
+    %2 = reduce_sum y {axes=[1]} : 4x1
+    %3 = pointwise x, %2 {program=[relu_grad(a, b)]} : 4x3
+    output result = %3
+    ");
+    // Minus times minus.
+    insta::assert_snapshot!(optimized(&[4, 2], |b, x, y| {
+        let minus = b.scalar(-1.0);
+        let y = make(b, "multiply", none(), &[y, minus]);
+        let sum = make(b, "add", none(), &[x, y]);
+        let difference = make(b, "subtract", none(), &[x, y]);
+        make(b, "matmul", matmul::attrs(0, 1), &[sum, difference])
+    }), @r"
+    %2 = subtract x, y : 4x2
+    %3 = add x, y : 4x2
+    %4 = matmul %2, %3 {transpose_a=0 transpose_b=1} : 4x4
+    output result = %4
+    ");
+}
+
+/// A group takes in what nothing else reads, whatever is read twice inside it included.
+#[test]
+fn element_wise_ops_become_one_node() {
+    insta::assert_snapshot!(optimized(&[2, 3], |b, x, y| {
+        let s = make(b, "sigmoid", Attrs::new(), &[x]);
+        let one = b.scalar(1.0);
+        let rest = make(b, "subtract", Attrs::new(), &[one, s]);
+        let x = make(b, "multiply", Attrs::new(), &[s, rest]);
+        let row = make(b, "reduce_sum", Attrs::new().ints("axes", [0]), &[y]);
+        let x = make(b, "divide", Attrs::new(), &[x, row]);
+        let x = make(b, "leaky_relu", Attrs::new().float("alpha", 0.1), &[x]);
+        let both = make(b, "add", Attrs::new(), &[x, y]);
+        make(b, "subtract", Attrs::new(), &[y, both])
+    }), @r"
+    %2 = reduce_sum y {axes=[0]} : 1x3
+    %3 = pointwise x, %2, y {program=[t0 = sigmoid(a); c - (leaky_relu(t0 * (1 - t0) / b, alpha=0.1) + c)]} : 2x3
+    output result = %3
+    ");
+    // Read by a product and an activation: a result of its own.
+    insta::assert_snapshot!(optimized(&[3, 3], |b, x, y| {
+        let sum = make(b, "add", Attrs::new(), &[x, y]);
+        let product = make(b, "matmul", matmul::attrs(0, 0), &[sum, y]);
+        let t = make(b, "tanh", Attrs::new(), &[sum]);
+        make(b, "add", Attrs::new(), &[product, t])
+    }), @r"
+    %2 = add x, y : 3x3
+    %3 = matmul %2, y {transpose_a=0 transpose_b=0} : 3x3
+    %4 = pointwise %2, %3 {program=[b + tanh(a)]} : 3x3
+    output result = %4
+    ");
+}
+
+/// An update that is another state, and an output that is one, would change before they are read.
+#[test]
+fn results_are_not_simplified_to_states() {
+    let mut builder = Builder::new();
+    let [a, b] = ["a", "b"].map(|name| {
+        builder.state(name, StateKind::Buffer, &Shape::from([4]), Init::Uniform { bound: 1.0 }).unwrap()
+    });
+    let one = builder.scalar(1.0);
+    let [next_a, next_b] = [b, a].map(|state| make(&mut builder, "multiply", Attrs::new(), &[state, one]));
+    builder.update(a, next_a).unwrap();
+    builder.update(b, next_b).unwrap();
+    let before = make(&mut builder, "reshape", Attrs::new().ints("shape", [2, 2]), &[next_b]);
+    let before = make(&mut builder, "reshape", Attrs::new().ints("shape", [4]), &[before]);
+    builder.output("before", before);
+    let graph = builder.finish();
+    let expected = run(graph.clone(), Target::Reference(Device::Cpu), 3);
+    assert_eq!(bits(&expected), bits(&run(optimize(graph).unwrap(), Target::Cpu, 3)));
+}
+
+#[test]
+fn an_optimizer_step_is_a_node_for_each_state() {
+    let layers = "flatten -> linear 10 bias=false";
+    for (optimizer, n_nodes) in [
+        ("sgd lr=0.1", 1),
+        ("sgd lr=0.1 momentum=0.9 weight_decay=1e-4", 2),
+        ("sgd lr=0.1 momentum=0.9 nesterov=true", 2),
+        ("adam lr=1e-3", 3),
+        // The decayed gradient goes into both moments.
+        ("adam lr=1e-3 weight_decay=1e-4", 4),
+        ("adamw lr=1e-3", 3),
+    ] {
+        let graph = optimize(training(&experiment(layers, optimizer), 4)).unwrap();
+        let of_state = |value: &Value| graph.shape(*value).dims() == [10, 432];
+        let made = inner(&graph).filter(of_state).map(|value| graph.node(value).op.name());
+        let made: Vec<&str> = made.filter(|name| *name != "matmul").collect();
+        assert_eq!(made, vec!["pointwise"; n_nodes], "{optimizer}");
+    }
 }
 
 #[test]

@@ -60,6 +60,11 @@ pub const MODELS: &[(&str, &str)] = &[
          group_norm 2; global_avg_pool -> batch_norm -> linear 10",
         "sgd lr=0.05 momentum=0.9",
     ),
+    (
+        "conv2d 4 3x3 padding=same bias=false -> batch_norm -> relu; basic_block 4; squeeze_excite 2; \
+         scale 0.5 -> group_norm 2 -> silu -> max_pool2d 2; flatten -> linear 10",
+        "sgd lr=0.1 momentum=0.9 weight_decay=1e-2 nesterov=true",
+    ),
     ("flatten -> linear 8 -> sigmoid -> linear 8 -> leaky_relu 0.1 -> linear 10", "adam lr=1e-2"),
 ];
 

@@ -20,6 +20,7 @@ mod progress;
 mod run;
 mod scores;
 mod show;
+mod snapshot;
 mod summary;
 mod table;
 
@@ -59,6 +60,8 @@ enum Command {
     Summary(summary::Options),
     /// Print what a file becomes: its tree, model or compute graph
     Graph(graph::Options),
+    /// Keep what a network is as a text beside its file, and show what has changed
+    Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
     /// Measure a run's weights on test images
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),
+        Command::Snapshot(options) => snapshot::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),

@@ -46,6 +46,11 @@ pub fn text(graph: &Graph, model: &Model, sources: &Sources) -> String {
     print::text(graph, &|node: &Node| origin(node, model, sources))
 }
 
+/// The same without lines, which move when a comment is added.
+pub fn text_by_layer(graph: &Graph, model: &Model) -> String {
+    print::text(graph, &|node: &Node| Some(model.layers.get(node.origin? as usize)?.name.clone()))
+}
+
 fn origin(node: &Node, model: &Model, sources: &Sources) -> Option<String> {
     let instance = model.layers.get(node.origin? as usize)?;
     // The library's lines are not the user's.

@@ -1,7 +1,9 @@
 //! What an op is: a unit of computation with its shape rule, its gradient as further nodes, its cost and a
 //! reference evaluation. Ops are stateless statics; what varies between two nodes is in their attributes.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::AddAssign;
 
 use crate::diag::Fault;
@@ -141,5 +143,25 @@ impl fmt::Debug for dyn Op {
 impl PartialEq for dyn Op {
     fn eq(&self, other: &dyn Op) -> bool {
         self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Op {}
+
+impl Hash for dyn Op {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl PartialOrd for dyn Op {
+    fn partial_cmp(&self, other: &dyn Op) -> Option<Ordering> {
+        Some(self.name().cmp(other.name()))
+    }
+}
+
+impl Ord for dyn Op {
+    fn cmp(&self, other: &dyn Op) -> Ordering {
+        self.name().cmp(other.name())
     }
 }

@@ -15,6 +15,7 @@ pub mod matmul;
 pub mod max_pool2d;
 pub mod moments;
 pub mod one_hot;
+pub mod pointwise;
 pub mod reduce;
 pub mod resample;
 pub mod reshape;
@@ -72,6 +73,7 @@ pub static OPS: &[&dyn Op] = &[
     &activation::sqrt::SQRT_GRAD,
     &activation::square::SQUARE,
     &activation::square::SQUARE_GRAD,
+    &pointwise::POINTWISE,
     &conv2d::CONV2D,
     &conv2d::CONV2D_GRAD_INPUT,
     &conv2d::CONV2D_GRAD_WEIGHT,

@@ -2,10 +2,13 @@
 
 pub mod cse;
 pub mod dce;
+pub mod fold;
 pub mod fold_batch_norm;
 pub mod fuse_batch_norm;
 pub mod fuse_batch_norm_grad;
+pub mod fuse_pointwise;
 pub mod gradient;
+pub mod simplify;
 pub mod unread_bias;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,14 +25,19 @@ pub trait Pass: Sync {
     fn run(&self, graph: &Graph) -> Result<Graph, Fault>;
 }
 
-/// The passes, in the order they run. Batch norms that fold away are not there to be fused.
+/// The passes, in the order they run. Batch norms that fold away are not there to be fused; dead code goes before
+/// fusions, which ask who reads a value, and behind them, for the constants that they took in.
 pub static PASSES: &[&dyn Pass] = &[
     &fold_batch_norm::FoldBatchNorm,
     &unread_bias::UnreadBias,
+    &fold::Fold,
+    &simplify::Simplify,
     &cse::CommonSubexpressions,
     &dce::DeadCode,
     &fuse_batch_norm::FuseBatchNorm,
     &fuse_batch_norm_grad::FuseBatchNormGrad,
+    &fuse_pointwise::FusePointwise,
+    &dce::DeadCode,
 ];
 
 /// Runs every pass.

@@ -25,6 +25,15 @@ enum Unit {
     Tiled(Vec<Value>),
 }
 
+impl Unit {
+    fn steps(&self) -> &[Value] {
+        match self {
+            Unit::Whole(value) => std::slice::from_ref(value),
+            Unit::Tiled(steps) => steps,
+        }
+    }
+}
+
 /// A piece of memory that is wanted: for what, and where it ended up.
 #[derive(Default)]
 struct Wants {
@@ -54,16 +63,20 @@ pub(super) struct Planner<'a> {
     units: Vec<Unit>,
     /// Values in the threads' own memory.
     local: BTreeSet<Value>,
+    /// New values of states that are written over the old ones, with the input that holds the old one.
+    over: BTreeMap<Value, usize>,
 }
 
 impl<'a> Planner<'a> {
     pub(super) fn new(graph: &'a Graph, layout: &'a Layout, n_threads: usize) -> Result<Planner<'a>, Fault> {
         let schedule = Schedule::new(graph);
         let owner = owners(graph);
+        let (local, over) = (BTreeSet::new(), BTreeMap::new());
         let mut planner =
-            Planner { graph, layout, n_threads, schedule, owner, units: Vec::new(), local: BTreeSet::new() };
+            Planner { graph, layout, n_threads, schedule, owner, units: Vec::new(), local, over };
         planner.units = planner.order();
         planner.local = planner.locals();
+        planner.over = planner.overwritten();
         Ok(planner)
     }
 
@@ -122,6 +135,39 @@ impl<'a> Planner<'a> {
         local
     }
 
+    /// The updates that can be written over their states: made element by element, when nobody reads the old state
+    /// any more.
+    fn overwritten(&self) -> BTreeMap<Value, usize> {
+        let mut last_read: BTreeMap<Value, usize> = BTreeMap::new();
+        let mut made: BTreeMap<Value, usize> = BTreeMap::new();
+        for (time, unit) in self.units.iter().enumerate() {
+            for &step in unit.steps() {
+                made.insert(step, time);
+                for &input in &self.graph.node(step).inputs {
+                    last_read.insert(self.owner(input), time);
+                }
+            }
+        }
+        let roots = self.graph.outputs.iter().map(|output| self.owner(output.value));
+        let outputs: BTreeSet<Value> = roots.collect();
+        let mut over = BTreeMap::new();
+        for update in &self.graph.updates {
+            let (state, value) = (update.state, update.value);
+            let node = self.graph.node(value);
+            let mut places = (0..node.inputs.len()).filter(|&i| self.owner(node.inputs[i]) == state);
+            let (Some(place), None) = (places.next(), places.next()) else { continue };
+            let fits = cpu::find_in_place(node.op.name()).is_some()
+                && self.slot(value).role == Role::Whole
+                && self.graph.shape(node.inputs[place]) == self.graph.shape(value)
+                && made.get(&value).is_some_and(|time| last_read.get(&state) == Some(time))
+                && !outputs.contains(&state);
+            if fits {
+                over.insert(value, place);
+            }
+        }
+        over
+    }
+
     /// Numbers of a row of a value with a batch.
     fn row(&self, value: Value) -> usize {
         self.graph.shape(value).elements() / self.schedule.batch.max(1)
@@ -174,6 +220,9 @@ impl<'a> Planner<'a> {
         let node = self.graph.node(value);
         let Some((n, largest)) = n else {
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| self.graph.shape(input)).collect();
+            if let (Some(&place), Some(prepare)) = (self.over.get(&value), cpu::find_in_place(node.op.name())) {
+                return prepare(&node.attrs, &shapes, &node.shape, place).map(Some);
+            }
             let prepare = cpu::find_parallel(node.op.name());
             return prepare.map(|prepare| prepare(&node.attrs, &shapes, &node.shape)).transpose();
         };
@@ -239,8 +288,8 @@ impl<'a> Planner<'a> {
             }
             if frozen { setup.push(action) } else { actions.push(action) }
         }
-        let copies =
-            self.graph.updates.iter().map(|u| (places[&u.value].clone(), places[&u.state].clone())).collect();
+        let copies = self.graph.updates.iter().map(|u| (places[&u.value].clone(), places[&u.state].clone()));
+        let copies = copies.filter(|(from, to)| from != to).collect();
         let transient = shared + local_len * n_workers;
         Ok(Plan {
             graph: self.graph.clone(),
@@ -262,16 +311,13 @@ impl<'a> Planner<'a> {
             self.owner(value) == value
                 && !self.layout.holds(self.graph, value)
                 && !self.local.contains(&value)
+                && !self.over.contains_key(&value)
         };
         for &input in &self.graph.inputs {
             blocks.insert(input, wants.add(self.graph.shape(input).elements(), 0, 0));
         }
         for (time, unit) in self.units.iter().enumerate() {
-            let steps = match unit {
-                Unit::Whole(value) => std::slice::from_ref(value),
-                Unit::Tiled(steps) => steps,
-            };
-            for &step in steps {
+            for &step in unit.steps() {
                 for &input in &self.graph.node(step).inputs {
                     if let Some(&block) = blocks.get(&self.owner(input)) {
                         let block = &mut wants.blocks[block];
@@ -303,6 +349,10 @@ impl<'a> Planner<'a> {
             if self.local.contains(&owner) {
                 continue;
             }
+            let owner = match self.over.get(&owner) {
+                Some(&place) => self.owner(self.graph.node(owner).inputs[place]),
+                None => owner,
+            };
             let found = self.layout.find(self.graph, owner).or_else(|| blocks.get(&owner).map(|&b| range(b)));
             let found = found.ok_or_else(|| Fault::internal("a value without memory"))?;
             places.insert(value, found);
@@ -337,7 +387,11 @@ impl<'a> Planner<'a> {
         range: &impl Fn(usize) -> Range<usize>,
     ) -> (Vec<(Task, bool)>, Step) {
         let node = self.graph.node(value);
-        let inputs: Vec<Range<usize>> = node.inputs.iter().map(|input| places[input].clone()).collect();
+        let mut inputs: Vec<Range<usize>> = node.inputs.iter().map(|input| places[input].clone()).collect();
+        if let Some(&place) = self.over.get(&value) {
+            // The kernel finds it in its output.
+            inputs[place] = 0..0;
+        }
         let mut step =
             Step { value, inputs, output: places[&value].clone(), memory: 0..0, packed: 0..0, kernel: None };
         let mut packs = Vec::new();

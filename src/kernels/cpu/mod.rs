@@ -13,6 +13,7 @@ pub mod clock;
 pub mod conv;
 mod conv2d;
 mod dropout;
+mod functions;
 mod gemm;
 mod loss;
 mod matmul;
@@ -20,11 +21,13 @@ pub mod packs;
 mod norm;
 mod pointwise;
 mod pool;
+pub mod program;
 mod reduce;
 mod resample;
 pub mod simd;
 mod standardize;
 mod strides;
+mod sweep;
 mod tile;
 pub mod tiled;
 
@@ -179,6 +182,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("sqrt_grad", pointwise::sqrt_grad),
     ("square", pointwise::square),
     ("square_grad", pointwise::square_grad),
+    ("pointwise", program::pointwise),
     ("conv2d", conv2d::forward),
     ("conv2d_grad_input", conv2d::grad_input),
     ("conv2d_grad_weight", conv2d::grad_weight),
@@ -219,6 +223,7 @@ pub static PARALLEL: &[(&str, Prepare)] = &[
     ("conv2d_grad_input", conv2d::grad_input_parallel),
     ("conv2d_grad_weight", conv2d::grad_weight_parallel),
     ("matmul", matmul::matmul_parallel),
+    ("pointwise", program::parallel),
 ];
 
 /// The kernel of an op on one thread, if it has one.
@@ -229,6 +234,14 @@ pub fn find(op: &str) -> Option<Prepare> {
 /// The kernel of an op for whole values.
 pub fn find_parallel(op: &str) -> Option<Prepare> {
     lookup(PARALLEL, op).or_else(|| find(op))
+}
+
+/// Attributes, input shapes, output shape, and the input over which the output is written.
+pub type PrepareInPlace = fn(&Attrs, &[&Shape], &Shape, usize) -> Result<Prepared, Fault>;
+
+/// The kernel of an op that writes its output over an input of the same shape, which is then given as empty.
+pub fn find_in_place(op: &str) -> Option<PrepareInPlace> {
+    (op == "pointwise").then_some(program::parallel_in_place as PrepareInPlace)
 }
 
 fn lookup(table: &[(&str, Prepare)], op: &str) -> Option<Prepare> {

@@ -15,7 +15,7 @@ pub fn mean(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepare
 }
 
 fn reduce(input: &Shape, output: &Shape, factor: f32, over_images: bool) -> Result<Prepared, Fault> {
-    let strides = strides(input, output)?;
+    let strides = Strides::new(input, [output]);
     let (row, step) = (strides.row(), strides.row_step(0));
     let add = move |inputs: &[&[f32]], output: &mut [f32]| {
         strides.each_row(|i, [at]| {
@@ -39,7 +39,7 @@ fn reduce(input: &Shape, output: &Shape, factor: f32, over_images: bool) -> Resu
 }
 
 pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    let strides = strides(output, inputs[0])?;
+    let strides = Strides::new(output, [inputs[0]]);
     let (row, step) = (strides.row(), strides.row_step(0));
     Prepared::new(move |inputs, output| {
         strides.each_row(|i, [at]| {
@@ -50,11 +50,6 @@ pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepa
             }
         });
     })
-}
-
-fn strides(large: &Shape, small: &Shape) -> Result<Strides<1>, Fault> {
-    Strides::new(large, [small])
-        .ok_or_else(|| Fault::internal(format!("too many axes between {large} and {small}")))
 }
 
 /// The sum of a row in eight interleaved lanes, which the compiler can vectorise; the order is fixed.
