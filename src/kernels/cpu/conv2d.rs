@@ -9,6 +9,7 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
 use crate::kernels::cpu::{N_TILES, Prepared, part};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
+use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
 
 /// One image's share of a convolution, in the kernels' terms.
@@ -46,23 +47,16 @@ pub fn forward(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prep
     let (packed_len, input, output) =
         (conv.packed_forward_len(), conv.shape().input_len(), conv.shape().output_len());
     let scratch_len = conv.forward_scratch_len(largest_tile(g.batch)).max(1);
+    let activation = if has_relu(attrs) { Activation::Relu } else { Activation::Identity };
     Prepared::with_scratch(packed_len + N_TILES * scratch_len, move |inputs, y, scratch| {
         let (packed, scratch) = scratch.split_at_mut(packed_len);
         conv.pack_forward(inputs[1], packed);
-        let (x, packed) = (inputs[0], &*packed);
+        let (x, packed, bias) = (inputs[0], &*packed, inputs.get(2).copied());
         let parts = tiles(y, g.batch, output).into_par_iter().zip(scratch.par_chunks_mut(scratch_len));
         parts.enumerate().for_each(|(tile, (y, scratch))| {
             let (first, n) = part(g.batch, tile);
             if n > 0 {
-                conv.forward(
-                    n,
-                    &x[first * input..][..n * input],
-                    packed,
-                    None,
-                    Activation::Identity,
-                    y,
-                    scratch,
-                );
+                conv.forward(n, &x[first * input..][..n * input], packed, bias, activation, y, scratch);
             }
         });
     })
