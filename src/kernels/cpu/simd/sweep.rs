@@ -1,6 +1,25 @@
-//! Loads and stores of part of a vector, for the ends of slices.
+//! Loops over slices of any length: whole vectors, then one part of a vector.
 
 use super::Simd;
+
+/// Runs `$step` for every vector of `$len` values, with `$at` the first value and `$n` how many there are:
+/// the constant `LANES` in the main loop, so that [`load`] and [`store`] are plain loads and stores there.
+macro_rules! sweep {
+    ($simd:ident, $len:expr, |$at:ident, $n:ident| $step:block) => {{
+        let len: usize = $len;
+        let mut $at = 0;
+        while $at + $simd::LANES <= len {
+            let $n = $simd::LANES;
+            $step
+            $at += $simd::LANES;
+        }
+        if $at < len {
+            let $n = len - $at;
+            $step
+        }
+    }};
+}
+pub(crate) use sweep;
 
 /// Loads `n` values, zeros behind them.
 ///
