@@ -2,6 +2,8 @@
 
 pub mod cse;
 pub mod dce;
+pub mod fuse_bias;
+pub mod fuse_pool;
 pub mod gradient;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,9 @@ pub trait Pass: Sync {
     fn run(&self, graph: &Graph) -> Result<Graph, Fault>;
 }
 
-/// The passes, in the order they run.
-pub static PASSES: &[&dyn Pass] = &[&cse::CommonSubexpressions, &dce::DeadCode];
+/// The passes, in the order they run. Fusions count readers, so dead ones go before; and they leave dead nodes behind.
+pub static PASSES: &[&dyn Pass] =
+    &[&cse::CommonSubexpressions, &dce::DeadCode, &fuse_bias::FuseBias, &fuse_pool::FusePool, &dce::DeadCode];
 
 /// Runs every pass.
 pub fn optimize(graph: Graph) -> Result<Graph, Fault> {
