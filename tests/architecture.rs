@@ -26,7 +26,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("pest", &["syntax"]),
     ("petgraph", &["graph"]),
     ("miette", &["diag"]),
-    ("gemm", &["kernels"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

@@ -10,14 +10,14 @@ use dslc::graph::print;
 use dslc::graph::verify::verify;
 use dslc::graph::{Graph, Init, StateKind, Update, Value};
 use dslc::ops::{OPS, matmul};
-use dslc::passes::{PASSES, optimize};
+use dslc::passes::{PASSES, Pass, optimize};
 use dslc::run::Target;
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::program::inference_graph;
 
-use crate::support::{MODELS, TARGETS, bits, distance, experiment, run, training};
+use crate::support::{MODELS, TARGETS, bits, distance, experiment, run, training, window};
 
 const N_RANDOM: u64 = 60;
 
@@ -178,6 +178,8 @@ fn interface(graph: &Graph) -> Vec<(String, Shape)> {
     inputs.chain(states).chain(outputs).collect()
 }
 
+/// The reference evaluates a fused op as the ops that it stands for: no bit may change. A kernel may add up in another
+/// order.
 #[test]
 fn passes_keep_what_a_graph_computes() {
     for (name, graph) in graphs() {
@@ -216,7 +218,6 @@ fn both_targets_compute_the_same() {
 
 #[test]
 fn dead_nodes_and_duplicates_go() {
-    let pass = |name: &str| PASSES.iter().find(|pass| pass.name() == name).unwrap();
     let (mut n_dead, mut n_duplicates) = (0, 0);
     for (name, graph) in graphs() {
         n_dead += dead(&graph);
@@ -434,6 +435,74 @@ fn an_optimizer_step_is_a_node_for_each_state() {
         let made: Vec<&str> = made.filter(|name| *name != "matmul").collect();
         assert_eq!(made, vec!["pointwise"; n_nodes], "{optimizer}");
     }
+}
+
+fn pass(name: &str) -> &'static dyn Pass {
+    PASSES.iter().copied().find(|pass| pass.name() == name).unwrap()
+}
+
+/// The ops of a graph that are neither leaves nor views, in order.
+fn ops(graph: &Graph) -> Vec<&'static str> {
+    let inner = inner(graph).map(|value| graph.node(value).op);
+    inner.filter(|op| !op.is_view() && op.name() != "constant").map(Op::name).collect()
+}
+
+fn fused_biases(graph: &Graph) -> Graph {
+    pass("dce").run(&pass("fuse_bias").run(graph).unwrap()).unwrap()
+}
+
+/// The bias and the relu of a layer go into its product; nothing goes that is read elsewhere.
+#[test]
+fn products_take_a_bias_and_a_relu() {
+    let plain = window([3, 3], [1, 1], [0; 4]);
+    let build = |keep: &str| {
+        let mut builder = Builder::new();
+        let mut leaf = |name: &str, dims: &[usize]| builder.input(name, &Shape::new(dims));
+        let (x, weight, bias) = (leaf("x", &[2, 3, 5, 5]), leaf("weight", &[4, 3, 3, 3]), leaf("bias", &[4]));
+        let product = builder.apply(op("conv2d"), plain.clone(), &[x, weight]).unwrap();
+        let shaped = Attrs::new().ints("shape", [1, 4, 1, 1]);
+        let shaped = builder.apply(op("reshape"), shaped, &[bias]).unwrap();
+        let sum = builder.apply(op("add"), Attrs::new(), &[product, shaped]).unwrap();
+        let relu = builder.apply(op("relu"), Attrs::new(), &[sum]).unwrap();
+        builder.output("result", relu);
+        match keep {
+            "product" => builder.output(keep, product),
+            "sum" => builder.output(keep, sum),
+            _ => {}
+        }
+        ops(&fused_biases(&builder.finish()))
+    };
+    assert_eq!(build("nothing"), ["conv2d"]);
+    assert_eq!(build("sum"), ["conv2d", "relu"]);
+    assert_eq!(build("product"), ["conv2d", "add", "relu"]);
+    // What is added is no bias: one number a column, or a bias that widens the product.
+    let mut builder = Builder::new();
+    let mut leaf = |name: &str, dims: &[usize]| builder.input(name, &Shape::new(dims));
+    let (a, b, column, wide) = (leaf("a", &[2, 3]), leaf("b", &[3, 1]), leaf("c", &[2]), leaf("d", &[4]));
+    for (i, (dims, added)) in [([2, 1], column), ([1, 4], wide)].into_iter().enumerate() {
+        let attrs = matmul::attrs(0, 0).int("number", i as i64);
+        let product = builder.apply(op("matmul"), attrs, &[a, b]).unwrap();
+        let shaped = builder.apply(op("reshape"), Attrs::new().ints("shape", dims), &[added]).unwrap();
+        let sum = builder.apply(op("add"), Attrs::new(), &[product, shaped]).unwrap();
+        builder.output(&i.to_string(), sum);
+    }
+    assert_eq!(ops(&fused_biases(&builder.finish())), ["matmul", "add", "matmul", "add"]);
+}
+
+/// In training, too: a relu's gradient reads its result, and joins that of a pooling behind it.
+#[test]
+fn training_graphs_fuse_biases_and_relus() {
+    let count = |graph: &Graph, name: &str| ops(graph).iter().filter(|op| **op == name).count();
+    let graph = training(&experiment(MODELS[0].0, MODELS[0].1), 3);
+    assert_eq!(["relu", "relu_grad"].map(|op| count(&graph, op)), [1, 1]);
+    let fused = pass("fuse_pool").run(&pass("fuse_bias").run(&graph).unwrap()).unwrap();
+    let fused = pass("dce").run(&fused).unwrap();
+    assert_eq!(["relu", "relu_grad"].map(|op| count(&fused, op)), [0, 0]);
+    let with_bias = inner(&fused).filter(|&value| fused.node(value).inputs.len() == 3);
+    let with_bias: Vec<&str> = with_bias.map(|value| fused.node(value).op.name()).collect();
+    assert_eq!(with_bias, ["conv2d", "matmul", "cross_entropy_grad"]);
+    let pools = inner(&fused).filter(|&value| fused.node(value).op.name() == "max_pool2d_grad");
+    assert!(pools.map(|value| fused.node(value).attrs.get_int("relu")).eq([1]));
 }
 
 #[test]

@@ -49,9 +49,11 @@ pub enum Batching {
 }
 
 impl Batching {
-    /// `self` where the inputs that have a batch are exactly the `expected`, else [`Batching::Whole`].
+    /// `self` where the inputs that have a batch are exactly the `expected` (those beyond have none), else
+    /// [`Batching::Whole`].
     pub fn given(self, inputs: &[Operand<'_>], expected: &[bool]) -> Batching {
-        let fits = inputs.iter().map(|input| input.batched).eq(expected.iter().copied());
+        let expected = |i: usize| expected.get(i).copied().unwrap_or(false);
+        let fits = inputs.iter().enumerate().all(|(i, input)| input.batched == expected(i));
         if fits { self } else { Batching::Whole }
     }
 

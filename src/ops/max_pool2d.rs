@@ -13,7 +13,8 @@ use crate::shape::Shape;
 use crate::tensor::{DType, Tensor};
 
 pub static MAX_POOL2D: MaxPool2d = MaxPool2d;
-/// Input and output gradient → input gradient.
+/// Input and output gradient → input gradient. With the attribute `relu` = 1 the input is a relu's result and the
+/// output is the gradient of that relu's own input: zero where the input is not positive.
 pub static MAX_POOL2D_GRAD: MaxPool2dGrad = MaxPool2dGrad;
 
 pub struct MaxPool2d;
@@ -85,6 +86,10 @@ impl Op for MaxPool2dGrad {
         let first = taps.argmax_keepdim(2)?;
         let places = Tensor::arange(0u32, k as u32, taps.device())?.reshape((1, 1, k, 1))?;
         let chosen = places.broadcast_eq(&first)?.to_dtype(DType::F32)?;
-        windows.scatter(&chosen.broadcast_mul(&inputs[1].reshape((n, c, 1, l))?)?)
+        let grad = windows.scatter(&chosen.broadcast_mul(&inputs[1].reshape((n, c, 1, l))?)?)?;
+        match attrs.get_int("relu") {
+            0 => Ok(grad),
+            _ => Ok((grad * inputs[0].gt(0f32)?.to_dtype(DType::F32)?)?),
+        }
     }
 }

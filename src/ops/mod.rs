@@ -9,6 +9,7 @@ pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dropout_mask;
+pub mod epilogue;
 pub mod expand;
 pub mod log_softmax;
 pub mod matmul;

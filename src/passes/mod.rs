@@ -6,7 +6,9 @@ pub mod fold;
 pub mod fold_batch_norm;
 pub mod fuse_batch_norm;
 pub mod fuse_batch_norm_grad;
+pub mod fuse_bias;
 pub mod fuse_pointwise;
+pub mod fuse_pool;
 pub mod gradient;
 pub mod simplify;
 pub mod unread_bias;
@@ -33,6 +35,9 @@ pub static PASSES: &[&dyn Pass] = &[
     &fold::Fold,
     &simplify::Simplify,
     &cse::CommonSubexpressions,
+    &dce::DeadCode,
+    &fuse_bias::FuseBias,
+    &fuse_pool::FusePool,
     &dce::DeadCode,
     &fuse_batch_norm::FuseBatchNorm,
     &fuse_batch_norm_grad::FuseBatchNormGrad,

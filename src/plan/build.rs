@@ -220,7 +220,8 @@ impl<'a> Planner<'a> {
         let node = self.graph.node(value);
         let Some((n, largest)) = n else {
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| self.graph.shape(input)).collect();
-            if let (Some(&place), Some(prepare)) = (self.over.get(&value), cpu::find_in_place(node.op.name())) {
+            if let (Some(&place), Some(prepare)) = (self.over.get(&value), cpu::find_in_place(node.op.name()))
+            {
                 return prepare(&node.attrs, &shapes, &node.shape, place).map(Some);
             }
             let prepare = cpu::find_parallel(node.op.name());

@@ -9,6 +9,7 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
 use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
+use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
 
 /// One image's share of a convolution, in the kernels' terms.
@@ -36,21 +37,19 @@ fn choose(attrs: &Attrs, g: &Geometry, purpose: Purpose) -> Conv {
     Conv::new(&shape_of(g), n, purpose)
 }
 
+fn activation(attrs: &Attrs) -> Activation {
+    if has_relu(attrs) { Activation::Relu } else { Activation::Identity }
+}
+
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
     let conv = choose(attrs, &g, Purpose::Inference);
     let (len, scratch, packing) =
         (conv.packed_forward_len(), conv.forward_scratch_len(g.batch), conv.clone());
+    let activation = activation(attrs);
     let run = Prepared::with_call(scratch, move |call| {
-        conv.forward(
-            g.batch,
-            call.inputs[0],
-            call.packed,
-            None,
-            Activation::Identity,
-            call.output,
-            call.scratch,
-        );
+        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
+        conv.forward(g.batch, x, call.packed, bias, activation, call.output, call.scratch);
     })?;
     Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
 }
@@ -109,12 +108,13 @@ pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Re
     let (input, output) = (conv.shape().input_len(), conv.shape().output_len());
     let (len, each, packing) =
         (conv.packed_forward_len(), conv.forward_scratch_len(bands.size).max(1), conv.clone());
+    let activation = activation(attrs);
     let run = Prepared::with_call(bands.count() * each, move |call| {
-        let (x, packed) = (call.inputs[0], call.packed);
+        let (x, packed, bias) = (call.inputs[0], call.packed, call.inputs.get(2).copied());
         let outputs = call.output.par_chunks_mut(bands.size * output).zip(call.scratch.par_chunks_mut(each));
         outputs.enumerate().for_each(|(band, (y, scratch))| {
             let n = y.len() / output;
-            conv.forward(n, bands.of(x, input, band), packed, None, Activation::Identity, y, scratch);
+            conv.forward(n, bands.of(x, input, band), packed, bias, activation, y, scratch);
         });
     })?;
     Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))

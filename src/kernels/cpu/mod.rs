@@ -28,6 +28,8 @@ pub mod simd;
 mod standardize;
 mod strides;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod tile;
 pub mod tiled;
 
@@ -51,13 +53,16 @@ pub struct Call<'a> {
 
 pub type Run = Box<dyn Fn(Call<'_>) + Send + Sync>;
 
+/// Work that reads its first operand and writes its second.
+pub type Rewrite = Box<dyn Fn(&[f32], &mut [f32]) + Send + Sync>;
+
 /// An operand brought into the kernel's own order, once before the calls that read it.
 pub struct Pack {
     /// Which input is packed; it is the same for all images.
     pub operand: usize,
     /// Numbers that `run` writes.
     pub len: usize,
-    pub run: Box<dyn Fn(&[f32], &mut [f32]) + Send + Sync>,
+    pub run: Rewrite,
 }
 
 /// For a kernel that sums over images: each call adds to a partial sum (all zeros before the first call), and
@@ -66,7 +71,7 @@ pub struct Sum {
     /// Numbers in a partial sum.
     pub len: usize,
     /// All partial sums one after another, the output.
-    pub finish: Box<dyn Fn(&[f32], &mut [f32]) + Send + Sync>,
+    pub finish: Rewrite,
 }
 
 /// A kernel made ready for one node.
@@ -222,7 +227,7 @@ pub static PARALLEL: &[(&str, Prepare)] = &[
     ("conv2d", conv2d::forward_parallel),
     ("conv2d_grad_input", conv2d::grad_input_parallel),
     ("conv2d_grad_weight", conv2d::grad_weight_parallel),
-    ("matmul", matmul::matmul_parallel),
+    ("matmul", matmul::parallel),
     ("pointwise", program::parallel),
 ];
 

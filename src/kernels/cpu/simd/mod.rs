@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod exp;
 pub mod peak;
 mod portable;
 pub(crate) mod sweep;
@@ -49,6 +50,8 @@ pub trait Simd: Copy + 'static {
     unsafe fn sqrt(a: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; NaN where either is one. (`max` gives `b` there.)
+    unsafe fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the instruction set can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `value` where `test > 0`, else 0.

@@ -77,6 +77,10 @@ impl Simd for Portable {
         lanes!(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    unsafe fn max_or_nan(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|i| if a[i] > b[i] || a[i].is_nan() { a[i] } else { b[i] })
+    }
+    #[inline(always)]
     unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         if cfg!(target_arch = "aarch64") {
             lanes!(|i| a[i].mul_add(b[i], c[i]))
