@@ -2,6 +2,8 @@
 //! that what lies between two steps stays in the first-level cache. Every step is rounded as it would be alone.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
+
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
@@ -9,7 +11,8 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::program::{Operand, Program};
 use crate::kernels::cpu::Prepared;
-use crate::kernels::cpu::sweep::{Code, Side, code, sweep_raw};
+use crate::kernels::cpu::sweep::{Activation, Code, Side, code, sweep_raw};
+use crate::ops::binary::Arithmetic;
 use crate::ops::pointwise::{Reading, program, reading};
 use crate::shape::Shape;
 
@@ -79,8 +82,8 @@ enum Source {
 struct Instruction {
     code: Code,
     alpha: f32,
-    /// Twice the same for a function of one number.
-    sources: [Source; 2],
+    /// The last one again where there are fewer.
+    sources: [Source; 3],
     /// A register, or the output.
     target: Option<usize>,
 }
@@ -92,6 +95,62 @@ struct Fill {
     count: usize,
     repeat: usize,
     register: usize,
+}
+
+/// One step, or two in one.
+struct Operation {
+    /// The step whose result it has.
+    step: usize,
+    code: Code,
+    alpha: f32,
+    operands: Vec<Operand>,
+}
+
+/// The steps of a program in order, with arithmetic that only other arithmetic reads taken into its reader.
+fn operations(program: &Program) -> Result<Vec<Operation>, Fault> {
+    let codes = program.steps.iter().map(|step| {
+        code(step.op.name())
+            .ok_or_else(|| Fault::internal(format!("`pointwise` has no kernel for `{}`", step.op.name())))
+    });
+    let codes: Vec<Code> = codes.collect::<Result<_, _>>()?;
+    let mut taken = vec![false; codes.len()];
+    let mut operations = Vec::with_capacity(codes.len());
+    for (i, step) in program.steps.iter().enumerate().rev() {
+        if taken[i] {
+            continue;
+        }
+        let inner = |place: usize| match step.operands.get(place) {
+            Some(&Operand::Step(inner)) if program.uses(inner) == 1 => {
+                Some((inner, arithmetic(codes[inner], &program.steps[inner].operands)?))
+            }
+            _ => None,
+        };
+        let (code, operands) = match (codes[i], inner(0), inner(1)) {
+            (Code::Arithmetic(outer), Some((at, (inner, mut operands))), _) => {
+                taken[at] = true;
+                operands.push(step.operands[1]);
+                (Code::Left { inner, outer }, operands)
+            }
+            (Code::Arithmetic(outer), None, Some((at, (inner, mut operands)))) => {
+                taken[at] = true;
+                operands.push(step.operands[0]);
+                (Code::Right { inner, outer }, operands)
+            }
+            (code, ..) => (code, step.operands.clone()),
+        };
+        operations.push(Operation { step: i, code, alpha: step.attrs.get_float("alpha"), operands });
+    }
+    operations.reverse();
+    Ok(operations)
+}
+
+/// A step as arithmetic of two operands, if it is that.
+fn arithmetic(code: Code, operands: &[Operand]) -> Option<(Arithmetic, Vec<Operand>)> {
+    match code {
+        Code::Arithmetic(kind) => Some((kind, operands.to_vec())),
+        Code::Value(Activation::Square) => Some((Arithmetic::Multiply, vec![operands[0]; 2])),
+        Code::Value(_) | Code::PullBack(_) | Code::Left { .. } | Code::Right { .. } => None,
+    }
 }
 
 /// A program with its registers.
@@ -132,40 +191,38 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Gives every step but the last a register, which is free again behind the last step that reads it.
+    /// Gives every operation but the last a register, which is free again behind the last one that reads it.
     fn compile(&mut self, program: &Program) -> Result<(), Fault> {
-        let last_use = |step: usize| {
-            program.steps.iter().rposition(|reader| reader.operands.contains(&Operand::Step(step)))
-        };
-        let mut registers: Vec<Option<usize>> = Vec::with_capacity(program.steps.len());
+        let operations = operations(program)?;
+        let mut registers: BTreeMap<usize, usize> = BTreeMap::new();
         let mut free: Vec<usize> = Vec::new();
-        for (i, step) in program.steps.iter().enumerate() {
-            let broken = || Fault::internal(format!("`pointwise` has no kernel for `{}`", step.op.name()));
-            let sources = step.operands.iter().map(|operand| match *operand {
+        for (i, operation) in operations.iter().enumerate() {
+            let broken = || Fault::internal("`pointwise` reads a step that has no result");
+            let sources = operation.operands.iter().map(|operand| match *operand {
                 Operand::Input(input) => Some(self.source(input)),
-                Operand::Step(earlier) => registers.get(earlier).copied().flatten().map(Source::Register),
+                Operand::Step(earlier) => registers.get(&earlier).copied().map(Source::Register),
                 Operand::Number(bits) => Some(Source::Number(f32::from_bits(bits))),
             });
             let sources: Vec<Source> = sources.collect::<Option<_>>().ok_or_else(broken)?;
-            let sources = match sources[..] {
-                [one] => [one, one],
-                [one, other] => [one, other],
-                _ => return Err(broken()),
-            };
-            for earlier in 0..i {
-                if let (Some(register), true) = (registers[earlier], last_use(earlier) == Some(i)) {
+            let &last = sources.last().ok_or_else(broken)?;
+            let sources = std::array::from_fn(|place| sources.get(place).copied().unwrap_or(last));
+            let behind = &operations[i + 1..];
+            let is_read = |step: usize| behind.iter().any(|o| o.operands.contains(&Operand::Step(step)));
+            registers.retain(|&step, &mut register| {
+                let live = is_read(step);
+                if !live {
                     free.push(register);
                 }
-            }
-            let target = (i + 1 < program.steps.len()).then(|| {
+                live
+            });
+            let target = (!behind.is_empty()).then(|| {
                 free.pop().unwrap_or_else(|| {
                     self.n_registers += 1;
                     self.n_registers - 1
                 })
             });
-            registers.push(target);
-            let code = code(step.op.name()).ok_or_else(broken)?;
-            let alpha = step.attrs.get_float("alpha");
+            registers.extend(target.map(|target| (operation.step, target)));
+            let Operation { code, alpha, .. } = *operation;
             self.instructions.push(Instruction { code, alpha, sources, target });
         }
         Ok(())
@@ -217,12 +274,12 @@ impl Machine {
                         }
                         Source::Input(input) => locate(inputs[*input], self.readings[*input], first + at),
                     };
-                    let [a, b] = &instruction.sources;
+                    let [a, b, c] = &instruction.sources;
                     let target = match instruction.target {
                         Some(register) => memory.add(register * BLOCK),
                         None => out.add(at),
                     };
-                    sweep_raw(instruction.code, instruction.alpha, side(a), side(b), target, n);
+                    sweep_raw(instruction.code, instruction.alpha, [side(a), side(b), side(c)], target, n);
                 }
             }
             at += n;

@@ -1,6 +1,8 @@
 //! One element-wise op over a piece of memory: the loops that plain kernels and fused programs are made of.
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
+
 use crate::graph::op::Op;
 use crate::kernels::cpu::functions::Lanes;
 use crate::kernels::cpu::simd::sweep::{load, store, sweep};
@@ -9,14 +11,18 @@ use crate::ops::activation::Function;
 use crate::ops::binary::Arithmetic;
 use crate::ops::{activation, binary};
 
-/// What is done to each element.
+/// What is done to each element `(a, b, c)` of three operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
-    /// Of two numbers.
+    /// Of `a` and `b`.
     Arithmetic(Arithmetic),
-    /// A function of one number.
+    /// `(a inner b) outer c`, rounded twice. Two ops in one loop read and write half as much.
+    Left { inner: Arithmetic, outer: Arithmetic },
+    /// `c outer (a inner b)`
+    Right { inner: Arithmetic, outer: Arithmetic },
+    /// A function of `a`.
     Value(Activation),
-    /// Of a function's argument (or result) and a gradient.
+    /// Of a function's argument (or result) `a` and a gradient `b`.
     PullBack(Activation),
 }
 
@@ -36,6 +42,121 @@ impl Side {
     }
 }
 
+/// A sum, difference, product or quotient of vectors.
+///
+/// # Safety
+/// `S` must be available, here and in [`Three`].
+trait Two {
+    unsafe fn of<S: Simd>(x: S::V, y: S::V) -> S::V;
+}
+
+/// What is made of three operands.
+trait Three {
+    unsafe fn of<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V;
+}
+
+macro_rules! two {
+    ($($name:ident = $method:ident),*) => {$(
+        struct $name;
+
+        impl Two for $name {
+            #[inline(always)]
+            unsafe fn of<S: Simd>(x: S::V, y: S::V) -> S::V {
+                // SAFETY: the caller's contract.
+                unsafe { S::$method(x, y) }
+            }
+        }
+    )*};
+}
+
+two!(Sum = add, Difference = sub, Product = mul, Quotient = div);
+
+/// `a I b`
+struct Alone<I>(PhantomData<I>);
+/// `(a I b) O c`
+struct Left<I, O>(PhantomData<(I, O)>);
+/// `c O (a I b)`
+struct Right<I, O>(PhantomData<(I, O)>);
+
+impl<I: Two> Three for Alone<I> {
+    #[inline(always)]
+    unsafe fn of<S: Simd>(a: S::V, b: S::V, _c: S::V) -> S::V {
+        // SAFETY: the caller's contract, here and below.
+        unsafe { I::of::<S>(a, b) }
+    }
+}
+
+impl<I: Two, O: Two> Three for Left<I, O> {
+    #[inline(always)]
+    unsafe fn of<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+        unsafe { O::of::<S>(I::of::<S>(a, b), c) }
+    }
+}
+
+impl<I: Two, O: Two> Three for Right<I, O> {
+    #[inline(always)]
+    unsafe fn of<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+        unsafe { O::of::<S>(c, I::of::<S>(a, b)) }
+    }
+}
+
+/// Runs `$body` with `$name` as the type of an arithmetic.
+macro_rules! arithmetic {
+    ($kind:expr, $name:ident => $body:expr) => {
+        match $kind {
+            Arithmetic::Add => {
+                type $name = Sum;
+                $body
+            }
+            Arithmetic::Subtract => {
+                type $name = Difference;
+                $body
+            }
+            Arithmetic::Multiply => {
+                type $name = Product;
+                $body
+            }
+            Arithmetic::Divide => {
+                type $name = Quotient;
+                $body
+            }
+        }
+    };
+}
+
+/// Two vectors a turn; `next` leads from one vector of an operand to the next.
+///
+/// # Safety
+/// As for [`sweep_raw`], with vectors to read where a step is 0.
+#[inline(always)]
+unsafe fn three<S: Simd, F: Three>(
+    [mut a, mut b, mut c]: [*const f32; 3],
+    next: [usize; 3],
+    out: *mut f32,
+    len: usize,
+) {
+    let mut at = 0;
+    // SAFETY: whole vectors are read and written up to `len`, then a part of one.
+    unsafe {
+        while at + 2 * S::LANES <= len {
+            let first = F::of::<S>(S::load(a), S::load(b), S::load(c));
+            (a, b, c) = (a.wrapping_add(next[0]), b.wrapping_add(next[1]), c.wrapping_add(next[2]));
+            let second = F::of::<S>(S::load(a), S::load(b), S::load(c));
+            (a, b, c) = (a.wrapping_add(next[0]), b.wrapping_add(next[1]), c.wrapping_add(next[2]));
+            S::store(out.add(at), first);
+            S::store(out.add(at + S::LANES), second);
+            at += 2 * S::LANES;
+        }
+        while at < len {
+            let n = S::LANES.min(len - at);
+            let value = F::of::<S>(load::<S>(a, n), load::<S>(b, n), load::<S>(c, n));
+            store::<S>(out.add(at), value, n);
+            (a, b, c) = (a.wrapping_add(next[0]), b.wrapping_add(next[1]), c.wrapping_add(next[2]));
+            at += n;
+        }
+    }
+}
+
 macro_rules! activations {
     ($($name:ident = $function:expr),* $(,)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,37 +165,36 @@ macro_rules! activations {
         const ACTIVATIONS: &[(Activation, &dyn Function)] = &[$((Activation::$name, &$function)),*];
 
         dispatch!(
-            /// `out[i] = code(a[i], b[i])` for `len` elements; a function of one number reads `a` alone.
+            /// `out[i] = code(a[i], b[i], c[i])` for `len` elements, of the three `sides`.
             ///
             /// # Safety
-            /// `a`, `b` and `out` are valid for `len` numbers (`a` and `b` for one where their step is 0), and
-            /// `out` begins where `a` or `b` begins or does not overlap them.
+            /// The sides and `out` are valid for `len` numbers (a side for one where its step is 0), and `out`
+            /// begins where a side begins or does not overlap it.
             pub(crate) unsafe fn sweep_raw(
                 code: Code,
                 alpha: f32,
-                a: Side,
-                b: Side,
+                sides: [Side; 3],
                 out: *mut f32,
                 len: usize,
             ) = body
         );
 
         #[inline(always)]
-        unsafe fn body<S: Simd>(code: Code, alpha: f32, a: Side, b: Side, out: *mut f32, len: usize) {
+        unsafe fn body<S: Simd>(code: Code, alpha: f32, sides: [Side; 3], out: *mut f32, len: usize) {
             // One number is read from a vector of it, over and over.
             // SAFETY: the caller's contract, here and below.
-            let spread = |side: Side| [if side.step == 0 { unsafe { *side.from } } else { 0.0 }; 16];
-            let (spread_a, spread_b) = (spread(a), spread(b));
-            let begin = |side: Side, spread: &[f32; 16]| if side.step == 0 { spread.as_ptr() } else { side.from };
-            let (from_a, from_b) = (begin(a, &spread_a), begin(b, &spread_b));
-            // All bits where the place moves on, none where it stays.
-            let (moving_a, moving_b) = (a.step.wrapping_neg(), b.step.wrapping_neg());
+            let spread = sides.map(|side| [if side.step == 0 { unsafe { *side.from } } else { 0.0 }; 16]);
+            let begin = |i: usize| if sides[i].step == 0 { spread[i].as_ptr() } else { sides[i].from };
+            let from = [begin(0), begin(1), begin(2)];
+            let next = sides.map(|side| side.step * S::LANES);
             macro_rules! one {
                 (|$x:ident| $value:expr) => {
                     unsafe {
+                        let mut from = from[0];
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(from_a.add(at & moving_a), n);
+                            let $x = load::<S>(from, n);
                             store::<S>(out.add(at), $value, n);
+                            from = from.wrapping_add(next[0]);
                         });
                     }
                 };
@@ -82,19 +202,26 @@ macro_rules! activations {
             macro_rules! two {
                 (|$x:ident, $y:ident| $value:expr) => {
                     unsafe {
+                        let (mut x, mut y) = (from[0], from[1]);
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(from_a.add(at & moving_a), n);
-                            let $y = load::<S>(from_b.add(at & moving_b), n);
+                            let $x = load::<S>(x, n);
+                            let $y = load::<S>(y, n);
                             store::<S>(out.add(at), $value, n);
+                            (x, y) = (x.wrapping_add(next[0]), y.wrapping_add(next[1]));
                         });
                     }
                 };
             }
             match code {
-                Code::Arithmetic(Arithmetic::Add) => two!(|x, y| S::add(x, y)),
-                Code::Arithmetic(Arithmetic::Subtract) => two!(|x, y| S::sub(x, y)),
-                Code::Arithmetic(Arithmetic::Multiply) => two!(|x, y| S::mul(x, y)),
-                Code::Arithmetic(Arithmetic::Divide) => two!(|x, y| S::div(x, y)),
+                Code::Arithmetic(kind) => {
+                    arithmetic!(kind, I => unsafe { three::<S, Alone<I>>(from, next, out, len) })
+                }
+                Code::Left { inner, outer } => arithmetic!(inner, I => arithmetic!(outer, O => unsafe {
+                    three::<S, Left<I, O>>(from, next, out, len)
+                })),
+                Code::Right { inner, outer } => arithmetic!(inner, I => arithmetic!(outer, O => unsafe {
+                    three::<S, Right<I, O>>(from, next, out, len)
+                })),
                 Code::Value(function) => match function {
                     $(Activation::$name => one!(|x| $function.values::<S>(x, alpha)),)*
                 },
@@ -144,5 +271,5 @@ pub(crate) fn code(op: &str) -> Option<Code> {
 pub(crate) fn sweep(code: Code, alpha: f32, a: &[f32], b: &[f32], out: &mut [f32]) {
     let (a, b) = (Side::new(a, out.len()), Side::new(b, out.len()));
     // SAFETY: the lengths were checked, and `out` is borrowed apart from `a` and `b`.
-    unsafe { sweep_raw(code, alpha, a, b, out.as_mut_ptr(), out.len()) }
+    unsafe { sweep_raw(code, alpha, [a, b, a], out.as_mut_ptr(), out.len()) }
 }
