@@ -157,13 +157,13 @@ impl Hash for dyn Op {
 }
 
 impl PartialOrd for dyn Op {
-    fn partial_cmp(&self, other: &dyn Op) -> Option<Ordering> {
-        Some(self.name().cmp(other.name()))
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl Ord for dyn Op {
-    fn cmp(&self, other: &dyn Op) -> Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         self.name().cmp(other.name())
     }
 }

@@ -187,14 +187,14 @@ macro_rules! activations {
             let begin = |i: usize| if sides[i].step == 0 { spread[i].as_ptr() } else { sides[i].from };
             let from = [begin(0), begin(1), begin(2)];
             let next = sides.map(|side| side.step * S::LANES);
+            // All bits where the place moves on with the element, none where it stays.
+            let moving = sides.map(|side| side.step.wrapping_neg());
             macro_rules! one {
                 (|$x:ident| $value:expr) => {
                     unsafe {
-                        let mut from = from[0];
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(from, n);
+                            let $x = load::<S>(from[0].add(at & moving[0]), n);
                             store::<S>(out.add(at), $value, n);
-                            from = from.wrapping_add(next[0]);
                         });
                     }
                 };
@@ -202,12 +202,10 @@ macro_rules! activations {
             macro_rules! two {
                 (|$x:ident, $y:ident| $value:expr) => {
                     unsafe {
-                        let (mut x, mut y) = (from[0], from[1]);
                         sweep!(S, len, |at, n| {
-                            let $x = load::<S>(x, n);
-                            let $y = load::<S>(y, n);
+                            let $x = load::<S>(from[0].add(at & moving[0]), n);
+                            let $y = load::<S>(from[1].add(at & moving[1]), n);
                             store::<S>(out.add(at), $value, n);
-                            (x, y) = (x.wrapping_add(next[0]), y.wrapping_add(next[1]));
                         });
                     }
                 };

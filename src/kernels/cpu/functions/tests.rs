@@ -65,9 +65,12 @@ fn worst(name: &str, floor: f64, truth: impl Fn(f64) -> f64) -> f64 {
     worst.0
 }
 
+/// Name, units in the last place, floor, truth.
+type Case = (&'static str, f64, f64, fn(f64) -> f64);
+
 #[test]
 fn functions_are_within_a_few_units_of_the_truth() {
-    let cases: [(&str, f64, f64, fn(f64) -> f64); 12] = [
+    let cases: [Case; 12] = [
         ("tanh", 3.0, 0.0, f64::tanh),
         ("sigmoid", 4.0, 0.0, logistic64),
         ("silu", 5.0, 0.0, |x| x * logistic64(x)),
