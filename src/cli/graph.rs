@@ -109,6 +109,23 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     }
 }
 
+/// Words with commas between them, in lines of moderate length.
+fn wrapped(words: impl Iterator<Item = String>) -> String {
+    const WIDTH: usize = 44;
+    let (mut out, mut line) = (String::new(), 0);
+    for (i, word) in words.enumerate() {
+        let length = word.chars().count();
+        if i > 0 {
+            let breaks = line + length + 2 > WIDTH;
+            out.push_str(if breaks { ",\n" } else { ", " });
+            line = if breaks { 0 } else { line + 2 };
+        }
+        out.push_str(&word);
+        line += length;
+    }
+    out
+}
+
 /// A table of what became of each layer's ops.
 fn why(changes: &[Change]) -> String {
     let names = |ops: &[(&'static str, usize)]| {
@@ -116,7 +133,7 @@ fn why(changes: &[Change]) -> String {
             1 => (*name).to_owned(),
             count => format!("{count} {name}"),
         });
-        shown.collect::<Vec<_>>().join(", ")
+        wrapped(shown)
     };
     let saved = |before: u64, after: u64, show: fn(u64) -> String| match before.cmp(&after) {
         Ordering::Equal => String::new(),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::graph::op::{Batching, Op, Operand};
 use crate::graph::{Graph, Node, Value, leaf};
 use crate::kernels::cpu;
+use crate::shape::Shape;
 
 /// How a value comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub struct Schedule {
 const HEAVY_OPERAND: usize = 1 << 20;
 /// Sums of more numbers are taken over the whole batch at once instead of part by part.
 const HEAVY_SUM: usize = 1 << 18;
+
+/// With more operations than this, the work on a batch of one image is shared between threads.
+const LARGE_ALONE: u64 = 2_000_000;
 
 impl Schedule {
     pub fn new(graph: &Graph) -> Schedule {
@@ -98,9 +102,13 @@ impl Schedule {
             return Slot { role, batched, frozen, ..slot };
         }
         let heavy = operands.iter().any(|o| !o.batched && o.shape.elements() > HEAVY_OPERAND);
+        let shapes: Vec<&Shape> = operands.iter().map(|operand| operand.shape).collect();
+        let alone = self.batch == 1
+            && cpu::splits_one_image(node.op.name())
+            && node.op.cost(&node.attrs, &shapes, &node.shape).flops > LARGE_ALONE;
         let has_kernel = cpu::find(node.op.name()).is_some();
         let role = match batching {
-            Batching::Rows if has_kernel && !heavy => Role::Rows,
+            Batching::Rows if has_kernel && !heavy && !alone => Role::Rows,
             Batching::Sum if has_kernel && node.shape.elements() <= HEAVY_SUM => Role::Sum,
             _ => Role::Whole,
         };

@@ -1,6 +1,8 @@
 //! The convolution ops by the kernels of [`conv`]: for a few images on one thread; and for a whole batch on all
 //! threads, in bands of images, where the weights are too large to be read again for every few images.
 
+use std::sync::Arc;
+
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
@@ -101,8 +103,85 @@ impl Bands {
     }
 }
 
+/// The channels of one image's output that one thread computes.
+struct Share {
+    conv: Conv,
+    /// The first output channel, and the first input channel that it reads.
+    first: [usize; 2],
+    packed: usize,
+    scratch: usize,
+}
+
+/// One image's output channels, shared out between the threads; nothing where the channels cannot be parted.
+fn shares(shape: &conv::Shape) -> Vec<Share> {
+    /// Output channels that are worth a thread, and their multiples.
+    const LEAST: usize = 16;
+    let depthwise = shape.groups > 1 && shape.groups == shape.inputs && shape.groups == shape.outputs;
+    if shape.groups > 1 && !depthwise {
+        return Vec::new();
+    }
+    let algorithm = conv::plan(shape, 1, Purpose::Inference);
+    let n_shares = rayon::current_num_threads().min(shape.outputs / LEAST);
+    let size = shape.outputs.div_ceil(n_shares.max(1)).next_multiple_of(LEAST);
+    (0..shape.outputs)
+        .step_by(size)
+        .map(|first| {
+            let outputs = size.min(shape.outputs - first);
+            let part = match depthwise {
+                true => conv::Shape { inputs: outputs, outputs, groups: outputs, ..*shape },
+                false => conv::Shape { outputs, ..*shape },
+            };
+            let conv = Conv::with(&part, algorithm);
+            let (packed, scratch) = (conv.packed_forward_len(), conv.forward_scratch_len(1));
+            Share { conv, first: [first, if depthwise { first } else { 0 }], packed, scratch }
+        })
+        .collect()
+}
+
+/// One image on all threads, a share of the channels each.
+fn forward_of_one(attrs: &Attrs, shape: conv::Shape, shares: Vec<Share>) -> Result<Prepared, Fault> {
+    let shares = Arc::new(shares);
+    let (len, scratch) = (shares.iter().map(|s| s.packed).sum(), shares.iter().map(|s| s.scratch).sum());
+    let (plane, channel) = (shape.size[0] * shape.size[1], shape.output_len() / shape.outputs);
+    let (activation, all) = (activation(attrs), Arc::clone(&shares));
+    let run = Prepared::with_call(scratch, move |call| {
+        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
+        let (mut y, mut packed, mut scratch) = (call.output, call.packed, call.scratch);
+        rayon::scope(|scope| {
+            for share in all.iter() {
+                let own: &mut [f32];
+                let weights: &[f32];
+                let memory: &mut [f32];
+                (own, y) = std::mem::take(&mut y).split_at_mut(share.conv.shape().outputs * channel);
+                (weights, packed) = packed.split_at(share.packed);
+                (memory, scratch) = std::mem::take(&mut scratch).split_at_mut(share.scratch);
+                let bias = bias.map(|bias| &bias[share.first[0]..]);
+                let x = &x[share.first[1] * plane..];
+                scope.spawn(move |_| share.conv.forward(1, x, weights, bias, activation, own, memory));
+            }
+        });
+    })?;
+    let filter = shape.weights_len() / shape.outputs;
+    Ok(run.packing(1, len, move |weights, mut packed| {
+        for share in shares.iter() {
+            let own: &mut [f32];
+            (own, packed) = std::mem::take(&mut packed).split_at_mut(share.packed);
+            share
+                .conv
+                .pack_forward(&weights[share.first[0] * filter..][..share.conv.shape().weights_len()], own);
+        }
+    }))
+}
+
 pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
+    if g.batch == 1 {
+        let shape = shape_of(&g);
+        let shares = shares(&shape);
+        if shares.len() > 1 {
+            return forward_of_one(attrs, shape, shares);
+        }
+    }
     let bands = Bands::new(g.batch);
     let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Inference);
     let (input, output) = (conv.shape().input_len(), conv.shape().output_len());

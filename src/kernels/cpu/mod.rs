@@ -241,6 +241,11 @@ pub fn find_parallel(op: &str) -> Option<Prepare> {
     lookup(PARALLEL, op).or_else(|| find(op))
 }
 
+/// Whether the kernel for whole values of an op shares even one image between threads.
+pub fn splits_one_image(op: &str) -> bool {
+    op == "conv2d"
+}
+
 /// Attributes, input shapes, output shape, and the input over which the output is written.
 pub type PrepareInPlace = fn(&Attrs, &[&Shape], &Shape, usize) -> Result<Prepared, Fault>;
 
