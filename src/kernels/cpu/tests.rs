@@ -1,9 +1,10 @@
-//! Kernels written over [`Simd`](super::simd::Simd): the same numbers at every level, and what a NaN does to a pooling.
+//! Kernels written over [`Simd`](super::simd::Simd): the same numbers at every level and from slices of a batch, and
+//! what a NaN does to a pooling.
 
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::tests::{level_lock, levels, random};
-use crate::kernels::cpu::find;
 use crate::kernels::cpu::simd::{Level, limit_level};
+use crate::kernels::cpu::{Call, Prepared, find};
 use crate::ops::{OPS, matmul};
 use crate::shape::Shape;
 
@@ -84,6 +85,87 @@ fn every_level_computes_the_same() {
             });
             assert!(gap < 2e-5, "{op} {attrs} of {} at {level:?}: {gap}", inputs[0].0);
         }
+    }
+}
+
+/// Prepares a kernel for the first `n` images of values that all begin with the batch, and gives the output's length.
+fn prepare(op: &str, attrs: &Attrs, inputs: &[Filled], batched: &[bool], n: usize) -> (Prepared, usize) {
+    let slice = |((shape, _), batched): (&Filled, &bool)| {
+        let mut shape = shape.clone();
+        if *batched {
+            shape.0[0] = n;
+        }
+        shape
+    };
+    let shapes: Vec<Shape> = inputs.iter().zip(batched).map(slice).collect();
+    let shapes: Vec<&Shape> = shapes.iter().collect();
+    let output = OPS.iter().find(|own| own.name() == op).unwrap().shape(attrs, &shapes).unwrap();
+    (find(op).unwrap()(attrs, &shapes, &output).unwrap(), output.elements())
+}
+
+#[test]
+fn slices_of_a_batch_give_what_the_whole_gives() {
+    let _lock = level_lock();
+    let axes = |axes: &[usize]| Attrs::new().ints("axes", axes);
+    let (x, dy, image) = (drawn(&[13, 40], 1), drawn(&[13, 21], 2), drawn(&[13, 3, 8, 6], 3));
+    let cases = [
+        (
+            "matmul",
+            matmul::attrs(0, 1),
+            vec![x.clone(), drawn(&[21, 40], 4), drawn(&[21], 5)],
+            [true, false, false],
+        ),
+        ("matmul", matmul::attrs(0, 0), vec![dy.clone(), drawn(&[21, 40], 4)], [true, false, false]),
+        ("matmul", matmul::attrs(1, 0), vec![dy, x], [true, true, false]),
+        ("reduce_sum", axes(&[0, 2, 3]), vec![image.clone()], [true, false, false]),
+        ("reduce_sum", axes(&[2, 3]), vec![image.clone()], [true, false, false]),
+        ("max_pool2d", window(2, 2, 0), vec![image], [true, false, false]),
+    ];
+    for (op, attrs, inputs, batched) in &cases {
+        let whole = run(op, attrs, inputs);
+        let (mut sliced, mut partials, mut finish) = (Vec::new(), Vec::new(), None);
+        for (first, n) in [(0, 6), (6, 6), (12, 1)] {
+            let (kernel, len) = prepare(op, attrs, inputs, batched, n);
+            let operands: Vec<&[f32]> = inputs
+                .iter()
+                .zip(batched)
+                .map(|((shape, numbers), batched)| {
+                    let row = numbers.len() / shape.dims()[0];
+                    if *batched { &numbers[first * row..][..n * row] } else { &numbers[..] }
+                })
+                .collect();
+            let mut packed = vec![f32::NAN; kernel.pack.as_ref().map_or(0, |pack| pack.len)];
+            if let Some(pack) = &kernel.pack {
+                (pack.run)(operands[pack.operand], &mut packed);
+            }
+            let mut scratch = vec![f32::NAN; kernel.scratch];
+            let mut output = match &kernel.sum {
+                Some(sum) => vec![0.0; sum.len],
+                None => vec![f32::NAN; len],
+            };
+            let call = Call {
+                inputs: &operands,
+                output: &mut output,
+                scratch: &mut scratch,
+                packed: &packed,
+                first,
+            };
+            (kernel.run)(call);
+            match kernel.sum {
+                Some(sum) => {
+                    partials.extend(output);
+                    finish = Some(sum.finish);
+                }
+                None => sliced.extend(output),
+            }
+        }
+        if let Some(finish) = finish {
+            sliced = vec![f32::NAN; whole.len()];
+            finish(&partials, &mut sliced);
+        }
+        assert_eq!(whole.len(), sliced.len());
+        let is_near = whole.iter().zip(&sliced).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(is_near, "{op} {attrs}");
     }
 }
 
