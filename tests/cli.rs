@@ -206,7 +206,7 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
         assert!(shown.code == Some(0) && shown.out.contains(word), "{stage}: {}{}", shown.out, shown.err);
     }
     for (stage, shown) in
-        [("ast", "label=\"batch 32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
+        [("ast", "label=\"batch\\n32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
     {
         let drawn = desk.run(&format!("graph small.net --stage {stage} --format dot")).out;
         assert!(

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attr;
-use crate::graph::{Graph, Node, Value};
+use crate::graph::{Graph, Node, Value, print};
 use crate::kernels::cpu::packs::{Packs, Task};
 use crate::kernels::cpu::tiled::{Cuts, Place, Tiled, TiledStep};
 use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
@@ -355,7 +355,8 @@ impl<'a> Planner<'a> {
                 None => owner,
             };
             let found = self.layout.find(self.graph, owner).or_else(|| blocks.get(&owner).map(|&b| range(b)));
-            let found = found.ok_or_else(|| Fault::internal("a value without memory"))?;
+            let nowhere = || Fault::internal(format!("no memory for {}", print::line(self.graph, value)));
+            let found = found.ok_or_else(nowhere)?;
             places.insert(value, found);
         }
         Ok(places)

@@ -70,7 +70,7 @@ impl Schedule {
     fn slot(&self, graph: &Graph, node: &Node) -> Slot {
         let is = |op: &dyn Op| node.op.name() == op.name();
         let leads = self.batch > 0 && node.shape.dims().first() == Some(&self.batch);
-        if node.inputs.is_empty() {
+        if is(&leaf::INPUT) || is(&leaf::STATE) || is(&leaf::CONSTANT) {
             // A constant is the same everywhere, so the rows of one are as good as the whole.
             let batched = leads && (is(&leaf::INPUT) || is(&leaf::CONSTANT));
             let frozen = is(&leaf::CONSTANT) || (is(&leaf::STATE) && graph.updates.is_empty());
