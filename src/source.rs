@@ -95,6 +95,14 @@ impl Sources {
         self.get(span.file).text.get(span.range()).unwrap_or_default()
     }
 
+    /// The line of a span's start as seen from the file `home`: `24`, or `std.model:24` in another file.
+    pub fn place(&self, span: Span, home: FileId) -> String {
+        match span.file == home {
+            true => self.line(span).to_string(),
+            false => format!("{}:{}", self.get(span.file).path, self.line(span)),
+        }
+    }
+
     /// 1-based line of a span's start.
     pub fn line(&self, span: Span) -> usize {
         self.get(span.file).line_column(span.start as usize).0

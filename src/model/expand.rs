@@ -8,6 +8,7 @@ use crate::layers::joins::{self, JOINS, Join};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
 use crate::model::scope::{Flow, Frame, Named, Visible};
+use crate::model::trace::trace;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
@@ -316,7 +317,7 @@ impl<'a> Expansion<'a> {
             }
             Some((input, Err(fault))) => {
                 let mut d = remedy::locate(&fault, &args, chain, link);
-                d.notes.extend(self.trace(input));
+                d.notes.extend(self.trace(input, d.primary.span));
                 if fault.code == codes::WINDOW_TOO_LARGE
                     && let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire)
                 {
@@ -420,42 +421,14 @@ impl<'a> Expansion<'a> {
                 .label(format!("it is {shape}"))
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            d.notes.extend(self.trace(&shape));
+            d.notes.extend(self.trace(&shape, asserted.span));
             self.report(d);
         }
     }
 
-    /// How the shape that arrives arose: one line for each layer on its way that changed it.
-    pub fn trace(&self, arriving: &Shape) -> Vec<String> {
-        const SHOWN: usize = 10;
-        let mut way = Vec::new();
-        let mut wire = self.flow.wire;
-        while let Some(instance) = wire.layer().and_then(|at| self.model.layers.get(at)) {
-            if let Some(change) = instance.change() {
-                let text: String = self.sources.slice(instance.span).chars().take(40).collect();
-                let text = text.lines().next().unwrap_or_default().to_owned();
-                way.push((self.sources.line(instance.span), text, change));
-            }
-            match instance.inputs.first() {
-                Some(&input) => wire = input,
-                None => break,
-            }
-        }
-        let left_out = way.len().saturating_sub(SHOWN);
-        way.truncate(SHOWN);
-        way.reverse();
-        if let Some(input) = &self.model.input {
-            way.insert(0, (self.sources.line(self.model.input_span), "input".to_owned(), input.to_string()));
-        }
-        let width = way.iter().map(|(_, text, _)| text.chars().count()).max().unwrap_or(0);
-        let mut trace = vec![format!("how {arriving} arose:")];
-        for (i, (line, text, change)) in way.iter().enumerate() {
-            if i == 1 && left_out > 0 {
-                trace.push(format!("          … {left_out} more lines …"));
-            }
-            trace.push(format!("line {line:>3}  {text:<width$}   {change}"));
-        }
-        trace
+    /// How the shape that arrives arose, for a finding at `span`.
+    fn trace(&self, arriving: &Shape, span: Span) -> Vec<String> {
+        trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
     fn unknown(&self, word: &Word, text: &str) -> Diagnostic {

@@ -10,6 +10,7 @@ pub mod print;
 pub mod remedy;
 pub mod scope;
 pub mod solve;
+pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
