@@ -8,6 +8,7 @@ pub mod resolved;
 pub mod stages;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::data;
 use crate::data::section::DataSection;
@@ -65,6 +66,13 @@ pub fn check(
     Checked { ast, experiment, diagnostics }
 }
 
+/// The tree of the language's own library, read once in a process: its text and its place in [`Sources`] are
+/// always the same.
+fn library() -> &'static Ast {
+    static TREE: OnceLock<Ast> = OnceLock::new();
+    TREE.get_or_init(|| parse(&Sources::default(), LIBRARY).0)
+}
+
 /// Sorts findings in the order of the text.
 fn in_order(diagnostics: &mut Diagnostics) {
     diagnostics.sort_by(|a, b| a.primary.span.cmp(&b.primary.span).then_with(|| a.message.cmp(&b.message)));
@@ -77,10 +85,9 @@ pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
 
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
 pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experiment, Diagnostics) {
-    let (library, _) = parse(sources, LIBRARY);
     let mut diagnostics = Diagnostics::new();
     let mut definitions = Definitions::default();
-    definitions.add(&library, Origin::Library, &mut diagnostics);
+    definitions.add(library(), Origin::Library, &mut diagnostics);
     for import in imports {
         sections(import, &[], &mut diagnostics);
         definitions.add(import, Origin::Import, &mut diagnostics);
