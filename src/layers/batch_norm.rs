@@ -87,7 +87,7 @@ impl Layer for BatchNorm {
         let n_summands: usize = axes.iter().map(|&axis| shape.dims()[axis]).product();
         if n_summands < 2 {
             return Err(Fault::new(
-                codes::SINGLE_VALUE_NORM,
+                codes::BATCH_OF_ONE,
                 format!(
                     "`batch_norm` sees one value a channel in a batch of {}: its variance is 0",
                     shape.dims()[0]

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
 use crate::layers::joins::{self, JOINS, Join};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
 use crate::model::scope::{Flow, Frame, Named, Visible};
+use crate::model::suspicious::{self, SOFTMAX};
 use crate::model::trace::trace;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
@@ -62,6 +63,7 @@ pub fn expand(
         input_seen: false,
         statements: 0,
         used: BTreeSet::new(),
+        removals: BTreeMap::new(),
         stopped: false,
     };
     expansion.bind_parameters(block, &[], block.statement.head());
@@ -82,6 +84,9 @@ pub fn expand(
         );
     }
     expansion.pop_frame();
+    for warning in suspicious::softmax_inside(&expansion.model, &expansion.removals) {
+        expansion.report(warning);
+    }
     let Flow { wire, shape } = expansion.flow.clone();
     let (mut model, used) = (expansion.model, expansion.used);
     (model.output, model.output_shape) = (wire, shape);
@@ -116,6 +121,8 @@ pub(super) struct Expansion<'a> {
     input_seen: bool,
     pub statements: usize,
     pub used: BTreeSet<String>,
+    /// Edits that leave a softmax out, by its place in the model.
+    removals: BTreeMap<usize, Fix>,
     /// A bound was reached: nothing more is expanded.
     pub stopped: bool,
 }
@@ -192,7 +199,8 @@ impl<'a> Expansion<'a> {
         for (name, named) in frame.flows.iter().filter(|(_, named)| !named.used) {
             let d =
                 Diagnostic::warning(codes::UNUSED, named.span, format!("the name `{name}` is never used"))
-                    .label("nothing joins this value");
+                    .label("nothing joins this value")
+                    .replace("remove the name", named.whole, "");
             self.report(d);
         }
     }
@@ -300,6 +308,9 @@ impl<'a> Expansion<'a> {
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
         let statement = &chain.links[link].statement;
         let name = self.fresh_name(layer.spec().name);
+        if SOFTMAX.contains(&layer.spec().name) {
+            self.removals.insert(self.model.layers.len(), remedy::removal(chain, link));
+        }
         let Flow { wire, shape: input } = self.flow.clone();
         let (mut inferred, mut output) = (None, None);
         match input.as_ref().map(|input| (input, infer(layer, &args, input))) {
@@ -386,7 +397,8 @@ impl<'a> Expansion<'a> {
         let Some(name) = &link.alias else { return };
         let flow = self.flow.clone();
         let Some(frame) = self.frames.last_mut() else { return };
-        let named = Named { flow, span: name.span, used: false };
+        let whole = link.statement.span.after().to(name.span);
+        let named = Named { flow, span: name.span, whole, used: false };
         if let Some(first) = frame.flows.insert(name.text.clone(), named) {
             let d =
                 Diagnostic::error(codes::NAME_CLASH, name.span, format!("`{}` names two values", name.text))
