@@ -102,6 +102,27 @@ impl Sources {
         self.get(span.file).text.get(span.range()).unwrap_or_default()
     }
 
+    /// The span with the rest of its lines, the last line's end included, where nothing else stands on them.
+    pub fn whole_line(&self, span: Span) -> Span {
+        let text = self.get(span.file).text.as_str();
+        let (before, after) = (text.get(..span.start as usize), text.get(span.end as usize..));
+        let (Some(before), Some(after)) = (before, after) else { return span };
+        let front = before.rfind('\n').map_or(0, |at| at + 1);
+        let back = after.find('\n').map_or(after.len(), |at| at + 1);
+        match before[front..].trim().is_empty() && after[..back].trim().is_empty() {
+            true => Span { start: front as u32, end: span.end + back as u32, ..span },
+            false => span,
+        }
+    }
+
+    /// The line of a span's start as seen from the file `home`: `24`, or `std.model:24` in another file.
+    pub fn place(&self, span: Span, home: FileId) -> String {
+        match span.file == home {
+            true => self.line(span).to_string(),
+            false => format!("{}:{}", self.get(span.file).path, self.line(span)),
+        }
+    }
+
     /// 1-based line of a span's start.
     pub fn line(&self, span: Span) -> usize {
         self.get(span.file).line_column(span.start as usize).0

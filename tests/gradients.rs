@@ -128,10 +128,18 @@ fn cases() -> Vec<Case> {
     add("reshape", Attrs::new().ints("shape", [4, 3]), &[(&[2, 3, 2], WIDE)]);
     add("reshape", Attrs::new().ints("shape", []), &[(&[1, 1], WIDE)]);
     add("transpose", Attrs::new().ints("axes", [2, 0, 3, 1]), &[(&[2, 3, 1, 4], WIDE)]);
-    for (method, from, to) in
-        [("nearest", [2, 3], [4, 9]), ("bilinear", [2, 3], [6, 4]), ("area", [5, 4], [3, 4])]
-    {
+    for (method, from, to) in [
+        ("nearest", [2, 3], [4, 9]),
+        ("bilinear", [2, 3], [6, 4]),
+        ("area", [5, 4], [3, 4]),
+        ("bilinear_corners", [2, 3], [4, 5]),
+        ("reflect", [3, 4], [6, 8]),
+        ("replicate", [1, 3], [4, 6]),
+    ] {
+        // Padding begins where it is told; the other methods do not ask.
+        let begin = [from[0] - 1, 1];
         let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method);
+        let attrs = if method.starts_with("re") { attrs.ints("begin", begin) } else { attrs };
         add("resample", attrs.clone(), &[(&[2, 1, from[0], from[1]], WIDE)]);
         add("resample_adjoint", attrs, &[(&[2, 1, to[0], to[1]], WIDE)]);
     }

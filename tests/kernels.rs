@@ -175,7 +175,18 @@ fn cases() -> Vec<Case> {
     for (dims, axes) in orders {
         add("transpose", Attrs::new().ints("axes", *axes), &[(dims, WIDE)]);
     }
-    for method in ["nearest", "bilinear", "area"] {
+    for (method, from, begin, to) in [
+        ("reflect", [3, 5], [2, 0], [7, 9]),
+        ("reflect", [9, 4], [0, 3], [9, 10]),
+        ("replicate", [1, 1], [2, 3], [4, 4]),
+        ("replicate", [3, 5], [0, 7], [5, 12]),
+    ] {
+        let attrs =
+            Attrs::new().ints("from", from).ints("to", to).ints("begin", begin).text("method", method);
+        add("resample", attrs.clone(), &[(&[2, 3, from[0], from[1]], WIDE)]);
+        add("resample_adjoint", attrs, &[(&[2, 3, to[0], to[1]], WIDE)]);
+    }
+    for method in ["nearest", "bilinear", "bilinear_corners", "area"] {
         for (from, to) in [([1, 1], [3, 2]), ([3, 5], [6, 15]), ([5, 7], [3, 7]), ([4, 4], [4, 9])] {
             let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method);
             add("resample", attrs, &[(&[2, 3, from[0], from[1]], WIDE)]);
@@ -213,7 +224,7 @@ fn cases() -> Vec<Case> {
     ] {
         add("transpose", Attrs::new().ints("axes", axes), &[(dims, WIDE)]);
     }
-    for method in ["nearest", "bilinear", "area"] {
+    for method in ["nearest", "bilinear", "bilinear_corners", "area"] {
         for (from, to) in
             [([1, 1], [3, 4]), ([5, 7], [1, 1]), ([3, 8], [7, 3]), ([4, 4], [4, 4]), ([2, 9], [5, 9])]
         {

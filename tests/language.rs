@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dslc::diag::Severity;
+use dslc::experiment::Checked;
 use dslc::experiment::imports::Project;
 use dslc::source::Sources;
 
-/// Checks a text with other files beside it; gives each layer as `name input… : output`, or the findings.
-fn layers_with(text: &str, files: &[(&str, &str)]) -> Result<Vec<String>, Vec<String>> {
+/// Checks a text with other files beside it.
+fn checked(text: &str, files: &[(&str, &str)]) -> Checked {
     let mut sources = Sources::default();
     let files: BTreeMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
     let read =
         |path: &Path| files.get(path).map(|text| (*text).to_owned()).ok_or("it does not exist".to_owned());
     let project = Project { root: Path::new(""), read: &read };
-    let checked = dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &[], &project);
+    dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &[], &project)
+}
+
+/// Each layer of a text as `name : output`, or the errors.
+fn layers_with(text: &str, files: &[(&str, &str)]) -> Result<Vec<String>, Vec<String>> {
+    let checked = checked(text, files);
     let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error);
     let errors: Vec<String> = errors.map(|d| format!("{} {}", d.code, d.message)).collect();
     if !errors.is_empty() {
@@ -120,6 +126,24 @@ fn imports_bring_blocks_constants_and_models() {
     assert_eq!(errors, ["E0211 `a` is defined twice"]);
     let nowhere = layers_with("use \"d.model\"\nmodel M { input 1x4x4; relu }", &[]).unwrap_err();
     assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
+}
+
+/// A line number alone is one of the file that the finding is in.
+#[test]
+fn a_trace_through_other_files_names_them() {
+    let parts = ("parts.model", "\n\nblock narrow(c) { conv2d c 3x3 }");
+    let text =
+        "use \"parts.model\"\nmodel M {\ninput 1x8x8\nnarrow 4\nbasic_block 8\nflatten\nlinear 2 in=9\n}";
+    let found = checked(text, &[parts]).diagnostics;
+    let places: Vec<&str> =
+        found[0].notes.iter().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(places[..2], ["line", "parts.model:3"]);
+    assert!(places[2].starts_with("std.model:"), "{places:?}");
+    assert_eq!(places[3], "line");
+
+    let alone = "model M {\ninput 1x8x8\nconv2d 8 3x3\nflatten\nlinear 2 in=9\n}";
+    let notes = &checked(alone, &[]).diagnostics[0].notes;
+    assert!(notes[1].starts_with("line   2  input"), "{notes:#?}");
 }
 
 /// The README's programs check without a finding.

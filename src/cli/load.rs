@@ -9,8 +9,8 @@ use crate::cli::out::{self, Look};
 use crate::cli::table::{plural, thousands};
 use crate::cli::{explain, files, summary};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
-use crate::experiment::imports::{Project, normal};
-use crate::experiment::{self, Checked, Experiment, missing_parts};
+use crate::experiment::imports::{Imports, Project, normal};
+use crate::experiment::{self, Checked, Experiment, missing_parts, resolved};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
 use crate::syntax::guard;
@@ -23,6 +23,7 @@ pub struct Loaded {
     pub path: PathBuf,
     pub sources: Sources,
     pub ast: Ast,
+    pub imports: Imports,
     pub experiment: Experiment,
     pub diagnostics: Diagnostics,
 }
@@ -51,6 +52,13 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// The file with every default filled in.
+    pub fn resolved(&self) -> String {
+        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment)
+    }
+}
+
 /// Reads and checks a file. Prints nothing.
 pub fn load(path: &Path, settings: &[String]) -> Result<Loaded, Stop> {
     let text = read(path)?;
@@ -68,12 +76,12 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
         })
     };
     let project = Project { root: &root, read: &read };
-    let Checked { ast, experiment, mut diagnostics } =
+    let Checked { ast, imports, experiment, mut diagnostics } =
         experiment::check(&mut sources, path, text, settings, &project);
     if !has_errors(&diagnostics) {
         diagnostics.extend(summary::broken_expectations(&experiment, &sources));
     }
-    Loaded { path: path.to_owned(), sources, ast, experiment, diagnostics }
+    Loaded { path: path.to_owned(), sources, ast, imports, experiment, diagnostics }
 }
 
 /// The folder that a file's imports must stay in: the current one where the file lies in it, else the file's own.

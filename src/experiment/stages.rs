@@ -56,7 +56,10 @@ fn origin(node: &Node, model: &Model, sources: &Sources) -> Option<String> {
     // The library's lines are not the user's.
     Some(match instance.span.file {
         LIBRARY => instance.name.clone(),
-        _ => format!("{}, line {}", instance.name, sources.line(instance.span)),
+        file if file == model.name_span.file => {
+            format!("{}, line {}", instance.name, sources.line(instance.span))
+        }
+        _ => format!("{}, {}", instance.name, sources.place(instance.span, model.name_span.file)),
     })
 }
 

@@ -82,7 +82,7 @@ impl Layer for BatchNorm {
         let n_summands = shape.elements() / channels.max(1);
         if n_summands < 2 {
             return Err(Fault::new(
-                codes::SINGLE_VALUE_NORM,
+                codes::BATCH_OF_ONE,
                 format!(
                     "`batch_norm` sees one value a channel in a batch of {}: its variance is 0",
                     shape.dims()[0]

@@ -1,5 +1,6 @@
-//! Brackets, counted before the grammar runs: how deep they nest (the grammar recurses), and which are left
-//! open (they are closed at the end of the text, so that the grammar reads the whole file).
+//! What is done to a text before the grammar runs. Brackets are counted: how deep they nest (the grammar recurses),
+//! and which are left open (they are closed at the end of the text, so that the grammar reads the whole file).
+//! Comments become blanks, so that the grammar has one kind of space.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::{FileId, Span};
@@ -10,8 +11,9 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_TEXT: usize = 4 << 20;
 
 pub struct Guarded {
-    /// What closes the blocks that are open at the end of the text.
-    pub missing: String,
+    /// The text, with blanks for its comments, tabs and carriage returns, and with what closes the blocks that are
+    /// open at its end. Every other byte is where it was.
+    pub text: String,
     pub diagnostics: Diagnostics,
 }
 
@@ -24,12 +26,18 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
         ));
     }
     let bytes = text.as_bytes();
+    let mut plain = bytes.to_vec();
     let mut open: Vec<usize> = Vec::new();
     let mut brackets = 0usize;
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
-            b'#' => at = line_end(bytes, at),
+            b'#' => {
+                let end = line_end(bytes, at);
+                plain[at..bytes.len().min(end + 1)].fill(b' ');
+                at = end;
+            }
+            b'\t' | b'\r' => plain[at] = b' ',
             b'"' => at = closing_quote(bytes, at).unwrap_or(at),
             b'{' => open.push(at),
             b'}' => {
@@ -62,9 +70,10 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
                 )
         })
         .collect();
-    // A newline first: the text may end in a comment.
-    let missing = if open.is_empty() { String::new() } else { format!("\n{}", "}".repeat(open.len())) };
-    Ok(Guarded { missing, diagnostics })
+    plain.extend(std::iter::repeat_n(b'}', open.len()));
+    // Whole comments went, so no character was cut.
+    let text = String::from_utf8(plain).unwrap_or_else(|_| text.to_owned());
+    Ok(Guarded { text, diagnostics })
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {
