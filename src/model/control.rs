@@ -20,7 +20,7 @@ impl<'a> Expansion<'a> {
             "let" => self.bind_constants(statement),
             "repeat" => self.repeat(statement),
             "for" => self.for_each(statement),
-            "if" => self.choose(&statement.arguments, statement, &statement.clauses),
+            "if" => self.choose(statement),
             "residual" => self.residual(statement),
             "shortcut" | "else" => {
                 let partner = if word == "else" { "if" } else { "residual" };
@@ -150,35 +150,40 @@ impl<'a> Expansion<'a> {
     }
 
     /// `if condition { … } else if condition { … } else { … }`
-    fn choose(&mut self, condition: &[Argument], statement: &'a Statement, rest: &'a [Statement]) {
-        let Some(holds) = self.condition(condition, statement.head()) else { return };
-        let Some(body) = self.block_of(statement) else { return };
-        if holds {
-            self.body(body);
-            return;
-        }
-        let Some((next, rest)) = rest.split_first() else { return };
-        if next.word.text != "else" {
-            let message = format!("`{}` cannot follow `if`", next.word.text);
-            self.error(codes::MISPLACED, next.word.span, message, "`else` is expected");
-            return;
-        }
-        match next.arguments.split_first() {
-            None => {
-                if let Some(body) = self.block_of(next) {
-                    self.body(body);
+    fn choose(&mut self, statement: &'a Statement) {
+        let (mut condition, mut statement, mut rest) =
+            (statement.arguments.as_slice(), statement, statement.clauses.as_slice());
+        loop {
+            let Some(holds) = self.condition(condition, statement.head()) else { return };
+            let Some(body) = self.block_of(statement) else { return };
+            if holds {
+                return self.body(body);
+            }
+            let Some((next, others)) = rest.split_first() else { return };
+            if next.word.text != "else" {
+                let message = format!("`{}` cannot follow `if`", next.word.text);
+                return self.error(codes::MISPLACED, next.word.span, message, "`else` is expected");
+            }
+            match next.arguments.split_first() {
+                None => {
+                    if let Some(body) = self.block_of(next) {
+                        self.body(body);
+                    }
+                    return;
                 }
-            }
-            Some((Argument::Value(Value { kind: ValueKind::Word(word), .. }), condition)) if word == "if" => {
-                self.choose(condition, next, rest);
-            }
-            Some((other, _)) => {
-                self.error(
-                    codes::BAD_VALUE,
-                    other.span(),
-                    "`else` is followed by `if` or by its block",
-                    "not expected",
-                );
+                Some((Argument::Value(Value { kind: ValueKind::Word(word), .. }), others_condition))
+                    if word == "if" =>
+                {
+                    (condition, statement, rest) = (others_condition, next, others);
+                }
+                Some((other, _)) => {
+                    return self.error(
+                        codes::BAD_VALUE,
+                        other.span(),
+                        "`else` is followed by `if` or by its block",
+                        "not expected",
+                    );
+                }
             }
         }
     }

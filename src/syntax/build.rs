@@ -11,6 +11,9 @@ use crate::syntax::ast::{
     Word,
 };
 
+/// Longer sums and products than this are refused: a tree as deep as they are long could not be walked.
+const MAX_TERMS: usize = 256;
+
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
@@ -50,8 +53,11 @@ impl<'a> Builder<'a> {
     }
 
     fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
-        let links =
-            pair.into_inner().filter(|p| p.as_rule() == Rule::link).filter_map(|p| self.link(p)).collect();
+        let links = pair.into_inner().filter(|p| p.as_rule() == Rule::link);
+        let mut links: Vec<Link> = links.filter_map(|p| self.link(p)).collect();
+        if let Some(first) = links.first_mut() {
+            first.statement.doc = self.doc_above(first.statement.span.start as usize);
+        }
         Chain { links }
     }
 
@@ -94,8 +100,7 @@ impl<'a> Builder<'a> {
                 _ => arguments.extend(self.argument(part)),
             }
         }
-        let doc = self.doc_above(span.start as usize);
-        word.map(|word| Statement { word, arguments, block, clauses, doc, span })
+        word.map(|word| Statement { word, arguments, block, clauses, doc: None, span })
     }
 
     fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
@@ -160,7 +165,9 @@ impl<'a> Builder<'a> {
             Rule::sum | Rule::product => {
                 let mut parts = pair.into_inner();
                 let mut left = self.expression(parts.next()?)?;
+                let mut n_terms = 1;
                 while let (Some(operator), Some(right)) = (parts.next(), parts.next()) {
+                    let span = self.span(&right);
                     let operator = match operator.as_str() {
                         "+" => Operator::Add,
                         "-" => Operator::Subtract,
@@ -169,6 +176,19 @@ impl<'a> Builder<'a> {
                         "/" => Operator::Divide,
                         _ => Operator::Remainder,
                     };
+                    n_terms += 1;
+                    if n_terms > MAX_TERMS {
+                        self.diagnostics.push(
+                            Diagnostic::error(
+                                codes::NESTING,
+                                span,
+                                format!("more than {MAX_TERMS} terms in one expression"),
+                            )
+                            .label("one term too many")
+                            .advise("name a part of it by `let` and use the name"),
+                        );
+                        return None;
+                    }
                     let right = Box::new(self.expression(right)?);
                     left = Expression::Binary { left: Box::new(left), operator, right };
                 }
@@ -277,12 +297,14 @@ impl<'a> Builder<'a> {
         Span { end: span.start + text.len() as u32, ..span }
     }
 
-    /// The `##` lines that end directly above the line of `at`.
+    /// The `##` lines that end directly above the line that begins at `at`.
     fn doc_above(&self, at: usize) -> Option<String> {
-        let line_start = self.text[..at.min(self.text.len())].rfind('\n')?;
+        let above = &self.text[..at.min(self.text.len())];
+        let blank = |c: char| c.is_whitespace() || c == ';';
+        let line_start = above.rfind('\n').filter(|&newline| above[newline..].chars().all(blank))?;
         let mut lines: Vec<&str> = Vec::new();
         for line in self.text[..line_start].rsplit('\n') {
-            let Some(doc) = line.trim().strip_prefix("##") else { break };
+            let Some(doc) = line.trim_matches(blank).strip_prefix("##") else { break };
             lines.push(doc.trim());
         }
         lines.reverse();
