@@ -10,6 +10,7 @@ pub mod source;
 pub mod shape;
 pub mod diag;
 pub mod syntax;
+pub mod format;
 pub mod spec;
 pub mod tensor;
 pub mod graph;

@@ -7,7 +7,7 @@ const FLOORS: &[&[&str]] = &[
     &["source", "shape"],
     &["diag"],
     &["syntax", "tensor"],
-    &["spec", "graph"],
+    &["format", "spec", "graph"],
     &["ops"],
     &["layers", "passes", "kernels"],
     &["plan", "model"],

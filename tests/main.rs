@@ -1,9 +1,12 @@
 //! One test binary, so that the dependencies are linked once. Each module is a theme.
 #![allow(clippy::unwrap_used)]
 
+mod any_text;
 mod architecture;
 mod cli;
 mod dropping;
+mod formatting;
+mod front_end;
 mod gradients;
 mod kernels;
 mod language;

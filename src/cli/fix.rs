@@ -6,7 +6,6 @@ use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::{Stop, check};
 use crate::diag::{Fix, Severity};
-use crate::train::checkpoint::write_atomically;
 
 /// More mistakes than this are not mended at once.
 const MOST_FIXES: usize = 200;
@@ -36,7 +35,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     }
     match options.dry_run {
         true => out(&text)?,
-        false if text != original => write_atomically(&options.file, text.as_bytes())?,
+        false if text != original => load::rewrite(&options.file, &text)?,
         false => err("nothing to fix"),
     }
     check::remaining(&loaded)

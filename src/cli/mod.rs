@@ -4,6 +4,7 @@
 mod check;
 mod eval;
 mod fix;
+mod fmt;
 mod folder;
 mod graph;
 mod load;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::Options),
     /// Apply the first offered way out of each error
     Fix(fix::Options),
+    /// Lay files out in the one style
+    Fmt(fmt::Options),
     /// Print the file with every default filled in
     Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Fmt(options) => fmt::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),

@@ -15,6 +15,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::Project;
 use crate::model::definitions::{Block, Definitions, Origin};
+use crate::model::passing::Passing;
 use crate::model::{Model, expand};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
@@ -29,6 +30,8 @@ const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "ex
 #[derive(Default)]
 pub struct Experiment {
     pub model: Option<Model>,
+    /// The shape behind each statement of the file's models and of what they use.
+    pub passing: Passing,
     /// The text of the model with all it needs, as written.
     pub model_text: String,
     pub data: Option<DataSection>,
@@ -155,6 +158,7 @@ fn models(
     let mut used = std::collections::BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
+        experiment.passing.extend(model.passing.clone());
         if i == 0 {
             experiment.model_text = written(sources, definitions, &blocks, block);
             experiment.model = Some(model);

@@ -7,6 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
 use crate::layers::joins::{self, JOINS, Join};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
+use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
@@ -52,6 +53,7 @@ pub fn expand(
             layers: Vec::new(),
             output: Wire::INPUT,
             output_shape: None,
+            passing: Passing::default(),
         },
         counts: BTreeMap::new(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
@@ -214,6 +216,7 @@ impl<'a> Expansion<'a> {
                 }
                 self.statement(chain, i, previous);
                 self.alias(link);
+                self.model.passing.note(&link.statement, self.flow.shape.as_ref());
                 self.assertion(link);
                 previous = Some(&link.statement);
             }

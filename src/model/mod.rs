@@ -6,6 +6,7 @@ pub mod control;
 pub mod definitions;
 pub mod expand;
 pub mod lower;
+pub mod passing;
 pub mod print;
 pub mod remedy;
 pub mod scope;
@@ -13,6 +14,7 @@ pub mod solve;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
+use crate::model::passing::Passing;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -30,6 +32,8 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
+    /// The shape behind each statement of the text.
+    pub passing: Passing,
 }
 
 /// A value in a model: its input, or what one of its layers gives.
