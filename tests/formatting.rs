@@ -78,6 +78,18 @@ fn long_texts_are_read_in_time() {
     hold(&format!("let a = {}", many("[#\n", 5_000)));
     hold(&format!("let a = [{}", many("[1 #\n], [", 5_000)));
     hold(&format!("model M {{ input 1x1x1; if 1 == 2 {{ }} {} }}", many("else if 1 == 2 { } ", 20_000)));
+    hold(&many("}", 50_000));
+    // Loops, each turn of which has a finding or is long to read.
+    let looped = |body: &str| hold(&format!("model M {{ input 1x28x28; repeat 1000000 {{ {body} }} }}"));
+    looped("relu; conv2d 1 99x99 : 1x28x28");
+    looped("relu : 1x1x1");
+    looped("rleu");
+    looped(&format!("for x in [{}] {{ }}", many("1, ", 9_000)));
+    looped(&format!("dropout ({}1)", many("0*", 200)));
+    let name = many("long", 500);
+    hold(&format!("block {name} {{ relu }}\nmodel M {{ input 1x1x1; repeat 1000000 {{ {name} }} }}"));
+    let parameters: String = (0..300).map(|i| format!("p{i}=1, ")).collect();
+    hold(&format!("block a({parameters}) {{ relu }}\nmodel M {{ input 1x1x1; repeat 1000000 {{ a }} }}"));
     let doubled: String = (1..40).map(|i| format!("let a{i} = [a{0}, a{0}]\n", i - 1)).collect();
     hold(&format!("let a0 = [1, 1]\n{doubled}model M {{ input 1x1x1; for x in a39 {{ relu }} }}"));
 }

@@ -173,7 +173,7 @@ fn difference(name: &str, text: &str, edits: &[Edit]) -> String {
         let number = text[..start].matches('\n').count() + 1;
         out.push_str(&format!("{name}:{number}\n"));
         for (sign, lines) in [('-', &text[start..end]), ('+', new.as_str())] {
-            lines.lines().for_each(|line| out.push_str(&format!("{sign}{line}\n")));
+            lines.split_inclusive('\n').for_each(|line| out.push_str(&format!("{sign}{}\n", visible(line))));
         }
     }
     let n_lines = out.lines().count();
@@ -182,6 +182,21 @@ fn difference(name: &str, text: &str, edits: &[Edit]) -> String {
         out.push_str(&format!("… and {} lines more\n", n_lines - MOST_LINES));
     }
     out
+}
+
+/// A line with what cannot be seen at its end made visible.
+fn visible(line: &str) -> String {
+    let Some(line) = line.strip_suffix('\n') else {
+        return format!("{} (no line end)", visible(&format!("{line}\n")));
+    };
+    let seen = line.trim_end().len();
+    let blank = |c: char| match c {
+        '\r' => '␍',
+        '\t' => '→',
+        _ => '·',
+    };
+    format!("{}{}", &line[..seen], line[seen..].chars().map(blank).collect::<String>())
+        .replace('\u{feff}', "<BOM>")
 }
 
 /// A file as it is; of a folder the network files in it and below, in order. Hidden folders and the records of runs

@@ -100,7 +100,7 @@ impl<'a> Expansion<'a> {
             if self.stopped {
                 return;
             }
-            self.statements += 1;
+            self.spend(1);
             self.body(body);
             if body.is_empty() {
                 return;
@@ -138,7 +138,7 @@ impl<'a> Expansion<'a> {
         };
         let Some(body) = self.block_of(statement) else { return };
         for item in items {
-            if self.stopped {
+            if self.stopped || body.is_empty() {
                 return;
             }
             let mut frame = Frame::default();
@@ -301,6 +301,8 @@ impl<'a> Expansion<'a> {
         arguments: &'a [Argument],
         span: Span,
     ) -> Option<Vec<(String, ValueKind)>> {
+        // Each default is worked out with a copy of the values before it.
+        self.spend(block.parameters.len() * block.parameters.len() / 16);
         let name = block.name.text.clone();
         let names: Vec<String> = block.parameters.iter().map(|p| p.name.text.clone()).collect();
         let written = |names: &[String]| format!("it is written: {name} {}", names.join(" ").to_uppercase());

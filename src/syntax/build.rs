@@ -14,6 +14,9 @@ use crate::syntax::ast::{
 /// Longer sums and products than this are refused: a tree as deep as they are long could not be walked.
 const MAX_TERMS: usize = 256;
 
+/// More mistakes than this are not listed.
+const MAX_FINDINGS: usize = 1_000;
+
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
@@ -23,6 +26,19 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     pub fn new(file: FileId, text: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
         Builder { file, text, diagnostics }
+    }
+
+    /// Adds a finding; behind very many, one that says so.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        match self.diagnostics.len() {
+            n if n < MAX_FINDINGS => self.diagnostics.push(diagnostic),
+            MAX_FINDINGS => self.diagnostics.push(Diagnostic::error(
+                codes::SYNTAX,
+                diagnostic.primary.span,
+                format!("more than {MAX_FINDINGS} mistakes in the syntax: is this a network file?"),
+            )),
+            _ => {}
+        }
     }
 
     pub fn file(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
@@ -40,7 +56,7 @@ impl<'a> Builder<'a> {
                 Rule::junk => self.junk(&pair),
                 Rule::stray_close => {
                     let span = self.span(&pair);
-                    self.diagnostics.push(
+                    self.report(
                         Diagnostic::error(codes::SYNTAX, span, "this `}` closes nothing")
                             .label("no `{` is open here")
                             .replace("remove it", span, ""),
@@ -74,11 +90,7 @@ impl<'a> Builder<'a> {
                     let shape = part.into_inner().flat_map(Pair::into_inner).next();
                     assertion = shape.map(|p| Value { kind: self.extent(&p), span: self.span(&p) });
                     if assertion.is_none() {
-                        self.diagnostics.push(Diagnostic::error(
-                            codes::SYNTAX,
-                            span,
-                            "a shape is expected here",
-                        ));
+                        self.report(Diagnostic::error(codes::SYNTAX, span, "a shape is expected here"));
                     }
                 }
                 _ => {}
@@ -178,7 +190,7 @@ impl<'a> Builder<'a> {
                     };
                     n_terms += 1;
                     if n_terms > MAX_TERMS {
-                        self.diagnostics.push(
+                        self.report(
                             Diagnostic::error(
                                 codes::NESTING,
                                 span,
@@ -267,7 +279,7 @@ impl<'a> Builder<'a> {
             }
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
-        self.diagnostics.push(d);
+        self.report(d);
         for block in pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block) {
             self.entries(block.into_inner());
         }
