@@ -11,6 +11,7 @@ pub mod shape;
 pub mod diag;
 pub mod diagram;
 pub mod syntax;
+pub mod format;
 pub mod spec;
 pub mod tensor;
 pub mod graph;

@@ -3,10 +3,14 @@
 
 use std::fmt;
 
+mod evaluate;
+
+pub use crate::spec::evaluate::evaluate;
+
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
 use crate::shape::Shape;
 use crate::source::Span;
-use crate::syntax::ast::{Argument, Expression, Number, Operator, Unit, Value, ValueKind, Word};
+use crate::syntax::ast::{Argument, Number, Unit, Value, ValueKind, Word};
 
 /// One word of the language.
 pub struct Spec {
@@ -389,66 +393,6 @@ fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {
     Diagnostic::error(codes::MISSING_ARGUMENT, word.span, message)
         .label(format!("`{}` is missing", param.name))
         .note(format!("it is written: {}", usage(spec)))
-}
-
-/// Computes expressions and replaces visible names by their values.
-pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnostic>> {
-    let kind = match &value.kind {
-        ValueKind::Word(word) => scope.lookup(word).unwrap_or_else(|| value.kind.clone()),
-        ValueKind::Sum(sum) => {
-            let number = compute(sum, scope)?;
-            if !number.is_finite() {
-                let message = "this expression has no value: it divides by 0 or is too large";
-                return Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message)));
-            }
-            ValueKind::Number(Number { value: number, unit: Unit::None })
-        }
-        ValueKind::List(values) => {
-            ValueKind::List(values.iter().map(|v| evaluate(v, scope)).collect::<Result<_, _>>()?)
-        }
-        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) | ValueKind::Call { .. } => {
-            value.kind.clone()
-        }
-    };
-    Ok(Value { kind, span: value.span })
-}
-
-fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
-    match expression {
-        Expression::Value(value) => match evaluate(value, scope)?.kind {
-            ValueKind::Number(number) => Ok(number.scaled()),
-            ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
-            ValueKind::Word(word) => {
-                let names = scope.names();
-                let d = Diagnostic::error(
-                    codes::UNKNOWN_NAME,
-                    value.span,
-                    format!("nothing here is called `{word}`"),
-                );
-                Err(Box::new(match nearest(&word, names.iter().map(String::as_str)) {
-                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                        format!("write `{near}`"),
-                        value.span,
-                        near,
-                    ),
-                    None => d.label("not a name that is visible here"),
-                }))
-            }
-            _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),
-        },
-        Expression::Negate(inner) => Ok(-compute(inner, scope)?),
-        Expression::Binary { left, operator, right } => {
-            let (a, b) = (compute(left, scope)?, compute(right, scope)?);
-            Ok(match operator {
-                Operator::Add => a + b,
-                Operator::Subtract => a - b,
-                Operator::Multiply => a * b,
-                Operator::Divide => a / b,
-                Operator::FloorDivide => (a / b).floor(),
-                Operator::Remainder => a.rem_euclid(b),
-            })
-        }
-    }
 }
 
 /// The largest whole number that any argument may have.

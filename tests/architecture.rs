@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["diag"],
     &["diagram"],
     &["syntax", "tensor"],
-    &["spec", "graph"],
+    &["format", "spec", "graph"],
     &["ops"],
     &["layers", "passes", "kernels"],
     &["plan", "model"],

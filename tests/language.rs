@@ -146,6 +146,28 @@ fn a_trace_through_other_files_names_them() {
     assert!(notes[1].starts_with("line   2  input"), "{notes:#?}");
 }
 
+/// Files that are used in another order have the same findings.
+#[test]
+fn findings_do_not_depend_on_the_order_of_imports() {
+    let files = [
+        ("a.model", "block a(n) { conv2d n 1x1 stirde=2\nrleu }"),
+        ("b.model", "block b { c }\nblock unused { tanh }\nflatten"),
+        ("c.model", "use \"b.model\"\nblock c { conv2d 9 9x9 : 1x1x1\nadd nothing }"),
+    ];
+    let findings = |order: [&str; 3]| {
+        let uses: String = order.iter().map(|name| format!("use \"{name}.model\"\n")).collect();
+        let mut errors =
+            layers_with(&format!("{uses}model M {{ input 1x4x4; a 3; b; a 4 }}"), &files).unwrap_err();
+        errors.sort();
+        errors
+    };
+    let first = findings(["a", "b", "c"]);
+    assert!(first.len() >= 4, "{first:?}");
+    for order in [["a", "c", "b"], ["b", "a", "c"], ["b", "c", "a"], ["c", "a", "b"], ["c", "b", "a"]] {
+        assert_eq!(first, findings(order), "{order:?}");
+    }
+}
+
 /// The README's programs check without a finding.
 #[test]
 fn the_programs_of_the_readme_check() {

@@ -1,12 +1,15 @@
 //! One test binary, so that the dependencies are linked once. Each module is a theme.
 #![allow(clippy::unwrap_used)]
 
+mod any_text;
 mod architecture;
 mod batch_norm;
 mod cli;
 mod dropping;
 mod explain;
 mod formats;
+mod formatting;
+mod front_end;
 mod gradients;
 mod kernels;
 mod language;

@@ -55,8 +55,7 @@ fn the_resolved_file_checks_to_the_same_experiment() {
             assert_eq!(found, []);
             let text = resolved::text(&sources, &ast, &Imports::default(), &experiment);
             let model = experiment.model.as_ref().unwrap();
-            let graphs =
-                [stages::lowered(model, 1).unwrap(), stages::fused(&experiment, model, 2).unwrap()];
+            let graphs = [stages::lowered(model, 1).unwrap(), stages::fused(&experiment, model, 2).unwrap()];
             (model.to_string(), graphs.map(|graph| print::text(&graph, &|_| None)), text)
         };
         let (model, graphs, first) = resolve(std::fs::read_to_string(path).unwrap());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::cli::folder::RECORD;
 use crate::cli::table::plural;
 
 /// Folders below this depth are not looked into.
@@ -14,7 +15,7 @@ const MAX_FILES: usize = 10_000;
 /// Every file named, and of every folder named the `.net` and `.model` files below it, in the order of the arguments
 /// and sorted within a folder; each file once.
 ///
-/// Hidden folders, folders called `target` and links to folders are passed over, unless they are named. A folder
+/// Hidden folders, folders called `target`, the folders of runs and links to folders are passed over, unless they are named. A folder
 /// without such files is passed over too, where another argument has some. Files that are named are not looked at.
 pub fn expand(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     let mut files = Vec::new();
@@ -53,7 +54,8 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
             // The entry's own kind: a link to a folder is none, so that no circle can arise.
             let kind = entry.file_type().map_err(unreadable)?;
             let (path, name) = (entry.path(), entry.file_name());
-            let passed_over = name.to_string_lossy().starts_with('.') || name == "target";
+            let passed_over =
+                name.to_string_lossy().starts_with('.') || name == "target" || path.join(RECORD).exists();
             if kind.is_dir() && !passed_over && depth < MAX_DEPTH {
                 open.push((path, depth + 1));
             } else if is_network(&path) && path.is_file() {

@@ -6,7 +6,6 @@ use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::{Stop, check, files};
 use crate::diag::{Fix, Severity};
-use crate::train::checkpoint::write_atomically;
 
 /// More mistakes than this are not mended at once.
 const MOST_FIXES: usize = 200;
@@ -62,7 +61,7 @@ fn mend(path: &Path, dry_run: bool, one_of_many: bool) -> Result<(), Stop> {
         (true, true) if one_of_many => {}
         (true, _) if one_of_many => out(&format!("==> {} <==\n{text}", path.display()))?,
         (true, _) => out(&text)?,
-        (false, false) => write_atomically(path, text.as_bytes())?,
+        (false, false) => load::rewrite(path, &text)?,
         (false, true) if one_of_many => {}
         (false, true) => err("nothing to fix"),
     }

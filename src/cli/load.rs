@@ -1,7 +1,7 @@
 //! Files → checked experiments, with every finding printed on the way.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
@@ -178,8 +178,8 @@ fn describe(remedy: &Remedy) -> String {
 }
 
 /// The text of a file, a pipe or a device, of at most `MAX_TEXT` bytes.
-fn read(path: &Path) -> Result<String, Stop> {
-    let shown = path.display();
+pub fn read(path: &Path) -> Result<String, Stop> {
+    let shown = path.display().to_string();
     let refuse = |message: String| Stop::Environment(format!("error: {shown} {message}"));
     if path.is_dir() {
         return Err(refuse(format!(
@@ -191,9 +191,15 @@ fn read(path: &Path) -> Result<String, Stop> {
         ErrorKind::NotFound => refuse(format!("does not exist{}", near_files(path))),
         _ => refuse(format!("cannot be read: {e}")),
     };
+    text(&mut File::open(path).map_err(unreadable)?, &shown)
+}
+
+/// The text behind a reader that is called `shown`, of at most `MAX_TEXT` bytes.
+pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, Stop> {
+    let refuse = |message: String| Stop::Environment(format!("error: {shown} {message}"));
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(guard::MAX_TEXT as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let read = reader.take(guard::MAX_TEXT as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|e| refuse(format!("cannot be read: {e}")))?;
     if bytes.len() > guard::MAX_TEXT {
         return Err(refuse(format!(
             "is too large: a network file has at most {} bytes\n  weights and data are named in it, not written into it",
@@ -214,4 +220,24 @@ fn near_files(path: &Path) -> String {
     networks.sort();
     let shown: Vec<String> = networks.iter().take(8).map(|path| path.display().to_string()).collect();
     if shown.is_empty() { String::new() } else { format!("\n  there are: {}", shown.join(", ")) }
+}
+
+/// Writes a text in the place of a user's file, whole or not at all; what a link leads to is written, not the link.
+pub fn rewrite(path: &Path, text: &str) -> Result<(), Stop> {
+    let refuse = |e: std::io::Error| {
+        Stop::Environment(format!(
+            "error: {} cannot be written: {e}\n  its text is as it was",
+            path.display()
+        ))
+    };
+    let target = std::fs::canonicalize(path).map_err(refuse)?;
+    if std::fs::metadata(&target).map_err(refuse)?.permissions().readonly() {
+        return Err(refuse(ErrorKind::PermissionDenied.into()));
+    }
+    let write = || {
+        let mut file = atomic_write_file::AtomicWriteFile::open(&target)?;
+        file.write_all(text.as_bytes())?;
+        file.commit()
+    };
+    write().map_err(refuse)
 }

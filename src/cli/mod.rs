@@ -8,6 +8,7 @@ mod eval;
 mod explain;
 mod files;
 mod fix;
+mod fmt;
 mod folder;
 mod graph;
 mod load;
@@ -54,6 +55,8 @@ enum Command {
     Docs(docs::Options),
     /// Tell what a finding's code or a word of the language means
     Explain(explain::Options),
+    /// Lay files out in the one style
+    Fmt(fmt::Options),
     /// Print the file with every default filled in
     Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Fix(options) => fix::run(&options),
         Command::Docs(options) => docs::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Fmt(options) => fmt::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),

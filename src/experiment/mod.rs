@@ -19,6 +19,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Imports, Project};
 use crate::model::definitions::{Definitions, Origin};
+use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand, suspicious};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
@@ -35,6 +36,8 @@ pub struct Experiment {
     pub model: Option<Model>,
     /// The blocks that the model uses, directly or through others.
     pub used_blocks: BTreeSet<String>,
+    /// The shape behind each statement of the file's models and of what they use.
+    pub passing: Passing,
     pub data: Option<DataSection>,
     pub train: Option<TrainSection>,
     pub expect: Vec<Expectation>,
@@ -175,6 +178,7 @@ fn models(
     let mut used = BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
+        experiment.passing.extend(model.passing.clone());
         if i == 0 {
             experiment.used_blocks = blocks.clone();
             experiment.model = Some(model);

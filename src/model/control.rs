@@ -21,7 +21,7 @@ impl<'a> Expansion<'a> {
             "let" => self.bind_constants(statement),
             "repeat" => self.repeat(statement),
             "for" => self.for_each(statement),
-            "if" => self.choose(&statement.arguments, statement, &statement.clauses),
+            "if" => self.choose(statement),
             "residual" => self.residual(statement),
             "shortcut" | "else" => {
                 let partner = if word == "else" { "if" } else { "residual" };
@@ -99,7 +99,7 @@ impl<'a> Expansion<'a> {
             if self.stopped {
                 return;
             }
-            self.statements += 1;
+            self.spend(1);
             self.body(body);
             if body.is_empty() {
                 return;
@@ -140,7 +140,7 @@ impl<'a> Expansion<'a> {
             self.dead_loop(statement, list);
         }
         for item in items {
-            if self.stopped {
+            if self.stopped || body.is_empty() {
                 return;
             }
             let mut frame = Frame::default();
@@ -152,36 +152,41 @@ impl<'a> Expansion<'a> {
     }
 
     /// `if condition { … } else if condition { … } else { … }`
-    fn choose(&mut self, condition: &[Argument], statement: &'a Statement, rest: &'a [Statement]) {
-        let Some(holds) = self.condition(condition, statement.head()) else { return };
-        self.dead_branch(condition, statement);
-        let Some(body) = self.block_of(statement) else { return };
-        if holds {
-            self.body(body);
-            return;
-        }
-        let Some((next, rest)) = rest.split_first() else { return };
-        if next.word.text != "else" {
-            let message = format!("`{}` cannot follow `if`", next.word.text);
-            self.error(codes::MISPLACED, next.word.span, message, "`else` is expected");
-            return;
-        }
-        match next.arguments.split_first() {
-            None => {
-                if let Some(body) = self.block_of(next) {
-                    self.body(body);
+    fn choose(&mut self, statement: &'a Statement) {
+        let (mut condition, mut statement, mut rest) =
+            (statement.arguments.as_slice(), statement, statement.clauses.as_slice());
+        loop {
+            let Some(holds) = self.condition(condition, statement.head()) else { return };
+            self.dead_branch(condition, statement);
+            let Some(body) = self.block_of(statement) else { return };
+            if holds {
+                return self.body(body);
+            }
+            let Some((next, others)) = rest.split_first() else { return };
+            if next.word.text != "else" {
+                let message = format!("`{}` cannot follow `if`", next.word.text);
+                return self.error(codes::MISPLACED, next.word.span, message, "`else` is expected");
+            }
+            match next.arguments.split_first() {
+                None => {
+                    if let Some(body) = self.block_of(next) {
+                        self.body(body);
+                    }
+                    return;
                 }
-            }
-            Some((Argument::Value(Value { kind: ValueKind::Word(word), .. }), condition)) if word == "if" => {
-                self.choose(condition, next, rest);
-            }
-            Some((other, _)) => {
-                self.error(
-                    codes::BAD_VALUE,
-                    other.span(),
-                    "`else` is followed by `if` or by its block",
-                    "not expected",
-                );
+                Some((Argument::Value(Value { kind: ValueKind::Word(word), .. }), others_condition))
+                    if word == "if" =>
+                {
+                    (condition, statement, rest) = (others_condition, next, others);
+                }
+                Some((other, _)) => {
+                    return self.error(
+                        codes::BAD_VALUE,
+                        other.span(),
+                        "`else` is followed by `if` or by its block",
+                        "not expected",
+                    );
+                }
             }
         }
     }
@@ -298,6 +303,8 @@ impl<'a> Expansion<'a> {
         arguments: &'a [Argument],
         span: Span,
     ) -> Option<Vec<(String, ValueKind)>> {
+        // Each default is worked out with a copy of the values before it.
+        self.spend(block.parameters.len() * block.parameters.len() / 16);
         let name = block.name.text.clone();
         let names: Vec<String> = block.parameters.iter().map(|p| p.name.text.clone()).collect();
         let written = |names: &[String]| format!("it is written: {name} {}", names.join(" ").to_uppercase());

@@ -7,6 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
 use crate::layers::joins::{self, JOINS, Join};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
+use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::suspicious::{self, SOFTMAX};
 use crate::model::trace::trace;
@@ -22,8 +23,16 @@ pub const MAX_LAYERS: usize = 100_000;
 pub const MAX_STATEMENTS: usize = 1_000_000;
 /// How deep blocks may use each other.
 pub const MAX_CALLS: usize = 64;
+/// Bytes of a statement, and of a layer's name, that count as one more statement.
+const LONG_STATEMENT: usize = 128;
+const LONG_NAME: usize = 64;
 /// The most findings of one model that are reported.
 const MAX_FINDINGS: usize = 200;
+/// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
+/// time: making one takes far longer than reading a statement.
+const MAX_REPORTS: usize = 10_000;
+/// The most faults of one model for which an input that would fit is searched.
+const MAX_SEARCHES: usize = 10;
 
 pub static INPUT: Spec = Spec {
     name: "input",
@@ -54,6 +63,7 @@ pub fn expand(
             layers: Vec::new(),
             output: Wire::INPUT,
             output_shape: None,
+            passing: Passing::default(),
         },
         counts: BTreeMap::new(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
@@ -62,6 +72,8 @@ pub fn expand(
         flow: Flow { wire: Wire::INPUT, shape: None },
         input_seen: false,
         statements: 0,
+        reports: 0,
+        searches: 0,
         used: BTreeSet::new(),
         removals: BTreeMap::new(),
         stopped: false,
@@ -119,7 +131,9 @@ pub(super) struct Expansion<'a> {
     /// What arrives at the next statement.
     pub flow: Flow,
     input_seen: bool,
-    pub statements: usize,
+    statements: usize,
+    reports: usize,
+    searches: usize,
     pub used: BTreeSet<String>,
     /// Edits that leave a softmax out, by its place in the model.
     removals: BTreeMap<usize, Fix>,
@@ -131,6 +145,14 @@ impl<'a> Expansion<'a> {
     /// Adds a finding. Inside a block it is reported once, with the uses that lead to it.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         const SHOWN_USES: usize = 3;
+        self.reports += 1;
+        if self.reports == MAX_REPORTS {
+            let message = format!(
+                "this model has more than {MAX_REPORTS} findings, those in loops counted each time; expansion stops here"
+            );
+            self.diagnostics.push(Diagnostic::error(codes::EXPANSION, diagnostic.primary.span, message));
+            self.stopped = true;
+        }
         let uses = self.calls.first().map(|call| (call.span, call.name.clone()));
         let same =
             |d: &&mut Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
@@ -151,6 +173,17 @@ impl<'a> Expansion<'a> {
             None => diagnostic,
         };
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether a finding was reported before, from another use of its block or another turn of its loop.
+    fn is_known(&self, diagnostic: &Diagnostic) -> bool {
+        let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
+        self.diagnostics.iter().any(same)
+    }
+
+    /// Counts work that takes as long as reading so many statements.
+    pub fn spend(&mut self, n_statements: usize) {
+        self.statements = self.statements.saturating_add(n_statements);
     }
 
     pub fn error(
@@ -178,7 +211,12 @@ impl<'a> Expansion<'a> {
     /// A value with names and arithmetic worked out.
     pub fn evaluate(&mut self, value: &Value) -> Option<Value> {
         match spec::evaluate(value, &self.visible()) {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                if let ValueKind::List(items) = &value.kind {
+                    self.spend(items.len());
+                }
+                Some(value)
+            }
             Err(diagnostic) => {
                 self.report(*diagnostic);
                 None
@@ -212,7 +250,7 @@ impl<'a> Expansion<'a> {
                 if self.stopped {
                     return;
                 }
-                self.statements += 1;
+                self.spend(1 + length(&link.statement) / LONG_STATEMENT);
                 if self.model.layers.len() > MAX_LAYERS || self.statements > MAX_STATEMENTS {
                     let message = format!(
                         "this model grows beyond {MAX_LAYERS} layers or {MAX_STATEMENTS} statements; expansion stops here"
@@ -223,6 +261,7 @@ impl<'a> Expansion<'a> {
                 }
                 self.statement(chain, i, previous);
                 self.alias(link);
+                self.model.passing.note(&link.statement, self.flow.shape.as_ref());
                 self.assertion(link);
                 previous = Some(&link.statement);
             }
@@ -300,6 +339,7 @@ impl<'a> Expansion<'a> {
     /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
     pub fn fresh_name(&mut self, word: &str) -> String {
         let stem = format!("{}{word}", self.path);
+        self.spend(stem.len() / LONG_NAME);
         let count = self.counts.entry(stem.clone()).or_default();
         *count += 1;
         format!("{stem}_{count}")
@@ -328,12 +368,15 @@ impl<'a> Expansion<'a> {
             }
             Some((input, Err(fault))) => {
                 let mut d = remedy::locate(&fault, &args, chain, link);
-                d.notes.extend(self.trace(input, d.primary.span));
-                if fault.code == codes::WINDOW_TOO_LARGE
-                    && let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire)
-                {
-                    let title = format!("an input of at least {needed}");
-                    d = d.replace(title, self.model.input_span, needed.to_string());
+                if !self.is_known(&d) {
+                    d.notes.extend(self.trace(input, d.primary.span));
+                    if fault.code == codes::WINDOW_TOO_LARGE && self.searches < MAX_SEARCHES {
+                        self.searches += 1;
+                        if let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire) {
+                            let title = format!("an input of at least {needed}");
+                            d = d.replace(title, self.model.input_span, needed.to_string());
+                        }
+                    }
                 }
                 self.report(d);
                 output = fault.assume;
@@ -432,7 +475,9 @@ impl<'a> Expansion<'a> {
                 .label(format!("it is {shape}"))
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            d.notes.extend(self.trace(&shape, asserted.span));
+            if !self.is_known(&d) {
+                d.notes.extend(self.trace(&shape, asserted.span));
+            }
             self.report(d);
         }
     }
@@ -465,6 +510,13 @@ impl<'a> Expansion<'a> {
                 .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),
         }
     }
+}
+
+/// Bytes of a statement, its block aside.
+fn length(statement: &Statement) -> usize {
+    let last = statement.arguments.last().map_or(statement.word.span, |argument| argument.span());
+    // An argument given by `--set` lies elsewhere.
+    last.end.saturating_sub(statement.word.span.start) as usize
 }
 
 /// A layer's own inference, and the limits that hold for every layer.

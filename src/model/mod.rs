@@ -7,6 +7,7 @@ pub mod dead;
 pub mod definitions;
 pub mod expand;
 pub mod lower;
+pub mod passing;
 pub mod print;
 pub mod remedy;
 pub mod scope;
@@ -16,6 +17,7 @@ pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
+use crate::model::passing::Passing;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -33,6 +35,8 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
+    /// The shape behind each statement of the text.
+    pub passing: Passing,
 }
 
 /// A value in a model: its input, or what one of its layers gives.

@@ -11,6 +11,12 @@ use crate::syntax::ast::{
     Word,
 };
 
+/// Longer sums and products than this are refused: a tree as deep as they are long could not be walked.
+const MAX_TERMS: usize = 256;
+
+/// More mistakes than this are not listed.
+const MAX_FINDINGS: usize = 1_000;
+
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
@@ -22,6 +28,19 @@ pub struct Builder<'a> {
 impl<'a> Builder<'a> {
     pub fn new(file: FileId, text: &'a str, plain: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
         Builder { file, text, plain, diagnostics }
+    }
+
+    /// Adds a finding; behind very many, one that says so.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        match self.diagnostics.len() {
+            n if n < MAX_FINDINGS => self.diagnostics.push(diagnostic),
+            MAX_FINDINGS => self.diagnostics.push(Diagnostic::error(
+                codes::SYNTAX,
+                diagnostic.primary.span,
+                format!("more than {MAX_FINDINGS} mistakes in the syntax: is this a network file?"),
+            )),
+            _ => {}
+        }
     }
 
     pub fn file(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
@@ -39,7 +58,7 @@ impl<'a> Builder<'a> {
                 Rule::junk => self.junk(&pair),
                 Rule::stray_close => {
                     let span = self.span(&pair);
-                    self.diagnostics.push(
+                    self.report(
                         Diagnostic::error(codes::SYNTAX, span, "this `}` closes nothing")
                             .label("no `{` is open here")
                             .replace("remove it", span, ""),
@@ -52,8 +71,11 @@ impl<'a> Builder<'a> {
     }
 
     fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
-        let links =
-            pair.into_inner().filter(|p| p.as_rule() == Rule::link).filter_map(|p| self.link(p)).collect();
+        let links = pair.into_inner().filter(|p| p.as_rule() == Rule::link);
+        let mut links: Vec<Link> = links.filter_map(|p| self.link(p)).collect();
+        if let Some(first) = links.first_mut() {
+            first.statement.doc = self.doc_above(first.statement.span.start as usize);
+        }
         Chain { links }
     }
 
@@ -70,11 +92,7 @@ impl<'a> Builder<'a> {
                     let shape = part.into_inner().flat_map(Pair::into_inner).next();
                     assertion = shape.map(|p| Value { kind: self.extent(&p), span: self.span(&p) });
                     if assertion.is_none() {
-                        self.diagnostics.push(Diagnostic::error(
-                            codes::SYNTAX,
-                            span,
-                            "a shape is expected here",
-                        ));
+                        self.report(Diagnostic::error(codes::SYNTAX, span, "a shape is expected here"));
                     }
                 }
                 _ => {}
@@ -96,8 +114,7 @@ impl<'a> Builder<'a> {
                 _ => arguments.extend(self.argument(part)),
             }
         }
-        let doc = self.doc_above(span.start as usize);
-        word.map(|word| Statement { word, arguments, block, clauses, doc, span })
+        word.map(|word| Statement { word, arguments, block, clauses, doc: None, span })
     }
 
     fn block(&mut self, pair: Pair<'_, Rule>) -> Block {
@@ -162,7 +179,9 @@ impl<'a> Builder<'a> {
             Rule::sum | Rule::product => {
                 let mut parts = pair.into_inner();
                 let mut left = self.expression(parts.next()?)?;
+                let mut n_terms = 1;
                 while let (Some(operator), Some(right)) = (parts.next(), parts.next()) {
+                    let span = self.span(&right);
                     let operator = match operator.as_str() {
                         "+" => Operator::Add,
                         "-" => Operator::Subtract,
@@ -171,6 +190,19 @@ impl<'a> Builder<'a> {
                         "/" => Operator::Divide,
                         _ => Operator::Remainder,
                     };
+                    n_terms += 1;
+                    if n_terms > MAX_TERMS {
+                        self.report(
+                            Diagnostic::error(
+                                codes::NESTING,
+                                span,
+                                format!("more than {MAX_TERMS} terms in one expression"),
+                            )
+                            .label("one term too many")
+                            .advise("name a part of it by `let` and use the name"),
+                        );
+                        return None;
+                    }
                     let right = Box::new(self.expression(right)?);
                     left = Expression::Binary { left: Box::new(left), operator, right };
                 }
@@ -249,7 +281,7 @@ impl<'a> Builder<'a> {
             }
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
-        self.diagnostics.push(d);
+        self.report(d);
         for block in pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block) {
             self.entries(block.into_inner());
         }
@@ -271,12 +303,14 @@ impl<'a> Builder<'a> {
         Span { end: span.start + text.len() as u32, ..span }
     }
 
-    /// The `##` lines that end directly above the line of `at`.
+    /// The `##` lines that end directly above the line that begins at `at`.
     fn doc_above(&self, at: usize) -> Option<String> {
-        let line_start = self.text[..at.min(self.text.len())].rfind('\n')?;
+        let above = &self.text[..at.min(self.text.len())];
+        let blank = |c: char| c.is_whitespace() || c == ';';
+        let line_start = above.rfind('\n').filter(|&newline| above[newline..].chars().all(blank))?;
         let mut lines: Vec<&str> = Vec::new();
         for line in self.text[..line_start].rsplit('\n') {
-            let Some(doc) = line.trim().strip_prefix("##") else { break };
+            let Some(doc) = line.trim_matches(blank).strip_prefix("##") else { break };
             lines.push(doc.trim());
         }
         lines.reverse();

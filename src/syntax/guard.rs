@@ -29,24 +29,36 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
     let mut plain = bytes.to_vec();
     let mut open: Vec<usize> = Vec::new();
     let mut brackets = 0usize;
+    // The last byte that is neither blank nor in a comment, and whether a line has ended behind it.
+    let (mut last, mut line_ended) = (b'\n', false);
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
+            b'\n' => line_ended = true,
             b'#' => {
                 let end = line_end(bytes, at);
                 plain[at..bytes.len().min(end + 1)].fill(b' ');
                 at = end;
             }
             b'\t' | b'\r' => plain[at] = b' ',
-            b'"' => at = closing_quote(bytes, at).unwrap_or(at),
-            b'{' => open.push(at),
-            b'}' => {
-                open.pop();
+            b' ' => {}
+            byte => {
+                // Lists and parameters may go over several lines; any other bracket ends with its line.
+                if line_ended && !matches!(last, b',' | b'(' | b'[') && !matches!(byte, b')' | b']') {
+                    brackets = 0;
+                }
+                (last, line_ended) = (byte, false);
+                match byte {
+                    b'"' => at = closing_quote(bytes, at).unwrap_or(at),
+                    b'{' => open.push(at),
+                    b'}' => {
+                        open.pop();
+                    }
+                    b'(' | b'[' => brackets += 1,
+                    b')' | b']' => brackets = brackets.saturating_sub(1),
+                    _ => {}
+                }
             }
-            b'(' | b'[' => brackets += 1,
-            b')' | b']' => brackets = brackets.saturating_sub(1),
-            b'\n' if !continues(bytes, at) => brackets = 0,
-            _ => {}
         }
         if open.len() + brackets > MAX_NESTING {
             let message = format!("brackets nest more than {MAX_NESTING} deep here");
@@ -83,11 +95,4 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
 fn closing_quote(bytes: &[u8], from: usize) -> Option<usize> {
     let n = bytes[from + 1..].iter().position(|&b| b == b'"' || b == b'\n')?;
     (bytes[from + 1 + n] == b'"').then_some(from + 1 + n)
-}
-
-/// Lists and parameters may go over several lines; the count of open brackets then stays.
-fn continues(bytes: &[u8], newline: usize) -> bool {
-    let before = bytes[..newline].iter().rev().find(|b| !b" \t\r".contains(b));
-    let after = bytes[newline + 1..].iter().find(|b| !b" \t\r\n".contains(b));
-    matches!(before, Some(b',' | b'(' | b'[')) || matches!(after, Some(b')' | b']'))
 }

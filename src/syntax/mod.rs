@@ -2,6 +2,7 @@
 //! the rest of the file is read all the same. The only folder that knows pest.
 
 pub mod ast;
+mod bare;
 mod build;
 pub mod guard;
 pub mod print;

@@ -1,0 +1,99 @@
+//! Values as written → values worked out: names replaced by what they stand for, arithmetic done.
+
+use crate::diag::{Diagnostic, codes, nearest};
+use crate::spec::Scope;
+use crate::syntax::ast::{Expression, Number, Operator, Unit, Value, ValueKind};
+
+/// The most values that a list may hold when names in it stand for lists, and the deepest that it may nest: a name
+/// that stands for twice the name above grows beyond any memory in forty lines.
+const MAX_VALUES: usize = 10_000;
+const MAX_DEPTH: usize = 16;
+
+/// Computes expressions and replaces visible names by their values.
+pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnostic>> {
+    let kind = match &value.kind {
+        ValueKind::Word(word) => scope.lookup(word).unwrap_or_else(|| value.kind.clone()),
+        ValueKind::Sum(sum) => {
+            let number = compute(sum, scope)?;
+            if !number.is_finite() {
+                let message = "this expression has no value: it divides by 0 or is too large";
+                return Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, message)));
+            }
+            ValueKind::Number(Number { value: number, unit: Unit::None })
+        }
+        ValueKind::List(values) => {
+            let (mut items, mut n_values) = (Vec::new(), 0);
+            for item in values {
+                let item = evaluate(item, scope)?;
+                let (n_inner, depth) = size(&item);
+                n_values += n_inner;
+                if n_values > MAX_VALUES || depth > MAX_DEPTH {
+                    let message = format!(
+                        "with the lists that its names stand for, this list holds more than {MAX_VALUES} values or is more than {MAX_DEPTH} deep"
+                    );
+                    return Err(Box::new(Diagnostic::error(codes::TOO_LARGE, value.span, message)));
+                }
+                items.push(item);
+            }
+            ValueKind::List(items)
+        }
+        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) | ValueKind::Call { .. } => {
+            value.kind.clone()
+        }
+    };
+    Ok(Value { kind, span: value.span })
+}
+
+/// How many values there are in a value, and how deep its lists nest.
+fn size(value: &Value) -> (usize, usize) {
+    match &value.kind {
+        ValueKind::List(values) => values
+            .iter()
+            .map(size)
+            .fold((1, 1), |(n, depth), (inner, inner_depth)| (n + inner, depth.max(inner_depth + 1))),
+        ValueKind::Number(_)
+        | ValueKind::Extent(_)
+        | ValueKind::Word(_)
+        | ValueKind::Text(_)
+        | ValueKind::Sum(_)
+        | ValueKind::Call { .. } => (1, 0),
+    }
+}
+
+fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
+    match expression {
+        Expression::Value(value) => match evaluate(value, scope)?.kind {
+            ValueKind::Number(number) => Ok(number.scaled()),
+            ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
+            ValueKind::Word(word) => {
+                let names = scope.names();
+                let d = Diagnostic::error(
+                    codes::UNKNOWN_NAME,
+                    value.span,
+                    format!("nothing here is called `{word}`"),
+                );
+                Err(Box::new(match nearest(&word, names.iter().map(String::as_str)) {
+                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
+                        format!("write `{near}`"),
+                        value.span,
+                        near,
+                    ),
+                    None => d.label("not a name that is visible here"),
+                }))
+            }
+            _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),
+        },
+        Expression::Negate(inner) => Ok(-compute(inner, scope)?),
+        Expression::Binary { left, operator, right } => {
+            let (a, b) = (compute(left, scope)?, compute(right, scope)?);
+            Ok(match operator {
+                Operator::Add => a + b,
+                Operator::Subtract => a - b,
+                Operator::Multiply => a * b,
+                Operator::Divide => a / b,
+                Operator::FloorDivide => (a / b).floor(),
+                Operator::Remainder => a.rem_euclid(b),
+            })
+        }
+    }
+}
