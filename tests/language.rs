@@ -207,6 +207,26 @@ fn a_block_of_the_library_can_be_defined_anew() {
     );
 }
 
+/// The deepest text that is read fits a small stack, in every kind of bracket.
+#[test]
+fn the_deepest_nesting_is_read_on_a_small_stack() {
+    let depth = dslc::syntax::guard::MAX_NESTING;
+    let nested = |open: &str, inside: &str, close: &str, depth: usize| {
+        format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let model = |body: &str| format!("model M {{ input 1x8x8; {body} }}");
+    let texts = [
+        model(&format!("conv2d {} 1x1", nested("(", "3", ")", depth - 1))),
+        model(&format!("relu; conv2d 3 1x1 padding={}", nested("[", "3", "]", depth - 1))),
+        model(&nested("repeat 1 { ", "relu", " }", depth - 1)),
+        model(&nested("residual { ", "relu", " }", depth - 1)),
+    ];
+    let read = move || texts.map(|text| checked(&text, &[]).diagnostics);
+    let found = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap().join().unwrap();
+    assert_eq!([found[0].len(), found[2].len(), found[3].len()], [0, 0, 0], "{found:#?}");
+    assert_eq!(found[1].iter().map(|d| d.code).collect::<Vec<_>>(), ["E0205"]);
+}
+
 /// Whatever is cut out of or put into a file, checking it ends and does not panic.
 #[test]
 fn broken_texts_never_panic() {

@@ -5,16 +5,12 @@ use std::collections::BTreeSet;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::imports::{Imports, Use};
 use crate::source::{FileId, Sources};
-use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind};
+use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind, Word};
 
 /// Warnings for the `let` and the `use` lines of a file with a model.
 pub fn find(sources: &Sources, main: &Ast, imports: &Imports) -> Diagnostics {
-    let mut used = words(&main.chains);
-    for import in &imports.files {
-        used.append(&mut words(&import.chains));
-    }
     let mut found = Diagnostics::new();
-    unused_lets(sources, &main.chains, &used, &mut found);
+    unused_lets(sources, main, imports, &mut found);
     let own = imports.uses.iter().filter(|line| line.at.file == main.file);
     let mut seen: Vec<FileId> = Vec::new();
     for line in own {
@@ -33,27 +29,52 @@ pub fn find(sources: &Sources, main: &Ast, imports: &Imports) -> Diagnostics {
     found
 }
 
-fn unused_lets(sources: &Sources, chains: &[Chain], used: &BTreeSet<&str>, found: &mut Diagnostics) {
+fn unused_lets(sources: &Sources, main: &Ast, imports: &Imports, found: &mut Diagnostics) {
+    let mut lets = Vec::new();
+    constants(&main.chains, &mut lets);
+    let mut open: BTreeSet<&str> = lets.iter().map(|constant| constant.key.text.as_str()).collect();
+    if open.is_empty() {
+        return;
+    }
+    let mut close = |word: &str| {
+        open.remove(word);
+    };
+    visit(&main.chains, &mut close);
+    imports.files.iter().for_each(|import| visit(&import.chains, &mut close));
+    for Constant { chain, statement, argument, key } in lets {
+        if !open.contains(key.text.as_str()) {
+            continue;
+        }
+        let message = format!("the constant `{}` is never used", key.text);
+        let d = Diagnostic::warning(codes::UNUSED, key.span, message).label("nothing names it");
+        found.push(match (chain.links.len(), statement.arguments.len()) {
+            (1, 1) => d.replace("remove this `let`", sources.whole_line(statement.span), ""),
+            (_, 1) => d,
+            _ => d.replace(format!("remove `{}`", key.text), argument.span(), ""),
+        });
+    }
+}
+
+/// One `name = value` of a `let`.
+struct Constant<'a> {
+    chain: &'a Chain,
+    statement: &'a Statement,
+    argument: &'a Argument,
+    key: &'a Word,
+}
+
+/// Every constant, at the top and in bodies.
+fn constants<'a>(chains: &'a [Chain], found: &mut Vec<Constant<'a>>) {
     for chain in chains {
         for statement in chain.links.iter().map(|link| &link.statement) {
-            let constants = statement.arguments.iter().filter(|_| statement.word.text == "let");
-            for argument in constants {
-                let Argument::Property { key, .. } = argument else { continue };
-                if used.contains(key.text.as_str()) {
-                    continue;
-                }
-                let message = format!("the constant `{}` is never used", key.text);
-                let d = Diagnostic::warning(codes::UNUSED, key.span, message).label("nothing names it");
-                found.push(match (chain.links.len(), statement.arguments.len()) {
-                    (1, 1) => d.replace("remove this `let`", sources.whole_line(statement.span), ""),
-                    (_, 1) => d,
-                    _ => d.replace(format!("remove `{}`", key.text), argument.span(), ""),
-                });
+            if statement.word.text == "let" {
+                found.extend(statement.arguments.iter().filter_map(|argument| match argument {
+                    Argument::Property { key, .. } => Some(Constant { chain, statement, argument, key }),
+                    Argument::Value(_) | Argument::Relation { .. } => None,
+                }));
             }
             let blocks = std::iter::once(statement).chain(&statement.clauses);
-            for block in blocks.filter_map(|statement| statement.block.as_ref()) {
-                unused_lets(sources, &block.chains, used, found);
-            }
+            blocks.filter_map(|s| s.block.as_ref()).for_each(|block| constants(&block.chains, found));
         }
     }
 }
@@ -98,58 +119,62 @@ fn name_of(statement: &Statement) -> Option<&str> {
 /// Every name that is used; names that are only given (`let a = …`, `block a`) are not.
 pub fn words(chains: &[Chain]) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
-    statements(chains).for_each(|statement| words_of(statement, &mut found));
+    visit(chains, &mut |word| {
+        found.insert(word);
+    });
     found
 }
 
-fn words_of<'a>(statement: &'a Statement, found: &mut BTreeSet<&'a str>) {
-    found.insert(statement.word.text.as_str());
+/// Tells every name that is used, as often as it is.
+fn visit<'a>(chains: &'a [Chain], tell: &mut dyn FnMut(&'a str)) {
+    statements(chains).for_each(|statement| visit_statement(statement, tell));
+}
+
+fn visit_statement<'a>(statement: &'a Statement, tell: &mut dyn FnMut(&'a str)) {
+    tell(&statement.word.text);
     let defines = ["block", "model"].contains(&statement.word.text.as_str());
     for argument in &statement.arguments {
         match argument {
             Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. }) if defines => {
                 let defaults = arguments.iter().filter(|a| matches!(a, Argument::Property { .. }));
-                defaults.for_each(|argument| words_in_argument(argument, found));
+                defaults.for_each(|argument| visit_argument(argument, tell));
             }
             Argument::Value(_) if defines => {}
-            _ => words_in_argument(argument, found),
+            _ => visit_argument(argument, tell),
         }
     }
-    let blocks = statement.block.iter().flat_map(|block| &block.chains).flat_map(|chain| &chain.links);
-    blocks.for_each(|link| words_of(&link.statement, found));
-    statement.clauses.iter().for_each(|clause| words_of(clause, found));
+    statement.block.iter().for_each(|block| visit(&block.chains, tell));
+    statement.clauses.iter().for_each(|clause| visit_statement(clause, tell));
 }
 
-fn words_in_argument<'a>(argument: &'a Argument, found: &mut BTreeSet<&'a str>) {
+fn visit_argument<'a>(argument: &'a Argument, tell: &mut dyn FnMut(&'a str)) {
     match argument {
         Argument::Value(value) | Argument::Property { value, .. } | Argument::Relation { value, .. } => {
-            words_in(value, found);
+            visit_value(value, tell);
         }
     }
 }
 
-fn words_in<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+fn visit_value<'a>(value: &'a Value, tell: &mut dyn FnMut(&'a str)) {
     match &value.kind {
-        ValueKind::Word(word) => {
-            found.insert(word);
-        }
-        ValueKind::List(values) => values.iter().for_each(|value| words_in(value, found)),
-        ValueKind::Sum(sum) => words_in_sum(sum, found),
+        ValueKind::Word(word) => tell(word),
+        ValueKind::List(values) => values.iter().for_each(|value| visit_value(value, tell)),
+        ValueKind::Sum(sum) => visit_sum(sum, tell),
         ValueKind::Call { name, arguments } => {
-            found.insert(name.text.as_str());
-            arguments.iter().for_each(|argument| words_in_argument(argument, found));
+            tell(&name.text);
+            arguments.iter().for_each(|argument| visit_argument(argument, tell));
         }
         ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) => {}
     }
 }
 
-fn words_in_sum<'a>(sum: &'a Expression, found: &mut BTreeSet<&'a str>) {
+fn visit_sum<'a>(sum: &'a Expression, tell: &mut dyn FnMut(&'a str)) {
     match sum {
-        Expression::Value(value) => words_in(value, found),
-        Expression::Negate(inner) => words_in_sum(inner, found),
+        Expression::Value(value) => visit_value(value, tell),
+        Expression::Negate(inner) => visit_sum(inner, tell),
         Expression::Binary { left, right, .. } => {
-            words_in_sum(left, found);
-            words_in_sum(right, found);
+            visit_sum(left, tell);
+            visit_sum(right, tell);
         }
     }
 }

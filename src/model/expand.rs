@@ -1,6 +1,7 @@
 //! The body of a `model` → its layers in the order of the wire, with every fault of the text on the way. Blocks
 //! are put in where they are used, loops unrolled, conditions decided; the result is flat.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
@@ -271,7 +272,7 @@ impl<'a> Expansion<'a> {
     fn statement(&mut self, chain: &'a Chain, link: usize, previous: Option<&'a Statement>) {
         let statement = &chain.links[link].statement;
         let text = self.meaning(&statement.word);
-        let word = text.as_str();
+        let word = text.as_ref();
         if word == INPUT.name {
             self.input(statement);
         } else if self.control(word, statement, previous) {
@@ -294,10 +295,10 @@ impl<'a> Expansion<'a> {
     }
 
     /// A statement's word; a parameter that stands for a word (`act=relu`) means that word.
-    fn meaning(&self, word: &Word) -> String {
+    fn meaning<'w>(&self, word: &'w Word) -> Cow<'w, str> {
         match self.visible().lookup(&word.text) {
-            Some(ValueKind::Word(meant)) => meant,
-            _ => word.text.clone(),
+            Some(ValueKind::Word(meant)) => Cow::Owned(meant),
+            _ => Cow::Borrowed(&word.text),
         }
     }
 
