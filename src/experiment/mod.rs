@@ -8,6 +8,7 @@ pub mod resolved;
 pub mod stages;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::data;
 use crate::data::section::DataSection;
@@ -80,10 +81,9 @@ pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
 
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
 pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experiment, Diagnostics) {
-    let (library, _) = parse(sources, LIBRARY);
     let mut diagnostics = Diagnostics::new();
     let mut definitions = Definitions::default();
-    definitions.add(&library, Origin::Library, &mut diagnostics);
+    definitions.add(library(sources), Origin::Library, &mut diagnostics);
     for import in imports {
         sections(import, &[], &mut diagnostics);
         definitions.add(import, Origin::Import, &mut diagnostics);
@@ -116,6 +116,12 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experimen
     }
     in_order(&mut diagnostics);
     (experiment, diagnostics)
+}
+
+/// The tree of the language's own library, which is the same in all sources.
+fn library(sources: &Sources) -> &'static Ast {
+    static LIBRARY_AST: OnceLock<Ast> = OnceLock::new();
+    LIBRARY_AST.get_or_init(|| parse(sources, LIBRARY).0)
 }
 
 /// The statements at the top of a file; unknown words, and sections of `once` that come again, are reported.
