@@ -413,7 +413,7 @@ fn fmt_lays_files_out_and_leaves_broken_ones() {
     );
     assert_eq!((read("broken.net"), read("nets/a.model").as_str()), (broken, NEAT));
     desk.refused("fmt nowhere.net nets/a.model", 2, &["nowhere.net does not exist", "0 of 1 file"]);
-    desk.refused("fmt data", 0, &["data holds no `.net` or `.model` file"]);
+    desk.refused("fmt data", 2, &["there is no `.net` or `.model` file in data"]);
     desk.refused("fmt", 2, &["FILE|FOLDER"]);
 
     desk.write("shapes.net", UGLY);

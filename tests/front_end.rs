@@ -89,13 +89,12 @@ fn places_exist(sources: &Sources, diagnostics: &[Diagnostic]) {
 
 /// The comments of a text that can be read, without the blanks behind them.
 fn comments(text: &str) -> Vec<&str> {
-    let comment = |line: &'_ str| {
+    let comment = |line: &str| {
         let mut quotes = 0;
-        let at = line.bytes().position(|byte| {
+        line.bytes().position(|byte| {
             quotes += usize::from(byte == b'"');
             byte == b'#' && quotes % 2 == 0
-        });
-        at
+        })
     };
     text.split('\n').filter_map(|line| comment(line).map(|at| line[at..].trim_end())).collect()
 }

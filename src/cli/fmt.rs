@@ -182,17 +182,14 @@ fn difference(name: &str, text: &str, edits: &[Edit]) -> String {
     out
 }
 
-/// A line with what cannot be seen at its end made visible.
+/// A line with what cannot be seen in it made visible.
 fn visible(line: &str) -> String {
-    let Some(line) = line.strip_suffix('\n') else {
-        return format!("{} (no line end)", visible(&format!("{line}\n")));
-    };
-    let seen = line.trim_end().len();
-    let blank = |c: char| match c {
+    let (line, end) = line.strip_suffix('\n').map_or((line, " (no line end)"), |line| (line, ""));
+    let (seen, blanks) = line.split_at(line.trim_end().len());
+    let shown = |c: char| match c {
         '\r' => '␍',
         '\t' => '→',
         _ => '·',
     };
-    format!("{}{}", &line[..seen], line[seen..].chars().map(blank).collect::<String>())
-        .replace('\u{feff}', "<BOM>")
+    format!("{}{}{end}", seen.replace('\u{feff}', "<BOM>"), blanks.chars().map(shown).collect::<String>())
 }

@@ -25,6 +25,7 @@ macro_rules! network {
 pub static NETWORKS: &[Network] = &[
     network!("mnist", "net", "two convolutions and two linear layers, the first network to train"),
     network!("lenet5", "net", "LeNet-5, 1998, with tanh and mean pooling"),
+    network!("classifier", "net", "a few convolutions and poolings for digits, brought to 224x224"),
     network!("two_convs", "net", "two convolutions that keep the image's size"),
     network!("prescaler", "net", "one convolution with dropout"),
     network!("alexnet", "model", "AlexNet, 2012"),

@@ -31,7 +31,7 @@ const LONG_NAME: usize = 64;
 const MAX_FINDINGS: usize = 200;
 /// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
 /// time: making one takes far longer than reading a statement.
-const MAX_REPORTS: usize = 10_000;
+const MAX_REPORTS: usize = 2_000;
 /// The most faults of one model for which an input that would fit is searched.
 const MAX_SEARCHES: usize = 10;
 

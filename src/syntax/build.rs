@@ -306,11 +306,11 @@ impl<'a> Builder<'a> {
     /// The `##` lines that end directly above the line that begins at `at`.
     fn doc_above(&self, at: usize) -> Option<String> {
         let above = &self.text[..at.min(self.text.len())];
-        let blank = |c: char| c.is_whitespace() || c == ';';
+        let blank = |c: char| c.is_whitespace() || c == ';' || c == '\u{feff}';
         let line_start = above.rfind('\n').filter(|&newline| above[newline..].chars().all(blank))?;
         let mut lines: Vec<&str> = Vec::new();
         for line in self.text[..line_start].rsplit('\n') {
-            let Some(doc) = line.trim_matches(blank).strip_prefix("##") else { break };
+            let Some(doc) = line.trim_start_matches(blank).strip_prefix("##") else { break };
             lines.push(doc.trim());
         }
         lines.reverse();
