@@ -36,6 +36,7 @@ pub fn collect(
         project,
         diagnostics: Vec::new(),
         files: Vec::new(),
+        n_reads: 0,
         seen: BTreeMap::new(),
         open: Vec::new(),
     };
@@ -51,6 +52,8 @@ struct Walk<'a> {
     project: &'a Project<'a>,
     diagnostics: Diagnostics,
     files: Vec<Ast>,
+    /// Files that were asked for, those that cannot be read among them.
+    n_reads: usize,
     seen: BTreeMap<PathBuf, FileId>,
     /// The files being read, outermost first, with where each was named.
     open: Vec<(PathBuf, Span)>,
@@ -102,9 +105,16 @@ impl Walk<'_> {
         if self.seen.contains_key(&target) {
             return;
         }
-        if self.files.len() >= MAX_FILES {
-            self.diagnostics.push(refuse(format!("more than {MAX_FILES} files are used"), "one too many"));
-            return;
+        self.n_reads += 1;
+        match self.n_reads {
+            ..=MAX_FILES => {}
+            n => {
+                if n == MAX_FILES + 1 {
+                    let message = format!("more than {MAX_FILES} files are used");
+                    self.diagnostics.push(refuse(message, "one too many"));
+                }
+                return;
+            }
         }
         let text = match (self.project.read)(&target) {
             Ok(text) => text,

@@ -7,6 +7,7 @@ pub mod overrides;
 pub mod resolved;
 pub mod stages;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -127,13 +128,17 @@ fn library(sources: &Sources) -> &'static Ast {
 /// The statements at the top of a file; unknown words, and sections of `once` that come again, are reported.
 fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> Vec<&'a Statement> {
     let mut found: Vec<&Statement> = Vec::new();
+    let mut firsts = BTreeMap::new();
     for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = statement.word.text.as_str();
         if !SECTIONS.contains(&word) {
             diagnostics.push(unknown_section(statement));
             continue;
         }
-        if let Some(first) = found.iter().find(|other| other.word.text == word && once.contains(&word)) {
+        if once.contains(&word)
+            && let Some(first) = firsts.insert(word, statement.head())
+        {
+            firsts.insert(word, first);
             diagnostics.push(
                 Diagnostic::error(
                     codes::REPEATED_SECTION,
@@ -141,7 +146,7 @@ fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> V
                     format!("a file has one `{word}`"),
                 )
                 .label("a second one")
-                .related(first.head(), "the first one"),
+                .related(first, "the first one"),
             );
             continue;
         }
@@ -161,7 +166,7 @@ fn models(
 ) {
     let own: Vec<_> = definitions.models.iter().filter(|model| model.origin == Origin::Main).collect();
     let candidates = if own.is_empty() { definitions.models.iter().collect() } else { own };
-    let mut used = std::collections::BTreeSet::new();
+    let mut used = BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
         experiment.passing.extend(model.passing.clone());
@@ -203,7 +208,7 @@ fn models(
 fn written(
     sources: &Sources,
     definitions: &Definitions<'_>,
-    blocks: &std::collections::BTreeSet<String>,
+    blocks: &BTreeSet<String>,
     model: &Block<'_>,
 ) -> String {
     let mut out = String::new();

@@ -7,7 +7,7 @@ use crate::source::{FileId, Span};
 /// Deeper nesting than this is refused.
 pub const MAX_NESTING: usize = 64;
 /// Longer texts than this are refused, in bytes.
-pub const MAX_TEXT: usize = 4 << 20;
+pub const MAX_TEXT: usize = 1 << 20;
 
 pub struct Guarded {
     /// What closes the blocks that are open at the end of the text.
