@@ -10,6 +10,7 @@ use crate::format::{self, Edit};
 use crate::model::passing::{Asserting, assert_shapes};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
+use crate::syntax::guard::MAX_TEXT;
 use crate::syntax::parse;
 
 /// Of a longer difference, so many lines are shown.
@@ -133,6 +134,10 @@ fn formatted(path: &Path, text: &str, options: &Options) -> Result<Option<(Strin
     }
     let formatted = format::format(text, &ast);
     let edits = format::edits(text, &ast);
+    if formatted.len() > MAX_TEXT {
+        let message = "would be longer than a network file may be, once laid out";
+        return Err(Stop::Environment(format!("error: {} {message}", path.display())));
+    }
     same_meaning(path, ast, &formatted)?;
     Ok(Some((formatted, edits)))
 }
@@ -152,23 +157,28 @@ fn same_meaning(path: &Path, ast: Ast, formatted: &str) -> Result<(), Stop> {
 /// The lines that change, as they are and as they would be.
 fn difference(name: &str, text: &str, edits: &[Edit]) -> String {
     let mut out = String::new();
+    let (mut number, mut counted) = (1, 0);
     let mut edits = edits.iter().peekable();
     while let Some(first) = edits.next() {
-        let line_start = |at: usize| text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let start = line_start(first.range.start);
+        let start = text[..first.range.start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = |at: usize| text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1);
         let mut end = line_end(first.range.end);
         let mut new = format!("{}{}", &text[start..first.range.start], first.text);
         let mut at = first.range.end;
         // Edits of the same lines, and of those right below, are shown together.
-        while let Some(next) = edits.next_if(|next| line_start(next.range.start) <= end) {
+        let near =
+            |next: &Edit, end: usize| next.range.start <= end || !text[end..next.range.start].contains('\n');
+        while let Some(next) = edits.next_if(|next| near(next, end)) {
             new.push_str(&text[at..next.range.start]);
             new.push_str(&next.text);
             at = next.range.end;
-            end = end.max(line_end(at));
+            if at >= end {
+                end = line_end(at);
+            }
         }
         new.push_str(&text[at..end]);
-        let number = text[..start].matches('\n').count() + 1;
+        number += text[counted..start].matches('\n').count();
+        counted = start;
         out.push_str(&format!("{name}:{number}\n"));
         for (sign, lines) in [('-', &text[start..end]), ('+', new.as_str())] {
             lines.split_inclusive('\n').for_each(|line| out.push_str(&format!("{sign}{}\n", visible(line))));

@@ -53,6 +53,7 @@ pub fn collect(
         project,
         diagnostics: Vec::new(),
         imports: Imports::default(),
+        n_reads: 0,
         seen: BTreeMap::new(),
         open: Vec::new(),
     };
@@ -68,6 +69,8 @@ struct Walk<'a> {
     project: &'a Project<'a>,
     diagnostics: Diagnostics,
     imports: Imports,
+    /// Files that were asked for, those that cannot be read among them.
+    n_reads: usize,
     seen: BTreeMap<PathBuf, FileId>,
     /// The files being read, outermost first, with where each was named.
     open: Vec<(PathBuf, Span)>,
@@ -120,9 +123,16 @@ impl Walk<'_> {
             self.imports.uses.push(Use { at, to });
             return;
         }
-        if self.imports.files.len() >= MAX_FILES {
-            self.diagnostics.push(refuse(format!("more than {MAX_FILES} files are used"), "one too many"));
-            return;
+        self.n_reads += 1;
+        match self.n_reads {
+            ..=MAX_FILES => {}
+            n => {
+                if n == MAX_FILES + 1 {
+                    let message = format!("more than {MAX_FILES} files are used");
+                    self.diagnostics.push(refuse(message, "one too many"));
+                }
+                return;
+            }
         }
         let text = match (self.project.read)(&target) {
             Ok(text) => text,

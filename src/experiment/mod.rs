@@ -9,7 +9,7 @@ pub mod stages;
 pub mod unused;
 pub mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -141,13 +141,17 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
 /// The statements at the top of a file; unknown words, and sections of `once` that come again, are reported.
 fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> Vec<&'a Statement> {
     let mut found: Vec<&Statement> = Vec::new();
+    let mut firsts = BTreeMap::new();
     for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = statement.word.text.as_str();
         if !SECTIONS.contains(&word) {
             diagnostics.push(unknown_section(statement));
             continue;
         }
-        if let Some(first) = found.iter().find(|other| other.word.text == word && once.contains(&word)) {
+        if once.contains(&word)
+            && let Some(first) = firsts.insert(word, statement.head())
+        {
+            firsts.insert(word, first);
             diagnostics.push(
                 Diagnostic::error(
                     codes::REPEATED_SECTION,
@@ -155,7 +159,7 @@ fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> V
                     format!("a file has one `{word}`"),
                 )
                 .label("a second one")
-                .related(first.head(), "the first one"),
+                .related(first, "the first one"),
             );
             continue;
         }

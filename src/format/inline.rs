@@ -1,6 +1,7 @@
-//! Pieces of the tree as they stand on one line, where they can: not with a comment inside, and not where the
-//! writer broke a block or a list.
+//! Pieces of the tree as they stand on one line, where they can: not with a comment inside, not where the writer broke
+//! a block or a list, and not far beyond a line's width.
 
+use crate::format::MAX_WIDTH;
 use crate::format::comments::Comment;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Block, Chain, Expression, Link, Statement, Value, ValueKind};
@@ -83,14 +84,12 @@ impl Inline<'_> {
         if self.text.get(block.span.range())?.contains('\n') {
             return None;
         }
-        let chains: Option<Vec<String>> = block.chains.iter().map(|chain| self.chain(chain)).collect();
-        Some(format!(" {{ {} }}", chains?.join("; ")))
+        let chains = joined(block.chains.iter().map(|chain| self.chain(chain)), "; ")?;
+        Some(format!(" {{ {chains} }}"))
     }
 
     fn chain(&self, chain: &Chain) -> Option<String> {
-        let link = |link: &Link| Some(self.link(link)? + &shape(link));
-        let links: Option<Vec<String>> = chain.links.iter().map(link).collect();
-        Some(links?.join(" -> "))
+        joined(chain.links.iter().map(|link| Some(self.link(link)? + &shape(link))), " -> ")
     }
 
     /// `let` is read as an equation, with blanks around its `=`; everywhere else `=` is tight.
@@ -116,11 +115,9 @@ impl Inline<'_> {
 
     fn value(&self, value: &Value) -> Option<String> {
         let (open, items) = match &value.kind {
-            ValueKind::List(values) => {
-                ("[".to_owned(), values.iter().map(|v| self.value(v)).collect::<Option<Vec<_>>>())
-            }
+            ValueKind::List(values) => ("[".to_owned(), joined(values.iter().map(|v| self.value(v)), ", ")),
             ValueKind::Call { name, arguments } => {
-                (format!("{}(", name.text), arguments.iter().map(|a| self.argument(a, false)).collect())
+                (format!("{}(", name.text), joined(arguments.iter().map(|a| self.argument(a, false)), ", "))
             }
             ValueKind::Number(_)
             | ValueKind::Extent(_)
@@ -131,7 +128,7 @@ impl Inline<'_> {
         let close = if open == "[" { "]" } else { ")" };
         let items = items?;
         let broken = !items.is_empty() && self.breaks_at(value.span.start as usize + open.len());
-        (!broken && !self.has_comment(value.span)).then(|| format!("{open}{}{close}", items.join(", ")))
+        (!broken && !self.has_comment(value.span)).then(|| format!("{open}{items}{close}"))
     }
 
     /// A value without brackets for items: as it was written, arithmetic with blanks around its signs.
@@ -163,6 +160,24 @@ impl Inline<'_> {
             }
         }
     }
+}
+
+/// Pieces in a row; nothing if one of them cannot stand on a line, or all of them could not by their sheer length.
+/// (Without that bound, each level of blocks would build the whole text of the levels inside it.)
+fn joined(pieces: impl Iterator<Item = Option<String>>, separator: &str) -> Option<String> {
+    // In bytes, of which a character has at most four.
+    const LONGEST: usize = 4 * MAX_WIDTH;
+    let mut out = String::new();
+    for piece in pieces {
+        if !out.is_empty() {
+            out.push_str(separator);
+        }
+        out.push_str(&piece?);
+        if out.len() > LONGEST {
+            return None;
+        }
+    }
+    Some(out)
 }
 
 /// Where the numbers and names of an expression stand, in order.

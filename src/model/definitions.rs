@@ -45,6 +45,9 @@ pub struct Definitions<'a> {
     pub constants: BTreeMap<String, (ValueKind, Span)>,
 }
 
+/// The most parameters of a block or model.
+pub const MAX_PARAMETERS: usize = 64;
+
 /// The words that a body gives a meaning of its own.
 pub const CONTROL: &[&str] =
     &["input", "let", "repeat", "for", "if", "else", "residual", "shortcut", "branch"];
@@ -171,6 +174,13 @@ fn definition<'a>(
                 continue;
             }
         };
+        if parameters.len() == MAX_PARAMETERS {
+            let message = format!("a {what} takes at most {MAX_PARAMETERS} parameters");
+            diagnostics.push(
+                Diagnostic::error(codes::TOO_MANY_ARGUMENTS, argument.span(), message).label("one too many"),
+            );
+            break;
+        }
         if let Some(first) = parameters.iter().find(|other| other.name.text == parameter.name.text) {
             diagnostics.push(clash(&parameter.name, first.name.span));
             continue;

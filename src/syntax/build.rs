@@ -73,6 +73,8 @@ impl<'a> Builder<'a> {
     fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
         let links = pair.into_inner().filter(|p| p.as_rule() == Rule::link);
         let mut links: Vec<Link> = links.filter_map(|p| self.link(p)).collect();
+        // Nearly every chain is short, and a growing list begins with room for four.
+        links.shrink_to_fit();
         if let Some(first) = links.first_mut() {
             first.statement.doc = self.doc_above(first.statement.span.start as usize);
         }
@@ -305,11 +307,10 @@ impl<'a> Builder<'a> {
 
     /// The `##` lines that end directly above the line that begins at `at`.
     fn doc_above(&self, at: usize) -> Option<String> {
-        let above = &self.text[..at.min(self.text.len())];
-        let blank = |c: char| c.is_whitespace() || c == ';' || c == '\u{feff}';
-        let line_start = above.rfind('\n').filter(|&newline| above[newline..].chars().all(blank))?;
+        let blank = |c: char| (c.is_whitespace() && c != '\n') || c == ';' || c == '\u{feff}';
+        let above = self.text[..at.min(self.text.len())].trim_end_matches(blank).strip_suffix('\n')?;
         let mut lines: Vec<&str> = Vec::new();
-        for line in self.text[..line_start].rsplit('\n') {
+        for line in above.rsplit('\n') {
             let Some(doc) = line.trim_start_matches(blank).strip_prefix("##") else { break };
             lines.push(doc.trim());
         }

@@ -8,7 +8,7 @@ use crate::source::{FileId, Span};
 /// Deeper nesting than this is refused.
 pub const MAX_NESTING: usize = 64;
 /// Longer texts than this are refused, in bytes.
-pub const MAX_TEXT: usize = 4 << 20;
+pub const MAX_TEXT: usize = 1 << 20;
 
 pub struct Guarded {
     /// The text, with blanks for its comments, tabs and carriage returns, and with what closes the blocks that are
