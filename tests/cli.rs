@@ -215,6 +215,23 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
         );
     }
 
+    for stage in ["ast", "model", "lowered", "fused"] {
+        let drawn =
+            |format: &str| desk.run(&format!("graph small.net --stage {stage} --format {format}")).out;
+        assert!(drawn("mermaid").contains("flowchart TB\n  n0"), "{stage}");
+        let svg = drawn("svg");
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("conv2d"), "{stage}");
+        let json: Value = serde_json::from_str(&drawn("json")).unwrap();
+        let n_boxes = json["boxes"].as_array().unwrap().len() as u64;
+        let arrows = json["arrows"].as_array().unwrap();
+        assert!(n_boxes > 5 && arrows.iter().all(|arrow| arrow["to"].as_u64().unwrap() < n_boxes), "{stage}");
+    }
+    let planned = desk.run("graph small.net --stage planned --batch 9").out;
+    assert!(planned.contains("9 images in 8 parts") && planned.contains("each step:"), "{planned}");
+    desk.refused("graph small.net --stage planned --format svg", 2, &["--stage fused"]);
+    let why = desk.run("graph small.net --why").out;
+    assert!(why.contains("conv2d_1") && why.contains("in all:"), "{why}");
+
     desk.write("wrong.net", NET.replace("linear 10", "linear 12").replace("relu", "rleu"));
     let concise =
         desk.refused("check wrong.net --message-format concise", 1, &["wrong.net:3:30: error[E0201]"]);
@@ -590,4 +607,41 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
     drop(graph.stdout.take());
     let done = done(graph.wait_with_output().unwrap());
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn snapshots_show_a_change_of_the_network() {
+    let desk = Desk::new();
+    desk.write("small.net", NET);
+    desk.refused("snapshot --check small.net", 1, &["small.net.snap is not there", "1 not as before"]);
+    assert_eq!(desk.run("snapshot small.net").code, Some(0));
+    let kept = std::fs::read_to_string(desk.path("small.net.snap")).unwrap();
+    assert!(kept.contains("parameters") && kept.contains("conv2d"), "{kept}");
+    // A comment is no change of the network.
+    desk.write("small.net", format!("# a remark\n{NET}"));
+    assert_eq!(desk.run("snapshot --check small.net").code, Some(0));
+    desk.write("small.net", NET.replace("linear 10", "linear 16 -> linear 10"));
+    let differing = desk.refused("snapshot small.net", 1, &["dslc snapshot --accept"]);
+    assert!(differing.out.contains("\n+") && differing.out.contains("linear_2"), "{}", differing.out);
+    assert_eq!(std::fs::read_to_string(desk.path("small.net.snap")).unwrap(), kept);
+    assert_eq!(desk.run("snapshot --accept small.net").code, Some(0));
+    assert_eq!(desk.run("snapshot --check small.net").code, Some(0));
+}
+
+#[test]
+fn bench_measures_training_and_inference() {
+    let desk = Desk::new();
+    desk.write("small.net", NET);
+    for (flags, batch) in [("--train", 32), ("--batch 3 --threads 1", 3)] {
+        let done = desk.run(&format!("bench small.net --json --seconds 0 {flags}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let figures: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!(figures["batch"].as_u64(), Some(batch));
+        for key in ["images_per_second", "threads", "peak_bytes", "peak_flops_per_second"] {
+            assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
+        }
+        assert!(figures["parts"].as_array().unwrap().iter().any(|part| part["op"] == "conv2d"));
+    }
+    assert!(desk.run("bench small.net --seconds 0").out.contains("images/s in batches of 32"));
+    desk.refused("bench small.net --seconds forever", 2, &["a number of seconds from 0 to 3600"]);
 }

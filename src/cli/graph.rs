@@ -165,7 +165,7 @@ fn why(changes: &[Change]) -> String {
     let mut text =
         table(&["line", "layer", "ops", "become", "FLOPs saved", "bytes saved"], 4, rows.collect());
     text.push_str(&format!(
-        "\n\nin all: {} instead of {} bytes to move, {} instead of {} FLOPs a step\n",
+        "\n\nin all: {} instead of {} to move, {} instead of {} FLOPs a step\n",
         bytes(after.bytes),
         bytes(before.bytes),
         short(after.flops),

@@ -123,3 +123,44 @@ fn spread(row: &[usize], places: &mut [Place], wanted: &dyn Fn(usize) -> Option<
     let shift = error / row.len().max(1) as f64;
     row.iter().for_each(|&b| places[b].x += shift);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+    use crate::diagram::{Diagram, Role};
+
+    /// Chains with branches and weights, of several shapes.
+    fn drawn(n: usize, reach: usize) -> Diagram {
+        let mut diagram = Diagram::new("net");
+        for i in 0..n {
+            let role = if i % 5 == 0 { Role::Given } else { Role::Step };
+            let own = diagram.add(role, ["a title".repeat(1 + i % 3), "x".repeat(i % 7)]);
+            for back in 1..=reach.min(i) {
+                if (i * back) % 3 != 1 && role == Role::Step {
+                    diagram.join(i - back, own, "1x2x3");
+                }
+            }
+        }
+        diagram
+    }
+
+    #[test]
+    fn boxes_do_not_overlap_and_arrows_point_down() {
+        for (n, reach) in [(1, 1), (2, 1), (12, 1), (40, 3), (60, 8)] {
+            let diagram = drawn(n, reach);
+            let (places, [width, height]) = place(&diagram);
+            for (i, a) in places.iter().enumerate() {
+                assert!(a.x - a.width / 2.0 >= 0.0 && a.x + a.width / 2.0 <= width, "{n}: {a:?}");
+                assert!(a.y - a.height / 2.0 >= 0.0 && a.y + a.height / 2.0 <= height, "{n}: {a:?}");
+                for b in &places[..i] {
+                    let apart = (a.x - b.x).abs() * 2.0 >= a.width + b.width - 1e-6
+                        || (a.y - b.y).abs() * 2.0 >= a.height + b.height - 1e-6;
+                    assert!(apart, "{n}: {a:?} {b:?}");
+                }
+            }
+            for arrow in &diagram.arrows {
+                assert!(places[arrow.from].y < places[arrow.to].y, "{arrow:?}");
+            }
+        }
+    }
+}
