@@ -9,6 +9,7 @@
 pub mod source;
 pub mod shape;
 pub mod diag;
+pub mod diagram;
 pub mod syntax;
 pub mod format;
 pub mod spec;
@@ -24,4 +25,5 @@ pub mod run;
 pub mod data;
 pub mod train;
 pub mod experiment;
+pub mod reference;
 pub mod cli;

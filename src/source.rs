@@ -65,6 +65,8 @@ pub struct Sources {
 
 /// The library of blocks that comes with the language.
 pub const LIBRARY: FileId = FileId(0);
+/// What stands for a path in a source that was given as `--set PATH=VALUE`.
+pub const SETTING: &str = "--set";
 
 impl Default for Sources {
     fn default() -> Sources {
@@ -86,6 +88,11 @@ impl Sources {
         &self.files[id.0 as usize]
     }
 
+    /// Whether this is a file of the user's, and neither the library nor a setting of the command line.
+    pub fn on_disk(&self, id: FileId) -> bool {
+        id != LIBRARY && self.get(id).path != SETTING
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(i, file)| (FileId(i as u32), file))
     }
@@ -93,6 +100,27 @@ impl Sources {
     /// The text under a span.
     pub fn slice(&self, span: Span) -> &str {
         self.get(span.file).text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The span with the rest of its lines, the last line's end included, where nothing else stands on them.
+    pub fn whole_line(&self, span: Span) -> Span {
+        let text = self.get(span.file).text.as_str();
+        let (before, after) = (text.get(..span.start as usize), text.get(span.end as usize..));
+        let (Some(before), Some(after)) = (before, after) else { return span };
+        let front = before.rfind('\n').map_or(0, |at| at + 1);
+        let back = after.find('\n').map_or(after.len(), |at| at + 1);
+        match before[front..].trim().is_empty() && after[..back].trim().is_empty() {
+            true => Span { start: front as u32, end: span.end + back as u32, ..span },
+            false => span,
+        }
+    }
+
+    /// The line of a span's start as seen from the file `home`: `24`, or `std.model:24` in another file.
+    pub fn place(&self, span: Span, home: FileId) -> String {
+        match span.file == home {
+            true => self.line(span).to_string(),
+            false => format!("{}:{}", self.get(span.file).path, self.line(span)),
+        }
     }
 
     /// 1-based line of a span's start.

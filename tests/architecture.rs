@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["source", "shape"],
     &["diag"],
+    &["diagram"],
     &["syntax", "tensor"],
     &["format", "spec", "graph"],
     &["ops"],
@@ -14,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["run", "data"],
     &["train"],
     &["experiment"],
+    &["reference"],
     &["cli"],
 ];
 
@@ -24,7 +26,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("pest", &["syntax"]),
     ("petgraph", &["graph"]),
     ("miette", &["diag"]),
-    ("gemm", &["kernels"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),

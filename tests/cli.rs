@@ -132,7 +132,7 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     }
 
     let resolved = std::fs::read_to_string(desk.path("first/small.net")).unwrap();
-    assert!(resolved.contains("\n    epochs 6\n") && resolved.contains("beta1=0.9"), "{resolved}");
+    assert!(resolved.contains("\n    epochs 6  ") && resolved.contains("beta1=0.9"), "{resolved}");
     let record = std::fs::read_to_string(desk.path("first/run.json")).unwrap();
     assert!(record.contains("train.epochs=6"), "{record}");
     let events = std::fs::read_to_string(desk.path("first/metrics.jsonl")).unwrap();
@@ -206,7 +206,7 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
         assert!(shown.code == Some(0) && shown.out.contains(word), "{stage}: {}{}", shown.out, shown.err);
     }
     for (stage, shown) in
-        [("ast", "label=\"batch 32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
+        [("ast", "label=\"batch\\n32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
     {
         let drawn = desk.run(&format!("graph small.net --stage {stage} --format dot")).out;
         assert!(
@@ -255,8 +255,84 @@ fn texts_of_every_kind_are_answered() {
         desk.write(&format!("{name}.net"), text);
         desk.refused(&format!("check {name}.net"), code, &[said]);
     }
-    desk.refused("check data", 2, &["data is a folder", "name a `.net`"]);
+    desk.refused("check data", 2, &["there is no `.net` or `.model` file in data", "dslc new"]);
+    desk.refused("summary data", 2, &["data is a folder", "name a `.net`"]);
     desk.refused("check small.net/x", 2, &["small.net/x"]);
+}
+
+#[test]
+fn folders_stand_for_the_files_below_them() {
+    let desk = Desk::new();
+    let done = desk.run("check data small.net");
+    assert_eq!((done.code, done.out.lines().count()), (Some(0), 1), "{}{}", done.out, done.err);
+    std::fs::create_dir_all(desk.path("nets/deep")).unwrap();
+    let wrong = NET.replace("linear 10", "linear 12");
+    desk.write("nets/deep/b.net", &wrong);
+    desk.write("nets/deep/c.net", &wrong);
+    desk.write("nets/a.net", NET);
+    let done = desk.refused("check nets", 1, &["nets/a.net: fine", "nets/deep/c.net: 1 error"]);
+    assert!(done.out.ends_with("\n`dslc explain E0402` tells more\n"), "{}", done.out);
+    assert_eq!(done.out.matches("dslc explain").count(), 1);
+    let dry = desk.run("fix nets --dry-run");
+    assert_eq!((dry.code, dry.out.matches("==> nets/deep/").count()), (Some(0), 2), "{}{}", dry.out, dry.err);
+    assert_eq!(desk.run("fix nets").code, Some(0));
+    assert_eq!(std::fs::read_to_string(desk.path("nets/deep/c.net")).unwrap(), NET);
+    let all = desk.run("check .");
+    assert!(all.code == Some(0) && all.out.starts_with("nets/a.net: fine"), "{}", all.out);
+}
+
+#[test]
+fn new_writes_files_that_check_and_overwrites_none() {
+    let desk = Desk::new();
+    let list = desk.run("new").out;
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+    for entry in std::fs::read_dir(models).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(list.contains(&format!("\n  {name} ")), "{name} is not listed: {list}");
+        let written = desk.run(&format!("new {name}"));
+        assert_eq!(written.code, Some(0), "{name}: {}", written.err);
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(desk.path(&file)).unwrap();
+        assert!(!text.contains("models/"), "{text}");
+        assert!(written.out.contains(&format!("  dslc check {file}\n")), "{}", written.out);
+        let checked = desk.run(&format!("check {file}"));
+        assert!(checked.code == Some(0) && checked.out.contains(": fine ("), "{}", checked.out);
+    }
+    desk.refused("new lenet5", 2, &["lenet5.net exists already", "-o FILE"]);
+    desk.refused("new lenet", 2, &["no network is called `lenet`", "dslc new lenet5"]);
+    desk.refused("new resnet18 -o r.txt", 2, &["-o r.txt.model"]);
+    desk.refused("new resnet18 --data data -o r.model", 2, &["without data and training", "mnist, lenet5"]);
+    desk.refused("new lenet5 -o no/such/a.net", 2, &["no/such/a.net cannot be written"]);
+}
+
+#[test]
+fn new_fits_a_file_to_a_folder_of_images() {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.path("nets/deep")).unwrap();
+    for (line, path) in [
+        ("new lenet5 --data data -o own.net", "own.net"),
+        ("new data -o nets/deep/own.net", "nets/deep/own.net"),
+    ] {
+        let done = desk.run(line);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let text = std::fs::read_to_string(desk.path(path)).unwrap();
+        let up = if path.starts_with("nets") { "../../" } else { "" };
+        assert!(text.contains(&format!("source mnist \"{up}data\"")), "{text}");
+        assert!(!text.contains("mean=0.1307") && text.contains("normalize mean=0."), "{text}");
+        let eval = desk
+            .run(&format!("run {path} --set train.epochs=1 --set train.batch=50 --set data.validation=50"));
+        assert_eq!(eval.code, Some(0), "{}", eval.err);
+    }
+    desk.refused(
+        "new --data nets -o x.net",
+        2,
+        &["lacks train-images-idx3-ubyte", "what can be read", "cannot be read"],
+    );
+    assert!(!desk.path("x.net").exists());
 }
 
 #[test]
@@ -283,7 +359,12 @@ fn fix_mends_a_file_and_show_fills_it_in() {
         "{shown}"
     );
     desk.write("again.net", &shown);
-    assert_eq!(desk.run("show again.net --resolved").out, shown);
+    let plain = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split("  # ").next().unwrap_or(line).trim_end().to_owned()).collect()
+    };
+    assert_eq!(plain(&desk.run("show again.net --resolved").out), plain(&shown));
+    let moved = desk.run("show small.net --resolved --set data.source.path=\"moved\"").out;
+    assert!(moved.contains("source mnist \"moved\""), "{moved}");
 }
 
 const UGLY: &str = "model M {\ninput 1x9x9\n  conv2d   4 3x3->relu:4x1x1 # odd\n\n\n    flatten\n}\n";
@@ -332,7 +413,7 @@ fn fmt_lays_files_out_and_leaves_broken_ones() {
     );
     assert_eq!((read("broken.net"), read("nets/a.model").as_str()), (broken, NEAT));
     desk.refused("fmt nowhere.net nets/a.model", 2, &["nowhere.net does not exist", "0 of 1 file"]);
-    desk.refused("fmt data", 0, &["data holds no `.net` or `.model` file"]);
+    desk.refused("fmt data", 2, &["there is no `.net` or `.model` file in data"]);
     desk.refused("fmt", 2, &["FILE|FOLDER"]);
 
     desk.write("shapes.net", UGLY);

@@ -8,11 +8,11 @@ use dslc::graph::builder::Builder;
 use dslc::graph::op::{Backward, Op};
 use dslc::graph::{Graph, Init, StateKind, Value};
 use dslc::ops::OPS;
-use dslc::ops::batch_norm::VARIANCE;
 use dslc::ops::binary::MULTIPLY;
 use dslc::ops::conv2d::CONV2D;
 use dslc::ops::matmul;
-use dslc::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
+use dslc::ops::moments::MOMENTS;
+use dslc::ops::reduce::REDUCE_SUM;
 use dslc::passes::gradient::gradient;
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
@@ -28,7 +28,9 @@ const NOT_DIFFERENTIABLE: &[(&str, &str)] = &[
     ("top1_correct", "a count"),
     ("one_hot", "labels are whole numbers"),
     ("dropout_mask", "the step is a whole number"),
-    ("variance", "within `batch_norm`: see its case"),
+    ("moments", "within `batch_norm`: see its case"),
+    ("running_moment", "behind the loss"),
+    ("pointwise", "made after differentiation"),
 ];
 
 const WIDE: Numbers = Between(-1.5, 1.5);
@@ -126,10 +128,18 @@ fn cases() -> Vec<Case> {
     add("reshape", Attrs::new().ints("shape", [4, 3]), &[(&[2, 3, 2], WIDE)]);
     add("reshape", Attrs::new().ints("shape", []), &[(&[1, 1], WIDE)]);
     add("transpose", Attrs::new().ints("axes", [2, 0, 3, 1]), &[(&[2, 3, 1, 4], WIDE)]);
-    for (method, from, to) in
-        [("nearest", [2, 3], [4, 9]), ("bilinear", [2, 3], [6, 4]), ("area", [5, 4], [3, 4])]
-    {
+    for (method, from, to) in [
+        ("nearest", [2, 3], [4, 9]),
+        ("bilinear", [2, 3], [6, 4]),
+        ("area", [5, 4], [3, 4]),
+        ("bilinear_corners", [2, 3], [4, 5]),
+        ("reflect", [3, 4], [6, 8]),
+        ("replicate", [1, 3], [4, 6]),
+    ] {
+        // Padding begins where it is told; the other methods do not ask.
+        let begin = [from[0] - 1, 1];
         let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method);
+        let attrs = if method.starts_with("re") { attrs.ints("begin", begin) } else { attrs };
         add("resample", attrs.clone(), &[(&[2, 1, from[0], from[1]], WIDE)]);
         add("resample_adjoint", attrs, &[(&[2, 1, to[0], to[1]], WIDE)]);
     }
@@ -157,13 +167,15 @@ fn cases() -> Vec<Case> {
         add("matmul", matmul::attrs(ta, tb), &[(&a, WIDE), (&b, WIDE)]);
     }
     let attrs = Attrs::new().float("epsilon", 1e-3);
-    let channels = (&[1, 3, 1, 1][..], WIDE);
-    let (mean, variance) = ((channels.0, Fixed(-1.0, 1.0)), (channels.0, Fixed(0.5, 2.0)));
-    let running = [(&[2, 3, 2, 2][..], WIDE), mean, variance, channels, channels];
+    let (channels, moments) = ((&[3][..], WIDE), (&[2, 3][..], Fixed(0.5, 2.0)));
+    let running = [(&[2, 3, 2, 2][..], WIDE), moments, channels, channels];
     add("batch_norm", attrs.clone().text("statistics", "running"), &running);
     let attrs = attrs.text("statistics", "batch");
     add("batch_norm", attrs.clone(), &[(&[2, 3, 2, 2], WIDE), channels, channels]);
-    add("batch_norm", attrs, &[(&[5, 3], WIDE), (&[1, 3], WIDE), (&[1, 3], WIDE)]);
+    add("batch_norm", attrs, &[(&[5, 3], WIDE), channels, channels]);
+    for (dims, parts) in [(&[2, 4, 3, 2][..], 2), (&[3, 5], 1), (&[1, 3, 4, 1], 3)] {
+        add("standardize", Attrs::new().int("parts", parts).float("epsilon", 1e-3), &[(dims, WIDE)]);
+    }
     cases
 }
 
@@ -201,10 +213,8 @@ fn build(case: &Case) -> Result<Built, Fault> {
         inputs.push(value);
     }
     if case.attrs.get_text("statistics") == "batch" {
-        let axes: Vec<usize> = (0..case.inputs[0].0.rank()).filter(|&axis| axis != 1).collect();
-        let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &inputs[..1])?;
-        let variance = builder.apply(&VARIANCE, Attrs::new(), &[inputs[0], mean])?;
-        inputs.splice(1..1, [mean, variance]);
+        let moments = builder.apply(&MOMENTS, Attrs::new(), &inputs[..1])?;
+        inputs.insert(1, moments);
     }
     let value = builder.apply(case.op, case.attrs.clone(), &inputs)?;
     let shape = builder.shape(value).clone();

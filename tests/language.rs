@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dslc::diag::Severity;
+use dslc::experiment::Checked;
 use dslc::experiment::imports::Project;
 use dslc::source::Sources;
 
-/// Checks a text with other files beside it; gives each layer as `name input… : output`, or the findings.
-fn layers_with(text: &str, files: &[(&str, &str)]) -> Result<Vec<String>, Vec<String>> {
+/// Checks a text with other files beside it.
+fn checked(text: &str, files: &[(&str, &str)]) -> Checked {
     let mut sources = Sources::default();
     let files: BTreeMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
     let read =
         |path: &Path| files.get(path).map(|text| (*text).to_owned()).ok_or("it does not exist".to_owned());
     let project = Project { root: Path::new(""), read: &read };
-    let checked = dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &[], &project);
+    dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &[], &project)
+}
+
+/// Each layer of a text as `name : output`, or the errors.
+fn layers_with(text: &str, files: &[(&str, &str)]) -> Result<Vec<String>, Vec<String>> {
+    let checked = checked(text, files);
     let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error);
     let errors: Vec<String> = errors.map(|d| format!("{} {}", d.code, d.message)).collect();
     if !errors.is_empty() {
@@ -122,6 +128,24 @@ fn imports_bring_blocks_constants_and_models() {
     assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
 }
 
+/// A line number alone is one of the file that the finding is in.
+#[test]
+fn a_trace_through_other_files_names_them() {
+    let parts = ("parts.model", "\n\nblock narrow(c) { conv2d c 3x3 }");
+    let text =
+        "use \"parts.model\"\nmodel M {\ninput 1x8x8\nnarrow 4\nbasic_block 8\nflatten\nlinear 2 in=9\n}";
+    let found = checked(text, &[parts]).diagnostics;
+    let places: Vec<&str> =
+        found[0].notes.iter().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(places[..2], ["line", "parts.model:3"]);
+    assert!(places[2].starts_with("std.model:"), "{places:?}");
+    assert_eq!(places[3], "line");
+
+    let alone = "model M {\ninput 1x8x8\nconv2d 8 3x3\nflatten\nlinear 2 in=9\n}";
+    let notes = &checked(alone, &[]).diagnostics[0].notes;
+    assert!(notes[1].starts_with("line   2  input"), "{notes:#?}");
+}
+
 /// Files that are used in another order have the same findings.
 #[test]
 fn findings_do_not_depend_on_the_order_of_imports() {
@@ -181,6 +205,26 @@ fn a_block_of_the_library_can_be_defined_anew() {
         layers("model M { input 8x4x4; squeeze_excite 2 }").last().unwrap(),
         "squeeze_excite_1.multiply_1 : 8x4x4"
     );
+}
+
+/// The deepest text that is read fits a small stack, in every kind of bracket.
+#[test]
+fn the_deepest_nesting_is_read_on_a_small_stack() {
+    let depth = dslc::syntax::guard::MAX_NESTING;
+    let nested = |open: &str, inside: &str, close: &str, depth: usize| {
+        format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let model = |body: &str| format!("model M {{ input 1x8x8; {body} }}");
+    let texts = [
+        model(&format!("conv2d {} 1x1", nested("(", "3", ")", depth - 1))),
+        model(&format!("relu; conv2d 3 1x1 padding={}", nested("[", "3", "]", depth - 1))),
+        model(&nested("repeat 1 { ", "relu", " }", depth - 1)),
+        model(&nested("residual { ", "relu", " }", depth - 1)),
+    ];
+    let read = move || texts.map(|text| checked(&text, &[]).diagnostics);
+    let found = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap().join().unwrap();
+    assert_eq!([found[0].len(), found[2].len(), found[3].len()], [0, 0, 0], "{found:#?}");
+    assert_eq!(found[1].iter().map(|d| d.code).collect::<Vec<_>>(), ["E0103"], "{:#?}", found[1]);
 }
 
 /// Whatever is cut out of or put into a file, checking it ends and does not panic.

@@ -3,8 +3,11 @@
 
 mod any_text;
 mod architecture;
+mod batch_norm;
 mod cli;
 mod dropping;
+mod explain;
+mod formats;
 mod formatting;
 mod front_end;
 mod gradients;
@@ -12,6 +15,7 @@ mod kernels;
 mod language;
 mod passes;
 mod pytorch;
+mod reference;
 mod registry;
 mod seeds;
 mod snapshots;

@@ -1,6 +1,11 @@
 //! What every file in `models/` becomes at each stage, kept under `snapshots/` for review.
 
-use dslc::experiment::stages;
+use std::path::Path;
+
+use dslc::diag::has_errors;
+use dslc::experiment::imports::{Imports, Project};
+use dslc::experiment::{resolved, stages};
+use dslc::graph::print;
 use dslc::source::Sources;
 
 fn settings(stage: &str) -> insta::Settings {
@@ -30,17 +35,17 @@ fn every_model_at_every_stage() {
         let lowered = stages::lowered(model, 1).unwrap();
         settings("lowered")
             .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&lowered, model, &sources)));
-        let finished = stages::finished(&experiment, model, 2).unwrap();
+        let finished = stages::fused(&experiment, model, 2).unwrap();
         settings("final")
             .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&finished, model, &sources)));
     });
 }
 
-/// The resolved file of a run says the same as the file it came from.
+/// The resolved file says the same as the file it came from, comments aside also when it is resolved again.
 #[test]
 fn the_resolved_file_checks_to_the_same_experiment() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
-    insta::glob!(folder, "*.net", |path| {
+    insta::glob!(folder, "*.{net,model}", |path| {
         let resolve = |text: String| {
             let mut sources = Sources::default();
             let file = sources.add("resolved", text);
@@ -48,11 +53,39 @@ fn the_resolved_file_checks_to_the_same_experiment() {
             let (experiment, more) = dslc::experiment::resolve(&sources, &ast);
             found.extend(more);
             assert_eq!(found, []);
-            let model = experiment.model.as_ref().unwrap().to_string();
-            (model, dslc::experiment::resolved::text(&experiment))
+            let text = resolved::text(&sources, &ast, &Imports::default(), &experiment);
+            let model = experiment.model.as_ref().unwrap();
+            let graphs = [stages::lowered(model, 1).unwrap(), stages::fused(&experiment, model, 2).unwrap()];
+            (model.to_string(), graphs.map(|graph| print::text(&graph, &|_| None)), text)
         };
-        let (model, first) = resolve(std::fs::read_to_string(path).unwrap());
-        let (again, second) = resolve(first.clone());
-        assert_eq!((model, first), (again, second));
+        let (model, graphs, first) = resolve(std::fs::read_to_string(path).unwrap());
+        let (model_again, graphs_again, second) = resolve(first.clone());
+        assert_eq!((model, graphs), (model_again, graphs_again));
+        assert_eq!(without_comments(&first), without_comments(&second));
     });
+}
+
+fn without_comments(text: &str) -> Vec<&str> {
+    text.lines().map(|line| line.split("  # ").next().unwrap_or(line).trim_end()).collect()
+}
+
+/// Defaults of every kind, and where each value comes from: the file, another, the command line, a declaration.
+#[test]
+fn a_resolved_file_says_where_each_value_comes_from() {
+    let text = "use \"parts.model\"\nlet width = 8\nlet idle = 3\n\
+                block stage(channels, act=relu, depth=2) {\n    repeat depth { conv_bn channels -> act } as out : 8x12x12\n    \
+                add out\n}\nmodel Small {\n    input 1x28x28\n    narrow\n    if in.height > 20 {\n        max_pool2d 2\n    } \
+                else { identity }\n    stage width\n    stage width tanh depth=1\n    flatten -> linear 10\n}\n\
+                data {\n    source mnist \"data\"\n    augment { random_crop 28 padding=2 -> random_flip }\n}\n\
+                train {\n    loss cross_entropy\n    optimizer sgd lr=0.1\n    early_stop patience=3\n}\nexpect { parameters > 1k }\n";
+    let mut sources = Sources::default();
+    let parts = "let maps = 4\nblock narrow { conv2d maps 5x5 }";
+    let project = Project { root: Path::new(""), read: &|_| Ok(parts.to_owned()) };
+    let set =
+        ["data.validation=500", "train.optimizer.lr=0.2", "data.source.path=\"elsewhere\"", "train.epochs=3"];
+    let set = set.map(str::to_owned);
+    let checked = dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &set, &project);
+    assert!(!has_errors(&checked.diagnostics), "{:#?}", checked.diagnostics);
+    let shown = resolved::text(&sources, &checked.ast, &checked.imports, &checked.experiment);
+    settings("resolved").bind(|| insta::assert_snapshot!("every_origin", shown));
 }

@@ -54,6 +54,17 @@ pub const MODELS: &[(&str, &str)] = &[
          conv2d 4 2x2 groups=2 -> tanh -> global_avg_pool -> linear 10",
         "adamw lr=1e-2",
     ),
+    (
+        "conv2d 6 3x3 stride=2 -> batch_norm -> relu; basic_block 6; basic_block 8 stride=2; \
+         conv2d 8 1x1 bias=false -> batch_norm -> relu6; residual { conv2d 8 3x3 padding=1 -> batch_norm }; \
+         group_norm 2; global_avg_pool -> batch_norm -> linear 10",
+        "sgd lr=0.05 momentum=0.9",
+    ),
+    (
+        "conv2d 4 3x3 padding=same bias=false -> batch_norm -> relu; basic_block 4; squeeze_excite 2; \
+         scale 0.5 -> group_norm 2 -> silu -> max_pool2d 2; flatten -> linear 10",
+        "sgd lr=0.1 momentum=0.9 weight_decay=1e-2 nesterov=true",
+    ),
     ("flatten -> linear 8 -> sigmoid -> linear 8 -> leaky_relu 0.1 -> linear 10", "adam lr=1e-2"),
 ];
 

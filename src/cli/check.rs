@@ -1,19 +1,19 @@
-//! `dslc check FILE…`: every finding of every file, on standard output.
+//! `dslc check FILE|FOLDER…`: every finding of every file, on standard output.
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::Stop;
 use crate::cli::load::{self, Loaded, MOST_SHOWN};
 use crate::cli::out::{Look, err, out};
 use crate::cli::table::plural;
-use crate::diag::{Diagnostic, Severity, has_errors, render};
+use crate::cli::{Stop, explain, files};
+use crate::diag::{Diagnostic, Severity, github, has_errors, render, sarif};
 use crate::experiment::missing_parts;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// `.net` or `.model` files
+    /// `.net` or `.model` files, or folders: all such files below them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Override a setting by its path, such as `train.epochs=1`
@@ -32,17 +32,21 @@ enum Format {
     Concise,
     /// One JSON object a finding
     Json,
+    /// Workflow commands of GitHub Actions, shown beside the lines of a change
+    Github,
+    /// One SARIF 2.1.0 document, for code hosts and editors
+    Sarif,
 }
 
 /// A file that cannot be read does not lose the findings of the others.
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (mut findings, mut unreadable) = (false, false);
-    for path in &options.files {
-        let mut loaded = match load::load(path, &options.settings) {
+    let (mut checked, mut unreadable) = (Vec::new(), Vec::new());
+    for path in files::expand(&options.files)? {
+        let mut loaded = match load::load(&path, &options.settings) {
             Ok(loaded) => loaded,
             Err(Stop::Environment(message)) => {
                 err(&message);
-                unreadable = true;
+                unreadable.push(message.trim_start_matches("error: ").to_owned());
                 continue;
             }
             Err(stop) => return Err(stop),
@@ -50,20 +54,34 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         if loaded.ast.chains.is_empty() && loaded.diagnostics.is_empty() {
             loaded.diagnostics = missing_parts(&loaded.ast, &loaded.experiment, &["model"]);
         }
-        findings |= has_errors(&loaded.diagnostics);
         let text = match options.message_format {
             Format::Human => human(&loaded),
             Format::Concise => render::concise(&loaded.sources, shown(&loaded)),
             Format::Json => shown(&loaded).iter().map(|d| format!("{}\n", object(&loaded, d))).collect(),
+            Format::Github => github::commands(&loaded.sources, shown(&loaded)),
+            // A document of all files, once they are read.
+            Format::Sarif => String::new(),
         };
         if !text.is_empty() {
             out(&text)?;
         }
+        checked.push(loaded);
     }
-    match (unreadable, findings) {
-        (true, _) => Err(Stop::Environment(String::new())),
-        (false, true) => Err(Stop::Findings),
-        (false, false) => Ok(()),
+    match options.message_format {
+        Format::Human => {
+            let first = checked.iter().find_map(|loaded| explain::hint(&loaded.diagnostics));
+            first.map_or(Ok(()), |hint| out(&hint))?;
+        }
+        Format::Sarif => {
+            let findings: Vec<_> = checked.iter().map(|loaded| (&loaded.sources, shown(loaded))).collect();
+            out(&format!("{:#}", sarif::log(&findings, &unreadable)))?;
+        }
+        Format::Concise | Format::Json | Format::Github => {}
+    }
+    match (unreadable.is_empty(), checked.iter().any(|loaded| has_errors(&loaded.diagnostics))) {
+        (false, _) => Err(Stop::Environment(String::new())),
+        (true, true) => Err(Stop::Findings),
+        (true, false) => Ok(()),
     }
 }
 
@@ -108,6 +126,6 @@ fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
 
 /// Prints what is left to mend; stops if there is an error among it.
 pub fn remaining(loaded: &Loaded) -> Result<(), Stop> {
-    out(&human(loaded))?;
+    out(&format!("{}{}", human(loaded), explain::hint(&loaded.diagnostics).unwrap_or_default()))?;
     if has_errors(&loaded.diagnostics) { Err(Stop::Findings) } else { Ok(()) }
 }

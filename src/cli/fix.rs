@@ -1,10 +1,10 @@
-//! `dslc fix FILE`: the first offered way out of each error, applied to the file.
+//! `dslc fix FILE|FOLDER…`: the first offered way out of each error, applied to the files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
-use crate::cli::{Stop, check};
+use crate::cli::{Stop, check, files};
 use crate::diag::{Fix, Severity};
 
 /// More mistakes than this are not mended at once.
@@ -12,31 +12,58 @@ const MOST_FIXES: usize = 200;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A `.net` or `.model` file
-    file: PathBuf,
-    /// Print the mended file instead of writing it
+    /// `.net` or `.model` files, or folders: all such files below them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print the mended files instead of writing them
     #[arg(long)]
     dry_run: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let mut loaded = load::load(&options.file, &[])?;
+    let paths = files::expand(&options.files)?;
+    let (mut findings, mut unreadable) = (false, false);
+    for path in &paths {
+        match mend(path, options.dry_run, paths.len() > 1) {
+            Ok(()) => {}
+            Err(Stop::Findings) => findings = true,
+            // One file that cannot be read or written does not keep the others from being mended.
+            Err(Stop::Environment(message)) if paths.len() > 1 => {
+                err(&message);
+                unreadable = true;
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    match (unreadable, findings) {
+        (true, _) => Err(Stop::Environment(String::new())),
+        (false, true) => Err(Stop::Findings),
+        (false, false) => Ok(()),
+    }
+}
+
+fn mend(path: &Path, dry_run: bool, one_of_many: bool) -> Result<(), Stop> {
+    let mut loaded = load::load(path, &[])?;
     let original = text_of(&loaded).to_owned();
     let mut text = original.clone();
     for _ in 0..MOST_FIXES {
         let Some((line, message, fix)) = first_fix(&loaded) else { break };
-        err(&format!("line {line}: {message}\n  fixed by: {}", fix.title));
+        let place = if one_of_many { format!("{}:{line}", path.display()) } else { format!("line {line}") };
+        err(&format!("{place}: {message}\n  fixed by: {}", fix.title));
         let mended = applied(&text, &fix);
         if mended == text {
             break;
         }
         text = mended;
-        loaded = load::load_text(&options.file, text.clone(), &[]);
+        loaded = load::load_text(path, text.clone(), &[]);
     }
-    match options.dry_run {
-        true => out(&text)?,
-        false if text != original => load::rewrite(&options.file, &text)?,
-        false => err("nothing to fix"),
+    match (dry_run, text == original) {
+        (true, true) if one_of_many => {}
+        (true, _) if one_of_many => out(&format!("==> {} <==\n{text}", path.display()))?,
+        (true, _) => out(&text)?,
+        (false, false) => load::rewrite(path, &text)?,
+        (false, true) if one_of_many => {}
+        (false, true) => err("nothing to fix"),
     }
     check::remaining(&loaded)
 }

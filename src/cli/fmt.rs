@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::Stop;
 use crate::cli::load::{self, rewrite};
 use crate::cli::out::{err, out};
 use crate::cli::table::plural;
+use crate::cli::{Stop, files};
 use crate::format::{self, Edit};
 use crate::model::passing::{Asserting, assert_shapes};
 use crate::source::Sources;
@@ -54,20 +54,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         };
     }
     let (mut n_files, mut n_changed, mut n_left, mut unreadable) = (0, 0, 0, false);
-    for path in &options.paths {
-        for file in files(path, &mut unreadable) {
-            match one(&file, options) {
-                Ok(outcome) => {
-                    n_files += 1;
-                    n_changed += u64::from(matches!(outcome, Outcome::Changed));
-                    n_left += u64::from(matches!(outcome, Outcome::LeftAlone));
-                }
-                Err(Stop::Environment(message)) => {
-                    err(&message);
-                    unreadable = true;
-                }
-                Err(stop) => return Err(stop),
+    for file in files::expand(&options.paths)? {
+        match one(&file, options) {
+            Ok(outcome) => {
+                n_files += 1;
+                n_changed += u64::from(matches!(outcome, Outcome::Changed));
+                n_left += u64::from(matches!(outcome, Outcome::LeftAlone));
             }
+            Err(Stop::Environment(message)) => {
+                err(&message);
+                unreadable = true;
+            }
+            Err(stop) => return Err(stop),
         }
     }
     let verb = if options.check { "would change" } else { "changed" };
@@ -204,40 +202,4 @@ fn visible(line: &str) -> String {
         _ => '·',
     };
     format!("{}{}{end}", seen.replace('\u{feff}', "<BOM>"), blanks.chars().map(shown).collect::<String>())
-}
-
-/// A file as it is; of a folder the network files in it and below, in order. Hidden folders and the records of runs
-/// are passed by.
-fn files(path: &Path, unreadable: &mut bool) -> Vec<PathBuf> {
-    if !path.is_dir() {
-        return vec![path.to_owned()];
-    }
-    let mut found = Vec::new();
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) => {
-                err(&format!("error: {} cannot be read: {e}", folder.display()));
-                *unreadable = true;
-                continue;
-            }
-        };
-        for entry in entries.flatten() {
-            let inner = entry.path();
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && !hidden && !inner.join("run.json").exists() => {
-                    folders.push(inner)
-                }
-                Ok(kind) if kind.is_file() && load::is_network(&inner) => found.push(inner),
-                _ => {}
-            }
-        }
-    }
-    if found.is_empty() {
-        err(&format!("{} holds no `.net` or `.model` file", path.display()));
-    }
-    found.sort();
-    found
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
 use crate::cli::out::{self, Look};
-use crate::cli::summary;
 use crate::cli::table::{plural, thousands};
+use crate::cli::{explain, files, summary};
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
-use crate::experiment::imports::{Project, normal};
-use crate::experiment::{self, Checked, Experiment, missing_parts};
+use crate::experiment::imports::{Imports, Project, normal};
+use crate::experiment::{self, Checked, Experiment, missing_parts, resolved};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
 use crate::syntax::guard;
@@ -23,6 +23,7 @@ pub struct Loaded {
     pub path: PathBuf,
     pub sources: Sources,
     pub ast: Ast,
+    pub imports: Imports,
     pub experiment: Experiment,
     pub diagnostics: Diagnostics,
 }
@@ -43,12 +44,18 @@ impl Loaded {
 
     /// Prints a fault that came up later, at a place of the file.
     pub fn print_at(&self, fault: &Fault, span: crate::source::Span) {
-        let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
-        d.notes.clone_from(&fault.notes);
+        let mut d = Diagnostic::of(fault, span);
         for remedy in &fault.remedies {
             d = d.advise(describe(remedy));
         }
         print(&self.sources, &[d]);
+    }
+}
+
+impl Loaded {
+    /// The file with every default filled in.
+    pub fn resolved(&self) -> String {
+        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment)
     }
 }
 
@@ -69,12 +76,12 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
         })
     };
     let project = Project { root: &root, read: &read };
-    let Checked { ast, experiment, mut diagnostics } =
+    let Checked { ast, imports, experiment, mut diagnostics } =
         experiment::check(&mut sources, path, text, settings, &project);
     if !has_errors(&diagnostics) {
         diagnostics.extend(summary::broken_expectations(&experiment, &sources));
     }
-    Loaded { path: path.to_owned(), sources, ast, experiment, diagnostics }
+    Loaded { path: path.to_owned(), sources, ast, imports, experiment, diagnostics }
 }
 
 /// The folder that a file's imports must stay in: the current one where the file lies in it, else the file's own.
@@ -119,8 +126,8 @@ pub fn report(loaded: &Loaded) -> Result<(), Stop> {
 /// Prints diagnostics to standard error, as wide and as colourful as the terminal.
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic]) {
     let text = human(sources, diagnostics, Look::stderr());
-    if !text.is_empty() {
-        out::err(&text);
+    if let Some(hint) = explain::hint(diagnostics) {
+        out::err(&format!("{text}{hint}"));
     }
 }
 
@@ -208,16 +215,11 @@ pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, Stop> {
 fn near_files(path: &Path) -> String {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = std::fs::read_dir(folder) else { return String::new() };
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| is_network(path)).collect();
-    files.sort();
-    let shown: Vec<String> = files.iter().take(8).map(|path| path.display().to_string()).collect();
+    let found = entries.flatten().map(|entry| entry.path());
+    let mut networks: Vec<PathBuf> = found.filter(|path| files::is_network(path)).collect();
+    networks.sort();
+    let shown: Vec<String> = networks.iter().take(8).map(|path| path.display().to_string()).collect();
     if shown.is_empty() { String::new() } else { format!("\n  there are: {}", shown.join(", ")) }
-}
-
-/// Whether a path is called as network files are.
-pub fn is_network(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "net" || ending == "model")
 }
 
 /// Writes a text in the place of a user's file, whole or not at all; what a link leads to is written, not the link.

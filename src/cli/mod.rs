@@ -1,19 +1,27 @@
 //! The commands. The only folder that prints or decides the exit code: 0 fine, 1 findings in the user's files,
 //! 2 wrong usage or environment, 130 interrupted.
 
+mod bench;
 mod check;
+mod docs;
 mod eval;
+mod explain;
+mod files;
 mod fix;
 mod fmt;
 mod folder;
 mod graph;
 mod load;
+mod networks;
+mod new;
 mod out;
+mod page;
 mod predict;
 mod progress;
 mod run;
 mod scores;
 mod show;
+mod snapshot;
 mod summary;
 mod table;
 
@@ -34,12 +42,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a first file, from a known network or for a folder of images
+    New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Apply the first offered way out of each error
     Fix(fix::Options),
+    /// Write the reference of the language
+    #[command(hide = true)]
+    Docs(docs::Options),
+    /// Tell what a finding's code or a word of the language means
+    Explain(explain::Options),
     /// Lay files out in the one style
     Fmt(fmt::Options),
     /// Print the file with every default filled in
@@ -48,6 +63,10 @@ enum Command {
     Summary(summary::Options),
     /// Print what a file becomes: its tree, model or compute graph
     Graph(graph::Options),
+    /// Keep what a network is as a text beside its file, and show what has changed
+    Snapshot(snapshot::Options),
+    /// Measure how fast a network runs on this machine
+    Bench(bench::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
     /// Classify image files with a run's weights
@@ -74,13 +93,18 @@ impl From<crate::diag::Fault> for Stop {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Fix(options) => fix::run(&options),
+        Command::Docs(options) => docs::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Fmt(options) => fmt::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),
+        Command::Snapshot(options) => snapshot::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
     };

@@ -16,7 +16,6 @@ use crate::cli::{Stop, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
 use crate::experiment::expect::Expectation;
-use crate::experiment::resolved;
 use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
 use crate::train::trainer::{self, Ended, Job, Outcome};
@@ -51,7 +50,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let prepared = trainer::prepare(Job { model, data, train: training }, &dataset)?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
-    let source = resolved::text(experiment);
+    let source = loaded.resolved();
     record(&loaded, options, &folder, &source)?;
     let head = head(&loaded, &dataset, &figures, prepared.bytes()?);
     err(&format!("{head}\nfolder {}\n", folder.display()));

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::cli::out::out;
 use crate::cli::{Stop, load};
-use crate::experiment::resolved;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -20,5 +19,5 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
-    out(&resolved::text(&loaded.experiment))
+    out(loaded.resolved().trim_end())
 }

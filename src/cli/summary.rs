@@ -38,7 +38,11 @@ pub struct LayerFigures {
     flops: u64,
     weight_bytes: u64,
     activation_bytes: u64,
+    file: String,
     line: usize,
+    /// The line as the table shows it: with its file where that is not the model's.
+    #[serde(skip)]
+    place: String,
 }
 
 #[derive(Serialize)]
@@ -111,7 +115,9 @@ pub fn figures(
                 weight_bytes: 4 * held.sum::<u64>(),
                 activation_bytes: 4 * output.elements() as u64,
                 output: output.0,
+                file: sources.get(instance.span.file).path.clone(),
                 line: sources.line(instance.span),
+                place: sources.place(instance.span, model.name_span.file),
             }
         })
         .collect();
@@ -160,7 +166,7 @@ pub fn text(figures: &Figures) -> String {
     for layer in &figures.layers {
         let blank = |n: u64, text: String| if n == 0 { String::new() } else { text };
         rows.push(vec![
-            layer.line.to_string(),
+            layer.place.clone(),
             layer.name.clone(),
             shape(&layer.output),
             blank(layer.parameters, thousands(layer.parameters)),

@@ -58,9 +58,7 @@ pub fn suggest(
 /// Gives a fault its place: the argument that is at fault, or the statement's head.
 pub fn place(fault: Fault, head: Span, args: &Args) -> Diagnostic {
     let span = fault.argument.and_then(|name| args.span(name)).unwrap_or(head);
-    let mut d = Diagnostic::error(fault.code, span, fault.message).label(fault.label);
-    d.severity = fault.severity;
-    d.notes = fault.notes;
+    let mut d = Diagnostic::of(&fault, span);
     for remedy in fault.remedies {
         d = match remedy {
             Remedy::Set { name, value } => {

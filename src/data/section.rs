@@ -3,12 +3,17 @@
 
 use crate::data::reader::Reader;
 use crate::data::transforms::Transform;
-use crate::data::{Facts, Source};
+use crate::data::{Facts, Source, settings};
 use crate::diag::{Diagnostics, Fault, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Arg, Args, Scope};
 use crate::syntax::ast::Statement;
+
+/// Word and value of each line that a section has where it does not write it.
+pub fn default_lines() -> Vec<(&'static str, String)> {
+    vec![(settings::TEST.name, "test".to_owned())]
+}
 
 /// A checked `data { … }`.
 #[derive(Clone)]
@@ -135,9 +140,9 @@ impl Validation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::SOURCES;
     use crate::data::testing::{check, section};
     use crate::data::transforms::{AUGMENT, PREPROCESS};
-    use crate::data::{SOURCES, settings};
     use crate::diag::has_errors;
 
     const MNIST: &str = "source mnist \"m\"\n";

@@ -1,42 +1,87 @@
-//! The stable codes of diagnostics, one line each. E01 text, E02 names and arguments, E03 shapes,
-//! E04 data and training, W warnings, E09 dslc's own faults.
+//! The stable codes of diagnostics, each with its page (`codes/E0301.md`): what it means, why it is refused, a
+//! wrong and a right example. E01 text, E02 names and arguments, E03 shapes, E04 data and training, E09 dslc's own
+//! faults; W warnings of the same subjects.
 
-pub const SYNTAX: &str = "E0101";
-pub const NESTING: &str = "E0102";
-pub const TOO_LARGE: &str = "E0103";
-pub const UNKNOWN_WORD: &str = "E0201";
-pub const UNKNOWN_ARGUMENT: &str = "E0202";
-pub const REPEATED_ARGUMENT: &str = "E0203";
-pub const MISSING_ARGUMENT: &str = "E0204";
-pub const BAD_VALUE: &str = "E0205";
-pub const TOO_MANY_ARGUMENTS: &str = "E0206";
-pub const MISPLACED: &str = "E0207";
-pub const REPEATED_SECTION: &str = "E0208";
-pub const MISSING_SECTION: &str = "E0209";
-pub const BLOCK_MISUSE: &str = "E0210";
-pub const NAME_CLASH: &str = "E0211";
-pub const UNKNOWN_NAME: &str = "E0212";
-pub const RECURSION: &str = "E0213";
-pub const IMPORT: &str = "E0214";
-pub const EXPANSION: &str = "E0215";
-pub const WINDOW_TOO_LARGE: &str = "E0301";
-pub const WRONG_RANK: &str = "E0302";
-pub const GROUPS: &str = "E0303";
-pub const ASSERTION: &str = "E0304";
-pub const TOO_BIG: &str = "E0305";
-pub const BRANCHES_DIFFER: &str = "E0306";
-pub const FEATURES: &str = "E0307";
-pub const ELEMENTS: &str = "E0308";
-pub const DATA_SHAPE: &str = "E0401";
-pub const CLASSES: &str = "E0402";
-pub const LEAK: &str = "E0403";
-pub const LOSS: &str = "E0404";
-pub const DATA_FILE: &str = "E0405";
-pub const TRAINING_NEEDS: &str = "E0406";
-pub const EXPECTATION: &str = "E0407";
-pub const DROPPED_PIXELS: &str = "W0301";
-pub const SINGLE_VALUE_NORM: &str = "W0302";
-pub const REDUNDANT: &str = "W0303";
-pub const SOFTMAX_TWICE: &str = "W0401";
-pub const UNUSED: &str = "W0201";
-pub const INTERNAL: &str = "E0900";
+/// A code and the page that explains it, in Markdown.
+///
+/// A page is a heading, paragraphs, and under `## Wrong` and `## Right` an example each: a fenced block `net` is the
+/// file itself (`net 5000000`: filled up to that many bytes), `file PATH` one beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub code: &'static str,
+    pub text: &'static str,
+}
+
+impl Page {
+    /// What the code means, in one line.
+    pub fn title(&self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
+    }
+
+    /// The paragraphs between the heading and the examples.
+    pub fn meaning(&self) -> &'static str {
+        let body = self.text.split_once('\n').map_or("", |(_, body)| body);
+        body.split("\n## ").next().unwrap_or_default().trim()
+    }
+}
+
+/// The page of a code.
+pub fn page(code: &str) -> Option<&'static Page> {
+    PAGES.iter().find(|page| page.code == code)
+}
+
+/// Declares each code as a constant and puts it into the table with its page, without which it does not compile.
+macro_rules! codes {
+    ($($name:ident = $code:literal;)*) => {
+        $(pub const $name: &str = $code;)*
+
+        /// Every code, in the order of this file.
+        pub static PAGES: &[Page] =
+            &[$(Page { code: $code, text: include_str!(concat!("codes/", $code, ".md")) }),*];
+    };
+}
+
+codes! {
+    SYNTAX = "E0101";
+    NESTING = "E0102";
+    TOO_LARGE = "E0103";
+    UNKNOWN_WORD = "E0201";
+    UNKNOWN_ARGUMENT = "E0202";
+    REPEATED_ARGUMENT = "E0203";
+    MISSING_ARGUMENT = "E0204";
+    BAD_VALUE = "E0205";
+    TOO_MANY_ARGUMENTS = "E0206";
+    MISPLACED = "E0207";
+    REPEATED_SECTION = "E0208";
+    MISSING_SECTION = "E0209";
+    BLOCK_MISUSE = "E0210";
+    NAME_CLASH = "E0211";
+    UNKNOWN_NAME = "E0212";
+    RECURSION = "E0213";
+    IMPORT = "E0214";
+    EXPANSION = "E0215";
+    WINDOW_TOO_LARGE = "E0301";
+    WRONG_RANK = "E0302";
+    GROUPS = "E0303";
+    ASSERTION = "E0304";
+    TOO_BIG = "E0305";
+    BRANCHES_DIFFER = "E0306";
+    FEATURES = "E0307";
+    ELEMENTS = "E0308";
+    SINGLE_VALUE_NORM = "E0309";
+    DATA_SHAPE = "E0401";
+    CLASSES = "E0402";
+    LEAK = "E0403";
+    LOSS = "E0404";
+    DATA_FILE = "E0405";
+    TRAINING_NEEDS = "E0406";
+    EXPECTATION = "E0407";
+    BATCH_OF_ONE = "E0408";
+    INTERNAL = "E0900";
+    UNUSED = "W0201";
+    DEAD_BRANCH = "W0202";
+    UNUSED_IMPORT = "W0203";
+    DROPPED_PIXELS = "W0301";
+    SOFTMAX_TWICE = "W0401";
+    SOFTMAX_INSIDE = "W0402";
+}

@@ -4,7 +4,9 @@
 //! [`Fault`], which has no position; the stage that knows the position adds it once.
 
 pub mod codes;
+pub mod github;
 pub mod render;
+pub mod sarif;
 
 use crate::shape::Shape;
 use crate::source::Span;
@@ -59,6 +61,12 @@ impl Diagnostic {
 
     pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
+    }
+
+    /// A fault at its place; its remedies stay behind, since they need the statement's text.
+    pub fn of(fault: &Fault, span: Span) -> Diagnostic {
+        let d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
+        Diagnostic { severity: fault.severity, notes: fault.notes.clone(), ..d }
     }
 
     /// Text shown under the primary span.

@@ -24,19 +24,36 @@ pub struct Project<'a> {
     pub read: Read<'a>,
 }
 
-/// Reads every file that `main` uses, directly or through others, in the order of first use.
+/// The files that a file uses.
+#[derive(Default)]
+pub struct Imports {
+    /// In the order of first use, those that a file uses itself before it.
+    pub files: Vec<Ast>,
+    /// Every `use` that led to a file.
+    pub uses: Vec<Use>,
+}
+
+/// A `use` line.
+pub struct Use {
+    /// The statement; its file is the one that uses.
+    pub at: Span,
+    /// The file that is used.
+    pub to: FileId,
+}
+
+/// Reads every file that `main` uses, directly or through others.
 pub fn collect(
     sources: &mut Sources,
     main: &Ast,
     main_path: &Path,
     project: &Project<'_>,
-) -> (Vec<Ast>, Diagnostics) {
+) -> (Imports, Diagnostics) {
     let mut walk = Walk {
         sources,
         project,
         diagnostics: Vec::new(),
-        files: Vec::new(),
         n_reads: 0,
+        imports: Imports::default(),
         seen: BTreeMap::new(),
         open: Vec::new(),
     };
@@ -44,16 +61,16 @@ pub fn collect(
     walk.seen.insert(path.clone(), main.file);
     walk.open.push((path.clone(), Span { file: main.file, start: 0, end: 0 }));
     walk.imports_of(main, &path);
-    (walk.files, walk.diagnostics)
+    (walk.imports, walk.diagnostics)
 }
 
 struct Walk<'a> {
     sources: &'a mut Sources,
     project: &'a Project<'a>,
     diagnostics: Diagnostics,
-    files: Vec<Ast>,
     /// Files that were asked for, those that cannot be read among them.
     n_reads: usize,
+    imports: Imports,
     seen: BTreeMap<PathBuf, FileId>,
     /// The files being read, outermost first, with where each was named.
     open: Vec<(PathBuf, Span)>,
@@ -76,11 +93,11 @@ impl Walk<'_> {
                 );
                 continue;
             };
-            self.import(name, *span, path);
+            self.import(name, *span, statement.span, path);
         }
     }
 
-    fn import(&mut self, name: &str, span: Span, from: &Path) {
+    fn import(&mut self, name: &str, span: Span, at: Span, from: &Path) {
         let refuse =
             |message: String, label: &str| Diagnostic::error(codes::IMPORT, span, message).label(label);
         let target = normal(&from.parent().unwrap_or(Path::new("")).join(name));
@@ -102,19 +119,17 @@ impl Walk<'_> {
             self.diagnostics.push(if first.end > 0 { d.related(first, "it began here") } else { d });
             return;
         }
-        if self.seen.contains_key(&target) {
+        if let Some(&to) = self.seen.get(&target) {
+            self.imports.uses.push(Use { at, to });
             return;
         }
         self.n_reads += 1;
-        match self.n_reads {
-            ..=MAX_FILES => {}
-            n => {
-                if n == MAX_FILES + 1 {
-                    let message = format!("more than {MAX_FILES} files are used");
-                    self.diagnostics.push(refuse(message, "one too many"));
-                }
-                return;
+        if self.n_reads > MAX_FILES {
+            if self.n_reads == MAX_FILES + 1 {
+                let message = format!("more than {MAX_FILES} files are used");
+                self.diagnostics.push(refuse(message, "one too many"));
             }
+            return;
         }
         let text = match (self.project.read)(&target) {
             Ok(text) => text,
@@ -129,12 +144,13 @@ impl Walk<'_> {
         };
         let file = self.sources.add(target.display().to_string(), text);
         self.seen.insert(target.clone(), file);
+        self.imports.uses.push(Use { at, to: file });
         let (ast, found) = parse(self.sources, file);
         self.diagnostics.extend(found);
         self.open.push((target.clone(), span));
         self.imports_of(&ast, &target);
         self.open.pop();
-        self.files.push(ast);
+        self.imports.files.push(ast);
     }
 }
 

@@ -6,6 +6,8 @@ pub mod imports;
 pub mod overrides;
 pub mod resolved;
 pub mod stages;
+pub mod unused;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,12 +15,12 @@ use std::sync::OnceLock;
 
 use crate::data;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
-use crate::experiment::imports::Project;
-use crate::model::definitions::{Block, Definitions, Origin};
+use crate::experiment::imports::{Imports, Project};
+use crate::model::definitions::{Definitions, Origin};
 use crate::model::passing::Passing;
-use crate::model::{Model, expand};
+use crate::model::{Instance, Model, expand, suspicious};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::parse;
@@ -26,16 +28,16 @@ use crate::train;
 use crate::train::section::TrainSection;
 
 /// The words that may stand at the top of a file.
-const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
+pub const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
 
 /// What a file describes. A part with errors may be missing; see the diagnostics.
 #[derive(Default)]
 pub struct Experiment {
     pub model: Option<Model>,
+    /// The blocks that the model uses, directly or through others.
+    pub used_blocks: BTreeSet<String>,
     /// The shape behind each statement of the file's models and of what they use.
     pub passing: Passing,
-    /// The text of the model with all it needs, as written.
-    pub model_text: String,
     pub data: Option<DataSection>,
     pub train: Option<TrainSection>,
     pub expect: Vec<Expectation>,
@@ -44,6 +46,7 @@ pub struct Experiment {
 /// A file with all it uses, checked.
 pub struct Checked {
     pub ast: Ast,
+    pub imports: Imports,
     pub experiment: Experiment,
     /// In the order of the text.
     pub diagnostics: Diagnostics,
@@ -64,10 +67,22 @@ pub fn check(
     }
     let (imports, found) = imports::collect(sources, &ast, path, project);
     diagnostics.extend(found);
-    let (experiment, found) = resolve_with(sources, &ast, &imports);
+    let unreadable = has_errors(&diagnostics);
+    let (experiment, mut found) = resolve_with(sources, &ast, &imports);
+    if unreadable {
+        // What could not be read may use them.
+        found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT].contains(&d.code));
+    }
     diagnostics.extend(found);
     in_order(&mut diagnostics);
-    Checked { ast, experiment, diagnostics }
+    Checked { ast, imports, experiment, diagnostics }
+}
+
+/// The tree of the language's own library, read once in a process: its text and its place in [`Sources`] are
+/// always the same.
+fn library() -> &'static Ast {
+    static TREE: OnceLock<Ast> = OnceLock::new();
+    TREE.get_or_init(|| parse(&Sources::default(), LIBRARY).0)
 }
 
 /// Sorts findings in the order of the text.
@@ -77,15 +92,15 @@ fn in_order(diagnostics: &mut Diagnostics) {
 
 /// Checks a file that uses no others.
 pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
-    resolve_with(sources, ast, &[])
+    resolve_with(sources, ast, &Imports::default())
 }
 
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
-pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experiment, Diagnostics) {
+pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experiment, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let mut definitions = Definitions::default();
-    definitions.add(library(sources), Origin::Library, &mut diagnostics);
-    for import in imports {
+    definitions.add(library(), Origin::Library, &mut diagnostics);
+    for import in &imports.files {
         sections(import, &[], &mut diagnostics);
         definitions.add(import, Origin::Import, &mut diagnostics);
     }
@@ -107,22 +122,20 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &[Ast]) -> (Experimen
         }
         if let Some(train) = &experiment.train {
             model_against_loss(model, train, &mut diagnostics);
+            batch_against_norms(model, train, &mut diagnostics);
         }
         if model.output().is_some() {
             fixed_expectations(model, &experiment.expect, &mut diagnostics);
         }
+    }
+    if experiment.model.is_some() {
+        diagnostics.extend(unused::find(sources, ast, imports));
     }
     if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
         monitor_needs_validation(data, train, &mut diagnostics);
     }
     in_order(&mut diagnostics);
     (experiment, diagnostics)
-}
-
-/// The tree of the language's own library, which is the same in all sources.
-fn library(sources: &Sources) -> &'static Ast {
-    static LIBRARY_AST: OnceLock<Ast> = OnceLock::new();
-    LIBRARY_AST.get_or_init(|| parse(sources, LIBRARY).0)
 }
 
 /// The statements at the top of a file; unknown words, and sections of `once` that come again, are reported.
@@ -171,7 +184,7 @@ fn models(
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
         experiment.passing.extend(model.passing.clone());
         if i == 0 {
-            experiment.model_text = written(sources, definitions, &blocks, block);
+            experiment.used_blocks = blocks.clone();
             experiment.model = Some(model);
         }
         used.extend(blocks);
@@ -199,30 +212,10 @@ fn models(
                 block.name.span,
                 format!("the block `{}` is never used", block.name.text),
             )
-            .label("no model of this file uses it, so its layers are not checked"),
+            .label("no model of this file uses it, so its layers are not checked")
+            .replace("remove this `block`", sources.whole_line(block.statement.span), ""),
         );
     }
-}
-
-/// The text of a model with the constants and blocks that it uses, in an order that reads again.
-fn written(
-    sources: &Sources,
-    definitions: &Definitions<'_>,
-    blocks: &BTreeSet<String>,
-    model: &Block<'_>,
-) -> String {
-    let mut out = String::new();
-    for (name, (kind, span)) in &definitions.constants {
-        let value = crate::syntax::ast::Value { kind: kind.clone(), span: *span };
-        out.push_str(&format!("let {name} = {value}\n"));
-    }
-    let own = |block: &&Block<'_>| block.origin != Origin::Library;
-    for block in blocks.iter().filter_map(|name| definitions.blocks.get(name)).filter(own) {
-        out.push_str(&format!("{}\n\n", sources.slice(block.statement.span)));
-    }
-    out.push_str(sources.slice(model.statement.span));
-    out.push('\n');
-    out
 }
 
 fn fixed_expectations(model: &Model, expectations: &[Expectation], diagnostics: &mut Diagnostics) {
@@ -338,12 +331,57 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
 fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
     let (Some(output), Some(last)) = (model.output(), model.last()) else { return };
     let chosen = &train.loss;
-    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else { return };
+    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else {
+        return probabilities_at_loss(model, train, diagnostics);
+    };
     let mut d = crate::data::answers::place(fault, chosen.span, &chosen.args);
     if last.span.file == chosen.span.file {
         d = d.related(last.span, "the model ends here");
     }
     diagnostics.push(d);
+}
+
+/// Cross-entropy takes logits, also where a `dropout` or the like stands between the softmax and it.
+fn probabilities_at_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
+    let logits = train.loss.args.word("from").is_ok_and(|from| from == "logits");
+    let Some(softmax) = suspicious::softmax_above(model, model.output).filter(|_| logits) else { return };
+    let (softmax, last) = (&model.layers[softmax], model.last().map_or("", |last| last.unit.spec().name));
+    let name = softmax.unit.spec().name;
+    // A `log_softmax` gives logits that its repetition does not change.
+    if name != "softmax" {
+        return;
+    }
+    let message = format!(
+        "`loss {}` applies the softmax itself, and one stands above the `{last}` at the model's end",
+        train.loss.what.spec().name
+    );
+    diagnostics.push(
+        Diagnostic::warning(codes::SOFTMAX_INSIDE, softmax.span, message)
+            .label("applied here, and again in the loss")
+            .advise("leave this `softmax` out"),
+    );
+}
+
+/// Batch norm in training needs at least two values a channel.
+fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
+    let single = |instance: &&Instance| {
+        let pixels = instance.input.as_ref().map_or(0, |input| input.elements() / input.dims()[0].max(1));
+        instance.unit.spec().name == "batch_norm" && pixels == 1
+    };
+    let Some(norm) = model.layers.iter().find(single).filter(|_| train.batch == 1) else { return };
+    let mut d = Diagnostic::error(
+        codes::BATCH_OF_ONE,
+        norm.span,
+        "`batch_norm` sees one value a channel in a batch of 1: its variance is 0",
+    )
+    .label(
+        norm.input.as_ref().map_or_else(String::new, |input| format!("{input} arrives, one pixel a channel")),
+    );
+    d = match train.batch_span {
+        Some(span) => d.related(span, "one image at a time").replace("`batch 32`", span, "32"),
+        None => d,
+    };
+    diagnostics.push(d.advise("`layer_norm`, which looks at one image"));
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {

@@ -2,13 +2,14 @@
 //! override is a source of its own, so that its mistakes are shown where they were made.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::source::{Sources, Span};
+use crate::experiment::words::declared;
+use crate::source::{SETTING, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
 use crate::syntax::parse;
 
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
 pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
-    let file = sources.add("--set", text);
+    let file = sources.add(SETTING, text);
     let whole = Span::new(file, 0..text.len());
     let wrong = |message: String| {
         vec![
@@ -28,7 +29,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     if value.trim().is_empty() || parts.iter().any(|part| part.is_empty()) {
         return wrong(format!("`--set {text}` lacks a name or a value"));
     }
-    let snippet = sources.add("--set", statement);
+    let snippet = sources.add(SETTING, statement);
     let (parsed, diagnostics) = parse(sources, snippet);
     if !diagnostics.is_empty() {
         return diagnostics;
@@ -49,7 +50,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let mut own: Vec<&mut Statement> = own.filter(|statement| statement.word.text == word).collect();
     match own.as_mut_slice() {
         [] => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
-        [statement] => merge(statement, new.statement),
+        [statement] => merge(section, statement, new.statement),
         lines => {
             return wrong(format!("`{section}` has {} lines `{word}`; which one is meant?", lines.len()));
         }
@@ -57,8 +58,16 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     Vec::new()
 }
 
-/// Values take the place of the statement's values; a property that of the property of its name.
-fn merge(statement: &mut Statement, new: Statement) {
+/// Values take the place of the statement's values; a property that of the argument of its name, wherever that was
+/// given.
+fn merge(section: &str, statement: &mut Statement, new: Statement) {
+    let declared = declared(section, statement);
+    // Where the value of a positional parameter stands among the statement's values.
+    let place = |name: &str| {
+        let declared = declared?;
+        let mut positional = declared.spec.params.iter().filter(|param| param.positional);
+        positional.position(|param| param.name == name).map(|at| at + declared.n_names)
+    };
     let is_property = |a: &Argument| matches!(a, Argument::Property { .. });
     if !new.arguments.iter().all(is_property) {
         statement.arguments.retain(is_property);
@@ -69,7 +78,11 @@ fn merge(statement: &mut Statement, new: Statement) {
             let same =
                 |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key.text);
             statement.arguments.retain(|a| !same(a));
-            statement.arguments.push(argument);
+            let mut values = statement.arguments.iter_mut().filter(|a| matches!(a, Argument::Value(_)));
+            match (place(&key.text).and_then(|at| values.nth(at)), &argument) {
+                (Some(old), Argument::Property { value, .. }) => *old = Argument::Value(value.clone()),
+                _ => statement.arguments.push(argument),
+            }
         } else {
             statement.arguments.insert(values + i, argument);
         }

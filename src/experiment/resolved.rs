@@ -1,101 +1,284 @@
-//! An experiment as a file again, with every default filled in: what a run records.
+//! An experiment as a file again: every default filled in, everything it uses put in, and behind each line where it
+//! comes from. What `dslc show --resolved` prints and a run records.
+//!
+//! The structure stays as it was written (loops, conditions, blocks): defaults depend on no value of a name, so they
+//! can be filled in where a layer is written, for all the places where its block is used.
 
-use std::fmt::Write;
+use crate::data::section as data_section;
+use crate::diag::Diagnostics;
+use crate::experiment::imports::Imports;
+use crate::experiment::unused::words;
+use crate::experiment::words::declared;
+use crate::experiment::{Experiment, library};
+use crate::layers;
+use crate::model::definitions::{Block, Definitions, Origin};
+use crate::source::{FileId, Sources, Span};
+use crate::spec::{Param, Preset};
+use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
+use crate::train::section as train_section;
 
-use crate::data::section::{DataSection, Step, TestFrom, Validation};
-use crate::experiment::Experiment;
-use crate::model::Model;
-use crate::spec::{Args, Spec};
-use crate::train::section::{Monitor, TrainSection};
+/// Comments stand in one column, but not further right than this.
+const COLUMN: usize = 76;
 
-/// The text; it checks to the same experiment.
-pub fn text(experiment: &Experiment) -> String {
-    let mut out = String::new();
-    if let Some(model) = &experiment.model {
-        match model.is_chain() {
-            true => write_model(&mut out, model),
-            false => out.push_str(&experiment.model_text),
+/// The text; it checks to the same experiment. `experiment` is what `ast` and `imports` were checked to, without
+/// an error.
+pub fn text(sources: &Sources, ast: &Ast, imports: &Imports, experiment: &Experiment) -> String {
+    let mut unheard = Diagnostics::new();
+    let mut definitions = Definitions::default();
+    definitions.add(library(), Origin::Library, &mut unheard);
+    imports.files.iter().for_each(|import| definitions.add(import, Origin::Import, &mut unheard));
+    definitions.add(ast, Origin::Main, &mut unheard);
+
+    let mut blocks: Vec<&Block<'_>> =
+        experiment.used_blocks.iter().filter_map(|name| definitions.blocks.get(name)).collect();
+    blocks.sort_by_key(|block| block.name.span);
+    let model = experiment.model.as_ref().and_then(|own| {
+        definitions.models.iter().find(|model| model.name.span == own.name_span).map(|model| model.statement)
+    });
+    let sections =
+        top(ast).filter(|statement| ["data", "train", "expect"].contains(&statement.word.text.as_str()));
+    let parts: Vec<&Statement> =
+        blocks.iter().map(|block| block.statement).chain(model).chain(sections).collect();
+
+    let mut writer = Writer { sources, home: ast.file, definitions: &definitions, lines: Vec::new() };
+    writer.constants(imports.files.iter().chain([ast]), &parts);
+    for (i, part) in parts.iter().enumerate() {
+        if i > 0 || !writer.lines.is_empty() {
+            writer.lines.push((String::new(), String::new()));
+        }
+        let section = match part.word.text.as_str() {
+            "block" => "model",
+            own => own,
+        };
+        writer.statement(part, "", "", section, 0);
+    }
+    writer.finish()
+}
+
+fn top(ast: &Ast) -> impl Iterator<Item = &Statement> {
+    ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
+}
+
+struct Writer<'a> {
+    sources: &'a Sources,
+    /// The file that line numbers without a name are of.
+    home: FileId,
+    definitions: &'a Definitions<'a>,
+    /// Text and comment.
+    lines: Vec<(String, String)>,
+}
+
+impl<'a> Writer<'a> {
+    /// The constants that are named in what is written, or in another constant.
+    fn constants(&mut self, files: impl Iterator<Item = &'a Ast>, parts: &[&'a Statement]) {
+        let lets: Vec<&Statement> =
+            files.flat_map(top).filter(|statement| statement.word.text == "let").collect();
+        let chain = |statement: &Statement| Chain {
+            links: vec![Link { statement: statement.clone(), alias: None, assertion: None }],
+        };
+        let written: Vec<Chain> = parts.iter().chain(&lets).map(|statement| chain(statement)).collect();
+        let used = words(&written);
+        for statement in lets {
+            for argument in &statement.arguments {
+                let Argument::Property { key, value } = argument else { continue };
+                if used.contains(key.text.as_str()) {
+                    self.lines.push((format!("let {} = {value}", key.text), self.place(key.span)));
+                }
+            }
         }
     }
-    if let Some(data) = &experiment.data {
-        out.push('\n');
-        write_data(&mut out, data);
-    }
-    if let Some(train) = &experiment.train {
-        out.push('\n');
-        write_train(&mut out, train);
-    }
-    if !experiment.expect.is_empty() {
-        out.push_str("\nexpect {\n");
-        for expectation in &experiment.expect {
-            let _ = writeln!(out, "    {} {}", expectation.quantity, expectation.bound);
+
+    fn chains(&mut self, chains: &[Chain], section: &str, depth: usize) {
+        for chain in chains {
+            for (i, link) in chain.links.iter().enumerate() {
+                let (arrow, depth) = if i > 0 { ("-> ", depth + 1) } else { ("", depth) };
+                let alias = link.alias.iter().map(|name| format!(" as {}", name.text));
+                let asserted = link.assertion.iter().map(|shape| format!(" : {shape}"));
+                let end: String = alias.chain(asserted).collect();
+                self.statement(&link.statement, arrow, &end, section, depth);
+            }
         }
-        out.push_str("}\n");
     }
-    out
-}
 
-/// `name 32 3x3 stride=1 …`
-fn statement(spec: &Spec, args: &Args) -> String {
-    let mut out = spec.name.to_owned();
-    for given in args.iter() {
-        let positional = spec.params.iter().any(|param| param.name == given.name && param.positional);
-        let _ = match positional {
-            true => write!(out, " {}", given.arg),
-            false => write!(out, " {}={}", given.name, given.arg),
+    fn statement(&mut self, statement: &Statement, arrow: &str, end: &str, section: &str, depth: usize) {
+        let indent = " ".repeat(4 * depth);
+        let (mut head, comment) = self.head(statement, section);
+        head = format!("{indent}{arrow}{head}");
+        let Some(block) = &statement.block else {
+            self.lines.push((format!("{head}{end}"), comment));
+            return;
         };
-    }
-    out
-}
-
-fn write_model(out: &mut String, model: &Model) {
-    let _ = writeln!(out, "model {} {{", model.name);
-    if let Some(input) = &model.input {
-        let _ = writeln!(out, "    input {input}");
-    }
-    for instance in &model.layers {
-        let line = statement(instance.unit.spec(), &instance.args);
-        let _ = match &instance.output {
-            Some(shape) => writeln!(out, "    {line:<68} : {shape}"),
-            None => writeln!(out, "    {line}"),
+        self.lines.push((format!("{head} {{"), comment));
+        let inside = match (section, statement.word.text.as_str()) {
+            ("data", "augment") => "augment",
+            _ => section,
         };
+        self.chains(&block.chains, inside, depth + 1);
+        if depth == 0 {
+            self.missing_lines(section, &block.chains);
+        }
+        for clause in &statement.clauses {
+            let (head, _) = self.head(clause, "");
+            self.lines.push((format!("{indent}}} {head} {{"), String::new()));
+            let body = clause.block.iter().map(|block| block.chains.as_slice());
+            body.for_each(|chains| self.chains(chains, inside, depth + 1));
+        }
+        self.lines.push((format!("{indent}}}{end}"), String::new()));
     }
-    out.push_str("}\n");
-}
 
-fn write_data(out: &mut String, data: &DataSection) {
-    let _ = writeln!(out, "data {{\n    source {}", statement(data.source.spec(), &data.args));
-    let _ = match data.validation {
-        Validation::None => Ok(()),
-        Validation::Count(n) => writeln!(out, "    validation {n}"),
-        Validation::Fraction(share) => writeln!(out, "    validation {}%", share * 100.0),
-    };
-    let _ = match data.test_from {
-        TestFrom::Test => writeln!(out, "    test test"),
-        TestFrom::Train => writeln!(out, "    test train"),
-    };
-    let step = |step: &Step| statement(step.transform.spec(), &step.args);
-    for preprocess in &data.preprocess {
-        let _ = writeln!(out, "    {}", step(preprocess));
-    }
-    if !data.augment.is_empty() {
-        let steps: Vec<String> = data.augment.iter().map(step).collect();
-        let _ = writeln!(out, "    augment {{ {} }}", steps.join(" -> "));
-    }
-    out.push_str("}\n");
-}
-
-fn write_train(out: &mut String, train: &TrainSection) {
-    let _ = writeln!(out, "train {{\n    loss {}", statement(train.loss.what.spec(), &train.loss.args));
-    let _ = writeln!(out, "    optimizer {}", statement(train.optimizer.what.spec(), &train.optimizer.args));
-    let _ = writeln!(out, "    schedule {}", statement(train.schedule.what.spec(), &train.schedule.args));
-    let _ = writeln!(out, "    epochs {}\n    batch {}\n    seed {}", train.epochs, train.batch, train.seed);
-    if let Some(stop) = &train.early_stop {
-        let monitor = match stop.monitor {
-            Monitor::Loss => "validation.loss",
-            Monitor::Accuracy => "validation.accuracy",
+    /// The settings of a section that it leaves to their defaults.
+    fn missing_lines(&mut self, section: &str, chains: &[Chain]) {
+        let defaults = match section {
+            "data" => data_section::default_lines(),
+            "train" => train_section::default_lines(),
+            _ => Vec::new(),
         };
-        let _ = writeln!(out, "    early_stop patience={} monitor={monitor}", stop.patience);
+        let written =
+            |word: &str| chains.iter().flat_map(|c| &c.links).any(|l| l.statement.word.text == word);
+        for (word, value) in defaults.into_iter().filter(|(word, _)| !written(word)) {
+            let nowhere = Span { file: self.home, start: 0, end: 0 };
+            let statement = Statement {
+                word: Word { text: word.to_owned(), span: nowhere },
+                arguments: vec![Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere })],
+                block: None,
+                clauses: Vec::new(),
+                doc: None,
+                span: nowhere,
+            };
+            let (head, _) = self.head(&statement, section);
+            self.lines.push((format!("    {head}"), "default".to_owned()));
+        }
     }
-    out.push_str("}\n");
+
+    /// Word and arguments with the defaults, and where they come from.
+    fn head(&self, statement: &Statement, section: &str) -> (String, String) {
+        let mut text = statement.word.text.clone();
+        for argument in &statement.arguments {
+            text.push_str(&format!(" {argument}"));
+        }
+        let defaults = self.defaults(statement, section);
+        for (name, value) in &defaults {
+            text.push_str(&format!(" {name}={value}"));
+        }
+        (text, self.provenance(statement, section, &defaults))
+    }
+
+    fn provenance(&self, statement: &Statement, section: &str, defaults: &[(String, String)]) -> String {
+        let own = statement.word.span.file;
+        let given = &statement.arguments;
+        let mut parts = Vec::new();
+        match given.first().map(|first| first.span().file) {
+            Some(file) if given.iter().all(|argument| argument.span().file == file) => {
+                parts.push(self.place(given[0].span()));
+            }
+            _ => {
+                parts.push(self.place(statement.word.span));
+                for argument in given.iter().filter(|argument| argument.span().file != own) {
+                    let name = self.argument_name(statement, section, argument);
+                    parts.push(format!("{name}: {}", self.place(argument.span())));
+                }
+            }
+        }
+        if !defaults.is_empty() {
+            let names: Vec<&str> = defaults.iter().map(|(name, _)| name.as_str()).collect();
+            parts.push(format!("default: {}", names.join(", ")));
+        }
+        parts.join("; ")
+    }
+
+    fn argument_name(&self, statement: &Statement, section: &str, argument: &Argument) -> String {
+        if let Argument::Property { key, .. } = argument {
+            return key.text.clone();
+        }
+        let values = statement.arguments.iter().filter(|a| matches!(a, Argument::Value(_)));
+        let at = values.take_while(|value| !std::ptr::eq(*value, argument)).count();
+        let spec = declared(section, statement);
+        let param =
+            spec.and_then(|d| d.spec.params.iter().filter(|p| p.positional).nth(at.checked_sub(d.n_names)?));
+        param.map_or_else(|| statement.word.text.clone(), |param| param.name.to_owned())
+    }
+
+    /// `name` and value of each argument that is not written.
+    fn defaults(&self, statement: &Statement, section: &str) -> Vec<(String, String)> {
+        if let Some(declared) = declared(section, statement) {
+            let params = declared.spec.params;
+            let names = params.iter().filter(|param| !given(params, declared.n_names, statement, param.name));
+            return names
+                .filter_map(|param| {
+                    let value = preset(params, declared.n_names, statement, param)?;
+                    Some((param.name.to_owned(), value))
+                })
+                .collect();
+        }
+        let block = self.definitions.blocks.get(&statement.word.text).filter(|_| section == "model");
+        let Some(block) = block else { return Vec::new() };
+        let n_places = statement.arguments.iter().filter(|a| matches!(a, Argument::Value(_))).count();
+        let open = block.parameters.iter().skip(n_places).filter(|parameter| {
+            !statement
+                .arguments
+                .iter()
+                .any(|a| matches!(a, Argument::Property { key, .. } if key.text == parameter.name.text))
+        });
+        // A default that names something means it where the block is defined, not here.
+        let closed = |value: &Value| match &value.kind {
+            ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) => true,
+            ValueKind::Word(word) => word == "true" || word == "false" || layers::find(word).is_some(),
+            ValueKind::List(_) | ValueKind::Sum(_) | ValueKind::Call { .. } => false,
+        };
+        let default = |value: &&Value| closed(value);
+        open.filter_map(|p| Some((p.name.text.clone(), p.default.filter(default)?.to_string()))).collect()
+    }
+
+    fn place(&self, span: Span) -> String {
+        match span.file {
+            file if file == self.home => format!("line {}", self.sources.line(span)),
+            file if self.sources.get(file).path == "--set" => "--set".to_owned(),
+            _ => self.sources.place(span, self.home),
+        }
+    }
+
+    fn finish(self) -> String {
+        let widths = self.lines.iter().map(|(text, _)| text.chars().count()).filter(|&width| width <= COLUMN);
+        let column = widths.max().unwrap_or(0);
+        let line = |(text, comment): &(String, String)| match comment.is_empty() {
+            true => format!("{text}\n"),
+            false => format!("{text:<column$}  # {comment}\n"),
+        };
+        self.lines.iter().map(line).collect()
+    }
+}
+
+/// The argument that a statement gives for a parameter, by place or by name.
+fn written<'s>(params: &[Param], n_names: usize, statement: &'s Statement, name: &str) -> Option<&'s Value> {
+    let by_name = statement.arguments.iter().find_map(|argument| match argument {
+        Argument::Property { key, value } if key.text == name => Some(value),
+        _ => None,
+    });
+    let values = statement.arguments.iter().filter_map(|argument| match argument {
+        Argument::Value(value) => Some(value),
+        _ => None,
+    });
+    let place = params.iter().filter(|param| param.positional).position(|param| param.name == name);
+    by_name.or_else(|| place.and_then(|place| values.skip(n_names).nth(place)))
+}
+
+fn given(params: &[Param], n_names: usize, statement: &Statement, name: &str) -> bool {
+    written(params, n_names, statement, name).is_some()
+}
+
+/// What holds for a parameter that is not written; `None` where nothing does.
+fn preset(params: &[Param], n_names: usize, statement: &Statement, param: &Param) -> Option<String> {
+    Some(match param.default {
+        Preset::Required | Preset::Absent => return None,
+        Preset::Like(other) => match written(params, n_names, statement, other) {
+            Some(value) => value.to_string(),
+            None => preset(params, n_names, statement, params.iter().find(|param| param.name == other)?)?,
+        },
+        Preset::Count(n) | Preset::Padding(n) => n.to_string(),
+        Preset::Number(value) => Number { value, unit: Unit::None }.to_string(),
+        Preset::Pair(a, b) if a == b => a.to_string(),
+        Preset::Pair(a, b) => format!("{a}x{b}"),
+        Preset::Bool(value) => value.to_string(),
+        Preset::Word(word) => word.to_owned(),
+    })
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::graph::program::Program;
+
 /// One attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Attr {
@@ -10,6 +12,7 @@ pub enum Attr {
     /// A float by its bits, so that attributes can be compared and hashed.
     Float(u32),
     Text(&'static str),
+    Program(Program),
 }
 
 /// Attributes in the order they were given.
@@ -38,6 +41,11 @@ impl Attrs {
 
     pub fn text(mut self, name: &'static str, value: &'static str) -> Attrs {
         self.0.push((name, Attr::Text(value)));
+        self
+    }
+
+    pub fn program(mut self, name: &'static str, value: Program) -> Attrs {
+        self.0.push((name, Attr::Program(value)));
         self
     }
 
@@ -86,6 +94,14 @@ impl Attrs {
             _ => "",
         }
     }
+
+    /// The program `name`, if it was given.
+    pub fn get_program(&self, name: &str) -> Option<&Program> {
+        match self.find(name) {
+            Some(Attr::Program(program)) => Some(program),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Attrs {
@@ -97,6 +113,7 @@ impl fmt::Display for Attrs {
                 Attr::Int(value) => write!(f, "{value}")?,
                 Attr::Float(bits) => write!(f, "{}", f32::from_bits(*bits))?,
                 Attr::Text(text) => f.write_str(text)?,
+                Attr::Program(program) => write!(f, "[{program}]")?,
                 Attr::Ints(values) => {
                     let values: Vec<String> = values.iter().map(usize::to_string).collect();
                     write!(f, "[{}]", values.join(","))?;

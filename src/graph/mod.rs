@@ -9,6 +9,7 @@ pub mod builder;
 pub mod leaf;
 pub mod op;
 pub mod print;
+pub mod program;
 pub mod verify;
 
 use std::collections::BTreeSet;

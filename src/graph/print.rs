@@ -1,7 +1,9 @@
-//! Graphs as text: a stable listing for review and snapshots, and DOT for drawing.
+//! Graphs as text, a stable listing for review and snapshots; and as boxes and arrows.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::diagram::{Diagram, Role};
 use crate::graph::{Graph, Node, Value};
 
 /// One line a node: `%4 = conv2d %0, %1 {stride=[1,1]} : 64x6x28x28`. `describe` adds a comment for a node's
@@ -9,21 +11,8 @@ use crate::graph::{Graph, Node, Value};
 pub fn text(graph: &Graph, describe: &dyn Fn(&Node) -> Option<String>) -> String {
     let mut out = String::new();
     for value in graph.values() {
-        let node = graph.node(value);
-        let mut line = format!("%{} = {}", value.index(), node.op.name());
-        if let Some(name) = &node.name {
-            let _ = write!(line, " {name}");
-        }
-        let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{}", input.index())).collect();
-        if !inputs.is_empty() {
-            let _ = write!(line, " {}", inputs.join(", "));
-        }
-        let attrs = shown_attrs(node);
-        if !attrs.is_empty() {
-            let _ = write!(line, " {{{attrs}}}");
-        }
-        let _ = write!(line, " : {}", node.shape);
-        match describe(node) {
+        let line = line(graph, value);
+        match describe(graph.node(value)) {
             Some(comment) => {
                 let _ = writeln!(out, "{line:<72} # {comment}");
             }
@@ -42,46 +31,57 @@ pub fn text(graph: &Graph, describe: &dyn Fn(&Node) -> Option<String>) -> String
     out
 }
 
-/// The graph in Graphviz's language, with edges labelled by shape.
-pub fn dot(graph: &Graph, title: &str) -> String {
-    let mut out = format!(
-        "digraph \"{}\" {{\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\"];\n",
-        escape(title)
-    );
+/// A node without a comment.
+pub fn line(graph: &Graph, value: Value) -> String {
+    let node = graph.node(value);
+    let mut line = format!("%{} = {}", value.index(), node.op.name());
+    if let Some(name) = &node.name {
+        let _ = write!(line, " {name}");
+    }
+    let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{}", input.index())).collect();
+    if !inputs.is_empty() {
+        let _ = write!(line, " {}", inputs.join(", "));
+    }
+    let attrs = shown_attrs(node);
+    if !attrs.is_empty() {
+        let _ = write!(line, " {{{attrs}}}");
+    }
+    let _ = write!(line, " : {}", node.shape);
+    line
+}
+
+/// The graph as boxes, with the shapes that flow along the arrows.
+pub fn diagram(graph: &Graph, title: &str) -> Diagram {
+    let mut diagram = Diagram::new(title);
+    let mut boxes: BTreeMap<Value, usize> = BTreeMap::new();
     for value in graph.values() {
         let node = graph.node(value);
-        let (label, style) = match &node.name {
-            Some(name) => (format!("{}\\n{}", escape(name), node.shape), ", style=rounded"),
-            None => (format!("{}\\n{}", node.op.name(), escape(&shown_attrs(node))), ""),
+        let own = match &node.name {
+            Some(name) => diagram.add(Role::Given, [name.clone(), node.shape.to_string()]),
+            None if node.inputs.is_empty() => {
+                diagram.add(Role::Given, [node.op.name().to_owned(), shown_attrs(node)])
+            }
+            None => diagram.add(Role::Step, [node.op.name().to_owned(), shown_attrs(node)]),
         };
-        let _ = writeln!(out, "  n{} [label=\"{label}\"{style}];", value.index());
+        boxes.insert(value, own);
         for input in &node.inputs {
-            let shape = graph.shape(*input);
-            let _ = writeln!(out, "  n{} -> n{} [label=\"{shape}\"];", input.index(), value.index());
+            diagram.join(boxes[input], own, graph.shape(*input));
         }
     }
     for output in &graph.outputs {
-        edge_to_result(&mut out, &output.name, output.value, "doubleoctagon");
+        let own = diagram.add(Role::Result, [output.name.clone()]);
+        diagram.join(boxes[&output.value], own, graph.shape(output.value));
     }
     for update in &graph.updates {
         let name = graph.node(update.state).name.as_deref().unwrap_or("?");
-        edge_to_result(&mut out, &format!("{name}'"), update.value, "cds");
+        let own = diagram.add(Role::Result, [format!("new {name}")]);
+        diagram.join(boxes[&update.value], own, "");
     }
-    out.push_str("}\n");
-    out
-}
-
-fn edge_to_result(out: &mut String, name: &str, value: Value, shape: &str) {
-    let id = escape(name);
-    let _ = writeln!(out, "  \"{id}\" [shape={shape}];\n  n{} -> \"{id}\";", value.index());
+    diagram
 }
 
 /// Attributes that the shape does not already say.
 fn shown_attrs(node: &Node) -> String {
     let shown = node.attrs.iter().filter(|(name, _)| *name != "shape");
     shown.fold(crate::graph::attrs::Attrs::new(), |attrs, item| attrs.with(item)).to_string()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

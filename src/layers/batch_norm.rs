@@ -5,9 +5,9 @@ use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::lowering::{Lowering, Mode};
 use crate::layers::{Inferred, Layer, Parameter};
-use crate::ops::batch_norm::{BATCH_NORM, VARIANCE, statistics_axes};
-use crate::ops::binary::{ADD, MULTIPLY};
-use crate::ops::reduce::REDUCE_MEAN;
+use crate::ops::batch_norm::BATCH_NORM;
+use crate::ops::concat::CONCAT;
+use crate::ops::moments::{MOMENTS, RUNNING_MOMENT, channels};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
 
@@ -65,29 +65,24 @@ impl Layer for BatchNorm {
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let shape = lowering.shape(input);
+        let channels = channels("batch_norm", &shape)?;
         let attrs = Attrs::new().float("epsilon", args.number("epsilon")? as f32);
-        let names = ["running_mean", "running_var", "weight", "bias"];
-        let mut parts = Vec::with_capacity(names.len());
-        for name in names {
-            let value = lowering.parameter(name)?;
-            parts.push(lowering.per_channel(value, input)?);
-        }
-        let &[running_mean, running_variance, scale, shift] = parts.as_slice() else {
-            return Err(Fault::internal("`batch_norm` has four states"));
-        };
+        let (scale, shift) = (lowering.parameter("weight")?, lowering.parameter("bias")?);
+        let running = ["running_mean", "running_var"].map(|name| lowering.parameter(name));
         if lowering.mode == Mode::Infer {
+            let row = Shape::from([1, channels]);
+            let mut rows = Vec::with_capacity(running.len());
+            for state in running {
+                rows.push(lowering.reshape(state?, &row)?);
+            }
+            let moments = lowering.apply(&CONCAT, Attrs::new().int("axis", 0), &rows)?;
             let attrs = attrs.text("statistics", "running");
-            return lowering.apply(
-                &BATCH_NORM,
-                attrs,
-                &[input, running_mean, running_variance, scale, shift],
-            );
+            return lowering.apply(&BATCH_NORM, attrs, &[input, moments, scale, shift]);
         }
-        let axes = statistics_axes(&shape);
-        let n_summands: usize = axes.iter().map(|&axis| shape.dims()[axis]).product();
+        let n_summands = shape.elements() / channels.max(1);
         if n_summands < 2 {
             return Err(Fault::new(
-                codes::SINGLE_VALUE_NORM,
+                codes::BATCH_OF_ONE,
                 format!(
                     "`batch_norm` sees one value a channel in a batch of {}: its variance is 0",
                     shape.dims()[0]
@@ -95,24 +90,15 @@ impl Layer for BatchNorm {
             )
             .advise("a batch of at least 2"));
         }
-        let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[input])?;
-        let variance = lowering.apply(&VARIANCE, Attrs::new(), &[input, mean])?;
+        let moments = lowering.apply(&MOMENTS, Attrs::new(), &[input])?;
         let momentum = args.number("momentum")? as f32;
         let unbiased = n_summands as f32 / (n_summands as f32 - 1.0);
-        for (name, old, new, factor) in [
-            ("running_mean", running_mean, mean, momentum),
-            ("running_var", running_variance, variance, momentum * unbiased),
-        ] {
-            let keep = lowering.builder.scalar(1.0 - momentum);
-            let take = lowering.builder.scalar(factor);
-            let kept = lowering.apply(&MULTIPLY, Attrs::new(), &[old, keep])?;
-            let taken = lowering.apply(&MULTIPLY, Attrs::new(), &[new, take])?;
-            let sum = lowering.apply(&ADD, Attrs::new(), &[kept, taken])?;
-            let state = lowering.parameter(name)?;
-            let flat = lowering.shape(state);
-            let sum = lowering.reshape(sum, &flat)?;
-            lowering.builder.update(state, sum)?;
+        for ((row, state), take) in (0..).zip(running).zip([momentum, momentum * unbiased]) {
+            let state = state?;
+            let attrs = Attrs::new().int("row", row).float("keep", 1.0 - momentum).float("take", take);
+            let next = lowering.apply(&RUNNING_MOMENT, attrs, &[state, moments])?;
+            lowering.builder.update(state, next)?;
         }
-        lowering.apply(&BATCH_NORM, attrs.text("statistics", "batch"), &[input, mean, variance, scale, shift])
+        lowering.apply(&BATCH_NORM, attrs.text("statistics", "batch"), &[input, moments, scale, shift])
     }
 }

@@ -1,11 +1,12 @@
-//! `pad`: pixels of one value around an image.
+//! `pad`: pixels around an image, of one value or like those inside.
 
-use crate::diag::{Fault, codes};
+use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, image};
 use crate::ops::concat::CONCAT;
+use crate::ops::resample::RESAMPLE;
 use crate::ops::slice::PAD;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
@@ -14,8 +15,10 @@ pub struct Pad;
 
 static SPEC: Spec = Spec {
     name: "pad",
-    summary: "pixels of one value around an image",
-    docs: "`C x H x W` becomes `C x (H + top + bottom) x (W + left + right)`.",
+    summary: "pixels around an image, of one value or like those inside",
+    docs: "`C x H x W` becomes `C x (H + top + bottom) x (W + left + right)`. `reflect` mirrors the image at its outer \
+           pixels, which are not repeated, so it is padded by less than its size; `replicate` repeats the outer pixels. \
+           As in PyTorch.",
     params: &[
         positional(
             "padding",
@@ -24,14 +27,29 @@ static SPEC: Spec = Spec {
             "`1`, `1x2` (rows x columns) or `[top, bottom, left, right]`",
         ),
         keyword(
+            "mode",
+            Kind::Choice(&["constant", "reflect", "replicate"]),
+            Preset::Word("constant"),
+            "what the new pixels are like",
+        ),
+        keyword(
             "value",
             Kind::Number { min: -1e6, max: 1e6 },
             Preset::Number(0.0),
-            "what the new pixels hold",
+            "what the new pixels hold with `mode=constant`",
         ),
     ],
     example: "pad [0, 1, 0, 1]",
-    elsewhere: &["ZeroPad2d", "ZeroPadding2D", "ConstantPad2d", "Pad", "zero_padding2d", "F.pad"],
+    elsewhere: &[
+        "ZeroPad2d",
+        "ZeroPadding2D",
+        "ConstantPad2d",
+        "ReflectionPad2d",
+        "ReplicationPad2d",
+        "Pad",
+        "zero_padding2d",
+        "F.pad",
+    ],
 };
 
 /// Top, bottom, left, right.
@@ -55,6 +73,23 @@ impl Layer for Pad {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let [channels, height, width] = image(SPEC.name, input)?;
         let [top, bottom, left, right] = sides(args)?;
+        let mode = args.word("mode")?;
+        if mode != "constant" && args.span("value").is_some() {
+            return Err(Fault::new(codes::BAD_VALUE, format!("`value` says nothing with `mode={mode}`"))
+                .at("value")
+                .label("the new pixels are like those inside")
+                .remedy(Remedy::Unset { name: "value" })
+                .remedy(Remedy::Unset { name: "mode" }));
+        }
+        if mode == "reflect" && (top.max(bottom) >= height || left.max(right) >= width) {
+            return Err(Fault::new(
+                codes::WINDOW_TOO_LARGE,
+                format!("`pad` cannot mirror a {height}x{width} image by its whole size or more"),
+            )
+            .at("padding")
+            .label(format!("at most {}x{} pixels", height - 1, width - 1))
+            .set("mode", "replicate"));
+        }
         let arithmetic = match top == left && bottom == right && height == width {
             true => format!("{top} + {height} + {bottom}"),
             false => format!("height {top} + {height} + {bottom}, width {left} + {width} + {right}"),
@@ -65,6 +100,15 @@ impl Layer for Pad {
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let [top, bottom, left, right] = sides(args)?;
+        let mode = args.word("mode")?;
+        if mode != "constant" {
+            let method = if mode == "reflect" { "reflect" } else { "replicate" };
+            let shape = lowering.shape(input);
+            let from = [shape.dims()[2], shape.dims()[3]];
+            let to = [from[0] + top + bottom, from[1] + left + right];
+            let attrs = Attrs::new().ints("from", from).ints("to", to).ints("begin", [top, left]);
+            return lowering.apply(&RESAMPLE, attrs.text("method", method), &[input]);
+        }
         let number = args.number("value")? as f32;
         if number == 0.0 {
             let mut shape = lowering.shape(input);

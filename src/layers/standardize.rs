@@ -1,14 +1,13 @@
 //! What the normalisations that do not look at the batch share: parts of each image brought to mean 0 and
-//! variance 1. A part is a channel to the batch norm op, whose gradient goes through mean and variance.
+//! variance 1, and a learned weight and bias.
 
 use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::Parameter;
 use crate::layers::lowering::Lowering;
-use crate::ops::batch_norm::{BATCH_NORM, VARIANCE};
 use crate::ops::binary::{ADD, MULTIPLY};
-use crate::ops::reduce::REDUCE_MEAN;
+use crate::ops::standardize::STANDARDIZE;
 use crate::shape::Shape;
 use crate::spec::{Kind, Param, Preset, keyword};
 
@@ -44,17 +43,8 @@ pub(crate) fn standardize(
     parts: usize,
     epsilon: f64,
 ) -> Result<Value, Fault> {
-    let shape = lowering.shape(input);
-    let rows = shape.dims()[0].saturating_mul(parts);
-    let flat = lowering.reshape(input, &Shape::from([1, rows, shape.unbatched().elements() / parts]))?;
-    let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0, 2]), &[flat])?;
-    let variance = lowering.apply(&VARIANCE, Attrs::new(), &[flat, mean])?;
-    let statistics = lowering.shape(mean);
-    let scale = lowering.builder.constant(1.0, &statistics);
-    let shift = lowering.builder.constant(0.0, &statistics);
-    let attrs = Attrs::new().float("epsilon", epsilon as f32).text("statistics", "batch");
-    let normal = lowering.apply(&BATCH_NORM, attrs, &[flat, mean, variance, scale, shift])?;
-    lowering.reshape(normal, &shape)
+    let attrs = Attrs::new().int("parts", parts as i64).float("epsilon", epsilon as f32);
+    lowering.apply(&STANDARDIZE, attrs, &[input])
 }
 
 /// Applies the parameters `weight` and `bias`, one number a channel, where the layer has them.

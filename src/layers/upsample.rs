@@ -1,6 +1,6 @@
 //! `upsample`: an image made larger by a whole factor.
 
-use crate::diag::{Fault, codes};
+use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
@@ -15,7 +15,8 @@ static SPEC: Spec = Spec {
     name: "upsample",
     summary: "an image made larger by a whole factor",
     docs: "`C x H x W` becomes `C x (SCALE·H) x (SCALE·W)`. `nearest` repeats pixels; `bilinear` takes weighted means of \
-           the pixels around, which lie at the middle of their squares: PyTorch's `align_corners=False`.",
+           the pixels around, which lie at the middle of their squares, or, with `align_corners=true`, so that the \
+           image's corner pixels stay its corners. As in PyTorch.",
     params: &[
         positional(
             "scale",
@@ -29,10 +30,32 @@ static SPEC: Spec = Spec {
             Preset::Word("nearest"),
             "how the new pixels come about",
         ),
+        keyword(
+            "align_corners",
+            Kind::Bool,
+            Preset::Bool(false),
+            "whether the corner pixels stay the corners, with `mode=bilinear`",
+        ),
     ],
     example: "upsample 2 mode=bilinear",
     elsewhere: &["Upsample", "UpSampling2D", "nn.Upsample", "interpolate", "up_sampling2d", "Resize"],
 };
+
+/// What the op calls it.
+fn method(args: &Args) -> Result<&'static str, Fault> {
+    match (args.word("mode")?, args.bool("align_corners")?) {
+        ("bilinear", false) => Ok("bilinear"),
+        ("bilinear", true) => Ok("bilinear_corners"),
+        (_, false) => Ok("nearest"),
+        (_, true) => {
+            Err(Fault::new(codes::BAD_VALUE, "`align_corners` says something of `mode=bilinear` only")
+                .at("align_corners")
+                .label("`nearest` has no corners to align")
+                .set("mode", "bilinear")
+                .remedy(Remedy::Unset { name: "align_corners" }))
+        }
+    }
+}
 
 fn output(args: &Args, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
     let [rows, columns] = args.pair("scale")?;
@@ -50,6 +73,7 @@ impl Layer for Upsample {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let [channels, height, width] = image(SPEC.name, input)?;
         let [rows, columns] = args.pair("scale")?;
+        method(args)?;
         let [out_height, out_width] = output(args, [height, width])?;
         let arithmetic = match (height, rows) == (width, columns) {
             true => format!("{rows}·{height} = {out_height}"),
@@ -61,8 +85,8 @@ impl Layer for Upsample {
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let shape = lowering.shape(input);
         let from = [shape.dims()[2], shape.dims()[3]];
-        let method = if args.word("mode")? == "bilinear" { "bilinear" } else { "nearest" };
-        let attrs = Attrs::new().ints("from", from).ints("to", output(args, from)?).text("method", method);
+        let to = output(args, from)?;
+        let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method(args)?);
         lowering.apply(&RESAMPLE, attrs, &[input])
     }
 }

@@ -1,6 +1,7 @@
 //! Statements of a body that are not layers: `let`, `repeat`, `for`, `if`, and the use of a block.
 
 use crate::diag::{Diagnostic, codes, nearest};
+use crate::model::dead::is_word;
 use crate::model::definitions::{Block, not_a_let};
 use crate::model::expand::{Call, Expansion, MAX_CALLS};
 use crate::model::scope::Frame;
@@ -92,9 +93,7 @@ impl<'a> Expansion<'a> {
         };
         let Some(body) = self.block_of(statement) else { return };
         if count == 0 {
-            let d = Diagnostic::warning(codes::UNUSED, value.span, "this `repeat` never happens")
-                .label("0 times");
-            self.report(d);
+            self.dead_loop(statement, value);
         }
         for _ in 0..count {
             if self.stopped {
@@ -137,6 +136,9 @@ impl<'a> Expansion<'a> {
             return;
         };
         let Some(body) = self.block_of(statement) else { return };
+        if items.is_empty() {
+            self.dead_loop(statement, list);
+        }
         for item in items {
             if self.stopped || body.is_empty() {
                 return;
@@ -155,6 +157,7 @@ impl<'a> Expansion<'a> {
             (statement.arguments.as_slice(), statement, statement.clauses.as_slice());
         loop {
             let Some(holds) = self.condition(condition, statement.head()) else { return };
+            self.dead_branch(condition, statement);
             let Some(body) = self.block_of(statement) else { return };
             if holds {
                 return self.body(body);
@@ -190,11 +193,10 @@ impl<'a> Expansion<'a> {
 
     /// `stride != 1 or in.channels != channels`; `and` binds before `or`.
     fn condition(&mut self, arguments: &[Argument], head: Span) -> Option<bool> {
-        let is = |argument: &Argument, word: &str| matches!(argument, Argument::Value(Value { kind: ValueKind::Word(text), .. }) if text == word);
         let mut any = false;
-        for all in arguments.split(|argument| is(argument, "or")) {
+        for all in arguments.split(|argument| is_word(argument, "or")) {
             let mut every = true;
-            for comparison in all.split(|argument| is(argument, "and")) {
+            for comparison in all.split(|argument| is_word(argument, "and")) {
                 every &= self.comparison(comparison, head)?;
             }
             any |= every;
@@ -202,7 +204,7 @@ impl<'a> Expansion<'a> {
         Some(any)
     }
 
-    fn comparison(&mut self, arguments: &[Argument], head: Span) -> Option<bool> {
+    pub(super) fn comparison(&mut self, arguments: &[Argument], head: Span) -> Option<bool> {
         match arguments {
             [Argument::Value(value)] => match self.evaluate(value)?.kind {
                 ValueKind::Word(word) if word == "true" => Some(true),

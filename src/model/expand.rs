@@ -1,14 +1,17 @@
 //! The body of a `model` → its layers in the order of the wire, with every fault of the text on the way. Blocks
 //! are put in where they are used, loops unrolled, conditions decided; the result is flat.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
 use crate::layers::joins::{self, JOINS, Join};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
+use crate::model::suspicious::{self, SOFTMAX};
+use crate::model::trace::trace;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
@@ -73,6 +76,7 @@ pub fn expand(
         reports: 0,
         searches: 0,
         used: BTreeSet::new(),
+        removals: BTreeMap::new(),
         stopped: false,
     };
     expansion.bind_parameters(block, &[], block.statement.head());
@@ -93,6 +97,9 @@ pub fn expand(
         );
     }
     expansion.pop_frame();
+    for warning in suspicious::softmax_inside(&expansion.model, &expansion.removals) {
+        expansion.report(warning);
+    }
     let Flow { wire, shape } = expansion.flow.clone();
     let (mut model, used) = (expansion.model, expansion.used);
     (model.output, model.output_shape) = (wire, shape);
@@ -129,6 +136,8 @@ pub(super) struct Expansion<'a> {
     reports: usize,
     searches: usize,
     pub used: BTreeSet<String>,
+    /// Edits that leave a softmax out, by its place in the model.
+    removals: BTreeMap<usize, Fix>,
     /// A bound was reached: nothing more is expanded.
     pub stopped: bool,
 }
@@ -229,7 +238,8 @@ impl<'a> Expansion<'a> {
         for (name, named) in frame.flows.iter().filter(|(_, named)| !named.used) {
             let d =
                 Diagnostic::warning(codes::UNUSED, named.span, format!("the name `{name}` is never used"))
-                    .label("nothing joins this value");
+                    .label("nothing joins this value")
+                    .replace("remove the name", named.whole, "");
             self.report(d);
         }
     }
@@ -262,7 +272,7 @@ impl<'a> Expansion<'a> {
     fn statement(&mut self, chain: &'a Chain, link: usize, previous: Option<&'a Statement>) {
         let statement = &chain.links[link].statement;
         let text = self.meaning(&statement.word);
-        let word = text.as_str();
+        let word = text.as_ref();
         if word == INPUT.name {
             self.input(statement);
         } else if self.control(word, statement, previous) {
@@ -285,10 +295,10 @@ impl<'a> Expansion<'a> {
     }
 
     /// A statement's word; a parameter that stands for a word (`act=relu`) means that word.
-    fn meaning(&self, word: &Word) -> String {
+    fn meaning<'w>(&self, word: &'w Word) -> Cow<'w, str> {
         match self.visible().lookup(&word.text) {
-            Some(ValueKind::Word(meant)) => meant,
-            _ => word.text.clone(),
+            Some(ValueKind::Word(meant)) => Cow::Owned(meant),
+            _ => Cow::Borrowed(&word.text),
         }
     }
 
@@ -339,6 +349,9 @@ impl<'a> Expansion<'a> {
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
         let statement = &chain.links[link].statement;
         let name = self.fresh_name(layer.spec().name);
+        if SOFTMAX.contains(&layer.spec().name) {
+            self.removals.insert(self.model.layers.len(), remedy::removal(chain, link));
+        }
         let Flow { wire, shape: input } = self.flow.clone();
         let (mut inferred, mut output) = (None, None);
         match input.as_ref().map(|input| (input, infer(layer, &args, input))) {
@@ -357,7 +370,7 @@ impl<'a> Expansion<'a> {
             Some((input, Err(fault))) => {
                 let mut d = remedy::locate(&fault, &args, chain, link);
                 if !self.is_known(&d) {
-                    d.notes.extend(self.trace(input));
+                    d.notes.extend(self.trace(input, d.primary.span));
                     if fault.code == codes::WINDOW_TOO_LARGE && self.searches < MAX_SEARCHES {
                         self.searches += 1;
                         if let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire) {
@@ -401,13 +414,12 @@ impl<'a> Expansion<'a> {
                     inferred = Some(found);
                 }
                 Err(fault) => {
-                    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
+                    let mut d = Diagnostic::of(&fault, span);
                     for ((_, from), shape) in flows.iter().zip(shapes) {
                         if *from != span {
                             d = d.related(*from, format!("{shape} from here"));
                         }
                     }
-                    d.notes = fault.notes;
                     self.report(mend(d));
                 }
             }
@@ -428,7 +440,8 @@ impl<'a> Expansion<'a> {
         let Some(name) = &link.alias else { return };
         let flow = self.flow.clone();
         let Some(frame) = self.frames.last_mut() else { return };
-        let named = Named { flow, span: name.span, used: false };
+        let whole = link.statement.span.after().to(name.span);
+        let named = Named { flow, span: name.span, whole, used: false };
         if let Some(first) = frame.flows.insert(name.text.clone(), named) {
             let d =
                 Diagnostic::error(codes::NAME_CLASH, name.span, format!("`{}` names two values", name.text))
@@ -464,43 +477,15 @@ impl<'a> Expansion<'a> {
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
             if !self.is_known(&d) {
-                d.notes.extend(self.trace(&shape));
+                d.notes.extend(self.trace(&shape, asserted.span));
             }
             self.report(d);
         }
     }
 
-    /// How the shape that arrives arose: one line for each layer on its way that changed it.
-    pub fn trace(&self, arriving: &Shape) -> Vec<String> {
-        const SHOWN: usize = 10;
-        let mut way = Vec::new();
-        let mut wire = self.flow.wire;
-        while let Some(instance) = wire.layer().and_then(|at| self.model.layers.get(at)) {
-            if let Some(change) = instance.change() {
-                let text: String = self.sources.slice(instance.span).chars().take(40).collect();
-                let text = text.lines().next().unwrap_or_default().to_owned();
-                way.push((self.sources.line(instance.span), text, change));
-            }
-            match instance.inputs.first() {
-                Some(&input) => wire = input,
-                None => break,
-            }
-        }
-        let left_out = way.len().saturating_sub(SHOWN);
-        way.truncate(SHOWN);
-        way.reverse();
-        if let Some(input) = &self.model.input {
-            way.insert(0, (self.sources.line(self.model.input_span), "input".to_owned(), input.to_string()));
-        }
-        let width = way.iter().map(|(_, text, _)| text.chars().count()).max().unwrap_or(0);
-        let mut trace = vec![format!("how {arriving} arose:")];
-        for (i, (line, text, change)) in way.iter().enumerate() {
-            if i == 1 && left_out > 0 {
-                trace.push(format!("          … {left_out} more lines …"));
-            }
-            trace.push(format!("line {line:>3}  {text:<width$}   {change}"));
-        }
-        trace
+    /// How the shape that arrives arose, for a finding at `span`.
+    fn trace(&self, arriving: &Shape, span: Span) -> Vec<String> {
+        trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
     fn unknown(&self, word: &Word, text: &str) -> Diagnostic {

@@ -3,6 +3,7 @@
 
 pub mod branches;
 pub mod control;
+pub mod dead;
 pub mod definitions;
 pub mod expand;
 pub mod lower;
@@ -11,6 +12,8 @@ pub mod print;
 pub mod remedy;
 pub mod scope;
 pub mod solve;
+pub mod suspicious;
+pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use crate::diagram::{Diagram, Role};
 use crate::model::{Model, Wire};
 use crate::shape::Shape;
 
@@ -34,28 +35,28 @@ impl Display for Model {
 }
 
 impl Model {
-    /// The layers in Graphviz's language, joined by their wires, with shapes on the edges.
-    pub fn dot(&self) -> String {
+    /// The layers, joined by their wires, with the shapes that flow.
+    pub fn diagram(&self) -> Diagram {
         let shape = |shape: &Option<Shape>| shape.as_ref().map_or_else(|| "?".to_owned(), Shape::to_string);
-        let mut out = format!(
-            "digraph \"{}\" {{\n  rankdir=TB; node [shape=box, fontname=\"sans-serif\"];\n",
-            self.name
-        );
-        out.push_str("  n0 [label=\"input\", style=rounded];\n");
+        let mut diagram = Diagram::new(&self.name);
+        diagram.add(Role::Given, ["input".to_owned()]);
         for (at, instance) in self.layers.iter().enumerate() {
-            let own = Wire::of_layer(at).index();
-            out.push_str(&format!("  n{own} [label=\"{}\"];\n", instance.name));
+            let args: Vec<String> = instance
+                .args
+                .iter()
+                .filter(|given| given.span.is_some())
+                .map(|given| format!("{}={}", given.name, given.arg))
+                .collect();
+            let own = diagram.add(Role::Step, [instance.name.clone(), args.join(" ")]);
+            debug_assert_eq!(own, Wire::of_layer(at).index());
             for wire in &instance.inputs {
                 let given = wire.layer().map_or(&self.input, |at| &self.layers[at].output);
-                out.push_str(&format!("  n{} -> n{own} [label=\"{}\"];\n", wire.index(), shape(given)));
+                diagram.join(wire.index(), own, shape(given));
             }
         }
-        out.push_str(&format!(
-            "  output [shape=doubleoctagon];\n  n{} -> output [label=\"{}\"];\n}}\n",
-            self.output.index(),
-            shape(&self.output_shape)
-        ));
-        out
+        let output = diagram.add(Role::Result, ["output".to_owned()]);
+        diagram.join(self.output.index(), output, shape(&self.output_shape));
+        diagram
     }
 
     fn wire_name(&self, wire: Wire) -> &str {

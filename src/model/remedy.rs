@@ -10,9 +10,7 @@ pub fn locate(fault: &Fault, args: &Args, chain: &Chain, link: usize) -> Diagnos
     let statement = &chain.links[link].statement;
     let argument = fault.argument.and_then(|name| argument_span(statement, args, name));
     let span = argument.unwrap_or(statement.head());
-    let mut d = Diagnostic::error(fault.code, span, &fault.message).label(&fault.label);
-    d.severity = fault.severity;
-    d.notes.clone_from(&fault.notes);
+    let mut d = Diagnostic::of(fault, span);
     if argument.is_some() {
         d = d.related(statement.word.span, "");
         d.related.retain(|label| !label.text.is_empty());
@@ -57,21 +55,25 @@ fn fix(remedy: &Remedy, args: &Args, chain: &Chain, link: usize) -> Fix {
             title: format!("put `{text}` behind it"),
             edits: vec![(statement.head().after(), format!(" -> {text}"))],
         },
-        Remedy::Remove => {
-            let own = statement.head();
-            let span = if link > 0 {
-                Span { start: end_of(chain, link - 1), ..own }
-            } else if let Some(next) = chain.links.get(1) {
-                Span { end: next.statement.span.start, ..own }
-            } else {
-                own
-            };
-            Fix {
-                title: format!("leave this `{}` out", statement.word.text),
-                edits: vec![(span, String::new())],
-            }
-        }
+        Remedy::Remove => removal(chain, link),
         Remedy::Advice(text) => Fix { title: text.clone(), edits: Vec::new() },
+    }
+}
+
+/// Leaves a link out. A name that it gives stays with the link before it; where there is none, the link stays too.
+pub fn removal(chain: &Chain, link: usize) -> Fix {
+    let (own, named) = (chain.links[link].statement.head(), chain.links[link].alias.is_some());
+    let span = if link > 0 {
+        Some(Span { start: end_of(chain, link - 1), ..own })
+    } else if named {
+        None
+    } else {
+        let next = chain.links.get(1).map_or(own.end, |next| next.statement.span.start);
+        Some(Span { end: next, ..own })
+    };
+    Fix {
+        title: format!("leave this `{}` out", chain.links[link].statement.word.text),
+        edits: span.map(|span| (span, String::new())).into_iter().collect(),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Frame {
 pub struct Named {
     pub flow: Flow,
     pub span: Span,
+    /// The name with its `as`.
+    pub whole: Span,
     pub used: bool,
 }
 

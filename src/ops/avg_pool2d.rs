@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::max_pool2d::pooled;
 use crate::ops::window::Windows;
 use crate::ops::{arity, same};
@@ -61,6 +61,10 @@ impl Op for AvgPool2d {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let windows = Windows::of_pool("avg_pool2d", attrs, &Shape::new(inputs[0].dims()))?;
         let sums = windows.gather(&inputs[0], 0.0)?.sum(2)?;
@@ -91,6 +95,10 @@ impl Op for AvgPool2dGrad {
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Cost {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, inputs[0])
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

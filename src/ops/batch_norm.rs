@@ -1,83 +1,105 @@
 //! Batch normalisation over all axes but the channels, axis 1 (Ioffe and Szegedy, 2015):
-//! `y = scale (x - mean) / sqrt(variance + epsilon) + shift`. Mean, variance, scale and shift have the shape
-//! `1 x C x 1 …`. With attribute `statistics=batch` mean and variance are those of `x` itself, and the gradient
-//! of `x` goes through them; with `running` they are constants.
+//! `y = scale (x - mean) / sqrt(variance + epsilon) + shift`, with mean and variance as `moments` of `2 x C`,
+//! scale and shift of `C`. With attribute `statistics=batch` the moments are those of `x` itself, and the
+//! gradient of `x` goes through them; with `running` they are constants.
+//!
+//! Fusions, which run behind differentiation, add to the ops: `batch_norm` takes a residual, added behind the
+//! shift, and an attribute `activation` (`relu`, `relu6`), applied last; the gradient ops take the result `y` of
+//! that activation and count only the gradient that it lets through.
 
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
-use crate::ops::reduce::REDUCE_SUM;
-use crate::ops::{arity, same};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
+use crate::ops::activation::Function;
+use crate::ops::activation::relu::Relu;
+use crate::ops::activation::relu6::Relu6;
+use crate::ops::moments::{aligned, batching_of, channels, moments_shape, statistics_axes};
+use crate::ops::reshape::RESHAPE;
+use crate::ops::same;
+use crate::ops::slice::SLICE;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// Input and its mean → mean squared distance (not corrected for the lost degree of freedom).
-pub static VARIANCE: Variance = Variance;
-/// Input, mean, variance, scale, shift → output.
+/// Input, moments, scale, shift, and perhaps a residual → output.
 pub static BATCH_NORM: BatchNorm = BatchNorm;
-/// Input, gradient, mean, variance, scale, gradient of scale, gradient of shift → input gradient.
+/// Input, gradient, moments, and perhaps the activation's result → `2 x C`: the gradients of scale and of shift.
+pub static BATCH_NORM_GRAD_SUMS: BatchNormGradSums = BatchNormGradSums;
+/// Input, gradient, moments, scale, the sums, and perhaps the activation's result → input gradient. Attribute
+/// `count`: the values of a channel in the whole batch.
 pub static BATCH_NORM_GRAD_INPUT: BatchNormGradInput = BatchNormGradInput;
-/// Input, gradient, mean, variance → gradient of scale.
-pub static BATCH_NORM_GRAD_SCALE: BatchNormGradScale = BatchNormGradScale;
 
-pub struct Variance;
 pub struct BatchNorm;
+pub struct BatchNormGradSums;
 pub struct BatchNormGradInput;
-pub struct BatchNormGradScale;
 
-/// `1 x C x 1 …` for an input with channels on axis 1.
-pub fn statistics_shape(op: &str, input: &Shape) -> Result<Shape, Fault> {
-    if input.rank() < 2 {
-        return Err(Fault::internal(format!("`{op}` needs channels on axis 1, not {input}")));
+/// The activations that can be part of a batch norm: their derivative follows from their result.
+pub static ACTIVATIONS: &[&dyn Function] = &[&Relu, &Relu6];
+
+/// The activation that attributes name, if any.
+pub fn activation(attrs: &Attrs) -> Result<Option<&'static dyn Function>, Fault> {
+    let name = attrs.get_text("activation");
+    let found = ACTIVATIONS.iter().copied().find(|function| function.name() == name);
+    match (name, found) {
+        ("", _) => Ok(None),
+        (_, Some(function)) => Ok(Some(function)),
+        (_, None) => Err(Fault::internal(format!("`batch_norm` knows no activation `{name}`"))),
     }
-    let dims = input.dims().iter().enumerate().map(|(axis, &extent)| if axis == 1 { extent } else { 1 });
-    Ok(Shape(dims.collect()))
 }
 
-/// The axes that statistics are taken over: all but axis 1.
-pub fn statistics_axes(input: &Shape) -> Vec<usize> {
-    (0..input.rank()).filter(|&axis| axis != 1).collect()
+/// The inputs as `2 x C`, `C` and so on must have them.
+fn check(op: &str, input: &Shape, moments: &Shape, per_channel: &[&Shape]) -> Result<(), Fault> {
+    let channels = channels(op, input)?;
+    same(op, &moments_shape(channels), moments)?;
+    per_channel.iter().try_for_each(|shape| same(op, &Shape::from([channels]), shape))
 }
 
-fn checked(op: &str, input: &Shape, statistics: &[&Shape]) -> Result<Shape, Fault> {
-    let expected = statistics_shape(op, input)?;
-    statistics.iter().try_for_each(|shape| same(op, &expected, shape))?;
-    Ok(expected)
+/// The inputs that are always there and the one that may follow them.
+fn optional<'a, const N: usize>(
+    op: &str,
+    inputs: &[&'a Shape],
+) -> Result<([&'a Shape; N], Option<&'a Shape>), Fault> {
+    let (first, rest) = inputs.split_at(inputs.len().min(N));
+    match (<[&Shape; N]>::try_from(first), rest) {
+        (Ok(first), []) => Ok((first, None)),
+        (Ok(first), [last]) => Ok((first, Some(*last))),
+        _ => Err(Fault::internal(format!(
+            "`{op}` takes {N} inputs and perhaps one more, not {}",
+            inputs.len()
+        ))),
+    }
 }
 
-fn normalized(
-    x: &Tensor,
-    mean: &Tensor,
-    variance: &Tensor,
-    attrs: &Attrs,
-) -> Result<(Tensor, Tensor), Fault> {
+/// The gradient ops take the activation's result exactly where they have an activation.
+fn check_result(op: &str, attrs: &Attrs, input: &Shape, result: Option<&Shape>) -> Result<(), Fault> {
+    match (activation(attrs)?, result) {
+        (None, None) => Ok(()),
+        (Some(_), Some(result)) => same(op, input, result),
+        _ => Err(Fault::internal(format!("`{op}` takes an activation and its result, or neither"))),
+    }
+}
+
+/// `(x - mean) / sqrt(variance + epsilon)`, and what it was divided by, inverted.
+fn normalized(x: &Tensor, moments: &Tensor, attrs: &Attrs) -> Result<(Tensor, Tensor), Fault> {
+    let (mean, variance) = (aligned(&moments.get(0)?, x.rank())?, aligned(&moments.get(1)?, x.rank())?);
     let inverse = (variance + f64::from(attrs.get_float("epsilon")))?.sqrt()?.recip()?;
-    Ok((x.broadcast_sub(mean)?.broadcast_mul(&inverse)?, inverse))
+    Ok((x.broadcast_sub(&mean)?.broadcast_mul(&inverse)?, inverse))
 }
 
-impl Op for Variance {
-    fn name(&self) -> &'static str {
-        "variance"
-    }
+/// Row `row` of a matrix of two, as a vector.
+pub(crate) fn matrix_row(builder: &mut Builder, matrix: Value, row: usize) -> Result<Value, Fault> {
+    let columns = builder.shape(matrix).elements() / 2;
+    let attrs = Attrs::new().ints("start", [row, 0]).ints("shape", [1, columns]);
+    let row = builder.apply(&SLICE, attrs, &[matrix])?;
+    builder.apply(&RESHAPE, Attrs::new().ints("shape", [columns]), &[row])
+}
 
-    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [input, mean] = arity("variance", inputs)?;
-        checked("variance", input, &[mean])
-    }
-
-    fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
-        Err(Fault::internal("`variance` is differentiated within `batch_norm`"))
-    }
-
-    fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
-        Cost { flops: 3 * inputs[0].elements() as u64, ..elementwise_cost(0, inputs, output) }
-    }
-
-    fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
-        let axes = statistics_axes(&Shape::new(inputs[0].dims()));
-        Ok(inputs[0].broadcast_sub(&inputs[1])?.sqr()?.mean_keepdim(axes)?)
+/// The gradient that the activation lets through.
+fn masked(grad: &Tensor, result: Option<&Tensor>, attrs: &Attrs) -> Result<Tensor, Fault> {
+    match (activation(attrs)?, result) {
+        (Some(function), Some(result)) => Ok((function.eval_derivative(result, 0.0)? * grad)?),
+        _ => Ok(grad.clone()),
     }
 }
 
@@ -86,58 +108,86 @@ impl Op for BatchNorm {
         "batch_norm"
     }
 
-    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [input, mean, variance, scale, shift] = arity("batch_norm", inputs)?;
-        checked("batch_norm", input, &[mean, variance, scale, shift])?;
+    fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+        let ([input, moments, scale, shift], residual) = optional(self.name(), inputs)?;
+        check(self.name(), input, moments, &[scale, shift])?;
+        activation(attrs)?;
+        residual.map_or(Ok(()), |residual| same(self.name(), input, residual))?;
         Ok(input.clone())
     }
 
     fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
-        let &[x, mean, variance, scale, _] = node.inputs else {
-            return Err(Fault::internal("`batch_norm` takes 5 inputs"));
+        let &[x, moments, scale, _] = node.inputs else {
+            return Err(Fault::internal("`batch_norm` is differentiated before a residual is fused to it"));
         };
-        let axes = statistics_axes(builder.shape(x));
-        let to_shift = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", axes), &[node.grad])?;
-        let inputs = [x, node.grad, mean, variance];
-        let to_scale = builder.apply(&BATCH_NORM_GRAD_SCALE, node.attrs.clone(), &inputs)?;
-        let inputs = [x, node.grad, mean, variance, scale, to_scale, to_shift];
-        let to_x = builder.apply(&BATCH_NORM_GRAD_INPUT, node.attrs.clone(), &inputs)?;
-        Ok(vec![Some(to_x), None, None, Some(to_scale), Some(to_shift)])
+        if activation(node.attrs)?.is_some() {
+            return Err(Fault::internal(
+                "`batch_norm` is differentiated before an activation is fused to it",
+            ));
+        }
+        let channels = builder.shape(scale).elements();
+        let count = builder.shape(x).elements() / channels.max(1);
+        let epsilon = Attrs::new().float("epsilon", node.attrs.get_float("epsilon"));
+        let sums = builder.apply(&BATCH_NORM_GRAD_SUMS, epsilon, &[x, node.grad, moments])?;
+        let [to_scale, to_shift] = [0, 1].map(|row| matrix_row(builder, sums, row));
+        let attrs = node.attrs.clone().int("count", count as i64);
+        let to_x = builder.apply(&BATCH_NORM_GRAD_INPUT, attrs, &[x, node.grad, moments, scale, sums])?;
+        Ok(vec![Some(to_x), None, Some(to_scale?), Some(to_shift?)])
     }
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
-        elementwise_cost(2, inputs, output)
+        elementwise_cost(inputs.len() as u64 - 2, inputs, output)
     }
 
-    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
-        let (normalized, _) = normalized(&inputs[0], &inputs[1], &inputs[2], attrs)?;
-        Ok(normalized.broadcast_mul(&inputs[3])?.broadcast_add(&inputs[4])?)
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
+        let (normalized, _) = normalized(&inputs[0], &inputs[1], attrs)?;
+        let scaled = normalized.broadcast_mul(&aligned(&inputs[2], output.rank())?)?;
+        let mut sum = scaled.broadcast_add(&aligned(&inputs[3], output.rank())?)?;
+        if let Some(residual) = inputs.get(4) {
+            sum = (sum + residual)?;
+        }
+        activation(attrs)?.map_or(Ok(sum.clone()), |function| function.eval(&sum, 0.0))
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        let rows: &[usize] = if inputs.len() > 4 { &[0, 4] } else { &[0] };
+        batching_of(inputs, rows, Batching::Rows)
     }
 }
 
-impl Op for BatchNormGradScale {
+impl Op for BatchNormGradSums {
     fn name(&self) -> &'static str {
-        "batch_norm_grad_scale"
+        "batch_norm_grad_sums"
     }
 
-    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [input, grad, mean, variance] = arity(self.name(), inputs)?;
+    fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+        let ([input, grad, moments], result) = optional(self.name(), inputs)?;
         same(self.name(), input, grad)?;
-        checked(self.name(), input, &[mean, variance])
+        check(self.name(), input, moments, &[])?;
+        check_result(self.name(), attrs, input, result)?;
+        Ok(moments.clone())
     }
 
     fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
-        Err(Fault::internal("`batch_norm_grad_scale` is not differentiated again"))
+        Err(Fault::internal("`batch_norm_grad_sums` is not differentiated again"))
     }
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         Cost { flops: 4 * inputs[0].elements() as u64, ..elementwise_cost(0, inputs, output) }
     }
 
-    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
-        let (normalized, _) = normalized(&inputs[0], &inputs[2], &inputs[3], attrs)?;
-        let axes = statistics_axes(&Shape::new(inputs[0].dims()));
-        Ok((normalized * &inputs[1])?.sum_keepdim(axes)?)
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
+        let (normalized, _) = normalized(&inputs[0], &inputs[2], attrs)?;
+        let grad = masked(&inputs[1], inputs.get(3), attrs)?;
+        let axes = statistics_axes(grad.rank());
+        let to_scale = (normalized * &grad)?.sum_keepdim(axes.clone())?.flatten_all()?;
+        let to_shift = grad.sum_keepdim(axes)?.flatten_all()?;
+        Ok(Tensor::cat(&[to_scale, to_shift], 0)?.reshape(output.dims())?)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        let rows: &[usize] = if inputs.len() > 3 { &[0, 1, 3] } else { &[0, 1] };
+        batching_of(inputs, rows, Batching::Sum)
     }
 }
 
@@ -146,11 +196,16 @@ impl Op for BatchNormGradInput {
         "batch_norm_grad_input"
     }
 
-    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [input, grad, mean, variance, scale, to_scale, to_shift] = arity(self.name(), inputs)?;
+    fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+        let ([input, grad, moments, scale, sums], result) = optional(self.name(), inputs)?;
         same(self.name(), input, grad)?;
-        checked(self.name(), input, &[mean, variance, scale, to_scale, to_shift])?;
-        Ok(input.clone())
+        same(self.name(), moments, sums)?;
+        check(self.name(), input, moments, &[scale])?;
+        check_result(self.name(), attrs, input, result)?;
+        match attrs.get_int("count") > 0 {
+            true => Ok(input.clone()),
+            false => Err(Fault::internal("`batch_norm_grad_input` needs the count of values of a channel")),
+        }
     }
 
     fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
@@ -158,21 +213,25 @@ impl Op for BatchNormGradInput {
     }
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
-        elementwise_cost(6, inputs, output)
+        elementwise_cost(4, inputs, output)
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
-        let [x, grad, mean, variance, scale, to_scale, to_shift] = inputs else {
-            return Err(Fault::internal("`batch_norm_grad_input` takes 7 inputs"));
-        };
-        let (normalized, inverse) = normalized(x, mean, variance, attrs)?;
-        let slope = (scale * inverse)?;
+        let rank = output.rank();
+        let (normalized, inverse) = normalized(&inputs[0], &inputs[2], attrs)?;
+        let grad = masked(&inputs[1], inputs.get(5), attrs)?;
+        let slope = (aligned(&inputs[3], rank)? * inverse)?;
         if attrs.get_text("statistics") == "running" {
             return Ok(grad.broadcast_mul(&slope)?);
         }
-        let share = scale.elem_count() as f64 / output.elements() as f64;
-        let through_mean = (to_shift * share)?;
-        let through_variance = normalized.broadcast_mul(&(to_scale * share)?)?;
+        let shares = (&inputs[4] / attrs.get_int("count") as f64)?;
+        let through_variance = normalized.broadcast_mul(&aligned(&shares.get(0)?, rank)?)?;
+        let through_mean = aligned(&shares.get(1)?, rank)?;
         Ok((grad.broadcast_sub(&through_mean)? - through_variance)?.broadcast_mul(&slope)?)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        let rows: &[usize] = if inputs.len() > 5 { &[0, 1, 5] } else { &[0, 1] };
+        batching_of(inputs, rows, Batching::Rows)
     }
 }

@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Op};
+use crate::graph::op::{Backward, Batching, Op, Operand};
 use crate::ops::activation::square::SQUARE;
 use crate::ops::arity;
 use crate::ops::reduce::REDUCE_SUM;
@@ -72,6 +72,10 @@ impl Op for Binary {
             }
         };
         Ok(vec![Some(reduce_to(builder, to_a, a)?), Some(reduce_to(builder, to_b, b)?)])
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        Batching::rows_of_broadcast(inputs, output)
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::slice::SLICE;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -55,6 +55,13 @@ impl Op for Concat {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(0, inputs, output)
+    }
+
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        match attrs.get_int("axis") {
+            0 => Batching::Whole,
+            _ => Batching::rows_of_all(inputs),
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

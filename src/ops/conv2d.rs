@@ -1,14 +1,14 @@
 //! Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two gradients.
 //! `N x C x H x W` with weights `O x C/groups x kH x kW`; attributes `stride`, `padding` (top, bottom, left,
-//! right), `dilation`, `groups`.
+//! right), `dilation`, `groups`. [`epilogue`] says what a bias and an `activation` add.
 
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::window::Windows;
-use crate::ops::{arity, extents, same};
+use crate::ops::{arity, epilogue, extents, same};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -65,11 +65,13 @@ impl Op for Conv2d {
     }
 
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [input, weight] = arity("conv2d", inputs)?;
-        Geometry::new(attrs, input, weight).map(|geometry| geometry.output())
+        epilogue::shape("conv2d", attrs, inputs, |input, weight| {
+            Geometry::new(attrs, input, weight).map(|geometry| geometry.output())
+        })
     }
 
     fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
+        epilogue::refuse_gradient("conv2d", node.attrs, node.inputs)?;
         let (input, weight) = (node.inputs[0], node.inputs[1]);
         let size = builder.shape(input).dims()[2..].to_vec();
         let kernel = builder.shape(weight).dims()[2..].to_vec();
@@ -87,7 +89,14 @@ impl Op for Conv2d {
     }
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
-        Geometry::new(attrs, inputs[0], inputs[1]).map_or(Cost::default(), |g| g.cost(inputs, output))
+        let mut cost =
+            Geometry::new(attrs, inputs[0], inputs[1]).map_or(Cost::default(), |g| g.cost(inputs, output));
+        cost.flops = cost.flops.saturating_add(epilogue::flops(attrs, inputs, output));
+        cost
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Rows.given(inputs, &[true, false])
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
@@ -99,7 +108,7 @@ impl Op for Conv2d {
             Ok(weight.broadcast_matmul(&group_of_taps(&g, &taps, group)?)?)
         });
         let groups = groups.collect::<Result<Vec<Tensor>, Fault>>()?;
-        Ok(Tensor::cat(&groups, 1)?.reshape(output.dims())?)
+        epilogue::eval(attrs, Tensor::cat(&groups, 1)?.reshape(output.dims())?, inputs.get(2))
     }
 }
 
@@ -175,6 +184,10 @@ impl Op for Conv2dGradInput {
             .map_or(Cost::default(), |g| g.cost(inputs, output))
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Rows.given(inputs, &[false, true])
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let (weight, grad) = (&inputs[0], &inputs[1]);
         let g = Conv2dGradInput::geometry(attrs, &Shape::new(weight.dims()), &Shape::new(grad.dims()))?;
@@ -227,6 +240,10 @@ impl Op for Conv2dGradWeight {
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])
             .map_or(Cost::default(), |g| g.cost(inputs, output))
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Sum.given(inputs, &[true, true])
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::{arity, extents, same};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor, nn};
@@ -54,6 +54,10 @@ impl Op for CrossEntropy {
         elementwise_cost(8, inputs, inputs[0])
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let (logits, labels) = (&inputs[0], &inputs[1]);
         let target = target(labels, logits.dim(1)?, f64::from(attrs.get_float("smoothing")))?;
@@ -81,6 +85,10 @@ impl Op for CrossEntropyGrad {
         elementwise_cost(8, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let (logits, labels, grad) = (&inputs[0], &inputs[1], &inputs[2]);
         let target = target(labels, logits.dim(1)?, f64::from(attrs.get_float("smoothing")))?;
@@ -104,6 +112,10 @@ impl Op for Top1Correct {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Cost {
         elementwise_cost(1, inputs, inputs[0])
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

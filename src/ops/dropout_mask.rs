@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::{arity, same};
 use crate::shape::Shape;
 use crate::tensor::random::{philox, unit};
@@ -15,16 +15,22 @@ pub static DROPOUT_MASK: DropoutMask = DropoutMask;
 
 pub struct DropoutMask;
 
-/// Writes the mask of one step; `attrs` are the node's.
-pub fn fill(attrs: &Attrs, step: u32, out: &mut [f32]) {
+/// Writes the elements from number `first` on of the mask of one step; `attrs` are the node's.
+pub fn fill(attrs: &Attrs, step: u32, first: usize, out: &mut [f32]) {
     let p = attrs.get_float("p");
     let (seed, stream) = (attrs.get_int("seed") as u64, attrs.get_int("stream") as u32);
     let kept = 1.0 / (1.0 - p);
-    for (block, mask) in out.chunks_mut(4).enumerate() {
-        let words = philox(seed, [block as u32, (block as u64 >> 32) as u32, stream, step]);
-        for (element, word) in mask.iter_mut().zip(words) {
-            *element = if unit(word) < p { 0.0 } else { kept };
+    let words = |block: usize| philox(seed, [block as u32, (block as u64 >> 32) as u32, stream, step]);
+    let mut at = first;
+    let mut rest = out;
+    while !rest.is_empty() {
+        let n = (4 - at % 4).min(rest.len());
+        let (mask, behind) = rest.split_at_mut(n);
+        for (element, word) in mask.iter_mut().zip(&words(at / 4)[at % 4..]) {
+            *element = if unit(*word) < p { 0.0 } else { kept };
         }
+        at += n;
+        rest = behind;
     }
 }
 
@@ -47,10 +53,14 @@ impl Op for DropoutMask {
         elementwise_cost(30, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::Rows.given(inputs, &[false])
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let step = inputs[0].to_scalar::<f32>()? as u32;
         let mut mask = vec![0.0; output.elements()];
-        fill(attrs, step, &mut mask);
+        fill(attrs, step, 0, &mut mask);
         tensor::from_slice(&mask, output, inputs[0].device())
     }
 }

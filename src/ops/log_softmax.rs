@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::arity;
 use crate::ops::binary::{MULTIPLY, SUBTRACT};
 use crate::ops::reduce::REDUCE_SUM;
@@ -39,6 +39,10 @@ impl Op for LogSoftmax {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(8, inputs, output)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

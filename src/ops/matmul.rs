@@ -1,12 +1,12 @@
 //! Matrix product `a · b` of `M x K` and `K x N`; attributes `transpose_a`, `transpose_b` say that an operand
-//! is stored the other way round.
+//! is stored the other way round. [`epilogue`] says what a bias and an `activation` add; they need a plain `a`.
 
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
-use crate::ops::{arity, extents};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
+use crate::ops::{epilogue, extents};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -41,11 +41,16 @@ impl Op for Matmul {
     }
 
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let [a, b] = arity("matmul", inputs)?;
-        sizes(attrs, a, b).map(|[m, _, n]| Shape::from([m, n]))
+        if attrs.get_int("transpose_a") == 1 && (inputs.len() > 2 || epilogue::has_relu(attrs)) {
+            return Err(Fault::internal("`matmul` takes no bias or activation with a transposed `a`"));
+        }
+        epilogue::shape("matmul", attrs, inputs, |a, b| {
+            sizes(attrs, a, b).map(|[m, _, n]| Shape::from([m, n]))
+        })
     }
 
     fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
+        epilogue::refuse_gradient("matmul", node.attrs, node.inputs)?;
         let (a, b, grad) = (node.inputs[0], node.inputs[1], node.grad);
         let (ta, tb) = (node.attrs.get_int("transpose_a"), node.attrs.get_int("transpose_b"));
         let to_a = match ta {
@@ -61,7 +66,16 @@ impl Op for Matmul {
 
     fn cost(&self, attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         let inner = sizes(attrs, inputs[0], inputs[1]).map_or(0, |[_, k, _]| k as u64);
-        elementwise_cost(2 * inner, inputs, output)
+        let cost = elementwise_cost(2 * inner, inputs, output);
+        Cost { flops: cost.flops.saturating_add(epilogue::flops(attrs, inputs, output)), ..cost }
+    }
+
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        match (attrs.get_int("transpose_a"), attrs.get_int("transpose_b")) {
+            (0, _) => Batching::Rows.given(inputs, &[true, false]),
+            (_, 0) => Batching::Sum.given(inputs, &[true, true]),
+            _ => Batching::Whole,
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
@@ -71,6 +85,6 @@ impl Op for Matmul {
         };
         let a = turned(&inputs[0], attrs.get_int("transpose_a"))?;
         let b = turned(&inputs[1], attrs.get_int("transpose_b"))?;
-        Ok(a.matmul(&b)?)
+        epilogue::eval(attrs, a.matmul(&b)?, inputs.get(2))
     }
 }

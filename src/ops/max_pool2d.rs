@@ -6,14 +6,15 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::window::Windows;
 use crate::ops::{arity, extents, same};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor};
 
 pub static MAX_POOL2D: MaxPool2d = MaxPool2d;
-/// Input and output gradient → input gradient.
+/// Input and output gradient → input gradient. With the attribute `relu` = 1 the input is a relu's result and the
+/// output is the gradient of that relu's own input: zero where the input is not positive.
 pub static MAX_POOL2D_GRAD: MaxPool2dGrad = MaxPool2dGrad;
 
 pub struct MaxPool2d;
@@ -45,6 +46,10 @@ impl Op for MaxPool2d {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let windows = Windows::of_pool("max_pool2d", attrs, &Shape::new(inputs[0].dims()))?;
         Ok(windows.gather(&inputs[0], f32::NEG_INFINITY)?.max(2)?.reshape(output.dims())?)
@@ -70,6 +75,10 @@ impl Op for MaxPool2dGrad {
         elementwise_cost(attrs.get_ints("kernel").iter().product::<usize>() as u64, inputs, inputs[1])
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let windows = Windows::of_pool("max_pool2d_grad", attrs, &Shape::new(inputs[0].dims()))?;
         let taps = windows.gather(&inputs[0], f32::NEG_INFINITY)?;
@@ -77,6 +86,10 @@ impl Op for MaxPool2dGrad {
         let first = taps.argmax_keepdim(2)?;
         let places = Tensor::arange(0u32, k as u32, taps.device())?.reshape((1, 1, k, 1))?;
         let chosen = places.broadcast_eq(&first)?.to_dtype(DType::F32)?;
-        windows.scatter(&chosen.broadcast_mul(&inputs[1].reshape((n, c, 1, l))?)?)
+        let grad = windows.scatter(&chosen.broadcast_mul(&inputs[1].reshape((n, c, 1, l))?)?)?;
+        match attrs.get_int("relu") {
+            0 => Ok(grad),
+            _ => Ok((grad * inputs[0].gt(0f32)?.to_dtype(DType::F32)?)?),
+        }
     }
 }

@@ -9,16 +9,20 @@ pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
 pub mod dropout_mask;
+pub mod epilogue;
 pub mod expand;
 pub mod log_softmax;
 pub mod matmul;
 pub mod max_pool2d;
+pub mod moments;
 pub mod one_hot;
+pub mod pointwise;
 pub mod reduce;
 pub mod resample;
 pub mod reshape;
 pub mod slice;
 pub mod softmax;
+pub mod standardize;
 pub mod transpose;
 pub mod window;
 
@@ -70,6 +74,7 @@ pub static OPS: &[&dyn Op] = &[
     &activation::sqrt::SQRT_GRAD,
     &activation::square::SQUARE,
     &activation::square::SQUARE_GRAD,
+    &pointwise::POINTWISE,
     &conv2d::CONV2D,
     &conv2d::CONV2D_GRAD_INPUT,
     &conv2d::CONV2D_GRAD_WEIGHT,
@@ -95,10 +100,13 @@ pub static OPS: &[&dyn Op] = &[
     &cross_entropy::CROSS_ENTROPY_GRAD,
     &cross_entropy::TOP1_CORRECT,
     &one_hot::ONE_HOT,
-    &batch_norm::VARIANCE,
+    &moments::MOMENTS,
+    &moments::RUNNING_MOMENT,
     &batch_norm::BATCH_NORM,
+    &batch_norm::BATCH_NORM_GRAD_SUMS,
     &batch_norm::BATCH_NORM_GRAD_INPUT,
-    &batch_norm::BATCH_NORM_GRAD_SCALE,
+    &standardize::STANDARDIZE,
+    &standardize::STANDARDIZE_GRAD,
     &dropout_mask::DROPOUT_MASK,
 ];
 

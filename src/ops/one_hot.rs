@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Op};
+use crate::graph::op::{Backward, Batching, Op, Operand};
 use crate::ops::{arity, extents};
 use crate::shape::Shape;
 use crate::tensor::{DType, Tensor};
@@ -26,6 +26,10 @@ impl Op for OneHot {
 
     fn gradient(&self, _node: &Backward<'_>, _builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
         Ok(vec![None])
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::arity;
 use crate::ops::binary::MULTIPLY;
 use crate::ops::expand::EXPAND;
@@ -55,6 +55,14 @@ impl Op for Reduce {
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         let flops = inputs.iter().map(|shape| shape.elements() as u64).sum();
         Cost { flops, ..elementwise_cost(0, inputs, output) }
+    }
+
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        match (attrs.get_ints("axes").contains(&0), self.mean) {
+            (false, _) => Batching::rows_of_all(inputs),
+            (true, false) => Batching::Sum.given(inputs, &[true]),
+            (true, true) => Batching::Whole,
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

@@ -1,14 +1,17 @@
 //! `N x C x H x W` at another height and width, each output a weighted mean of inputs. Rows and columns are
 //! treated apart, so the op is a matrix from the left and one from the right, and linear: its gradient is the
 //! same with the matrices transposed. Attributes `from` and `to` (height and width) and `method`:
-//! `nearest` and `bilinear` (pixel centres at half units: PyTorch's `align_corners=False`) or `area` (the mean
-//! of the window `floor(i H / H') .. ceil((i + 1) H / H')`, PyTorch's adaptive pooling).
+//! - `nearest` and `bilinear` (pixel centres at half units: PyTorch's `align_corners=False`), `bilinear_corners` (the
+//!   outer pixels' centres stay: `align_corners=True`);
+//! - `area`: the mean of the window `floor(i H / H') .. ceil((i + 1) H / H')`, PyTorch's adaptive pooling;
+//! - `reflect` and `replicate`: the input begins at row and column `begin`, and what lies around it mirrors it (without
+//!   its edge, by less than its extent) or repeats its edge.
 
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::{arity, extents};
 use crate::shape::Shape;
 use crate::tensor::{self, Tensor};
@@ -36,18 +39,28 @@ pub fn adaptive_window(output: usize, from: usize, to: usize) -> std::ops::Range
 }
 
 impl Axis {
-    fn new(method: &str, from: usize, to: usize) -> Axis {
+    fn new(method: &str, from: usize, to: usize, begin: usize) -> Axis {
+        let between = |at: f64| {
+            let (first, rest) = ((at as usize).min(from - 1), at.fract() as f32);
+            let second = (first + 1).min(from - 1);
+            match first == second {
+                true => vec![(first, 1.0)],
+                false => vec![(first, 1.0 - rest), (second, rest)],
+            }
+        };
         let taps = |output: usize| match method {
             "nearest" => vec![(output * from / to, 1.0)],
-            "bilinear" => {
-                let at = ((output as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
-                let (first, rest) = (at as usize, at.fract() as f32);
-                let second = (first + 1).min(from - 1);
-                match first == second {
-                    true => vec![(first, 1.0)],
-                    false => vec![(first, 1.0 - rest), (second, rest)],
-                }
+            "bilinear" => between(((output as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0)),
+            "bilinear_corners" => between((output * (from - 1)) as f64 / (to - 1).max(1) as f64),
+            "reflect" => {
+                let mirrored = output.abs_diff(begin);
+                // Behind the last pixel, the way goes back from it.
+                vec![(
+                    if mirrored < from { mirrored } else { (2 * (from - 1)).saturating_sub(mirrored) },
+                    1.0,
+                )]
             }
+            "replicate" => vec![(output.saturating_sub(begin).min(from - 1), 1.0)],
             _ => {
                 let window = adaptive_window(output, from, to);
                 let share = 1.0 / window.len() as f32;
@@ -81,7 +94,8 @@ fn sizes(op: &str, attrs: &Attrs) -> Result<[[usize; 2]; 2], Fault> {
 pub fn axes(op: &str, attrs: &Attrs) -> Result<[Axis; 2], Fault> {
     let [from, to] = sizes(op, attrs)?;
     let method = attrs.get_text("method");
-    Ok([Axis::new(method, from[0], to[0]), Axis::new(method, from[1], to[1])])
+    let begin = |axis: usize| attrs.get_ints("begin").get(axis).copied().unwrap_or(0);
+    Ok([0, 1].map(|axis| Axis::new(method, from[axis], to[axis], begin(axis))))
 }
 
 impl Resample {
@@ -113,6 +127,10 @@ impl Op for Resample {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(4, inputs, output)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

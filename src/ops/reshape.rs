@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand};
 use crate::ops::arity;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -37,6 +37,13 @@ impl Op for Reshape {
 
     fn cost(&self, _attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Cost {
         Cost::default()
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        match output.dims().first() == inputs[0].shape.dims().first() {
+            true => Batching::rows_of_all(inputs),
+            false => Batching::Whole,
+        }
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

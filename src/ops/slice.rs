@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::arity;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -54,6 +54,13 @@ impl Op for Slice {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(0, inputs, output)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        match output.dims().first() == inputs[0].shape.dims().first() {
+            true => Batching::rows_of_all(inputs),
+            false => Batching::Whole,
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::{arity, same};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, nn};
@@ -37,6 +37,10 @@ impl Op for Softmax {
         elementwise_cost(8, inputs, output)
     }
 
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
+    }
+
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         Ok(nn::softmax(&inputs[0], 1)?)
     }
@@ -59,6 +63,10 @@ impl Op for SoftmaxGrad {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(4, inputs, output)
+    }
+
+    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        Batching::rows_of_all(inputs)
     }
 
     fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

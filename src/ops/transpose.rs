@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::op::{Backward, Cost, Op, elementwise_cost};
+use crate::graph::op::{Backward, Batching, Cost, Op, Operand, elementwise_cost};
 use crate::ops::arity;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -38,6 +38,13 @@ impl Op for Transpose {
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
         elementwise_cost(0, inputs, output)
+    }
+
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
+        match attrs.get_ints("axes").first() {
+            Some(0) => Batching::rows_of_all(inputs),
+            _ => Batching::Whole,
+        }
     }
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {

@@ -1,12 +1,14 @@
 //! The CPU: one arena in one candle storage; a step is one in-place operation on it.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::arena;
+use crate::kernels::cpu::clock::Clock;
 use crate::plan::layout::Layout;
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Action, Plan, Step, plan};
 use crate::run::Runtime;
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
@@ -15,18 +17,22 @@ pub struct Cpu {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
+    /// The plan whose setup is in memory, for the states as they are.
+    ready: Option<usize>,
 }
 
 impl Cpu {
     pub fn new(graphs: Vec<Graph>, layout: Layout) -> Result<Cpu, Fault> {
-        let plans = graphs.into_iter().map(|graph| plan(graph, &layout)).collect::<Result<Vec<Plan>, _>>()?;
+        let n_threads = rayon::current_num_threads();
+        let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads));
+        let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient)?;
         memory.with(|numbers| {
             layout.constants().for_each(|(number, range)| numbers[range].fill(number));
             Ok(())
         })?;
-        Ok(Cpu { memory, layout, plans })
+        Ok(Cpu { memory, layout, plans, ready: None })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -62,6 +68,7 @@ impl Runtime for Cpu {
                 numbers.len()
             )));
         }
+        self.ready = None;
         self.memory.with(|memory| {
             memory[range].copy_from_slice(numbers);
             Ok(())
@@ -75,15 +82,42 @@ impl Runtime for Cpu {
 
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
+        let ready = self.ready == Some(graph);
         self.memory.with(|numbers| {
-            for step in &plan.steps {
-                run(plan, step, numbers)?;
+            if !ready {
+                plan.setup.iter().try_for_each(|action| run(plan, action, numbers, None))?;
             }
+            plan.actions.iter().try_for_each(|action| run(plan, action, numbers, None))?;
             for (from, to) in &plan.copies {
                 numbers.copy_within(from.clone(), to.start);
             }
             Ok(())
-        })
+        })?;
+        self.ready = Some(graph);
+        Ok(())
+    }
+
+    fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        let plan = &self.plans[graph];
+        let mut times = Vec::new();
+        self.memory.with(|numbers| {
+            for action in &plan.actions {
+                let values: &[Value] = match action {
+                    Action::Pack(_) => &[],
+                    Action::Whole(step) => std::slice::from_ref(&step.value),
+                    Action::Tiled(_, values) => values,
+                };
+                let clock = Clock::new(values.len());
+                let start = Instant::now();
+                run(plan, action, numbers, Some(&clock))?;
+                match action {
+                    Action::Tiled(..) => times.extend(values.iter().map(|&v| Some(v)).zip(clock.times())),
+                    _ => times.push((values.first().copied(), start.elapsed())),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(times)
     }
 
     fn bytes(&self) -> usize {
@@ -91,20 +125,36 @@ impl Runtime for Cpu {
     }
 }
 
-fn run(plan: &Plan, step: &Step, numbers: &mut [f32]) -> Result<(), Fault> {
-    arena::borrow(
-        numbers,
-        &step.inputs,
-        step.output.clone(),
-        step.scratch.clone(),
-        |inputs, output, scratch| match &step.kernel {
+fn run(plan: &Plan, action: &Action, numbers: &mut [f32], clock: Option<&Clock>) -> Result<(), Fault> {
+    let step = match action {
+        Action::Pack(packs) => {
+            packs.run(numbers);
+            return Ok(());
+        }
+        Action::Tiled(tiled, _) => {
+            tiled.run(numbers, clock);
+            return Ok(());
+        }
+        Action::Whole(step) => step,
+    };
+    let mut shared = [const { 0..0 }; arena::MAX_INPUTS + 1];
+    let n = step.inputs.len();
+    if n > arena::MAX_INPUTS {
+        return Err(Fault::internal("a step with too many inputs"));
+    }
+    shared[..n].clone_from_slice(&step.inputs);
+    shared[n] = step.packed.clone();
+    let (output, memory) = (step.output.clone(), step.memory.clone());
+    arena::borrow(numbers, &shared[..=n], output, memory, |shared, output, memory| {
+        let (inputs, packed) = (&shared[..n], shared[n]);
+        match &step.kernel {
             Some(kernel) => {
-                kernel(inputs, output, scratch);
+                kernel.call(inputs, packed, output, memory);
                 Ok(())
             }
             None => evaluate(plan, step, inputs, output),
-        },
-    )?
+        }
+    })?
 }
 
 /// The op's reference evaluation, for an op without a kernel.

@@ -7,6 +7,8 @@
 mod cpu;
 mod reference;
 
+use std::time::Duration;
+
 use crate::diag::Fault;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::plan::layout::Layout;
@@ -29,6 +31,9 @@ trait Runtime {
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault>;
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
+    /// Runs a step whose results do not count, and gives the time of each part of it and the value that the part
+    /// computes; of parts that run on several threads, the sum over the threads.
+    fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault>;
     fn bytes(&self) -> usize;
 }
 
@@ -124,6 +129,12 @@ impl Session {
     /// Runs graph number `graph` once: from its inputs and states to its outputs and new states.
     pub fn step(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.step(graph)
+    }
+
+    /// Runs graph number `graph` once and tells the time of each part of it, with the value that it computes. Time on
+    /// several threads is added up. States are not updated.
+    pub fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        self.runtime.profile(graph)
     }
 
     /// Bytes that the session holds for states and values.

@@ -2,6 +2,7 @@
 //! for kernels and passes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::graph::op::Op;
@@ -86,6 +87,10 @@ impl Runtime for Reference {
         });
         self.states.extend(updates);
         Ok(())
+    }
+
+    fn profile(&mut self, _graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        Err(Fault::internal("the reference evaluation is not measured"))
     }
 
     fn bytes(&self) -> usize {

@@ -20,12 +20,14 @@ const MAX_FINDINGS: usize = 1_000;
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
+    /// The text without its comments.
+    plain: &'a str,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(file: FileId, text: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
-        Builder { file, text, diagnostics }
+    pub fn new(file: FileId, text: &'a str, plain: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
+        Builder { file, text, plain, diagnostics }
     }
 
     /// Adds a finding; behind very many, one that says so.
@@ -296,18 +298,10 @@ impl<'a> Builder<'a> {
         Span::new(self.file, span.start().min(self.text.len())..span.end().min(self.text.len()))
     }
 
-    /// The span without the blanks and comments that pest reads behind a repetition.
+    /// The span without the blanks that pest reads behind a repetition.
     fn trimmed(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = self.span(pair);
-        let mut text = self.text.get(span.range()).unwrap_or_default();
-        loop {
-            text = text.trim_end();
-            let line = text.rfind('\n').map_or(0, |at| at + 1);
-            match comment_start(&text[line..]) {
-                Some(at) => text = &text[..line + at],
-                None => break,
-            }
-        }
+        let text = self.plain.get(span.range()).unwrap_or_default().trim_end();
         Span { end: span.start + text.len() as u32, ..span }
     }
 
@@ -323,19 +317,6 @@ impl<'a> Builder<'a> {
         lines.reverse();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
-}
-
-/// Where a comment begins on a line: the first `#` that is not inside a string.
-fn comment_start(line: &str) -> Option<usize> {
-    let mut quoted = false;
-    for (at, c) in line.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            '#' if !quoted => return Some(at),
-            _ => {}
-        }
-    }
-    None
 }
 
 fn is_word_char(c: char) -> bool {

@@ -1,5 +1,6 @@
-//! Brackets, counted before the grammar runs: how deep they nest (the grammar recurses), and which are left
-//! open (they are closed at the end of the text, so that the grammar reads the whole file).
+//! What is done to a text before the grammar runs. Brackets are counted: how deep they nest (the grammar recurses),
+//! and which are left open (they are closed at the end of the text, so that the grammar reads the whole file).
+//! Comments become blanks, so that the grammar has one kind of space.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::{FileId, Span};
@@ -10,8 +11,9 @@ pub const MAX_NESTING: usize = 64;
 pub const MAX_TEXT: usize = 1 << 20;
 
 pub struct Guarded {
-    /// What closes the blocks that are open at the end of the text.
-    pub missing: String,
+    /// The text, with blanks for its comments, tabs and carriage returns, and with what closes the blocks that are
+    /// open at its end. Every other byte is where it was.
+    pub text: String,
     pub diagnostics: Diagnostics,
 }
 
@@ -24,6 +26,7 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
         ));
     }
     let bytes = text.as_bytes();
+    let mut plain = bytes.to_vec();
     let mut open: Vec<usize> = Vec::new();
     let mut brackets = 0usize;
     // The last byte that is neither blank nor in a comment, and whether a line has ended behind it.
@@ -32,8 +35,13 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
     while at < bytes.len() {
         match bytes[at] {
             b'\n' => line_ended = true,
-            b'#' => at = line_end(bytes, at),
-            b' ' | b'\t' | b'\r' => {}
+            b'#' => {
+                let end = line_end(bytes, at);
+                plain[at..bytes.len().min(end + 1)].fill(b' ');
+                at = end;
+            }
+            b'\t' | b'\r' => plain[at] = b' ',
+            b' ' => {}
             byte => {
                 // Lists and parameters may go over several lines; any other bracket ends with its line.
                 if line_ended && !matches!(last, b',' | b'(' | b'[') && !matches!(byte, b')' | b']') {
@@ -74,9 +82,10 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
                 )
         })
         .collect();
-    // A newline first: the text may end in a comment.
-    let missing = if open.is_empty() { String::new() } else { format!("\n{}", "}".repeat(open.len())) };
-    Ok(Guarded { missing, diagnostics })
+    plain.extend(std::iter::repeat_n(b'}', open.len()));
+    // Whole comments went, so no character was cut.
+    let text = String::from_utf8(plain).unwrap_or_else(|_| text.to_owned());
+    Ok(Guarded { text, diagnostics })
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {

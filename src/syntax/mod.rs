@@ -25,10 +25,9 @@ pub fn parse(sources: &Sources, file: FileId) -> (Ast, Diagnostics) {
         Err(diagnostic) => return (Ast { file, chains: Vec::new() }, vec![*diagnostic]),
     };
     let mut diagnostics: Diagnostics = guarded.diagnostics;
-    let closed = format!("{text}{}", guarded.missing);
-    match Grammar::parse(Rule::file, &closed) {
+    match Grammar::parse(Rule::file, &guarded.text) {
         Ok(pairs) => {
-            let mut builder = build::Builder::new(file, text, &mut diagnostics);
+            let mut builder = build::Builder::new(file, text, &guarded.text, &mut diagnostics);
             let chains = builder.file(pairs);
             diagnostics.sort_by_key(|d| d.primary.span);
             (Ast { file, chains }, diagnostics)

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
+use crate::diagram::{Diagram, Role};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Number, Statement, Unit, Value, ValueKind};
 
 impl Display for Ast {
@@ -11,27 +12,23 @@ impl Display for Ast {
 }
 
 impl Ast {
-    /// The tree in Graphviz's language: a node a statement, an edge to each statement of its block.
-    pub fn dot(&self) -> String {
-        let mut out = "digraph ast {\n  rankdir=LR; node [shape=box, fontname=\"monospace\"];\n  n0 [label=\"file\"];\n".to_owned();
-        let mut next = 1;
-        dot_chains(&mut out, &self.chains, 0, &mut next);
-        out.push_str("}\n");
-        out
+    /// The tree: a box a statement, an arrow to each statement of its block.
+    pub fn diagram(&self) -> Diagram {
+        let mut diagram = Diagram::new("syntax tree");
+        let file = diagram.add(Role::Given, ["file".to_owned()]);
+        draw_chains(&mut diagram, &self.chains, file);
+        diagram
     }
 }
 
-fn dot_chains(out: &mut String, chains: &[Chain], parent: usize, next: &mut usize) {
+fn draw_chains(diagram: &mut Diagram, chains: &[Chain], parent: usize) {
     let links = chains.iter().flat_map(|chain| &chain.links);
     for statement in links.flat_map(|link| std::iter::once(&link.statement).chain(&link.statement.clauses)) {
-        let arguments = statement.arguments.iter().map(|argument| format!(" {argument}"));
-        let label = format!("{}{}", statement.word.text, arguments.collect::<String>());
-        let own = *next;
-        *next += 1;
-        let label = label.replace('\\', "\\\\").replace('"', "\\\"");
-        out.push_str(&format!("  n{own} [label=\"{label}\"];\n  n{parent} -> n{own};\n"));
+        let arguments = statement.arguments.iter().map(|argument| format!("{argument} ")).collect::<String>();
+        let own = diagram.add(Role::Step, [statement.word.text.clone(), arguments.trim_end().to_owned()]);
+        diagram.join(parent, own, "");
         if let Some(block) = &statement.block {
-            dot_chains(out, &block.chains, own, next);
+            draw_chains(diagram, &block.chains, own);
         }
     }
 }

@@ -10,9 +10,10 @@ use crate::run::{Session, Target};
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
+    let n_threads = rayon::current_num_threads();
     let mut transient = 0;
     for graph in graphs {
-        transient = transient.max(plan(graph.clone(), &layout)?.transient);
+        transient = transient.max(plan(graph.clone(), &layout, n_threads)?.transient);
     }
     Ok((layout.len() as u64 + transient as u64) * size_of::<f32>() as u64)
 }

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod checkpoint;
 pub mod losses;
+pub mod measure;
 pub mod metrics;
 pub mod optimizers;
 pub mod program;

@@ -14,6 +14,19 @@ use crate::train::settings::{self, SETTINGS};
 pub const DEFAULT_EPOCHS: usize = 10;
 pub const DEFAULT_BATCH: usize = 64;
 
+pub const DEFAULT_SEED: usize = 0;
+static DEFAULT_SCHEDULE: &dyn Schedule = &schedules::constant::Constant;
+
+/// Word and value of each line that a section has where it does not write it.
+pub fn default_lines() -> Vec<(&'static str, String)> {
+    vec![
+        (settings::SCHEDULE.name, DEFAULT_SCHEDULE.spec().name.to_owned()),
+        (settings::EPOCHS.name, DEFAULT_EPOCHS.to_string()),
+        (settings::BATCH.name, DEFAULT_BATCH.to_string()),
+        (settings::SEED.name, DEFAULT_SEED.to_string()),
+    ]
+}
+
 /// A thing of a registry with its arguments.
 #[derive(Debug)]
 pub struct Chosen<T: ?Sized + 'static> {
@@ -32,6 +45,8 @@ pub struct TrainSection {
     pub epochs: usize,
     pub batch: usize,
     pub seed: u64,
+    /// Where the batch's size was written.
+    pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub span: Span,
 }
@@ -68,6 +83,7 @@ pub fn resolve(
     };
     let (mut loss, mut optimizer, mut schedule) = (None, None, None);
     let (mut epochs, mut batch, mut seed, mut early_stop) = (None, None, None, None);
+    let mut batch_span = None;
     let mut seen: Vec<(&str, Span)> = Vec::new();
     for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = line.word.text.as_str();
@@ -101,6 +117,7 @@ pub fn resolve(
                 epochs = args.whole("count").ok();
             } else if spec.name == settings::BATCH.name {
                 batch = args.whole("size").ok();
+                batch_span = args.span("size");
             } else if spec.name == settings::SEED.name {
                 seed = args.whole("number").ok();
             } else {
@@ -123,7 +140,7 @@ pub fn resolve(
         }
     }
     let constant = || {
-        let what: &'static dyn Schedule = &schedules::constant::Constant;
+        let what = DEFAULT_SCHEDULE;
         let name = Word { text: what.spec().name.to_owned(), span: section.word.span };
         let args = spec::resolve(what.spec(), &name, &[], scope, &mut Diagnostics::new()).unwrap_or_default();
         Chosen { what, args, span: section.word.span }
@@ -134,7 +151,8 @@ pub fn resolve(
         schedule: schedule.unwrap_or_else(constant),
         epochs: epochs.unwrap_or(DEFAULT_EPOCHS),
         batch: batch.unwrap_or(DEFAULT_BATCH),
-        seed: seed.unwrap_or(0) as u64,
+        seed: seed.unwrap_or(DEFAULT_SEED) as u64,
+        batch_span,
         early_stop,
         span: section.head(),
     })

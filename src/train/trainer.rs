@@ -116,7 +116,7 @@ impl Programs {
                     programs.train.push((size, at));
                 }
                 // A last batch of one image has no variance: that batch is left out.
-                Err(fault) if fault.code == codes::SINGLE_VALUE_NORM && size < batch => {}
+                Err(fault) if fault.code == codes::BATCH_OF_ONE && size < batch => {}
                 Err(fault) => return Err(fault),
             }
         }

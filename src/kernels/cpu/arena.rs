@@ -1,7 +1,8 @@
-//! Disjoint slices of one arena. The plan gives every live value its own range; this hands out the ranges of
-//! one step as shared inputs and one exclusive output.
+//! Disjoint slices of one arena. The plan gives every live value its own range; this lends the ranges of one
+//! step as shared and exclusive slices, after a check.
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::diag::Fault;
@@ -9,7 +10,47 @@ use crate::diag::Fault;
 /// The most inputs that one step may have.
 pub const MAX_INPUTS: usize = crate::ops::concat::MAX_INPUTS;
 
-/// Runs `body` on the `inputs` ranges (shared) and the `output` and `scratch` ranges (exclusive) of `memory`.
+pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// An arena that several threads use at once, each its own parts.
+#[derive(Clone, Copy)]
+pub(super) struct Arena<'a> {
+    base: *mut f32,
+    len: usize,
+    memory: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: an `Arena` only gives out slices through unsafe methods, whose callers see to it that what one
+// thread writes no other one touches.
+unsafe impl Send for Arena<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Arena<'_> {}
+
+impl<'a> Arena<'a> {
+    pub(super) fn new(memory: &'a mut [f32]) -> Arena<'a> {
+        Arena { base: memory.as_mut_ptr(), len: memory.len(), memory: PhantomData }
+    }
+
+    /// # Safety
+    /// Nobody writes to the range while the slice lives.
+    pub(super) unsafe fn shared(&self, range: Range<usize>) -> &'a [f32] {
+        assert!(range.start <= range.end && range.end <= self.len, "outside the arena");
+        // SAFETY: inside the arena, which is borrowed for `'a`; the rest is the caller's contract.
+        unsafe { std::slice::from_raw_parts(self.base.add(range.start), range.len()) }
+    }
+
+    /// # Safety
+    /// Nobody else reads or writes the range while the slice lives.
+    pub(super) unsafe fn exclusive(&self, range: Range<usize>) -> &'a mut [f32] {
+        assert!(range.start <= range.end && range.end <= self.len, "outside the arena");
+        // SAFETY: as for `shared`.
+        unsafe { std::slice::from_raw_parts_mut(self.base.add(range.start), range.len()) }
+    }
+}
+
+/// Runs `body` on the `inputs` ranges (shared; the packed operand may be one more) and the `output` and `scratch` ranges (exclusive) of `memory`.
 /// Refuses ranges outside the memory and exclusive ranges that overlap another range.
 pub fn borrow<R>(
     memory: &mut [f32],
@@ -18,10 +59,9 @@ pub fn borrow<R>(
     scratch: Range<usize>,
     body: impl FnOnce(&[&[f32]], &mut [f32], &mut [f32]) -> R,
 ) -> Result<R, Fault> {
-    let overlap = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
     let inside = |range: &Range<usize>| range.start <= range.end && range.end <= memory.len();
     let apart = |range: &Range<usize>| !overlap(range, &output) && !overlap(range, &scratch);
-    if inputs.len() > MAX_INPUTS
+    if inputs.len() > MAX_INPUTS + 1
         || !inputs.iter().all(|range| inside(range) && apart(range))
         || !inside(&output)
         || !inside(&scratch)
@@ -29,20 +69,14 @@ pub fn borrow<R>(
     {
         return Err(Fault::internal("the plan gives two values of one step the same memory"));
     }
-    let base = memory.as_mut_ptr();
-    let mut slices: [&[f32]; MAX_INPUTS] = [&[]; MAX_INPUTS];
+    let arena = Arena::new(memory);
+    let mut slices: [&[f32]; MAX_INPUTS + 1] = [&[]; MAX_INPUTS + 1];
     for (slice, range) in slices.iter_mut().zip(inputs) {
-        // SAFETY: the range is inside `memory` and overlaps neither exclusive range; `memory` is borrowed
-        // exclusively for the whole call.
-        *slice = unsafe { std::slice::from_raw_parts(base.add(range.start), range.len()) };
+        // SAFETY: the range overlaps neither exclusive range.
+        *slice = unsafe { arena.shared(range.clone()) };
     }
-    // SAFETY: both ranges are inside `memory`, apart from each other and from every shared range.
-    let (output, scratch) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(base.add(output.start), output.len()),
-            std::slice::from_raw_parts_mut(base.add(scratch.start), scratch.len()),
-        )
-    };
+    // SAFETY: both ranges are apart from each other and from every shared range.
+    let (output, scratch) = unsafe { (arena.exclusive(output), arena.exclusive(scratch)) };
     Ok(body(&slices[..inputs.len()], output, scratch))
 }
 
@@ -57,8 +91,8 @@ mod tests {
             |inputs: &[&[f32]], output: &mut [f32], _: &mut [f32]| output[0] = inputs[0][0] + inputs[1][0];
         assert!(borrow(&mut memory, &[0..1, 0..1], 2..3, 3..4, sum).is_ok());
         assert_eq!(memory, [1.0, 2.0, 2.0, 4.0]);
+        assert!(borrow(&mut memory, &[0..1, 1..2], 2..3, 3..5, sum).is_err());
         assert!(borrow(&mut memory, &[0..1, 2..3], 2..3, 3..4, sum).is_err());
         assert!(borrow(&mut memory, &[0..1, 1..2], 2..4, 3..4, sum).is_err());
-        assert!(borrow(&mut memory, &[0..1, 1..2], 2..3, 3..5, sum).is_err());
     }
 }

@@ -1,110 +1,111 @@
-//! Batch normalisation, plane by plane: a plane is one channel of one image. Sums over a channel take the
-//! images in order.
-
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
+//! The kernels of batch normalisation and of its moments: what is prepared for a channel, then one sweep.
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cpu::Prepared;
-use crate::kernels::cpu::reduce::row_sum;
+use crate::kernels::cpu::norm::{self, Passed, Planes};
+use crate::kernels::cpu::{Call, Prepared, add_up};
+use crate::ops::batch_norm::activation;
 use crate::shape::Shape;
 
-/// Images, channels, pixels of a plane.
-fn extents(input: &Shape) -> [usize; 3] {
+fn planes(input: &Shape) -> Planes {
     let dims = input.dims();
-    [dims[0], dims[1], dims[2..].iter().product()]
+    Planes { images: dims[0], channels: dims[1], plane: dims[2..].iter().product() }
 }
 
-/// Sums `term(planes of channel c of each image)` into `output`, one number a channel.
-fn sum_channels(
-    [images, channels, pixels]: [usize; 3],
-    output: &mut [f32],
-    term: impl Fn(usize, std::ops::Range<usize>) -> f32 + Send + Sync,
-) {
-    output.par_iter_mut().enumerate().for_each(|(c, out)| {
-        *out = (0..images)
-            .map(|image| {
-                let start = (image * channels + c) * pixels;
-                term(c, start..start + pixels)
-            })
-            .sum();
-    });
-}
-
-/// The sum of `f` over two rows, in fixed interleaved lanes.
-#[inline]
-fn paired_sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = chunks_a.remainder().iter().zip(chunks_b.remainder()).map(|(&x, &y)| f(x, y)).sum();
-    for (x, y) in chunks_a.zip(chunks_b) {
-        for i in 0..8 {
-            lanes[i] += f(x[i], y[i]);
-        }
+/// The bounds that an activation keeps its result between.
+fn bounds(attrs: &Attrs) -> Result<[f32; 2], Fault> {
+    match activation(attrs)?.map(|function| function.name()) {
+        None => Ok([f32::NEG_INFINITY, f32::INFINITY]),
+        Some("relu") => Ok([0.0, f32::INFINITY]),
+        Some("relu6") => Ok([0.0, 6.0]),
+        Some(other) => Err(Fault::internal(format!("no bounds of `{other}`"))),
     }
-    row_sum(&lanes) + rest
 }
 
-pub fn variance(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let e = extents(inputs[0]);
-    let share = 1.0 / (e[0] * e[2]) as f32;
+/// `1 / √(variance + ε)`
+pub(super) fn invert(variance: &[f32], epsilon: f32, inverse: &mut [f32]) {
+    inverse.iter_mut().zip(variance).for_each(|(out, variance)| *out = 1.0 / (variance + epsilon).sqrt());
+}
+
+pub fn moments(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let planes = planes(inputs[0]);
+    let prepared = Prepared::with_call(0, move |call| norm::moments(planes, call.inputs[0], call.output))?;
+    let channels = planes.channels;
+    Ok(prepared.summing(norm::partial_len(channels), move |partials, output| {
+        norm::finish_moments(channels, partials, output);
+    }))
+}
+
+pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let channels = inputs[0].elements();
+    let row = attrs.get_int("row") as usize;
+    let (keep, take) = (attrs.get_float("keep"), attrs.get_float("take"));
     Prepared::new(move |inputs, output| {
-        let (x, mean) = (inputs[0], inputs[1]);
-        sum_channels(e, output, |c, plane| {
-            let m = mean[c];
-            share * paired_sum(&x[plane.clone()], &x[plane], |a, _| (a - m) * (a - m))
-        });
+        let pairs = inputs[0].iter().zip(&inputs[1][row * channels..]);
+        output.iter_mut().zip(pairs).for_each(|(out, (old, new))| *out = keep * old + take * new);
     })
 }
 
 pub fn batch_norm(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let [_, channels, pixels] = extents(inputs[0]);
-    let epsilon = attrs.get_float("epsilon");
-    Prepared::new(move |inputs, output| {
-        let (x, mean, variance, scale, shift) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]);
-        output.par_chunks_mut(pixels).with_min_len(16).enumerate().for_each(|(i, out)| {
-            let c = i % channels;
-            let slope = scale[c] / (variance[c] + epsilon).sqrt();
-            let (m, b) = (mean[c], shift[c]);
-            out.iter_mut().zip(&x[i * pixels..]).for_each(|(out, x)| *out = (x - m) * slope + b);
-        });
+    let (planes, bounds) = (planes(inputs[0]), bounds(attrs)?);
+    let (channels, epsilon) = (planes.channels, attrs.get_float("epsilon"));
+    Prepared::with_call(2 * channels, move |Call { inputs, output, scratch, .. }| {
+        let (mean, variance) = inputs[1].split_at(channels);
+        let (slope, offset) = scratch.split_at_mut(channels);
+        invert(variance, epsilon, slope);
+        for c in 0..channels {
+            slope[c] *= inputs[2][c];
+            offset[c] = inputs[3][c] - mean[c] * slope[c];
+        }
+        norm::apply(planes, inputs[0], [slope, offset], inputs.get(4).copied(), bounds, output);
     })
 }
 
-pub fn grad_scale(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let e = extents(inputs[0]);
-    let epsilon = attrs.get_float("epsilon");
-    Prepared::new(move |inputs, output| {
-        let (x, grad, mean, variance) = (inputs[0], inputs[1], inputs[2], inputs[3]);
-        sum_channels(e, output, |c, plane| {
-            let m = mean[c];
-            paired_sum(&x[plane.clone()], &grad[plane], |x, g| (x - m) * g) / (variance[c] + epsilon).sqrt()
-        });
-    })
+pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let (planes, [_, ceiling]) = (planes(inputs[0]), bounds(attrs)?);
+    let (channels, epsilon) = (planes.channels, attrs.get_float("epsilon"));
+    let prepared = Prepared::with_call(channels, move |Call { inputs, output, scratch, .. }| {
+        let (mean, variance) = inputs[2].split_at(channels);
+        invert(variance, epsilon, scratch);
+        let (to_scale, to_shift) = output.split_at_mut(channels);
+        let passed = inputs.get(3).map(|&y| Passed { y, ceiling });
+        norm::backward_sums(planes, inputs[0], inputs[1], passed, [mean, scratch], [to_scale, to_shift]);
+    })?;
+    Ok(prepared.summing(output.elements(), add_up))
+}
+
+/// The factors of [`norm::backward_apply`] in place of the inverted deviation, which lies in the first of them.
+pub(super) fn backward_factors(
+    [a, b, c]: [&mut [f32]; 3],
+    mean: &[f32],
+    [to_scale, to_shift]: [&[f32]; 2],
+    share: f32,
+    scale: impl Fn(usize) -> f32,
+) {
+    for channel in 0..a.len() {
+        let inverse = a[channel];
+        a[channel] = scale(channel) * inverse;
+        b[channel] = -a[channel] * inverse * (share * to_scale[channel]);
+        c[channel] = -a[channel] * (share * to_shift[channel]) - b[channel] * mean[channel];
+    }
 }
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let [images, channels, pixels] = extents(inputs[0]);
-    let epsilon = attrs.get_float("epsilon");
+    let (planes, [_, ceiling]) = (planes(inputs[0]), bounds(attrs)?);
+    let (channels, epsilon) = (planes.channels, attrs.get_float("epsilon"));
     // With running statistics nothing flows through mean and variance.
     let share = match attrs.get_text("statistics") {
         "running" => 0.0,
-        _ => 1.0 / (images * pixels) as f32,
+        _ => 1.0 / attrs.get_int("count") as f32,
     };
-    Prepared::new(move |inputs, output| {
-        let (x, grad, mean, variance) = (inputs[0], inputs[1], inputs[2], inputs[3]);
-        let (scale, to_scale, to_shift) = (inputs[4], inputs[5], inputs[6]);
-        output.par_chunks_mut(pixels).with_min_len(16).enumerate().for_each(|(i, out)| {
-            let c = i % channels;
-            let inverse = 1.0 / (variance[c] + epsilon).sqrt();
-            let slope = scale[c] * inverse;
-            let (through_mean, through_variance) = (to_shift[c] * share, to_scale[c] * share * inverse);
-            let m = mean[c];
-            let pairs = x[i * pixels..].iter().zip(&grad[i * pixels..]);
-            out.iter_mut().zip(pairs).for_each(|(out, (x, g))| {
-                *out = (g - through_mean - (x - m) * through_variance) * slope;
-            });
-        });
+    Prepared::with_call(3 * channels, move |Call { inputs, output, scratch, .. }| {
+        let (mean, variance) = inputs[2].split_at(channels);
+        let (to_scale, to_shift) = inputs[4].split_at(channels);
+        let (a, rest) = scratch.split_at_mut(channels);
+        let (b, c) = rest.split_at_mut(channels);
+        invert(variance, epsilon, a);
+        backward_factors([a, b, c], mean, [to_scale, to_shift], share, |channel| inputs[3][channel]);
+        let passed = inputs.get(5).map(|&y| Passed { y, ceiling });
+        norm::backward_apply(planes, inputs[0], inputs[1], passed, [a, b, c], output);
     })
 }

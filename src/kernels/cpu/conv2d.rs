@@ -1,14 +1,17 @@
-//! The convolution ops by the kernels of [`conv`]: the batch is split into a fixed number of tiles for the
-//! threads; weights are arranged once a step; weight gradients are summed tile by tile in order.
+//! The convolution ops by the kernels of [`conv`]: for a few images on one thread; and for a whole batch on all
+//! threads, in bands of images, where the weights are too large to be read again for every few images.
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use std::sync::Arc;
+
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
-use crate::kernels::cpu::{N_TILES, Prepared, part};
+use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
+use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
 
 /// One image's share of a convolution, in the kernels' terms.
@@ -26,87 +29,215 @@ fn shape_of(g: &Geometry) -> conv::Shape {
     }
 }
 
-/// Images in the largest tile.
-fn largest_tile(batch: usize) -> usize {
-    batch.div_ceil(N_TILES)
+/// The algorithm for calls as large as the plan says; the same for all calls of a node, for they share the
+/// packed weights.
+fn choose(attrs: &Attrs, g: &Geometry, purpose: Purpose) -> Conv {
+    let n = match attrs.get_int(IMAGES_OF_A_CALL) {
+        0 => g.batch,
+        n => n as usize,
+    };
+    Conv::new(&shape_of(g), n, purpose)
 }
 
-/// Splits a buffer of `size` numbers an image into the tiles' parts.
-fn tiles(mut buffer: &mut [f32], batch: usize, size: usize) -> [&mut [f32]; N_TILES] {
-    std::array::from_fn(|i| {
-        let (tile, rest) = std::mem::take(&mut buffer).split_at_mut(part(batch, i).1 * size);
-        buffer = rest;
-        tile
-    })
+fn activation(attrs: &Attrs) -> Activation {
+    if has_relu(attrs) { Activation::Relu } else { Activation::Identity }
 }
 
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Inference);
-    let (packed_len, input, output) =
-        (conv.packed_forward_len(), conv.shape().input_len(), conv.shape().output_len());
-    let scratch_len = conv.forward_scratch_len(largest_tile(g.batch)).max(1);
-    Prepared::with_scratch(packed_len + N_TILES * scratch_len, move |inputs, y, scratch| {
-        let (packed, scratch) = scratch.split_at_mut(packed_len);
-        conv.pack_forward(inputs[1], packed);
-        let (x, packed) = (inputs[0], &*packed);
-        let parts = tiles(y, g.batch, output).into_par_iter().zip(scratch.par_chunks_mut(scratch_len));
-        parts.enumerate().for_each(|(tile, (y, scratch))| {
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                conv.forward(
-                    n,
-                    &x[first * input..][..n * input],
-                    packed,
-                    None,
-                    Activation::Identity,
-                    y,
-                    scratch,
-                );
-            }
-        });
-    })
+    let conv = choose(attrs, &g, Purpose::Inference);
+    let (len, scratch, packing) =
+        (conv.packed_forward_len(), conv.forward_scratch_len(g.batch), conv.clone());
+    let activation = activation(attrs);
+    let run = Prepared::with_call(scratch, move |call| {
+        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
+        conv.forward(g.batch, x, call.packed, bias, activation, call.output, call.scratch);
+    })?;
+    Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
 }
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Training);
-    let (packed_len, input, output) =
-        (conv.packed_input_len(), conv.shape().input_len(), conv.shape().output_len());
-    let scratch_len = conv.backward_scratch_len(largest_tile(g.batch)).max(1);
-    Prepared::with_scratch(packed_len + N_TILES * scratch_len, move |inputs, dx, scratch| {
-        let (packed, scratch) = scratch.split_at_mut(packed_len);
-        conv.pack_input(inputs[0], packed);
-        let (dy, packed) = (inputs[1], &*packed);
-        let parts = tiles(dx, g.batch, input).into_par_iter().zip(scratch.par_chunks_mut(scratch_len));
-        parts.enumerate().for_each(|(tile, (dx, scratch))| {
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                conv.backward(n, &dy[first * output..][..n * output], Some((packed, dx)), None, scratch);
-            }
-        });
-    })
+    let conv = choose(attrs, &g, Purpose::Training);
+    let (len, scratch, packing) = (conv.packed_input_len(), conv.backward_scratch_len(g.batch), conv.clone());
+    let run = Prepared::with_call(scratch, move |call| {
+        conv.backward(g.batch, call.inputs[1], Some((call.packed, call.output)), None, call.scratch);
+    })?;
+    Ok(run.packing(0, len, move |weights, packed| packing.pack_input(weights, packed)))
 }
 
 pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
-    let conv = Conv::new(&shape_of(&g), largest_tile(g.batch), Purpose::Training);
-    let (n_weights, input, output) = (output.elements(), conv.shape().input_len(), conv.shape().output_len());
-    let size = n_weights + conv.backward_scratch_len(largest_tile(g.batch));
-    Prepared::with_scratch(N_TILES * size, move |inputs, dw, scratch| {
-        let (x, dy) = (inputs[0], inputs[1]);
-        scratch.par_chunks_mut(size).enumerate().for_each(|(tile, scratch)| {
-            let (sum, scratch) = scratch.split_at_mut(n_weights);
-            sum.fill(0.0);
-            let (first, n) = part(g.batch, tile);
-            if n > 0 {
-                let x = &x[first * input..][..n * input];
-                conv.backward(n, &dy[first * output..][..n * output], None, Some((x, sum)), scratch);
+    let conv = choose(attrs, &g, Purpose::Training);
+    let run = Prepared::with_call(conv.backward_scratch_len(g.batch), move |call| {
+        let (x, dy) = (call.inputs[0], call.inputs[1]);
+        conv.backward(g.batch, dy, None, Some((x, call.output)), call.scratch);
+    })?;
+    Ok(run.summing(output.elements(), add_up))
+}
+
+/// Bands of images that a whole batch is cut into: few, so that weights are read few times; fixed, so that sums
+/// do not depend on the number of threads.
+const N_BANDS: usize = 4;
+
+/// How a batch is cut into bands.
+#[derive(Clone, Copy)]
+struct Bands {
+    batch: usize,
+    /// Images of a band; the last one may have fewer.
+    size: usize,
+}
+
+impl Bands {
+    fn new(batch: usize) -> Bands {
+        Bands { batch, size: batch.div_ceil(N_BANDS).max(1) }
+    }
+
+    fn count(self) -> usize {
+        self.batch.div_ceil(self.size)
+    }
+
+    /// A band's rows of a value with `row` numbers an image.
+    fn of(self, value: &[f32], row: usize, band: usize) -> &[f32] {
+        &value[band * self.size * row..((band + 1) * self.size).min(self.batch) * row]
+    }
+}
+
+/// The channels of one image's output that one thread computes.
+struct Share {
+    conv: Conv,
+    /// The first output channel, and the first input channel that it reads.
+    first: [usize; 2],
+    packed: usize,
+    scratch: usize,
+}
+
+/// One image's output channels, shared out between the threads; nothing where the channels cannot be parted.
+fn shares(shape: &conv::Shape) -> Vec<Share> {
+    /// Output channels that are worth a thread, and their multiples.
+    const LEAST: usize = 16;
+    let depthwise = shape.groups > 1 && shape.groups == shape.inputs && shape.groups == shape.outputs;
+    if shape.groups > 1 && !depthwise {
+        return Vec::new();
+    }
+    let algorithm = conv::plan(shape, 1, Purpose::Inference);
+    let n_shares = rayon::current_num_threads().min(shape.outputs / LEAST);
+    let size = shape.outputs.div_ceil(n_shares.max(1)).next_multiple_of(LEAST);
+    (0..shape.outputs)
+        .step_by(size)
+        .map(|first| {
+            let outputs = size.min(shape.outputs - first);
+            let part = match depthwise {
+                true => conv::Shape { inputs: outputs, outputs, groups: outputs, ..*shape },
+                false => conv::Shape { outputs, ..*shape },
+            };
+            let conv = Conv::with(&part, algorithm);
+            let (packed, scratch) = (conv.packed_forward_len(), conv.forward_scratch_len(1));
+            Share { conv, first: [first, if depthwise { first } else { 0 }], packed, scratch }
+        })
+        .collect()
+}
+
+/// One image on all threads, a share of the channels each.
+fn forward_of_one(attrs: &Attrs, shape: conv::Shape, shares: Vec<Share>) -> Result<Prepared, Fault> {
+    let shares = Arc::new(shares);
+    let (len, scratch) = (shares.iter().map(|s| s.packed).sum(), shares.iter().map(|s| s.scratch).sum());
+    let (plane, channel) = (shape.size[0] * shape.size[1], shape.output_len() / shape.outputs);
+    let (activation, all) = (activation(attrs), Arc::clone(&shares));
+    let run = Prepared::with_call(scratch, move |call| {
+        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
+        let (mut y, mut packed, mut scratch) = (call.output, call.packed, call.scratch);
+        rayon::scope(|scope| {
+            for share in all.iter() {
+                let own: &mut [f32];
+                let weights: &[f32];
+                let memory: &mut [f32];
+                (own, y) = std::mem::take(&mut y).split_at_mut(share.conv.shape().outputs * channel);
+                (weights, packed) = packed.split_at(share.packed);
+                (memory, scratch) = std::mem::take(&mut scratch).split_at_mut(share.scratch);
+                let bias = bias.map(|bias| &bias[share.first[0]..]);
+                let x = &x[share.first[1] * plane..];
+                scope.spawn(move |_| share.conv.forward(1, x, weights, bias, activation, own, memory));
             }
         });
-        dw.fill(0.0);
-        for sum in scratch.chunks(size) {
-            dw.iter_mut().zip(&sum[..n_weights]).for_each(|(total, sum)| *total += sum);
+    })?;
+    let filter = shape.weights_len() / shape.outputs;
+    Ok(run.packing(1, len, move |weights, mut packed| {
+        for share in shares.iter() {
+            let own: &mut [f32];
+            (own, packed) = std::mem::take(&mut packed).split_at_mut(share.packed);
+            share
+                .conv
+                .pack_forward(&weights[share.first[0] * filter..][..share.conv.shape().weights_len()], own);
         }
+    }))
+}
+
+pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let g = Geometry::new(attrs, inputs[0], inputs[1])?;
+    if g.batch == 1 {
+        let shape = shape_of(&g);
+        let shares = shares(&shape);
+        if shares.len() > 1 {
+            return forward_of_one(attrs, shape, shares);
+        }
+    }
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Inference);
+    let (input, output) = (conv.shape().input_len(), conv.shape().output_len());
+    let (len, each, packing) =
+        (conv.packed_forward_len(), conv.forward_scratch_len(bands.size).max(1), conv.clone());
+    let activation = activation(attrs);
+    let run = Prepared::with_call(bands.count() * each, move |call| {
+        let (x, packed, bias) = (call.inputs[0], call.packed, call.inputs.get(2).copied());
+        let outputs = call.output.par_chunks_mut(bands.size * output).zip(call.scratch.par_chunks_mut(each));
+        outputs.enumerate().for_each(|(band, (y, scratch))| {
+            let n = y.len() / output;
+            conv.forward(n, bands.of(x, input, band), packed, bias, activation, y, scratch);
+        });
+    })?;
+    Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
+}
+
+pub fn grad_input_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
+    let (input, output) = (conv.shape().input_len(), conv.shape().output_len());
+    let (len, each, packing) =
+        (conv.packed_input_len(), conv.backward_scratch_len(bands.size).max(1), conv.clone());
+    let run = Prepared::with_call(bands.count() * each, move |call| {
+        let (dy, packed) = (call.inputs[1], call.packed);
+        let outputs = call.output.par_chunks_mut(bands.size * input).zip(call.scratch.par_chunks_mut(each));
+        outputs.enumerate().for_each(|(band, (dx, scratch))| {
+            let n = dx.len() / input;
+            conv.backward(n, bands.of(dy, output, band), Some((packed, dx)), None, scratch);
+        });
+    })?;
+    Ok(run.packing(0, len, move |weights, packed| packing.pack_input(weights, packed)))
+}
+
+pub fn grad_weight_parallel(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    /// Weights that one thread adds up at a time.
+    const CHUNK: usize = 1 << 14;
+    let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
+    let bands = Bands::new(g.batch);
+    let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
+    let (n_weights, input, output) = (output.elements(), conv.shape().input_len(), conv.shape().output_len());
+    let each = n_weights + conv.backward_scratch_len(bands.size);
+    Prepared::with_scratch(bands.count() * each, move |inputs, dw, scratch| {
+        let (x, dy) = (inputs[0], inputs[1]);
+        scratch.par_chunks_mut(each).enumerate().for_each(|(band, scratch)| {
+            let (sum, scratch) = scratch.split_at_mut(n_weights);
+            sum.fill(0.0);
+            let (x, dy) = (bands.of(x, input, band), bands.of(dy, output, band));
+            conv.backward(x.len() / input, dy, None, Some((x, sum)), scratch);
+        });
+        dw.par_chunks_mut(CHUNK).enumerate().for_each(|(i, dw)| {
+            dw.fill(0.0);
+            for sum in scratch.chunks(each) {
+                dw.iter_mut().zip(&sum[i * CHUNK..n_weights]).for_each(|(total, sum)| *total += sum);
+            }
+        });
     })
 }

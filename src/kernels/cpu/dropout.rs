@@ -6,7 +6,10 @@ use crate::kernels::cpu::Prepared;
 use crate::ops::dropout_mask::fill;
 use crate::shape::Shape;
 
-pub fn mask(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+pub fn mask(attrs: &Attrs, _inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     let attrs = attrs.clone();
-    Prepared::new(move |inputs, output| fill(&attrs, inputs[0][0] as u32, output))
+    let row = output.elements() / output.dims().first().copied().unwrap_or(1).max(1);
+    Prepared::with_call(0, move |call| {
+        fill(&attrs, call.inputs[0][0] as u32, call.first * row, call.output);
+    })
 }

@@ -4,65 +4,37 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::strides::Strides;
-use crate::ops::activation::{self, Function};
-use crate::ops::binary;
+use crate::kernels::cpu::sweep::{Activation, Code, sweep};
+use crate::ops::binary::Arithmetic;
 use crate::shape::Shape;
 
-fn binary(
-    inputs: &[&Shape],
-    output: &Shape,
-    f: impl Fn(f32, f32) -> f32 + Send + Sync + 'static,
-) -> Result<Prepared, Fault> {
-    let strides = Strides::new(output, [inputs[0], inputs[1]]).ok_or_else(|| {
-        Fault::internal(format!("too many axes to broadcast {} and {}", inputs[0], inputs[1]))
-    })?;
+fn arithmetic(kind: Arithmetic, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let strides = Strides::new(output, [inputs[0], inputs[1]]);
     let row = strides.row();
-    let steps = [strides.row_step(0), strides.row_step(1)];
+    let wide = [0, 1].map(|k| if strides.row_step(k) == 0 { 1 } else { row });
     Prepared::new(move |inputs, output| {
         let (a, b) = (inputs[0], inputs[1]);
         strides.each_row(|i, [at_a, at_b]| {
             let out = &mut output[i * row..][..row];
-            match steps {
-                [0, 0] => out.fill(f(a[at_a], b[at_b])),
-                [0, _] => {
-                    let x = a[at_a];
-                    out.iter_mut().zip(&b[at_b..][..row]).for_each(|(out, &y)| *out = f(x, y));
-                }
-                [_, 0] => {
-                    let y = b[at_b];
-                    out.iter_mut().zip(&a[at_a..][..row]).for_each(|(out, &x)| *out = f(x, y));
-                }
-                [_, _] => {
-                    let pairs = a[at_a..][..row].iter().zip(&b[at_b..][..row]);
-                    out.iter_mut().zip(pairs).for_each(|(out, (&x, &y))| *out = f(x, y));
-                }
-            }
+            sweep(Code::Arithmetic(kind), 0.0, &a[at_a..][..wide[0]], &b[at_b..][..wide[1]], out);
         });
     })
 }
 
-fn unary<F: Function>(function: &'static F, attrs: &Attrs) -> Result<Prepared, Fault> {
+fn value(function: Activation, attrs: &Attrs) -> Result<Prepared, Fault> {
     let alpha = attrs.get_float("alpha");
-    Prepared::new(move |inputs, output| {
-        output.iter_mut().zip(inputs[0]).for_each(|(out, &x)| *out = function.value(x, alpha));
-    })
+    Prepared::new(move |inputs, output| sweep(Code::Value(function), alpha, inputs[0], inputs[0], output))
 }
 
-fn unary_grad<F: Function>(function: &'static F, attrs: &Attrs) -> Result<Prepared, Fault> {
+fn pull_back(function: Activation, attrs: &Attrs) -> Result<Prepared, Fault> {
     let alpha = attrs.get_float("alpha");
-    Prepared::new(move |inputs, output| {
-        let pairs = inputs[0].iter().zip(inputs[1]);
-        output
-            .iter_mut()
-            .zip(pairs)
-            .for_each(|(out, (&at, &grad))| *out = grad * function.derivative(at, alpha));
-    })
+    Prepared::new(move |inputs, output| sweep(Code::PullBack(function), alpha, inputs[0], inputs[1], output))
 }
 
 macro_rules! arithmetic {
     ($($name:ident => $kind:ident),*) => {
         $(pub fn $name(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-            binary(inputs, output, |a, b| binary::Arithmetic::$kind.apply(a, b))
+            arithmetic(Arithmetic::$kind, inputs, output)
         })*
     };
 }
@@ -70,33 +42,33 @@ macro_rules! arithmetic {
 arithmetic!(add => Add, subtract => Subtract, multiply => Multiply, divide => Divide);
 
 macro_rules! functions {
-    ($($name:ident $grad:ident => $function:expr),*) => {
+    ($($name:ident $grad:ident => $function:ident),*) => {
         $(pub fn $name(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-            unary(&$function, attrs)
+            value(Activation::$function, attrs)
         }
 
         pub fn $grad(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-            unary_grad(&$function, attrs)
+            pull_back(Activation::$function, attrs)
         })*
     };
 }
 
 functions!(
-    relu relu_grad => activation::relu::Relu,
-    leaky_relu leaky_relu_grad => activation::leaky_relu::LeakyRelu,
-    tanh tanh_grad => activation::tanh::Tanh,
-    sigmoid sigmoid_grad => activation::sigmoid::Sigmoid,
-    gelu gelu_grad => activation::gelu::Gelu,
-    relu6 relu6_grad => activation::relu6::Relu6,
-    silu silu_grad => activation::silu::Silu,
-    hardswish hardswish_grad => activation::hardswish::Hardswish,
-    hardsigmoid hardsigmoid_grad => activation::hardsigmoid::Hardsigmoid,
-    elu elu_grad => activation::elu::Elu,
-    selu selu_grad => activation::selu::Selu,
-    softplus softplus_grad => activation::softplus::Softplus,
-    mish mish_grad => activation::mish::Mish,
-    power power_grad => activation::power::Power,
-    log log_grad => activation::log::Log,
-    sqrt sqrt_grad => activation::sqrt::Sqrt,
-    square square_grad => activation::square::Square
+    relu relu_grad => Relu,
+    leaky_relu leaky_relu_grad => LeakyRelu,
+    tanh tanh_grad => Tanh,
+    sigmoid sigmoid_grad => Sigmoid,
+    gelu gelu_grad => Gelu,
+    relu6 relu6_grad => Relu6,
+    silu silu_grad => Silu,
+    hardswish hardswish_grad => Hardswish,
+    hardsigmoid hardsigmoid_grad => Hardsigmoid,
+    elu elu_grad => Elu,
+    selu selu_grad => Selu,
+    softplus softplus_grad => Softplus,
+    mish mish_grad => Mish,
+    power power_grad => Power,
+    log log_grad => Log,
+    sqrt sqrt_grad => Sqrt,
+    square square_grad => Square
 );

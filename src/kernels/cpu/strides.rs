@@ -1,23 +1,25 @@
-//! Walking over broadcast values: a shape's axes, merged where all operands run on, as one flat inner row and a
-//! counter over the rest.
+//! Walking over broadcast values: a shape's axes, merged where all operands run on, as one flat inner row and
+//! the axes around it.
 
 use crate::shape::Shape;
 
-/// The most axes that are left after merging.
-const MAX_AXES: usize = 6;
-
-/// The steps of `N` operands through a common shape; a repeated axis has step 0.
+/// One axis of the common shape, with the steps of `N` operands along it; a repeated axis has step 0.
 #[derive(Clone, Copy, Debug)]
+struct Axis<const N: usize> {
+    extent: usize,
+    steps: [usize; N],
+}
+
+/// The steps of `N` operands through a common shape.
+#[derive(Clone, Debug)]
 pub struct Strides<const N: usize> {
-    n_axes: usize,
-    extents: [usize; MAX_AXES],
-    steps: [[usize; MAX_AXES]; N],
+    /// From the outside in; the last one is the inner row.
+    axes: Vec<Axis<N>>,
 }
 
 impl<const N: usize> Strides<N> {
-    /// `operands` align with `common` at their last axes; an extent of 1 is repeated. `None` where more axes
-    /// are left than are supported.
-    pub fn new(common: &Shape, operands: [&Shape; N]) -> Option<Strides<N>> {
+    /// `operands` align with `common` at their last axes; an extent of 1 is repeated.
+    pub fn new(common: &Shape, operands: [&Shape; N]) -> Strides<N> {
         let rank = common.rank();
         let steps = operands.map(|shape| {
             let mut steps = vec![0; rank];
@@ -29,55 +31,53 @@ impl<const N: usize> Strides<N> {
             }
             steps
         });
-        let mut out = Strides { n_axes: 0, extents: [1; MAX_AXES], steps: [[0; MAX_AXES]; N] };
-        for (axis, &extent) in common.dims().iter().enumerate() {
-            if extent == 1 {
-                continue;
+        let mut axes: Vec<Axis<N>> = Vec::new();
+        for (axis, &extent) in common.dims().iter().enumerate().filter(|&(_, &extent)| extent != 1) {
+            let inner = Axis { extent, steps: std::array::from_fn(|k| steps[k][axis]) };
+            match axes.last_mut() {
+                Some(outer) if (0..N).all(|k| outer.steps[k] == inner.steps[k] * extent) => {
+                    *outer = Axis { extent: outer.extent * extent, ..inner };
+                }
+                _ => axes.push(inner),
             }
-            let last = out.n_axes.wrapping_sub(1);
-            let runs_on = out.n_axes > 0 && (0..N).all(|k| out.steps[k][last] == steps[k][axis] * extent);
-            if runs_on {
-                out.extents[last] *= extent;
-                (0..N).for_each(|k| out.steps[k][last] = steps[k][axis]);
-                continue;
-            }
-            if out.n_axes == MAX_AXES {
-                return None;
-            }
-            out.extents[out.n_axes] = extent;
-            (0..N).for_each(|k| out.steps[k][out.n_axes] = steps[k][axis]);
-            out.n_axes += 1;
         }
-        Some(out)
+        if axes.is_empty() {
+            axes.push(Axis { extent: 1, steps: [0; N] });
+        }
+        Strides { axes }
+    }
+
+    fn split(&self) -> (&[Axis<N>], Axis<N>) {
+        match self.axes.split_last() {
+            Some((inner, outer)) => (outer, *inner),
+            None => (&[], Axis { extent: 1, steps: [0; N] }),
+        }
     }
 
     /// The length of the inner row.
     pub fn row(&self) -> usize {
-        if self.n_axes == 0 { 1 } else { self.extents[self.n_axes - 1] }
+        self.split().1.extent
     }
 
     /// Operand `k`'s step along the inner row: 0 or more.
     pub fn row_step(&self, k: usize) -> usize {
-        if self.n_axes == 0 { 0 } else { self.steps[k][self.n_axes - 1] }
+        self.split().1.steps[k]
     }
 
     /// Visits each inner row: its number and where it begins in each operand.
     pub fn each_row(&self, mut visit: impl FnMut(usize, [usize; N])) {
-        let outer = self.n_axes.saturating_sub(1);
-        let n_rows: usize = self.extents[..outer].iter().product();
-        let mut counter = [0usize; MAX_AXES];
-        let mut at = [0usize; N];
-        for row in 0..n_rows {
+        let mut row = 0;
+        walk(self.split().0, [0; N], &mut |at| {
             visit(row, at);
-            for axis in (0..outer).rev() {
-                counter[axis] += 1;
-                (0..N).for_each(|k| at[k] += self.steps[k][axis]);
-                if counter[axis] < self.extents[axis] {
-                    break;
-                }
-                (0..N).for_each(|k| at[k] -= self.steps[k][axis] * counter[axis]);
-                counter[axis] = 0;
-            }
-        }
+            row += 1;
+        });
+    }
+}
+
+fn walk<const N: usize>(axes: &[Axis<N>], mut at: [usize; N], visit: &mut impl FnMut([usize; N])) {
+    let Some((axis, inner)) = axes.split_first() else { return visit(at) };
+    for _ in 0..axis.extent {
+        walk(inner, at, visit);
+        (0..N).for_each(|k| at[k] += axis.steps[k]);
     }
 }

@@ -9,9 +9,9 @@ pub static SELU: Unary = Unary(&Selu);
 pub static SELU_GRAD: UnaryGrad = UnaryGrad(&Selu);
 
 /// λ of the paper.
-const SCALE: f32 = 1.050_701;
+pub const SCALE: f32 = 1.050_701;
 /// α of the paper.
-const ALPHA: f32 = 1.673_263_2;
+pub const ALPHA: f32 = 1.673_263_2;
 
 pub struct Selu;
 

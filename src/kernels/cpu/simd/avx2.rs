@@ -3,6 +3,9 @@
 use super::Simd;
 use std::arch::x86_64::*;
 
+/// Eight lanes of ones and eight of zeros: the mask of `n` lanes begins at `8 - n`.
+static PART: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// 256-bit registers.
 #[derive(Clone, Copy)]
 pub struct Avx2;
@@ -23,6 +26,34 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: __m256) {
         unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, n: usize) -> __m256 {
+        // SAFETY: the mask's window stays inside the table for `n <= 8`; masked lanes are not read.
+        unsafe {
+            let mask = _mm256_loadu_si256(PART.as_ptr().add(8 - n.min(8)).cast());
+            _mm256_maskload_ps(from, mask)
+        }
+    }
+    /// By its bits, as masked stores are slow on some CPUs.
+    #[inline(always)]
+    unsafe fn store_part(mut to: *mut f32, v: __m256, n: usize) {
+        unsafe {
+            let mut rest = _mm256_castps256_ps128(v);
+            if n & 4 != 0 {
+                _mm_storeu_ps(to, rest);
+                rest = _mm256_extractf128_ps::<1>(v);
+                to = to.add(4);
+            }
+            if n & 2 != 0 {
+                _mm_storel_epi64(to.cast(), _mm_castps_si128(rest));
+                rest = _mm_movehl_ps(rest, rest);
+                to = to.add(2);
+            }
+            if n & 1 != 0 {
+                _mm_store_ss(to, rest);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
@@ -51,6 +82,11 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_or_nan(a: __m256, b: __m256) -> __m256 {
+        // The two orders agree, but for a NaN, which one of them gives; its bits outdo those of any number.
+        unsafe { _mm256_or_ps(_mm256_max_ps(a, b), _mm256_max_ps(b, a)) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {

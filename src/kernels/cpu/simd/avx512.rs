@@ -25,6 +25,14 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(to, v) }
     }
     #[inline(always)]
+    unsafe fn load_part(from: *const f32, n: usize) -> __m512 {
+        unsafe { _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, from) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, v: __m512, n: usize) {
+        unsafe { _mm512_mask_storeu_ps(to, ((1u32 << n) - 1) as u16, v) }
+    }
+    #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }
@@ -51,6 +59,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max_or_nan(a: __m512, b: __m512) -> __m512 {
+        // `max` gives `b` where either is a NaN, so `a` is missing where it is one itself.
+        unsafe { _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), a) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {

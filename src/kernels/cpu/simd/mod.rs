@@ -9,6 +9,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod exp;
+pub mod peak;
 mod portable;
 pub(crate) mod sweep;
 
@@ -37,6 +39,10 @@ pub trait Simd: Copy + 'static {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    /// The first `n < LANES` values, zeros behind them; the pointer is valid for `n` values.
+    unsafe fn load_part(from: *const f32, n: usize) -> Self::V;
+    /// Stores the first `n < LANES` values; the pointer is valid for `n` values.
+    unsafe fn store_part(to: *mut f32, v: Self::V, n: usize);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -44,6 +50,8 @@ pub trait Simd: Copy + 'static {
     unsafe fn sqrt(a: Self::V) -> Self::V;
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; NaN where either is one. (`max` gives `b` there.)
+    unsafe fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the instruction set can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `value` where `test > 0`, else 0.

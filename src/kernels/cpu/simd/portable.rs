@@ -37,6 +37,18 @@ impl Simd for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
     }
     #[inline(always)]
+    unsafe fn load_part(from: *const f32, n: usize) -> [f32; 8] {
+        // SAFETY: the caller's pointer is valid for `n` values.
+        lanes!(|i| if i < n { unsafe { *from.add(i) } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, v: [f32; 8], n: usize) {
+        for (i, value) in v.iter().enumerate().take(n) {
+            // SAFETY: the caller's pointer is valid for `n` values.
+            unsafe { *to.add(i) = *value };
+        }
+    }
+    #[inline(always)]
     unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         lanes!(|i| a[i] + b[i])
     }
@@ -63,6 +75,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn max(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         lanes!(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn max_or_nan(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        lanes!(|i| if a[i] > b[i] || a[i].is_nan() { a[i] } else { b[i] })
     }
     #[inline(always)]
     unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {

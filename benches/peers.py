@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""dslc beside PyTorch and ONNX Runtime: images a second on six networks, training and inference.
+
+    cargo build --release
+    python3 -m venv venv && venv/bin/pip install torch onnx onnxruntime
+    venv/bin/python benches/peers.py [NETWORK ...] [--threads 2] [--seconds 2] [--rounds 3] [--tasks train,infer64,infer1]
+
+For each network and task the programs take turns, round by round, so that all of them see the same machine; the
+median of the rounds counts. Random images, f32, no data loading. PyTorch trains in its better mode, eager or
+channels_last. A ratio above 1 means that dslc is faster than the better of the others.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Network: file, input, the optimizer that the file trains with.
+NETWORKS = {
+    "mnist": ("models/mnist.net", (1, 28, 28), "adam"),
+    "lenet5": ("models/lenet5.net", (1, 28, 28), "sgd"),
+    "wide_convs": ("benches/wide_convs.model", (1, 28, 28), "sgd"),
+    "resnet20": ("models/resnet20.model", (3, 32, 32), "sgd"),
+    "vgg11_bn": ("models/vgg11_bn.model", (3, 32, 32), "sgd"),
+    "mobile": ("models/mobile.model", (3, 32, 32), "sgd"),
+}
+TASKS = {"train": 64, "infer64": 64, "infer1": 1}
+
+
+def networks(nn, torch):
+    """The same networks in PyTorch."""
+
+    class Residual(nn.Module):
+        def __init__(self, inputs, outputs, stride):
+            super().__init__()
+            conv = lambda i, o, k, s: nn.Conv2d(i, o, k, s, k // 2, bias=False)
+            self.body = nn.Sequential(
+                conv(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs), nn.ReLU(),
+                conv(outputs, outputs, 3, 1), nn.BatchNorm2d(outputs))
+            same = stride == 1 and inputs == outputs
+            self.shortcut = nn.Identity() if same else nn.Sequential(
+                conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+        def forward(self, x):
+            return torch.relu(self.body(x) + self.shortcut(x))
+
+    def mnist():
+        return nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(1600, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def lenet5():
+        return nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(),
+            nn.AvgPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(),
+            nn.Linear(84, 10))
+
+    def wide_convs():
+        return nn.Sequential(
+            nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.Flatten(),
+            nn.Linear(128 * 28 * 28, 256), nn.ReLU(), nn.Linear(256, 10))
+
+    def resnet20():
+        layers = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+        inputs = 16
+        for outputs in (16, 32, 64):
+            for block in range(3):
+                layers.append(Residual(inputs, outputs, 2 if block == 0 and outputs > 16 else 1))
+                inputs = outputs
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+    def vgg11_bn():
+        layers, inputs = [], 3
+        for stage in ((64,), (128,), (256, 256), (512, 512), (512, 512)):
+            for outputs in stage:
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+                inputs = outputs
+            layers.append(nn.MaxPool2d(2))
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
+
+    def mobile():
+        def separable(inputs, outputs, stride):
+            return [nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs),
+                    nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        return nn.Sequential(
+            nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+            *separable(32, 64, 1), *separable(64, 128, 2), *separable(128, 128, 1), *separable(128, 256, 2),
+            *separable(256, 256, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
+
+    return {f.__name__: f for f in (mnist, lenet5, wide_convs, resnet20, vgg11_bn, mobile)}
+
+
+def rate(step, images, seconds):
+    """Images a second of `step` by its median time, after a warm-up."""
+    for _ in range(3):
+        step()
+    times, begin = [], time.perf_counter()
+    while len(times) < 5 or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return images / statistics.median(times)
+
+
+def contenders(name, task, args, torch, make):
+    """The programs that take part, each a function that measures once."""
+    batch = TASKS[task]
+    file, shape, optimizer = NETWORKS[name]
+
+    def ours():
+        command = [args.dslc, "bench", os.path.join(ROOT, file), "--json", "--batch", str(batch), "--threads",
+                   str(args.threads), "--seconds", str(args.seconds)] + (["--train"] if task == "train" else [])
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\n{done.stderr}")
+        return json.loads(done.stdout)["images_per_second"]
+
+    images, labels = torch.rand(batch, *shape), torch.randint(0, 10, (batch,))
+
+    def pytorch(channels_last):
+        def measure():
+            torch.manual_seed(0)
+            model, x = make(), images
+            if channels_last:
+                model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+            if task != "train":
+                model.eval()
+                with torch.no_grad():
+                    return rate(lambda: model(x), batch, args.seconds)
+            parameters = model.parameters()
+            update = (torch.optim.Adam(parameters, 1e-3) if optimizer == "adam"
+                      else torch.optim.SGD(parameters, 1e-2, momentum=0.9))
+            loss_of = torch.nn.CrossEntropyLoss()
+
+            def step():
+                update.zero_grad()
+                loss_of(model(x), labels).backward()
+                update.step()
+            return rate(step, batch, args.seconds)
+        return measure
+
+    found = {"dslc": ours, "torch": pytorch(False), "torch cl": pytorch(True)}
+    if task != "train":
+        import onnxruntime
+        path = os.path.join(args.folder, f"{name}.onnx")
+        if not os.path.exists(path):
+            torch.onnx.export(make().eval(), torch.rand(1, *shape), path, input_names=["x"],
+                              dynamic_axes={"x": {0: "n"}}, dynamo=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = args.threads
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        x = images.numpy()
+        found["ort"] = lambda: rate(lambda: session.run(None, {"x": x}), batch, args.seconds)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", choices=[[], *NETWORKS], default=[])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--dslc", default=os.path.join(ROOT, "target/release/dslc"))
+    args = parser.parse_args()
+    tasks = args.tasks.split(",")
+    if not set(tasks) <= set(TASKS):
+        parser.error(f"tasks are {', '.join(TASKS)}")
+    if not os.path.exists(args.dslc):
+        parser.error(f"{args.dslc} is not there; `cargo build --release` makes it")
+    warnings.filterwarnings("ignore")
+    import torch
+    torch.set_num_threads(args.threads)
+    print(f"images/s, {args.threads} threads, f32, PyTorch {torch.__version__}, median of {args.rounds} rounds")
+    print(f"{'network':<11}{'task':<9}{'dslc':>10}{'torch':>10}{'torch cl':>10}{'ort':>10}{'ratio':>8}")
+    with tempfile.TemporaryDirectory() as args.folder:
+        for name in args.networks or NETWORKS:
+            make = networks(torch.nn, torch)[name]
+            for task in tasks:
+                programs = contenders(name, task, args, torch, make)
+                rates = {key: [] for key in programs}
+                for _ in range(args.rounds):
+                    for key, measure in programs.items():
+                        rates[key].append(measure())
+                medians = {key: statistics.median(values) for key, values in rates.items()}
+                others = max(value for key, value in medians.items() if key != "dslc")
+                cell = lambda key: f"{medians[key]:>10.0f}" if key in medians else f"{'':>10}"
+                row = "".join(cell(key) for key in ("dslc", "torch", "torch cl", "ort"))
+                print(f"{name:<11}{task:<9}{row}{medians['dslc'] / others:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

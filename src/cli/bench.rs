@@ -1,0 +1,217 @@
+//! `dslc bench FILE`: how fast a network runs on this machine, and where the time goes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cli::out::out;
+use crate::cli::table::{bytes, percent, speed, table};
+use crate::cli::{Stop, load};
+use crate::experiment::Experiment;
+use crate::kernels::cpu::simd::peak;
+use crate::train::measure::{Measured, measure};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// A `.net` or `.model` file
+    file: PathBuf,
+    /// Measure training steps: forward, backward and update; else inference
+    #[arg(long)]
+    train: bool,
+    /// Images in a batch; by default what the file trains with, else 64
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: Option<u32>,
+    /// Threads; by default one for each core
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// How long to measure
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    seconds: f64,
+    /// Override a setting by its path, such as `train.optimizer.lr=0.01`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a file without `train` is trained here.
+const TRAIN: &str = "train { loss cross_entropy; optimizer sgd lr=0.01 momentum=0.9; batch 64 }";
+
+/// Rows of the table of parts.
+const MOST_ROWS: usize = 24;
+
+#[derive(Serialize)]
+struct Figures {
+    file: String,
+    what: &'static str,
+    batch: usize,
+    threads: usize,
+    /// By the median step.
+    images_per_second: f64,
+    milliseconds: f64,
+    fastest_milliseconds: f64,
+    steps: usize,
+    first_step_milliseconds: f64,
+    peak_bytes: u64,
+    flops: u64,
+    /// Of all threads together, by a loop of multiply-adds on registers.
+    peak_flops_per_second: f64,
+    parts: Vec<Part>,
+}
+
+/// What one op of one source line takes.
+#[derive(Serialize)]
+struct Part {
+    op: String,
+    layer: String,
+    line: usize,
+    milliseconds: f64,
+    /// Of the time of all parts.
+    share: f64,
+    flops: u64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0 to 3600".to_owned()),
+    }
+}
+
+pub fn run(options: &Options) -> Result<(), Stop> {
+    let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
+    let experiment = &loaded.experiment;
+    let Some(model) = &experiment.model else { return Err(Stop::Findings) };
+    let stand_in = load::load_text(Path::new("bench"), TRAIN.to_owned(), &[]).experiment;
+    let train = experiment.train.as_ref().or(stand_in.train.as_ref());
+    let batch = match (options.batch, &experiment.train) {
+        (Some(batch), _) => batch as usize,
+        (None, Some(train)) => train.batch,
+        (None, None) => 64,
+    };
+    let threads = options.threads.map_or_else(rayon::current_num_threads, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
+    let train = train.filter(|_| options.train);
+    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds), peak_flops()));
+    let measured = measured?;
+    let layer = |origin: u32| {
+        let instance = model.layers.get(origin as usize)?;
+        Some((instance.name.clone(), loaded.sources.line(instance.span)))
+    };
+    let figures = Figures {
+        file: options.file.display().to_string(),
+        what: if options.train { "training" } else { "inference" },
+        batch,
+        threads,
+        images_per_second: measured.images_per_second(),
+        milliseconds: milliseconds(measured.median()),
+        fastest_milliseconds: milliseconds(measured.steps[0]),
+        steps: measured.steps.len(),
+        first_step_milliseconds: milliseconds(measured.first_step),
+        peak_bytes: measured.bytes,
+        flops: measured.flops(),
+        peak_flops_per_second: peak,
+        parts: parts(&measured, &layer),
+    };
+    match options.json {
+        true => out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?),
+        false => out(&text(&figures, experiment)),
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Multiply-adds a second, times two, of all threads of the pool together.
+fn peak_flops() -> f64 {
+    const STEPS: usize = 4_000_000;
+    let rates = rayon::broadcast(|_| {
+        peak::peak_flops(STEPS, |run| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+    });
+    rates.iter().sum()
+}
+
+/// The parts by op and layer, the slowest first.
+fn parts(measured: &Measured, layer: &dyn Fn(u32) -> Option<(String, usize)>) -> Vec<Part> {
+    let total: Duration = measured.parts.iter().map(|(_, time)| *time).sum();
+    let mut sums: BTreeMap<(String, Option<u32>), (Duration, u64)> = BTreeMap::new();
+    for (value, time) in &measured.parts {
+        let (key, flops) = match value {
+            None => (("pack weights".to_owned(), None), 0),
+            Some(value) => {
+                let node = measured.graph.node(*value);
+                let inputs: Vec<_> = node.inputs.iter().map(|&input| measured.graph.shape(input)).collect();
+                let flops = node.op.cost(&node.attrs, &inputs, &node.shape).flops;
+                ((node.op.name().to_owned(), node.origin), flops)
+            }
+        };
+        let sum = sums.entry(key).or_default();
+        sum.0 += *time;
+        sum.1 += flops;
+    }
+    let mut parts: Vec<Part> = sums
+        .into_iter()
+        .map(|((op, origin), (time, flops))| {
+            let (layer, line) = origin.and_then(layer).unwrap_or_default();
+            let share = time.as_secs_f64() / total.as_secs_f64().max(f64::MIN_POSITIVE);
+            Part { op, layer, line, milliseconds: milliseconds(time), share, flops }
+        })
+        .collect();
+    parts.sort_by(|a, b| b.milliseconds.total_cmp(&a.milliseconds));
+    parts
+}
+
+fn text(figures: &Figures, experiment: &Experiment) -> String {
+    let each_thread = figures.peak_flops_per_second / figures.threads as f64;
+    let rows = figures.parts.iter().take(MOST_ROWS).map(|part| {
+        let rate = part.flops as f64 / (part.milliseconds / 1e3);
+        vec![
+            if part.line == 0 { String::new() } else { part.line.to_string() },
+            part.layer.clone(),
+            part.op.clone(),
+            format!("{:.3}", part.milliseconds),
+            percent(part.share),
+            if part.flops == 0 { String::new() } else { percent(rate / each_thread) },
+        ]
+    });
+    let mut text = table(&["line", "layer", "op", "ms", "time", "of FMA peak"], 3, rows.collect());
+    let rest = figures.parts.len().saturating_sub(MOST_ROWS);
+    if rest > 0 {
+        let share: f64 = figures.parts[MOST_ROWS..].iter().map(|part| part.share).sum();
+        text.push_str(&format!("\n… and {rest} parts more with {} of the time", percent(share)));
+    }
+    text.push_str("\n\nThe times of parts are summed over the threads.\n");
+    if figures.what == "training" && experiment.train.is_none() {
+        text.push_str(&format!("The file does not say how to train; this was `{TRAIN}`.\n"));
+    }
+    let rate = figures.flops as f64 / (figures.milliseconds / 1e3);
+    text.push_str(&format!(
+        "{} of {}: {} in batches of {} on {} threads\n",
+        figures.what,
+        figures.file,
+        speed(figures.images_per_second),
+        figures.batch,
+        figures.threads
+    ));
+    text.push_str(&format!(
+        "a step takes {:.2} ms (median of {}, fastest {:.2}), the first one {:.0} ms with planning\n",
+        figures.milliseconds, figures.steps, figures.fastest_milliseconds, figures.first_step_milliseconds
+    ));
+    text.push_str(&format!(
+        "{:.1} GFLOP/s, {} of the measured peak of {:.0} GFLOP/s; {} of memory",
+        rate / 1e9,
+        percent(rate / figures.peak_flops_per_second),
+        figures.peak_flops_per_second / 1e9,
+        bytes(figures.peak_bytes)
+    ));
+    text
+}

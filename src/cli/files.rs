@@ -1,0 +1,120 @@
+//! Files and folders as they were named on the command line → the network files that are meant.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::cli::Stop;
+use crate::cli::folder::RECORD;
+use crate::cli::table::plural;
+
+/// Folders below this depth are not looked into.
+const MAX_DEPTH: usize = 32;
+/// More files than this are not what anybody means.
+const MAX_FILES: usize = 10_000;
+
+/// Every file named, and of every folder named the `.net` and `.model` files below it, in the order of the arguments
+/// and sorted within a folder; each file once.
+///
+/// Hidden folders, folders called `target`, the folders of runs and links to folders are passed over, unless they are named. A folder
+/// without such files is passed over too, where another argument has some. Files that are named are not looked at.
+pub fn expand(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+    let mut files = Vec::new();
+    let mut seen = BTreeSet::new();
+    for argument in arguments {
+        let found = match argument.is_dir() {
+            true => below(argument)?,
+            false => vec![argument.clone()],
+        };
+        files.extend(found.into_iter().filter(|file| seen.insert(file.clone())));
+    }
+    if files.is_empty() {
+        let named: Vec<String> = arguments.iter().map(|path| path.display().to_string()).collect();
+        return Err(Stop::Environment(format!(
+            "error: there is no `.net` or `.model` file in {}\n  try: `dslc new` writes a first one",
+            named.join(", ")
+        )));
+    }
+    Ok(files)
+}
+
+/// Whether a file is a network's by its name.
+pub fn is_network(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "net" || ending == "model")
+}
+
+fn below(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
+    let mut found = Vec::new();
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let unreadable = |e: std::io::Error| {
+            Stop::Environment(format!("error: the folder {} cannot be read: {e}", folder.display()))
+        };
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            // The entry's own kind: a link to a folder is none, so that no circle can arise.
+            let kind = entry.file_type().map_err(unreadable)?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let passed_over =
+                name.to_string_lossy().starts_with('.') || name == "target" || path.join(RECORD).exists();
+            if kind.is_dir() && !passed_over && depth < MAX_DEPTH {
+                open.push((path, depth + 1));
+            } else if is_network(&path) && path.is_file() {
+                // `.` names the place, and no part of the path: hosts match paths as a repository has them.
+                found.push(path.strip_prefix(".").map_or(path.clone(), Path::to_owned));
+            }
+        }
+        if found.len() > MAX_FILES {
+            let most = plural(MAX_FILES as u64, "network file", "network files");
+            return Err(Stop::Environment(format!(
+                "error: there are more than {most} below {}\n  try: name a smaller folder",
+                folder.display()
+            )));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
+        let arguments: Vec<PathBuf> = arguments.iter().map(|name| folder.join(name)).collect();
+        match expand(&arguments) {
+            Ok(files) => Ok(files
+                .iter()
+                .map(|file| file.strip_prefix(folder).unwrap().display().to_string())
+                .collect()),
+            Err(Stop::Environment(message)) => Err(message),
+            Err(_) => panic!("another stop"),
+        }
+    }
+
+    #[test]
+    fn folders_mean_the_network_files_below_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["a/z.net", "a/b/c.model", "a/b/notes.txt", "a/.git/x.net", "a/target/y.net", "d/n.csv"] {
+            std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        std::fs::create_dir(root.join("a/folder.net")).unwrap();
+        assert_eq!(names(root, &["a"]).unwrap(), ["a/b/c.model", "a/z.net"]);
+        assert_eq!(names(root, &["a/z.net", "a", "d"]).unwrap(), ["a/z.net", "a/b/c.model"]);
+        assert_eq!(names(root, &["a/target"]).unwrap(), ["a/target/y.net"]);
+        assert_eq!(names(root, &["nowhere.net"]).unwrap(), ["nowhere.net"]);
+        assert!(names(root, &["d"]).unwrap_err().contains("there is no `.net` or `.model` file in "));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_folders_lead_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/x.net"), "").unwrap();
+        std::os::unix::fs::symlink("..", folder.path().join("a/up")).unwrap();
+        std::os::unix::fs::symlink("x.net", folder.path().join("a/y.net")).unwrap();
+        assert_eq!(names(folder.path(), &["a"]).unwrap(), ["a/x.net", "a/y.net"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! The networks that `dslc new` can write: every file of `models/`, carried in the binary.
+
+/// A file by its name.
+pub struct Network {
+    pub name: &'static str,
+    /// `net` for a whole experiment, `model` for an architecture.
+    pub ending: &'static str,
+    /// One line, without a full stop.
+    pub summary: &'static str,
+    pub text: &'static str,
+}
+
+macro_rules! network {
+    ($name:literal, $ending:literal, $summary:literal) => {
+        Network {
+            name: $name,
+            ending: $ending,
+            summary: $summary,
+            text: include_str!(concat!("../../models/", $name, ".", $ending)),
+        }
+    };
+}
+
+/// Every network, whole experiments first.
+pub static NETWORKS: &[Network] = &[
+    network!("mnist", "net", "two convolutions and two linear layers, the first network to train"),
+    network!("lenet5", "net", "LeNet-5, 1998, with tanh and mean pooling"),
+    network!("classifier", "net", "a few convolutions and poolings for digits, brought to 224x224"),
+    network!("two_convs", "net", "two convolutions that keep the image's size"),
+    network!("prescaler", "net", "one convolution with dropout"),
+    network!("alexnet", "model", "AlexNet, 2012"),
+    network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
+    network!("vgg16", "model", "VGG-16, 2014"),
+    network!("googlenet", "model", "GoogLeNet, 2015, nine inception blocks"),
+    network!("resnet18", "model", "ResNet-18, 2016"),
+    network!("resnet20", "model", "ResNet-20 for images of 32x32, 2016"),
+    network!("resnet50", "model", "ResNet-50, 2016, with bottlenecks"),
+    network!("squeezenet", "model", "SqueezeNet 1.1, 2016"),
+    network!("densenet121", "model", "DenseNet-121, 2017"),
+    network!("mobile", "model", "a small MobileNet for images of 32x32, 2017"),
+    network!("mobilenet_v2", "model", "MobileNetV2, 2018"),
+    network!("unet", "model", "U-Net, 2015, from image to image"),
+];

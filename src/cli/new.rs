@@ -1,0 +1,220 @@
+//! `dslc new [NETWORK|FOLDER]`: a first file to begin with, from a network that dslc knows or for a folder of images.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
+
+use crate::cli::load::{self, Loaded};
+use crate::cli::networks::{NETWORKS, Network};
+use crate::cli::out::out;
+use crate::cli::table::plural;
+use crate::cli::{Stop, files};
+use crate::data::Images;
+use crate::diag::{Fault, nearest};
+use crate::source::Span;
+use crate::spec::Arg;
+
+/// The network that is written for a folder of images.
+const FIRST: &str = "mnist";
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// A network such as `lenet5`, or a folder of images; all networks are listed where there is none
+    #[arg(value_name = "NETWORK|FOLDER")]
+    what: Option<String>,
+    /// The folder of images to train on, in MNIST's format
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The file to write, instead of NETWORK.net or NETWORK.model; a file that exists is left alone
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(options: &Options) -> Result<(), Stop> {
+    let (name, data) = match (&options.what, &options.data) {
+        (None, None) => return out(&list()),
+        (None, Some(folder)) => (FIRST, Some(folder.clone())),
+        (Some(what), None) if find(what).is_none() && Path::new(what).is_dir() => {
+            (FIRST, Some(PathBuf::from(what)))
+        }
+        (Some(what), data) => (what.as_str(), data.clone()),
+    };
+    let network = find(name).ok_or_else(|| unknown(name))?;
+    let path = match &options.output {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{}.{}", network.name, network.ending)),
+    };
+    if !files::is_network(&path) {
+        let shown = path.display();
+        return refuse(format!(
+            "{shown} would not be a network file\n  try: `-o {shown}.{}`",
+            network.ending
+        ));
+    }
+    let own = format!("models/{}.{}", network.name, network.ending);
+    let mut text = network.text.replace(&own, &path.display().to_string());
+    if let Some(folder) = &data {
+        text = with_data(network, &text, &path, folder)?;
+    }
+    let loaded = load::load_text(&path, text.clone(), &[]);
+    load::report(&loaded)?;
+    write(&path, &text)?;
+    out(&next(&loaded, network, data.is_some()))
+}
+
+fn find(name: &str) -> Option<&'static Network> {
+    NETWORKS.iter().find(|network| network.name == name)
+}
+
+fn refuse<T>(message: String) -> Result<T, Stop> {
+    Err(Stop::Environment(format!("error: {message}")))
+}
+
+fn unknown(name: &str) -> Stop {
+    let near = nearest(name, NETWORKS.iter().map(|network| network.name));
+    let remedy = near.map_or("`dslc new` lists the networks".to_owned(), |near| format!("`dslc new {near}`"));
+    Stop::Environment(format!(
+        "error: no network is called `{name}`, and there is no folder of this name\n  try: {remedy}"
+    ))
+}
+
+fn list() -> String {
+    let mut text = "whole experiments on images in MNIST's format:\n".to_owned();
+    let mut ending = "net";
+    for network in NETWORKS {
+        if network.ending != ending {
+            text.push_str("\narchitectures:\n");
+            ending = network.ending;
+        }
+        text.push_str(&format!("  {:<13} {}\n", network.name, network.summary));
+    }
+    text.push_str(
+        "\n`dslc new NETWORK` writes one; `--data FOLDER` has it train on your images, `-o FILE` names the file\n",
+    );
+    text
+}
+
+/// The text with this folder as its data set, and normalised by what its training images measure.
+fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Result<String, Stop> {
+    let loaded = load::load_text(path, text.to_owned(), &[]);
+    let Some(data) = &loaded.experiment.data else {
+        let whole: Vec<&str> = NETWORKS.iter().filter(|n| n.ending == "net").map(|n| n.name).collect();
+        return refuse(format!(
+            "`{}` is an architecture without data and training\n  try: `--data` with one of {}",
+            network.name,
+            whole.join(", ")
+        ));
+    };
+    let named = format!("\"{}\"", quotable(&relative(path, folder)?)?);
+    let text = edited(text, data.args.span("path").zip(Some(named)).into_iter().collect());
+    let loaded = load::load_text(path, text.clone(), &[]);
+    let Some(data) = &loaded.experiment.data else {
+        load::report(&loaded)?;
+        return Err(Stop::Findings);
+    };
+    let dataset = data.source.load(&data.args, &loaded.base()).map_err(explained)?;
+    let (mean, std) = measured(&dataset.train);
+    let mut edits: Vec<(Span, String)> = Vec::new();
+    for step in &data.preprocess {
+        edits.extend(step.args.span("mean").zip(Some(Arg::Number(mean).to_string())));
+        edits.extend(step.args.span("std").zip(Some(Arg::Number(std).to_string())));
+    }
+    Ok(edited(&text, edits))
+}
+
+fn edited(text: &str, mut edits: Vec<(Span, String)>) -> String {
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut text = text.to_owned();
+    edits.iter().for_each(|(span, new)| text.replace_range(span.range(), new));
+    text
+}
+
+/// The data set's folder as the file names it.
+fn path_of(loaded: &Loaded) -> String {
+    let data = loaded.experiment.data.as_ref();
+    data.and_then(|data| data.args.word("path").ok()).unwrap_or_default().to_owned()
+}
+
+/// What is wrong with the folder, and what could be read instead.
+fn explained(fault: Fault) -> Stop {
+    Stop::Environment(load::plain(&fault.note(
+        "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes; \
+         Fashion-MNIST has them too. Folders of pictures, a class each, cannot be read",
+    )))
+}
+
+/// A path as a text of the language, which has no escapes.
+fn quotable(path: &Path) -> Result<String, Stop> {
+    match path.to_str() {
+        Some(text) if !text.contains(['"', '\n']) => Ok(text.to_owned()),
+        _ => refuse(format!("{} cannot be written into a file\n  try: rename the folder", path.display())),
+    }
+}
+
+/// The folder as seen from the file's own folder.
+fn relative(file: &Path, folder: &Path) -> Result<PathBuf, Stop> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = |path: &Path| {
+        path.canonicalize()
+            .map_err(|e| Stop::Environment(format!("error: {} cannot be used: {e}", path.display())))
+    };
+    let (from, to) = (real(parent)?, real(folder)?);
+    let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (from.components().collect(), to.components().collect());
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = from[shared..].iter().map(|_| Component::ParentDir);
+    let path: PathBuf = up.chain(to[shared..].iter().copied()).collect();
+    Ok(if path.as_os_str().is_empty() { PathBuf::from(".") } else { path })
+}
+
+/// Mean and standard deviation of all pixels, which count from 0 to 1, to four digits.
+fn measured(images: &Images) -> (f64, f64) {
+    let n = images.pixels.len().max(1) as f64;
+    let sum: f64 = images.pixels.iter().map(|&pixel| f64::from(pixel)).sum();
+    let squares: f64 = images.pixels.iter().map(|&pixel| f64::from(pixel).powi(2)).sum();
+    let mean = sum / n;
+    let std = (squares / n - mean * mean).max(0.0).sqrt();
+    let rounded = |value: f64| (value / 255.0 * 1e4).round() / 1e4;
+    // Images of one colour have no spread; dividing by 1 leaves them as they are.
+    (rounded(mean), if rounded(std) > 0.0 { rounded(std) } else { 1.0 })
+}
+
+/// Writes a file that does not exist yet.
+fn write(path: &Path, text: &str) -> Result<(), Stop> {
+    let shown = path.display();
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            refuse(format!("{shown} exists already and is left as it is\n  try: `-o FILE` with another name"))
+        }
+        Err(e) => refuse(format!(
+            "{shown} cannot be written: {e}\n  try: `-o FILE` in a folder that you may write to"
+        )),
+    }
+}
+
+/// What was written, and what to do with it.
+fn next(loaded: &Loaded, network: &Network, has_data: bool) -> String {
+    let path = loaded.path.display();
+    let parameters = loaded.experiment.model.as_ref().map_or(0, |model| model.n_parameters() as u64);
+    let mut text = format!("wrote {path} ({})\n", plural(parameters, "parameter", "parameters"));
+    text.push_str(&format!("  dslc check {path}\n  dslc summary {path}\n"));
+    match network.ending {
+        "net" => text.push_str(&format!("  dslc run {path}\n")),
+        _ => text.push_str(&format!("  dslc graph {path} --stage model\n")),
+    }
+    let folder = loaded.base().join(path_of(loaded));
+    if network.ending == "net" && !has_data && !folder.is_dir() {
+        text.push_str(&format!(
+            "its images belong into {}; `dslc new {} --data FOLDER -o FILE` takes them from another folder\n",
+            folder.strip_prefix(".").unwrap_or(&folder).display(),
+            network.name
+        ));
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! What a file defines or imports and nothing names: found in the text alone, whatever the values are.
+
+use std::collections::BTreeSet;
+
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::experiment::imports::{Imports, Use};
+use crate::source::{FileId, Sources};
+use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind, Word};
+
+/// Warnings for the `let` and the `use` lines of a file with a model.
+pub fn find(sources: &Sources, main: &Ast, imports: &Imports) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    unused_lets(sources, main, imports, &mut found);
+    let own = imports.uses.iter().filter(|line| line.at.file == main.file);
+    let mut seen: Vec<FileId> = Vec::new();
+    for line in own {
+        let message = match (seen.contains(&line.to), needed(main, imports, line)) {
+            (true, _) => Some("this file is named by `use` already"),
+            (false, false) => Some("nothing of this file is used"),
+            (false, true) => None,
+        };
+        seen.push(line.to);
+        found.extend(message.map(|message| {
+            Diagnostic::warning(codes::UNUSED_IMPORT, line.at, message)
+                .label("this `use` changes nothing")
+                .replace("remove this `use`", sources.whole_line(line.at), "")
+        }));
+    }
+    found
+}
+
+fn unused_lets(sources: &Sources, main: &Ast, imports: &Imports, found: &mut Diagnostics) {
+    let mut lets = Vec::new();
+    constants(&main.chains, &mut lets);
+    let mut open: BTreeSet<&str> = lets.iter().map(|constant| constant.key.text.as_str()).collect();
+    if open.is_empty() {
+        return;
+    }
+    let mut close = |word: &str| {
+        open.remove(word);
+    };
+    visit(&main.chains, &mut close);
+    imports.files.iter().for_each(|import| visit(&import.chains, &mut close));
+    for Constant { chain, statement, argument, key } in lets {
+        if !open.contains(key.text.as_str()) {
+            continue;
+        }
+        let message = format!("the constant `{}` is never used", key.text);
+        let d = Diagnostic::warning(codes::UNUSED, key.span, message).label("nothing names it");
+        found.push(match (chain.links.len(), statement.arguments.len()) {
+            (1, 1) => d.replace("remove this `let`", sources.whole_line(statement.span), ""),
+            (_, 1) => d,
+            _ => d.replace(format!("remove `{}`", key.text), argument.span(), ""),
+        });
+    }
+}
+
+/// One `name = value` of a `let`.
+struct Constant<'a> {
+    chain: &'a Chain,
+    statement: &'a Statement,
+    argument: &'a Argument,
+    key: &'a Word,
+}
+
+/// Every constant, at the top and in bodies.
+fn constants<'a>(chains: &'a [Chain], found: &mut Vec<Constant<'a>>) {
+    for chain in chains {
+        for statement in chain.links.iter().map(|link| &link.statement) {
+            if statement.word.text == "let" {
+                found.extend(statement.arguments.iter().filter_map(|argument| match argument {
+                    Argument::Property { key, .. } => Some(Constant { chain, statement, argument, key }),
+                    Argument::Value(_) | Argument::Relation { .. } => None,
+                }));
+            }
+            let blocks = std::iter::once(statement).chain(&statement.clauses);
+            blocks.filter_map(|s| s.block.as_ref()).for_each(|block| constants(&block.chains, found));
+        }
+    }
+}
+
+/// Whether a name that comes with this `use`, directly or through the files it uses, is named elsewhere.
+fn needed(main: &Ast, imports: &Imports, line: &Use) -> bool {
+    let mut reached = BTreeSet::from([line.to]);
+    let mut open = vec![line.to];
+    while let Some(file) = open.pop() {
+        let further = imports.uses.iter().filter(|line| line.at.file == file).map(|line| line.to);
+        open.extend(further.filter(|&to| reached.insert(to)));
+    }
+    let (inside, outside): (Vec<&Ast>, Vec<&Ast>) =
+        imports.files.iter().partition(|ast| reached.contains(&ast.file));
+    let mut wanted = words(&main.chains);
+    outside.iter().for_each(|ast| wanted.append(&mut words(&ast.chains)));
+    let own_model = statements(&main.chains).any(|statement| statement.word.text == "model");
+    let given = inside.iter().flat_map(|ast| statements(&ast.chains));
+    given.into_iter().any(|statement| match statement.word.text.as_str() {
+        "model" => !own_model,
+        "block" => name_of(statement).is_some_and(|name| wanted.contains(name)),
+        "let" => statement.arguments.iter().any(
+            |argument| matches!(argument, Argument::Property { key, .. } if wanted.contains(key.text.as_str())),
+        ),
+        _ => false,
+    })
+}
+
+fn statements(chains: &[Chain]) -> impl Iterator<Item = &Statement> {
+    chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
+}
+
+/// What a `block` or a `model` is called.
+fn name_of(statement: &Statement) -> Option<&str> {
+    match statement.arguments.first() {
+        Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => Some(name),
+        Some(Argument::Value(Value { kind: ValueKind::Call { name, .. }, .. })) => Some(&name.text),
+        _ => None,
+    }
+}
+
+/// Every name that is used; names that are only given (`let a = …`, `block a`) are not.
+pub fn words(chains: &[Chain]) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    visit(chains, &mut |word| {
+        found.insert(word);
+    });
+    found
+}
+
+/// Tells every name that is used, as often as it is.
+fn visit<'a>(chains: &'a [Chain], tell: &mut dyn FnMut(&'a str)) {
+    statements(chains).for_each(|statement| visit_statement(statement, tell));
+}
+
+fn visit_statement<'a>(statement: &'a Statement, tell: &mut dyn FnMut(&'a str)) {
+    tell(&statement.word.text);
+    let defines = ["block", "model"].contains(&statement.word.text.as_str());
+    for argument in &statement.arguments {
+        match argument {
+            Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. }) if defines => {
+                let defaults = arguments.iter().filter(|a| matches!(a, Argument::Property { .. }));
+                defaults.for_each(|argument| visit_argument(argument, tell));
+            }
+            Argument::Value(_) if defines => {}
+            _ => visit_argument(argument, tell),
+        }
+    }
+    statement.block.iter().for_each(|block| visit(&block.chains, tell));
+    statement.clauses.iter().for_each(|clause| visit_statement(clause, tell));
+}
+
+fn visit_argument<'a>(argument: &'a Argument, tell: &mut dyn FnMut(&'a str)) {
+    match argument {
+        Argument::Value(value) | Argument::Property { value, .. } | Argument::Relation { value, .. } => {
+            visit_value(value, tell);
+        }
+    }
+}
+
+fn visit_value<'a>(value: &'a Value, tell: &mut dyn FnMut(&'a str)) {
+    match &value.kind {
+        ValueKind::Word(word) => tell(word),
+        ValueKind::List(values) => values.iter().for_each(|value| visit_value(value, tell)),
+        ValueKind::Sum(sum) => visit_sum(sum, tell),
+        ValueKind::Call { name, arguments } => {
+            tell(&name.text);
+            arguments.iter().for_each(|argument| visit_argument(argument, tell));
+        }
+        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) => {}
+    }
+}
+
+fn visit_sum<'a>(sum: &'a Expression, tell: &mut dyn FnMut(&'a str)) {
+    match sum {
+        Expression::Value(value) => visit_value(value, tell),
+        Expression::Negate(inner) => visit_sum(inner, tell),
+        Expression::Binary { left, right, .. } => {
+            visit_sum(left, tell);
+            visit_sum(right, tell);
+        }
+    }
+}

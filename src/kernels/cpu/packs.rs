@@ -1,0 +1,47 @@
+//! Weights on their way into the order that kernels want, several at once on all threads.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use crate::diag::Fault;
+use crate::kernels::cpu::Pack;
+use crate::kernels::cpu::arena::{Arena, overlap};
+
+/// One operand with its place before and after.
+pub struct Task {
+    pub from: Range<usize>,
+    pub to: Range<usize>,
+    pub pack: Pack,
+}
+
+pub struct Packs(Vec<Task>);
+
+impl Packs {
+    /// Refuses tasks that would write what another one reads or writes.
+    pub fn new(tasks: Vec<Task>) -> Result<Packs, Fault> {
+        let sound = tasks.iter().enumerate().all(|(i, task)| {
+            tasks.iter().all(|other| !overlap(&other.from, &task.to))
+                && tasks[..i].iter().all(|other| !overlap(&other.to, &task.to))
+        });
+        match sound {
+            true => Ok(Packs(tasks)),
+            false => Err(Fault::internal("the plan packs two operands into the same memory")),
+        }
+    }
+
+    /// From where to where.
+    pub fn places(&self) -> impl Iterator<Item = (&Range<usize>, &Range<usize>)> {
+        self.0.iter().map(|task| (&task.from, &task.to))
+    }
+
+    pub fn run(&self, memory: &mut [f32]) {
+        let arena = Arena::new(memory);
+        self.0.par_iter().for_each(|task| {
+            // SAFETY: `new` saw that nothing else reads or writes what a task writes.
+            let (from, to) = unsafe { (arena.shared(task.from.clone()), arena.exclusive(task.to.clone())) };
+            (task.pack.run)(from, to);
+        });
+    }
+}

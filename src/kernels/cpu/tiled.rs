@@ -1,0 +1,245 @@
+//! A chain of kernels over a batch: the batch is cut into a fixed number of parts for the threads, a part into
+//! calls of a few images, and one call runs the whole chain while its values are in the thread's own cache.
+//!
+//! Sums over the images go to one partial sum a part and are added up in the order of the parts, so that no
+//! result depends on the number of threads.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+use crate::diag::Fault;
+use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, overlap};
+use crate::kernels::cpu::clock::Clock;
+use crate::kernels::cpu::{Call, N_TILES, Prepared, part};
+
+/// Where an operand of a tiled step lies, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The same for all images.
+    Whole(Range<usize>),
+    /// A row of `row` numbers an image, all images one after another from `start`.
+    Rows { start: usize, row: usize },
+    /// The same for the images of one call, in the thread's own memory.
+    Local { start: usize, row: usize },
+    /// A partial sum of `len` numbers for each part.
+    Partial { start: usize, len: usize },
+}
+
+/// One kernel of the chain.
+pub struct TiledStep {
+    pub inputs: Vec<Place>,
+    pub output: Place,
+    /// In the thread's own memory.
+    pub scratch: Range<usize>,
+    pub packed: Range<usize>,
+    /// One for each of [`Cuts::sizes`].
+    pub kernels: Vec<Prepared>,
+    /// For a sum, where the result goes.
+    pub result: Range<usize>,
+}
+
+/// How a batch is cut.
+#[derive(Clone, Debug)]
+pub struct Cuts {
+    pub batch: usize,
+    /// The most images of a call.
+    pub largest: usize,
+}
+
+impl Cuts {
+    /// The first image and the number of images of each call of a part.
+    fn calls(&self, number: usize) -> impl Iterator<Item = (usize, usize)> {
+        let (first, n) = part(self.batch, number);
+        let n_calls = n.div_ceil(self.largest.max(1));
+        let (share, rest) = (n / n_calls.max(1), n % n_calls.max(1));
+        (0..n_calls).map(move |i| (first + i * share + i.min(rest), share + usize::from(i < rest)))
+    }
+
+    /// The different numbers of images of the calls, the largest first.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes: Vec<usize> = (0..N_TILES).flat_map(|i| self.calls(i)).map(|(_, n)| n).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes.dedup();
+        sizes
+    }
+
+    /// Parts that have images.
+    pub fn n_parts(&self) -> usize {
+        self.batch.min(N_TILES)
+    }
+}
+
+pub struct Tiled {
+    cuts: Cuts,
+    sizes: Vec<usize>,
+    steps: Vec<TiledStep>,
+    /// The threads' own memory: where it begins, numbers of one, how many.
+    local: (usize, usize, usize),
+}
+
+impl Tiled {
+    /// Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
+    pub fn new(cuts: Cuts, steps: Vec<TiledStep>, local: (usize, usize, usize)) -> Result<Tiled, Fault> {
+        let tiled = Tiled { sizes: cuts.sizes(), cuts, steps, local };
+        match tiled.is_sound() {
+            true => Ok(tiled),
+            false => Err(Fault::internal("the plan gives two threads the same memory")),
+        }
+    }
+
+    /// The whole range of an operand outside the threads' own memory.
+    fn extent(&self, place: &Place) -> Option<Range<usize>> {
+        match place {
+            Place::Whole(range) => Some(range.clone()),
+            Place::Rows { start, row } => Some(*start..start + row * self.cuts.batch),
+            Place::Partial { start, len } => Some(*start..start + len * self.cuts.n_parts()),
+            Place::Local { .. } => None,
+        }
+    }
+
+    fn within_local(&self, place: &Place) -> Option<Range<usize>> {
+        match place {
+            Place::Local { start, row } => Some(*start..start + row * self.cuts.largest),
+            _ => None,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let (base, len, n_workers) = self.local;
+        let locals = base..base + len * n_workers;
+        let written: Vec<(&Place, Range<usize>)> = self
+            .steps
+            .iter()
+            .filter_map(|s| self.extent(&s.output).map(|range| (&s.output, range)))
+            .collect();
+        let apart_from_written = |range: &Range<usize>| written.iter().all(|(_, w)| !overlap(range, w));
+        let each = written.iter().enumerate().all(|(i, (place, range))| {
+            !matches!(place, Place::Whole(_))
+                && !overlap(range, &locals)
+                && written[..i].iter().all(|(_, other)| !overlap(range, other))
+        });
+        let results: Vec<Range<usize>> = self.steps.iter().map(|step| step.result.clone()).collect();
+        let finishes = results.iter().enumerate().all(|(i, result)| {
+            apart_from_written(result) && results[..i].iter().all(|other| !overlap(result, other))
+        });
+        each && finishes
+            && self.steps.iter().all(|step| {
+                let own: Vec<Range<usize>> = [self.within_local(&step.output), Some(step.scratch.clone())]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                let inputs =
+                    step.inputs.iter().all(|input| match (self.extent(input), self.within_local(input)) {
+                        // Rows that this chain writes are read by the call that wrote them.
+                        (Some(range), _) => {
+                            let same = matches!(input, Place::Rows { .. }) && *input != step.output;
+                            !overlap(&range, &locals)
+                                && written.iter().all(|(w, r)| (same && **w == *input) || !overlap(&range, r))
+                        }
+                        (_, Some(range)) => range.end <= len && own.iter().all(|own| !overlap(own, &range)),
+                        _ => false,
+                    });
+                let [output, scratch] = [own.first(), own.get(1)];
+                inputs
+                    && step.inputs.len() <= MAX_INPUTS
+                    && own.iter().all(|range| range.end <= len)
+                    && !output.zip(scratch).is_some_and(|(a, b)| overlap(a, b))
+                    && apart_from_written(&step.packed)
+                    && !overlap(&step.packed, &locals)
+                    && step.kernels.len() == self.sizes.len()
+            })
+    }
+
+    pub fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    /// The steps with the place of what they write.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.steps.iter().map(|step| &step.output)
+    }
+
+    /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
+    pub fn run(&self, memory: &mut [f32], clock: Option<&Clock>) {
+        let arena = Arena::new(memory);
+        let next = AtomicUsize::new(0);
+        let n_parts = self.cuts.n_parts();
+        let work = &|worker: usize| {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= n_parts {
+                    break;
+                }
+                // SAFETY: each worker has its own number and each part is taken once.
+                unsafe { self.part(arena, worker, number, clock) };
+            }
+        };
+        let n_workers = rayon::current_num_threads().min(self.local.2).min(n_parts);
+        rayon::in_place_scope(|scope| {
+            for worker in 1..n_workers {
+                scope.spawn(move |_| work(worker));
+            }
+            work(0);
+        });
+        let finish = |(i, step): (usize, &TiledStep)| {
+            let start = clock.map(|_| Instant::now());
+            if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
+                // SAFETY: all parts are done; results and partial sums are apart (`is_sound`).
+                let (partials, result) = unsafe {
+                    (arena.shared(*start..start + len * n_parts), arena.exclusive(step.result.clone()))
+                };
+                (sum.finish)(partials, result);
+            }
+            if let (Some(clock), Some(start)) = (clock, start) {
+                clock.add(i, start);
+            }
+        };
+        self.steps.par_iter().enumerate().for_each(finish);
+    }
+
+    /// # Safety
+    /// No other thread runs with the same `worker` or the same part at the same time, and `is_sound` held.
+    unsafe fn part(&self, arena: Arena<'_>, worker: usize, number: usize, clock: Option<&Clock>) {
+        let base = self.local.0 + worker * self.local.1;
+        for step in &self.steps {
+            if let Place::Partial { start, len } = step.output {
+                // SAFETY: the part's own partial sum.
+                unsafe { arena.exclusive(start + number * len..start + (number + 1) * len) }.fill(0.0);
+            }
+        }
+        for (first, n) in self.cuts.calls(number) {
+            let size = self.sizes.iter().position(|&size| size == n).unwrap_or(0);
+            let range = |place: &Place| match place {
+                Place::Whole(range) => range.clone(),
+                Place::Rows { start, row } => start + first * row..start + (first + n) * row,
+                Place::Local { start, row } => base + start..base + start + n * row,
+                Place::Partial { start, len } => start + number * len..start + (number + 1) * len,
+            };
+            for (i, step) in self.steps.iter().enumerate() {
+                let start = clock.map(|_| Instant::now());
+                let mut inputs: [&[f32]; MAX_INPUTS] = [&[]; MAX_INPUTS];
+                // SAFETY: `is_sound`: what this step writes (its rows, its part, its own memory) overlaps
+                // neither its inputs nor what another part touches.
+                unsafe {
+                    for (slice, place) in inputs.iter_mut().zip(&step.inputs) {
+                        *slice = arena.shared(range(place));
+                    }
+                    (step.kernels[size].run)(Call {
+                        inputs: &inputs[..step.inputs.len()],
+                        output: arena.exclusive(range(&step.output)),
+                        scratch: arena.exclusive(base + step.scratch.start..base + step.scratch.end),
+                        packed: arena.shared(step.packed.clone()),
+                        first,
+                    });
+                }
+                if let (Some(clock), Some(start)) = (clock, start) {
+                    clock.add(i, start);
+                }
+            }
+        }
+    }
+}

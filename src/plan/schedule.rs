@@ -1,0 +1,136 @@
+//! Graph → the stages in which it runs. Stages of whole values and stages of tiles take turns: in a stage of
+//! tiles a few images go through a whole chain of ops at a time; a sum over the images is complete behind it.
+//!
+//! Inputs of rank 1 or more hold one row an image; scalar inputs are settings of the step. Which values hold a
+//! row an image follows from there, by what each op says of itself ([`Op::batching`]).
+//!
+//! [`Op::batching`]: crate::graph::op::Op::batching
+
+use std::collections::BTreeMap;
+
+use crate::graph::op::{Batching, Op, Operand};
+use crate::graph::{Graph, Node, Value, leaf};
+use crate::kernels::cpu;
+use crate::shape::Shape;
+
+/// How a value comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An input, state or constant.
+    Leaf,
+    /// Computed for a few images at a time.
+    Rows,
+    /// Summed over the images of a stage of tiles.
+    Sum,
+    /// Computed as a whole.
+    Whole,
+}
+
+/// A value in the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub role: Role,
+    /// Whether its first axis counts images.
+    pub batched: bool,
+    /// Even: a stage of whole values; odd: a stage of tiles. For a view, the stage of its memory.
+    pub stage: usize,
+    /// Whether it depends on nothing but states that the graph does not change, so that it need not be computed
+    /// again in each step.
+    pub frozen: bool,
+}
+
+pub struct Schedule {
+    /// Images in the batch; 0 where the inputs do not agree on it, and nothing is tiled.
+    pub batch: usize,
+    pub slots: BTreeMap<Value, Slot>,
+}
+
+/// Weights of more numbers are read once for the whole batch instead of once a tile.
+const HEAVY_OPERAND: usize = 1 << 20;
+/// Sums of more numbers are taken over the whole batch at once instead of part by part.
+const HEAVY_SUM: usize = 1 << 18;
+
+/// With more operations than this, the work on a batch of one image is shared between threads.
+const LARGE_ALONE: u64 = 2_000_000;
+
+impl Schedule {
+    pub fn new(graph: &Graph) -> Schedule {
+        let mut schedule = Schedule { batch: batch(graph), slots: BTreeMap::new() };
+        for value in graph.values() {
+            let slot = schedule.slot(graph, graph.node(value));
+            schedule.slots.insert(value, slot);
+        }
+        schedule
+    }
+
+    pub fn n_stages(&self) -> usize {
+        self.slots.values().map(|slot| slot.stage + 1).max().unwrap_or(0)
+    }
+
+    fn slot(&self, graph: &Graph, node: &Node) -> Slot {
+        let is = |op: &dyn Op| node.op.name() == op.name();
+        let leads = self.batch > 0 && node.shape.dims().first() == Some(&self.batch);
+        if is(&leaf::INPUT) || is(&leaf::STATE) || is(&leaf::CONSTANT) {
+            // A constant is the same everywhere, so the rows of one are as good as the whole.
+            let batched = leads && (is(&leaf::INPUT) || is(&leaf::CONSTANT));
+            let frozen = is(&leaf::CONSTANT) || (is(&leaf::STATE) && graph.updates.is_empty());
+            return Slot { role: Role::Leaf, batched, stage: 0, frozen };
+        }
+        let inputs: Vec<(Operand<'_>, Slot)> = node
+            .inputs
+            .iter()
+            .map(|input| {
+                let slot = self.slots[input];
+                (Operand { shape: graph.shape(*input), batched: slot.batched }, slot)
+            })
+            .collect();
+        let operands: Vec<Operand<'_>> = inputs.iter().map(|(operand, _)| *operand).collect();
+        let asked = leads || operands.iter().any(|operand| operand.batched);
+        let batching = match asked {
+            true => match node.op.batching(&node.attrs, &operands, &node.shape) {
+                Batching::Rows if !leads => Batching::Whole,
+                batching => batching,
+            },
+            false => Batching::Whole,
+        };
+        let frozen = graph.updates.is_empty() && inputs.iter().all(|(_, slot)| slot.frozen);
+        if node.op.is_view() {
+            let slot = inputs[0].1;
+            let batched = batching == Batching::Rows;
+            // Seen other than row by row, rows are complete behind their stage.
+            let role = if slot.role == Role::Rows && !batched { Role::Sum } else { slot.role };
+            return Slot { role, batched, frozen, ..slot };
+        }
+        let heavy = operands.iter().any(|o| !o.batched && o.shape.elements() > HEAVY_OPERAND);
+        let shapes: Vec<&Shape> = operands.iter().map(|operand| operand.shape).collect();
+        let alone = self.batch == 1
+            && cpu::splits_one_image(node.op.name())
+            && node.op.cost(&node.attrs, &shapes, &node.shape).flops > LARGE_ALONE;
+        let has_kernel = cpu::find(node.op.name()).is_some();
+        let role = match batching {
+            Batching::Rows if has_kernel && !heavy && !alone => Role::Rows,
+            Batching::Sum if has_kernel && node.shape.elements() <= HEAVY_SUM => Role::Sum,
+            _ => Role::Whole,
+        };
+        let after = |(_, slot): &(Operand<'_>, Slot)| match (slot.role, role) {
+            (Role::Leaf, Role::Whole) => 0,
+            (Role::Leaf, _) => 1,
+            (Role::Rows, Role::Whole) => slot.stage + 1,
+            (Role::Rows, _) => slot.stage,
+            (Role::Sum, Role::Whole) => slot.stage + 1,
+            (Role::Sum, _) => slot.stage + 2,
+            (_, Role::Whole) => slot.stage,
+            (_, _) => slot.stage + 1,
+        };
+        let first = if role == Role::Whole { 0 } else { 1 };
+        let stage = inputs.iter().map(after).max().unwrap_or(first);
+        Slot { role, batched: batching == Batching::Rows, stage, frozen: frozen && role == Role::Whole }
+    }
+}
+
+/// The extent that the first axes of all inputs with axes have in common; 0 if there is none.
+fn batch(graph: &Graph) -> usize {
+    let mut extents = graph.inputs.iter().filter_map(|&input| graph.shape(input).dims().first().copied());
+    let Some(first) = extents.next() else { return 0 };
+    if extents.all(|extent| extent == first) { first } else { 0 }
+}

@@ -1,0 +1,107 @@
+//! How fast a graph runs: steps on random images, timed after a warm-up.
+
+use std::time::{Duration, Instant};
+
+use crate::diag::Fault;
+use crate::graph::{Graph, Value};
+use crate::layers::lowering::STEP;
+use crate::model::Model;
+use crate::model::lower::IMAGES;
+use crate::run::Session;
+use crate::tensor::random::Random;
+use crate::train::budget;
+use crate::train::program::{LABELS, inference_graph, optimized, training_graph};
+use crate::train::section::TrainSection;
+
+/// Steps before the first timed one.
+const WARM_UP: usize = 3;
+/// Steps timed at the least, however long they take.
+const LEAST_STEPS: usize = 5;
+/// Steps whose parts are timed.
+const PROFILED: u32 = 5;
+
+pub struct Measured {
+    /// The graph that ran, after all passes.
+    pub graph: Graph,
+    pub batch: usize,
+    /// The time of each timed step, the shortest first.
+    pub steps: Vec<Duration>,
+    /// From the beginning of planning to the end of the first step.
+    pub first_step: Duration,
+    /// Planned memory: states and values.
+    pub bytes: u64,
+    /// The mean time of each part of a step, with the value that it computes; of parts that run on several threads,
+    /// the sum over the threads.
+    pub parts: Vec<(Option<Value>, Duration)>,
+}
+
+impl Measured {
+    pub fn median(&self) -> Duration {
+        self.steps[self.steps.len() / 2]
+    }
+
+    pub fn images_per_second(&self) -> f64 {
+        self.batch as f64 / self.median().as_secs_f64()
+    }
+
+    /// Operations of one step; a multiply-add counts as two.
+    pub fn flops(&self) -> u64 {
+        let cost = |value: Value| {
+            let node = self.graph.node(value);
+            let inputs: Vec<_> = node.inputs.iter().map(|&input| self.graph.shape(input)).collect();
+            node.op.cost(&node.attrs, &inputs, &node.shape).flops
+        };
+        self.graph.values().map(cost).sum()
+    }
+}
+
+/// Runs steps for about `seconds`: training steps where `train` says how, else inference.
+pub fn measure(
+    model: &Model,
+    train: Option<&TrainSection>,
+    batch: usize,
+    seconds: f64,
+) -> Result<Measured, Fault> {
+    let start = Instant::now();
+    let graph = optimized(match train {
+        Some(train) => training_graph(model, train, batch)?,
+        None => inference_graph(model, batch)?,
+    })?;
+    let mut session = budget::open(vec![graph.clone()], 0)?;
+    fill(&mut session, &graph, train)?;
+    session.step(0)?;
+    let first_step = start.elapsed();
+    (1..WARM_UP).try_for_each(|_| session.step(0))?;
+    let (begin, mut steps) = (Instant::now(), Vec::new());
+    while steps.len() < LEAST_STEPS || begin.elapsed().as_secs_f64() < seconds {
+        let start = Instant::now();
+        session.step(0)?;
+        steps.push(start.elapsed());
+    }
+    steps.sort_unstable();
+    let mut parts = session.profile(0)?;
+    for _ in 1..PROFILED {
+        let again = session.profile(0)?;
+        parts.iter_mut().zip(again).for_each(|((_, sum), (_, time))| *sum += time);
+    }
+    parts.iter_mut().for_each(|(_, time)| *time /= PROFILED);
+    Ok(Measured { batch, steps, first_step, bytes: session.bytes() as u64, parts, graph })
+}
+
+/// Random images and labels, and the optimizer's numbers for a small step.
+fn fill(session: &mut Session, graph: &Graph, train: Option<&TrainSection>) -> Result<(), Fault> {
+    let mut random = Random::new(0, "measure", 0);
+    session.write(0, IMAGES, |out| out.iter_mut().for_each(|x| *x = random.uniform()))?;
+    session.write(0, STEP, |out| out.fill(0.0))?;
+    let Some(train) = train else { return Ok(()) };
+    let classes = graph
+        .values()
+        .find(|&v| graph.node(v).op.name() == "top1_correct")
+        .map(|v| graph.shape(graph.node(v).inputs[0]).dims()[1]);
+    let classes = classes.unwrap_or(1) as u32;
+    session.write(0, LABELS, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
+    for (name, value) in train.optimizer.what.scalars(&train.optimizer.args, 1e-4, 1)? {
+        session.write(0, name, |out| out[0] = value as f32)?;
+    }
+    Ok(())
+}
