@@ -156,16 +156,20 @@ fn why(changes: &[Change]) -> String {
             saved(before.bytes, after.bytes, bytes),
         ]
     });
-    let sum = |of: fn(&Cost) -> u64, i: usize| changes.iter().map(|change| of(&change.cost[i])).sum::<u64>();
-    let (flops, moved): (fn(&Cost) -> u64, fn(&Cost) -> u64) = (|cost| cost.flops, |cost| cost.bytes);
+    let [before, after] = [0, 1].map(|i| {
+        changes.iter().fold(Cost::default(), |mut sum, change| {
+            sum += change.cost[i];
+            sum
+        })
+    });
     let mut text =
         table(&["line", "layer", "ops", "become", "FLOPs saved", "bytes saved"], 4, rows.collect());
     text.push_str(&format!(
         "\n\nin all: {} instead of {} bytes to move, {} instead of {} FLOPs a step\n",
-        bytes(sum(moved, 1)),
-        bytes(sum(moved, 0)),
-        short(sum(flops, 1)),
-        short(sum(flops, 0))
+        bytes(after.bytes),
+        bytes(before.bytes),
+        short(after.flops),
+        short(before.flops)
     ));
     text
 }

@@ -52,8 +52,8 @@ pub fn collect(
         sources,
         project,
         diagnostics: Vec::new(),
-        n_reads: 0,
         imports: Imports::default(),
+        n_reads: 0,
         seen: BTreeMap::new(),
         open: Vec::new(),
     };
@@ -68,9 +68,9 @@ struct Walk<'a> {
     sources: &'a mut Sources,
     project: &'a Project<'a>,
     diagnostics: Diagnostics,
+    imports: Imports,
     /// Files that were asked for, those that cannot be read among them.
     n_reads: usize,
-    imports: Imports,
     seen: BTreeMap<PathBuf, FileId>,
     /// The files being read, outermost first, with where each was named.
     open: Vec<(PathBuf, Span)>,
@@ -124,12 +124,15 @@ impl Walk<'_> {
             return;
         }
         self.n_reads += 1;
-        if self.n_reads > MAX_FILES {
-            if self.n_reads == MAX_FILES + 1 {
-                let message = format!("more than {MAX_FILES} files are used");
-                self.diagnostics.push(refuse(message, "one too many"));
+        match self.n_reads {
+            ..=MAX_FILES => {}
+            n => {
+                if n == MAX_FILES + 1 {
+                    let message = format!("more than {MAX_FILES} files are used");
+                    self.diagnostics.push(refuse(message, "one too many"));
+                }
+                return;
             }
-            return;
         }
         let text = match (self.project.read)(&target) {
             Ok(text) => text,
