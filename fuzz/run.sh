@@ -23,5 +23,5 @@ for cases in wrong ugly; do
         "../tests/cases/$cases.txt"
 done
 
-exec "target/$host/release/front_end" -dict=dslc.dict -max_len=4096 -timeout=5 -rss_limit_mb=256 \
+exec "target/$host/release/front_end" -dict=dslc.dict -max_len=4096 -timeout=300 -rss_limit_mb=256 \
     -artifact_prefix=artifacts/ "$@" "$corpus" "$seeds"
