@@ -26,4 +26,6 @@ pub mod data;
 pub mod train;
 pub mod experiment;
 pub mod reference;
+pub mod editor;
+pub mod lsp;
 pub mod cli;

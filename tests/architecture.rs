@@ -16,6 +16,8 @@ const FLOORS: &[&[&str]] = &[
     &["train"],
     &["experiment"],
     &["reference"],
+    &["editor"],
+    &["lsp"],
     &["cli"],
 ];
 
@@ -30,6 +32,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("ctrlc", &["cli"]),
+    ("lsp_server", &["lsp"]),
+    ("gen_lsp_types", &["lsp"]),
+    ("line_index", &["lsp"]),
 ];
 
 /// A file with more lines than this is two things.
