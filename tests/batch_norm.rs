@@ -5,6 +5,7 @@ use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::graph::op::Op;
 use dslc::graph::{Graph, Value};
+use dslc::kernels::cpu::team::Team;
 use dslc::kernels::cpu::{self, Call, Prepared};
 use dslc::ops::OPS;
 use dslc::passes::{PASSES, optimize};
@@ -68,7 +69,14 @@ fn in_tiles(
                 &mut output[range]
             }
         };
-        (kernel.run)(Call { inputs: &cut, output: target, scratch: &mut scratch, packed: &[], first });
+        (kernel.run)(Call {
+            inputs: &cut,
+            output: target,
+            scratch: &mut scratch,
+            packed: &[],
+            first,
+            team: &Team::ALONE,
+        });
         first += images;
     }
     if let Some(sum) = prepare(name, attrs, shapes, batch, 1).sum {

@@ -9,6 +9,7 @@ use dslc::graph::builder::Builder;
 use dslc::graph::op::{Backward, Op};
 use dslc::graph::program::{Operand, Program, Step};
 use dslc::graph::{Graph, Value};
+use dslc::kernels::cpu::team::Team;
 use dslc::kernels::cpu::{self, KERNELS, Prepared};
 use dslc::ops::pointwise::{self, POINTWISE};
 use dslc::ops::{OPS, matmul};
@@ -348,7 +349,7 @@ fn a_program_may_be_written_over_an_input_and_split_between_threads() {
         let operands: Vec<&[f32]> = operands.iter().map(Vec::as_slice).collect();
         let run = |kernel: Prepared, operands: &[&[f32]], begin: &[f32]| {
             let mut out = begin.to_vec();
-            kernel.call(operands, &[], &mut out, &mut vec![f32::NAN; kernel.memory()]);
+            kernel.call(operands, &[], &mut out, &mut vec![f32::NAN; kernel.memory()], &Team::ALONE);
             out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
         };
         let nothing = vec![f32::NAN; output.elements()];
@@ -426,7 +427,7 @@ fn compare(case: &Case, mut tell: impl FnMut(&'static str, f32)) -> Result<(), F
                 packed.resize(pack.len, f32::NAN);
                 (pack.run)(operands[pack.operand], &mut packed);
             }
-            kernel.call(&operands, &packed, &mut output, &mut memory);
+            kernel.call(&operands, &packed, &mut output, &mut memory, &Team::ALONE);
             tell(name, distance(&tensor::to_vec(&tensors[&value])?, &output));
         }
     }
