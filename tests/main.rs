@@ -13,6 +13,7 @@ mod front_end;
 mod gradients;
 mod kernels;
 mod language;
+mod learning;
 mod passes;
 mod pytorch;
 mod reference;

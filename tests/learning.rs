@@ -1,0 +1,70 @@
+//! What a network learns does not depend on the compiler: the graph as it was differentiated, on the reference, and
+//! the optimised one, on the kernels, follow the same course.
+
+use dslc::graph::Graph;
+use dslc::passes::optimize;
+use dslc::run::{Session, Target};
+use dslc::tensor::Device;
+
+use crate::support::Numbers::{Between, Ties, Whole};
+use crate::support::{experiment, training};
+
+const STEPS: usize = 100;
+
+/// The loss of every step on four batches in turn.
+fn losses(graph: Graph, target: Target, rate: f32) -> Vec<f32> {
+    let settings: Vec<String> = graph.inputs.iter().map(|&v| graph.node(v).name.clone().unwrap()).collect();
+    let mut session = Session::new(vec![graph], target, 3).unwrap();
+    let losses = (1..=STEPS).map(|step| {
+        for input in &settings {
+            let numbers = match input.as_str() {
+                "labels" => Whole(10),
+                "images" => Ties,
+                "lr" => Between(rate, rate),
+                _ => Between(step as f32, step as f32),
+            };
+            let stream = format!("{input} {}", step % 4);
+            session.write(0, input, |out| out.copy_from_slice(&numbers.draw(&stream, out.len()))).unwrap();
+        }
+        session.step(0).unwrap();
+        session.read(0, "loss").unwrap()[0]
+    });
+    losses.collect()
+}
+
+/// One network a row: layers, optimizer, learning rate. What they are made of is in the seeds, in residual networks and
+/// in MobileNet.
+const NETWORKS: &[(&str, &str, f32)] = &[
+    (
+        "conv2d 8 3x3 -> relu -> max_pool2d 2; conv2d 12 3x3 padding=1 -> relu; flatten -> linear 16 -> relu -> linear 10",
+        "adam",
+        2e-3,
+    ),
+    (
+        "conv2d 6 3x3 -> batch_norm -> relu; basic_block 6; basic_block 8 stride=2; \
+         conv2d 8 1x1 bias=false -> batch_norm -> relu6; global_avg_pool -> linear 10",
+        "sgd momentum=0.9",
+        0.02,
+    ),
+    (
+        "conv2d 8 3x3 padding=1 bias=false -> batch_norm -> relu; separable_conv 12; separable_conv 16 stride=2; \
+         global_avg_pool -> dropout 0.1 -> linear 10",
+        "sgd momentum=0.9 weight_decay=1e-4 nesterov=true",
+        0.02,
+    ),
+];
+
+#[test]
+fn a_hundred_steps_end_where_the_unoptimised_graph_ends() {
+    for (layers, optimizer, rate) in NETWORKS {
+        let plain = training(&experiment(layers, optimizer), 16);
+        let fused = optimize(plain.clone()).unwrap();
+        let plain = losses(plain, Target::Reference(Device::Cpu), *rate);
+        let fused = losses(fused, Target::Cpu, *rate);
+        let [before, after] = [&plain[..4], &plain[STEPS - 4..]].map(|losses| losses.iter().sum::<f32>());
+        assert!(after < 0.9 * before, "it learns: {layers}: {plain:?}");
+        for (step, (plain, fused)) in plain.iter().zip(&fused).enumerate() {
+            assert!((plain - fused).abs() < 1e-3, "{layers}: step {step}: {plain} and {fused}");
+        }
+    }
+}
