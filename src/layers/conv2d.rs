@@ -113,7 +113,8 @@ impl Layer for Conv2d {
         let kernel = [sliding.rows.kernel, sliding.columns.kernel];
         let fan_in = (channels / groups) as f32 * kernel[0] as f32 * kernel[1] as f32;
         let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
-        let weight = Parameter::trained("weight", [filters, channels / groups, kernel[0], kernel[1]], init);
+        let weight =
+            Parameter::trained("weight", [filters, channels / groups, kernel[0], kernel[1]], init.clone());
         let mut parameters = vec![weight];
         if args.bool("bias")? {
             parameters.push(Parameter::trained("bias", [filters], init));

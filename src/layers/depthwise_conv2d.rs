@@ -54,7 +54,8 @@ impl Layer for DepthwiseConv2d {
         })?;
         let kernel = [sliding.rows.kernel, sliding.columns.kernel];
         let init = Init::Uniform { bound: 1.0 / (kernel[0] as f32 * kernel[1] as f32).sqrt() };
-        let mut parameters = vec![Parameter::trained("weight", [filters, 1, kernel[0], kernel[1]], init)];
+        let mut parameters =
+            vec![Parameter::trained("weight", [filters, 1, kernel[0], kernel[1]], init.clone())];
         if args.bool("bias")? {
             parameters.push(Parameter::trained("bias", [filters], init));
         }

@@ -14,6 +14,7 @@ pub mod depthwise_conv2d;
 pub mod drop_path;
 pub mod dropout;
 pub mod dropout2d;
+pub mod filter2d;
 pub mod flatten;
 pub mod global_avg_pool;
 pub mod global_max_pool;
@@ -48,6 +49,7 @@ pub static LAYERS: &[&dyn Layer] = &[
     &conv2d::Conv2d,
     &conv_transpose2d::ConvTranspose2d,
     &depthwise_conv2d::DepthwiseConv2d,
+    &filter2d::Filter2d,
     &linear::Linear,
     &max_pool2d::MaxPool2d,
     &avg_pool2d::AvgPool2d,
