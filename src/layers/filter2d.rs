@@ -82,7 +82,7 @@ fn weights(args: &Args) -> Result<Arc<[f32]>, Fault> {
 }
 
 /// Windows, channels and output extents, after every check.
-fn checked(args: &Args, input: &Shape) -> Result<(Sliding, [usize; 3], [usize; 2]), Fault> {
+fn checked(args: &Args, input: &Shape) -> Result<(Sliding<2>, [usize; 3], [usize; 2]), Fault> {
     let [channels, height, width] = image(SPEC.name, input)?;
     let sliding = Sliding::new(args, [height, width])?;
     let output = sliding.output(SPEC.name, [height, width]).map_err(|mut fault| {
@@ -101,7 +101,8 @@ impl Layer for Filter2d {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let init = Init::Repeated(weights(args)?);
         let (sliding, [channels, height, width], output) = checked(args, input)?;
-        let shape = Shape::from([channels, 1, sliding.rows.kernel, sliding.columns.kernel]);
+        let [rows, columns] = sliding.axes;
+        let shape = Shape::from([channels, 1, rows.kernel, columns.kernel]);
         Ok(Inferred {
             output: Shape::from([channels, output[0], output[1]]),
             arithmetic: sliding.arithmetic([height, width]),
@@ -112,10 +113,7 @@ impl Layer for Filter2d {
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let (sliding, [channels, ..], _) = checked(args, &lowering.shape(input).unbatched())?;
-        let attrs = sliding
-            .attrs()
-            .ints("dilation", [sliding.rows.dilation, sliding.columns.dilation])
-            .int("groups", channels as i64);
+        let attrs = sliding.attrs().ints("dilation", sliding.dilation()).int("groups", channels as i64);
         let weight = lowering.parameter("weight")?;
         lowering.apply(&CONV2D, attrs, &[input, weight])
     }
