@@ -11,6 +11,7 @@ mod formats;
 mod formatting;
 mod front_end;
 mod gradients;
+mod images;
 mod kernels;
 mod language;
 mod learning;

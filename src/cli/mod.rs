@@ -16,6 +16,7 @@ mod networks;
 mod new;
 mod out;
 mod page;
+mod pictures;
 mod predict;
 mod progress;
 mod run;
@@ -69,7 +70,7 @@ enum Command {
     Bench(bench::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
-    /// Classify image files with a run's weights
+    /// Classify image files, or make new images of them
     Predict(predict::Options),
 }
 
