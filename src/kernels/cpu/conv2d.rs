@@ -1,15 +1,10 @@
 //! The convolution ops by the kernels of [`conv`]: for a few images on one thread; and for a whole batch on all
 //! threads, in bands of images, where the weights are too large to be read again for every few images.
-#![allow(unsafe_code)]
-
-use std::ops::Range;
-use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cpu::arena::Pieces;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
-use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up};
+use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up, one_image};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
@@ -103,83 +98,12 @@ impl Bands {
     }
 }
 
-/// The channels of one image's output that one thread computes.
-struct Share {
-    conv: Conv,
-    /// The first output channel, and the first input channel that it reads.
-    first: [usize; 2],
-    packed: Range<usize>,
-    scratch: Range<usize>,
-}
-
-/// One image's output channels, shared out between the threads; nothing where the channels cannot be parted.
-fn shares(shape: &conv::Shape) -> Vec<Share> {
-    /// Output channels that are worth a thread, and their multiples.
-    const LEAST: usize = 8;
-    let depthwise = shape.groups > 1 && shape.groups == shape.inputs && shape.groups == shape.outputs;
-    if shape.groups > 1 && !depthwise {
-        return Vec::new();
-    }
-    let algorithm = conv::plan(shape, 1, Purpose::Inference);
-    let n_shares = rayon::current_num_threads().min(shape.outputs / LEAST);
-    let size = shape.outputs.div_ceil(n_shares.max(1)).next_multiple_of(LEAST);
-    let (mut packed, mut scratch) = (0..0, 0..0);
-    (0..shape.outputs)
-        .step_by(size)
-        .map(|first| {
-            let outputs = size.min(shape.outputs - first);
-            let part = match depthwise {
-                true => conv::Shape { inputs: outputs, outputs, groups: outputs, ..*shape },
-                false => conv::Shape { outputs, ..*shape },
-            };
-            let conv = Conv::with(&part, algorithm);
-            packed = packed.end..packed.end + conv.packed_forward_len();
-            scratch = scratch.end..scratch.end + conv.forward_scratch_len(1);
-            let first = [first, if depthwise { first } else { 0 }];
-            Share { conv, first, packed: packed.clone(), scratch: scratch.clone() }
-        })
-        .collect()
-}
-
-/// One image on all threads, a share of the channels each.
-fn forward_of_one(attrs: &Attrs, shape: conv::Shape, shares: Vec<Share>) -> Result<Prepared, Fault> {
-    let shares = Arc::new(shares);
-    let end = |range: fn(&Share) -> &Range<usize>| shares.last().map_or(0, |last| range(last).end);
-    let (len, scratch) = (end(|share| &share.packed), end(|share| &share.scratch));
-    let (plane, channel) = (shape.size[0] * shape.size[1], shape.output_len() / shape.outputs);
-    let (activation, all) = (activation(attrs), Arc::clone(&shares));
-    let run = Prepared::with_call(scratch, move |call| {
-        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
-        let (outputs, memory) = (Pieces::new(call.output, channel), Pieces::new(call.scratch, 1));
-        call.team.share(all.len(), |i| {
-            let share = &all[i];
-            let weights = &call.packed[share.packed.clone()];
-            let bias = bias.map(|bias| &bias[share.first[0]..]);
-            let x = &x[share.first[1] * plane..];
-            // SAFETY: the shares' channels and scratch are apart, and each share is handed out once.
-            let (own, scratch) = unsafe {
-                let channels = share.first[0]..share.first[0] + share.conv.shape().outputs;
-                (outputs.range(channels), memory.range(share.scratch.clone()))
-            };
-            share.conv.forward(1, x, weights, bias, activation, own, scratch);
-        });
-    })?;
-    let filter = shape.weights_len() / shape.outputs;
-    Ok(run.packing(1, len, move |weights, packed| {
-        for share in shares.iter() {
-            let weights = &weights[share.first[0] * filter..][..share.conv.shape().weights_len()];
-            share.conv.pack_forward(weights, &mut packed[share.packed.clone()]);
-        }
-    }))
-}
-
 pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
     if g.batch == 1 {
-        let shape = shape_of(&g);
-        let shares = shares(&shape);
-        if shares.len() > 1 {
-            return forward_of_one(attrs, shape, shares);
+        let n_shares = rayon::current_num_threads();
+        if let Some(shared) = one_image::forward(&shape_of(&g), activation(attrs), n_shares) {
+            return shared;
         }
     }
     let bands = Bands::new(g.batch);

@@ -19,6 +19,7 @@ mod loss;
 mod matmul;
 pub mod packs;
 mod norm;
+mod one_image;
 mod pointwise;
 mod pool;
 pub mod program;
