@@ -5,6 +5,7 @@ pub mod disk;
 pub mod expect;
 pub mod figures;
 pub mod imports;
+pub mod mend;
 pub mod overrides;
 pub mod resolved;
 pub mod stages;
