@@ -9,9 +9,8 @@ use crate::cli::table::{bytes, short, table, thousands};
 use crate::cli::{Stop, load};
 use crate::diag::{Diagnostics, Fault};
 use crate::experiment::Experiment;
-use crate::layers::lowering::Mode;
 use crate::model::Model;
-use crate::model::lower::lower;
+use crate::model::cost::flops;
 use crate::source::Sources;
 use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
@@ -99,11 +98,11 @@ pub fn figures(
     sources: &Sources,
     train: Option<&crate::train::section::TrainSection>,
 ) -> Result<Figures, Fault> {
-    let graph = lower(model, 1, Mode::Infer)?.builder.finish();
-    let mut layers: Vec<LayerFigures> = model
+    let layers: Vec<LayerFigures> = model
         .layers
         .iter()
-        .map(|instance| {
+        .zip(flops(model)?)
+        .map(|(instance, flops)| {
             let output = instance.output.clone().unwrap_or_default();
             let held =
                 instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
@@ -111,7 +110,7 @@ pub fn figures(
                 name: instance.name.clone(),
                 kind: instance.unit.spec().name,
                 parameters: instance.n_parameters() as u64,
-                flops: 0,
+                flops,
                 weight_bytes: 4 * held.sum::<u64>(),
                 activation_bytes: 4 * output.elements() as u64,
                 output: output.0,
@@ -121,14 +120,6 @@ pub fn figures(
             }
         })
         .collect();
-    for value in graph.values() {
-        let node = graph.node(value);
-        let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-        let cost = node.op.cost(&node.attrs, &inputs, &node.shape);
-        if let Some(layer) = node.origin.and_then(|origin| layers.get_mut(origin as usize)) {
-            layer.flops += cost.flops;
-        }
-    }
     let training_bytes = match train {
         // A batch beyond all bounds has no plan; a run's batches are never larger than its data set.
         Some(train) => training_graph(model, train, train.batch)
