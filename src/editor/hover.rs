@@ -24,11 +24,14 @@ pub fn hover(program: &Program, offset: usize) -> Option<Hover> {
     let own = statement_at(&program.checked.ast, word.span).filter(|own| own.word.span == word.span);
     let here = own.and_then(|statement| facts(program, statement)).map(|facts| facts.text());
     let docs = match word.what {
-        What::Keyword => statements::STATEMENTS.iter().find(|s| s.name == text).map(|s| statements::entry(s).text),
+        What::Keyword => {
+            statements::STATEMENTS.iter().find(|s| s.name == text).map(|s| statements::entry(s).text)
+        }
         What::Layer(layer) => Some(spec::entry("", layer).text),
         What::Setting(setting) => Some(spec::entry("", setting).text),
         What::Choice(choice) => {
-            let line = statement_at(&program.checked.ast, word.span).map_or("", |line| line.word.text.as_str());
+            let line =
+                statement_at(&program.checked.ast, word.span).map_or("", |line| line.word.text.as_str());
             Some(spec::entry(&format!("{line} "), choice).text)
         }
         What::Key(_, param) | What::Word(param) => Some(spec::argument(param)),
@@ -82,7 +85,9 @@ fn named(program: &Program, meanings: &Meanings<'_>, name: &Name<'_>) -> String 
             return place_of(program, name, block(program, name));
         }
         NameKind::Parameter => match name.value {
-            Some(value) => format!("`{}`: parameter of `{owner}`, `{}` unless given", name.text, written(value.span)),
+            Some(value) => {
+                format!("`{}`: parameter of `{owner}`, `{}` unless given", name.text, written(value.span))
+            }
             None => format!("`{}`: parameter of `{owner}`", name.text),
         },
         NameKind::Constant => {
@@ -145,7 +150,8 @@ fn arriving(program: &Program, span: Span, word: &str) -> Option<String> {
     let value = statement_at(&program.checked.ast, span).and_then(|statement| {
         let passed = program.checked.experiment.passing.of(statement).filter(|passed| passed.n_times == 1)?;
         let model = program.checked.experiment.model.as_ref()?;
-        let input = model.layers.get(passed.layers.start).filter(|_| !passed.layers.is_empty())?.input.as_ref()?;
+        let input =
+            model.layers.get(passed.layers.start).filter(|_| !passed.layers.is_empty())?.input.as_ref()?;
         let axis = ["channels", "height", "width"].iter().position(|known| *known == axis)?;
         input.dims().get(axis).copied()
     });
@@ -155,9 +161,10 @@ fn arriving(program: &Program, span: Span, word: &str) -> Option<String> {
 /// What a used file defines.
 fn used_file(program: &Program, span: Span) -> Option<String> {
     let imports = &program.checked.imports;
-    let line = imports.uses.iter().find(|line| {
-        line.at.file == span.file && line.at.start <= span.start && span.end <= line.at.end
-    })?;
+    let line = imports
+        .uses
+        .iter()
+        .find(|line| line.at.file == span.file && line.at.start <= span.start && span.end <= line.at.end)?;
     let ast = imports.files.iter().find(|ast| ast.file == line.to)?;
     let mut lines = vec![format!("`{}`", program.sources.get(line.to).path)];
     for statement in crate::editor::meaning::statements(ast) {

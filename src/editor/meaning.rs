@@ -412,7 +412,14 @@ impl<'a> Walker<'a> {
             self.tell(*span, What::Keyword);
             match (word, statement.arguments.as_slice()) {
                 ("let", _) => self.constants(statement),
-                ("for", [Argument::Value(Value { kind: ValueKind::Word(name), span }), Argument::Value(word), rest @ ..]) => {
+                (
+                    "for",
+                    [
+                        Argument::Value(Value { kind: ValueKind::Word(name), span }),
+                        Argument::Value(word),
+                        rest @ ..,
+                    ],
+                ) => {
                     self.tell(word.span, What::Keyword);
                     let list = rest.first().and_then(|argument| match argument {
                         Argument::Value(list) => Some(list),

@@ -2,11 +2,20 @@
 //! pure, in byte offsets and plain text, and made from the same [`Checked`] as the command line's words; `lsp` puts
 //! it on the wire.
 
+pub mod complete;
 mod facts;
+pub mod folding;
 pub mod hints;
 pub mod hover;
+pub mod links;
 pub mod meaning;
+pub mod names;
 pub mod place;
+pub mod selection;
+pub mod signature;
+mod snippet;
+pub mod symbols;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

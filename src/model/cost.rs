@@ -17,8 +17,11 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
     outputs.extend(&model.input);
     let mut costs = Vec::with_capacity(model.layers.len());
     for instance in &model.layers {
-        let inputs: Option<Vec<Shape>> =
-            instance.inputs.iter().map(|wire| outputs.get(wire.index()).map(|&shape| shape.clone())).collect();
+        let inputs: Option<Vec<Shape>> = instance
+            .inputs
+            .iter()
+            .map(|wire| outputs.get(wire.index()).map(|&shape| shape.clone()))
+            .collect();
         let inputs = inputs.ok_or_else(unknown)?;
         let alike = known.entry(instance.unit.spec().name).or_default();
         let found = alike.iter().find(|(other, arrived, _)| *arrived == inputs && same(instance, other));
@@ -38,7 +41,10 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
 
 /// Whether two layers of one word have the same arguments.
 fn same(a: &Instance, b: &Instance) -> bool {
-    a.args.iter().map(|given| (given.name, &given.arg)).eq(b.args.iter().map(|given| (given.name, &given.arg)))
+    a.args
+        .iter()
+        .map(|given| (given.name, &given.arg))
+        .eq(b.args.iter().map(|given| (given.name, &given.arg)))
 }
 
 fn of(instance: &Instance, inputs: &[Shape]) -> Result<u64, Fault> {

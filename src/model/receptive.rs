@@ -10,7 +10,10 @@ use crate::shape::Window;
 pub enum Field {
     /// A window of the input's pixels; it moves by `step` pixels from one pixel of the value to the next. Height
     /// and width.
-    Window { extent: [usize; 2], step: [usize; 2] },
+    Window {
+        extent: [usize; 2],
+        step: [usize; 2],
+    },
     Whole,
     /// Not known, as behind an upsampling.
     Unknown,

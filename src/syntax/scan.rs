@@ -84,7 +84,8 @@ fn string(bytes: &[u8]) -> usize {
 
 fn number(bytes: &[u8]) -> usize {
     let mut length = run(bytes, |byte| is_word(byte) || byte == b'.');
-    let exponent = bytes[length - 1].eq_ignore_ascii_case(&b'e') && bytes[..length - 1].iter().all(|b| !b.is_ascii_alphabetic());
+    let exponent = bytes[length - 1].eq_ignore_ascii_case(&b'e')
+        && bytes[..length - 1].iter().all(|b| !b.is_ascii_alphabetic());
     let signed = bytes.get(length).is_some_and(|b| b"+-".contains(b));
     if exponent && signed && bytes.get(length + 1).is_some_and(u8::is_ascii_digit) {
         length += 1 + run(&bytes[length + 1..], is_word);
