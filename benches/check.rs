@@ -4,6 +4,8 @@
 //! The program fails if one is over its bound, so that a change that makes the front end slow is seen.
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,6 +15,8 @@ use dslc::diag::has_errors;
 use dslc::experiment::imports::Project;
 use dslc::experiment::{self, Checked};
 use dslc::source::Sources;
+
+use support::long_file;
 
 /// Runs of each measurement.
 const RUNS: usize = 31;
@@ -101,19 +105,4 @@ fn thousand_layers() -> String {
         "model Deep {{\n    input 3x32x32\n    conv2d 16 3x3 padding=1 -> batch_norm -> relu\n{blocks}    \
          global_avg_pool -> linear 10 -> relu\n}}\nexpect {{ layers == 1000 }}\n"
     )
-}
-
-/// A file such as a person might grow, without blocks: 2,000 lines with what lines have.
-fn long_file() -> String {
-    let mut text =
-        "let width = 8\nmodel Long {\n    input 3x64x64\n    conv2d width 3x3 padding=same\n".to_owned();
-    for part in 1..=332 {
-        text.push_str(&format!(
-            "\n    # part {part}\n    conv2d (2 * width) 3x3 stride=1 padding=[1, 1, 1, 1] bias=false\n    \
-             batch_norm momentum=0.1 -> leaky_relu 0.1\n    dropout 5%                  # in training only\n    \
-             conv2d width 1x1 -> relu\n"
-        ));
-    }
-    text.push_str("    global_avg_pool\n    linear 10\n}\n\n");
-    text
 }

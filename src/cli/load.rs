@@ -70,7 +70,7 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let root = project_root(path);
     let read = |path: &Path| disk::read(Path::new(""), path);
     let project = Project { root: &root, read: &read };
-    let Checked { ast, imports, experiment, mut diagnostics } =
+    let Checked { ast, imports, experiment, mut diagnostics, .. } =
         experiment::check(&mut sources, path, text, settings, &project);
     if !has_errors(&diagnostics) {
         diagnostics.extend(broken_expectations(&experiment));

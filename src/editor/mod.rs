@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::experiment::imports::Project;
-use crate::experiment::{Checked, check};
+use crate::experiment::{Checked, check, check_again};
 use crate::model::receptive::Field;
 use crate::model::{cost, receptive};
 use crate::source::{FileId, Sources};
@@ -43,6 +43,18 @@ impl Program {
     pub fn check(path: &Path, text: String, project: &Project<'_>) -> Program {
         let mut sources = Sources::default();
         let checked = check(&mut sources, path, text, &[], project);
+        Program::of(path, sources, checked)
+    }
+
+    /// Checks a text that stands in the place of this one, and is like it but for one place.
+    pub fn check_again(self, path: &Path, text: String, project: &Project<'_>) -> Program {
+        let Program { sources: old, file, checked, .. } = self;
+        let mut sources = Sources::default();
+        let checked = check_again(checked, &old.get(file).text, &mut sources, path, text, project);
+        Program::of(path, sources, checked)
+    }
+
+    fn of(path: &Path, sources: Sources, checked: Checked) -> Program {
         // The library is the first file, and the checked one comes behind it.
         let (flops, fields) = (OnceLock::new(), OnceLock::new());
         Program { path: path.to_owned(), sources, file: FileId(1), checked, flops, fields }

@@ -26,7 +26,7 @@ use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand, suspicious};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
-use crate::syntax::parse;
+use crate::syntax::{self, Reading, parse};
 use crate::train;
 use crate::train::section::TrainSection;
 
@@ -49,6 +49,8 @@ pub struct Experiment {
 /// A file with all it uses, checked.
 pub struct Checked {
     pub ast: Ast,
+    /// What the next reading of the file begins with, where no setting was changed.
+    reading: Reading,
     pub imports: Imports,
     pub experiment: Experiment,
     /// In the order of the text.
@@ -64,10 +66,38 @@ pub fn check(
     project: &Project<'_>,
 ) -> Checked {
     let file = sources.add(path.display().to_string(), text);
-    let (mut ast, mut diagnostics) = parse(sources, file);
+    let (mut ast, reading) = syntax::read(sources, file);
+    let mut found = Diagnostics::new();
     for setting in settings {
-        diagnostics.extend(overrides::apply(sources, &mut ast, setting));
+        found.extend(overrides::apply(sources, &mut ast, setting));
     }
+    whole(sources, path, project, (ast, reading), found)
+}
+
+/// Checks a file again whose text was `old`, and is like it but for one place; what is found is the same as by
+/// [`check`].
+pub fn check_again(
+    before: Checked,
+    old: &str,
+    sources: &mut Sources,
+    path: &Path,
+    text: String,
+    project: &Project<'_>,
+) -> Checked {
+    let file = sources.add(path.display().to_string(), text);
+    let read = syntax::read_again((before.ast, before.reading), old, sources, file);
+    whole(sources, path, project, read, Diagnostics::new())
+}
+
+fn whole(
+    sources: &mut Sources,
+    path: &Path,
+    project: &Project<'_>,
+    (ast, reading): (Ast, Reading),
+    more: Diagnostics,
+) -> Checked {
+    let mut diagnostics = reading.diagnostics.clone();
+    diagnostics.extend(more);
     let (imports, found) = imports::collect(sources, &ast, path, project);
     diagnostics.extend(found);
     let unreadable = has_errors(&diagnostics);
@@ -78,7 +108,7 @@ pub fn check(
     }
     diagnostics.extend(found);
     in_order(&mut diagnostics);
-    Checked { ast, imports, experiment, diagnostics }
+    Checked { ast, reading, imports, experiment, diagnostics }
 }
 
 /// The tree of the language's own library, read once in a process: its text and its place in [`Sources`] are

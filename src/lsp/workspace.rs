@@ -27,10 +27,22 @@ pub struct Document {
     pub text: String,
     place: Place,
     checked: Option<Checked>,
+    /// What was found before the text or a file that it uses changed.
+    before: Option<Program>,
     /// Whether findings are still to be sent.
     due: bool,
     /// The findings that the editor asked for last, as they were sent, and how many there were before.
     pub pulled: Option<(usize, Vec<gen_lsp_types::Diagnostic>)>,
+}
+
+impl Document {
+    /// What was found is of the past.
+    fn outdate(&mut self) {
+        if let Some(checked) = self.checked.take() {
+            self.before = Some(checked.program);
+        }
+        self.due = true;
+    }
 }
 
 struct Checked {
@@ -69,8 +81,16 @@ impl Workspace {
     pub fn open(&mut self, uri: Uri, version: i32, text: String) {
         let place = Place::of(&uri, &self.folders);
         let file = place.file();
-        let document =
-            Document { uri: uri.clone(), version, text, place, checked: None, due: true, pulled: None };
+        let document = Document {
+            uri: uri.clone(),
+            version,
+            text,
+            place,
+            checked: None,
+            before: None,
+            due: true,
+            pulled: None,
+        };
         self.documents.insert(uri, document);
         self.touch(file.as_deref());
     }
@@ -96,8 +116,7 @@ impl Workspace {
             }
         }
         document.version = version;
-        document.checked = None;
-        document.due = true;
+        document.outdate();
         let file = document.place.file();
         self.touch(file.as_deref());
         Ok(())
@@ -125,7 +144,7 @@ impl Workspace {
         self.folders.extend(added.iter().filter_map(place::path_of));
         for document in self.documents.values_mut() {
             document.place = Place::of(&document.uri, &self.folders);
-            (document.checked, document.due) = (None, true);
+            document.outdate();
             self.touched_others = true;
         }
     }
@@ -135,7 +154,7 @@ impl Workspace {
         let Some(file) = file else { return };
         for document in self.documents.values_mut() {
             if document.checked.as_ref().is_some_and(|checked| checked.reads.contains(file)) {
-                (document.checked, document.due) = (None, true);
+                document.outdate();
                 self.touched_others = true;
             }
         }
@@ -154,9 +173,11 @@ impl Workspace {
 
     /// An open text, checked as it stands.
     pub fn view(&mut self, uri: &Uri) -> Result<View<'_>, Refusal> {
-        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
+        let document = self.documents.get_mut(uri).ok_or_else(|| not_open(uri))?;
         if document.checked.is_none() {
-            let checked = self.check(&document.place, document.text.clone());
+            let (before, place, text) =
+                (document.before.take(), document.place.clone(), document.text.clone());
+            let checked = self.check(&place, text, before);
             if let Some(document) = self.documents.get_mut(uri) {
                 document.checked = Some(checked);
             }
@@ -174,7 +195,7 @@ impl Workspace {
         Ok((view, offset))
     }
 
-    fn check(&self, place: &Place, text: String) -> Checked {
+    fn check(&self, place: &Place, text: String, before: Option<Program>) -> Checked {
         let reads = RefCell::new(BTreeSet::new());
         let read = |path: &Path| {
             let file = normal(&place.root.join(path));
@@ -182,7 +203,11 @@ impl Workspace {
             reads.borrow_mut().insert(file);
             open.map_or_else(|| disk::read(&place.root, path), Ok)
         };
-        let program = Program::check(&place.path, text, &Project { root: Path::new(""), read: &read });
+        let project = Project { root: Path::new(""), read: &read };
+        let program = match before {
+            Some(before) => before.check_again(&place.path, text, &project),
+            None => Program::check(&place.path, text, &project),
+        };
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
     }
 
@@ -253,13 +278,13 @@ impl<'a> View<'a> {
         closed
             .chain(open)
             .filter(|(place, text)| place.path != self.document.place.path && text.contains("use"))
-            .map(|(place, text)| self.workspace.check(&place, text).program)
+            .map(|(place, text)| self.workspace.check(&place, text, None).program)
             .collect()
     }
 
     /// What another text in the place of this one would be.
     pub fn checked_again(&self, text: String) -> Program {
-        self.workspace.check(&self.document.place, text).program
+        self.workspace.check(&self.document.place, text, None).program
     }
 }
 

