@@ -22,7 +22,7 @@ use crate::lsp::workspace::Workspace;
 use crate::lsp::{REQUESTS, diagnostics};
 
 /// How often it is seen whether the editor still lives, while it is silent.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(2);
 const DID_CHANGE: &str = "textDocument/didChange";
 const PUBLISH: &str = "textDocument/publishDiagnostics";
 
@@ -291,4 +291,33 @@ fn parent_id() -> Option<u32> {
 #[cfg(not(unix))]
 fn parent_id() -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static BROKEN: &[Request] =
+        &[Request { method: "test/break", offer: |_, _| {}, answer: |_, _| panic!("on purpose") }];
+
+    #[test]
+    fn a_defect_costs_one_answer() {
+        let (editor, connection) = Connection::memory();
+        let ask = |id: i32, method: &str| {
+            let params = serde_json::json!({ "processId": null, "rootUri": null, "capabilities": {} });
+            let request = Asked { id: RequestId::from(id), method: method.to_owned(), params };
+            editor.sender.send(request.into()).unwrap();
+        };
+        ask(1, "initialize");
+        ask(2, "test/break");
+        ask(3, "shutdown");
+        let exit = Notification { method: "exit".to_owned(), params: Value::Null };
+        editor.sender.send(exit.into()).unwrap();
+        assert_eq!(serve_by(connection, BROKEN), Ended::Asked);
+        let refused = editor.receiver.try_iter().map(|message| match message {
+            Message::Response(answer) => answer.response_result.err().map(|e| e.code),
+            Message::Request(_) | Message::Notification(_) => panic!("unasked: {message:?}"),
+        });
+        assert_eq!(refused.collect::<Vec<_>>(), [None, Some(ErrorCode::InternalError as i32), None]);
+    }
 }

@@ -138,25 +138,49 @@ fn boundary(text: &str, mut offset: usize) -> usize {
     offset
 }
 
-const METHODS: &[&str] = &["textDocument/diagnostic", "textDocument/formatting", "textDocument/codeAction"];
+/// Questions about a text or a place in it.
+const METHODS: &[&str] = &[
+    "textDocument/diagnostic",
+    "textDocument/formatting",
+    "textDocument/rangeFormatting",
+    "textDocument/codeAction",
+    "textDocument/inlayHint",
+    "textDocument/hover",
+    "textDocument/completion",
+    "textDocument/signatureHelp",
+    "textDocument/definition",
+    "textDocument/documentHighlight",
+    "textDocument/prepareRename",
+    "textDocument/documentSymbol",
+    "textDocument/foldingRange",
+    "textDocument/selectionRange",
+    "textDocument/semanticTokens/full",
+    "textDocument/documentLink",
+];
 
 /// What the server says of a text, by every kind of question that concerns the text as a whole.
-fn answers(editor: &mut Editor, name: &str) -> Vec<Value> {
+fn answers(editor: &mut Editor, name: &str, at: (u32, u32)) -> Vec<Value> {
     let uri = editor.uri(name);
-    METHODS
-        .iter()
-        .map(|method| {
-            let mut params = editor.of(name);
-            params["options"] = json!({ "tabSize": 4, "insertSpaces": true });
-            params["range"] = range((0, 0), (u32::MAX, 0));
-            params["context"] = json!({ "diagnostics": [] });
-            let mut answer = editor.ask(method, params).unwrap();
-            // The id counts the texts of a document, and the address is its own.
-            answer.as_object_mut().map(|answer| answer.remove("resultId"));
-            let words = answer.to_string().replace(&uri, "URI").replace("\"version\":1", "\"version\":0");
-            serde_json::from_str(&words).unwrap()
-        })
-        .collect()
+    let position = json!({ "line": at.0, "character": at.1 });
+    let mut params = editor.of(name);
+    params["options"] = json!({ "tabSize": 4, "insertSpaces": true });
+    params["range"] = range((at.0 / 2, 0), (u32::MAX, 0));
+    params["context"] = json!({ "diagnostics": [], "triggerKind": 1, "isRetrigger": false });
+    params["positions"] = json!([position, { "line": 0, "character": 4_000_000_000u32 }]);
+    params["position"] = position;
+    let mut answer = |method: &&str| {
+        let mut answer = match editor.ask(method, params.clone()) {
+            Ok(answer) => answer,
+            // Where there is no name, none can be changed.
+            Err((-32803, words)) if *method == "textDocument/prepareRename" => json!(words),
+            Err(e) => panic!("{method}: {e:?}"),
+        };
+        // The id counts the texts of a document, and the address is its own.
+        answer.as_object_mut().map(|answer| answer.remove("resultId"));
+        let words = answer.to_string().replace(&uri, "URI");
+        serde_json::from_str(&words).unwrap()
+    };
+    METHODS.iter().map(&mut answer).collect()
 }
 
 proptest! {
@@ -165,7 +189,7 @@ proptest! {
     /// However a text was typed, the server answers as for the text as a whole.
     #[test]
     fn a_typed_text_is_the_text(
-        batches in prop::collection::vec(prop::collection::vec(change(), 1..5), 1..12),
+        batches in prop::collection::vec((prop::collection::vec(change(), 1..5), 0usize..=1000), 1..12),
         wide in any::<bool>(),
     ) {
         let mut capabilities = pulling();
@@ -175,7 +199,7 @@ proptest! {
         let mut editor = Editor::start(capabilities, &[]);
         let mut text = "model M {\n    input 1x8x8\n    relu # 😀\r\n}\n".to_owned();
         editor.open("typed.net", &text);
-        for batch in batches {
+        for (batch, batch_place) in batches {
             let mut changes: Vec<(Option<Value>, String)> = Vec::new();
             for Change { at, cut, text: new, whole } in batch {
                 if whole {
@@ -198,9 +222,10 @@ proptest! {
             let changes: Vec<(Option<Value>, &str)> =
                 changes.iter().map(|(place, text)| (place.clone(), text.as_str())).collect();
             editor.change("typed.net", 1, &changes);
-            let typed = answers(&mut editor, "typed.net");
+            let at = position(&text, boundary(&text, text.len() * batch_place / 1000), wide);
+            let typed = answers(&mut editor, "typed.net", at);
             editor.open("whole.net", &text);
-            let whole = answers(&mut editor, "whole.net");
+            let whole = answers(&mut editor, "whole.net", at);
             editor.close("whole.net");
             assert_eq!(typed, whole, "{text:?}");
         }

@@ -5,4 +5,6 @@ mod edits;
 mod editor;
 mod features;
 mod lifecycle;
+mod process;
 mod projects;
+mod questions;
