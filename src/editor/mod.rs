@@ -48,9 +48,9 @@ impl Program {
 
     /// Checks a text that stands in the place of this one, and is like it but for one place.
     pub fn check_again(self, path: &Path, text: String, project: &Project<'_>) -> Program {
-        let Program { sources: old, file, checked, .. } = self;
+        let Program { sources: old, checked, .. } = self;
         let mut sources = Sources::default();
-        let checked = check_again(checked, &old.get(file).text, &mut sources, path, text, project);
+        let checked = check_again(checked, &old, &mut sources, path, text, project);
         Program::of(path, sources, checked)
     }
 

@@ -103,3 +103,30 @@ fn a_text_without_a_file_is_checked_too() {
     assert_eq!(found["diagnostics"][0]["code"], "E0304");
     editor.end();
 }
+
+/// What was read of a file before serves the next check, also where files come, go and change places.
+#[test]
+fn files_are_read_again_only_where_they_have_changed() {
+    let other = "block other { relu -> tanh }\n";
+    let mut editor = Editor::start(modern(), &[("parts.model", PARTS), ("other.model", other)]);
+    let both = "use \"other.model\"\nuse \"parts.model\"\nmodel M { input 1x8x8; unit; other : 4x6x6 }\n";
+    editor.open("main.net", &both.replace("use \"other.model\"\n", ""));
+    assert!(editor.codes("main.net").contains(&"E0201".to_owned()));
+    editor.change("main.net", 2, &[(None, both)]);
+    assert_eq!(editor.codes("main.net"), [""; 0]);
+    editor.change("main.net", 3, &[(Some(range((2, 37), (2, 38))), "3")]);
+    assert_eq!(editor.codes("main.net"), ["E0304"]);
+    std::fs::write(
+        editor.folder.path().join("other.model"),
+        format!("# one\n{other}block third {{ relu }}\n"),
+    )
+    .unwrap();
+    let changed = json!({ "changes": [{ "uri": editor.uri("other.model"), "type": 2 }] });
+    editor.tell("workspace/didChangeWatchedFiles", changed);
+    assert_eq!(editor.codes("main.net"), ["E0304"]);
+    let moved =
+        "use \"parts.model\"\nuse \"other.model\"\nmodel M { input 1x8x8; unit; other; third : 4x6x6 }\n";
+    editor.change("main.net", 4, &[(None, moved)]);
+    assert_eq!(editor.codes("main.net"), [""; 0]);
+    editor.end();
+}
