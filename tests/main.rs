@@ -6,6 +6,7 @@ mod architecture;
 mod batch_norm;
 mod cli;
 mod dropping;
+mod editor;
 mod explain;
 mod formats;
 mod formatting;

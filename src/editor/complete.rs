@@ -121,6 +121,14 @@ impl List<'_> {
 
     /// The words that a statement may begin with.
     fn words(&mut self) {
+        // On the line of a `}` only its clauses may stand.
+        match self.place.follows() {
+            "" => {}
+            "residual" => return self.keyword("shortcut"),
+            "if" | "else" => return self.keyword("else"),
+            "branch" => return self.keyword("branch"),
+            _ => return,
+        }
         match self.place.section() {
             Section::Top => SECTIONS.iter().for_each(|word| self.keyword(word)),
             Section::Join => self.keyword("branch"),
@@ -147,11 +155,6 @@ impl List<'_> {
     }
 
     fn body_words(&mut self) {
-        match self.place.follows() {
-            "residual" => self.keyword("shortcut"),
-            "if" | "else" => self.keyword("else"),
-            _ => {}
-        }
         let (meanings, scope) = Meanings::at(self.program, self.offset);
         if self.place.depth() == 1 && self.place.inside() == "model" {
             self.spec(&INPUT, CompletionKind::Layer);

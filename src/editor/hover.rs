@@ -2,11 +2,12 @@
 //! are those of the reference.
 
 use crate::editor::Program;
-use crate::editor::facts::facts;
-use crate::editor::meaning::{Meanings, Name, NameKind, What, head};
+use crate::editor::facts::{facts, parameters};
+use crate::editor::meaning::{Meanings, Name, NameKind, What, head, statements as top};
+use crate::numbers::plural;
 use crate::reference::{blocks, expectation, spec, statements};
 use crate::source::{LIBRARY, Span};
-use crate::syntax::ast::{Ast, Statement, Value};
+use crate::syntax::ast::{Argument, Ast, Statement, Value};
 
 /// A text beside the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,9 @@ pub fn hover(program: &Program, offset: usize) -> Option<Hover> {
                 statement_at(&program.checked.ast, word.span).map_or("", |line| line.word.text.as_str());
             Some(spec::entry(&format!("{line} "), choice).text)
         }
-        What::Key(_, param) | What::Word(param) => Some(spec::argument(param)),
+        What::Key(_, param) | What::Word(param) => {
+            Some(spec::argument(param).trim_start_matches("- ").to_owned())
+        }
         What::Quantity => expectation(text).map(|entry| entry.text),
         What::Arriving => arriving(program, word.span, text),
         What::Name(name) => Some(named(program, &meanings, &meanings.names[name])),
@@ -115,22 +118,26 @@ fn named(program: &Program, meanings: &Meanings<'_>, name: &Name<'_>) -> String 
     place_of(program, name, what)
 }
 
-/// The entry of a block, or of a model.
+/// The entry of a block, or what a model comes to.
 fn block(program: &Program, name: &Name<'_>) -> String {
-    let entry = blocks::entry(name.statement).map_or_else(String::new, |entry| entry.text);
-    let entry = entry.trim_start().to_owned();
-    match (name.kind, &program.checked.experiment.model) {
-        (NameKind::Model, Some(model)) if model.name_span == name.span => {
-            let layers = crate::numbers::plural(model.layers.len() as u64, "layer", "layers");
-            let parameters = crate::editor::facts::parameters(model.n_parameters() as u64);
-            let shapes = match (&model.input, model.output()) {
-                (Some(input), Some(output)) => format!("`{input}` → `{output}`: "),
-                _ => String::new(),
-            };
-            format!("{entry}\n{shapes}{layers}, {parameters}")
-        }
-        _ => entry,
+    if name.kind == NameKind::Block {
+        return blocks::entry(name.statement)
+            .map_or_else(String::new, |entry| entry.text.trim_start().to_owned());
     }
+    let usage = blocks::usage(name.statement).map_or_else(String::new, |(_, usage)| usage);
+    let mut parts: Vec<String> = name.statement.doc.iter().cloned().collect();
+    parts.push(format!("```text\nmodel {usage}\n```"));
+    if let Some(model) =
+        program.checked.experiment.model.as_ref().filter(|model| model.name_span == name.span)
+    {
+        let layers = plural(model.layers.len() as u64, "layer", "layers");
+        let shapes = match (&model.input, model.output()) {
+            (Some(input), Some(output)) => format!("`{input}` → `{output}`: "),
+            _ => String::new(),
+        };
+        parts.push(format!("{shapes}{layers}, {}", parameters(model.n_parameters() as u64)));
+    }
+    parts.join("\n\n")
 }
 
 /// Where a name is defined, if that is not in this file.
@@ -167,11 +174,14 @@ fn used_file(program: &Program, span: Span) -> Option<String> {
         .find(|line| line.at.file == span.file && line.at.start <= span.start && span.end <= line.at.end)?;
     let ast = imports.files.iter().find(|ast| ast.file == line.to)?;
     let mut lines = vec![format!("`{}`", program.sources.get(line.to).path)];
-    for statement in crate::editor::meaning::statements(ast) {
+    for statement in top(ast) {
         match (statement.word.text.as_str(), head(statement)) {
             (word @ ("block" | "model"), Some(((name, _), _))) => lines.push(format!("- {word} `{name}`")),
             ("let", _) => {
-                lines.extend(statement.arguments.iter().map(|argument| format!("- let `{argument}`")));
+                let written = |argument: &Argument| program.sources.slice(argument.span()).to_owned();
+                lines.extend(
+                    statement.arguments.iter().map(|argument| format!("- let `{}`", written(argument))),
+                );
             }
             _ => {}
         }

@@ -11,7 +11,8 @@ use crate::syntax::scan::{Kind, scan};
 pub fn selection(program: &Program, offset: usize) -> Vec<Range<usize>> {
     let text = program.text();
     let offset = offset.min(text.len());
-    let mut ranges = vec![0..text.len()];
+    let mut ranges = Vec::new();
+    ranges.push(0..text.len());
     chains(text, &program.checked.ast.chains, offset, &mut ranges);
     let mut touched = scan(text).into_iter().filter(|token| holds(&token.range(), offset));
     // Between two pieces the word is meant.

@@ -5,6 +5,8 @@ use crate::editor::meaning::{NameKind, head, parameter, statements};
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Block, Link, Statement};
 
+const BRANCH: &str = "branch";
+
 /// What an entry of the outline is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SymbolKind {
@@ -81,8 +83,9 @@ fn constants(program: &Program, statement: &Statement) -> Vec<Symbol> {
 fn own(program: &Program, statement: &Statement, kind: SymbolKind, lines: SymbolKind) -> Symbol {
     let head = program.sources.slice(statement.head());
     let mut children: Vec<Symbol> = inside(program, &statement.block, lines).collect();
-    for clause in &statement.clauses {
-        children.push(own(program, clause, SymbolKind::Group, lines));
+    if statement.word.text != BRANCH {
+        children
+            .extend(statement.clauses.iter().map(|clause| own(program, clause, SymbolKind::Group, lines)));
     }
     Symbol {
         name: statement.word.text.clone(),
@@ -111,6 +114,14 @@ fn inside<'a>(
             symbol.detail.push_str(&format!(" as {}", alias.text));
             symbol.detail = symbol.detail.trim().to_owned();
         }
-        vec![symbol]
+        // Branches on one line stand beside each other, as those on lines of their own do.
+        let mut symbols = vec![symbol];
+        if statement.word.text == BRANCH {
+            symbols[0].span =
+                statement.block.as_ref().map_or(statement.span, |b| statement.word.span.to(b.span));
+            let beside = |clause| own(program, clause, SymbolKind::Group, lines);
+            symbols.extend(statement.clauses.iter().map(beside));
+        }
+        symbols
     })
 }

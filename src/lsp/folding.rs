@@ -27,7 +27,7 @@ impl Feature for Folding {
                 // The line of the closing brace stays, since another fold may begin on it.
                 FoldKind::Braces => (None, end.saturating_sub(1)),
             };
-            (start < end).then(|| FoldingRange {
+            (start < end).then_some(FoldingRange {
                 start_line: start,
                 start_character: None,
                 end_line: end,

@@ -46,7 +46,8 @@ pub fn path_of(uri: &Uri) -> Option<PathBuf> {
     uri.to_file_path().ok().map(|path| normal(&path))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

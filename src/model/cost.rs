@@ -11,7 +11,7 @@ use crate::shape::Shape;
 /// The operations of each layer for one image, forward; a multiply-add counts as two. Layers that are alike are
 /// lowered once. An error for a layer with a fault in it.
 pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
-    let mut known: HashMap<&'static str, Vec<(&Instance, Vec<Shape>, u64)>> = HashMap::new();
+    let mut known: HashMap<&'static str, Vec<Costed<'_>>> = HashMap::new();
     let mut outputs: Vec<&Shape> = Vec::with_capacity(model.layers.len() + 1);
     let unknown = || Fault::internal("a model with a fault in it has no cost");
     outputs.extend(&model.input);
@@ -38,6 +38,9 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
     }
     Ok(costs)
 }
+
+/// A layer with the shapes that arrived at it and its operations.
+type Costed<'a> = (&'a Instance, Vec<Shape>, u64);
 
 /// Whether two layers of one word have the same arguments.
 fn same(a: &Instance, b: &Instance) -> bool {

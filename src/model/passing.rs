@@ -78,6 +78,11 @@ impl Passing {
         self.0.get(&statement.span)
     }
 
+    /// Whether the shape behind every statement is known each time: none was left out for a fault.
+    pub fn is_whole(&self) -> bool {
+        self.0.values().all(|passed| passed.first.is_some() && passed.others.iter().all(Option::is_some))
+    }
+
     /// The shape behind a statement, where it is known and always the same.
     pub fn behind(&self, statement: &Statement) -> Option<&Shape> {
         self.of(statement)?.shape()

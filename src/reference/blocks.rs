@@ -10,8 +10,15 @@ pub fn entries() -> impl Iterator<Item = Entry> {
     links.map(|link| &link.statement).filter(|statement| statement.word.text == "block").filter_map(entry)
 }
 
-/// The entry of a `block` or `model`, from the `##` comment above it.
+/// The entry of a `block`, from the `##` comment above it.
 pub fn entry(block: &Statement) -> Option<Entry> {
+    let (name, usage) = usage(block)?;
+    let docs = block.doc.as_deref().unwrap_or_default();
+    Some(Entry { name: name.to_owned(), elsewhere: &[], text: format!("{docs}\n\n```text\n{usage}\n```\n") })
+}
+
+/// The name of a `block` or `model`, and how it is written with its parameters.
+pub fn usage(block: &Statement) -> Option<(&str, String)> {
     let Some(Argument::Value(Value { kind, .. })) = block.arguments.first() else { return None };
     let (name, parameters): (&str, &[Argument]) = match kind {
         ValueKind::Call { name, arguments } => (&name.text, arguments),
@@ -30,6 +37,5 @@ pub fn entry(block: &Statement) -> Option<Entry> {
             Argument::Relation { .. } => {}
         }
     }
-    let docs = block.doc.as_deref().unwrap_or_default();
-    Some(Entry { name: name.to_owned(), elsewhere: &[], text: format!("{docs}\n\n```text\n{usage}\n```\n") })
+    Some((name, usage))
 }

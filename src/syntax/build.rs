@@ -65,7 +65,12 @@ impl<'a> Builder<'a> {
         for pair in pairs {
             match pair.as_rule() {
                 Rule::chain => chains.push(self.chain(pair)),
-                Rule::junk => self.junk(&pair),
+                Rule::junk => {
+                    let blocks = self.junk(&pair);
+                    if let Some(statement) = self.unfinished(&mut chains, &pair) {
+                        adopt(statement, blocks);
+                    }
+                }
                 Rule::stray_close => {
                     let span = self.span(&pair);
                     self.report(
@@ -78,6 +83,14 @@ impl<'a> Builder<'a> {
             }
         }
         chains
+    }
+
+    /// The statement without a block that ends where junk begins, on the same line.
+    fn unfinished<'c>(&self, chains: &'c mut [Chain], junk: &Pair<'_, Rule>) -> Option<&'c mut Statement> {
+        let link = chains.last_mut()?.links.last_mut()?;
+        let gap = self.plain.get(link.statement.span.end as usize..junk.as_span().start())?;
+        let ended = gap.contains(['\n', ';']) || link.alias.is_some() || link.assertion.is_some();
+        (!ended && link.statement.block.is_none()).then_some(&mut link.statement)
     }
 
     fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
@@ -259,12 +272,12 @@ impl<'a> Builder<'a> {
         Number { value, unit }
     }
 
-    /// Text that no rule takes: say what is wrong with it, and still read the blocks inside it for errors.
-    fn junk(&mut self, pair: &Pair<'_, Rule>) {
+    /// Text that no rule takes: say what is wrong with it, and still read the blocks inside it.
+    fn junk(&mut self, pair: &Pair<'_, Rule>) -> Vec<Block> {
         let span = self.trimmed(pair);
         let text = self.text.get(span.range()).unwrap_or_default().trim();
         if text.is_empty() {
-            return;
+            return Vec::new();
         }
         let first_line = text.lines().next().unwrap_or_default().trim_end();
         let shown = first_line.chars().take(40).collect::<String>();
@@ -294,9 +307,8 @@ impl<'a> Builder<'a> {
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
         self.report(d);
-        for block in pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block) {
-            self.entries(block.into_inner());
-        }
+        let blocks = pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block);
+        blocks.map(|block| self.block(block)).collect()
     }
 
     fn word(&self, pair: &Pair<'_, Rule>) -> Word {
@@ -327,6 +339,15 @@ impl<'a> Builder<'a> {
         }
         lines.reverse();
         (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+/// Gives a statement whose head is broken the block behind it, so that the lines inside are still read as what they
+/// are: `model M( { … }`.
+fn adopt(statement: &mut Statement, blocks: Vec<Block>) {
+    if let Some(block) = blocks.into_iter().next() {
+        statement.span = statement.span.to(block.span);
+        statement.block = Some(block);
     }
 }
 
