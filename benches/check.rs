@@ -4,15 +4,29 @@
 //! The program fails if one is over its bound, so that a change that makes the front end slow is seen.
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use dslc::diag::has_errors;
+use dslc::editor::Program;
+use dslc::editor::complete::{Folders, complete};
+use dslc::editor::folding::folds;
+use dslc::editor::hints::hints;
+use dslc::editor::hover::hover;
+use dslc::editor::names::{references, rename};
+use dslc::editor::selection::selection;
+use dslc::editor::signature::signature;
+use dslc::editor::symbols::symbols;
+use dslc::editor::tokens::tokens;
 use dslc::experiment::imports::Project;
 use dslc::experiment::{self, Checked};
 use dslc::source::Sources;
+
+use support::long_file;
 
 /// Runs of each measurement.
 const RUNS: usize = 31;
@@ -38,15 +52,56 @@ fn main() -> ExitCode {
             timed(|| sound(Path::new("long.net"), &keystrokes.next().unwrap_or_default())),
         ),
     ];
+    let figures = figures.into_iter().map(|(title, bound, time)| (title, 1_000 * bound, time));
     let mut good = true;
-    for (title, bound, (fastest, median)) in figures {
-        let within = fastest < Duration::from_millis(bound);
+    for (title, bound, (fastest, median)) in figures.chain(editor(&long)) {
+        let within = fastest < Duration::from_micros(bound);
         good &= within;
         let verdict = if within { "under" } else { "OVER" };
         let [fastest, median] = [fastest, median].map(|time| time.as_secs_f64() * 1e3);
+        let bound = bound as f64 / 1e3;
         println!("{fastest:>8.2} ms (median {median:.2})  {title}: {verdict} {bound} ms");
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What an editor asks of a checked file, each within a millisecond.
+fn editor(text: &str) -> Vec<(String, u64, (Duration, Duration))> {
+    let program = || {
+        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| e.to_string());
+        Program::check(Path::new("long.net"), text.to_owned(), &Project { root: Path::new(""), read: &read })
+    };
+    let checked = program();
+    // What a program works out once is asked of a fresh one each time.
+    let fresh: Vec<Program> = (0..=RUNS).map(|_| program()).collect();
+    let mut fresh = fresh.iter();
+    let folders = Folders { root: Path::new(""), list: &|_| Vec::new() };
+    let at = text.len() / 2;
+    let width = text.find("width").unwrap_or_default();
+    let figure = |title: &str, ask: &mut dyn FnMut()| (format!("then {title}"), 1_000, timed(ask));
+    vec![
+        figure("its hints", &mut || {
+            let program = fresh.next().unwrap_or(&checked);
+            assert!(black_box(hints(program, 0..text.len())).len() > 1_000);
+        }),
+        figure("its tokens", &mut || assert!(black_box(tokens(&checked)).len() > 5_000)),
+        figure("a hover", &mut || {
+            black_box(hover(&checked, at));
+        }),
+        figure("a completion", &mut || {
+            black_box(complete(&checked, at, &folders));
+        }),
+        figure("a signature", &mut || {
+            black_box(signature(&checked, at));
+        }),
+        figure("the references of a name", &mut || {
+            assert!(black_box(references(&checked, width, &[])).len() > 600);
+        }),
+        figure("renaming it", &mut || assert!(black_box(rename(&checked, width, "other", &[])).is_ok())),
+        figure("its outline, folds and a selection", &mut || {
+            black_box((symbols(&checked), folds(&checked), selection(&checked, at)));
+        }),
+    ]
 }
 
 /// The fastest run and the median.
@@ -101,19 +156,4 @@ fn thousand_layers() -> String {
         "model Deep {{\n    input 3x32x32\n    conv2d 16 3x3 padding=1 -> batch_norm -> relu\n{blocks}    \
          global_avg_pool -> linear 10 -> relu\n}}\nexpect {{ layers == 1000 }}\n"
     )
-}
-
-/// A file such as a person might grow, without blocks: 2,000 lines with what lines have.
-fn long_file() -> String {
-    let mut text =
-        "let width = 8\nmodel Long {\n    input 3x64x64\n    conv2d width 3x3 padding=same\n".to_owned();
-    for part in 1..=332 {
-        text.push_str(&format!(
-            "\n    # part {part}\n    conv2d (2 * width) 3x3 stride=1 padding=[1, 1, 1, 1] bias=false\n    \
-             batch_norm momentum=0.1 -> leaky_relu 0.1\n    dropout 5%                  # in training only\n    \
-             conv2d width 1x1 -> relu\n"
-        ));
-    }
-    text.push_str("    global_avg_pool\n    linear 10\n}\n\n");
-    text
 }

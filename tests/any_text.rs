@@ -1,6 +1,9 @@
 //! Property tests of the front end: programs made at random from the grammar, with blanks, comments and line breaks
 //! wherever they may stand, and the models with random damage.
 
+use dslc::source::Sources;
+use dslc::syntax::Reading;
+use dslc::syntax::ast::Ast;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use crate::front_end::{hold, parsed};
@@ -220,17 +223,9 @@ fn program() -> impl Strategy<Value = String> {
     })
 }
 
-/// A model of the project, cut and patched at random places.
-fn damaged() -> impl Strategy<Value = String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
-    let mut texts: Vec<(String, String)> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
-        .collect();
-    texts.sort();
-    let patch = prop::sample::select(vec![
+/// What is put into a text to damage it.
+fn patch() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
         "",
         "\n",
         "\n\n",
@@ -262,8 +257,20 @@ fn damaged() -> impl Strategy<Value = String> {
         "//",
         ": 3x3",
         " # c\n",
-    ]);
-    let damage = (any::<prop::sample::Index>(), 0usize..20, patch);
+    ])
+}
+
+/// A model of the project, cut and patched at random places.
+fn damaged() -> impl Strategy<Value = String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+    let mut texts: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    texts.sort();
+    let damage = (any::<prop::sample::Index>(), 0usize..20, patch());
     (prop::sample::select(texts), prop::collection::vec(damage, 0..6)).prop_map(|((_, text), damages)| {
         let mut letters: Vec<char> = text.chars().collect();
         for (at, cut, patch) in damages {
@@ -273,6 +280,12 @@ fn damaged() -> impl Strategy<Value = String> {
         }
         letters.into_iter().collect()
     })
+}
+
+fn read(text: &str) -> (Ast, Reading) {
+    let mut sources = Sources::default();
+    let file = sources.add("a.net", text);
+    dslc::syntax::read(&sources, file)
 }
 
 proptest! {
@@ -288,5 +301,29 @@ proptest! {
     #[test]
     fn damaged_models_are_answered(text in damaged()) {
         hold(&text);
+    }
+
+    /// What comes of reading only what has changed is what comes of reading the whole.
+    #[test]
+    fn a_changed_text_is_read_as_any_other(
+        text in prop_oneof![damaged(), program()],
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, patch()), 1..8),
+    ) {
+        let mut letters: Vec<char> = text.chars().collect();
+        let mut old = text;
+        let mut before = read(&old);
+        for (at, cut, patch) in damage {
+            let at = at.index(letters.len() + 1);
+            let end = (at + cut).min(letters.len());
+            letters.splice(at..end, patch.chars());
+            let new: String = letters.iter().collect();
+            let mut sources = Sources::default();
+            let file = sources.add("a.net", new.clone());
+            let again = dslc::syntax::read_again(before, &old, &sources, file);
+            let (whole, errors) = parsed(&new);
+            assert!(again.0 == whole, "{old:?}\n{new:?}\n{:#?}\n{whole:#?}", again.0);
+            assert_eq!(again.1.diagnostics, errors, "{old:?}\n{new:?}");
+            (old, before) = (new, again);
+        }
     }
 }

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::table::{percent, plural, table};
-use crate::cli::{Stop, files, folder, pictures};
+use crate::cli::{Stop, folder, pictures};
 use crate::data::{picture, png};
 use crate::diag::Fault;
+use crate::experiment::disk;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
@@ -80,7 +81,7 @@ fn refuse<T>(message: &str) -> Result<T, Stop> {
 /// The checked file, and the weights of a run; a file by itself must not need any.
 fn open(options: &Options) -> Result<(Loaded, Option<Weights>), Stop> {
     let path = &options.what;
-    if !files::is_network(path) || path.is_dir() {
+    if !disk::is_network(path) || path.is_dir() {
         if !options.settings.is_empty() {
             return refuse("`--set` changes a file; a run keeps the settings that it was trained with");
         }

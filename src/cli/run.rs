@@ -15,7 +15,9 @@ use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
+use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
+use crate::experiment::figures::{Figures, figures};
 use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
 use crate::train::metrics::Evaluation;
@@ -47,7 +49,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         loaded.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
         Stop::Environment(String::new())
     })?;
-    let figures = summary::figures(model, &loaded.sources, Some(training))?;
+    let figures = figures(model, &loaded.sources, Some(training))?;
     let prepared = trainer::prepare(Job { model, data, train: training }, &dataset)?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
@@ -102,7 +104,7 @@ fn record(loaded: &Loaded, options: &Options, folder: &Path, source: &str) -> Re
         Record { file: options.file.display().to_string(), base, settings: options.settings.clone() };
     let mut record = serde_json::to_vec_pretty(&record).map_err(|e| Stop::Environment(e.to_string()))?;
     record.push(b'\n');
-    write_atomically(&folder.join(folder::RECORD), &record)?;
+    write_atomically(&folder.join(RECORD), &record)?;
     write_atomically(&folder.join(format!("{}.net", loaded.stem())), resolved.as_bytes())?;
     Ok(())
 }
@@ -148,7 +150,7 @@ fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) ->
     })
 }
 
-fn head(loaded: &Loaded, dataset: &Dataset, figures: &summary::Figures, memory: u64) -> String {
+fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> String {
     let (parameters, flops) = figures.totals();
     format!(
         "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\nmemory {} planned",

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, SourceFile, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Value, ValueKind};
-use crate::syntax::parse;
+use crate::syntax::{Reading, read, read_again};
 
 /// The most files that one experiment may use.
 pub const MAX_FILES: usize = 200;
@@ -29,6 +29,8 @@ pub struct Project<'a> {
 pub struct Imports {
     /// In the order of first use, those that a file uses itself before it.
     pub files: Vec<Ast>,
+    /// What the next reading of each begins with.
+    readings: Vec<Reading>,
     /// Every `use` that led to a file.
     pub uses: Vec<Use>,
 }
@@ -41,16 +43,28 @@ pub struct Use {
     pub to: FileId,
 }
 
-/// Reads every file that `main` uses, directly or through others.
+/// What was read before.
+pub struct Before<'a> {
+    pub imports: Imports,
+    pub sources: &'a Sources,
+}
+
+/// Reads every file that `main` uses, directly or through others. What is like it was `before` is read more quickly.
 pub fn collect(
     sources: &mut Sources,
     main: &Ast,
     main_path: &Path,
     project: &Project<'_>,
+    before: Option<Before<'_>>,
 ) -> (Imports, Diagnostics) {
+    let known = before.map_or_else(BTreeMap::new, |Before { imports, sources }| {
+        let files = imports.files.into_iter().zip(imports.readings);
+        files.map(|(ast, reading)| (ast.file, (sources.get(ast.file), (ast, reading)))).collect()
+    });
     let mut walk = Walk {
         sources,
         project,
+        known,
         diagnostics: Vec::new(),
         imports: Imports::default(),
         n_reads: 0,
@@ -67,6 +81,8 @@ pub fn collect(
 struct Walk<'a> {
     sources: &'a mut Sources,
     project: &'a Project<'a>,
+    /// The files that were read before, as they were then.
+    known: BTreeMap<FileId, (&'a SourceFile, (Ast, Reading))>,
     diagnostics: Diagnostics,
     imports: Imports,
     /// Files that were asked for, those that cannot be read among them.
@@ -148,12 +164,18 @@ impl Walk<'_> {
         let file = self.sources.add(target.display().to_string(), text);
         self.seen.insert(target.clone(), file);
         self.imports.uses.push(Use { at, to: file });
-        let (ast, found) = parse(self.sources, file);
-        self.diagnostics.extend(found);
+        let (ast, reading) = match self.known.remove(&file) {
+            Some((old, read)) if old.path == self.sources.get(file).path => {
+                read_again(read, &old.text, self.sources, file)
+            }
+            Some(_) | None => read(self.sources, file),
+        };
+        self.diagnostics.extend(reading.diagnostics.iter().cloned());
         self.open.push((target.clone(), span));
         self.imports_of(&ast, &target);
         self.open.pop();
         self.imports.files.push(ast);
+        self.imports.readings.push(reading);
     }
 }
 

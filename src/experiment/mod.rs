@@ -1,9 +1,12 @@
 //! A whole file → a checked [`Experiment`]: its model, data and training, each by its own stage, and then held
 //! against each other. Nothing has run yet.
 
+pub mod disk;
 pub mod expect;
+pub mod figures;
 pub mod images;
 pub mod imports;
+pub mod mend;
 pub mod overrides;
 pub mod resolved;
 pub mod stages;
@@ -18,13 +21,13 @@ use crate::data;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
-use crate::experiment::imports::{Imports, Project};
+use crate::experiment::imports::{Before, Imports, Project};
 use crate::model::definitions::{Definitions, Origin};
 use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand, suspicious};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
-use crate::syntax::parse;
+use crate::syntax::{self, Reading, parse};
 use crate::train;
 use crate::train::section::TrainSection;
 
@@ -47,6 +50,8 @@ pub struct Experiment {
 /// A file with all it uses, checked.
 pub struct Checked {
     pub ast: Ast,
+    /// What the next reading of the file begins with, where no setting was changed.
+    reading: Reading,
     pub imports: Imports,
     pub experiment: Experiment,
     /// In the order of the text.
@@ -62,11 +67,42 @@ pub fn check(
     project: &Project<'_>,
 ) -> Checked {
     let file = sources.add(path.display().to_string(), text);
-    let (mut ast, mut diagnostics) = parse(sources, file);
+    let (mut ast, reading) = syntax::read(sources, file);
+    let mut found = Diagnostics::new();
     for setting in settings {
-        diagnostics.extend(overrides::apply(sources, &mut ast, setting));
+        found.extend(overrides::apply(sources, &mut ast, setting));
     }
-    let (imports, found) = imports::collect(sources, &ast, path, project);
+    whole(sources, path, project, (ast, reading), found, None)
+}
+
+/// Checks a file again, whose text and whose imports are mostly as they were in `old`, more quickly; what is found is
+/// the same as by [`check`].
+pub fn check_again(
+    before: Checked,
+    old: &Sources,
+    sources: &mut Sources,
+    path: &Path,
+    text: String,
+    project: &Project<'_>,
+) -> Checked {
+    let file = sources.add(path.display().to_string(), text);
+    let Checked { ast, reading, imports, .. } = before;
+    let old_text = &old.get(ast.file).text;
+    let read = syntax::read_again((ast, reading), old_text, sources, file);
+    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }))
+}
+
+fn whole(
+    sources: &mut Sources,
+    path: &Path,
+    project: &Project<'_>,
+    (ast, reading): (Ast, Reading),
+    more: Diagnostics,
+    before: Option<Before<'_>>,
+) -> Checked {
+    let mut diagnostics = reading.diagnostics.clone();
+    diagnostics.extend(more);
+    let (imports, found) = imports::collect(sources, &ast, path, project, before);
     diagnostics.extend(found);
     let unreadable = has_errors(&diagnostics);
     let (experiment, mut found) = resolve_with(sources, &ast, &imports);
@@ -76,14 +112,25 @@ pub fn check(
     }
     diagnostics.extend(found);
     in_order(&mut diagnostics);
-    Checked { ast, imports, experiment, diagnostics }
+    Checked { ast, reading, imports, experiment, diagnostics }
 }
 
 /// The tree of the language's own library, read once in a process: its text and its place in [`Sources`] are
 /// always the same.
-fn library() -> &'static Ast {
+pub fn library() -> &'static Ast {
     static TREE: OnceLock<Ast> = OnceLock::new();
     TREE.get_or_init(|| parse(&Sources::default(), LIBRARY).0)
+}
+
+/// What a file, those it uses and the library define.
+pub fn definitions<'a>(ast: &'a Ast, imports: &'a Imports, diagnostics: &mut Diagnostics) -> Definitions<'a> {
+    let mut definitions = Definitions::default();
+    definitions.add(library(), Origin::Library, diagnostics);
+    for import in &imports.files {
+        definitions.add(import, Origin::Import, diagnostics);
+    }
+    definitions.add(ast, Origin::Main, diagnostics);
+    definitions
 }
 
 /// Sorts findings in the order of the text.
@@ -99,13 +146,10 @@ pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
 pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experiment, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let mut definitions = Definitions::default();
-    definitions.add(library(), Origin::Library, &mut diagnostics);
     for import in &imports.files {
         sections(import, &[], &mut diagnostics);
-        definitions.add(import, Origin::Import, &mut diagnostics);
     }
-    definitions.add(ast, Origin::Main, &mut diagnostics);
+    let definitions = definitions(ast, imports, &mut diagnostics);
 
     let mut experiment = Experiment::default();
     for statement in sections(ast, &["data", "train", "expect"], &mut diagnostics) {
@@ -190,8 +234,10 @@ fn models(
     let mut used = BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
-        experiment.passing.extend(model.passing.clone());
-        if i == 0 {
+        if i > 0 {
+            experiment.passing.extend(model.passing.clone());
+        } else {
+            experiment.passing = model.passing.clone();
             experiment.used_blocks = blocks.clone();
             experiment.model = Some(model);
         }

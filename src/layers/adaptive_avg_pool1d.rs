@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::adaptive_avg_pool2d::windows;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, adaptive_avg_pool2d, spatial};
+use crate::layers::{Inferred, Layer, Reach, adaptive_avg_pool2d, spatial};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 
@@ -29,6 +29,10 @@ impl Layer for AdaptiveAvgPool1d {
         let (channels, [length]) = spatial(SPEC.name, input)?;
         let size = args.whole("size")?;
         Ok(Inferred { arithmetic: windows(length, size), ..Inferred::shape(Shape::from([channels, size])) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::max_pool2d::{infer_pool, lower_pool};
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Reach, windowed};
 use crate::ops::avg_pool2d::AVG_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -34,6 +34,10 @@ impl Layer for AvgPool1d {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         infer_pool::<1>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<1>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, conv2d};
+use crate::layers::{Inferred, Layer, Reach, conv2d, windowed};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
@@ -50,6 +50,10 @@ impl Layer for Conv1d {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         conv2d::infer::<1>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<1>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

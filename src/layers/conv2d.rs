@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, spatial};
+use crate::layers::{Inferred, Layer, Parameter, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -66,6 +66,10 @@ impl Layer for Conv2d {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         infer::<2>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

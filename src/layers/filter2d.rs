@@ -6,7 +6,7 @@ use crate::diag::{Fault, Remedy, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, image};
+use crate::layers::{Inferred, Layer, Parameter, Reach, image, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -109,6 +109,10 @@ impl Layer for Filter2d {
             parameters: vec![Parameter { name: "weight", shape, kind: StateKind::Buffer, init }],
             warnings: sliding.dropped(SPEC.name, [height, width]).into_iter().collect(),
         })
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -5,7 +5,7 @@ use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::global_avg_pool::places;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Reach};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
@@ -30,6 +30,10 @@ impl Layer for GlobalMaxPool {
         let (channels, places) = places(SPEC.name, input)?;
         let arithmetic = format!("the largest of {places}");
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -6,7 +6,7 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, spatial};
+use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -49,6 +49,10 @@ impl Layer for MaxPool2d {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         infer_pool::<2>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -46,7 +46,7 @@ pub mod windowed;
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
-use crate::shape::Shape;
+use crate::shape::{Shape, Window};
 use crate::spec::{Args, Spec};
 
 /// Every layer, in the order of the reference.
@@ -139,11 +139,30 @@ impl Parameter {
     }
 }
 
+/// What of a layer's input one pixel of its output is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The pixel at its place.
+    Pixel,
+    /// A window of pixels: down and across, or along a sequence.
+    Window([Window; 2]),
+    /// All of them.
+    Everything,
+    /// Pixels at another scale.
+    Rescaled,
+}
+
 pub trait Layer: Sync {
     fn spec(&self) -> &'static Spec;
 
     /// The output shape, the arithmetic behind it and the parameters; or why the input is refused.
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault>;
+
+    /// What of its input one pixel of the output is made of, without what all pixels share, such as their mean in a
+    /// norm. Asked only of an input that [`Layer::infer`] has accepted.
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Pixel
+    }
 
     /// The layer as ops; the value has the shape of [`Layer::infer`] behind a batch axis.
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault>;

@@ -3,6 +3,7 @@
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
+use crate::layers::Reach;
 use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
 
@@ -10,6 +11,17 @@ use crate::spec::{Args, Padding};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding<const N: usize> {
     pub axes: [Window; N],
+}
+
+/// The windows of a layer with these arguments over an input that it takes.
+pub fn reach<const N: usize>(args: &Args, input: &Shape) -> Reach {
+    let extents = input.dims().get(1..).and_then(|extents| <[usize; N]>::try_from(extents).ok());
+    let Some(sliding) = extents.and_then(|extents| Sliding::<N>::new(args, extents).ok()) else {
+        return Reach::Rescaled;
+    };
+    // A sequence is as wide as one pixel.
+    let single = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+    Reach::Window(std::array::from_fn(|axis| sliding.axes.get(axis).copied().unwrap_or(single)))
 }
 
 impl<const N: usize> Sliding<N> {

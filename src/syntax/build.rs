@@ -15,19 +15,28 @@ use crate::syntax::ast::{
 const MAX_TERMS: usize = 256;
 
 /// More mistakes than this are not listed.
-const MAX_FINDINGS: usize = 1_000;
+pub const MAX_FINDINGS: usize = 1_000;
 
 pub struct Builder<'a> {
     file: FileId,
     text: &'a str,
     /// The text without its comments.
     plain: &'a str,
+    /// Where in it the pairs' text begins.
+    base: usize,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(file: FileId, text: &'a str, plain: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
-        Builder { file, text, plain, diagnostics }
+    /// For pairs of the part of `plain` that begins at `base`.
+    pub fn within(
+        file: FileId,
+        text: &'a str,
+        plain: &'a str,
+        base: usize,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Builder<'a> {
+        Builder { file, text, plain, base, diagnostics }
     }
 
     /// Adds a finding; behind very many, one that says so.
@@ -43,9 +52,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn file(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
+    /// The chains inside the pairs of the outermost rule.
+    pub fn chains(&mut self, pairs: Pairs<'_, Rule>, outermost: Rule) -> Vec<Chain> {
         pairs
-            .filter(|pair| pair.as_rule() == Rule::file)
+            .filter(|pair| pair.as_rule() == outermost)
             .flat_map(|pair| self.entries(pair.into_inner()))
             .collect()
     }
@@ -55,7 +65,12 @@ impl<'a> Builder<'a> {
         for pair in pairs {
             match pair.as_rule() {
                 Rule::chain => chains.push(self.chain(pair)),
-                Rule::junk => self.junk(&pair),
+                Rule::junk => {
+                    let blocks = self.junk(&pair);
+                    if let Some(statement) = self.unfinished(&mut chains, &pair) {
+                        adopt(statement, blocks);
+                    }
+                }
                 Rule::stray_close => {
                     let span = self.span(&pair);
                     self.report(
@@ -68,6 +83,14 @@ impl<'a> Builder<'a> {
             }
         }
         chains
+    }
+
+    /// The statement without a block that ends where junk begins, on the same line.
+    fn unfinished<'c>(&self, chains: &'c mut [Chain], junk: &Pair<'_, Rule>) -> Option<&'c mut Statement> {
+        let link = chains.last_mut()?.links.last_mut()?;
+        let gap = self.plain.get(link.statement.span.end as usize..junk.as_span().start())?;
+        let ended = gap.contains(['\n', ';']) || link.alias.is_some() || link.assertion.is_some();
+        (!ended && link.statement.block.is_none()).then_some(&mut link.statement)
     }
 
     fn chain(&mut self, pair: Pair<'_, Rule>) -> Chain {
@@ -249,12 +272,12 @@ impl<'a> Builder<'a> {
         Number { value, unit }
     }
 
-    /// Text that no rule takes: say what is wrong with it, and still read the blocks inside it for errors.
-    fn junk(&mut self, pair: &Pair<'_, Rule>) {
+    /// Text that no rule takes: say what is wrong with it, and still read the blocks inside it.
+    fn junk(&mut self, pair: &Pair<'_, Rule>) -> Vec<Block> {
         let span = self.trimmed(pair);
         let text = self.text.get(span.range()).unwrap_or_default().trim();
         if text.is_empty() {
-            return;
+            return Vec::new();
         }
         let first_line = text.lines().next().unwrap_or_default().trim_end();
         let shown = first_line.chars().take(40).collect::<String>();
@@ -284,9 +307,8 @@ impl<'a> Builder<'a> {
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
         self.report(d);
-        for block in pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block) {
-            self.entries(block.into_inner());
-        }
+        let blocks = pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block);
+        blocks.map(|block| self.block(block)).collect()
     }
 
     fn word(&self, pair: &Pair<'_, Rule>) -> Word {
@@ -295,7 +317,8 @@ impl<'a> Builder<'a> {
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        Span::new(self.file, span.start().min(self.text.len())..span.end().min(self.text.len()))
+        let at = |offset: usize| (self.base + offset).min(self.text.len());
+        Span::new(self.file, at(span.start())..at(span.end()))
     }
 
     /// The span without the blanks that pest reads behind a repetition.
@@ -316,6 +339,15 @@ impl<'a> Builder<'a> {
         }
         lines.reverse();
         (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+/// Gives a statement whose head is broken the block behind it, so that the lines inside are still read as what they
+/// are: `model M( { … }`.
+fn adopt(statement: &mut Statement, blocks: Vec<Block>) {
+    if let Some(block) = blocks.into_iter().next() {
+        statement.span = statement.span.to(block.span);
+        statement.block = Some(block);
     }
 }
 

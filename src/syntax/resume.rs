@@ -1,0 +1,229 @@
+//! A text that was changed in one place → its tree, out of the tree before the change: only the lines around the place
+//! are read again.
+//!
+//! The grammar reads from left to right, and what it makes of a chain does not depend on how it came to the chain's
+//! first character. So the chains in front of the change stay, if none of them looked as far as the change, and those
+//! behind it stay from the first one on at which the new reading, too, comes to the beginning of a chain of the same
+//! block. A list or parameters may be looked for over many lines in vain, and a brace changes what is inside of what:
+//! where either is open, the text is read as a whole.
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{Ast, Chain};
+use crate::syntax::build::{Builder, MAX_FINDINGS};
+use crate::syntax::spans;
+use crate::syntax::{Reading, Rule, region};
+
+/// The bytes that differ: from `start` on, up to `old_end` in the old text and `new_end` in the new one.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    start: usize,
+    old_end: usize,
+    new_end: usize,
+}
+
+/// A list of chains of which some are read again.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// Where the list is: chain, link and clause (0: the statement itself) of each block on the way.
+    way: Vec<[usize; 3]>,
+    /// The chains that are replaced.
+    first: usize,
+    behind: usize,
+    /// The bytes of the old text that are replaced.
+    start: usize,
+    end: usize,
+}
+
+/// The tree of `new`, which without comments is `plain`, from that of `old`; `None` where the text is to be read as a whole.
+pub fn resume(
+    file: FileId,
+    (mut ast, reading): (Ast, Reading),
+    old: &str,
+    new: &str,
+    plain: &str,
+) -> Option<(Ast, Reading)> {
+    // Braces that are open at the end are closed in the plain text, which is longer then.
+    if ast.file != file || reading.plain.len() != old.len() || plain.len() != new.len() {
+        return None;
+    }
+    let change = between(old, new).and(between(&reading.plain, plain), old.len(), new.len());
+    let place = find(&ast.chains, &reading.plain, reading.plain.len(), change)?;
+    let moved = |at: usize| at + change.new_end - change.old_end;
+    let (front, again) = (plain.get(..place.start)?, plain.get(place.start..moved(place.end))?);
+    if open_brackets(front)?.iter().any(|&bracket| bracket != b'{') || !open_brackets(again)?.is_empty() {
+        return None;
+    }
+    let mut found = Diagnostics::new();
+    let pairs = region(again).ok()?;
+    let read = Builder::within(file, new, plain, place.start, &mut found).chains(pairs, Rule::region);
+
+    let shift = |span: &mut Span| {
+        let moved = |at: u32| if (at as usize) < change.old_end { at } else { moved(at as usize) as u32 };
+        if span.file == file {
+            *span = Span { start: moved(span.start), end: moved(span.end), ..*span };
+        }
+    };
+    list(&mut ast.chains, &place.way)?.drain(place.first..place.behind);
+    spans::chains(&mut ast.chains, &mut |span| shift(span));
+    list(&mut ast.chains, &place.way)?.splice(place.first..place.first, read);
+
+    let replaced = |d: &Diagnostic| (place.start..place.end).contains(&d.primary.span.range().start);
+    let mut diagnostics: Diagnostics = reading.diagnostics.into_iter().filter(|d| !replaced(d)).collect();
+    for d in &mut diagnostics {
+        let labels = std::iter::once(&mut d.primary).chain(&mut d.related).map(|label| &mut label.span);
+        let edits = d.fixes.iter_mut().flat_map(|fix| &mut fix.edits).map(|(span, _)| span);
+        labels.chain(edits).for_each(shift);
+    }
+    diagnostics.extend(found);
+    diagnostics.sort_by_key(|d| d.primary.span);
+    (diagnostics.len() < MAX_FINDINGS).then_some((ast, Reading { diagnostics, plain: plain.to_owned() }))
+}
+
+fn between(old: &str, new: &str) -> Change {
+    let (old, new) = (old.as_bytes(), new.as_bytes());
+    let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let tails = old[start..].iter().rev().zip(new[start..].iter().rev());
+    let same = tails.take_while(|(a, b)| a == b).count();
+    Change { start, old_end: old.len() - same, new_end: new.len() - same }
+}
+
+impl Change {
+    /// The smallest change that holds both, of texts of these lengths.
+    fn and(self, other: Change, old_len: usize, new_len: usize) -> Change {
+        let start = self.start.min(other.start);
+        let same = (old_len - self.old_end).min(old_len - other.old_end);
+        // What is the same at the beginning is not counted again at the end.
+        let same = same.min(old_len - start).min(new_len - start);
+        Change { start, old_end: old_len - same, new_end: new_len - same }
+    }
+}
+
+/// The innermost list of chains in which the change can be dealt with; the list ends at `close`.
+fn find(chains: &[Chain], plain: &str, close: usize, change: Change) -> Option<Place> {
+    // Whether a chain ends at the next line is seen from the two characters that may be `->`.
+    let first = chains.iter().rposition(|chain| begin(chain).is_some_and(|at| at + 2 <= change.start))?;
+    for (at_link, link) in chains[first].links.iter().enumerate() {
+        let parts = std::iter::once(&link.statement).chain(&link.statement.clauses);
+        for (at_part, block) in parts.enumerate().filter_map(|(at, part)| Some((at, part.block.as_ref()?))) {
+            let inside = block.span.range();
+            let within = inside.start < change.start && change.old_end < inside.end;
+            let deeper = within.then(|| find(&block.chains, plain, inside.end - 1, change)).flatten();
+            if let Some(mut place) = deeper {
+                place.way.insert(0, [first, at_link, at_part]);
+                return Some(place);
+            }
+        }
+    }
+    // The chain behind the change is read again, for its doc comment; the one behind that one is as it was, if it
+    // begins its line: a string may be open before it otherwise.
+    let next =
+        (first + 1..chains.len()).find(|&at| begin(&chains[at]).is_some_and(|at| at >= change.old_end));
+    let starts_line = |at: usize| plain[..at].trim_end_matches(' ').ends_with('\n');
+    let behind = next
+        .and_then(|next| (next + 1..chains.len()).find(|&at| begin(&chains[at]).is_some_and(starts_line)));
+    Some(Place {
+        way: Vec::new(),
+        first,
+        behind: behind.unwrap_or(chains.len()),
+        start: begin(&chains[first])?,
+        end: behind.map_or(Some(close), |at| begin(&chains[at]))?,
+    })
+}
+
+fn begin(chain: &Chain) -> Option<usize> {
+    chain.links.first().map(|link| link.statement.span.start as usize)
+}
+
+/// The list at the end of a way.
+fn list<'a>(chains: &'a mut Vec<Chain>, way: &[[usize; 3]]) -> Option<&'a mut Vec<Chain>> {
+    let Some((&[chain, link, part], rest)) = way.split_first() else { return Some(chains) };
+    let statement = &mut chains.get_mut(chain)?.links.get_mut(link)?.statement;
+    let part = match part.checked_sub(1) {
+        None => statement,
+        Some(clause) => statement.clauses.get_mut(clause)?,
+    };
+    list(&mut part.block.as_mut()?.chains, rest)
+}
+
+/// The brackets that are open at the end of a text without comments; `None` if a `}` closes what was open before it.
+fn open_brackets(plain: &str) -> Option<Vec<u8>> {
+    let (bytes, mut open, mut at) = (plain.as_bytes(), Vec::new(), 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let end = bytes[at + 1..].iter().position(|&b| b == b'"' || b == b'\n');
+                at += end.filter(|end| bytes[at + 1 + end] == b'"').map_or(0, |end| end + 1);
+            }
+            b'(' | b'[' | b'{' => open.push(byte),
+            b')' | b']' => {
+                let opening = if byte == b')' { b'(' } else { b'[' };
+                open.pop_if(|last| *last == opening);
+            }
+            b'}' => {
+                // What is still open inside the braces was given up at their end, or before.
+                let last = open.iter().rposition(|&bracket| bracket == b'{')?;
+                open.remove(last);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Some(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::Sources;
+    use crate::syntax::guard::balance;
+    use crate::syntax::{parse, read};
+
+    const TEXT: &str = "let width = 8\n\n## A unit.\nblock unit(c) {\n    conv2d c 3x3 # é\n    relu\n}\n\nmodel M {\n    \
+                        input 1x8x8\n    unit 4 -> tanh as x : 4x6x6\n    if width > 4 { relu } else {\n        tanh\n        \
+                        flatten\n    }\n    linear 10\n}\n\ntrain { loss mse; epochs 3 }\n";
+
+    /// Whether the tree of `new` comes out of that of `old`; if so, it is the tree that a whole reading gives.
+    fn resumes(old: &str, new: &str) -> bool {
+        let mut sources = Sources::default();
+        let file = sources.add("a.net", old);
+        let before = read(&sources, file);
+        let mut sources = Sources::default();
+        let file = sources.add("a.net", new);
+        let guarded = balance(file, new).unwrap();
+        let Some((ast, reading)) = super::resume(file, before, old, new, &guarded.text) else { return false };
+        let (whole, diagnostics) = parse(&sources, file);
+        assert_eq!(ast, whole, "{new}");
+        assert_eq!(reading.diagnostics, diagnostics, "{new}");
+        true
+    }
+
+    #[test]
+    fn typing_a_line_reads_the_lines_around_it() {
+        let typed = "\n        conv2d 8 3x3 padding=same -> relu : 4x6x6 # done";
+        let at = TEXT.find("tanh\n        flatten").unwrap() + 4;
+        let texts: Vec<String> =
+            (0..=typed.len()).map(|n| format!("{}{}{}", &TEXT[..at], &typed[..n], &TEXT[at..])).collect();
+        for texts in texts.windows(2) {
+            assert!(resumes(&texts[0], &texts[1]), "{}", texts[1]);
+            assert!(resumes(&texts[1], &texts[0]), "{}", texts[0]);
+        }
+    }
+
+    #[test]
+    fn any_cut_and_any_letter_gives_the_whole_tree() {
+        let mut resumed = 0;
+        let places: Vec<usize> = TEXT.char_indices().map(|(at, _)| at).collect();
+        for &at in &places {
+            for new in ["x", "\n", "{", "}", "[", ")", "->", "#", "\"", ";", " = ", "## d\n"] {
+                let text = format!("{}{new}{}", &TEXT[..at], &TEXT[at..]);
+                resumed += usize::from(resumes(TEXT, &text)) + usize::from(resumes(&text, TEXT));
+            }
+            for cut in 1..4 {
+                let end = TEXT.char_indices().map(|(at, _)| at).find(|&end| end >= at + cut);
+                let text = format!("{}{}", &TEXT[..at], &TEXT[end.unwrap_or(TEXT.len())..]);
+                resumed += usize::from(resumes(TEXT, &text)) + usize::from(resumes(&text, TEXT));
+            }
+        }
+        assert!(resumed > places.len() * 12, "{resumed} of {}", places.len() * 30);
+    }
+}

@@ -1,0 +1,10 @@
+//! The language server, through its protocol.
+
+mod corpus;
+mod edits;
+mod editor;
+mod features;
+mod lifecycle;
+mod process;
+mod projects;
+mod questions;
