@@ -264,7 +264,7 @@ fn texts_of_every_kind_are_answered() {
         ("closing", repeat("}", 100_000), 1, "closes nothing"),
         ("arrows", repeat("-> relu ", 50_000), 1, "arrows.net:1:"),
         ("long-word", repeat("a", 1_000_000), 1, "cannot stand at the top"),
-        ("too-large", repeat("# ", 3_000_000), 2, "is too large: a network file has at most 1,048,576 bytes"),
+        ("too-large", repeat("# ", 3_000_000), 2, "is too large: a network file has at most 1 MiB"),
         ("channels", NET.replace("conv2d 4 ", "conv2d 1000000000000 ").into_bytes(), 1, "at most"),
         ("extents", NET.replace("1x28x28", "1000000x1000000x1000000").into_bytes(), 1, "at most"),
     ];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Stop;
 use crate::cli::folder::RECORD;
 use crate::cli::table::plural;
+use crate::experiment::disk::is_network;
 
 /// Folders below this depth are not looked into.
 const MAX_DEPTH: usize = 32;
@@ -35,11 +36,6 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
         )));
     }
     Ok(files)
-}
-
-/// Whether a file is a network's by its name.
-pub fn is_network(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "net" || ending == "model")
 }
 
 fn below(folder: &Path) -> Result<Vec<PathBuf>, Stop> {

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::{Stop, check, files};
-use crate::diag::{Fix, Severity};
-
-/// More mistakes than this are not mended at once.
-const MOST_FIXES: usize = 200;
+use crate::experiment::mend::{MOST_FIXES, applied, first_fix};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -47,10 +44,11 @@ fn mend(path: &Path, dry_run: bool, one_of_many: bool) -> Result<(), Stop> {
     let original = text_of(&loaded).to_owned();
     let mut text = original.clone();
     for _ in 0..MOST_FIXES {
-        let Some((line, message, fix)) = first_fix(&loaded) else { break };
+        let Some((d, fix)) = first_fix(&loaded.diagnostics, loaded.ast.file) else { break };
+        let line = loaded.sources.line(d.primary.span);
         let place = if one_of_many { format!("{}:{line}", path.display()) } else { format!("line {line}") };
-        err(&format!("{place}: {message}\n  fixed by: {}", fix.title));
-        let mended = applied(&text, &fix);
+        err(&format!("{place}: {}\n  fixed by: {}", d.message, fix.title));
+        let mended = applied(&text, fix);
         if mended == text {
             break;
         }
@@ -71,25 +69,4 @@ fn mend(path: &Path, dry_run: bool, one_of_many: bool) -> Result<(), Stop> {
 /// The file's own text: it is the first behind the language's library.
 fn text_of(loaded: &Loaded) -> &str {
     &loaded.sources.get(loaded.ast.file).text
-}
-
-/// The first error with a fix inside the file itself: its line, its message and the fix.
-fn first_fix(loaded: &Loaded) -> Option<(usize, String, Fix)> {
-    let own =
-        |fix: &&Fix| !fix.edits.is_empty() && fix.edits.iter().all(|(span, _)| span.file == loaded.ast.file);
-    let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
-    let found = errors.filter_map(|d| Some((d, d.fixes.iter().find(own)?))).next();
-    found.map(|(d, fix)| (loaded.sources.line(d.primary.span), d.message.clone(), fix.clone()))
-}
-
-fn applied(text: &str, fix: &Fix) -> String {
-    let mut edits: Vec<_> = fix.edits.iter().collect();
-    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut text = text.to_owned();
-    for (span, new) in edits {
-        if text.get(span.range()).is_some() {
-            text.replace_range(span.range(), new);
-        }
-    }
-    text
 }

@@ -1,19 +1,18 @@
 //! Files → checked experiments, with every finding printed on the way.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::cli::explain;
 use crate::cli::out::{self, Look};
-use crate::cli::table::{plural, thousands};
-use crate::cli::{explain, files, summary};
+use crate::cli::table::plural;
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
+use crate::experiment::figures::broken_expectations;
 use crate::experiment::imports::{Imports, Project, normal};
-use crate::experiment::{self, Checked, Experiment, missing_parts, resolved};
+use crate::experiment::{self, Checked, Experiment, disk, missing_parts, resolved};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
-use crate::syntax::guard;
 
 /// Of more findings than this in one file, the first are shown.
 pub const MOST_SHOWN: usize = 100;
@@ -69,17 +68,12 @@ pub fn load(path: &Path, settings: &[String]) -> Result<Loaded, Stop> {
 pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let mut sources = Sources::default();
     let root = project_root(path);
-    let read = |path: &Path| {
-        read(path).map_err(|stop| match stop {
-            Stop::Environment(reason) => reason.trim_start_matches("error: ").to_owned(),
-            Stop::Findings | Stop::Interrupted | Stop::Closed => "it cannot be opened".to_owned(),
-        })
-    };
+    let read = |path: &Path| disk::read(Path::new(""), path);
     let project = Project { root: &root, read: &read };
     let Checked { ast, imports, experiment, mut diagnostics } =
         experiment::check(&mut sources, path, text, settings, &project);
     if !has_errors(&diagnostics) {
-        diagnostics.extend(summary::broken_expectations(&experiment, &sources));
+        diagnostics.extend(broken_expectations(&experiment));
     }
     Loaded { path: path.to_owned(), sources, ast, imports, experiment, diagnostics }
 }
@@ -179,47 +173,12 @@ fn describe(remedy: &Remedy) -> String {
 
 /// The text of a file, a pipe or a device, of at most `MAX_TEXT` bytes.
 pub fn read(path: &Path) -> Result<String, Stop> {
-    let shown = path.display().to_string();
-    let refuse = |message: String| Stop::Environment(format!("error: {shown} {message}"));
-    if path.is_dir() {
-        return Err(refuse(format!(
-            "is a folder; name a `.net` or `.model` file{}",
-            near_files(&path.join("x"))
-        )));
-    }
-    let unreadable = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => refuse(format!("does not exist{}", near_files(path))),
-        _ => refuse(format!("cannot be read: {e}")),
-    };
-    text(&mut File::open(path).map_err(unreadable)?, &shown)
+    disk::read(Path::new(""), path).map_err(|reason| Stop::Environment(format!("error: {reason}")))
 }
 
 /// The text behind a reader that is called `shown`, of at most `MAX_TEXT` bytes.
 pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, Stop> {
-    let refuse = |message: String| Stop::Environment(format!("error: {shown} {message}"));
-    let mut bytes = Vec::new();
-    let read = reader.take(guard::MAX_TEXT as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|e| refuse(format!("cannot be read: {e}")))?;
-    if bytes.len() > guard::MAX_TEXT {
-        return Err(refuse(format!(
-            "is too large: a network file has at most {} bytes\n  weights and data are named in it, not written into it",
-            thousands(guard::MAX_TEXT as u64)
-        )));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        refuse(format!("is not UTF-8 text (byte {}); save it as UTF-8", e.utf8_error().valid_up_to()))
-    })
-}
-
-/// The network files beside a path that does not exist.
-fn near_files(path: &Path) -> String {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(entries) = std::fs::read_dir(folder) else { return String::new() };
-    let found = entries.flatten().map(|entry| entry.path());
-    let mut networks: Vec<PathBuf> = found.filter(|path| files::is_network(path)).collect();
-    networks.sort();
-    let shown: Vec<String> = networks.iter().take(8).map(|path| path.display().to_string()).collect();
-    if shown.is_empty() { String::new() } else { format!("\n  there are: {}", shown.join(", ")) }
+    disk::text(reader, shown).map_err(|reason| Stop::Environment(format!("error: {reason}")))
 }
 
 /// Writes a text in the place of a user's file, whole or not at all; what a link leads to is written, not the link.

@@ -12,6 +12,7 @@ mod fmt;
 mod folder;
 mod graph;
 mod load;
+mod lsp;
 mod networks;
 mod new;
 mod out;
@@ -57,6 +58,8 @@ enum Command {
     Explain(explain::Options),
     /// Lay files out in the one style
     Fmt(fmt::Options),
+    /// Serve an editor: findings, completions and the like while a file is typed
+    Lsp(lsp::Options),
     /// Print the file with every default filled in
     Show(show::Options),
     /// Show each layer's output shape, parameters, FLOPs and memory
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Docs(options) => docs::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Fmt(options) => fmt::run(&options),
+        Command::Lsp(options) => lsp::run(&options),
         Command::Show(options) => show::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Graph(options) => graph::run(&options),

@@ -4,13 +4,14 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
+use crate::cli::Stop;
 use crate::cli::load::{self, Loaded};
 use crate::cli::networks::{NETWORKS, Network};
 use crate::cli::out::out;
 use crate::cli::table::plural;
-use crate::cli::{Stop, files};
 use crate::data::Images;
 use crate::diag::{Fault, nearest};
+use crate::experiment::disk::is_network;
 use crate::source::Span;
 use crate::spec::Arg;
 
@@ -44,7 +45,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("{}.{}", network.name, network.ending)),
     };
-    if !files::is_network(&path) {
+    if !is_network(&path) {
         let shown = path.display();
         return refuse(format!(
             "{shown} would not be a network file\n  try: `-o {shown}.{}`",

@@ -16,6 +16,7 @@ use crate::cli::{Stop, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
 use crate::experiment::expect::Expectation;
+use crate::experiment::figures::{Figures, figures};
 use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
 use crate::train::trainer::{self, Ended, Job, Outcome};
@@ -46,7 +47,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         loaded.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
         Stop::Environment(String::new())
     })?;
-    let figures = summary::figures(model, &loaded.sources, Some(training))?;
+    let figures = figures(model, &loaded.sources, Some(training))?;
     let prepared = trainer::prepare(Job { model, data, train: training }, &dataset)?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
@@ -147,7 +148,7 @@ fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) ->
     })
 }
 
-fn head(loaded: &Loaded, dataset: &Dataset, figures: &summary::Figures, memory: u64) -> String {
+fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> String {
     let (parameters, flops) = figures.totals();
     format!(
         "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\nmemory {} planned",

@@ -7,7 +7,8 @@ use similar::TextDiff;
 
 use crate::cli::out::{err, out};
 use crate::cli::table::plural;
-use crate::cli::{Stop, files, load, summary};
+use crate::cli::{Stop, files, load};
+use crate::experiment::figures::figures;
 use crate::experiment::stages;
 use crate::train::checkpoint::write_atomically;
 
@@ -65,7 +66,7 @@ fn one(file: &Path, options: &Options) -> Result<Outcome, Stop> {
     }
     // A file of blocks for others has nothing to run.
     let Some(model) = &loaded.experiment.model else { return Ok(Outcome::Same) };
-    let figures = summary::figures(model, &loaded.sources, None)?;
+    let figures = figures(model, &loaded.sources, None)?;
     let (parameters, flops) = figures.totals();
     let graph = stages::lowered(model, 1)?;
     let text = format!(

@@ -64,6 +64,30 @@ pub fn concise(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     out
 }
 
+/// A finding in plain words, for those who show its place themselves: message, label, how it came about and the ways
+/// out. Of the other places those in `told` are told of.
+pub fn words(sources: &Sources, d: &Diagnostic, told: impl Fn(&Label) -> bool) -> String {
+    let mut lines = vec![d.message.clone()];
+    lines.extend(Some(d.primary.text.clone()).filter(|label| !label.is_empty()));
+    lines.extend(help(sources, d, d.related.iter().filter(|label| told(label))));
+    lines.join("\n")
+}
+
+/// What stands below a finding: notes, other places, ways out.
+fn help<'a>(sources: &Sources, d: &Diagnostic, others: impl Iterator<Item = &'a Label>) -> Vec<String> {
+    let mut help = d.notes.clone();
+    help.extend(others.map(|label| {
+        let other = sources.get(label.span.file);
+        let (line, column) = other.line_column(label.span.start as usize);
+        format!("{}:{line}:{column}: {}", other.path, label.text)
+    }));
+    if !d.fixes.is_empty() {
+        let titles: Vec<&str> = d.fixes.iter().map(|fix| fix.title.as_str()).collect();
+        help.push(format!("try: {}", titles.join("\n  or: ")));
+    }
+    help
+}
+
 /// A diagnostic in miette's terms. miette shows one source file a report, so related labels in other
 /// files become lines of the help text.
 struct Shown<'a> {
@@ -75,19 +99,8 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(sources: &Sources, diagnostic: &'a Diagnostic) -> Shown<'a> {
         let file = sources.get(diagnostic.primary.span.file);
-        let mut help = Vec::new();
-        help.extend(diagnostic.notes.iter().cloned());
-        for label in &diagnostic.related {
-            if label.span.file != diagnostic.primary.span.file {
-                let other = sources.get(label.span.file);
-                let (line, column) = other.line_column(label.span.start as usize);
-                help.push(format!("{}:{line}:{column}: {}", other.path, label.text));
-            }
-        }
-        if !diagnostic.fixes.is_empty() {
-            let titles: Vec<&str> = diagnostic.fixes.iter().map(|fix| fix.title.as_str()).collect();
-            help.push(format!("try: {}", titles.join("\n  or: ")));
-        }
+        let other = |label: &&Label| label.span.file != diagnostic.primary.span.file;
+        let help = help(sources, diagnostic, diagnostic.related.iter().filter(other));
         let help = (!help.is_empty()).then(|| help.join("\n"));
         let source = miette::NamedSource::new(file.path.clone(), file.text.clone());
         Shown { diagnostic, source, help }

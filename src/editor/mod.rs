@@ -2,6 +2,8 @@
 //! pure, in byte offsets and plain text, and made from the same [`Checked`] as the command line's words; `lsp` puts
 //! it on the wire.
 
+pub mod findings;
+
 use std::path::{Path, PathBuf};
 
 use crate::experiment::imports::Project;

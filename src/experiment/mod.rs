@@ -1,8 +1,11 @@
 //! A whole file → a checked [`Experiment`]: its model, data and training, each by its own stage, and then held
 //! against each other. Nothing has run yet.
 
+pub mod disk;
 pub mod expect;
+pub mod figures;
 pub mod imports;
+pub mod mend;
 pub mod overrides;
 pub mod resolved;
 pub mod stages;

@@ -19,7 +19,7 @@ pub fn edits(old: &str, pieces: &[Piece]) -> Vec<Edit> {
 }
 
 /// The replacement of what differs between the common beginning and the common end.
-fn smallest(text: &str, range: Range<usize>, new: &str) -> Option<Edit> {
+pub fn smallest(text: &str, range: Range<usize>, new: &str) -> Option<Edit> {
     let old = text.get(range.clone())?;
     if old == new {
         return None;

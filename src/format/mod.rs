@@ -33,6 +33,11 @@ pub fn edits(text: &str, ast: &Ast) -> Vec<Edit> {
     edits::edits(text, &align::pieces(&layout::lines(text, ast)))
 }
 
+/// The one replacement that leads from a text to another; none where they are the same.
+pub fn smallest_edit(old: &str, new: &str) -> Option<Edit> {
+    edits::smallest(old, 0..old.len(), new)
+}
+
 /// Those replacements that touch the lines of a range of bytes: what an editor applies to lay out a selection. Any
 /// choice of them leaves what the text says as it is.
 pub fn edits_within(text: &str, ast: &Ast, range: Range<usize>) -> Vec<Edit> {

@@ -1,0 +1,148 @@
+//! What a model costs: parameters, operations and bytes, layer by layer and in all; and the expectations about them.
+
+use serde::Serialize;
+
+use crate::diag::{Diagnostics, Fault};
+use crate::experiment::Experiment;
+use crate::experiment::expect::Expectation;
+use crate::graph::{Graph, Origin};
+use crate::layers::lowering::Mode;
+use crate::model::Model;
+use crate::model::lower::lower;
+use crate::source::Sources;
+use crate::train::budget;
+use crate::train::program::{inference_graph, optimized, training_graph};
+use crate::train::section::TrainSection;
+
+/// One layer's figures, for one image.
+#[derive(Serialize)]
+pub struct LayerFigures {
+    pub name: String,
+    pub kind: &'static str,
+    pub output: Vec<usize>,
+    pub parameters: u64,
+    pub flops: u64,
+    pub weight_bytes: u64,
+    pub activation_bytes: u64,
+    pub file: String,
+    pub line: usize,
+    /// The line as the table shows it: with its file where that is not the model's.
+    #[serde(skip)]
+    pub place: String,
+}
+
+/// A model's figures.
+#[derive(Serialize)]
+pub struct Figures {
+    pub model: String,
+    pub input: Vec<usize>,
+    pub parameters: u64,
+    /// For one image, forward; a multiply-add counts as two.
+    pub flops: u64,
+    pub weight_bytes: u64,
+    pub activation_bytes: u64,
+    /// Planned memory of inference with one image.
+    pub inference_bytes: u64,
+    /// Planned memory of a training step, where the file says how to train.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    pub layers: Vec<LayerFigures>,
+}
+
+impl Figures {
+    /// Parameters, and FLOPs an image.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.parameters, self.flops)
+    }
+}
+
+/// Expectations about costs that do not hold, of an experiment without errors. They need the lowered graph, and those
+/// about memory its plan, so each is made only where a file has them.
+pub fn broken_expectations(experiment: &Experiment) -> Diagnostics {
+    let Some(model) = &experiment.model else { return Diagnostics::new() };
+    let (mut flops, mut memory) = (None, None);
+    let mut found = |quantity: &str| match quantity {
+        "flops" => *flops.get_or_insert_with(|| forward(model).ok().map(|graph| total_flops(&graph))),
+        "memory" => *memory.get_or_insert_with(|| {
+            training_bytes(model, experiment.train.as_ref()).or_else(|| inference_bytes(model).ok())
+        }),
+        _ => None,
+    };
+    let judged = |expectation: &Expectation| expectation.judge(found(expectation.quantity)? as f64);
+    experiment.expect.iter().filter_map(judged).collect()
+}
+
+/// The figures of a model without errors.
+pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -> Result<Figures, Fault> {
+    let graph = forward(model)?;
+    let mut layers: Vec<LayerFigures> = model
+        .layers
+        .iter()
+        .map(|instance| {
+            let output = instance.output.clone().unwrap_or_default();
+            let held =
+                instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
+            LayerFigures {
+                name: instance.name.clone(),
+                kind: instance.unit.spec().name,
+                parameters: instance.n_parameters() as u64,
+                flops: 0,
+                weight_bytes: 4 * held.sum::<u64>(),
+                activation_bytes: 4 * output.elements() as u64,
+                output: output.0,
+                file: sources.get(instance.span.file).path.clone(),
+                line: sources.line(instance.span),
+                place: sources.place(instance.span, model.name_span.file),
+            }
+        })
+        .collect();
+    for (origin, flops) in flops(&graph) {
+        if let Some(layer) = origin.and_then(|origin| layers.get_mut(origin as usize)) {
+            layer.flops += flops;
+        }
+    }
+    Ok(Figures {
+        model: model.name.clone(),
+        input: model.input.clone().unwrap_or_default().0,
+        parameters: layers.iter().map(|l| l.parameters).sum(),
+        flops: layers.iter().map(|l| l.flops).sum(),
+        weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
+        activation_bytes: layers.iter().map(|l| l.activation_bytes).sum(),
+        inference_bytes: inference_bytes(model)?,
+        training_bytes: training_bytes(model, train),
+        batch: train.map(|train| train.batch),
+        layers,
+    })
+}
+
+/// The forward graph for one image.
+fn forward(model: &Model) -> Result<Graph, Fault> {
+    Ok(lower(model, 1, Mode::Infer)?.builder.finish())
+}
+
+/// The operations of each node, with the layer that it comes from.
+fn flops(graph: &Graph) -> impl Iterator<Item = (Origin, u64)> + '_ {
+    graph.values().map(|value| {
+        let node = graph.node(value);
+        let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
+        (node.origin, node.op.cost(&node.attrs, &inputs, &node.shape).flops)
+    })
+}
+
+/// The operations of all layers.
+fn total_flops(graph: &Graph) -> u64 {
+    flops(graph).filter(|(origin, _)| origin.is_some()).map(|(_, flops)| flops).sum()
+}
+
+fn inference_bytes(model: &Model) -> Result<u64, Fault> {
+    budget::planned(&[optimized(inference_graph(model, 1)?)?])
+}
+
+/// A batch beyond all bounds has no plan; a run's batches are never larger than its data set.
+fn training_bytes(model: &Model, train: Option<&TrainSection>) -> Option<u64> {
+    let train = train?;
+    let graph = training_graph(model, train, train.batch).and_then(optimized);
+    graph.and_then(|graph| budget::planned(&[graph])).ok()
+}

@@ -1,0 +1,127 @@
+//! Code actions: each way out that a finding offers, and all of them at once as `dslc fix` takes them
+//! (`source.fixAll`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use gen_lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOptions, CodeActionRequest, CodeActionResponse,
+    OptionalVersionedTextDocumentIdentifier, ServerCapabilities, TextDocumentEdit, TextDocumentIdentifier,
+    TextEdit, WorkspaceEdit,
+};
+
+use crate::experiment::mend::{MOST_FIXES, applied, first_fix};
+use crate::lsp::client::Client;
+use crate::lsp::diagnostics::diagnostic;
+use crate::lsp::request::{Answer, Feature, Params};
+use crate::lsp::workspace::{View, Workspace};
+use crate::source::{FileId, Span};
+
+pub struct Actions;
+
+impl Feature for Actions {
+    type Request = CodeActionRequest;
+
+    fn offer(_: &Client, capabilities: &mut ServerCapabilities) {
+        let kinds = vec![CodeActionKind::QuickFix, CodeActionKind::SourceFixAll];
+        let options = CodeActionOptions { code_action_kinds: Some(kinds), ..CodeActionOptions::default() };
+        capabilities.code_action_provider = Some(options.into());
+    }
+
+    fn answer(workspace: &mut Workspace, params: Params<Self>) -> Answer<Self> {
+        let view = workspace.view(&params.text_document.uri)?;
+        let only = params.context.only.as_deref();
+        let mut actions = Vec::new();
+        if wanted(only, &CodeActionKind::QuickFix) {
+            actions.extend(quick_fixes(&view, view.lines().bytes(params.range)));
+        }
+        // Mending checks the text again and again, so it is done only where it is asked for by name.
+        if only.is_some() && wanted(only, &CodeActionKind::SourceFixAll) {
+            actions.extend(fix_all(&view));
+        }
+        Ok(Some(actions.into_iter().map(CodeActionResponse::from).collect()))
+    }
+}
+
+/// Whether a kind is among those asked for: itself or one that it belongs to (`source` to `source.fixAll`).
+fn wanted(only: Option<&[CodeActionKind]>, kind: &CodeActionKind) -> bool {
+    let kind = kind.as_str();
+    let holds =
+        |asked: &str| kind.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    only.is_none_or(|only| only.iter().any(|asked| asked.as_str().is_empty() || holds(asked.as_str())))
+}
+
+fn quick_fixes(view: &View<'_>, within: std::ops::Range<usize>) -> Vec<CodeAction> {
+    let lines = view.lines();
+    let mut actions = Vec::new();
+    let touched = |at: Span| at.range().start <= within.end && within.start <= at.range().end;
+    for finding in view.findings().iter().filter(|finding| touched(finding.at)) {
+        let fixes = finding.diagnostic.fixes.iter().filter(|fix| !fix.edits.is_empty());
+        for (i, fix) in fixes.enumerate() {
+            let Some(edit) = workspace_edit(view, &fix.edits) else { continue };
+            actions.push(CodeAction {
+                title: fix.title.clone(),
+                kind: Some(CodeActionKind::QuickFix),
+                diagnostics: Some(vec![diagnostic(view, &lines, finding)]),
+                is_preferred: Some(i == 0),
+                edit: Some(edit),
+                ..CodeAction::default()
+            });
+        }
+    }
+    actions
+}
+
+/// The first way out of each error, one after the other.
+fn fix_all(view: &View<'_>) -> Option<CodeAction> {
+    let original = &view.document.text;
+    let mut text = original.clone();
+    let (_, mut fix) = first_fix(&view.program.checked.diagnostics, view.program.file)?;
+    let mut program;
+    for _ in 0..MOST_FIXES {
+        let mended = applied(&text, fix);
+        if mended == text {
+            break;
+        }
+        text = mended;
+        program = view.checked_again(text.clone());
+        match first_fix(&program.checked.diagnostics, program.file) {
+            Some((_, next)) => fix = next,
+            None => break,
+        }
+    }
+    let edit = crate::format::smallest_edit(original, &text)?;
+    let span = Span::new(view.program.file, edit.range);
+    Some(CodeAction {
+        title: "Fix all that can be fixed".to_owned(),
+        kind: Some(CodeActionKind::SourceFixAll),
+        edit: Some(workspace_edit(view, &[(span, edit.text)])?),
+        ..CodeAction::default()
+    })
+}
+
+/// Edits of the text and of files that it uses; none where one is of the language's own library.
+pub fn workspace_edit(view: &View<'_>, edits: &[(Span, String)]) -> Option<WorkspaceEdit> {
+    let mut files: BTreeMap<FileId, Vec<TextEdit>> = BTreeMap::new();
+    for (span, text) in edits {
+        let range = view.lines_of(span.file).range(span.range());
+        files.entry(span.file).or_default().push(TextEdit { range, new_text: text.clone() });
+    }
+    if !view.client.versioned_edits {
+        let mut changes = HashMap::new();
+        for (file, edits) in files {
+            changes.insert(view.uri_of(file)?.0, edits);
+        }
+        return Some(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() });
+    }
+    let mut changes = Vec::new();
+    for (file, edits) in files {
+        let (uri, version) = view.uri_of(file)?;
+        let text_document = OptionalVersionedTextDocumentIdentifier {
+            version,
+            text_document_identifier: TextDocumentIdentifier { uri },
+        };
+        let edits = edits.into_iter().map(Into::into).collect();
+        changes.push(TextDocumentEdit { text_document, edits }.into());
+    }
+    Some(WorkspaceEdit { document_changes: Some(changes), ..WorkspaceEdit::default() })
+}

@@ -1,0 +1,223 @@
+//! The open texts and what was found in them. A text that is open counts in place of the file on the disk; what a
+//! change touches is checked again: the text itself, and those that use it, directly or through others.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use gen_lsp_types::{TextDocumentContentChangeEvent, Uri};
+
+use crate::editor::Program;
+use crate::editor::findings::{Finding, findings};
+use crate::experiment::disk;
+use crate::experiment::imports::{Project, normal};
+use crate::lsp::client::Client;
+use crate::lsp::place::{self, Place};
+use crate::lsp::position::Lines;
+use crate::lsp::request::Refusal;
+use crate::source::FileId;
+
+/// A text that is open in the editor.
+pub struct Document {
+    pub uri: Uri,
+    pub version: i32,
+    pub text: String,
+    place: Place,
+    checked: Option<Checked>,
+    /// Whether findings are still to be sent.
+    due: bool,
+    /// The findings that the editor asked for last, as they were sent, and how many there were before.
+    pub pulled: Option<(usize, Vec<gen_lsp_types::Diagnostic>)>,
+}
+
+struct Checked {
+    program: Program,
+    findings: OnceCell<Vec<Finding>>,
+    /// Every file that the check looked for, whether there is one or not.
+    reads: BTreeSet<PathBuf>,
+}
+
+/// A checked text with what answers are made of.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub client: &'a Client,
+    pub document: &'a Document,
+    pub program: &'a Program,
+    findings: &'a OnceCell<Vec<Finding>>,
+    workspace: &'a Workspace,
+}
+
+pub struct Workspace {
+    pub client: Client,
+    folders: Vec<PathBuf>,
+    documents: BTreeMap<Uri, Document>,
+    /// Whether a change concerns texts other than the changed one, which the editor does not know.
+    pub touched_others: bool,
+    /// Texts that were closed and whose findings are still to be taken back.
+    pub closed: Vec<Uri>,
+}
+
+impl Workspace {
+    pub fn new(client: Client, folders: &[Uri]) -> Workspace {
+        let folders = folders.iter().filter_map(place::path_of).collect();
+        Workspace { client, folders, documents: BTreeMap::new(), touched_others: false, closed: Vec::new() }
+    }
+
+    pub fn open(&mut self, uri: Uri, version: i32, text: String) {
+        let place = Place::of(&uri, &self.folders);
+        let file = place.file();
+        let document =
+            Document { uri: uri.clone(), version, text, place, checked: None, due: true, pulled: None };
+        self.documents.insert(uri, document);
+        self.touch(file.as_deref());
+    }
+
+    /// Makes changes in the order of the list, each in the text that the one before left.
+    pub fn change(
+        &mut self,
+        uri: &Uri,
+        version: i32,
+        changes: Vec<TextDocumentContentChangeEvent>,
+    ) -> Result<(), Refusal> {
+        let encoding = self.client.encoding;
+        let document = self.documents.get_mut(uri).ok_or_else(|| not_open(uri))?;
+        for change in changes {
+            match change {
+                TextDocumentContentChangeEvent::TextDocumentContentChangePartial(change) => {
+                    let bytes = Lines::new(&document.text, encoding).bytes(change.range);
+                    document.text.replace_range(bytes, &change.text);
+                }
+                TextDocumentContentChangeEvent::TextDocumentContentChangeWholeDocument(change) => {
+                    document.text = change.text;
+                }
+            }
+        }
+        document.version = version;
+        document.checked = None;
+        document.due = true;
+        let file = document.place.file();
+        self.touch(file.as_deref());
+        Ok(())
+    }
+
+    /// The file on the disk counts again.
+    pub fn close(&mut self, uri: &Uri) -> Result<(), Refusal> {
+        let document = self.documents.remove(uri).ok_or_else(|| not_open(uri))?;
+        self.touch(document.place.file().as_deref());
+        self.closed.push(document.uri);
+        Ok(())
+    }
+
+    /// A file has changed on the disk. One that is open counts as it stands in the editor.
+    pub fn changed_on_disk(&mut self, uri: &Uri) {
+        let file = place::path_of(uri);
+        if file.as_deref().is_some_and(|file| self.open_at(file).is_none()) {
+            self.touch(file.as_deref());
+        }
+    }
+
+    pub fn change_folders(&mut self, removed: &[Uri], added: &[Uri]) {
+        let removed: Vec<PathBuf> = removed.iter().filter_map(place::path_of).collect();
+        self.folders.retain(|folder| !removed.contains(folder));
+        self.folders.extend(added.iter().filter_map(place::path_of));
+        for document in self.documents.values_mut() {
+            document.place = Place::of(&document.uri, &self.folders);
+            (document.checked, document.due) = (None, true);
+            self.touched_others = true;
+        }
+    }
+
+    /// Forgets what was found in the texts that looked for a file.
+    fn touch(&mut self, file: Option<&Path>) {
+        let Some(file) = file else { return };
+        for document in self.documents.values_mut() {
+            if document.checked.as_ref().is_some_and(|checked| checked.reads.contains(file)) {
+                (document.checked, document.due) = (None, true);
+                self.touched_others = true;
+            }
+        }
+    }
+
+    /// A text whose findings are still to be sent; it counts as sent from now on.
+    pub fn take_due(&mut self) -> Option<Uri> {
+        let document = self.documents.values_mut().find(|document| document.due)?;
+        document.due = false;
+        Some(document.uri.clone())
+    }
+
+    pub fn document_mut(&mut self, uri: &Uri) -> Result<&mut Document, Refusal> {
+        self.documents.get_mut(uri).ok_or_else(|| not_open(uri))
+    }
+
+    /// An open text, checked as it stands.
+    pub fn view(&mut self, uri: &Uri) -> Result<View<'_>, Refusal> {
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
+        if document.checked.is_none() {
+            let checked = self.check(&document.place, document.text.clone());
+            if let Some(document) = self.documents.get_mut(uri) {
+                document.checked = Some(checked);
+            }
+        }
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
+        let checked = document.checked.as_ref().ok_or_else(|| not_open(uri))?;
+        let Checked { program, findings, reads: _ } = checked;
+        Ok(View { client: &self.client, document, program, findings, workspace: self })
+    }
+
+    fn check(&self, place: &Place, text: String) -> Checked {
+        let reads = RefCell::new(BTreeSet::new());
+        let read = |path: &Path| {
+            let file = normal(&place.root.join(path));
+            let open = self.open_at(&file).map(|document| document.text.clone());
+            reads.borrow_mut().insert(file);
+            open.map_or_else(|| disk::read(&place.root, path), Ok)
+        };
+        let program = Program::check(&place.path, text, &Project { root: Path::new(""), read: &read });
+        Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
+    }
+
+    fn open_at(&self, file: &Path) -> Option<&Document> {
+        self.documents.values().find(|document| document.place.file().as_deref() == Some(file))
+    }
+}
+
+impl<'a> View<'a> {
+    /// The text's lines, in the columns of the editor.
+    pub fn lines(&self) -> Lines<'a> {
+        Lines::new(&self.document.text, self.client.encoding)
+    }
+
+    /// All that is wrong with the text.
+    pub fn findings(&self) -> &'a [Finding] {
+        self.findings.get_or_init(|| findings(self.program))
+    }
+
+    /// The lines of any file that the text uses.
+    pub fn lines_of(&self, file: FileId) -> Lines<'a> {
+        Lines::new(&self.program.sources.get(file).text, self.client.encoding)
+    }
+
+    /// How the editor knows a file; `None` for the language's own library.
+    pub fn uri_of(&self, file: FileId) -> Option<(Uri, Option<i32>)> {
+        if file == self.program.file {
+            return Some((self.document.uri.clone(), Some(self.document.version)));
+        }
+        if !self.program.sources.on_disk(file) {
+            return None;
+        }
+        let path = normal(&self.document.place.root.join(&self.program.sources.get(file).path));
+        match self.workspace.open_at(&path) {
+            Some(document) => Some((document.uri.clone(), Some(document.version))),
+            None => Some((Uri::from_file_path(path).ok()?, None)),
+        }
+    }
+
+    /// What another text in the place of this one would be.
+    pub fn checked_again(&self, text: String) -> Program {
+        self.workspace.check(&self.document.place, text).program
+    }
+}
+
+fn not_open(uri: &Uri) -> Refusal {
+    Refusal::failed(format!("{uri} is not open"))
+}
