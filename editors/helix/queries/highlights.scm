@@ -6,6 +6,8 @@
 ((name) @constant.builtin.boolean (#any-of? @constant.builtin.boolean "true" "false"))
 ((name) @keyword.operator (#any-of? @keyword.operator "and" "or"))
 
+(property key: (name) @variable.other.member)
+
 ; Any word may begin a statement; these are the language's own, the others are layers, blocks and settings.
 (statement word: (name) @function)
 (statement word: (path) @variable.other.member)
@@ -26,14 +28,13 @@
 (statement word: (name) @_let . (property key: (name) @constant) (#eq? @_let "let"))
 
 (parameters (name) @variable.parameter)
-(property key: (name) @variable.other.member)
 (parameters (property key: (name) @variable.parameter))
 (alias "as" @keyword name: (name) @variable)
 
-(assertion shape: (_) @type)
-(assertion ":" @punctuation.delimiter)
 (extent) @constant.numeric
 (number) @constant.numeric
+(assertion shape: (_) @type)
+(assertion ":" @punctuation.delimiter)
 (text) @string
 (comment) @comment
 (doc_comment) @comment.line.documentation

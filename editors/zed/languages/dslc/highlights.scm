@@ -6,6 +6,8 @@
 ((name) @boolean (#any-of? @boolean "true" "false"))
 ((name) @keyword (#any-of? @keyword "and" "or"))
 
+(property key: (name) @property)
+
 ; Any word may begin a statement; these are the language's own, the others are layers, blocks and settings.
 (statement word: (name) @function)
 (statement word: (path) @property)
@@ -26,14 +28,13 @@
 (statement word: (name) @_let . (property key: (name) @constant) (#eq? @_let "let"))
 
 (parameters (name) @variable.parameter)
-(property key: (name) @property)
 (parameters (property key: (name) @variable.parameter))
 (alias "as" @keyword name: (name) @variable)
 
-(assertion shape: (_) @type)
-(assertion ":" @punctuation.delimiter)
 (extent) @number
 (number) @number
+(assertion shape: (_) @type)
+(assertion ":" @punctuation.delimiter)
 (text) @string
 (comment) @comment
 (doc_comment) @comment.doc
