@@ -105,6 +105,7 @@ end
 
 --- Runs all tests, prints a line for each, and ends the editor.
 function M.run()
+  vim.o.showmode = false
   local failed = 0
   coroutine.wrap(function()
     for _, test in ipairs(tests) do
@@ -118,7 +119,8 @@ function M.run()
       vim.schedule(function() coroutine.resume(inner) end)
       coroutine.yield()
       failed = failed + (ended[1] and 0 or 1)
-      io.stdout:write((ended[1] and 'ok ' or 'not ok ') .. test.name .. '\n' .. (ended[1] and '' or ended[2] .. '\n'))
+      -- Behind what the editor itself has written.
+      io.stdout:write('\n' .. (ended[1] and 'ok ' or 'not ok ') .. test.name .. '\n' .. (ended[1] and '' or ended[2] .. '\n'))
       vim.cmd('stopinsert')
     end
     io.stdout:flush()
