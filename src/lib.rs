@@ -7,6 +7,7 @@
 //! The modules stand in the order of the data; each uses only what stands above it (`tests/architecture.rs`).
 
 pub mod source;
+pub mod numbers;
 pub mod shape;
 pub mod diag;
 pub mod diagram;

@@ -348,17 +348,17 @@ pub fn resolve(
 
 /// How a statement of this spec is written: `conv2d CHANNELS KERNEL stride=1 …`.
 pub fn usage(spec: &Spec) -> String {
-    let mut out = spec.name.to_owned();
-    for param in spec.params {
-        let required = param.default == Preset::Required;
-        match (param.positional, required) {
-            (true, true) => out.push_str(&format!(" {}", param.name.to_uppercase())),
-            (true, false) => out.push_str(&format!(" [{}]", param.name.to_uppercase())),
-            (false, true) => out.push_str(&format!(" {}=…", param.name)),
-            (false, false) => out.push_str(&format!(" [{}=…]", param.name)),
-        }
+    spec.params.iter().fold(spec.name.to_owned(), |out, param| format!("{out} {}", placeholder(param)))
+}
+
+/// What stands for an argument where it is told how a statement is written: `KERNEL`, `[stride=…]`.
+pub fn placeholder(param: &Param) -> String {
+    match (param.positional, param.default == Preset::Required) {
+        (true, true) => param.name.to_uppercase(),
+        (true, false) => format!("[{}]", param.name.to_uppercase()),
+        (false, true) => format!("{}=…", param.name),
+        (false, false) => format!("[{}=…]", param.name),
     }
-    out
 }
 
 fn too_many(spec: &Spec, value: &Value, first: bool) -> Diagnostic {

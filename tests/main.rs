@@ -13,6 +13,7 @@ mod front_end;
 mod gradients;
 mod kernels;
 mod language;
+mod lsp;
 mod passes;
 mod pytorch;
 mod reference;

@@ -4,14 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
-use crate::cli::folder::RECORD;
-use crate::cli::table::plural;
-use crate::experiment::disk::is_network;
-
-/// Folders below this depth are not looked into.
-const MAX_DEPTH: usize = 32;
-/// More files than this are not what anybody means.
-const MAX_FILES: usize = 10_000;
+use crate::experiment::disk;
 
 /// Every file named, and of every folder named the `.net` and `.model` files below it, in the order of the arguments
 /// and sorted within a folder; each file once.
@@ -39,36 +32,10 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
 }
 
 fn below(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
-    let mut found = Vec::new();
-    let mut open = vec![(folder.to_owned(), 0)];
-    while let Some((folder, depth)) = open.pop() {
-        let unreadable = |e: std::io::Error| {
-            Stop::Environment(format!("error: the folder {} cannot be read: {e}", folder.display()))
-        };
-        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            // The entry's own kind: a link to a folder is none, so that no circle can arise.
-            let kind = entry.file_type().map_err(unreadable)?;
-            let (path, name) = (entry.path(), entry.file_name());
-            let passed_over =
-                name.to_string_lossy().starts_with('.') || name == "target" || path.join(RECORD).exists();
-            if kind.is_dir() && !passed_over && depth < MAX_DEPTH {
-                open.push((path, depth + 1));
-            } else if is_network(&path) && path.is_file() {
-                // `.` names the place, and no part of the path: hosts match paths as a repository has them.
-                found.push(path.strip_prefix(".").map_or(path.clone(), Path::to_owned));
-            }
-        }
-        if found.len() > MAX_FILES {
-            let most = plural(MAX_FILES as u64, "network file", "network files");
-            return Err(Stop::Environment(format!(
-                "error: there are more than {most} below {}\n  try: name a smaller folder",
-                folder.display()
-            )));
-        }
-    }
-    found.sort();
-    Ok(found)
+    let found = disk::networks(folder).map_err(|reason| Stop::Environment(format!("error: {reason}")))?;
+    // `.` names the place, and no part of the path: hosts match paths as a repository has them.
+    let place = folder.strip_prefix(".").unwrap_or(folder);
+    Ok(found.into_iter().map(|path| place.join(path)).collect())
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Stop;
+use crate::experiment::disk::RECORD;
 use crate::train::checkpoint::{Card, Weights};
 
 pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.txt";
-pub const RECORD: &str = "run.json";
 
 /// What later commands need to know of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
+use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
 use crate::model::Model;
@@ -102,7 +103,7 @@ fn record(loaded: &Loaded, options: &Options, folder: &Path, source: &str) -> Re
         Record { file: options.file.display().to_string(), base, settings: options.settings.clone() };
     let mut record = serde_json::to_vec_pretty(&record).map_err(|e| Stop::Environment(e.to_string()))?;
     record.push(b'\n');
-    write_atomically(&folder.join(folder::RECORD), &record)?;
+    write_atomically(&folder.join(RECORD), &record)?;
     write_atomically(&folder.join(format!("{}.net", loaded.stem())), resolved.as_bytes())?;
     Ok(())
 }

@@ -2,12 +2,29 @@
 //! pure, in byte offsets and plain text, and made from the same [`Checked`] as the command line's words; `lsp` puts
 //! it on the wire.
 
+pub mod complete;
+mod facts;
 pub mod findings;
+pub mod folding;
+pub mod hints;
+pub mod hover;
+pub mod links;
+pub mod meaning;
+pub mod names;
+pub mod place;
+pub mod selection;
+pub mod signature;
+mod snippet;
+pub mod symbols;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::experiment::imports::Project;
 use crate::experiment::{Checked, check};
+use crate::model::receptive::Field;
+use crate::model::{cost, receptive};
 use crate::source::{FileId, Sources};
 
 /// One file as it stands in the editor, checked with all that it uses.
@@ -17,6 +34,8 @@ pub struct Program {
     /// The file itself; its imports have other ids, and the library has [`crate::source::LIBRARY`].
     pub file: FileId,
     pub checked: Checked,
+    flops: OnceLock<Option<Vec<u64>>>,
+    fields: OnceLock<Vec<Field>>,
 }
 
 impl Program {
@@ -25,10 +44,23 @@ impl Program {
         let mut sources = Sources::default();
         let checked = check(&mut sources, path, text, &[], project);
         // The library is the first file, and the checked one comes behind it.
-        Program { path: path.to_owned(), sources, file: FileId(1), checked }
+        let (flops, fields) = (OnceLock::new(), OnceLock::new());
+        Program { path: path.to_owned(), sources, file: FileId(1), checked, flops, fields }
     }
 
     pub fn text(&self) -> &str {
         &self.sources.get(self.file).text
+    }
+
+    /// The operations of each layer of the model for one image; `None` where the model has a fault.
+    pub fn flops(&self) -> Option<&[u64]> {
+        let count = || cost::flops(self.checked.experiment.model.as_ref()?).ok();
+        self.flops.get_or_init(count).as_deref()
+    }
+
+    /// The receptive field behind each layer of the model.
+    pub fn fields(&self) -> &[Field] {
+        let model = self.checked.experiment.model.as_ref();
+        self.fields.get_or_init(|| model.map_or_else(Vec::new, receptive::fields))
     }
 }

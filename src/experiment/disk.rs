@@ -4,7 +4,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use crate::numbers::plural;
 use crate::syntax::guard::MAX_TEXT;
+
+/// Folders below this depth are not looked into.
+const MAX_DEPTH: usize = 32;
+/// More files than this are not what anybody means.
+const MAX_FILES: usize = 10_000;
+/// The file that tells a run's folder from others.
+pub const RECORD: &str = "run.json";
 
 /// Whether a file is a network's by its name.
 pub fn is_network(path: &Path) -> bool {
@@ -40,6 +48,39 @@ pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|e| {
         format!("{shown} is not UTF-8 text (byte {}); save it as UTF-8", e.utf8_error().valid_up_to())
     })
+}
+
+/// The `.net` and `.model` files below a folder, sorted, as they are called there. Hidden folders, folders called
+/// `target`, the folders of runs and links to folders are passed over.
+pub fn networks(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let mut open = vec![(PathBuf::new(), 0)];
+    while let Some((inner, depth)) = open.pop() {
+        let place = folder.join(&inner);
+        let unreadable = |e: std::io::Error| format!("the folder {} cannot be read: {e}", place.display());
+        for entry in std::fs::read_dir(&place).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            // The entry's own kind: a link to a folder is none, so that no circle can arise.
+            let kind = entry.file_type().map_err(unreadable)?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let passed_over =
+                name.to_string_lossy().starts_with('.') || name == "target" || path.join(RECORD).exists();
+            if kind.is_dir() && !passed_over && depth < MAX_DEPTH {
+                open.push((inner.join(name), depth + 1));
+            } else if is_network(&path) && path.is_file() {
+                found.push(inner.join(name));
+            }
+        }
+        if found.len() > MAX_FILES {
+            return Err(format!(
+                "there are more than {} below {}\n  try: name a smaller folder",
+                plural(MAX_FILES as u64, "network file", "network files"),
+                folder.display()
+            ));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The network files beside a path that does not exist.

@@ -5,10 +5,8 @@ use serde::Serialize;
 use crate::diag::{Diagnostics, Fault};
 use crate::experiment::Experiment;
 use crate::experiment::expect::Expectation;
-use crate::graph::{Graph, Origin};
-use crate::layers::lowering::Mode;
 use crate::model::Model;
-use crate::model::lower::lower;
+use crate::model::cost::flops;
 use crate::source::Sources;
 use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
@@ -58,29 +56,32 @@ impl Figures {
     }
 }
 
-/// Expectations about costs that do not hold, of an experiment without errors. They need the lowered graph, and those
-/// about memory its plan, so each is made only where a file has them.
+/// Expectations about costs that do not hold, of an experiment without errors. They need the lowered layers, and those
+/// about memory the plan, so each is made only where a file has them.
 pub fn broken_expectations(experiment: &Experiment) -> Diagnostics {
     let Some(model) = &experiment.model else { return Diagnostics::new() };
-    let (mut flops, mut memory) = (None, None);
+    let (mut operations, mut memory) = (None, None);
     let mut found = |quantity: &str| match quantity {
-        "flops" => *flops.get_or_insert_with(|| forward(model).ok().map(|graph| total_flops(&graph))),
+        "flops" => *operations.get_or_insert_with(|| flops(model).ok().map(|layers| layers.iter().sum())),
         "memory" => *memory.get_or_insert_with(|| {
             training_bytes(model, experiment.train.as_ref()).or_else(|| inference_bytes(model).ok())
         }),
         _ => None,
     };
-    let judged = |expectation: &Expectation| expectation.judge(found(expectation.quantity)? as f64);
+    let judged = |expectation: &Expectation| {
+        let found: u64 = found(expectation.quantity)?;
+        expectation.judge(found as f64)
+    };
     experiment.expect.iter().filter_map(judged).collect()
 }
 
 /// The figures of a model without errors.
 pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -> Result<Figures, Fault> {
-    let graph = forward(model)?;
-    let mut layers: Vec<LayerFigures> = model
+    let layers: Vec<LayerFigures> = model
         .layers
         .iter()
-        .map(|instance| {
+        .zip(flops(model)?)
+        .map(|(instance, flops)| {
             let output = instance.output.clone().unwrap_or_default();
             let held =
                 instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
@@ -88,7 +89,7 @@ pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -
                 name: instance.name.clone(),
                 kind: instance.unit.spec().name,
                 parameters: instance.n_parameters() as u64,
-                flops: 0,
+                flops,
                 weight_bytes: 4 * held.sum::<u64>(),
                 activation_bytes: 4 * output.elements() as u64,
                 output: output.0,
@@ -98,11 +99,6 @@ pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -
             }
         })
         .collect();
-    for (origin, flops) in flops(&graph) {
-        if let Some(layer) = origin.and_then(|origin| layers.get_mut(origin as usize)) {
-            layer.flops += flops;
-        }
-    }
     Ok(Figures {
         model: model.name.clone(),
         input: model.input.clone().unwrap_or_default().0,
@@ -115,25 +111,6 @@ pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -
         batch: train.map(|train| train.batch),
         layers,
     })
-}
-
-/// The forward graph for one image.
-fn forward(model: &Model) -> Result<Graph, Fault> {
-    Ok(lower(model, 1, Mode::Infer)?.builder.finish())
-}
-
-/// The operations of each node, with the layer that it comes from.
-fn flops(graph: &Graph) -> impl Iterator<Item = (Origin, u64)> + '_ {
-    graph.values().map(|value| {
-        let node = graph.node(value);
-        let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-        (node.origin, node.op.cost(&node.attrs, &inputs, &node.shape).flops)
-    })
-}
-
-/// The operations of all layers.
-fn total_flops(graph: &Graph) -> u64 {
-    flops(graph).filter(|(origin, _)| origin.is_some()).map(|(_, flops)| flops).sum()
 }
 
 fn inference_bytes(model: &Model) -> Result<u64, Fault> {

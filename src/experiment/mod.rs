@@ -83,9 +83,20 @@ pub fn check(
 
 /// The tree of the language's own library, read once in a process: its text and its place in [`Sources`] are
 /// always the same.
-fn library() -> &'static Ast {
+pub fn library() -> &'static Ast {
     static TREE: OnceLock<Ast> = OnceLock::new();
     TREE.get_or_init(|| parse(&Sources::default(), LIBRARY).0)
+}
+
+/// What a file, those it uses and the library define.
+pub fn definitions<'a>(ast: &'a Ast, imports: &'a Imports, diagnostics: &mut Diagnostics) -> Definitions<'a> {
+    let mut definitions = Definitions::default();
+    definitions.add(library(), Origin::Library, diagnostics);
+    for import in &imports.files {
+        definitions.add(import, Origin::Import, diagnostics);
+    }
+    definitions.add(ast, Origin::Main, diagnostics);
+    definitions
 }
 
 /// Sorts findings in the order of the text.
@@ -101,13 +112,10 @@ pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
 pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experiment, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let mut definitions = Definitions::default();
-    definitions.add(library(), Origin::Library, &mut diagnostics);
     for import in &imports.files {
         sections(import, &[], &mut diagnostics);
-        definitions.add(import, Origin::Import, &mut diagnostics);
     }
-    definitions.add(ast, Origin::Main, &mut diagnostics);
+    let definitions = definitions(ast, imports, &mut diagnostics);
 
     let mut experiment = Experiment::default();
     for statement in sections(ast, &["data", "train", "expect"], &mut diagnostics) {
@@ -185,8 +193,10 @@ fn models(
     let mut used = BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
         let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
-        experiment.passing.extend(model.passing.clone());
-        if i == 0 {
+        if i > 0 {
+            experiment.passing.extend(model.passing.clone());
+        } else {
+            experiment.passing = model.passing.clone();
             experiment.used_blocks = blocks.clone();
             experiment.model = Some(model);
         }

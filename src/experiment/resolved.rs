@@ -9,9 +9,9 @@ use crate::diag::Diagnostics;
 use crate::experiment::imports::Imports;
 use crate::experiment::unused::words;
 use crate::experiment::words::declared;
-use crate::experiment::{Experiment, library};
+use crate::experiment::{Experiment, definitions};
 use crate::layers;
-use crate::model::definitions::{Block, Definitions, Origin};
+use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
 use crate::spec::{Param, Preset};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
@@ -23,12 +23,7 @@ const COLUMN: usize = 76;
 /// The text; it checks to the same experiment. `experiment` is what `ast` and `imports` were checked to, without
 /// an error.
 pub fn text(sources: &Sources, ast: &Ast, imports: &Imports, experiment: &Experiment) -> String {
-    let mut unheard = Diagnostics::new();
-    let mut definitions = Definitions::default();
-    definitions.add(library(), Origin::Library, &mut unheard);
-    imports.files.iter().for_each(|import| definitions.add(import, Origin::Import, &mut unheard));
-    definitions.add(ast, Origin::Main, &mut unheard);
-
+    let definitions = definitions(ast, imports, &mut Diagnostics::new());
     let mut blocks: Vec<&Block<'_>> =
         experiment.used_blocks.iter().filter_map(|name| definitions.blocks.get(name)).collect();
     blocks.sort_by_key(|block| block.name.span);

@@ -2,7 +2,7 @@
 
 use crate::data::transforms::AUGMENT;
 use crate::data::{self, SOURCES};
-use crate::layers;
+use crate::layers::LAYERS;
 use crate::model::expand::INPUT;
 use crate::spec::Spec;
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind};
@@ -20,25 +20,37 @@ pub struct Declared {
 
 /// The declaration of a statement inside `section`, where `augment` counts as one; `None` for a word that has none.
 pub fn declared(section: &str, statement: &Statement) -> Option<Declared> {
-    let word = statement.word.text.as_str();
-    let own = |spec| Declared { spec, n_names: 0 };
     let chosen = match statement.arguments.first() {
         Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => name.as_str(),
         _ => "",
     };
-    let named = |mut specs: Box<dyn Iterator<Item = &'static Spec>>| {
-        specs.find(|spec| spec.name == chosen).map(|spec| Declared { spec, n_names: 1 })
-    };
-    match (section, word) {
-        ("data", "source") => named(Box::new(SOURCES.iter().map(|source| source.spec()))),
-        ("data", _) => data::settings::all().find(|spec| spec.name == word).map(own),
-        ("augment", _) => AUGMENT.iter().map(|step| step.spec()).find(|spec| spec.name == word).map(own),
-        ("train", "loss") => named(Box::new(LOSSES.iter().map(|loss| loss.spec()))),
-        ("train", "optimizer") => named(Box::new(OPTIMIZERS.iter().map(|optimizer| optimizer.spec()))),
-        ("train", "schedule") => named(Box::new(SCHEDULES.iter().map(|schedule| schedule.spec()))),
-        ("train", _) => settings::SETTINGS.iter().copied().find(|spec| spec.name == word).map(own),
-        ("model", _) if word == INPUT.name => Some(own(&INPUT)),
-        ("model", _) => layers::find(word).map(|layer| own(layer.spec())),
-        _ => None,
+    if let Some(mut registry) = registry(section, &statement.word.text) {
+        return registry.find(|spec| spec.name == chosen).map(|spec| Declared { spec, n_names: 1 });
     }
+    let spec = lines(section)?.find(|spec| spec.name == statement.word.text)?;
+    Some(Declared { spec, n_names: 0 })
+}
+
+type Specs = Box<dyn Iterator<Item = &'static Spec>>;
+
+/// What may be named behind a line's word (`adam` in `optimizer adam lr=1e-3`); `None` for a line that names nothing.
+pub fn registry(section: &str, word: &str) -> Option<Specs> {
+    Some(match (section, word) {
+        ("data", "source") => Box::new(SOURCES.iter().map(|source| source.spec())),
+        ("train", "loss") => Box::new(LOSSES.iter().map(|loss| loss.spec())),
+        ("train", "optimizer") => Box::new(OPTIMIZERS.iter().map(|optimizer| optimizer.spec())),
+        ("train", "schedule") => Box::new(SCHEDULES.iter().map(|schedule| schedule.spec())),
+        _ => return None,
+    })
+}
+
+/// The words that lines of a section may begin with; `None` where that is no section of declared words.
+pub fn lines(section: &str) -> Option<Specs> {
+    Some(match section {
+        "data" => Box::new(data::settings::all()),
+        "augment" => Box::new(AUGMENT.iter().map(|step| step.spec())),
+        "train" => Box::new(settings::SETTINGS.iter().copied()),
+        "model" => Box::new(std::iter::once(&INPUT).chain(LAYERS.iter().map(|layer| layer.spec()))),
+        _ => return None,
+    })
 }

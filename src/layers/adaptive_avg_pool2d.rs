@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::avg_pool2d::AVG_POOL2D;
 use crate::ops::resample::RESAMPLE;
 use crate::shape::Shape;
@@ -37,6 +37,10 @@ impl Layer for AdaptiveAvgPool2d {
         let [out_height, out_width] = args.pair("size")?;
         let arithmetic = adaptive_arithmetic([height, width], [out_height, out_width]);
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels, out_height, out_width])) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

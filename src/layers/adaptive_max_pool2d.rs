@@ -6,7 +6,7 @@ use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::adaptive_avg_pool2d::{adaptive_arithmetic, even_window};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::concat::{CONCAT, MAX_INPUTS};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::ops::resample::adaptive_window;
@@ -56,6 +56,10 @@ impl Layer for AdaptiveMaxPool2d {
         }
         let arithmetic = adaptive_arithmetic([height, width], [out_height, out_width]);
         Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::max_pool2d::{infer_pool, pool_attrs};
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Reach, windowed};
 use crate::ops::avg_pool2d::AVG_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -47,6 +47,10 @@ impl Layer for AvgPool2d {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         infer_pool(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Parameter, image};
+use crate::layers::{Inferred, Layer, Parameter, Reach, image};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
@@ -133,6 +133,10 @@ impl Layer for ConvTranspose2d {
             parameters,
             ..Inferred::shape(Shape::from([filters, output[0], output[1]]))
         })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Rescaled
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, image};
+use crate::layers::{Inferred, Layer, Parameter, Reach, image, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -64,6 +64,10 @@ impl Layer for DepthwiseConv2d {
             parameters,
             warnings: sliding.dropped(SPEC.name, [height, width]).into_iter().collect(),
         })
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

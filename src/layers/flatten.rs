@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Reach};
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
 
@@ -29,6 +29,10 @@ impl Layer for Flatten {
         let arithmetic =
             if dims.len() > 1 { format!("{} = {features}", dims.join("·")) } else { String::new() };
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([features])) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

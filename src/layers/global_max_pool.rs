@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
@@ -29,6 +29,10 @@ impl Layer for GlobalMaxPool {
         let [channels, height, width] = image(SPEC.name, input)?;
         let arithmetic = format!("the largest of {height}·{width} pixels");
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -3,7 +3,7 @@
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Parameter};
+use crate::layers::{Inferred, Layer, Parameter, Reach};
 use crate::ops::matmul::{self, MATMUL};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -78,6 +78,10 @@ impl Layer for Linear {
             parameters.push(Parameter::trained("bias", [features], init));
         }
         Ok(Inferred { output, parameters, ..Inferred::default() })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

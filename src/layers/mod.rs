@@ -40,6 +40,7 @@ pub mod windowed;
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
+use crate::layers::windowed::Sliding;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
 
@@ -127,11 +128,30 @@ impl Parameter {
     }
 }
 
+/// What of a layer's input one pixel of its output is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The pixel at its place.
+    Pixel,
+    /// A window of pixels.
+    Window(Sliding),
+    /// All of them.
+    Everything,
+    /// Pixels at another scale.
+    Rescaled,
+}
+
 pub trait Layer: Sync {
     fn spec(&self) -> &'static Spec;
 
     /// The output shape, the arithmetic behind it and the parameters; or why the input is refused.
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault>;
+
+    /// What of its input one pixel of the output is made of, without what all pixels share, such as their mean in a
+    /// norm. Asked only of an input that [`Layer::infer`] has accepted.
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Pixel
+    }
 
     /// The layer as ops; the value has the shape of [`Layer::infer`] behind a batch axis.
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault>;

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::transpose::TRANSPOSE;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -53,6 +53,10 @@ impl Layer for PixelShuffle {
         let output = Shape::from([channels / square, factor * height, factor * width]);
         let arithmetic = format!("{channels} = {}·{factor}·{factor}", channels / square);
         Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Rescaled
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

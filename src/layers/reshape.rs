@@ -3,7 +3,7 @@
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Reach};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 
@@ -52,6 +52,10 @@ impl Layer for Reshape {
         }
         let arithmetic = format!("{} = {} = {}", count(input), input.elements(), count(&shape));
         Ok(Inferred { arithmetic, ..Inferred::shape(shape) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Everything
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -3,7 +3,8 @@
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
-use crate::shape::Window;
+use crate::layers::Reach;
+use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
 
 /// The windows over rows and columns.
@@ -11,6 +12,15 @@ use crate::spec::{Args, Padding};
 pub struct Sliding {
     pub rows: Window,
     pub columns: Window,
+}
+
+/// The windows of a layer with these arguments over an image that it takes.
+pub fn reach(args: &Args, input: &Shape) -> Reach {
+    let sliding = match *input.dims() {
+        [_, height, width] => Sliding::new(args, [height, width]).ok(),
+        _ => None,
+    };
+    sliding.map_or(Reach::Rescaled, Reach::Window)
 }
 
 impl Sliding {

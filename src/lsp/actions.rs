@@ -1,12 +1,12 @@
 //! Code actions: each way out that a finding offers, and all of them at once as `dslc fix` takes them
 //! (`source.fixAll`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use gen_lsp_types::{
     CodeAction, CodeActionKind, CodeActionOptions, CodeActionRequest, CodeActionResponse,
     OptionalVersionedTextDocumentIdentifier, ServerCapabilities, TextDocumentEdit, TextDocumentIdentifier,
-    TextEdit, WorkspaceEdit,
+    TextEdit, Uri, WorkspaceEdit,
 };
 
 use crate::experiment::mend::{MOST_FIXES, applied, first_fix};
@@ -57,7 +57,7 @@ fn quick_fixes(view: &View<'_>, within: std::ops::Range<usize>) -> Vec<CodeActio
     for finding in view.findings().iter().filter(|finding| touched(finding.at)) {
         let fixes = finding.diagnostic.fixes.iter().filter(|fix| !fix.edits.is_empty());
         for (i, fix) in fixes.enumerate() {
-            let Some(edit) = workspace_edit(view, &fix.edits) else { continue };
+            let Some(edit) = of_fix(view, &fix.edits) else { continue };
             actions.push(CodeAction {
                 title: fix.title.clone(),
                 kind: Some(CodeActionKind::QuickFix),
@@ -94,34 +94,40 @@ fn fix_all(view: &View<'_>) -> Option<CodeAction> {
     Some(CodeAction {
         title: "Fix all that can be fixed".to_owned(),
         kind: Some(CodeActionKind::SourceFixAll),
-        edit: Some(workspace_edit(view, &[(span, edit.text)])?),
+        edit: Some(of_fix(view, &[(span, edit.text)])?),
         ..CodeAction::default()
     })
 }
 
 /// Edits of the text and of files that it uses; none where one is of the language's own library.
-pub fn workspace_edit(view: &View<'_>, edits: &[(Span, String)]) -> Option<WorkspaceEdit> {
+fn of_fix(view: &View<'_>, edits: &[(Span, String)]) -> Option<WorkspaceEdit> {
     let mut files: BTreeMap<FileId, Vec<TextEdit>> = BTreeMap::new();
     for (span, text) in edits {
         let range = view.lines_of(span.file).range(span.range());
         files.entry(span.file).or_default().push(TextEdit { range, new_text: text.clone() });
     }
-    if !view.client.versioned_edits {
-        let mut changes = HashMap::new();
-        for (file, edits) in files {
-            changes.insert(view.uri_of(file)?.0, edits);
-        }
-        return Some(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() });
-    }
-    let mut changes = Vec::new();
-    for (file, edits) in files {
+    let known = files.into_iter().map(|(file, edits)| {
         let (uri, version) = view.uri_of(file)?;
+        Some((uri, version, edits))
+    });
+    Some(workspace_edit(view.client, known.collect::<Option<_>>()?))
+}
+
+/// Edits by file, for its version where it is open.
+pub fn workspace_edit(client: &Client, files: Vec<(Uri, Option<i32>, Vec<TextEdit>)>) -> WorkspaceEdit {
+    if !client.versioned_edits {
+        let changes = files.into_iter().map(|(uri, _, edits)| (uri, edits)).collect();
+        return WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() };
+    }
+    let change = |(uri, version, edits): (Uri, Option<i32>, Vec<TextEdit>)| {
         let text_document = OptionalVersionedTextDocumentIdentifier {
             version,
             text_document_identifier: TextDocumentIdentifier { uri },
         };
-        let edits = edits.into_iter().map(Into::into).collect();
-        changes.push(TextDocumentEdit { text_document, edits }.into());
+        TextDocumentEdit { text_document, edits: edits.into_iter().map(Into::into).collect() }.into()
+    };
+    WorkspaceEdit {
+        document_changes: Some(files.into_iter().map(change).collect()),
+        ..WorkspaceEdit::default()
     }
-    Some(WorkspaceEdit { document_changes: Some(changes), ..WorkspaceEdit::default() })
 }

@@ -1,6 +1,6 @@
 //! What the editor on the other side can do, as it said at the start.
 
-use gen_lsp_types::{ClientCapabilities, MarkupKind};
+use gen_lsp_types::{ClientCapabilities, MarkupContent, MarkupKind};
 
 use crate::lsp::position::Encoding;
 
@@ -24,6 +24,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// A text in Markdown, as the editor can take it.
+    pub fn markup(&self, value: String) -> MarkupContent {
+        let kind = if self.markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+        MarkupContent { kind, value }
+    }
+
     pub fn of(capabilities: &ClientCapabilities) -> Client {
         let yes = |flag: Option<bool>| flag == Some(true);
         let general = capabilities.general.as_ref();

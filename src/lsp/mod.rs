@@ -6,13 +6,23 @@
 
 mod actions;
 mod client;
+mod completion;
 mod diagnostics;
+mod folding;
 mod formatting;
+mod hints;
+mod hover;
 mod inbox;
+mod links;
+mod names;
 mod place;
 mod position;
 mod request;
+mod selection;
 mod server;
+mod signature;
+mod symbols;
+mod tokens;
 mod workspace;
 
 use std::io;
@@ -29,6 +39,21 @@ static REQUESTS: &[Request] = &[
     request::<actions::Actions>(),
     request::<formatting::Whole>(),
     request::<formatting::Selection>(),
+    request::<hints::Hints>(),
+    request::<hover::Hover>(),
+    request::<completion::Completions>(),
+    request::<signature::Signatures>(),
+    request::<names::Definition>(),
+    request::<names::References>(),
+    request::<names::Highlights>(),
+    request::<names::PrepareRename>(),
+    request::<names::Rename>(),
+    request::<symbols::Symbols>(),
+    request::<folding::Folding>(),
+    request::<selection::Selections>(),
+    request::<tokens::Whole>(),
+    request::<tokens::Part>(),
+    request::<links::Links>(),
 ];
 
 /// Serves the editor on the other end of standard input and output until it ends.

@@ -44,10 +44,10 @@ impl<'a> Lines<'a> {
     /// The offset of a position. One behind the end of its line means that end, one behind the last line the end of
     /// the text, and one inside a character its beginning.
     pub fn offset(&self, position: Position) -> usize {
-        let Some(line) = self.index.line(position.line) else { return self.text.len() };
-        let (start, end) = (usize::from(line.start()), usize::from(line.end()));
-        let content = self.text[start..end].trim_end_matches('\n');
-        let content = content.strip_suffix('\r').unwrap_or(content);
+        let Some(bytes) = self.index.line(position.line) else { return self.text.len() };
+        let (start, end) = (usize::from(bytes.start()), usize::from(bytes.end()));
+        let line = &self.text[start..end];
+        let content = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
         let column = match self.encoding {
             Encoding::Utf8 => Some(position.character),
             Encoding::Utf16 => {
@@ -127,5 +127,6 @@ mod tests {
             );
         }
         assert_eq!(Lines::new("", Encoding::Utf16).offset(at(0, 3)), 0);
+        assert_eq!(Lines::new("a\r", Encoding::Utf8).offset(at(0, 9)), 2, "no line ends here");
     }
 }

@@ -5,7 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gen_lsp_types::{TextDocumentContentChangeEvent, Uri};
+use gen_lsp_types::{TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri};
 
 use crate::editor::Program;
 use crate::editor::findings::{Finding, findings};
@@ -16,6 +16,9 @@ use crate::lsp::place::{self, Place};
 use crate::lsp::position::Lines;
 use crate::lsp::request::Refusal;
 use crate::source::FileId;
+
+/// Of a folder with more entries than this, some are not offered.
+const MOST_ENTRIES: usize = 1_000;
 
 /// A text that is open in the editor.
 pub struct Document {
@@ -164,6 +167,13 @@ impl Workspace {
         Ok(View { client: &self.client, document, program, findings, workspace: self })
     }
 
+    /// An open text and an offset in it.
+    pub fn view_at(&mut self, at: &TextDocumentPositionParams) -> Result<(View<'_>, usize), Refusal> {
+        let view = self.view(&at.text_document.uri)?;
+        let offset = view.lines().offset(at.position);
+        Ok((view, offset))
+    }
+
     fn check(&self, place: &Place, text: String) -> Checked {
         let reads = RefCell::new(BTreeSet::new());
         let read = |path: &Path| {
@@ -205,11 +215,46 @@ impl<'a> View<'a> {
         if !self.program.sources.on_disk(file) {
             return None;
         }
-        let path = normal(&self.document.place.root.join(&self.program.sources.get(file).path));
+        self.uri_at(self.program.sources.get(file).path.as_ref())
+    }
+
+    /// How the editor knows a file of the project.
+    pub fn uri_at(&self, path: &Path) -> Option<(Uri, Option<i32>)> {
+        if *path == normal(&self.document.place.path) {
+            return Some((self.document.uri.clone(), Some(self.document.version)));
+        }
+        let path = normal(&self.document.place.root.join(path));
         match self.workspace.open_at(&path) {
             Some(document) => Some((document.uri.clone(), Some(document.version))),
             None => Some((Uri::from_file_path(path).ok()?, None)),
         }
+    }
+
+    /// What a folder of the project holds, by name, and whether each is a folder itself.
+    pub fn list(&self, folder: &Path) -> Vec<(String, bool)> {
+        let entries =
+            std::fs::read_dir(self.document.place.root.join(folder)).into_iter().flatten().flatten();
+        let named =
+            entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().is_dir()));
+        named.take(MOST_ENTRIES).collect()
+    }
+
+    /// The other programs of the project that use files, the closed ones among them.
+    pub fn others(&self) -> Vec<Program> {
+        let root = &self.document.place.root;
+        // A folder that cannot be read or holds far too many files has none that we could know of.
+        let closed = disk::networks(root).unwrap_or_default().into_iter().filter_map(|path| {
+            let file = normal(&root.join(&path));
+            let text = self.workspace.open_at(&file).is_none().then(|| disk::read(root, &path).ok())??;
+            Some((Place { root: root.clone(), path, on_disk: true }, text))
+        });
+        let open = self.workspace.documents.values().filter(|other| other.place.root == *root);
+        let open = open.map(|other| (other.place.clone(), other.text.clone()));
+        closed
+            .chain(open)
+            .filter(|(place, text)| place.path != self.document.place.path && text.contains("use"))
+            .map(|(place, text)| self.workspace.check(&place, text).program)
+            .collect()
     }
 
     /// What another text in the place of this one would be.

@@ -260,9 +260,11 @@ impl<'a> Expansion<'a> {
                     self.stopped = true;
                     return;
                 }
+                let before = self.model.layers.len();
                 self.statement(chain, i, previous);
                 self.alias(link);
-                self.model.passing.note(&link.statement, self.flow.shape.as_ref());
+                let layers = before..self.model.layers.len();
+                self.model.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
                 self.assertion(link);
                 previous = Some(&link.statement);
             }

@@ -3,12 +3,14 @@
 
 pub mod branches;
 pub mod control;
+pub mod cost;
 pub mod dead;
 pub mod definitions;
 pub mod expand;
 pub mod lower;
 pub mod passing;
 pub mod print;
+pub mod receptive;
 pub mod remedy;
 pub mod scope;
 pub mod solve;

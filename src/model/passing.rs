@@ -1,38 +1,86 @@
 //! The shape that goes on behind each statement of the text, and the tree with its asserted shapes made true by
-//! them. A statement in a block or loop is passed many times, and has a shape only if it is the same each time.
+//! them. A statement in a block or loop is passed many times; its asserted shape is true if it is the same each time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
 
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::syntax::ast::{Ast, Chain, Link, Statement, Value, ValueKind};
 
-/// Shapes by the spans of statements.
+/// What the statements of a text came to, by their spans.
 #[derive(Clone, Debug, Default)]
-pub struct Passing(BTreeMap<Span, Option<Shape>>);
+pub struct Passing(BTreeMap<Span, Passed>);
+
+/// What one statement came to, each time it was passed.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// The shape behind it the first time, where that is known.
+    first: Option<Shape>,
+    /// What else was behind it, in the order of the wire; at most [`MOST_SHAPES`].
+    others: Vec<Option<Shape>>,
+    /// The layers that it became the first time, as places in the model; empty for another model than the first.
+    pub layers: Range<usize>,
+    /// How many times it was passed.
+    pub n_times: usize,
+}
+
+/// Of more shapes behind one statement, the first are kept.
+pub const MOST_SHAPES: usize = 4;
+
+impl Passed {
+    fn add(&mut self, shape: Option<&Shape>) {
+        let known = self.first.as_ref() == shape || self.others.iter().any(|other| other.as_ref() == shape);
+        if !known && self.others.len() < MOST_SHAPES {
+            self.others.push(shape.cloned());
+        }
+    }
+
+    /// The shape, where it is known and always the same.
+    pub fn shape(&self) -> Option<&Shape> {
+        self.first.as_ref().filter(|_| self.others.is_empty())
+    }
+
+    /// The shapes that were behind it, each once; `None` where one is not known.
+    pub fn shapes(&self) -> Option<Vec<&Shape>> {
+        std::iter::once(&self.first).chain(&self.others).map(Option::as_ref).collect()
+    }
+}
 
 impl Passing {
-    /// Notes that a shape, or one that is not known, goes on behind a statement.
-    pub fn note(&mut self, statement: &Statement, shape: Option<&Shape>) {
-        let known = self.0.entry(statement.span).or_insert_with(|| shape.cloned());
-        if known.as_ref() != shape {
-            *known = None;
-        }
+    /// Notes what a statement became: its layers, and the shape that goes on behind it, where it is known.
+    pub fn note(&mut self, statement: &Statement, shape: Option<&Shape>, layers: Range<usize>) {
+        let first = || Passed { first: shape.cloned(), others: Vec::new(), layers, n_times: 0 };
+        let known = self.0.entry(statement.span).or_insert_with(first);
+        known.n_times += 1;
+        known.add(shape);
     }
 
     /// Adds what was noted for another model of the same text.
     pub fn extend(&mut self, other: Passing) {
-        for (span, shape) in other.0 {
-            let known = self.0.entry(span).or_insert_with(|| shape.clone());
-            if *known != shape {
-                *known = None;
+        for (span, passed) in other.0 {
+            match self.0.entry(span) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Passed { layers: 0..0, ..passed });
+                }
+                Entry::Occupied(mut entry) => {
+                    let known = entry.get_mut();
+                    known.n_times += passed.n_times;
+                    std::iter::once(passed.first).chain(passed.others).for_each(|s| known.add(s.as_ref()));
+                }
             }
         }
     }
 
+    /// What a statement came to; `None` for one that is in no model.
+    pub fn of(&self, statement: &Statement) -> Option<&Passed> {
+        self.0.get(&statement.span)
+    }
+
     /// The shape behind a statement, where it is known and always the same.
     pub fn behind(&self, statement: &Statement) -> Option<&Shape> {
-        self.0.get(&statement.span)?.as_ref()
+        self.of(statement)?.shape()
     }
 }
 
@@ -82,7 +130,7 @@ fn chain(chain: &mut Chain, text: &str, passing: &Passing, every: bool) {
 
 /// Whether a line is a layer, a block's use or a join, or a loop that is written on one line: those say nothing of
 /// their shape, while a loop of several lines does so inside.
-fn is_layer_line(link: &Link, text: &str) -> bool {
+pub fn is_layer_line(link: &Link, text: &str) -> bool {
     let statement = &link.statement;
     let several = text.get(statement.span.range()).is_some_and(|written| written.contains('\n'));
     match statement.word.text.as_str() {

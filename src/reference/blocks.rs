@@ -1,18 +1,17 @@
 //! The library that is written in the language → its entries, from the `##` comments above each block.
 
+use crate::experiment::library;
 use crate::reference::Entry;
-use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind};
-use crate::syntax::parse;
 
 /// One entry a block of `layers/std.model`.
 pub fn entries() -> impl Iterator<Item = Entry> {
-    let (ast, _) = parse(&Sources::default(), LIBRARY);
-    let statements = ast.chains.into_iter().flat_map(|chain| chain.links).map(|link| link.statement);
-    statements.filter(|statement| statement.word.text == "block").filter_map(|block| entry(&block))
+    let links = library().chains.iter().flat_map(|chain| &chain.links);
+    links.map(|link| &link.statement).filter(|statement| statement.word.text == "block").filter_map(entry)
 }
 
-fn entry(block: &Statement) -> Option<Entry> {
+/// The entry of a `block` or `model`, from the `##` comment above it.
+pub fn entry(block: &Statement) -> Option<Entry> {
     let Some(Argument::Value(Value { kind, .. })) = block.arguments.first() else { return None };
     let (name, parameters): (&str, &[Argument]) = match kind {
         ValueKind::Call { name, arguments } => (&name.text, arguments),

@@ -1,8 +1,8 @@
 //! The declarations of every word → the reference: chapters of entries in Markdown, for `docs/` and for
 //! `dslc explain WORD`. Nothing of a word is told here that its declaration does not say.
 
-mod blocks;
-mod spec;
+pub mod blocks;
+pub mod spec;
 pub mod statements;
 
 use crate::data::transforms::{AUGMENT, PREPROCESS};
@@ -108,6 +108,11 @@ fn training() -> Vec<Chapter> {
 fn quantity(&(name, fixed, what): &(&str, bool, &str)) -> Entry {
     let known = if fixed { "known with every check" } else { "measured by a run" };
     Entry { name: name.to_owned(), elsewhere: &[], text: format!("{}; {known}.\n", sentence(what)) }
+}
+
+/// The entry of a line of `expect`.
+pub fn expectation(word: &str) -> Option<Entry> {
+    QUANTITIES.iter().find(|(name, ..)| *name == word).map(quantity)
 }
 
 /// The entries of a word, or of what another tool calls so.

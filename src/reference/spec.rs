@@ -37,7 +37,7 @@ pub fn layer(spec: &'static Spec) -> Entry {
 }
 
 /// `padding=1`: what it accepts, what holds without it, what it does.
-fn argument(param: &Param) -> String {
+pub fn argument(param: &Param) -> String {
     let name = if param.positional { param.name.to_uppercase() } else { format!("{}=", param.name) };
     let default = match param.default {
         Preset::Required => "required".to_owned(),

@@ -9,6 +9,8 @@ pub struct Statement {
     pub usage: &'static str,
     /// One line, without a full stop.
     pub summary: &'static str,
+    /// What a completion writes: stops as `${1:default}`, the last one `$0`.
+    pub snippet: &'static str,
     pub docs: &'static str,
     /// A whole file, and files beside it as `file PATH` blocks.
     pub example: &'static str,
@@ -20,6 +22,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "use",
         usage: "use \"PATH\"",
         summary: "takes in the blocks, constants and models of another file",
+        snippet: "use \"${1:parts.model}\"",
         docs: "The path is relative to the file that names it and stays inside the project's folder. A file that is \
                used by several is read once; files cannot use each other in a circle.",
         example: "```net\nuse \"parts.model\"\n\nmodel M {\n    input 3x32x32\n    stem 16\n    global_avg_pool -> linear \
@@ -30,6 +33,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "let",
         usage: "let NAME = VALUE",
         summary: "gives a value a name",
+        snippet: "let ${1:name} = ${2:16}",
         docs: "At the top of a file for all of it, in a body for the lines below. A value is fixed: nothing is ever \
                assigned anew.",
         example: "```net\nlet width = 16\n\nmodel M {\n    input 1x28x28\n    let twice = (2 * width)\n    conv2d width \
@@ -39,6 +43,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "block",
         usage: "block NAME(PARAMETER, PARAMETER=DEFAULT) { … }",
         summary: "layers that are used by a name, like one layer",
+        snippet: "block ${1:name}(${2:channels}) {\n    $0\n}",
         docs: "Parameters are given by place or by name; a parameter may stand for a number or for a layer's word. A \
                block sees its own names and the file's constants, and `in.channels`, `in.height`, `in.width` of what \
                arrives. It cannot use itself.",
@@ -50,6 +55,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "model",
         usage: "model NAME { … }, model NAME(PARAMETER=DEFAULT) { … }",
         summary: "the network, from its input to its output",
+        snippet: "model ${1:Name} {\n    input ${2:1x28x28}\n    $0\n}",
         docs: "Layers in the order of the wire: each takes what the line above gives. The first line is `input`. A file \
                that trains has one model, its own or one that it uses.",
         example: "```net\nmodel Small(classes=10) {\n    input 1x28x28\n    conv2d 8 3x3 -> relu     : 8x26x26\n    \
@@ -59,6 +65,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "data",
         usage: "data { source NAME \"FOLDER\"; … }",
         summary: "what the network learns from",
+        snippet: "data {\n    source ${1:mnist} \"${2:data/mnist}\"\n    $0\n}",
         docs: "A data set, how its images are prepared, and how many are set aside. Preparation travels with the trained \
                model: evaluation and prediction do the same.",
         example: "```net\nmodel M { input 1x28x28; flatten -> linear 10 }\n\ndata {\n    source mnist \"data/mnist\"\n    \
@@ -69,6 +76,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "train",
         usage: "train { loss NAME; optimizer NAME …; … }",
         summary: "how the network learns",
+        snippet: "train {\n    loss ${1:cross_entropy}\n    optimizer ${2:adam} lr=${3:1e-3}\n    $0\n}",
         docs: "Loss and optimizer are needed; without the others the learning rate is constant, there are 10 epochs in \
                batches of 64, and the seed is 0.",
         example: "```net\nmodel M { input 1x28x28; flatten -> linear 10 }\n\ndata { source mnist \"data/mnist\" }\n\ntrain \
@@ -79,6 +87,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "expect",
         usage: "expect { QUANTITY < NUMBER; … }",
         summary: "what must hold",
+        snippet: "expect {\n    ${1:parameters} < ${2:100k}\n}",
         docs: "Facts of the network are held with every check, measurements after the run, which then ends with exit \
                code 1.",
         example: "```net\nmodel M { input 1x28x28; flatten -> linear 10 }\n\nexpect {\n    parameters < 10k\n    memory < \
@@ -88,6 +97,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "repeat",
         usage: "repeat N { … }",
         summary: "the same lines N times",
+        snippet: "repeat ${1:2} {\n    $0\n}",
         docs: "Each time with parameters of its own. What is named inside ends there.",
         example: "```net\nmodel M {\n    input 1x28x28\n    conv2d 8 3x3\n    repeat 3 { conv2d 8 3x3 padding=1 -> relu }\n    \
                   flatten -> linear 10\n}\n```",
@@ -96,6 +106,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "for",
         usage: "for NAME in [VALUE, …] { … }",
         summary: "the lines once for each value of a list",
+        snippet: "for ${1:channels} in [${2:32, 64}] {\n    $0\n}",
         docs: "The name has the value inside the braces.",
         example: "```net\nmodel M {\n    input 3x32x32\n    for channels in [16, 32, 64] { conv2d channels 3x3 stride=2 \
                   padding=1 -> relu }\n    global_avg_pool -> linear 10\n}\n```",
@@ -104,6 +115,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "if",
         usage: "if CONDITION { … } else if CONDITION { … } else { … }",
         summary: "the lines of the first condition that holds",
+        snippet: "if ${1:in.channels > 32} {\n    $0\n}",
         docs: "A condition compares two values with `==`, `!=`, `<`, `<=`, `>` or `>=`; `and` binds before `or`. It is \
                decided when the file is read, never by the data.",
         example: "```net\nblock unit(channels) {\n    if in.channels == channels {\n        residual { conv2d channels 3x3 \
@@ -114,6 +126,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "else",
         usage: "… } else { … }, … } else if CONDITION { … }",
         summary: "behind the block of `if`: the lines where its condition does not hold",
+        snippet: "else {\n    $0\n}",
         docs: "It begins on the line of the `}` in front.",
         example: "```net\nmodel M {\n    input 1x28x28\n    if in.height > 64 { avg_pool2d 4 } else { identity }\n    flatten \
                   -> linear 10\n}\n```",
@@ -122,6 +135,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "residual",
         usage: "residual { … }, residual { … } shortcut { … }",
         summary: "the sum of a block and its input, or of a block and its shortcut",
+        snippet: "residual {\n    $0\n}",
         docs: "Both begin where the `residual` stands and must end in one shape.",
         example: "```net\nmodel M {\n    input 3x32x32\n    conv2d 16 3x3 padding=1\n    residual { conv2d 16 3x3 padding=1 -> \
                   relu -> conv2d 16 3x3 padding=1 }\n    global_avg_pool -> linear 10\n}\n```",
@@ -130,6 +144,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "shortcut",
         usage: "residual { … } shortcut { … }",
         summary: "behind the block of `residual`: what is added instead of its input",
+        snippet: "shortcut {\n    $0\n}",
         docs: "It makes shapes agree where the block changes the channels or halves the image.",
         example: "```net\nmodel M {\n    input 3x32x32\n    residual { conv2d 16 3x3 stride=2 padding=1 } shortcut { conv2d 16 \
                   1x1 stride=2 padding=0 : 16x16x16 }\n    global_avg_pool -> linear 10\n}\n```",
@@ -138,6 +153,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "branch",
         usage: "concat { branch { … } branch { … } }",
         summary: "one way of several that begin at the same value and are joined",
+        snippet: "branch {\n    $0\n}",
         docs: "Inside `concat`, `add` or `multiply`, which say how.",
         example: "```net\nmodel M {\n    input 3x32x32\n    concat {\n        branch { conv2d 8 1x1 }\n        branch { conv2d 8 \
                   3x3 padding=1 }\n        branch { identity }\n    }\n    global_avg_pool -> linear 10\n}\n```",
@@ -146,6 +162,7 @@ pub static STATEMENTS: &[Statement] = &[
         name: "as",
         usage: "LAYER … as NAME",
         summary: "gives what a line gives a name, to be joined further down",
+        snippet: "as ${1:name}",
         docs: "The name is visible on the lines below, inside the braces it stands in: `add NAME`, `concat NAME`, \
                `multiply NAME`.",
         example: "```net\nmodel M {\n    input 3x32x32\n    conv2d 8 3x3 padding=1 as early\n    relu -> conv2d 8 3x3 padding=1\n    \
@@ -153,7 +170,7 @@ pub static STATEMENTS: &[Statement] = &[
     },
 ];
 
-pub(super) fn entry(statement: &Statement) -> Entry {
+pub fn entry(statement: &Statement) -> Entry {
     let text = format!(
         "{}.\n\n```text\n{}\n```\n\n{}\n\n{}\n",
         sentence(statement.summary),

@@ -6,6 +6,7 @@ mod bare;
 mod build;
 pub mod guard;
 pub mod print;
+pub mod scan;
 
 use pest::Parser;
 

@@ -1,0 +1,84 @@
+//! What a statement came to in the model, in figures and in words: shapes, parameters, operations, receptive field.
+
+use crate::editor::Program;
+use crate::model::receptive::Field;
+use crate::numbers::{plural, short, thousands};
+use crate::shape::Shape;
+use crate::syntax::ast::Statement;
+
+/// What one statement came to; figures are those of its first use.
+pub struct Facts<'a> {
+    pub input: Option<&'a Shape>,
+    /// Each shape that it gave, in the order of its uses.
+    pub outputs: Vec<&'a Shape>,
+    pub n_times: usize,
+    pub parameters: u64,
+    /// For one image, forward; `None` where the model has a fault.
+    pub flops: Option<u64>,
+    /// Of a single layer: how its shape came about; empty where there is nothing to say.
+    pub arithmetic: &'a str,
+    pub field: Option<Field>,
+}
+
+/// What became of a statement; `None` for one that no model uses or whose shape is not known.
+pub fn facts<'a>(program: &'a Program, statement: &Statement) -> Option<Facts<'a>> {
+    let experiment = &program.checked.experiment;
+    let passed = experiment.passing.of(statement)?;
+    let outputs = passed.shapes()?;
+    let model = experiment.model.as_ref()?;
+    let layers = model.layers.get(passed.layers.clone())?;
+    let arithmetic = match layers {
+        [layer] => layer.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str()),
+        _ => "",
+    };
+    Some(Facts {
+        input: layers.first().and_then(|layer| layer.input.as_ref()),
+        outputs,
+        n_times: passed.n_times,
+        parameters: layers.iter().map(|layer| layer.n_parameters() as u64).sum(),
+        flops: program.flops().and_then(|flops| flops.get(passed.layers.clone())).map(|own| own.iter().sum()),
+        arithmetic,
+        field: program.fields().get(passed.layers.clone()).and_then(|own| own.last().copied()),
+    })
+}
+
+impl Facts<'_> {
+    /// One line a fact, in Markdown.
+    pub fn text(&self) -> String {
+        let shapes: Vec<String> = self.outputs.iter().map(|shape| format!("`{shape}`")).collect();
+        let outputs = shapes.join(", ");
+        let mut lines = vec![match self.input {
+            Some(input) => format!("`{input}` → {outputs}"),
+            None => outputs,
+        }];
+        if !self.arithmetic.is_empty() && self.outputs.len() == 1 {
+            lines[0].push_str(&format!(" ({})", self.arithmetic));
+        }
+        lines.extend(self.costs());
+        match self.field {
+            Some(Field::Window { extent: [height, width], .. }) if [height, width] != [1, 1] => {
+                lines.push(format!("receptive field {height}x{width}"));
+            }
+            Some(Field::Whole) => lines.push("receptive field: the whole image".to_owned()),
+            Some(Field::Window { .. } | Field::Unknown) | None => {}
+        }
+        if self.n_times > 1 {
+            let which = if self.outputs.len() > 1 { "; figures are those of the first" } else { "" };
+            lines.push(format!("put in {} times{which}", thousands(self.n_times as u64)));
+        }
+        lines.join("  \n")
+    }
+
+    /// Parameters and operations, where there are any.
+    fn costs(&self) -> Option<String> {
+        let flops = self.flops.filter(|&n| n > 0).map(|n| format!("{} FLOPs", short(n)));
+        let parameters = (self.parameters > 0).then(|| parameters(self.parameters));
+        let both: Vec<String> = parameters.into_iter().chain(flops).collect();
+        (!both.is_empty()).then(|| both.join(", "))
+    }
+}
+
+/// `320 parameters`
+pub fn parameters(n: u64) -> String {
+    plural(n, "parameter", "parameters")
+}

@@ -1,0 +1,116 @@
+//! The outline of a file: sections, models with their lines, blocks with their parameters, constants.
+
+use crate::editor::Program;
+use crate::editor::meaning::{NameKind, head, parameter, statements};
+use crate::source::Span;
+use crate::syntax::ast::{Argument, Block, Link, Statement};
+
+/// What an entry of the outline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolKind {
+    Name(NameKind),
+    /// `use`, `data`, `train`, `expect`.
+    Section,
+    /// A layer, or the use of a block.
+    Layer,
+    /// `repeat`, `residual` and what else has lines inside.
+    Group,
+    /// A line of `data`, `train` or `expect`.
+    Setting,
+}
+
+/// An entry with those inside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    pub name: String,
+    /// The rest of the line.
+    pub detail: String,
+    pub kind: SymbolKind,
+    /// The whole statement.
+    pub span: Span,
+    /// The name or word itself, inside `span`.
+    pub selection: Span,
+    pub children: Vec<Symbol>,
+}
+
+/// The outline, in the order of the text.
+pub fn symbols(program: &Program) -> Vec<Symbol> {
+    statements(&program.checked.ast).flat_map(|statement| top(program, statement)).collect()
+}
+
+fn top(program: &Program, statement: &Statement) -> Vec<Symbol> {
+    let word = statement.word.text.as_str();
+    match word {
+        "let" => constants(program, statement),
+        "block" | "model" => {
+            let Some(((name, selection), parameters)) = head(statement) else { return Vec::new() };
+            let kind = SymbolKind::Name(if word == "model" { NameKind::Model } else { NameKind::Block });
+            let parameters = parameters.iter().filter_map(parameter).map(|(name, span, default)| Symbol {
+                name: name.to_owned(),
+                detail: default
+                    .map_or_else(String::new, |value| program.sources.slice(value.span).to_owned()),
+                kind: SymbolKind::Name(NameKind::Parameter),
+                span: default.map_or(span, |value| span.to(value.span)),
+                selection: span,
+                children: Vec::new(),
+            });
+            let children = parameters.chain(inside(program, &statement.block, SymbolKind::Layer)).collect();
+            let (name, detail) = (name.to_owned(), word.to_owned());
+            vec![Symbol { name, detail, kind, span: statement.span, selection, children }]
+        }
+        _ => vec![own(program, statement, SymbolKind::Section, SymbolKind::Setting)],
+    }
+}
+
+fn constants(program: &Program, statement: &Statement) -> Vec<Symbol> {
+    let constant = |argument: &Argument| match argument {
+        Argument::Property { key, value } => Some(Symbol {
+            name: key.text.clone(),
+            detail: program.sources.slice(value.span).to_owned(),
+            kind: SymbolKind::Name(NameKind::Constant),
+            span: key.span.to(value.span),
+            selection: key.span,
+            children: Vec::new(),
+        }),
+        Argument::Value(_) | Argument::Relation { .. } => None,
+    };
+    statement.arguments.iter().filter_map(constant).collect()
+}
+
+/// A statement by its word.
+fn own(program: &Program, statement: &Statement, kind: SymbolKind, lines: SymbolKind) -> Symbol {
+    let head = program.sources.slice(statement.head());
+    let mut children: Vec<Symbol> = inside(program, &statement.block, lines).collect();
+    for clause in &statement.clauses {
+        children.push(own(program, clause, SymbolKind::Group, lines));
+    }
+    Symbol {
+        name: statement.word.text.clone(),
+        detail: head[statement.word.text.len().min(head.len())..].trim().to_owned(),
+        kind,
+        span: statement.span,
+        selection: statement.word.span,
+        children,
+    }
+}
+
+fn inside<'a>(
+    program: &'a Program,
+    block: &'a Option<Block>,
+    lines: SymbolKind,
+) -> impl Iterator<Item = Symbol> + 'a {
+    let links = block.iter().flat_map(|block| &block.chains).flat_map(|chain| &chain.links);
+    links.flat_map(move |link: &'a Link| {
+        let statement = &link.statement;
+        if statement.word.text == "let" && lines == SymbolKind::Layer {
+            return constants(program, statement);
+        }
+        let kind = if statement.block.is_some() { SymbolKind::Group } else { lines };
+        let mut symbol = own(program, statement, kind, lines);
+        if let Some(alias) = &link.alias {
+            symbol.detail.push_str(&format!(" as {}", alias.text));
+            symbol.detail = symbol.detail.trim().to_owned();
+        }
+        vec![symbol]
+    })
+}

@@ -1,0 +1,63 @@
+//! Receptive fields: how much of the model's input one pixel behind each layer is made of. Araujo, Norris, Sim:
+//! Computing receptive fields of convolutional neural networks (Distill, 2019).
+
+use crate::layers::Reach;
+use crate::model::{Model, Unit};
+use crate::shape::Window;
+
+/// What one pixel of a value is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A window of the input's pixels; it moves by `step` pixels from one pixel of the value to the next. Height
+    /// and width.
+    Window {
+        extent: [usize; 2],
+        step: [usize; 2],
+    },
+    Whole,
+    /// Not known, as behind an upsampling.
+    Unknown,
+}
+
+/// The field of each layer's output, in the order of the layers.
+pub fn fields(model: &Model) -> Vec<Field> {
+    let mut fields = vec![Field::Window { extent: [1, 1], step: [1, 1] }];
+    for instance in &model.layers {
+        let arriving = instance.inputs.iter().filter_map(|wire| fields.get(wire.index()).copied());
+        let arriving = arriving.reduce(joined).unwrap_or(Field::Unknown);
+        let reach = match (instance.unit, &instance.input, &instance.inferred) {
+            (Unit::Layer(layer), Some(input), Some(_)) => layer.reach(&instance.args, input),
+            (Unit::Layer(_), ..) => Reach::Rescaled,
+            (Unit::Join(_), ..) => Reach::Pixel,
+        };
+        fields.push(match (arriving, reach) {
+            (Field::Whole, _) | (_, Reach::Everything) => Field::Whole,
+            (field, Reach::Pixel) => field,
+            (Field::Unknown, _) | (_, Reach::Rescaled) => Field::Unknown,
+            (Field::Window { extent, step }, Reach::Window(sliding)) => {
+                let grown = |i: usize, window: Window| {
+                    extent[i].saturating_add((window.reach() - 1).saturating_mul(step[i]))
+                };
+                Field::Window {
+                    extent: [grown(0, sliding.rows), grown(1, sliding.columns)],
+                    step: [
+                        step[0].saturating_mul(sliding.rows.stride),
+                        step[1].saturating_mul(sliding.columns.stride),
+                    ],
+                }
+            }
+        });
+    }
+    fields.split_off(1)
+}
+
+/// The field of a value that two others make together.
+fn joined(a: Field, b: Field) -> Field {
+    match (a, b) {
+        (Field::Whole, _) | (_, Field::Whole) => Field::Whole,
+        (Field::Window { extent: a, step }, Field::Window { extent: b, step: other }) if step == other => {
+            Field::Window { extent: [a[0].max(b[0]), a[1].max(b[1])], step }
+        }
+        _ => Field::Unknown,
+    }
+}

@@ -1,0 +1,8 @@
+//! The language server, through its protocol.
+
+mod corpus;
+mod edits;
+mod editor;
+mod features;
+mod lifecycle;
+mod projects;
