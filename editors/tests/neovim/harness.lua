@@ -113,6 +113,8 @@ function M.run()
       local ended
       local inner = coroutine.create(function()
         local ok, why = xpcall(test.body, debug.traceback)
+        M.keys('<Esc>')
+        M.eventually('normal mode', function() return vim.api.nvim_get_mode().mode == 'n' end)
         ended = { ok, why }
         vim.schedule(function() coroutine.resume(this) end)
       end)
@@ -121,7 +123,6 @@ function M.run()
       failed = failed + (ended[1] and 0 or 1)
       -- Behind what the editor itself has written.
       io.stdout:write('\n' .. (ended[1] and 'ok ' or 'not ok ') .. test.name .. '\n' .. (ended[1] and '' or ended[2] .. '\n'))
-      vim.cmd('stopinsert')
     end
     io.stdout:flush()
     vim.cmd(failed == 0 and 'qall!' or 'cquit')

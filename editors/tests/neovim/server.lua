@@ -122,9 +122,14 @@ h.test('words are coloured by what they mean', function()
     return tokens and tokens[1] and tokens[1].type
   end
   h.eventually('tokens', function() return token('conv2d') end)
-  assert(token('model') == 'keyword', token('model'))
-  assert(token('channels 3x3') == 'parameter', token('channels 3x3'))
-  assert(token('unit 8') == 'function', token('unit 8'))
+  local got = {}
+  for _, needle in ipairs({ 'block', 'conv2d', 'channels 3x3', '3x3', 'model', 'unit 8', 'padding', '->', '# 🙂' }) do
+    got[needle] = token(needle)
+  end
+  h.equal(got, {
+    block = 'keyword', conv2d = 'function', ['channels 3x3'] = 'variable', ['3x3'] = 'number', model = 'keyword',
+    ['unit 8'] = 'class', padding = 'parameter', ['->'] = 'operator', ['# 🙂'] = 'comment',
+  })
 end)
 
 h.test('completion knows the words of the place', function()
@@ -148,10 +153,11 @@ h.test('a word is completed by typing', function()
   local buffer = open('typed.net', RIGHT)
   h.findings(buffer, 0)
   h.go('flatten')
-  h.keys('Omax_po<C-x><C-o>')
+  h.keys('Oglob<C-x><C-o>')
   h.eventually('the menu', function() return vim.fn.pumvisible() == 1 end)
-  h.keys('<C-n><C-y>')
-  h.eventually('the word', function() return h.text(buffer):find('\n    max_pool2d', 1, true) end, function() return h.text(buffer) end)
+  h.equal(#vim.fn.complete_info({ 'items' }).items, 2, 'words that begin so')
+  h.keys('<C-y>')
+  h.eventually('the word', function() return h.text(buffer):find('\n    global_avg_pool\n', 1, true) end, function() return h.text(buffer) end)
   h.keys('<Esc>')
 end)
 
@@ -238,7 +244,7 @@ h.test('a file that is used is checked as it stands in the editor', function()
   local main = open('main.net', 'use "parts.model"\n' .. (RIGHT:gsub('linear 10', 'linear classes')))
   h.findings(main, 0)
   vim.api.nvim_buf_set_lines(parts, 0, -1, false, { 'let klasses = 10' })
-  h.equal(h.findings(main, 2), { 'W0203 0:0-18', 'E0205 5:11-18' })
+  h.equal(h.findings(main, 2), { 'W0203 0:0-17', 'E0205 5:11-18' })
   vim.api.nvim_buf_set_lines(parts, 0, -1, false, { 'let classes = 3' })
   h.findings(main, 0)
 end)

@@ -2,7 +2,7 @@
 //! `lsp.dslc.binary.path`.
 
 use zed_extension_api::settings::LspSettings;
-use zed_extension_api::{Command, Extension, LanguageServerId, Result, Worktree, register_extension};
+use zed_extension_api::{register_extension, Command, Extension, LanguageServerId, Result, Worktree};
 
 struct Dslc;
 

@@ -20,7 +20,15 @@ fn main() -> ExitCode {
     let mut notes = Vec::new();
     let grammar = folder.join("grammar.js");
     let made = generate_parser_in_directory(
-        folder, Some(out), Some(&grammar), ABI, None, Some("node"), true, OptLevel::default(), &mut notes,
+        folder,
+        Some(out),
+        Some(&grammar),
+        ABI,
+        None,
+        Some("node"),
+        true,
+        OptLevel::default(),
+        &mut notes,
     );
     notes.iter().for_each(|note| eprintln!("{note}"));
     match made {
