@@ -64,15 +64,11 @@ impl Facts<'_> {
         }
         match self.field {
             Some(Field::Window { extent: [height, width], .. }) if [height, width] != [1, 1] => {
-<<<<<<< HEAD
-                let extent = match self.input.is_some_and(|input| input.rank() == 2) {
-                    true => height.to_string(),
-                    false => format!("{height}x{width}"),
-                };
-                lines.push(format!("receptive field {extent}"));
-=======
-                put(&mut out, &[LINE, "receptive field ", &height.to_string(), "x", &width.to_string()]);
->>>>>>> editor
+                let is_sequence = self.input.is_some_and(|input| input.rank() == 2);
+                put(&mut out, &[LINE, "receptive field ", &height.to_string()]);
+                if !is_sequence {
+                    put(&mut out, &["x", &width.to_string()]);
+                }
             }
             Some(Field::Whole) => put(&mut out, &[LINE, "receptive field: the whole image"]),
             Some(Field::Window { .. } | Field::Unknown) | None => {}
