@@ -48,13 +48,13 @@ const NETWORKS: &[(&str, &str, f64)] = &[
     (
         "conv2d 6 3x3 -> batch_norm -> relu; basic_block 6; basic_block 8 stride=2; \
          conv2d 8 1x1 bias=false -> batch_norm -> relu6; global_avg_pool -> linear 10",
-        "sgd momentum=0.9",
+        "sgd lr=0.1 momentum=0.9",
         0.02,
     ),
     (
         "conv2d 8 3x3 padding=1 bias=false -> batch_norm -> relu; separable_conv 12; separable_conv 16 stride=2; \
          global_avg_pool -> dropout 0.1 -> linear 10",
-        "sgd momentum=0.9 weight_decay=1e-4 nesterov=true",
+        "sgd lr=0.1 momentum=0.9 weight_decay=1e-4 nesterov=true",
         0.02,
     ),
 ];
