@@ -58,6 +58,8 @@ pub enum Kind {
     Pair,
     /// `1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`.
     Padding,
+    /// The padding of a single axis: `1`, `same`, `valid` or `[before, after]`.
+    Ends,
     /// `true` or `false`.
     Bool,
     /// One of these words.
@@ -92,7 +94,7 @@ pub enum Preset {
 pub enum Padding {
     /// The output is `ceil(input / stride)`.
     Same,
-    /// Top, bottom, left, right.
+    /// Top, bottom, left, right; for a single axis before and after, twice.
     Sides([usize; 4]),
 }
 
@@ -189,6 +191,16 @@ impl Args {
     pub fn pair(&self, name: &str) -> Result<[usize; 2], Fault> {
         let found = self.get(name).and_then(|given| match given.arg {
             Arg::Pair(pair) => Some(pair),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    /// A size along `N` axes: of a pair for 2, of a whole number for 1.
+    pub fn extents<const N: usize>(&self, name: &str) -> Result<[usize; N], Fault> {
+        let found = self.get(name).and_then(|given| match &given.arg {
+            Arg::Pair(pair) => <[usize; N]>::try_from(pair.as_slice()).ok(),
+            Arg::Whole(n) => <[usize; N]>::try_from([*n].as_slice()).ok(),
             _ => None,
         });
         self.wanted(name, found)
@@ -425,7 +437,9 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
         ValueKind::Number(n) => n.scaled() > MAX_COUNT && n.scaled().fract() == 0.0,
         _ => false,
     };
-    if too_large(value) && matches!(param.kind, Kind::Count | Kind::Whole | Kind::Pair | Kind::Padding) {
+    if too_large(value)
+        && matches!(param.kind, Kind::Count | Kind::Whole | Kind::Pair | Kind::Padding | Kind::Ends)
+    {
         return Err(bad(&format!("at most {MAX_COUNT}")));
     }
     match param.kind {
@@ -468,6 +482,21 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
                     }
                 }
                 _ => Err(bad(expected)),
+            }
+        }
+        Kind::Ends => {
+            if let Some(n) = whole(value, 0.0) {
+                return Ok(Arg::Padding(Padding::Sides([n; 4])));
+            }
+            let ends = match &value.kind {
+                ValueKind::Word(word) if word == "same" => return Ok(Arg::Padding(Padding::Same)),
+                ValueKind::Word(word) if word == "valid" => Some(vec![0, 0]),
+                ValueKind::List(ends) => ends.iter().map(|end| whole(end, 0.0)).collect(),
+                _ => None,
+            };
+            match ends.as_deref() {
+                Some(&[before, after]) => Ok(Arg::Padding(Padding::Sides([before, after, before, after]))),
+                _ => Err(bad("a padding: `1`, `same`, `valid` or `[before, after]`")),
             }
         }
         Kind::Bool => match &value.kind {

@@ -30,15 +30,15 @@ train {
 ";
 
 /// A folder with `small.net` and a data set that is easily learnt: digit `k` is a bright block at a place of its own.
-struct Desk {
+pub struct Desk {
     folder: TempDir,
 }
 
 /// What a command came to.
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Done {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn digit(class: u32, i: u32) -> Vec<u8> {
+pub fn digit(class: u32, i: u32) -> Vec<u8> {
     let (left, top) = (class % 5 * 5 + 1 + i % 3, class / 5 * 13 + 2 + i / 3 % 4);
     let noise = |at: u32| (at.wrapping_add(i * 7919).wrapping_mul(2_654_435_761) >> 27) as u8;
     let inside = |x: u32, y: u32| (left..left + 4).contains(&x) && (top..top + 6).contains(&y);
@@ -56,7 +56,7 @@ fn digit(class: u32, i: u32) -> Vec<u8> {
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         let desk = Desk { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(desk.path("data")).unwrap();
         for (stem, n, from) in [("train", 350u32, 0), ("t10k", 100, 1000)] {
@@ -70,11 +70,11 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).unwrap();
     }
 
@@ -84,12 +84,12 @@ impl Desk {
         command
     }
 
-    fn run(&self, line: &str) -> Done {
+    pub fn run(&self, line: &str) -> Done {
         done(self.command(line).output().unwrap())
     }
 
     /// The command must fail with this code and say all of these; nothing may panic.
-    fn refused(&self, line: &str, code: i32, said: &[&str]) -> Done {
+    pub fn refused(&self, line: &str, code: i32, said: &[&str]) -> Done {
         let done = self.run(line);
         let text = format!("{}{}", done.out, done.err);
         assert_eq!(done.code, Some(code), "{line}: {text}");
@@ -102,7 +102,7 @@ impl Desk {
     }
 
     /// The command must succeed; its last line on standard output as JSON.
-    fn json(&self, line: &str) -> Value {
+    pub fn json(&self, line: &str) -> Value {
         let done = self.run(line);
         assert_eq!(done.code, Some(0), "{line}: {}", done.err);
         serde_json::from_str(done.out.lines().last().unwrap()).unwrap()
@@ -117,7 +117,7 @@ fn done(output: Output) -> Done {
     }
 }
 
-fn png(path: &Path, pixels: Vec<u8>) {
+pub fn png(path: &Path, pixels: Vec<u8>) {
     image::GrayImage::from_raw(28, 28, pixels).unwrap().save(path).unwrap();
 }
 

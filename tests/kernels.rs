@@ -9,12 +9,14 @@ use dslc::graph::builder::Builder;
 use dslc::graph::op::{Backward, Op};
 use dslc::graph::program::{Operand, Program, Step};
 use dslc::graph::{Graph, Value};
+use dslc::kernels::cpu::team::Team;
 use dslc::kernels::cpu::{self, KERNELS, Prepared};
 use dslc::ops::pointwise::{self, POINTWISE};
 use dslc::ops::{OPS, matmul};
 use dslc::run::Target;
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
+use dslc::train::program::inference_graph;
 
 use crate::support::Numbers::{Between, Ties, Whole};
 use crate::support::{Case, MODELS, Numbers, bits, distance, experiment, run, training, window};
@@ -348,7 +350,7 @@ fn a_program_may_be_written_over_an_input_and_split_between_threads() {
         let operands: Vec<&[f32]> = operands.iter().map(Vec::as_slice).collect();
         let run = |kernel: Prepared, operands: &[&[f32]], begin: &[f32]| {
             let mut out = begin.to_vec();
-            kernel.call(operands, &[], &mut out, &mut vec![f32::NAN; kernel.memory()]);
+            kernel.call(operands, &[], &mut out, &mut vec![f32::NAN; kernel.memory()], &Team::ALONE);
             out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
         };
         let nothing = vec![f32::NAN; output.elements()];
@@ -426,7 +428,7 @@ fn compare(case: &Case, mut tell: impl FnMut(&'static str, f32)) -> Result<(), F
                 packed.resize(pack.len, f32::NAN);
                 (pack.run)(operands[pack.operand], &mut packed);
             }
-            kernel.call(&operands, &packed, &mut output, &mut memory);
+            kernel.call(&operands, &packed, &mut output, &mut memory, &Team::ALONE);
             tell(name, distance(&tensor::to_vec(&tensors[&value])?, &output));
         }
     }
@@ -455,6 +457,27 @@ fn every_kernel_has_a_case_and_every_op_a_kernel() {
     let leaves = ["input", "state", "constant"];
     let needed = OPS.iter().filter(|op| !op.is_view() && !leaves.contains(&op.name()));
     assert_eq!(needed.map(|op| op.name()).collect::<BTreeSet<&str>>(), kernels);
+}
+
+/// One image is shared by tile rows, by channels, and by the channels of a depthwise convolution; and not at all.
+#[test]
+fn one_image_gives_the_same_on_any_number_of_threads() {
+    let layers = "conv2d 24 3x3 padding=1 -> relu; conv2d 40 3x3 padding=1 -> relu; conv2d 104 1x1; \
+                  depthwise_conv2d 3x3 padding=1 -> relu; conv2d 16 5x5 stride=2 -> max_pool2d 2; \
+                  conv2d 256 2x2 -> conv2d 256 3x3 padding=1 -> flatten -> linear 600 -> linear 10";
+    let experiment = experiment(layers, "sgd lr=0.1");
+    let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
+    let expected = run(graph.clone(), Target::Reference(Device::Cpu), 2);
+    let results = [1, 2, 3, 5].map(|n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| run(graph.clone(), Target::Cpu, 2))
+    });
+    for ((name, expected), (_, actual)) in expected.iter().zip(&results[0]) {
+        assert!(distance(expected, actual) < 1e-4, "{name}");
+    }
+    for result in &results[1..] {
+        assert_eq!(bits(&results[0]), bits(result));
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn examples() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn every_layer_lowers_to_its_inferred_shape_and_runs() {
-    for input in ["3x12x12", "3x12x1", "1x1x1", "8x4x4", "432", "1"] {
+    for input in ["3x12x12", "3x12x1", "1x1x1", "8x4x4", "3x12", "4x1", "432", "1"] {
         for example in examples() {
             let text = format!("model T {{ input {input}; {example} }}");
             let (experiment, found) = check(&text);
@@ -224,7 +224,7 @@ fn every_layer_trains() {
 /// Something that a parameter accepts.
 fn accepted(kind: Kind) -> String {
     match kind {
-        Kind::Count | Kind::Whole | Kind::Padding => "1".to_owned(),
+        Kind::Count | Kind::Whole | Kind::Padding | Kind::Ends => "1".to_owned(),
         Kind::Pair => "2".to_owned(),
         Kind::Number { min, max } => format!("{}", min.max(0.0).min(max)),
         Kind::Bool => "true".to_owned(),
@@ -251,6 +251,7 @@ fn refused(kind: Kind) -> Vec<String> {
         }
         Kind::Pair => listed(&["0", "-1", "0x3", "1x2x3", "0.5", "\"x\"", "nothing", &too_large]),
         Kind::Padding => listed(&["-1", "[1, 2]", "1x2x3", "\"x\"", "nothing", "[1, 1, 1, -1]", &too_large]),
+        Kind::Ends => listed(&["-1", "[1]", "[1, 2, 3]", "1x2", "\"x\"", "nothing", "[1, -1]", &too_large]),
         Kind::Bool => listed(&["0", "1", "\"true\"", "nothing"]),
         Kind::Choice(_) => listed(&["0", "\"x\"", "nothing", "1x2"]),
         Kind::Text => listed(&["0", "nothing", "[\"x\"]"]),
@@ -355,14 +356,20 @@ fn arguments_of_the_wrong_kind_are_refused() {
 #[test]
 fn no_argument_makes_anything_panic() {
     for group in groups() {
-        let more = if group.name == "layers" { "; conv2d 4 3x3 -> max_pool2d 2" } else { "" };
         for (spec, value) in
             group.specs.iter().flat_map(|spec| HOSTILE.iter().map(move |value| (spec, value)))
         {
-            survives(&group.with(&format!("{}{} {value} {value}", group.before, spec.name)));
+            let sequence = spec.name.ends_with("1d");
+            let more = match group.name {
+                "layers" if sequence => "; conv1d 4 3 -> max_pool1d 2",
+                "layers" => "; conv2d 4 3x3 -> max_pool2d 2",
+                _ => "",
+            };
+            let before = if sequence { "reshape 12x36; " } else { group.before };
+            survives(&group.with(&format!("{before}{} {value} {value}", spec.name)));
             for param in spec.params {
                 let line = line(spec, &[(param, value)]);
-                survives(&group.with(&format!("{}{line}{more}", group.before)));
+                survives(&group.with(&format!("{before}{line}{more}")));
             }
         }
     }
@@ -377,9 +384,9 @@ fn no_pair_of_arguments_makes_a_layer_panic() {
         for (i, first) in spec.params.iter().enumerate() {
             for second in &spec.params[i + 1..] {
                 for (a, b) in VALUES.iter().flat_map(|a| VALUES.map(|b| (*a, b))) {
-                    survives(
-                        &layers.with(&format!("conv2d 8 1x1; {}", line(spec, &[(first, a), (second, b)]))),
-                    );
+                    let before = if spec.name.ends_with("1d") { "reshape 12x36" } else { "conv2d 8 1x1" };
+                    let line = line(spec, &[(first, a), (second, b)]);
+                    survives(&layers.with(&format!("{before}; {line}")));
                 }
             }
         }

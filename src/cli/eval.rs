@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::out::out;
-use crate::cli::scores::{classes_json, confusion_rows, result, scores};
+use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, folder, load};
 use crate::spec::Arg;
@@ -57,16 +57,15 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             "epoch": weights.card.epoch,
             "test.images": evaluation.images,
             "test.loss": evaluation.loss,
-            "test.accuracy": evaluation.accuracy,
+            "test.accuracy": evaluation.accuracy(),
             "test.classes": classes_json(&evaluation, &dataset.classes),
-            "test.confusion": confusion_rows(&evaluation),
+            "test.confusion": confusion_json(&evaluation),
         });
         return out(&report.to_string());
     }
     out(&format!(
-        "{}\n\n{}\nweights {} (epoch {}, step {})",
-        scores(&evaluation, &dataset.classes),
-        result(&evaluation),
+        "{}\nweights {} (epoch {}, step {})",
+        report_text(&evaluation, &dataset.classes),
         file.display(),
         weights.card.epoch,
         thousands(weights.card.step),

@@ -17,6 +17,7 @@ mod networks;
 mod new;
 mod out;
 mod page;
+mod pictures;
 mod predict;
 mod progress;
 mod run;
@@ -72,7 +73,7 @@ enum Command {
     Bench(bench::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
-    /// Classify image files with a run's weights
+    /// Classify image files, or make new images of them
     Predict(predict::Options),
 }
 

@@ -28,6 +28,7 @@ pub static NETWORKS: &[Network] = &[
     network!("classifier", "net", "a few convolutions and poolings for digits, brought to 224x224"),
     network!("two_convs", "net", "two convolutions that keep the image's size"),
     network!("prescaler", "net", "one convolution with dropout"),
+    network!("denoise", "net", "an autoencoder that takes noise off digits"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),
@@ -40,4 +41,5 @@ pub static NETWORKS: &[Network] = &[
     network!("mobile", "model", "a small MobileNet for images of 32x32, 2017"),
     network!("mobilenet_v2", "model", "MobileNetV2, 2018"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
+    network!("edges", "model", "the edges of a picture, by filters that need no training"),
 ];

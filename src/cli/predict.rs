@@ -1,80 +1,194 @@
-//! `dslc predict RUN IMAGE…`: which classes a run's weights see in image files.
+//! `dslc predict RUN|FILE IMAGE…`: what a model makes of image files: the classes that it sees in them, or new images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
-use crate::cli::table::{percent, table};
-use crate::cli::{Stop, folder, load};
-use crate::data::picture;
+use crate::cli::table::{percent, plural, table};
+use crate::cli::{Stop, folder, pictures};
+use crate::data::{picture, png};
 use crate::diag::Fault;
+use crate::experiment::disk;
+use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
+use crate::shape::Shape;
 use crate::train::budget;
+use crate::train::checkpoint::{Weights, write_atomically};
 use crate::train::program::{SCORES, inference_graph, optimized};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A run's folder (its best weights are taken), or a weights file
-    run: PathBuf,
+    /// A run's folder (its best weights are taken), a weights file, or a `.net` or `.model` file that needs no training
+    #[arg(value_name = "RUN|FILE")]
+    what: PathBuf,
     /// PNG or JPEG files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// How many classes to show for each image
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    top: u32,
+    /// How many classes to show for each image, where the model gives classes (default: 3)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// The folder to write to, where the model gives images: one PNG an image, named after it
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Write over files that are in the folder already
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Override a setting of FILE by its path, such as `model.input=1x480x640`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    settings: Vec<String>,
     /// Print one JSON object an image
     #[arg(long)]
     json: bool,
 }
 
-/// Answers come in the order of the arguments; one bad file does not lose those for the others.
+/// What is made of the model's numbers for an image: a line for people, which may be empty, and an object for machines.
+type Answer<'a> = dyn FnMut(usize, &[f32]) -> Result<(String, Value), Fault> + 'a;
+
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (weights, _) = folder::open(&options.run)?;
-    let file = weights.path();
-    let loaded = load::load_text(file, weights.card.source.clone(), &[]);
-    load::report_errors(&loaded)?;
-    let (Some(model), Some(data)) = (&loaded.experiment.model, &loaded.experiment.data) else {
-        return Err(Stop::Environment(format!(
-            "error: {} does not say how its images are prepared",
-            file.display()
-        )));
-    };
-    let graph = optimized(inference_graph(model, 1)?)?;
-    weights.fit(&graph)?;
-    let mut session = budget::open(vec![graph], 0)?;
-    weights.load(&mut session)?;
-    let ends_in_probabilities = model.last().is_some_and(|last| last.unit.spec().name == "softmax");
-    let mut failed = false;
-    let mut rows = Vec::new();
-    for path in &options.images {
-        let shown = path.display().to_string();
-        let scores = match scores(&mut session, path, data) {
-            Ok(scores) => scores,
-            Err(fault) => {
-                err(&load::plain(&fault));
-                failed = true;
-                if options.json {
-                    out(&json!({ "image": shown, "error": fault.message }).to_string())?;
-                }
-                continue;
-            }
-        };
-        let top = top(&scores, ends_in_probabilities, options.top as usize);
-        if options.json {
-            let top: Vec<_> =
-                top.iter().map(|(class, p)| json!({ "class": class, "probability": p })).collect();
-            out(&json!({ "image": shown, "top": top }).to_string())?;
-            continue;
-        }
-        let classes = top.iter().flat_map(|(class, p)| [class.clone(), percent(*p)]);
-        rows.push(std::iter::once(shown).chain(classes).collect());
+    let (loaded, weights) = open(options)?;
+    let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let Some(output) = model.output() else { return Err(Stop::Findings) };
+    match (output.rank(), &options.out, options.top) {
+        (1, Some(_), _) => refuse(&format!(
+            "`{}` gives classes, no images: there is nothing to write\n  try: leave `--out` out",
+            model.name
+        )),
+        (1, None, top) => classes(options, &loaded, model, weights.as_ref(), top.unwrap_or(3) as usize),
+        _ if !png::fits(output) => refuse(&format!(
+            "`{}` gives {output} for an image, which is neither classes nor a picture of 1 or 3 channels\n  \
+             try: a last layer such as `conv2d 3 1x1`",
+            model.name
+        )),
+        (_, _, Some(_)) => refuse(&format!(
+            "`{}` gives images ({output}), no classes\n  try: `--out FOLDER` instead of `--top`",
+            model.name
+        )),
+        (_, None, None) => refuse(&format!(
+            "`{}` gives images ({output}), and nobody has said where to write them\n  try: `--out FOLDER`",
+            model.name
+        )),
+        (_, Some(folder), None) => images(options, &loaded, model, output, weights.as_ref(), folder),
     }
-    if !rows.is_empty() {
+}
+
+fn refuse<T>(message: &str) -> Result<T, Stop> {
+    Err(Stop::Environment(format!("error: {message}")))
+}
+
+/// The checked file, and the weights of a run; a file by itself must not need any.
+fn open(options: &Options) -> Result<(Loaded, Option<Weights>), Stop> {
+    let path = &options.what;
+    if !disk::is_network(path) || path.is_dir() {
+        if !options.settings.is_empty() {
+            return refuse("`--set` changes a file; a run keeps the settings that it was trained with");
+        }
+        let (weights, _) = folder::open(path)?;
+        let loaded = load::load_text(weights.path(), weights.card.source.clone(), &[]);
+        load::report_errors(&loaded)?;
+        return Ok((loaded, Some(weights)));
+    }
+    let loaded = load::load_whole(path, &options.settings, &["model"])?;
+    let untrained = loaded.experiment.model.as_ref().map_or(0, Model::n_parameters) as u64;
+    if untrained > 0 {
+        let shown = path.display();
+        return refuse(&format!(
+            "{shown} has {} that must be trained first\n  try: `dslc run {shown}`, then `dslc predict` with the run's folder in place of the file",
+            plural(untrained, "weight", "weights"),
+        ));
+    }
+    Ok((loaded, None))
+}
+
+/// Prints the classes of each image.
+fn classes(
+    options: &Options,
+    loaded: &Loaded,
+    model: &Model,
+    weights: Option<&Weights>,
+    n: usize,
+) -> Result<(), Stop> {
+    let ends_in_probabilities = model.last().is_some_and(|last| last.unit.spec().name == "softmax");
+    let mut rows = Vec::new();
+    let result = each(options, loaded, model, weights, &mut |i, scores| {
+        let top = top(scores, ends_in_probabilities, n);
+        let classes = top.iter().flat_map(|(class, p)| [class.clone(), percent(*p)]);
+        rows.push(std::iter::once(options.images[i].display().to_string()).chain(classes).collect());
+        let top: Vec<_> = top.iter().map(|(class, p)| json!({ "class": class, "probability": p })).collect();
+        Ok((String::new(), json!({ "top": top })))
+    });
+    if !options.json && !rows.is_empty() {
         out(&answers(rows))?;
     }
+    result
+}
+
+/// Writes the model's picture of each image into a folder.
+fn images(
+    options: &Options,
+    loaded: &Loaded,
+    model: &Model,
+    output: &Shape,
+    weights: Option<&Weights>,
+    folder: &Path,
+) -> Result<(), Stop> {
+    let places = pictures::places(folder, &options.images, options.force)?;
+    each(options, loaded, model, weights, &mut |i, numbers| {
+        write_atomically(&places[i], &png::encode(numbers, output)?)?;
+        let written = places[i].display().to_string();
+        let line = format!("{} → {written}  {output}", options.images[i].display());
+        Ok((line, json!({ "written": written, "shape": output.to_string() })))
+    })
+}
+
+/// Runs the model on each image. Answers come in the order of the arguments; one bad file does not lose those for the
+/// others.
+fn each(
+    options: &Options,
+    loaded: &Loaded,
+    model: &Model,
+    weights: Option<&Weights>,
+    answer: &mut Answer<'_>,
+) -> Result<(), Stop> {
+    let graph = optimized(inference_graph(model, 1)?)?;
+    if let Some(weights) = weights {
+        weights.fit(&graph)?;
+    }
+    let mut session = budget::open(vec![graph], 0)?;
+    if let Some(weights) = weights {
+        weights.load(&mut session)?;
+    }
+    let mut failed = false;
+    for (i, path) in options.images.iter().enumerate() {
+        let answered = numbers(&mut session, path, loaded, model).and_then(|numbers| answer(i, &numbers));
+        let (line, mut object) = answered.unwrap_or_else(|fault| {
+            err(&load::plain(&fault));
+            failed = true;
+            (String::new(), json!({ "error": fault.message }))
+        });
+        object["image"] = json!(path.display().to_string());
+        if options.json {
+            out(&object.to_string())?;
+        } else if !line.is_empty() {
+            out(&line)?;
+        }
+    }
     if failed { Err(Stop::Environment(String::new())) } else { Ok(()) }
+}
+
+/// What the model gives for a picture: prepared as `data` says, or where there is no `data`, in the model's own size
+/// with pixels of 0 to 1.
+fn numbers(session: &mut Session, path: &Path, loaded: &Loaded, model: &Model) -> Result<Vec<f32>, Fault> {
+    let image = match (&loaded.experiment.data, &model.input) {
+        (Some(data), _) => picture::read(path, data)?,
+        (None, Some(input)) => picture::read_plain(path, input)?,
+        (None, None) => return Err(Fault::internal("a model without input was checked")),
+    };
+    session.write(0, IMAGES, |out| out.copy_from_slice(&image))?;
+    session.step(0)?;
+    session.read(0, SCORES)
 }
 
 /// The most likely classes with their probabilities.
@@ -100,17 +214,6 @@ fn answers(rows: Vec<Vec<String>>) -> String {
         })
         .collect();
     table(&head, 2, rows)
-}
-
-fn scores(
-    session: &mut Session,
-    path: &std::path::Path,
-    data: &crate::data::section::DataSection,
-) -> Result<Vec<f32>, Fault> {
-    let image = picture::read(path, data)?;
-    session.write(0, IMAGES, |out| out.copy_from_slice(&image))?;
-    session.step(0)?;
-    session.read(0, SCORES)
 }
 
 fn softmax(scores: &[f32]) -> Vec<f64> {

@@ -14,6 +14,7 @@ use crate::cli::table::{loss, percent, speed, thousands};
 use crate::diag::{Fault, codes};
 use crate::run::Session;
 use crate::train::checkpoint;
+use crate::train::metrics::Evaluation;
 use crate::train::trainer::{Epoch, Observer, StepDone};
 
 /// Without a terminal a line is printed this often within a long epoch.
@@ -95,12 +96,9 @@ impl Observer for Follower {
         if bar.is_none() && self.last_line.elapsed() < QUIET {
             return;
         }
-        let figures = format!(
-            "loss {}  accuracy {}  {}",
-            loss(done.loss),
-            percent(done.accuracy),
-            speed(done.images_per_second)
-        );
+        let accuracy =
+            done.accuracy.map_or_else(String::new, |share| format!("  accuracy {}", percent(share)));
+        let figures = format!("loss {}{accuracy}  {}", loss(done.loss), speed(done.images_per_second));
         let epoch = format!("epoch {}/{}", done.epoch, self.epochs);
         match bar {
             Some(bar) => {
@@ -124,16 +122,19 @@ impl Observer for Follower {
         if epoch.best {
             checkpoint::save(&self.folder.join(BEST), session, &card)?;
         }
+        let accuracy = |share: Option<f64>| {
+            share.map_or_else(String::new, |share| format!(" accuracy {}", percent(share)))
+        };
         let validation = epoch.validation.as_ref().map_or_else(String::new, |v| {
             let best = if epoch.best { " (best)" } else { "" };
-            format!("  validation loss {} accuracy {}{best}", loss(v.loss), percent(v.accuracy))
+            format!("  validation loss {}{}{best}", loss(v.loss), accuracy(v.accuracy()))
         });
         self.screen.line(&format!(
-            "epoch {}/{}  loss {} accuracy {}{validation}  {}",
+            "epoch {}/{}  loss {}{}{validation}  {}",
             epoch.number,
             self.epochs,
             loss(epoch.train_loss),
-            percent(epoch.train_accuracy),
+            accuracy(epoch.train_accuracy),
             speed(epoch.images_per_second)
         ));
         self.last_line = Instant::now();
@@ -145,7 +146,7 @@ impl Observer for Follower {
             "train.loss": epoch.train_loss,
             "train.accuracy": epoch.train_accuracy,
             "validation.loss": validation.map(|v| v.loss),
-            "validation.accuracy": validation.map(|v| v.accuracy),
+            "validation.accuracy": validation.and_then(Evaluation::accuracy),
             "learning_rate": epoch.learning_rate,
             "seconds": epoch.seconds,
             "images_per_second": epoch.images_per_second,

@@ -10,7 +10,7 @@ use crate::cli::folder::{self, Record};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::progress::{Follower, Screen};
-use crate::cli::scores::{classes_json, confusion_rows, result, scores};
+use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, summary};
 use crate::data::Dataset;
@@ -20,6 +20,7 @@ use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
 use crate::model::Model;
 use crate::train::checkpoint::write_atomically;
+use crate::train::metrics::Evaluation;
 use crate::train::trainer::{self, Ended, Job, Outcome};
 
 #[derive(clap::Args)]
@@ -135,17 +136,17 @@ fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) ->
             Ended::Interrupted => "interrupted",
         },
         "train.loss": last.map(|e| e.train_loss),
-        "train.accuracy": last.map(|e| e.train_accuracy),
+        "train.accuracy": last.and_then(|e| e.train_accuracy),
         "validation.loss": last.and_then(|e| e.validation.as_ref()).map(|v| v.loss),
-        "validation.accuracy": last.and_then(|e| e.validation.as_ref()).map(|v| v.accuracy),
+        "validation.accuracy": last.and_then(|e| e.validation.as_ref()).and_then(Evaluation::accuracy),
         "train.seconds": outcome.seconds,
         "train.images_per_second": outcome.images_per_second,
         "test.epoch": outcome.tested,
         "test.images": test.images,
         "test.loss": test.loss,
-        "test.accuracy": test.accuracy,
+        "test.accuracy": test.accuracy(),
         "test.classes": classes_json(test, &dataset.classes),
-        "test.confusion": confusion_rows(test),
+        "test.confusion": confusion_json(test),
     })
 }
 
@@ -182,9 +183,8 @@ fn ending(outcome: &Outcome, classes: &[String], epochs: usize) -> String {
     };
     let seconds = duration(outcome.seconds);
     format!(
-        "{}\n\n{}{tested}\n{ended} in {seconds} ({})",
-        scores(&outcome.test, classes),
-        result(&outcome.test),
+        "{}{tested}\n{ended} in {seconds} ({})",
+        report_text(&outcome.test, classes),
         speed(outcome.images_per_second),
     )
 }

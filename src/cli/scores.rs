@@ -3,16 +3,24 @@
 use serde_json::json;
 
 use crate::cli::table::{loss, percent, plural, thousands};
-use crate::train::metrics::Evaluation;
+use crate::train::metrics::{Classes, Confusion, Evaluation};
 
 /// A matrix of more classes is wider than a terminal; the JSON has it whole.
 const MOST_COLUMNS: usize = 14;
 /// The width of a count in the matrix, with the space in front.
 const COUNT: usize = 5;
 
+/// Everything that is said of a test: per-class scores where there are classes, and the totals.
+pub fn report_text(test: &Evaluation, classes: &[String]) -> String {
+    let total = result(test);
+    match &test.classes {
+        Some(found) => format!("{}\n\n{total}", scores(&found.confusion, classes)),
+        None => total,
+    }
+}
+
 /// A row a class: precision, recall, and what its images were taken for. Ten classes fit into 80 columns.
-pub fn scores(test: &Evaluation, classes: &[String]) -> String {
-    let confusion = &test.confusion;
+fn scores(confusion: &Confusion, classes: &[String]) -> String {
     let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x));
     let name = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 24);
     let matrix = confusion.n_classes() <= MOST_COLUMNS;
@@ -41,36 +49,42 @@ pub fn scores(test: &Evaluation, classes: &[String]) -> String {
     rows.join("\n")
 }
 
-/// `test accuracy 98.72 % (9,872 of 10,000 images), loss 0.0372`
-pub fn result(test: &Evaluation) -> String {
-    format!(
-        "test accuracy {} ({} of {}), loss {}",
-        percent(test.accuracy),
-        thousands((test.accuracy * test.images as f64).round() as u64),
-        plural(test.images as u64, "image", "images"),
-        loss(test.loss),
-    )
+/// `test accuracy 98.72 % (9,872 of 10,000 images), loss 0.0372`, or `test loss 0.0372 (10,000 images)`
+fn result(test: &Evaluation) -> String {
+    let images = plural(test.images as u64, "image", "images");
+    match test.accuracy() {
+        Some(accuracy) => format!(
+            "test accuracy {} ({} of {images}), loss {}",
+            percent(accuracy),
+            thousands((accuracy * test.images as f64).round() as u64),
+            loss(test.loss),
+        ),
+        None => format!("test loss {} ({images})", loss(test.loss)),
+    }
 }
 
-/// Precision, recall and number of images of each class.
+/// Precision, recall and number of images of each class; null where there are none to find.
 pub fn classes_json(test: &Evaluation, classes: &[String]) -> serde_json::Value {
+    let Some(found) = &test.classes else { return serde_json::Value::Null };
     let class = |(i, name): (usize, &String)| {
-        let score = test.confusion.class(i);
+        let score = found.confusion.class(i);
         json!({ "class": name, "precision": score.precision, "recall": score.recall, "images": score.support })
     };
     classes.iter().enumerate().map(class).collect()
 }
 
-/// Rows are true classes, columns predicted ones.
-pub fn confusion_rows(test: &Evaluation) -> Vec<Vec<u64>> {
-    let n = test.confusion.n_classes();
-    (0..n).map(|truth| (0..n).map(|predicted| test.confusion.count(truth, predicted)).collect()).collect()
+/// Rows are true classes, columns predicted ones; null where there are none to find.
+pub fn confusion_json(test: &Evaluation) -> serde_json::Value {
+    let Some(Classes { confusion, .. }) = &test.classes else { return serde_json::Value::Null };
+    let n = confusion.n_classes();
+    let row = |truth| (0..n).map(|predicted| confusion.count(truth, predicted)).collect::<Vec<u64>>();
+    (0..n).map(row).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::scores;
-    use crate::train::metrics::{Confusion, Evaluation};
+    use crate::train::metrics::Confusion;
 
     #[test]
     fn ten_classes_of_a_thousand_images_fit_into_eighty_columns() {
@@ -80,7 +94,7 @@ mod tests {
         }
         confusion.add(2, 7);
         let classes: Vec<String> = (0..10).map(|k| k.to_string()).collect();
-        let text = scores(&Evaluation { images: 1136, loss: 0.0, accuracy: 0.0, confusion }, &classes);
+        let text = scores(&confusion, &classes);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("\n1      1,135   100.0 % 100.0 %    · 1135    ·"), "{text}");
         assert!(

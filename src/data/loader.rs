@@ -141,7 +141,7 @@ pub fn epoch_order(train: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
 }
 
 /// A pixel before the first transform.
-fn scale(byte: u8) -> f32 {
+pub(crate) fn scale(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
 

@@ -6,6 +6,7 @@ pub mod idx;
 pub mod loader;
 pub mod mnist;
 pub mod picture;
+pub mod png;
 mod reader;
 pub mod section;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! A PNG or JPEG file → numbers for the model, by the same preprocessing as the data set's images.
+//! A PNG or JPEG file → numbers for the model, by the same preprocessing as the data set's images, or plain.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,11 +7,12 @@ use std::path::Path;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
 
-use crate::data::loader::{Mode, prepare};
+use crate::data::loader::{Mode, prepare, scale};
 use crate::data::section::DataSection;
 use crate::data::transforms::extents;
 use crate::data::transforms::grayscale::brightness;
 use crate::diag::{Fault, codes};
+use crate::shape::Shape;
 use crate::tensor::random::Random;
 
 /// The largest side of a picture, in pixels.
@@ -19,28 +20,42 @@ pub const MAX_SIDE: u32 = 16_384;
 const MAX_ALLOCATION: u64 = 1 << 29;
 const MAX_FILE: u64 = 1 << 28;
 
-/// Reads a picture and prepares it as the section says.
+/// Reads a picture of the source's shape, as [`pixels`] does, and prepares it as the section says.
+pub fn read(path: &Path, section: &DataSection) -> Result<Vec<f32>, Fault> {
+    let pixels = pixels(path, &section.facts.shape)?;
+    prepare(section, &pixels, Mode::Eval, &mut Random::new(0, "", 0))
+}
+
+/// Reads a picture as numbers of 0 (black) to 1 (white) in this shape, as [`pixels`] does, and leaves it at that.
+pub fn read_plain(path: &Path, shape: &Shape) -> Result<Vec<f32>, Fault> {
+    if shape.rank() != 3 {
+        let message = format!("{}: a picture cannot be brought to the shape {shape}", path.display());
+        return Err(Fault::new(codes::DATA_SHAPE, message).advise("an `input` of channels x height x width"));
+    }
+    Ok(pixels(path, shape)?.into_iter().map(scale).collect())
+}
+
+/// The pixels of a picture in a shape of 1 or 3 channels, row by row, channel by channel.
 ///
 /// The camera's orientation is applied; transparent parts are laid on white; 16 bits a channel become 8. For a
-/// source of one channel the brightness is taken (ITU-R BT.601). A picture of another size than the source's is
-/// scaled to it, bilinear, each pixel averaged over what it covers; the sides' ratio is not kept. Colours are
-/// not inverted: for MNIST, draw white on black.
-pub fn read(path: &Path, section: &DataSection) -> Result<Vec<f32>, Fault> {
-    let [channels, height, width] = extents(&section.facts.shape)?;
+/// shape of one channel the brightness is taken (ITU-R BT.601). A picture of another size is scaled to the shape's,
+/// bilinear, each pixel averaged over what it covers; the sides' ratio is not kept. Colours are not inverted: for
+/// MNIST, draw white on black.
+fn pixels(path: &Path, shape: &Shape) -> Result<Vec<u8>, Fault> {
+    let [channels, height, width] = extents(shape)?;
     let mut picture = on_white(&decode(path)?);
     let (width, height) = (width as u32, height as u32);
     if picture.dimensions() != (width, height) {
         picture = imageops::resize(&picture, width, height, FilterType::Triangle);
     }
-    let pixels: Vec<u8> = match channels {
-        1 => picture.pixels().map(|pixel| brightness(pixel.0.map(f32::from)).round() as u8).collect(),
-        3 => (0..3).flat_map(|channel| picture.pixels().map(move |pixel| pixel.0[channel])).collect(),
+    match channels {
+        1 => Ok(picture.pixels().map(|pixel| brightness(pixel.0.map(f32::from)).round() as u8).collect()),
+        3 => Ok((0..3).flat_map(|channel| picture.pixels().map(move |pixel| pixel.0[channel])).collect()),
         n => {
-            let message = format!("{}: pictures have 1 or 3 channels, the data set {n}", path.display());
-            return Err(Fault::new(codes::DATA_SHAPE, message));
+            let message = format!("{}: pictures have 1 or 3 channels, not {n}", path.display());
+            Err(Fault::new(codes::DATA_SHAPE, message))
         }
-    };
-    prepare(section, &pixels, Mode::Eval, &mut Random::new(0, "", 0))
+    }
 }
 
 fn decode(path: &Path) -> Result<DynamicImage, Fault> {

@@ -206,7 +206,7 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The known word nearest to a misspelt one, when one is near enough to be meant.
+/// The known word nearest to a misspelt one, when one is near enough to be meant; of several as near, the first.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let folded = fold(word);
@@ -216,7 +216,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
             let distance = edit_distance(&folded, &fold(candidate));
             (distance <= limit).then_some((distance, candidate))
         })
-        .min()
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 

@@ -340,7 +340,7 @@ impl List<'_> {
         let words: &[&str] = match param.kind {
             Kind::Choice(words) => words,
             Kind::Bool => &["true", "false"],
-            Kind::Padding => &["same", "valid"],
+            Kind::Padding | Kind::Ends => &["same", "valid"],
             Kind::Count
             | Kind::Whole
             | Kind::Number { .. }

@@ -45,37 +45,47 @@ pub fn facts<'a>(program: &'a Program, statement: &Statement) -> Option<Facts<'a
 impl Facts<'_> {
     /// One line a fact, in Markdown.
     pub fn text(&self) -> String {
-        let shapes: Vec<String> = self.outputs.iter().map(|shape| format!("`{shape}`")).collect();
-        let outputs = shapes.join(", ");
-        let mut lines = vec![match self.input {
-            Some(input) => format!("`{input}` → {outputs}"),
-            None => outputs,
-        }];
-        if !self.arithmetic.is_empty() && self.outputs.len() == 1 {
-            lines[0].push_str(&format!(" ({})", self.arithmetic));
+        let mut out = String::with_capacity(160);
+        if let Some(input) = self.input {
+            put(&mut out, &["`", &input.to_string(), "` → "]);
         }
-        lines.extend(self.costs());
+        for (i, shape) in self.outputs.iter().enumerate() {
+            put(&mut out, &[if i > 0 { ", `" } else { "`" }, &shape.to_string(), "`"]);
+        }
+        if !self.arithmetic.is_empty() && self.outputs.len() == 1 {
+            put(&mut out, &[" (", self.arithmetic, ")"]);
+        }
+        let flops = self.flops.filter(|&n| n > 0);
+        if self.parameters > 0 {
+            put(&mut out, &[LINE, &parameters(self.parameters)]);
+        }
+        if let Some(flops) = flops {
+            put(&mut out, &[if self.parameters > 0 { ", " } else { LINE }, &short(flops), " FLOPs"]);
+        }
         match self.field {
             Some(Field::Window { extent: [height, width], .. }) if [height, width] != [1, 1] => {
-                lines.push(format!("receptive field {height}x{width}"));
+                let is_sequence = self.input.is_some_and(|input| input.rank() == 2);
+                put(&mut out, &[LINE, "receptive field ", &height.to_string()]);
+                if !is_sequence {
+                    put(&mut out, &["x", &width.to_string()]);
+                }
             }
-            Some(Field::Whole) => lines.push("receptive field: the whole image".to_owned()),
+            Some(Field::Whole) => put(&mut out, &[LINE, "receptive field: the whole image"]),
             Some(Field::Window { .. } | Field::Unknown) | None => {}
         }
         if self.n_times > 1 {
             let which = if self.outputs.len() > 1 { "; figures are those of the first" } else { "" };
-            lines.push(format!("put in {} times{which}", thousands(self.n_times as u64)));
+            put(&mut out, &[LINE, "put in ", &thousands(self.n_times as u64), " times", which]);
         }
-        lines.join("  \n")
+        out
     }
+}
 
-    /// Parameters and operations, where there are any.
-    fn costs(&self) -> Option<String> {
-        let flops = self.flops.filter(|&n| n > 0).map(|n| format!("{} FLOPs", short(n)));
-        let parameters = (self.parameters > 0).then(|| parameters(self.parameters));
-        let both: Vec<String> = parameters.into_iter().chain(flops).collect();
-        (!both.is_empty()).then(|| both.join(", "))
-    }
+/// The end of a line in a Markdown paragraph.
+const LINE: &str = "  \n";
+
+fn put(out: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| out.push_str(part));
 }
 
 /// `320 parameters`

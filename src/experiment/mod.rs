@@ -4,6 +4,7 @@
 pub mod disk;
 pub mod expect;
 pub mod figures;
+pub mod images;
 pub mod imports;
 pub mod mend;
 pub mod overrides;
@@ -160,9 +161,13 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
         }
     }
     models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
+    let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
+            if !learns_images {
+                classes_against_model(data, model, &mut diagnostics);
+            }
         }
         if let Some(train) = &experiment.train {
             model_against_loss(model, train, &mut diagnostics);
@@ -177,6 +182,9 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
     }
     if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
         monitor_needs_validation(data, train, &mut diagnostics);
+    }
+    if learns_images {
+        images::check(&experiment, &mut diagnostics);
     }
     in_order(&mut diagnostics);
     (experiment, diagnostics)
@@ -347,6 +355,9 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
         }
         diagnostics.push(d);
     }
+}
+
+fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
     let Some(output) = model.output() else { return };
     let (classes, outputs) = (data.classes(), output.dims().first().copied().unwrap_or(1));
     if output.rank() == 1 && outputs != classes {

@@ -13,6 +13,7 @@ pub mod program;
 pub mod verify;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
@@ -57,9 +58,11 @@ pub enum StateKind {
 }
 
 /// How a persistent value begins. Random ones are drawn from the run's seed and the state's name.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     Constant(f32),
+    /// These numbers in their order, over and over.
+    Repeated(Arc<[f32]>),
     /// Uniform in `[-bound, bound)`.
     Uniform {
         bound: f32,

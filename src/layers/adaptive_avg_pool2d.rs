@@ -44,19 +44,22 @@ impl Layer for AdaptiveAvgPool2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let from = image(SPEC.name, &lowering.shape(input).unbatched())?[1..].to_vec();
-        let to = args.pair("size")?;
-        match even_window(&from, to) {
-            Some([1, 1]) => Ok(input),
-            Some(window) => {
-                let attrs =
-                    Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
-                lowering.apply(&AVG_POOL2D, attrs, &[input])
-            }
-            None => {
-                let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", "area");
-                lowering.apply(&RESAMPLE, attrs, &[input])
-            }
+        lower(input, args.pair("size")?, lowering)
+    }
+}
+
+/// Pools images to this height and width.
+pub(crate) fn lower(input: Value, to: [usize; 2], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+    let [_, from @ ..] = image(SPEC.name, &lowering.shape(input).unbatched())?;
+    match even_window(&from, to) {
+        Some([1, 1]) => Ok(input),
+        Some(window) => {
+            let attrs = Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
+            lowering.apply(&AVG_POOL2D, attrs, &[input])
+        }
+        None => {
+            let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", "area");
+            lowering.apply(&RESAMPLE, attrs, &[input])
         }
     }
 }
@@ -69,14 +72,16 @@ pub(crate) fn even_window(from: &[usize], to: [usize; 2]) -> Option<[usize; 2]> 
 
 /// How an adaptive pool comes by its windows, in words.
 pub(crate) fn adaptive_arithmetic(from: [usize; 2], to: [usize; 2]) -> String {
-    let axis = |i: usize| match from[i].is_multiple_of(to[i]) {
-        true => format!("{} = {}·{}", from[i], to[i], from[i] / to[i]),
-        false => {
-            format!("{} windows of up to {} over {}", to[i], (from[i] + to[i] - 1).div_ceil(to[i]), from[i])
-        }
-    };
     match from[0] == from[1] && to[0] == to[1] {
-        true => axis(0),
-        false => format!("height {}, width {}", axis(0), axis(1)),
+        true => windows(from[0], to[0]),
+        false => format!("height {}, width {}", windows(from[0], to[0]), windows(from[1], to[1])),
+    }
+}
+
+/// The same along one axis.
+pub(crate) fn windows(from: usize, to: usize) -> String {
+    match from.is_multiple_of(to) {
+        true => format!("{from} = {to}·{}", from / to),
+        false => format!("{to} windows of up to {} over {from}", (from + to - 1).div_ceil(to)),
     }
 }

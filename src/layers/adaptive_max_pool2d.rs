@@ -63,15 +63,19 @@ impl Layer for AdaptiveMaxPool2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let from = image(SPEC.name, &lowering.shape(input).unbatched())?[1..].to_vec();
-        let to = args.pair("size")?;
-        match even_window(&from, to) {
-            Some([1, 1]) => Ok(input),
-            Some(window) => pool(lowering, input, window),
-            None => {
-                let rows = along(lowering, input, 2, to[0])?;
-                along(lowering, rows, 3, to[1])
-            }
+        lower(input, args.pair("size")?, lowering)
+    }
+}
+
+/// Pools images to this height and width.
+pub(crate) fn lower(input: Value, to: [usize; 2], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+    let [_, from @ ..] = image(SPEC.name, &lowering.shape(input).unbatched())?;
+    match even_window(&from, to) {
+        Some([1, 1]) => Ok(input),
+        Some(window) => pool(lowering, input, window),
+        None => {
+            let rows = along(lowering, input, 2, to[0])?;
+            along(lowering, rows, 3, to[1])
         }
     }
 }

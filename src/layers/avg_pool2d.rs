@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::max_pool2d::{infer_pool, pool_attrs};
+use crate::layers::max_pool2d::{infer_pool, lower_pool};
 use crate::layers::{Inferred, Layer, Reach, windowed};
 use crate::ops::avg_pool2d::AVG_POOL2D;
 use crate::shape::Shape;
@@ -46,16 +46,17 @@ impl Layer for AvgPool2d {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        infer_pool(SPEC.name, args, input)
+        infer_pool::<2>(SPEC.name, args, input)
     }
 
     fn reach(&self, args: &Args, input: &Shape) -> Reach {
-        windowed::reach(args, input)
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let attrs = pool_attrs(SPEC.name, args, &lowering.shape(input).unbatched())?
-            .int("count_padding", i64::from(args.bool("count_padding")?));
-        lowering.apply(&AVG_POOL2D, attrs, &[input])
+        let count = i64::from(args.bool("count_padding")?);
+        lower_pool::<2>(SPEC.name, args, input, lowering, &AVG_POOL2D, |attrs| {
+            attrs.int("count_padding", count)
+        })
     }
 }

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, Reach, image, windowed};
+use crate::layers::{Inferred, Layer, Parameter, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -59,24 +59,49 @@ static SPEC: Spec = Spec {
     ],
 };
 
-/// Windows, input channels and groups of a convolution, after every check.
-fn checked(args: &Args, input: &Shape) -> Result<(Sliding, [usize; 3], usize, [usize; 2]), Fault> {
-    let [channels, height, width] = image("conv2d", input)?;
-    let sliding = Sliding::new(args, [height, width])?;
-    let output = sliding.output("conv2d", [height, width])?;
+impl Layer for Conv2d {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        infer::<2>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<2>(args, input)
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        lower::<2>(SPEC.name, args, input, lowering)
+    }
+}
+
+/// A convolution along `N` axes, after every check.
+struct Checked<const N: usize> {
+    sliding: Sliding<N>,
+    channels: usize,
+    groups: usize,
+    extents: [usize; N],
+    output: Shape,
+}
+
+fn checked<const N: usize>(layer: &'static str, args: &Args, input: &Shape) -> Result<Checked<N>, Fault> {
+    let (channels, extents) = spatial(layer, input)?;
+    let sliding = Sliding::new(args, extents)?;
     let (filters, groups) = (args.whole("channels")?, args.whole("groups")?);
-    let assume = Shape::from([filters, output[0], output[1]]);
+    let output = sliding.output_shape(layer, filters, extents)?;
     if args.has("in") && args.whole("in")? != channels {
         let said = args.whole("in")?;
         return Err(Fault::new(
             codes::FEATURES,
-            format!("`conv2d` expects {said} input channels, but {channels} arrive"),
+            format!("`{layer}` expects {said} input channels, but {channels} arrive"),
         )
         .at("in")
         .label(format!("{input} arrives: {channels} channels"))
         .set("in", channels)
         .remedy(crate::diag::Remedy::Unset { name: "in" })
-        .assume(assume));
+        .assume(output));
     }
     for (what, n) in [("input", channels), ("output", filters)] {
         if n % groups != 0 {
@@ -85,11 +110,11 @@ fn checked(args: &Args, input: &Shape) -> Result<(Sliding, [usize; 3], usize, [u
             };
             let mut fault = Fault::new(
                 codes::GROUPS,
-                format!("{groups} groups do not divide the {n} {what} channels of `conv2d`"),
+                format!("{groups} groups do not divide the {n} {what} channels of `{layer}`"),
             )
             .at("groups")
             .label(format!("{n} / {groups} leaves {}", n % groups))
-            .assume(assume);
+            .assume(output);
             if let Some(near) = near(channels) {
                 fault = fault.set("groups", near);
             }
@@ -99,45 +124,45 @@ fn checked(args: &Args, input: &Shape) -> Result<(Sliding, [usize; 3], usize, [u
             return Err(fault);
         }
     }
-    Ok((sliding, [channels, height, width], groups, output))
+    Ok(Checked { sliding, channels, groups, extents, output })
 }
 
-impl Layer for Conv2d {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
+/// What is known of a convolution along `N` axes.
+pub(crate) fn infer<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: &Shape,
+) -> Result<Inferred, Fault> {
+    let Checked { sliding, channels, groups, extents, output } = checked::<N>(layer, args, input)?;
+    let filters = args.whole("channels")?;
+    let kernel = sliding.axes.map(|window| window.kernel);
+    let fan_in = kernel.iter().fold((channels / groups) as f32, |fan, &extent| fan * extent as f32);
+    let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
+    let shape = Shape::new([&[filters, channels / groups][..], &kernel[..]].concat());
+    let mut parameters = vec![Parameter::trained("weight", shape, init.clone())];
+    if args.bool("bias")? {
+        parameters.push(Parameter::trained("bias", [filters], init));
     }
+    Ok(Inferred {
+        output,
+        arithmetic: sliding.arithmetic(extents),
+        parameters,
+        warnings: sliding.dropped(layer, extents).into_iter().collect(),
+    })
+}
 
-    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let (sliding, [channels, height, width], groups, output) = checked(args, input)?;
-        let filters = args.whole("channels")?;
-        let kernel = [sliding.rows.kernel, sliding.columns.kernel];
-        let fan_in = (channels / groups) as f32 * kernel[0] as f32 * kernel[1] as f32;
-        let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
-        let weight = Parameter::trained("weight", [filters, channels / groups, kernel[0], kernel[1]], init);
-        let mut parameters = vec![weight];
-        if args.bool("bias")? {
-            parameters.push(Parameter::trained("bias", [filters], init));
-        }
-        Ok(Inferred {
-            output: Shape::from([filters, output[0], output[1]]),
-            arithmetic: sliding.arithmetic([height, width]),
-            parameters,
-            warnings: sliding.dropped("conv2d", [height, width]).into_iter().collect(),
-        })
-    }
-
-    fn reach(&self, args: &Args, input: &Shape) -> Reach {
-        windowed::reach(args, input)
-    }
-
-    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let (sliding, _, groups, _) = checked(args, &lowering.shape(input).unbatched())?;
-        let attrs = sliding
-            .attrs()
-            .ints("dilation", [sliding.rows.dilation, sliding.columns.dilation])
-            .int("groups", groups as i64);
-        let weight = lowering.parameter("weight")?;
-        let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
-        lowering.add_bias(value)
-    }
+/// A convolution along `N` axes as ops.
+pub(crate) fn lower<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: Value,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let Checked { sliding, groups, .. } = checked::<N>(layer, args, &lowering.shape(input).unbatched())?;
+    let attrs = sliding.attrs().ints("dilation", sliding.dilation()).int("groups", groups as i64);
+    let weight = lowering.parameter("weight")?;
+    let (input, weight) = (lowering.as_image(input)?, lowering.as_image(weight)?);
+    let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
+    let value = lowering.add_bias(value)?;
+    lowering.from_image::<N>(value)
 }

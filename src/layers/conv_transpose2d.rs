@@ -124,7 +124,7 @@ impl Layer for ConvTranspose2d {
         let fan = per_group as f32 * kernel[0] as f32 * kernel[1] as f32;
         let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
         let mut parameters =
-            vec![Parameter::trained("weight", [channels, per_group, kernel[0], kernel[1]], init)];
+            vec![Parameter::trained("weight", [channels, per_group, kernel[0], kernel[1]], init.clone())];
         if args.bool("bias")? {
             parameters.push(Parameter::trained("bias", [filters], init));
         }

@@ -52,9 +52,10 @@ impl Layer for DepthwiseConv2d {
             Fault::new(codes::TOO_BIG, format!("`{}` would make too many channels", SPEC.name))
                 .at("multiplier")
         })?;
-        let kernel = [sliding.rows.kernel, sliding.columns.kernel];
+        let kernel = sliding.axes.map(|window| window.kernel);
         let init = Init::Uniform { bound: 1.0 / (kernel[0] as f32 * kernel[1] as f32).sqrt() };
-        let mut parameters = vec![Parameter::trained("weight", [filters, 1, kernel[0], kernel[1]], init)];
+        let mut parameters =
+            vec![Parameter::trained("weight", [filters, 1, kernel[0], kernel[1]], init.clone())];
         if args.bool("bias")? {
             parameters.push(Parameter::trained("bias", [filters], init));
         }
@@ -67,16 +68,13 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn reach(&self, args: &Args, input: &Shape) -> Reach {
-        windowed::reach(args, input)
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let [channels, height, width] = image(SPEC.name, &lowering.shape(input).unbatched())?;
         let sliding = Sliding::new(args, [height, width])?;
-        let attrs = sliding
-            .attrs()
-            .ints("dilation", [sliding.rows.dilation, sliding.columns.dilation])
-            .int("groups", channels as i64);
+        let attrs = sliding.attrs().ints("dilation", sliding.dilation()).int("groups", channels as i64);
         let weight = lowering.parameter("weight")?;
         let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
         lowering.add_bias(value)

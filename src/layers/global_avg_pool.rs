@@ -14,11 +14,12 @@ pub struct GlobalAvgPool;
 static SPEC: Spec = Spec {
     name: "global_avg_pool",
     summary: "the mean of each channel, flat",
-    docs: "`C x H x W` becomes `C` features: no `flatten` is needed behind it.",
+    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed behind it.",
     params: &[],
     example: "global_avg_pool -> linear 10",
     elsewhere: &[
         "GlobalAveragePooling2D",
+        "GlobalAveragePooling1D",
         "GlobalAvgPool",
         "gap",
         "global_average_pool",
@@ -32,8 +33,8 @@ impl Layer for GlobalAvgPool {
     }
 
     fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let arithmetic = format!("the mean of {height}·{width} pixels");
+        let (channels, places) = places(SPEC.name, input)?;
+        let arithmetic = format!("the mean of {places}");
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
     }
 
@@ -43,7 +44,17 @@ impl Layer for GlobalAvgPool {
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let shape = lowering.shape(input);
-        let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [2, 3]), &[input])?;
+        let axes: Vec<usize> = (2..shape.rank()).collect();
+        let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[input])?;
         lowering.reshape(mean, &Shape::new(&shape.dims()[..2]))
     }
+}
+
+/// Channels, and how many places each has, in words; of images and of sequences.
+pub(crate) fn places(layer: &str, input: &Shape) -> Result<(usize, String), Fault> {
+    if let &[channels, length] = input.dims() {
+        return Ok((channels, format!("{length} places")));
+    }
+    let [channels, height, width] = image(layer, input)?;
+    Ok((channels, format!("{height}·{width} pixels")))
 }

@@ -3,8 +3,9 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
+use crate::layers::global_avg_pool::places;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, image};
+use crate::layers::{Inferred, Layer, Reach};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
@@ -14,10 +15,10 @@ pub struct GlobalMaxPool;
 static SPEC: Spec = Spec {
     name: "global_max_pool",
     summary: "the largest pixel of each channel, flat",
-    docs: "`C x H x W` becomes `C` features: no `flatten` is needed behind it.",
+    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed behind it.",
     params: &[],
     example: "global_max_pool -> linear 10",
-    elsewhere: &["GlobalMaxPooling2D", "GlobalMaxPool", "global_max_pooling2d"],
+    elsewhere: &["GlobalMaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPool", "global_max_pooling2d"],
 };
 
 impl Layer for GlobalMaxPool {
@@ -26,8 +27,8 @@ impl Layer for GlobalMaxPool {
     }
 
     fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let arithmetic = format!("the largest of {height}·{width} pixels");
+        let (channels, places) = places(SPEC.name, input)?;
+        let arithmetic = format!("the largest of {places}");
         Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
     }
 
@@ -36,6 +37,7 @@ impl Layer for GlobalMaxPool {
     }
 
     fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let input = lowering.as_image(input)?;
         let shape = lowering.shape(input);
         let window = &shape.dims()[2..];
         let attrs = Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);

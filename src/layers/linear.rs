@@ -73,7 +73,7 @@ impl Layer for Linear {
             .assume(output));
         }
         let init = Init::Uniform { bound: 1.0 / (arriving as f32).sqrt() };
-        let mut parameters = vec![Parameter::trained("weight", [features, arriving], init)];
+        let mut parameters = vec![Parameter::trained("weight", [features, arriving], init.clone())];
         if args.bool("bias")? {
             parameters.push(Parameter::trained("bias", [features], init));
         }

@@ -66,6 +66,25 @@ impl Lowering<'_> {
         self.apply(&RESHAPE, Attrs::new().ints("shape", shape.dims()), &[value])
     }
 
+    /// Sequences, `N x C x L`, as images of one row, `N x C x 1 x L`, and likewise weights; images as they are. The ops
+    /// know images alone.
+    pub fn as_image(&mut self, value: Value) -> Result<Value, Fault> {
+        match *self.shape(value).dims() {
+            [outer, channels, length] => self.reshape(value, &Shape::from([outer, channels, 1, length])),
+            _ => Ok(value),
+        }
+    }
+
+    /// Images of one row as sequences, where a layer is of `N` = 1 extents; else the value as it is.
+    pub fn from_image<const N: usize>(&mut self, value: Value) -> Result<Value, Fault> {
+        match *self.shape(value).dims() {
+            [batch, channels, 1, length] if N == 1 => {
+                self.reshape(value, &Shape::from([batch, channels, length]))
+            }
+            _ => Ok(value),
+        }
+    }
+
     /// A value of one number a channel, shaped to align with axis 1 of `beside`.
     pub fn per_channel(&mut self, value: Value, beside: Value) -> Result<Value, Fault> {
         let (channels, rank) = (self.shape(value).elements(), self.shape(beside).rank());

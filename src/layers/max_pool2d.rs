@@ -2,9 +2,11 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Reach, image, windowed};
+use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -46,33 +48,36 @@ impl Layer for MaxPool2d {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        infer_pool(SPEC.name, args, input)
+        infer_pool::<2>(SPEC.name, args, input)
     }
 
     fn reach(&self, args: &Args, input: &Shape) -> Reach {
-        windowed::reach(args, input)
+        windowed::reach::<2>(args, input)
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let attrs = pool_attrs(SPEC.name, args, &lowering.shape(input).unbatched())?;
-        lowering.apply(&MAX_POOL2D, attrs, &[input])
+        lower_pool::<2>(SPEC.name, args, input, lowering, &MAX_POOL2D, |attrs| attrs)
     }
 }
 
-/// What is known of a pooling layer.
-pub(crate) fn infer_pool(layer: &'static str, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-    let [channels, height, width] = image(layer, input)?;
-    let sliding = Sliding::new(args, [height, width])?;
-    let [out_height, out_width] = sliding.output(layer, [height, width])?;
+/// What is known of a pooling layer along `N` axes.
+pub(crate) fn infer_pool<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: &Shape,
+) -> Result<Inferred, Fault> {
+    let (channels, extents) = spatial::<N>(layer, input)?;
+    let sliding = Sliding::new(args, extents)?;
+    let output = sliding.output_shape(layer, channels, extents)?;
     Ok(Inferred {
-        output: Shape::from([channels, out_height, out_width]),
-        arithmetic: sliding.arithmetic([height, width]),
+        output,
+        arithmetic: sliding.arithmetic(extents),
         parameters: Vec::new(),
         // Who writes `ceil` has decided what happens to the rest.
         warnings: match args.span("ceil") {
             Some(_) => Vec::new(),
             None => sliding
-                .dropped(layer, [height, width])
+                .dropped(layer, extents)
                 .into_iter()
                 .map(|fault| {
                     fault
@@ -84,14 +89,19 @@ pub(crate) fn infer_pool(layer: &'static str, args: &Args, input: &Shape) -> Res
     })
 }
 
-/// The attributes of a pooling op.
-pub(crate) fn pool_attrs(
-    layer: &str,
+/// A pooling layer along `N` axes as `op`, with these attributes beside its windows.
+pub(crate) fn lower_pool<const N: usize>(
+    layer: &'static str,
     args: &Args,
-    input: &Shape,
-) -> Result<crate::graph::attrs::Attrs, Fault> {
-    let [_, height, width] = image(layer, input)?;
-    let sliding = Sliding::new(args, [height, width])?;
-    let kernel = [sliding.rows.kernel, sliding.columns.kernel];
-    Ok(sliding.attrs().ints("kernel", kernel).int("ceil", i64::from(sliding.rows.ceil)))
+    input: Value,
+    lowering: &mut Lowering<'_>,
+    op: &'static dyn Op,
+    more: impl FnOnce(Attrs) -> Attrs,
+) -> Result<Value, Fault> {
+    let (_, extents) = spatial::<N>(layer, &lowering.shape(input).unbatched())?;
+    let sliding = Sliding::new(args, extents)?;
+    let attrs = sliding.attrs().ints("kernel", sliding.kernel()).int("ceil", i64::from(sliding.ceil()));
+    let input = lowering.as_image(input)?;
+    let value = lowering.apply(op, more(attrs), &[input])?;
+    lowering.from_image::<N>(value)
 }

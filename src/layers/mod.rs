@@ -2,11 +2,15 @@
 //! lowering to ops. Adding one is a file and its line in [`LAYERS`].
 
 pub mod activation;
+pub mod adaptive_avg_pool1d;
 pub mod adaptive_avg_pool2d;
+pub mod adaptive_max_pool1d;
 pub mod adaptive_max_pool2d;
+pub mod avg_pool1d;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod channel_shuffle;
+pub mod conv1d;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod crop;
@@ -14,6 +18,7 @@ pub mod depthwise_conv2d;
 pub mod drop_path;
 pub mod dropout;
 pub mod dropout2d;
+pub mod filter2d;
 pub mod flatten;
 pub mod global_avg_pool;
 pub mod global_max_pool;
@@ -26,6 +31,7 @@ pub mod linear;
 pub mod local_response_norm;
 pub mod log_softmax;
 pub mod lowering;
+pub mod max_pool1d;
 pub mod max_pool2d;
 pub mod pad;
 pub mod pixel_shuffle;
@@ -40,20 +46,25 @@ pub mod windowed;
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
-use crate::layers::windowed::Sliding;
-use crate::shape::Shape;
+use crate::shape::{Shape, Window};
 use crate::spec::{Args, Spec};
 
 /// Every layer, in the order of the reference.
 pub static LAYERS: &[&dyn Layer] = &[
     &conv2d::Conv2d,
+    &conv1d::Conv1d,
     &conv_transpose2d::ConvTranspose2d,
     &depthwise_conv2d::DepthwiseConv2d,
+    &filter2d::Filter2d,
     &linear::Linear,
     &max_pool2d::MaxPool2d,
+    &max_pool1d::MaxPool1d,
     &avg_pool2d::AvgPool2d,
+    &avg_pool1d::AvgPool1d,
     &adaptive_avg_pool2d::AdaptiveAvgPool2d,
+    &adaptive_avg_pool1d::AdaptiveAvgPool1d,
     &adaptive_max_pool2d::AdaptiveMaxPool2d,
+    &adaptive_max_pool1d::AdaptiveMaxPool1d,
     &global_avg_pool::GlobalAvgPool,
     &global_max_pool::GlobalMaxPool,
     &batch_norm::BatchNorm,
@@ -133,8 +144,8 @@ impl Parameter {
 pub enum Reach {
     /// The pixel at its place.
     Pixel,
-    /// A window of pixels.
-    Window(Sliding),
+    /// A window of pixels: down and across, or along a sequence.
+    Window([Window; 2]),
     /// All of them.
     Everything,
     /// Pixels at another scale.
@@ -170,16 +181,36 @@ pub fn find(name: &str) -> Option<&'static dyn Layer> {
 
 /// Channels, height and width of a layer's input; refuses anything else.
 pub(crate) fn image(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
-    <[usize; 3]>::try_from(input.dims()).map_err(|_| {
-        let arrives = match input.rank() {
-            1 => format!("a flat vector of {input} features"),
-            _ => format!("the shape {input}"),
-        };
-        Fault::new(
-            codes::WRONG_RANK,
-            format!("`{layer}` needs an image of channels x height x width, but {arrives} arrives"),
-        )
-        .label(format!("{input} arrives"))
-        .advise("move this layer in front of the `flatten`, `linear` or `global_avg_pool` above")
+    let (channels, [height, width]) = spatial(layer, input)?;
+    Ok([channels, height, width])
+}
+
+/// Channels and the `N` extents behind them: 2 of an image, 1 of a sequence. Refuses anything else.
+pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usize, [usize; N]), Fault> {
+    if let Some((&channels, extents)) = input.dims().split_first()
+        && let Ok(extents) = <[usize; N]>::try_from(extents)
+    {
+        return Ok((channels, extents));
+    }
+    let wanted = match N {
+        1 => "a sequence of channels x length",
+        _ => "an image of channels x height x width",
+    };
+    let arrives = match input.rank() {
+        1 => format!("a flat vector of {input} features"),
+        _ => format!("the shape {input}"),
+    };
+    let fault = Fault::new(codes::WRONG_RANK, format!("`{layer}` needs {wanted}, but {arrives} arrives"))
+        .label(format!("{input} arrives"));
+    let twin = match input.rank() {
+        2 => layer.strip_suffix("2d").map(|stem| format!("{stem}1d")),
+        3 => layer.strip_suffix("1d").map(|stem| format!("{stem}2d")),
+        _ => None,
+    };
+    Err(match twin.filter(|twin| find(twin).is_some()) {
+        Some(twin) => fault.advise(format!("`{twin}`, which takes {input}")),
+        None => {
+            fault.advise("move this layer in front of the `flatten`, `linear` or `global_avg_pool` above")
+        }
     })
 }

@@ -74,7 +74,8 @@ impl Layer for Pad {
         let [channels, height, width] = image(SPEC.name, input)?;
         let [top, bottom, left, right] = sides(args)?;
         let mode = args.word("mode")?;
-        if mode != "constant" && args.span("value").is_some() {
+        // A 0 is what a file says that was written out with every default.
+        if mode != "constant" && args.number("value")? != 0.0 {
             return Err(Fault::new(codes::BAD_VALUE, format!("`value` says nothing with `mode={mode}`"))
                 .at("value")
                 .label("the new pixels are like those inside")

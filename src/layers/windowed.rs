@@ -1,5 +1,5 @@
 //! What convolution and pooling share: from the arguments kernel, stride, padding and dilation to windows over
-//! an input, with the refusals and warnings that belong to them.
+//! an image or a sequence, with the refusals and warnings that belong to them.
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
@@ -7,133 +7,189 @@ use crate::layers::Reach;
 use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
 
-/// The windows over rows and columns.
+/// The windows over the `N` axes behind the channels: rows and columns of an image, or the one axis of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sliding {
-    pub rows: Window,
-    pub columns: Window,
+pub struct Sliding<const N: usize> {
+    pub axes: [Window; N],
 }
 
-/// The windows of a layer with these arguments over an image that it takes.
-pub fn reach(args: &Args, input: &Shape) -> Reach {
-    let sliding = match *input.dims() {
-        [_, height, width] => Sliding::new(args, [height, width]).ok(),
-        _ => None,
+/// The windows of a layer with these arguments over an input that it takes.
+pub fn reach<const N: usize>(args: &Args, input: &Shape) -> Reach {
+    let extents = input.dims().get(1..).and_then(|extents| <[usize; N]>::try_from(extents).ok());
+    let Some(sliding) = extents.and_then(|extents| Sliding::<N>::new(args, extents).ok()) else {
+        return Reach::Rescaled;
     };
-    sliding.map_or(Reach::Rescaled, Reach::Window)
+    // A sequence is as wide as one pixel.
+    let single = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+    Reach::Window(std::array::from_fn(|axis| sliding.axes.get(axis).copied().unwrap_or(single)))
 }
 
-impl Sliding {
-    /// Reads the arguments; `same` padding is worked out for this input.
-    pub fn new(args: &Args, [height, width]: [usize; 2]) -> Result<Sliding, Fault> {
-        let (kernel, stride) = (args.pair("kernel")?, args.pair("stride")?);
-        let dilation = if args.has("dilation") { args.pair("dilation")? } else { [1, 1] };
+impl<const N: usize> Sliding<N> {
+    /// Reads the arguments; `same` padding is worked out for these extents.
+    pub fn new(args: &Args, extents: [usize; N]) -> Result<Sliding<N>, Fault> {
+        let (kernel, stride) = (args.extents::<N>("kernel")?, args.extents::<N>("stride")?);
+        let dilation = if args.has("dilation") { args.extents("dilation")? } else { [1; N] };
         let ceil = args.has("ceil") && args.bool("ceil")?;
-        let sides = match args.padding("padding")? {
-            Padding::Sides(sides) => sides,
-            Padding::Same => {
-                let (top, bottom) = Window::same(height, kernel[0], stride[0], dilation[0]);
-                let (left, right) = Window::same(width, kernel[1], stride[1], dilation[1]);
-                [top, bottom, left, right]
-            }
+        let padding = args.padding("padding")?;
+        let ends = |i: usize| match padding {
+            Padding::Sides(sides) => (sides[2 * i], sides[2 * i + 1]),
+            Padding::Same => Window::same(extents[i], kernel[i], stride[i], dilation[i]),
         };
-        let axis = |i: usize| Window {
-            kernel: kernel[i],
-            stride: stride[i],
-            before: sides[2 * i],
-            after: sides[2 * i + 1],
-            dilation: dilation[i],
-            ceil,
+        let axis = |i: usize| {
+            let (before, after) = ends(i);
+            Window { kernel: kernel[i], stride: stride[i], before, after, dilation: dilation[i], ceil }
         };
-        Ok(Sliding { rows: axis(0), columns: axis(1) })
+        Ok(Sliding { axes: std::array::from_fn(axis) })
     }
 
-    /// Output height and width; or that the window does not fit, with what would make it fit.
-    pub fn output(&self, layer: &'static str, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
-        let (rows, columns) = (self.rows.output(height), self.columns.output(width));
-        if let (Some(h), Some(w)) = (rows, columns) {
-            return Ok([h, w]);
+    /// Channels and the output's extents, as [`Sliding::output`] gives them.
+    pub fn output_shape(
+        &self,
+        layer: &'static str,
+        channels: usize,
+        extents: [usize; N],
+    ) -> Result<Shape, Fault> {
+        let output = self.output(layer, extents)?;
+        Ok(Shape::new([&[channels][..], &output[..]].concat()))
+    }
+
+    /// The output's extents; or that the window does not fit, with what would make it fit.
+    pub fn output(&self, layer: &'static str, extents: [usize; N]) -> Result<[usize; N], Fault> {
+        let outputs: [Option<usize>; N] = std::array::from_fn(|i| self.axes[i].output(extents[i]));
+        if outputs.iter().all(Option::is_some) {
+            return Ok(outputs.map(|n| n.unwrap_or(1)));
         }
-        let reach = [self.rows.reach(), self.columns.reach()];
-        let padded =
-            [height + self.rows.before + self.rows.after, width + self.columns.before + self.columns.after];
-        let kernel = format!("{}x{}", self.rows.kernel, self.columns.kernel);
-        let covers = match self.rows.dilation.max(self.columns.dilation) {
-            1 => String::new(),
-            _ => format!(" (it covers {}x{} with its dilation)", reach[0], reach[1]),
-        };
-        let with_padding = match padded == [height, width] {
+        let reach = self.axes.map(|window| window.reach());
+        let padded: [usize; N] =
+            std::array::from_fn(|i| extents[i] + self.axes[i].before + self.axes[i].after);
+        let kernel = self.axes.map(|window| window.kernel);
+        let covers = match self.axes.iter().all(|window| window.dilation == 1) {
             true => String::new(),
-            false => format!(", {}x{} with its padding", padded[0], padded[1]),
+            false => format!(" (it covers {} with its dilation)", times(reach)),
         };
+        let with_padding = match padded == extents {
+            true => String::new(),
+            false => format!(", {} with its padding", times(padded)),
+        };
+        let (kernel_shown, arriving) = (times(kernel), times(extents));
         let mut fault = Fault::new(
             codes::WINDOW_TOO_LARGE,
-            format!("`{layer}` slides a {kernel} kernel{covers}, but only {height}x{width} pixels arrive{with_padding}"),
+            match N {
+                1 => format!("`{layer}` slides a kernel of {kernel_shown}{covers}, but only {arriving} places arrive{with_padding}"),
+                _ => format!("`{layer}` slides a {kernel_shown} kernel{covers}, but only {arriving} pixels arrive{with_padding}"),
+            },
         )
-        .label(format!("{height}x{width} arrives, {}x{} is needed", reach[0], reach[1]));
-        for (axis, window, extent) in [("height", &self.rows, height), ("width", &self.columns, width)] {
-            if window.output(extent).is_none() {
-                fault = fault.note(format!("{axis}: {}", window.arithmetic(extent)));
+        .label(format!("{arriving} arrives, {} is needed", times(reach)));
+        for (i, window) in self.axes.iter().enumerate() {
+            if outputs[i].is_none() {
+                fault = fault.note(format!("{}: {}", axis_name::<N>(i), window.arithmetic(extents[i])));
             }
         }
         let short = |i: usize| reach[i].saturating_sub(padded[i]).div_ceil(2);
-        let needed = [self.rows.before + short(0), self.columns.before + short(1)];
-        let half = |i: usize, window: &Window| needed[i] * 2 <= window.kernel;
-        if layer.ends_with("conv2d") || (half(0, &self.rows) && half(1, &self.columns)) {
-            let value = match needed {
-                [a, b] if a == b => a.to_string(),
-                [a, b] => format!("{a}x{b}"),
-            };
-            fault = fault.set("padding", value);
+        let needed: [usize; N] = std::array::from_fn(|i| self.axes[i].before + short(i));
+        let convolves = layer.contains("conv");
+        if convolves || (0..N).all(|i| needed[i] * 2 <= kernel[i]) {
+            fault = fault.set("padding", shortest(needed));
         }
-        if self.rows.dilation == 1 && self.columns.dilation == 1 && padded.iter().all(|&extent| extent > 0) {
-            let [a, b] = [self.rows.kernel.min(padded[0]), self.columns.kernel.min(padded[1])];
-            if layer.ends_with("conv2d") || a * b > 1 {
-                fault = fault.set("kernel", if a == b { a.to_string() } else { format!("{a}x{b}") });
+        if self.axes.iter().all(|window| window.dilation == 1) && padded.iter().all(|&extent| extent > 0) {
+            let smaller: [usize; N] = std::array::from_fn(|i| kernel[i].min(padded[i]));
+            if convolves || smaller.iter().any(|&extent| extent > 1) {
+                fault = fault.set("kernel", shortest(smaller));
             }
         }
-        if !layer.ends_with("conv2d") {
+        if !convolves {
             fault = fault.remedy(Remedy::Remove);
         }
         Err(fault)
     }
 
-    /// The arithmetic of both axes, once where they are alike.
-    pub fn arithmetic(&self, [height, width]: [usize; 2]) -> String {
-        if self.rows == self.columns && height == width {
-            return self.rows.arithmetic(height);
+    /// The arithmetic of every axis, once where they are alike.
+    pub fn arithmetic(&self, extents: [usize; N]) -> String {
+        let first = (self.axes[0], extents[0]);
+        if self.axes.iter().zip(extents).all(|(window, extent)| (*window, extent) == first) {
+            return self.axes[0].arithmetic(extents[0]);
         }
-        format!("height {}, width {}", self.rows.arithmetic(height), self.columns.arithmetic(width))
+        let axis = |i: usize| format!("{} {}", axis_name::<N>(i), self.axes[i].arithmetic(extents[i]));
+        (0..N).map(axis).collect::<Vec<_>>().join(", ")
     }
 
-    /// A warning where the last rows or columns reach no window.
-    pub fn dropped(&self, layer: &str, [height, width]: [usize; 2]) -> Option<Fault> {
+    /// A warning where the last rows or columns, or the last places of a sequence, reach no window.
+    pub fn dropped(&self, layer: &str, extents: [usize; N]) -> Option<Fault> {
         // A stride beyond the window skips pixels everywhere, and is meant to.
         let rest = |window: &Window, extent: usize| match window.stride <= window.reach() {
             true => window.dropped(extent),
             false => 0,
         };
-        let (rows, columns) = (rest(&self.rows, height), rest(&self.columns, width));
-        let count = |n: usize, what: &str| match n {
-            1 => format!("the last {what}"),
-            n => format!("the last {n} {what}s"),
+        let names: &[&str] = if N == 1 { &["place"] } else { &["row", "column"] };
+        let counts = self.axes.iter().zip(extents).map(|(window, extent)| rest(window, extent));
+        let dropped: Vec<String> = counts
+            .zip(names)
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| match n {
+                1 => format!("the last {what}"),
+                n => format!("the last {n} {what}s"),
+            })
+            .collect();
+        if dropped.is_empty() {
+            return None;
+        }
+        let (dropped, arriving) = (dropped.join(" and "), times(extents));
+        let (of, things) = match N {
+            1 => (format!("{arriving} places"), "places"),
+            _ => (format!("{arriving} input"), "pixels"),
         };
-        let dropped = match (rows, columns) {
-            (0, 0) => return None,
-            (r, 0) => count(r, "row"),
-            (0, c) => count(c, "column"),
-            (r, c) => format!("{} and {}", count(r, "row"), count(c, "column")),
-        };
-        let fault = Fault::warning(
-            codes::DROPPED_PIXELS,
-            format!("`{layer}` never reads {dropped} of its {height}x{width} input"),
-        );
-        Some(fault.label("pixels are dropped here").note(self.arithmetic([height, width])))
+        let fault =
+            Fault::warning(codes::DROPPED_PIXELS, format!("`{layer}` never reads {dropped} of its {of}"));
+        Some(fault.label(format!("{things} are dropped here")).note(self.arithmetic(extents)))
     }
 
-    /// Stride, padding and dilation as a node's attributes.
+    /// The windows over an image, of which a sequence is the only row.
+    fn over_image(&self) -> [Window; 2] {
+        let row = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+        [if N == 1 { row } else { self.axes[0] }, self.axes[N - 1]]
+    }
+
+    /// Stride and padding as a node's attributes, over an image.
     pub fn attrs(&self) -> Attrs {
-        let sides = [self.rows.before, self.rows.after, self.columns.before, self.columns.after];
-        Attrs::new().ints("stride", [self.rows.stride, self.columns.stride]).ints("padding", sides)
+        let [rows, columns] = self.over_image();
+        let sides = [rows.before, rows.after, columns.before, columns.after];
+        Attrs::new().ints("stride", [rows.stride, columns.stride]).ints("padding", sides)
+    }
+
+    /// The kernel's height and width over an image.
+    pub fn kernel(&self) -> [usize; 2] {
+        self.over_image().map(|window| window.kernel)
+    }
+
+    /// The dilation over an image.
+    pub fn dilation(&self) -> [usize; 2] {
+        self.over_image().map(|window| window.dilation)
+    }
+
+    /// Whether a window that is partly outside counts.
+    pub fn ceil(&self) -> bool {
+        self.axes.iter().any(|window| window.ceil)
+    }
+}
+
+/// `3x5`
+fn times<const N: usize>(extents: [usize; N]) -> String {
+    extents.map(|extent| extent.to_string()).join("x")
+}
+
+/// `3` where all are alike, else `3x5`.
+fn shortest<const N: usize>(extents: [usize; N]) -> String {
+    match extents.iter().all(|&extent| extent == extents[0]) {
+        true => extents[0].to_string(),
+        false => times(extents),
+    }
+}
+
+/// What axis `i` is called.
+fn axis_name<const N: usize>(i: usize) -> &'static str {
+    match (N, i) {
+        (1, _) => "length",
+        (_, 0) => "height",
+        _ => "width",
     }
 }

@@ -40,6 +40,8 @@ impl Feature for Completions {
                     .then(|| view.client.markup(completion.docs).into()),
                 // The order is the likeliest first, which editors would change to that of the alphabet.
                 sort_text: Some(format!("{rank:04}")),
+                // Some clients filter an item with an edit by nothing but this.
+                filter_text: Some(completion.label.clone()),
                 insert_text_format: Some(match snippet {
                     true => InsertTextFormat::Snippet,
                     false => InsertTextFormat::PlainText,

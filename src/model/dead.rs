@@ -19,7 +19,8 @@ impl<'a> Expansion<'a> {
         };
         let mut d = Diagnostic::warning(codes::DEAD_BRANCH, span, message).label(label);
         if statement.word.text == "if" && self.stands_alone(statement.span) {
-            d.fixes.extend(without_condition(statement, holds));
+            let closed = |block: Span| self.sources.slice(block).ends_with('}');
+            d.fixes.extend(without_condition(statement, holds, closed));
         }
         self.report(d);
     }
@@ -71,19 +72,19 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// The `if` with the side that is always taken in its place.
-fn without_condition(statement: &Statement, holds: bool) -> Option<Fix> {
+/// The `if` with the side that is always taken in its place; `None` where the text ends before that side does.
+fn without_condition(statement: &Statement, holds: bool, closed: impl Fn(Span) -> bool) -> Option<Fix> {
     let whole = statement.span;
     let unwrap = |block: Span| {
         let opening = Span { end: block.start + 1, ..whole };
         let closing = Span { start: block.end.saturating_sub(1), ..whole };
-        vec![(opening, String::new()), (closing, String::new())]
+        closed(block).then(|| vec![(opening, String::new()), (closing, String::new())])
     };
     let (title, edits) = match (holds, statement.clauses.first()) {
-        (true, _) => ("keep its layers without the condition", unwrap(statement.block.as_ref()?.span)),
+        (true, _) => ("keep its layers without the condition", unwrap(statement.block.as_ref()?.span)?),
         (false, None) => ("remove this `if`", vec![(whole, String::new())]),
         (false, Some(other)) => match other.arguments.first() {
-            None => ("keep the layers of `else`", unwrap(other.block.as_ref()?.span)),
+            None => ("keep the layers of `else`", unwrap(other.block.as_ref()?.span)?),
             Some(word) => {
                 ("begin with the `else if`", vec![(Span { end: word.span().start, ..whole }, String::new())])
             }

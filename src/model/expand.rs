@@ -496,6 +496,10 @@ impl<'a> Expansion<'a> {
             word.span,
             format!("there is no layer or block called `{text}`"),
         );
+        // In a loop it is counted again, and need not be explained again.
+        if self.diagnostics.iter().any(|known| known.code == d.code && known.primary.span == word.span) {
+            return d;
+        }
         let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);
         if let Some(spec) = specs().find(|spec| spec.elsewhere.contains(&text)) {
             return d

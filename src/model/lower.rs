@@ -13,6 +13,8 @@ pub const IMAGES: &str = "images";
 /// A model as nodes of a graph under construction.
 pub struct Lowered {
     pub builder: Builder,
+    /// The input that holds the batch of images.
+    pub images: Value,
     /// `batch` times the model's output.
     pub output: Value,
     /// The input that holds the number of the step, where a layer wanted it.
@@ -28,7 +30,8 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         return Err(Fault::new(codes::TOO_BIG, message).advise("a smaller batch"));
     }
     let mut builder = Builder::new();
-    let mut values = vec![builder.input(IMAGES, &images)];
+    let images = builder.input(IMAGES, &images);
+    let mut values = vec![images];
     let mut step = None;
     for (i, instance) in model.layers.iter().enumerate() {
         let inferred = instance
@@ -39,7 +42,7 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         let mut parameters = Vec::with_capacity(inferred.parameters.len());
         for p in &inferred.parameters {
             let name = format!("{}.{}", instance.name, p.name);
-            parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init)?));
+            parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init.clone())?));
         }
         let mut lowering =
             Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
@@ -62,5 +65,5 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         values.push(value);
     }
     builder.origin = None;
-    Ok(Lowered { builder, output: values[model.output.index()], step })
+    Ok(Lowered { builder, images, output: values[model.output.index()], step })
 }

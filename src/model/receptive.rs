@@ -3,7 +3,6 @@
 
 use crate::layers::Reach;
 use crate::model::{Model, Unit};
-use crate::shape::Window;
 
 /// What one pixel of a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +33,12 @@ pub fn fields(model: &Model) -> Vec<Field> {
             (Field::Whole, _) | (_, Reach::Everything) => Field::Whole,
             (field, Reach::Pixel) => field,
             (Field::Unknown, _) | (_, Reach::Rescaled) => Field::Unknown,
-            (Field::Window { extent, step }, Reach::Window(sliding)) => {
-                let grown = |i: usize, window: Window| {
-                    extent[i].saturating_add((window.reach() - 1).saturating_mul(step[i]))
-                };
+            (Field::Window { extent, step }, Reach::Window(windows)) => {
+                let grown =
+                    |i: usize| (windows[i].reach() - 1).saturating_mul(step[i]).saturating_add(extent[i]);
                 Field::Window {
-                    extent: [grown(0, sliding.rows), grown(1, sliding.columns)],
-                    step: [
-                        step[0].saturating_mul(sliding.rows.stride),
-                        step[1].saturating_mul(sliding.columns.stride),
-                    ],
+                    extent: [grown(0), grown(1)],
+                    step: [0, 1].map(|i| step[i].saturating_mul(windows[i].stride)),
                 }
             }
         });

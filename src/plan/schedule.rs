@@ -51,7 +51,7 @@ const HEAVY_OPERAND: usize = 1 << 20;
 const HEAVY_SUM: usize = 1 << 18;
 
 /// With more operations than this, the work on a batch of one image is shared between threads.
-const LARGE_ALONE: u64 = 2_000_000;
+const LARGE_ALONE: u64 = 300_000;
 
 impl Schedule {
     pub fn new(graph: &Graph) -> Schedule {

@@ -62,6 +62,7 @@ fn kind(kind: Kind) -> String {
         Kind::Number { min, max } => format!("a number from {} to {}", number(min), number(max)),
         Kind::Pair => "a size, `3` or `3x5`".to_owned(),
         Kind::Padding => "`1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`".to_owned(),
+        Kind::Ends => "`1`, `same`, `valid` or `[before, after]`".to_owned(),
         Kind::Bool => "`true` or `false`".to_owned(),
         Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
         Kind::Text => "a quoted text".to_owned(),

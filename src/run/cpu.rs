@@ -7,6 +7,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
+use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
 use crate::run::Runtime;
@@ -84,10 +85,10 @@ impl Runtime for Cpu {
         let plan = &self.plans[graph];
         let ready = self.ready == Some(graph);
         self.memory.with(|numbers| {
-            if !ready {
-                plan.setup.iter().try_for_each(|action| run(plan, action, numbers, None))?;
-            }
-            plan.actions.iter().try_for_each(|action| run(plan, action, numbers, None))?;
+            Team::gather(|team| {
+                let setup = plan.setup.iter().filter(|_| !ready);
+                setup.chain(&plan.actions).try_for_each(|action| run(plan, action, numbers, team, None))
+            })?;
             for (from, to) in &plan.copies {
                 numbers.copy_within(from.clone(), to.start);
             }
@@ -100,7 +101,7 @@ impl Runtime for Cpu {
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
         let plan = &self.plans[graph];
         let mut times = Vec::new();
-        self.memory.with(|numbers| {
+        let mut measure = |numbers: &mut [f32], team: &Team<'_>| {
             for action in &plan.actions {
                 let values: &[Value] = match action {
                     Action::Pack(_) => &[],
@@ -109,14 +110,15 @@ impl Runtime for Cpu {
                 };
                 let clock = Clock::new(values.len());
                 let start = Instant::now();
-                run(plan, action, numbers, Some(&clock))?;
+                run(plan, action, numbers, team, Some(&clock))?;
                 match action {
                     Action::Tiled(..) => times.extend(values.iter().map(|&v| Some(v)).zip(clock.times())),
                     _ => times.push((values.first().copied(), start.elapsed())),
                 }
             }
             Ok(())
-        })?;
+        };
+        self.memory.with(|numbers| Team::gather(|team| measure(numbers, team)))?;
         Ok(times)
     }
 
@@ -125,14 +127,20 @@ impl Runtime for Cpu {
     }
 }
 
-fn run(plan: &Plan, action: &Action, numbers: &mut [f32], clock: Option<&Clock>) -> Result<(), Fault> {
+fn run(
+    plan: &Plan,
+    action: &Action,
+    numbers: &mut [f32],
+    team: &Team<'_>,
+    clock: Option<&Clock>,
+) -> Result<(), Fault> {
     let step = match action {
         Action::Pack(packs) => {
-            packs.run(numbers);
+            packs.run(numbers, team);
             return Ok(());
         }
         Action::Tiled(tiled, _) => {
-            tiled.run(numbers, clock);
+            tiled.run(numbers, team, clock);
             return Ok(());
         }
         Action::Whole(step) => step,
@@ -149,7 +157,7 @@ fn run(plan: &Plan, action: &Action, numbers: &mut [f32], clock: Option<&Clock>)
         let (inputs, packed) = (&shared[..n], shared[n]);
         match &step.kernel {
             Some(kernel) => {
-                kernel.call(inputs, packed, output, memory);
+                kernel.call(inputs, packed, output, memory, team);
                 Ok(())
             }
             None => evaluate(plan, step, inputs, output),

@@ -68,7 +68,12 @@ impl Session {
                 graphs.iter().find_map(|g| g.find_state(&kept.state.name).map(|s| g.shape(s.value).clone()));
             let shape = shape.ok_or_else(|| Fault::internal("a state of no graph"))?;
             let state = &kept.state;
-            states.push(StateInfo { name: state.name.clone(), kind: state.kind, shape, init: state.init });
+            states.push(StateInfo {
+                name: state.name.clone(),
+                kind: state.kind,
+                shape,
+                init: state.init.clone(),
+            });
         }
         let interfaces = graphs.iter().map(interface).collect();
         let runtime: Box<dyn Runtime> = match target {
@@ -85,8 +90,9 @@ impl Session {
         for state in self.states.clone() {
             let mut random = Random::new(seed, &state.name, 0);
             let numbers: Vec<f32> = (0..state.shape.elements())
-                .map(|_| match state.init {
-                    Init::Constant(number) => number,
+                .map(|i| match &state.init {
+                    Init::Constant(number) => *number,
+                    Init::Repeated(numbers) => numbers[i % numbers.len()],
                     Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
                     Init::Normal { deviation } => random.normal() * deviation,
                 })

@@ -55,9 +55,23 @@ pub struct Evaluation {
     pub images: usize,
     /// Mean loss of an image.
     pub loss: f64,
+    /// How well classes are found; `None` where the model gives images.
+    pub classes: Option<Classes>,
+}
+
+/// How well the classes of a set of images are found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Classes {
     /// Share of images whose highest score is the right class.
     pub accuracy: f64,
     pub confusion: Confusion,
+}
+
+impl Evaluation {
+    /// Share of images whose highest score is the right class, where there are classes.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.classes.as_ref().map(|classes| classes.accuracy)
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::graph::builder::Builder;
 use crate::graph::{Graph, StateKind, Value};
 use crate::layers::lowering::Mode;
 use crate::model::Model;
-use crate::model::lower::lower;
+use crate::model::lower::{Lowered, lower};
 use crate::ops::cross_entropy::TOP1_CORRECT;
 use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use crate::ops::reshape::RESHAPE;
@@ -15,11 +16,12 @@ use crate::shape::Shape;
 use crate::train::optimizers::Rule;
 use crate::train::section::TrainSection;
 
-/// The input that holds the class of each image.
+/// The input that holds the class of each image, where the loss is held against it.
 pub const LABELS: &str = "labels";
 /// Output of a training graph: the batch's mean loss.
 pub const LOSS: &str = "loss";
-/// Output of both graphs: how many images were classified right (training), or which (evaluation).
+/// Output of both graphs where images have classes to find: how many were classified right (training), or which
+/// (evaluation).
 pub const CORRECT: &str = "correct";
 /// Output of an evaluation graph: the loss of each image.
 pub const LOSSES: &str = "losses";
@@ -29,17 +31,18 @@ pub const SCORES: &str = "scores";
 /// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation.
 pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Train { seed: train.seed })?;
-    let (mut builder, output) = (lowered.builder, lowered.output);
-    let labels = builder.input(LABELS, &Shape::from([batch]));
-    let losses = train.loss.what.lower(&train.loss.args, output, labels, &mut builder)?;
+    let output = lowered.output;
+    let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
     let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
     let scalar = Attrs::new().ints("shape", []);
     let loss = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;
     builder.output(LOSS, loss);
-    let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
-    let correct = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[correct])?;
-    let correct = builder.apply(&RESHAPE, scalar, &[correct])?;
-    builder.output(CORRECT, correct);
+    if let Some(labels) = labels {
+        let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
+        let correct = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[correct])?;
+        let correct = builder.apply(&RESHAPE, scalar, &[correct])?;
+        builder.output(CORRECT, correct);
+    }
 
     let trained = builder.graph().states.iter().filter(|state| state.kind == StateKind::Parameter);
     let parameters: Vec<(String, Value)> = trained.map(|state| (state.name.clone(), state.value)).collect();
@@ -60,14 +63,31 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
 /// Forward with each image's loss, scores and whether it is right.
 pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
-    let (mut builder, output) = (lowered.builder, lowered.output);
-    let labels = builder.input(LABELS, &Shape::from([batch]));
-    let losses = train.loss.what.lower(&train.loss.args, output, labels, &mut builder)?;
+    let output = lowered.output;
+    let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
     builder.output(LOSSES, losses);
-    let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
-    builder.output(CORRECT, correct);
+    if let Some(labels) = labels {
+        let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
+        builder.output(CORRECT, correct);
+    }
     builder.output(SCORES, output);
     Ok(builder.finish())
+}
+
+/// A model's output held against its target.
+struct Compared {
+    builder: Builder,
+    /// The loss of each image.
+    losses: Value,
+    /// The classes, where they are the target.
+    labels: Option<Value>,
+}
+
+fn compare(lowered: Lowered, train: &TrainSection, batch: usize) -> Result<Compared, Fault> {
+    let Lowered { mut builder, images, output, .. } = lowered;
+    let labels = train.classifies()?.then(|| builder.input(LABELS, &Shape::from([batch])));
+    let losses = train.loss.what.lower(&train.loss.args, output, labels.unwrap_or(images), &mut builder)?;
+    Ok(Compared { builder, losses, labels })
 }
 
 /// Forward alone.

@@ -1,11 +1,11 @@
 //! `train { … }` → a checked [`TrainSection`], with every fault reported at its place.
 
 use crate::data::answers::suggest;
-use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::source::Span;
 use crate::spec::{self, Args, Scope, Spec};
 use crate::syntax::ast::{Argument, Statement, ValueKind, Word};
-use crate::train::losses::{LOSSES, Loss};
+use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{self, SCHEDULES, Schedule};
 use crate::train::settings::{self, SETTINGS};
@@ -49,6 +49,13 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub span: Span,
+}
+
+impl TrainSection {
+    /// Whether the model learns the classes of images, and not images.
+    pub fn classifies(&self) -> Result<bool, Fault> {
+        Ok(self.loss.what.target(&self.loss.args)? == Target::Label)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::model::lower::IMAGES;
 use crate::run::{Session, StateInfo, Target};
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
-use crate::train::metrics::{Confusion, Evaluation};
+use crate::train::metrics::{Classes, Confusion, Evaluation};
 use crate::train::program::{
     CORRECT, LABELS, LOSS, LOSSES, SCORES, evaluation_graph, optimized, training_graph,
 };
@@ -35,7 +35,8 @@ pub struct Epoch {
     /// Counted from 1.
     pub number: usize,
     pub train_loss: f64,
-    pub train_accuracy: f64,
+    /// Where there are classes to find, here and below.
+    pub train_accuracy: Option<f64>,
     pub validation: Option<Evaluation>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
@@ -55,7 +56,7 @@ pub struct StepDone {
     pub epoch_images: usize,
     /// Means over the epoch so far.
     pub loss: f64,
-    pub accuracy: f64,
+    pub accuracy: Option<f64>,
     pub images_per_second: f64,
 }
 
@@ -158,7 +159,8 @@ pub struct Prepared<'a> {
 #[derive(Default)]
 struct Pass {
     loss_sum: f64,
-    correct: f64,
+    /// `None` where there are no classes to find.
+    correct: Option<f64>,
     seen: usize,
     learning_rate: f64,
     interrupted: bool,
@@ -220,7 +222,7 @@ impl Prepared<'_> {
             let epoch = Epoch {
                 number,
                 train_loss: pass.loss_sum / pass.seen.max(1) as f64,
-                train_accuracy: pass.correct / pass.seen.max(1) as f64,
+                train_accuracy: pass.correct.map(|correct| correct / pass.seen.max(1) as f64),
                 validation,
                 learning_rate: pass.learning_rate,
                 seconds,
@@ -267,7 +269,8 @@ impl Prepared<'_> {
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
         let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
         let begin = Instant::now();
-        let mut pass = Pass::default();
+        let classifies = train.classifies()?;
+        let mut pass = Pass { correct: classifies.then_some(0.0), ..Pass::default() };
         for batch in order.chunks(train.batch) {
             let Some(graph) = graph_for(&self.programs.train, batch.len()) else { continue };
             let progress = Progress { step: *step, total, steps_per_epoch };
@@ -286,14 +289,16 @@ impl Prepared<'_> {
                 return Err(diverged(loss, number, *step, pass.learning_rate));
             }
             pass.loss_sum += loss * batch.len() as f64;
-            pass.correct += f64::from(session.read(graph, CORRECT)?[0]);
+            if let Some(correct) = &mut pass.correct {
+                *correct += f64::from(session.read(graph, CORRECT)?[0]);
+            }
             pass.seen += batch.len();
             observer.step(&StepDone {
                 epoch: number,
                 images: pass.seen,
                 epoch_images: order.len(),
                 loss: pass.loss_sum / pass.seen as f64,
-                accuracy: pass.correct / pass.seen as f64,
+                accuracy: pass.correct.map(|correct| correct / pass.seen as f64),
                 images_per_second: pass.seen as f64 / positive(begin.elapsed()),
             });
             if interrupt.load(Ordering::Relaxed) {
@@ -308,7 +313,7 @@ impl Prepared<'_> {
     fn score(&self, validation: &Evaluation) -> f64 {
         match self.job.train.early_stop.map_or(Monitor::Loss, |stop| stop.monitor) {
             Monitor::Loss => -validation.loss,
-            Monitor::Accuracy => validation.accuracy,
+            Monitor::Accuracy => validation.accuracy().unwrap_or(f64::NAN),
         }
     }
 
@@ -377,7 +382,7 @@ fn measure(
     evaluate(session, &programs.evaluate, &loader, indices, job.data.classes(), job.train)
 }
 
-/// Loss, accuracy and confusions over the images at `indices`.
+/// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`.
 fn evaluate(
     session: &mut Session,
     graphs: &[(usize, usize)],
@@ -389,6 +394,7 @@ fn evaluate(
     if indices.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "there are no images to measure on"));
     }
+    let classifies = train.classifies()?;
     let mut confusion = Confusion::new(n_classes);
     let (mut loss, mut correct) = (0.0f64, 0.0f64);
     for batch in indices.chunks(train.batch) {
@@ -403,6 +409,9 @@ fn evaluate(
         session.write(graph, LABELS, |out| out.copy_from_slice(&labels))?;
         session.step(graph)?;
         loss += session.read(graph, LOSSES)?.iter().map(|&l| f64::from(l)).sum::<f64>();
+        if !classifies {
+            continue;
+        }
         correct += session.read(graph, CORRECT)?.iter().map(|&c| f64::from(c)).sum::<f64>();
         let scores = session.read(graph, SCORES)?;
         for (scores, &label) in scores.chunks(scores.len() / batch.len()).zip(&labels) {
@@ -410,7 +419,8 @@ fn evaluate(
         }
     }
     let images = indices.len();
-    Ok(Evaluation { images, loss: loss / images as f64, accuracy: correct / images as f64, confusion })
+    let classes = classifies.then(|| Classes { accuracy: correct / images as f64, confusion });
+    Ok(Evaluation { images, loss: loss / images as f64, classes })
 }
 
 /// The first position of the largest number.

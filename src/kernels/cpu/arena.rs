@@ -50,6 +50,40 @@ impl<'a> Arena<'a> {
     }
 }
 
+/// A slice cut into pieces of one size, of which the last may be shorter, for several threads.
+pub(super) struct Pieces<'a> {
+    whole: Arena<'a>,
+    size: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn new(values: &'a mut [f32], size: usize) -> Pieces<'a> {
+        Pieces { whole: Arena::new(values), size: size.max(1) }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.whole.len.div_ceil(self.size)
+    }
+
+    /// # Safety
+    /// No piece is taken twice while one of its slices lives.
+    pub(super) unsafe fn get(&self, number: usize) -> &'a mut [f32] {
+        // SAFETY: the caller's contract.
+        unsafe { self.range(number..number + 1) }
+    }
+
+    /// Several pieces in one.
+    ///
+    /// # Safety
+    /// No piece is taken twice while one of its slices lives.
+    pub(super) unsafe fn range(&self, numbers: Range<usize>) -> &'a mut [f32] {
+        let [first, end] =
+            [numbers.start, numbers.end].map(|number| (number * self.size).min(self.whole.len));
+        // SAFETY: pieces do not overlap; the rest is the caller's contract.
+        unsafe { self.whole.exclusive(first..end) }
+    }
+}
+
 /// Runs `body` on the `inputs` ranges (shared; the packed operand may be one more) and the `output` and `scratch` ranges (exclusive) of `memory`.
 /// Refuses ranges outside the memory and exclusive ranges that overlap another range.
 pub fn borrow<R>(

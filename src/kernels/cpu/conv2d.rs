@@ -1,15 +1,10 @@
 //! The convolution ops by the kernels of [`conv`]: for a few images on one thread; and for a whole batch on all
 //! threads, in bands of images, where the weights are too large to be read again for every few images.
 
-use std::sync::Arc;
-
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
-
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
-use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up};
+use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up, one_image};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
@@ -103,83 +98,12 @@ impl Bands {
     }
 }
 
-/// The channels of one image's output that one thread computes.
-struct Share {
-    conv: Conv,
-    /// The first output channel, and the first input channel that it reads.
-    first: [usize; 2],
-    packed: usize,
-    scratch: usize,
-}
-
-/// One image's output channels, shared out between the threads; nothing where the channels cannot be parted.
-fn shares(shape: &conv::Shape) -> Vec<Share> {
-    /// Output channels that are worth a thread, and their multiples.
-    const LEAST: usize = 16;
-    let depthwise = shape.groups > 1 && shape.groups == shape.inputs && shape.groups == shape.outputs;
-    if shape.groups > 1 && !depthwise {
-        return Vec::new();
-    }
-    let algorithm = conv::plan(shape, 1, Purpose::Inference);
-    let n_shares = rayon::current_num_threads().min(shape.outputs / LEAST);
-    let size = shape.outputs.div_ceil(n_shares.max(1)).next_multiple_of(LEAST);
-    (0..shape.outputs)
-        .step_by(size)
-        .map(|first| {
-            let outputs = size.min(shape.outputs - first);
-            let part = match depthwise {
-                true => conv::Shape { inputs: outputs, outputs, groups: outputs, ..*shape },
-                false => conv::Shape { outputs, ..*shape },
-            };
-            let conv = Conv::with(&part, algorithm);
-            let (packed, scratch) = (conv.packed_forward_len(), conv.forward_scratch_len(1));
-            Share { conv, first: [first, if depthwise { first } else { 0 }], packed, scratch }
-        })
-        .collect()
-}
-
-/// One image on all threads, a share of the channels each.
-fn forward_of_one(attrs: &Attrs, shape: conv::Shape, shares: Vec<Share>) -> Result<Prepared, Fault> {
-    let shares = Arc::new(shares);
-    let (len, scratch) = (shares.iter().map(|s| s.packed).sum(), shares.iter().map(|s| s.scratch).sum());
-    let (plane, channel) = (shape.size[0] * shape.size[1], shape.output_len() / shape.outputs);
-    let (activation, all) = (activation(attrs), Arc::clone(&shares));
-    let run = Prepared::with_call(scratch, move |call| {
-        let (x, bias) = (call.inputs[0], call.inputs.get(2).copied());
-        let (mut y, mut packed, mut scratch) = (call.output, call.packed, call.scratch);
-        rayon::scope(|scope| {
-            for share in all.iter() {
-                let own: &mut [f32];
-                let weights: &[f32];
-                let memory: &mut [f32];
-                (own, y) = std::mem::take(&mut y).split_at_mut(share.conv.shape().outputs * channel);
-                (weights, packed) = packed.split_at(share.packed);
-                (memory, scratch) = std::mem::take(&mut scratch).split_at_mut(share.scratch);
-                let bias = bias.map(|bias| &bias[share.first[0]..]);
-                let x = &x[share.first[1] * plane..];
-                scope.spawn(move |_| share.conv.forward(1, x, weights, bias, activation, own, memory));
-            }
-        });
-    })?;
-    let filter = shape.weights_len() / shape.outputs;
-    Ok(run.packing(1, len, move |weights, mut packed| {
-        for share in shares.iter() {
-            let own: &mut [f32];
-            (own, packed) = std::mem::take(&mut packed).split_at_mut(share.packed);
-            share
-                .conv
-                .pack_forward(&weights[share.first[0] * filter..][..share.conv.shape().weights_len()], own);
-        }
-    }))
-}
-
 pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
     if g.batch == 1 {
-        let shape = shape_of(&g);
-        let shares = shares(&shape);
-        if shares.len() > 1 {
-            return forward_of_one(attrs, shape, shares);
+        let n_shares = rayon::current_num_threads();
+        if let Some(shared) = one_image::forward(&shape_of(&g), activation(attrs), n_shares) {
+            return shared;
         }
     }
     let bands = Bands::new(g.batch);
@@ -190,8 +114,8 @@ pub fn forward_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Re
     let activation = activation(attrs);
     let run = Prepared::with_call(bands.count() * each, move |call| {
         let (x, packed, bias) = (call.inputs[0], call.packed, call.inputs.get(2).copied());
-        let outputs = call.output.par_chunks_mut(bands.size * output).zip(call.scratch.par_chunks_mut(each));
-        outputs.enumerate().for_each(|(band, (y, scratch))| {
+        let (outputs, scratch) = ((call.output, bands.size * output), (call.scratch, each));
+        call.team.share_pairs(outputs, scratch, |band, y, scratch| {
             let n = y.len() / output;
             conv.forward(n, bands.of(x, input, band), packed, bias, activation, y, scratch);
         });
@@ -208,8 +132,8 @@ pub fn grad_input_parallel(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) ->
         (conv.packed_input_len(), conv.backward_scratch_len(bands.size).max(1), conv.clone());
     let run = Prepared::with_call(bands.count() * each, move |call| {
         let (dy, packed) = (call.inputs[1], call.packed);
-        let outputs = call.output.par_chunks_mut(bands.size * input).zip(call.scratch.par_chunks_mut(each));
-        outputs.enumerate().for_each(|(band, (dx, scratch))| {
+        let (outputs, scratch) = ((call.output, bands.size * input), (call.scratch, each));
+        call.team.share_pairs(outputs, scratch, |band, dx, scratch| {
             let n = dx.len() / input;
             conv.backward(n, bands.of(dy, output, band), Some((packed, dx)), None, scratch);
         });
@@ -225,15 +149,15 @@ pub fn grad_weight_parallel(attrs: &Attrs, inputs: &[&Shape], output: &Shape) ->
     let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
     let (n_weights, input, output) = (output.elements(), conv.shape().input_len(), conv.shape().output_len());
     let each = n_weights + conv.backward_scratch_len(bands.size);
-    Prepared::with_scratch(bands.count() * each, move |inputs, dw, scratch| {
-        let (x, dy) = (inputs[0], inputs[1]);
-        scratch.par_chunks_mut(each).enumerate().for_each(|(band, scratch)| {
+    Prepared::with_call(bands.count() * each, move |call| {
+        let (x, dy, team, scratch) = (call.inputs[0], call.inputs[1], call.team, call.scratch);
+        team.share_pieces(scratch, each, |band, scratch| {
             let (sum, scratch) = scratch.split_at_mut(n_weights);
             sum.fill(0.0);
             let (x, dy) = (bands.of(x, input, band), bands.of(dy, output, band));
             conv.backward(x.len() / input, dy, None, Some((x, sum)), scratch);
         });
-        dw.par_chunks_mut(CHUNK).enumerate().for_each(|(i, dw)| {
+        team.share_pieces(call.output, CHUNK, |i, dw| {
             dw.fill(0.0);
             for sum in scratch.chunks(each) {
                 dw.iter_mut().zip(&sum[i * CHUNK..n_weights]).for_each(|(total, sum)| *total += sum);

@@ -7,14 +7,11 @@
 // Bodies in plain Rust are compiled for each instruction set all the same.
 #![allow(unsafe_code, clippy::extra_unused_type_parameters)]
 
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
-
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::gemm::{Gemm, Layout, Right, Store};
 use crate::kernels::cpu::simd::{Simd, dispatch};
-use crate::kernels::cpu::{Prepared, add_up};
+use crate::kernels::cpu::{Call, Prepared, add_up};
 use crate::ops::epilogue::has_relu;
 use crate::ops::matmul::sizes;
 use crate::shape::Shape;
@@ -81,11 +78,12 @@ pub fn parallel(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prep
     let longest = (0..PARTS).map(|i| split(i).job.scratch_len()).max().unwrap_or(0);
     let partial = if split_depth { rows * columns } else { 0 };
     let size = (partial + longest).max(1);
-    Prepared::with_scratch(PARTS * size, move |inputs, c, scratch| {
+    Prepared::with_call(PARTS * size, move |call| {
+        let Call { inputs, output: c, scratch, team, .. } = call;
         let (a, b) = (inputs[0], inputs[1]);
         assert!(c.len() >= rows * columns, "matrix outside its slice");
         let place = Place(c.as_mut_ptr());
-        scratch.par_chunks_mut(size).enumerate().for_each(|(i, scratch)| {
+        team.share_pieces(scratch, size, |i, scratch| {
             let part = split(i);
             let (a, b) = (&a[part.at[0].min(a.len())..], Right::Stored(&b[part.at[1].min(b.len())..]));
             let (partial, scratch) = scratch.split_at_mut(partial);

@@ -19,6 +19,7 @@ mod loss;
 mod matmul;
 pub mod packs;
 mod norm;
+mod one_image;
 mod pointwise;
 mod pool;
 pub mod program;
@@ -30,11 +31,13 @@ mod strides;
 mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod team;
 mod tile;
 pub mod tiled;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cpu::team::Team;
 use crate::shape::Shape;
 
 /// One call of a kernel. Its operands are whole values, or, of values that hold a row an image, the rows of a
@@ -49,6 +52,8 @@ pub struct Call<'a> {
     pub packed: &'a [f32],
     /// The number of the first image in the operands.
     pub first: usize,
+    /// Who shares the work of the call; for a call of a few images, nobody.
+    pub team: &'a Team<'a>,
 }
 
 pub type Run = Box<dyn Fn(Call<'_>) + Send + Sync>;
@@ -90,13 +95,20 @@ impl Prepared {
     }
 
     /// On whole values: runs, and finishes the sum.
-    pub fn call(&self, inputs: &[&[f32]], packed: &[f32], output: &mut [f32], memory: &mut [f32]) {
+    pub fn call(
+        &self,
+        inputs: &[&[f32]],
+        packed: &[f32],
+        output: &mut [f32],
+        memory: &mut [f32],
+        team: &Team<'_>,
+    ) {
         let (scratch, partial) = memory.split_at_mut(self.scratch);
         match &self.sum {
-            None => (self.run)(Call { inputs, output, scratch, packed, first: 0 }),
+            None => (self.run)(Call { inputs, output, scratch, packed, first: 0, team }),
             Some(sum) => {
                 partial.fill(0.0);
-                (self.run)(Call { inputs, output: partial, scratch, packed, first: 0 });
+                (self.run)(Call { inputs, output: partial, scratch, packed, first: 0, team });
                 (sum.finish)(partial, output);
             }
         }

@@ -3,11 +3,10 @@
 
 use std::ops::Range;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use crate::diag::Fault;
 use crate::kernels::cpu::Pack;
 use crate::kernels::cpu::arena::{Arena, overlap};
+use crate::kernels::cpu::team::Team;
 
 /// One operand with its place before and after.
 pub struct Task {
@@ -36,9 +35,10 @@ impl Packs {
         self.0.iter().map(|task| (&task.from, &task.to))
     }
 
-    pub fn run(&self, memory: &mut [f32]) {
+    pub fn run(&self, memory: &mut [f32], team: &Team<'_>) {
         let arena = Arena::new(memory);
-        self.0.par_iter().for_each(|task| {
+        team.share(self.0.len(), |i| {
+            let task = &self.0[i];
             // SAFETY: `new` saw that nothing else reads or writes what a task writes.
             let (from, to) = unsafe { (arena.shared(task.from.clone()), arena.exclusive(task.to.clone())) };
             (task.pack.run)(from, to);

@@ -4,9 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
-
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::program::{Operand, Program};
@@ -64,9 +61,10 @@ fn split(machine: Machine, output: &Shape) -> Result<Prepared, Fault> {
     let part = len.div_ceil(MAX_PARTS).max(LARGE / 4).next_multiple_of(BLOCK);
     // Each part has registers of its own.
     let own = machine.memory().max(1);
-    Prepared::with_scratch(len.div_ceil(part) * own, move |inputs, output, scratch| {
-        let parts = output.par_chunks_mut(part).zip(scratch.par_chunks_mut(own)).enumerate();
-        parts.for_each(|(i, (output, registers))| machine.run(inputs, i * part, output, registers));
+    Prepared::with_call(len.div_ceil(part) * own, move |call| {
+        call.team.share_pairs((call.output, part), (call.scratch, own), |i, output, registers| {
+            machine.run(call.inputs, i * part, output, registers);
+        });
     })
 }
 

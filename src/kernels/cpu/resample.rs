@@ -1,8 +1,5 @@
 //! Resampling, plane by plane, from the op's own tables of taps.
 
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
-
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::Prepared;
@@ -26,11 +23,11 @@ pub fn forward(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Pre
     let axes = axes("resample", attrs)?;
     let (from, to) = (axes[0].from * axes[1].from, axes[0].to * axes[1].to);
     Prepared::new(move |inputs, output| {
-        output.par_chunks_mut(to).with_min_len(4).enumerate().for_each(|(plane, out)| {
+        for (plane, out) in output.chunks_exact_mut(to.max(1)).enumerate() {
             let plane = &inputs[0][plane * from..][..from];
             out.fill(0.0);
             visit(&axes, |output, input, weight| out[output] += weight * plane[input]);
-        });
+        }
     })
 }
 
@@ -38,10 +35,10 @@ pub fn adjoint(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Pre
     let axes = axes("resample_adjoint", attrs)?;
     let (from, to) = (axes[0].from * axes[1].from, axes[0].to * axes[1].to);
     Prepared::new(move |inputs, output| {
-        output.par_chunks_mut(from).with_min_len(4).enumerate().for_each(|(plane, out)| {
+        for (plane, out) in output.chunks_exact_mut(from.max(1)).enumerate() {
             let plane = &inputs[0][plane * to..][..to];
             out.fill(0.0);
             visit(&axes, |output, input, weight| out[input] += weight * plane[output]);
-        });
+        }
     })
 }

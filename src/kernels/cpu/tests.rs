@@ -4,6 +4,7 @@
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::tests::{level_lock, levels, random};
 use crate::kernels::cpu::simd::{Level, limit_level};
+use crate::kernels::cpu::team::Team;
 use crate::kernels::cpu::{Call, Prepared, find};
 use crate::ops::{OPS, matmul};
 use crate::shape::Shape;
@@ -23,7 +24,7 @@ fn run(op: &str, attrs: &Attrs, inputs: &[Filled]) -> Vec<f32> {
         packed.resize(pack.len, f32::NAN);
         (pack.run)(inputs[pack.operand], &mut packed);
     }
-    kernel.call(&inputs, &packed, &mut numbers, &mut memory);
+    kernel.call(&inputs, &packed, &mut numbers, &mut memory, &Team::ALONE);
     numbers
 }
 
@@ -149,6 +150,7 @@ fn slices_of_a_batch_give_what_the_whole_gives() {
                 scratch: &mut scratch,
                 packed: &packed,
                 first,
+                team: &Team::ALONE,
             };
             (kernel.run)(call);
             match kernel.sum {

@@ -9,11 +9,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-
 use crate::diag::Fault;
 use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, overlap};
 use crate::kernels::cpu::clock::Clock;
+use crate::kernels::cpu::team::Team;
 use crate::kernels::cpu::{Call, N_TILES, Prepared, part};
 
 /// Where an operand of a tiled step lies, in numbers.
@@ -77,6 +76,8 @@ pub struct Tiled {
     cuts: Cuts,
     sizes: Vec<usize>,
     steps: Vec<TiledStep>,
+    /// The numbers of the steps that are sums.
+    sums: Vec<usize>,
     /// The threads' own memory: where it begins, numbers of one, how many.
     local: (usize, usize, usize),
 }
@@ -84,7 +85,9 @@ pub struct Tiled {
 impl Tiled {
     /// Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
     pub fn new(cuts: Cuts, steps: Vec<TiledStep>, local: (usize, usize, usize)) -> Result<Tiled, Fault> {
-        let tiled = Tiled { sizes: cuts.sizes(), cuts, steps, local };
+        let is_sum = |i: &usize| matches!(steps[*i].output, Place::Partial { .. });
+        let sums = (0..steps.len()).filter(is_sum).collect();
+        let tiled = Tiled { sizes: cuts.sizes(), cuts, steps, sums, local };
         match tiled.is_sound() {
             true => Ok(tiled),
             false => Err(Fault::internal("the plan gives two threads the same memory")),
@@ -164,11 +167,11 @@ impl Tiled {
     }
 
     /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
-    pub fn run(&self, memory: &mut [f32], clock: Option<&Clock>) {
+    pub fn run(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>) {
         let arena = Arena::new(memory);
         let next = AtomicUsize::new(0);
         let n_parts = self.cuts.n_parts();
-        let work = &|worker: usize| {
+        team.share(team.n_threads().min(self.local.2).min(n_parts), |worker| {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= n_parts {
@@ -177,15 +180,9 @@ impl Tiled {
                 // SAFETY: each worker has its own number and each part is taken once.
                 unsafe { self.part(arena, worker, number, clock) };
             }
-        };
-        let n_workers = rayon::current_num_threads().min(self.local.2).min(n_parts);
-        rayon::in_place_scope(|scope| {
-            for worker in 1..n_workers {
-                scope.spawn(move |_| work(worker));
-            }
-            work(0);
         });
-        let finish = |(i, step): (usize, &TiledStep)| {
+        let finish = |i: usize| {
+            let step = &self.steps[i];
             let start = clock.map(|_| Instant::now());
             if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
                 // SAFETY: all parts are done; results and partial sums are apart (`is_sound`).
@@ -198,7 +195,7 @@ impl Tiled {
                 clock.add(i, start);
             }
         };
-        self.steps.par_iter().enumerate().for_each(finish);
+        team.share(self.sums.len(), |i| finish(self.sums[i]));
     }
 
     /// # Safety
@@ -234,6 +231,7 @@ impl Tiled {
                         scratch: arena.exclusive(base + step.scratch.start..base + step.scratch.end),
                         packed: arena.shared(step.packed.clone()),
                         first,
+                        team: &Team::ALONE,
                     });
                 }
                 if let (Some(clock), Some(start)) = (clock, start) {

@@ -1,25 +1,23 @@
-//! `loss mse`: the mean squared distance to the label as a one-hot vector.
+//! `loss mse`: the mean squared distance to the label as a one-hot vector, or to the image itself.
 
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
 use crate::ops::activation::square::SQUARE;
-use crate::ops::binary::SUBTRACT;
-use crate::ops::one_hot::ONE_HOT;
-use crate::ops::reduce::REDUCE_MEAN;
-use crate::ops::reshape::RESHAPE;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
-use crate::train::losses::Loss;
+use crate::train::losses::distance::{self, TARGET, difference, mean};
+use crate::train::losses::{Loss, Target};
 
 pub struct MeanSquaredError;
 
 static SPEC: Spec = Spec {
     name: "mse",
-    summary: "mean squared distance to the label as a one-hot vector",
-    docs: "The mean over the classes of `(output - target)²`; the target is 1 at the label and 0 elsewhere.",
-    params: &[],
+    summary: "mean squared distance to the label as a one-hot vector, or to the image itself",
+    docs: "The mean over all numbers of the output of `(output - target)²`. With `target=input` the target is the image as \
+           it reaches the model, pixels from 0 to 1, and the output has its shape.",
+    params: &[TARGET],
     example: "loss mse",
     elsewhere: &["MSELoss", "mean_squared_error", "l2", "EuclideanLoss", "sse"],
 };
@@ -29,31 +27,23 @@ impl Loss for MeanSquaredError {
         &SPEC
     }
 
-    fn check(&self, _args: &Args, output: &Shape, _last: &str) -> Result<(), Fault> {
-        match output.rank() {
-            1 => Ok(()),
-            _ => Err(Fault::new(
-                codes::LOSS,
-                format!("`loss mse` needs one number a class, but the model gives an image of {output}"),
-            )
-            .label(format!("{output} arrives at the loss"))
-            .advise("end the model in `flatten -> linear CLASSES` or `global_avg_pool`")),
-        }
+    fn target(&self, args: &Args) -> Result<Target, Fault> {
+        distance::target(args)
+    }
+
+    fn check(&self, args: &Args, output: &Shape, _last: &str) -> Result<(), Fault> {
+        distance::check(SPEC.name, args, output)
     }
 
     fn lower(
         &self,
-        _args: &Args,
+        args: &Args,
         output: Value,
-        labels: Value,
+        target: Value,
         builder: &mut Builder,
     ) -> Result<Value, Fault> {
-        let shape = builder.shape(output).clone();
-        let classes = shape.dims().get(1).copied().unwrap_or(1);
-        let target = builder.apply(&ONE_HOT, Attrs::new().int("classes", classes as i64), &[labels])?;
-        let distance = builder.apply(&SUBTRACT, Attrs::new(), &[output, target])?;
-        let square = builder.apply(&SQUARE, Attrs::new(), &[distance])?;
-        let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [1]), &[square])?;
-        builder.apply(&RESHAPE, Attrs::new().ints("shape", [shape.dims()[0]]), &[mean])
+        let difference = difference(args, output, target, builder)?;
+        let square = builder.apply(&SQUARE, Attrs::new(), &[difference])?;
+        mean(square, builder)
     }
 }

@@ -1,6 +1,6 @@
 //! One convolution behind one interface, whatever algorithm suits its shape.
 
-use super::{Activation, Depthwise, Direct, Shape, Tile, Winograd};
+use super::{Activation, Depthwise, Depthwise3, Direct, Pointwise, Shape, Tile, Winograd};
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Algorithm {
     Direct,
     /// Channel by channel; every channel a group of its own.
     Depthwise,
+    /// A matrix product; 1×1 at stride 1.
+    Pointwise,
     /// Winograd's minimal filtering; 3×3 at stride 1.
     Winograd(Tile),
 }
@@ -24,6 +26,8 @@ pub enum Purpose {
 
 /// Multiply-adds that the transforms of a tile cost for each of its channels, as measured.
 const TRANSFORM: [(Tile, usize); 2] = [(Tile::Two, 180), (Tile::Four, 550)];
+/// Pixels of a call that a panel of a pointwise convolution is worth filling with.
+const LEAST_PIXELS: usize = 12;
 /// Weights, transformed or not, that stay in L2.
 const NEAR_WEIGHTS: usize = 96 << 10;
 
@@ -32,6 +36,9 @@ const NEAR_WEIGHTS: usize = 96 << 10;
 pub fn plan(shape: &Shape, n: usize, purpose: Purpose) -> Algorithm {
     if Depthwise::supports(shape) {
         return Algorithm::Depthwise;
+    }
+    if Pointwise::supports(shape) && n * shape.size[0] * shape.size[1] >= LEAST_PIXELS {
+        return Algorithm::Pointwise;
     }
     // In multiply-adds: reading a weight; reading it for two passes and adding a gradient to it.
     let (passes, far_weight) = match purpose {
@@ -70,6 +77,9 @@ pub struct Conv {
 enum Kernel {
     Direct(Direct),
     Depthwise(Depthwise),
+    Depthwise3(Depthwise3),
+    /// With the direct one for the weight gradient.
+    Pointwise(Pointwise, Direct),
     Winograd(Winograd),
 }
 
@@ -83,7 +93,9 @@ impl Conv {
     pub fn with(shape: &Shape, algorithm: Algorithm) -> Conv {
         let kernel = match algorithm {
             Algorithm::Direct => Kernel::Direct(Direct::new(shape)),
+            Algorithm::Depthwise if Depthwise3::supports(shape) => Kernel::Depthwise3(Depthwise3::new(shape)),
             Algorithm::Depthwise => Kernel::Depthwise(Depthwise::new(shape)),
+            Algorithm::Pointwise => Kernel::Pointwise(Pointwise::new(shape), Direct::new(shape)),
             Algorithm::Winograd(tile) => Kernel::Winograd(Winograd::new(shape, tile)),
         };
         Conv { shape: *shape, kernel }
@@ -98,7 +110,7 @@ impl Conv {
     pub fn packed_forward_len(&self) -> usize {
         match &self.kernel {
             Kernel::Direct(conv) => conv.packed_forward_len(),
-            Kernel::Depthwise(_) => self.shape.weights_len(),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) | Kernel::Pointwise(..) => self.shape.weights_len(),
             Kernel::Winograd(conv) => conv.packed_forward_len(),
         }
     }
@@ -107,7 +119,8 @@ impl Conv {
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
         match &self.kernel {
             Kernel::Direct(conv) => conv.pack_forward(weights, packed),
-            Kernel::Depthwise(_) => packed[..weights.len()].copy_from_slice(weights),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) => packed[..weights.len()].copy_from_slice(weights),
+            Kernel::Pointwise(conv, _) => conv.pack_forward(weights, packed),
             Kernel::Winograd(conv) => conv.pack_forward(weights, packed),
         }
     }
@@ -116,7 +129,7 @@ impl Conv {
     pub fn packed_input_len(&self) -> usize {
         match &self.kernel {
             Kernel::Direct(conv) => conv.packed_input_len(),
-            Kernel::Depthwise(_) => self.shape.weights_len(),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) | Kernel::Pointwise(..) => self.shape.weights_len(),
             Kernel::Winograd(conv) => conv.packed_input_len(),
         }
     }
@@ -125,7 +138,8 @@ impl Conv {
     pub fn pack_input(&self, weights: &[f32], packed: &mut [f32]) {
         match &self.kernel {
             Kernel::Direct(conv) => conv.pack_input(weights, packed),
-            Kernel::Depthwise(_) => packed[..weights.len()].copy_from_slice(weights),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) => packed[..weights.len()].copy_from_slice(weights),
+            Kernel::Pointwise(conv, _) => conv.pack_input(weights, packed),
             Kernel::Winograd(conv) => conv.pack_input(weights, packed),
         }
     }
@@ -135,6 +149,8 @@ impl Conv {
         match &self.kernel {
             Kernel::Direct(conv) => conv.forward_scratch_len(n),
             Kernel::Depthwise(conv) => conv.scratch_len(),
+            Kernel::Depthwise3(conv) => conv.scratch_len(),
+            Kernel::Pointwise(conv, _) => conv.scratch_len(),
             Kernel::Winograd(conv) => conv.forward_scratch_len(n),
         }
     }
@@ -154,6 +170,8 @@ impl Conv {
         match &self.kernel {
             Kernel::Direct(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
             Kernel::Depthwise(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
+            Kernel::Depthwise3(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
+            Kernel::Pointwise(conv, _) => conv.forward(n, x, packed, bias, activation, y, scratch),
             Kernel::Winograd(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
         }
     }
@@ -165,6 +183,8 @@ impl Conv {
                 conv.input_gradient_scratch_len(n).max(conv.weight_gradient_scratch_len(n))
             }
             Kernel::Depthwise(conv) => conv.scratch_len(),
+            Kernel::Depthwise3(conv) => conv.scratch_len(),
+            Kernel::Pointwise(conv, sums) => conv.scratch_len().max(sums.weight_gradient_scratch_len(n)),
             Kernel::Winograd(conv) => conv.backward_scratch_len(n, true),
         }
     }
@@ -195,6 +215,22 @@ impl Conv {
                 }
                 if let Some((x, dw)) = weights {
                     conv.weight_gradient(n, x, dy, dw, scratch);
+                }
+            }
+            Kernel::Depthwise3(conv) => {
+                if let Some((packed, dx)) = input {
+                    conv.input_gradient(n, dy, packed, dx, scratch);
+                }
+                if let Some((x, dw)) = weights {
+                    conv.weight_gradient(n, x, dy, dw, scratch);
+                }
+            }
+            Kernel::Pointwise(conv, sums) => {
+                if let Some((packed, dx)) = input {
+                    conv.input_gradient(n, dy, packed, dx, scratch);
+                }
+                if let Some((x, dw)) = weights {
+                    sums.weight_gradient(n, x, dy, dw, scratch);
                 }
             }
             Kernel::Winograd(conv) => conv.backward(n, dy, input, weights, scratch),

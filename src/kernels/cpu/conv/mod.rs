@@ -3,10 +3,12 @@
 
 mod any;
 mod depthwise;
+mod depthwise3;
 mod direct;
 mod engine;
 mod outer;
 mod planes;
+mod pointwise;
 mod residue;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,7 +16,9 @@ mod winograd;
 
 pub use any::{Algorithm, Conv, Purpose, plan};
 pub use depthwise::Depthwise;
+pub use depthwise3::Depthwise3;
 pub use direct::Direct;
+pub use pointwise::Pointwise;
 pub use winograd::{Tile, Winograd};
 
 /// A two-dimensional convolution of one NCHW image with OIHW weights `[outputs, inputs / groups, kh, kw]`.

@@ -262,8 +262,26 @@ fn every_plan_agrees_with_the_loop_nest() {
         Shape::new(64, 64, [2, 2], 3, 1),
         Shape::new(8, 8, [12, 12], 3, 1).groups(8),
     ];
-    for s in shapes().into_iter().chain(more) {
-        for n in [1, 5] {
+    let depthwise = |size| Shape::new(3, 3, size, 3, 1).groups(3);
+    // One band and several, rows shorter and longer than a vector and than two.
+    let rows = [[1, 1], [8, 8], [2, 3], [7, 7], [16, 16], [9, 33], [5, 17], [60, 64], [200, 5], [40, 120]]
+        .into_iter()
+        .flat_map(|size| [depthwise(size), depthwise(size).stride(2)]);
+    let margins = [[0, 0, 0, 0], [2, 2, 2, 2], [0, 1, 2, 0], [2, 0, 0, 1], [0, 2, 1, 2]]
+        .into_iter()
+        .flat_map(|padding| {
+            [[10, 11], [19, 34]]
+                .map(|size| Shape { padding, ..depthwise(size) })
+                .into_iter()
+                .flat_map(|s| [s, s.stride(2)])
+        });
+    // Pixels that fill panels, that do not, and maps of one pixel.
+    let pointwise =
+        [(7, 13, [4, 4]), (32, 6, [8, 8]), (5, 1, [7, 7]), (1, 8, [1, 1]), (65, 12, [3, 1]), (3, 70, [5, 9])]
+            .map(|(inputs, outputs, size)| Shape::new(inputs, outputs, size, 1, 0));
+    let all = shapes().into_iter().chain(more).chain(rows).chain(margins).chain(pointwise);
+    for s in all {
+        for n in [1, 5, 17] {
             let want = case(&s, n);
             for level in levels() {
                 limit_level(level);

@@ -1,5 +1,7 @@
 //! `Y = Aᵀ [Σ_c U ⊙ (Bᵀ X B)] A`, block by block of tile rows.
 
+use std::ops::Range;
+
 use super::strip::{Rows, gather, scatter};
 use super::transform::{F2, F4, Transform};
 use super::{Tile, Winograd};
@@ -8,10 +10,11 @@ use crate::kernels::cpu::tile::{Product, Start, product};
 
 dispatch!(
     /// # Safety
-    /// Slices are as long as the shape, `n` and the scratch length say.
+    /// Slices are as long as the shape, `n` and the scratch length say, `y` is valid for what belongs to the tile rows
+    /// `rows` of all images.
     pub(super) unsafe fn run(
-        conv: &Winograd, n: usize, x: &[f32], packed: &[f32], bias: Option<&[f32]>, floor: f32, y: &mut [f32],
-        scratch: &mut [f32],
+        conv: &Winograd, n: usize, rows: Range<usize>, x: &[f32], packed: &[f32], bias: Option<&[f32]>, floor: f32,
+        y: *mut f32, scratch: &mut [f32],
     ) = body
 );
 
@@ -20,18 +23,19 @@ dispatch!(
 unsafe fn body<S: Simd>(
     conv: &Winograd,
     n: usize,
+    rows: Range<usize>,
     x: &[f32],
     packed: &[f32],
     bias: Option<&[f32]>,
     floor: f32,
-    y: &mut [f32],
+    y: *mut f32,
     scratch: &mut [f32],
 ) {
     // SAFETY: the caller's contract.
     unsafe {
         match conv.tile {
-            Tile::Two => tiles::<S, F2, 2, 4>(conv, n, x, packed, bias, floor, y, scratch),
-            Tile::Four => tiles::<S, F4, 4, 6>(conv, n, x, packed, bias, floor, y, scratch),
+            Tile::Two => tiles::<S, F2, 2, 4>(conv, n, rows, x, packed, bias, floor, y, scratch),
+            Tile::Four => tiles::<S, F4, 4, 6>(conv, n, rows, x, packed, bias, floor, y, scratch),
         }
     }
 }
@@ -41,11 +45,12 @@ unsafe fn body<S: Simd>(
 unsafe fn tiles<S: Simd, T: Transform<S, M, A>, const M: usize, const A: usize>(
     conv: &Winograd,
     n: usize,
+    rows: Range<usize>,
     x: &[f32],
     packed: &[f32],
     bias: Option<&[f32]>,
     floor: f32,
-    y: &mut [f32],
+    y: *mut f32,
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
@@ -60,11 +65,10 @@ unsafe fn tiles<S: Simd, T: Transform<S, M, A>, const M: usize, const A: usize>(
         biases[..shape.outputs].copy_from_slice(&bias[..shape.outputs]);
     }
     strip.fill(0.0);
-    let total = n * conv.tiles[0];
-    let block = conv.block_rows(n);
-    for first in (0..total).step_by(block) {
-        let rows = block.min(total - first);
-        // SAFETY: tile rows are below `total`; buffers were split by the same lengths.
+    let (block, end) = (conv.block_rows(n), rows.end);
+    for first in rows.step_by(block) {
+        let rows = block.min(end - first);
+        // SAFETY: tile rows are below `end`; buffers were split by the same lengths.
         unsafe {
             for row in 0..rows {
                 let (image, tile_row) = ((first + row) / conv.tiles[0], (first + row) % conv.tiles[0]);
@@ -90,7 +94,7 @@ unsafe fn tiles<S: Simd, T: Transform<S, M, A>, const M: usize, const A: usize>(
             }
             for row in 0..rows {
                 let (image, tile_row) = ((first + row) / conv.tiles[0], (first + row) % conv.tiles[0]);
-                let to = y.as_mut_ptr().add(image * shape.output_len());
+                let to = y.add(image * shape.output_len());
                 let from = m.as_ptr().add(row * conv.tiles[1] * conv.outputs);
                 output::<S, T, M, A>(conv, tile_row, from, m_point, biases, floor, out, to);
             }

@@ -11,6 +11,8 @@ mod strip;
 mod transform;
 mod weights;
 
+use std::ops::Range;
+
 use super::{Activation, Shape};
 use crate::kernels::cpu::simd::level;
 
@@ -173,11 +175,38 @@ impl Winograd {
         y: &mut [f32],
         scratch: &mut [f32],
     ) {
-        assert!(x.len() >= n * self.shape.input_len() && y.len() >= n * self.shape.output_len());
+        assert!(y.len() >= n * self.shape.output_len());
+        let rows = 0..n * self.tiles[0];
+        // SAFETY: `y` is exclusive, and its length was checked.
+        unsafe { self.forward_rows(n, rows, x, packed, bias, activation, y.as_mut_ptr(), scratch) }
+    }
+
+    /// Tile rows of an image.
+    pub fn rows(&self) -> usize {
+        self.tiles[0]
+    }
+
+    /// As [`Winograd::forward`], for some of the tile rows of all images.
+    ///
+    /// # Safety
+    /// `y` is valid for the outputs of `n` images, and nobody else uses those of these rows.
+    #[allow(clippy::too_many_arguments)]
+    pub unsafe fn forward_rows(
+        &self,
+        n: usize,
+        rows: Range<usize>,
+        x: &[f32],
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        y: *mut f32,
+        scratch: &mut [f32],
+    ) {
+        assert!(x.len() >= n * self.shape.input_len() && rows.end <= n * self.tiles[0]);
         assert!(packed.len() >= self.packed_forward_len() && scratch.len() >= self.forward_scratch_len(n));
         assert!(bias.is_none_or(|bias| bias.len() >= self.shape.outputs));
         // SAFETY: all lengths were checked above.
-        unsafe { forward::run(self, n, x, packed, bias, activation.floor(), y, scratch) }
+        unsafe { forward::run(self, n, rows, x, packed, bias, activation.floor(), y, scratch) }
     }
 
     /// Scratch values that [`Winograd::backward`] needs for `n` images, with a weight gradient or without.

@@ -1,0 +1,3 @@
+(statement (block) @function.inside) @function.around
+[(property) (list) (call)] @parameter.inside
+(comment)+ @comment.around

@@ -1,0 +1,1 @@
+[(block) (list) (parameters)] @fold

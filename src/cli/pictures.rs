@@ -1,0 +1,70 @@
+//! Where the pictures that a model gives are written: a PNG for each image, named after it, and never over a picture
+//! that is read or a file that is not meant.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::cli::Stop;
+
+/// The file for each image: `FOLDER/NAME.png`, and `NAME-2.png` and so on where images of several folders or endings
+/// have one name. The folder is made.
+///
+/// Refuses, before anything is written, a file that is one of `images` by whatever path, and unless `force` any file
+/// that exists.
+pub fn places(folder: &Path, images: &[PathBuf], force: bool) -> Result<Vec<PathBuf>, Stop> {
+    let places = names(images).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
+    let read: BTreeSet<PathBuf> = images.iter().filter_map(|image| image.canonicalize().ok()).collect();
+    if let Some(place) =
+        places.iter().find(|place| place.canonicalize().is_ok_and(|real| read.contains(&real)))
+    {
+        return refuse(format!(
+            "{} is one of the images themselves and is left as it is\n  try: `--out` with another folder",
+            place.display()
+        ));
+    }
+    let taken: Vec<String> = places
+        .iter()
+        .filter(|place| place.symlink_metadata().is_ok_and(|found| found.is_dir() || !force))
+        .map(|place| place.display().to_string())
+        .collect();
+    if let Some((first, others)) = taken.split_first() {
+        let others = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        return refuse(format!(
+            "{first}{others} exists already and is left as it is\n  try: `--out` with another folder, or `--force` to write over files"
+        ));
+    }
+    if let Err(e) = std::fs::create_dir_all(folder) {
+        return refuse(format!(
+            "the folder {} cannot be made: {e}\n  try: `--out` with a folder that you may write to",
+            folder.display()
+        ));
+    }
+    Ok(places)
+}
+
+fn refuse<T>(message: String) -> Result<T, Stop> {
+    Err(Stop::Environment(format!("error: {message}")))
+}
+
+/// A name for each image, no two alike, also where upper and lower case count as one.
+fn names(images: &[PathBuf]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let mut free = |name: &str| taken.insert(name.to_lowercase()).then(|| format!("{name}.png"));
+    let name = |image: &PathBuf| {
+        let stem = image.file_stem().map_or_else(|| "image".into(), |stem| stem.to_string_lossy());
+        free(&stem).or_else(|| (2..).find_map(|n: u64| free(&format!("{stem}-{n}"))))
+    };
+    images.iter().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_image_has_a_name_of_its_own() {
+        let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(PathBuf::from);
+        let expected = ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.tar.png", "image.png"];
+        assert_eq!(names(&images), expected);
+    }
+}

@@ -1,0 +1,79 @@
+//! What must hold of an experiment whose loss is held against the images themselves (`target=input`): the output has
+//! the input's shape, numbers stay those of pixels, and nothing asks for an accuracy.
+
+use crate::data::section::DataSection;
+use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::experiment::Experiment;
+use crate::model::Model;
+use crate::train::section::{Monitor, TrainSection};
+
+/// Whether the model learns images, and not classes.
+pub fn learnt(train: &TrainSection) -> bool {
+    train.classifies().is_ok_and(|classes| !classes)
+}
+
+/// Holds the parts of an experiment whose images are [`learnt`] against each other.
+pub fn check(experiment: &Experiment, diagnostics: &mut Diagnostics) {
+    let Some(train) = &experiment.train else { return };
+    if let Some(model) = &experiment.model {
+        diagnostics.extend(other_shape(model, train));
+    }
+    if let Some(data) = &experiment.data {
+        diagnostics.extend(other_numbers(data, train));
+    }
+    let because =
+        |d: Diagnostic| d.related(train.loss.span, "the loss is held against the image, which is no class");
+    if let Some(stop) = train.early_stop.filter(|stop| stop.monitor == Monitor::Accuracy) {
+        let message = "`early_stop` watches an accuracy, but the model gives images";
+        let d = Diagnostic::error(codes::TRAINING_NEEDS, stop.span, message).label("there is no accuracy");
+        diagnostics.push(because(d).advise("`monitor=validation.loss`"));
+    }
+    for expectation in experiment.expect.iter().filter(|e| e.quantity.ends_with(".accuracy")) {
+        let message = format!("`{}` is not measured: the model gives images", expectation.quantity);
+        let d =
+            Diagnostic::error(codes::EXPECTATION, expectation.span, message).label("there is no accuracy");
+        let loss = expectation.quantity.replace("accuracy", "loss");
+        diagnostics.push(because(d).advise(format!("expect something of `{loss}`")));
+    }
+}
+
+/// The output must have the shape of the input that it is held against.
+fn other_shape(model: &Model, train: &TrainSection) -> Option<Diagnostic> {
+    let (input, output, last) = (model.input.as_ref()?, model.output()?, model.last()?);
+    if input == output {
+        return None;
+    }
+    let message =
+        format!("the loss holds the output against the input, but that is {input} and the output {output}");
+    let mut d = Diagnostic::error(codes::LOSS, train.loss.span, message).label("both must have one shape");
+    let own = last.span.file == train.loss.span.file;
+    if own {
+        d = d.related(model.input_span, format!("{input} here"));
+        d = d.related(last.span, format!("the model ends here in {output}"));
+    }
+    Some(match own && input.elements() == output.elements() {
+        true => d.replace(
+            format!("put `reshape {input}` behind the last layer"),
+            last.span.after(),
+            format!(" -> reshape {input}"),
+        ),
+        false => {
+            d.advise("layers such as `conv_transpose2d` or `upsample` that lead back to the input's shape")
+        }
+    })
+}
+
+/// Images must reach the model with pixels from 0 to 1: it learns to give such numbers, and they are written as pixels.
+fn other_numbers(data: &DataSection, train: &TrainSection) -> Option<Diagnostic> {
+    let step = data.preprocess.iter().find(|step| step.transform.pointwise(&step.args, 0, 0.0).is_some())?;
+    let name = step.transform.spec().name;
+    let message =
+        format!("with `{name}` the model would learn to give other numbers than pixels from 0 to 1");
+    Some(
+        Diagnostic::error(codes::LOSS, step.span, message)
+            .label("the images are changed here")
+            .related(train.loss.span, "and are what the output is held against")
+            .replace(format!("leave `{name}` out"), step.span, "")
+            .advise("put a `batch_norm` first in the model, which normalises as well"),
+    )
+}

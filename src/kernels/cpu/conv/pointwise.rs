@@ -1,0 +1,269 @@
+//! Pointwise convolution (1×1, stride 1, no padding): a matrix product of the weights and the image, and the input
+//! gradient another with the weights transposed.
+//!
+//! Two vectors of pixels of all channels are packed into a panel that stays in L1 while all weights pass by; a tile
+//! is six output channels by the panel. Pixels of all images of a call are one row of columns, so that small maps
+//! fill panels too.
+
+use super::engine::{even_block, pack};
+use super::{Activation, Shape};
+use crate::kernels::cpu::simd::{Simd, dispatch, level, sweep};
+
+/// Output channels of a tile.
+const ROWS: usize = 6;
+
+/// A pointwise convolution of one shape: forward and input gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Pointwise {
+    shape: Shape,
+}
+
+impl Pointwise {
+    /// Whether every output pixel depends on the same pixel of all channels and on nothing else.
+    pub fn supports(shape: &Shape) -> bool {
+        shape.groups == 1 && shape.kernel == [1; 2] && shape.stride == [1; 2] && shape.padding == [0; 4]
+    }
+
+    /// For a supported `shape`.
+    pub fn new(shape: &Shape) -> Pointwise {
+        assert!(Pointwise::supports(shape));
+        Pointwise { shape: *shape }
+    }
+
+    /// Arranges OI weights for [`Pointwise::forward`]; as many numbers as there are weights.
+    pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        pack(outputs, inputs, packed, |output, input| weights[output * inputs + input]);
+    }
+
+    /// Arranges OI weights for [`Pointwise::input_gradient`].
+    pub fn pack_input(&self, weights: &[f32], packed: &mut [f32]) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        pack(inputs, outputs, packed, |input, output| weights[output * inputs + input]);
+    }
+
+    /// Scratch values that each direction needs, whatever the number of images.
+    pub fn scratch_len(&self) -> usize {
+        // A panel, room behind it for pixels that are written twice, and a tile beside the output.
+        (self.shape.inputs.max(self.shape.outputs) + 1 + ROWS) * 2 * level().lanes()
+    }
+
+    /// `y = activation(w x + bias)` for `n` images; overwrites `y`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn forward(
+        &self,
+        n: usize,
+        x: &[f32],
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        y: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        self.product(n, [inputs, outputs], x, packed, bias, activation.floor(), y, scratch);
+    }
+
+    /// `dx = wᵀ dy` for `n` images; overwrites `dx`.
+    pub fn input_gradient(&self, n: usize, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        self.product(n, [outputs, inputs], dy, packed, None, f32::NEG_INFINITY, dx, scratch);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn product(
+        &self,
+        images: usize,
+        [inputs, outputs]: [usize; 2],
+        x: &[f32],
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        floor: f32,
+        y: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let plane = self.shape.size[0] * self.shape.size[1];
+        assert!(x.len() >= images * inputs * plane && y.len() >= images * outputs * plane);
+        assert!(packed.len() >= inputs * outputs && scratch.len() >= self.scratch_len());
+        assert!(bias.is_none_or(|bias| bias.len() >= outputs));
+        let (panel, beside) = scratch.split_at_mut((inputs + 1) * 2 * level().lanes());
+        let job = Job {
+            plane,
+            images,
+            inputs,
+            outputs,
+            x: x.as_ptr(),
+            end: x.as_ptr_range().end,
+            weights: packed.as_ptr(),
+            bias: bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            floor,
+            y: y.as_mut_ptr(),
+            panel: panel.as_mut_ptr(),
+            beside: beside.as_mut_ptr(),
+        };
+        // SAFETY: all lengths were checked above.
+        unsafe { product(&job) }
+    }
+}
+
+/// `y[i][o][p] = max(floor, bias[o] + Σ_k weights[o, k] · x[i][k][p])`.
+struct Job {
+    plane: usize,
+    images: usize,
+    inputs: usize,
+    outputs: usize,
+    x: *const f32,
+    /// Where what may be read ends.
+    end: *const f32,
+    /// `[block of outputs][k][output in block]`
+    weights: *const f32,
+    /// One value an output, or null.
+    bias: *const f32,
+    floor: f32,
+    y: *mut f32,
+    /// `inputs + 1` rows of two vectors.
+    panel: *mut f32,
+    /// [`ROWS`] rows of two vectors.
+    beside: *mut f32,
+}
+
+/// Pixels of one image in a panel.
+#[derive(Clone, Copy)]
+struct Piece {
+    image: usize,
+    pixel: usize,
+    /// The first column of the panel, and how many.
+    column: usize,
+    n: usize,
+}
+
+impl Job {
+    /// The pieces of the panel that begins at a column of all images.
+    #[inline(always)]
+    fn pieces(&self, first: usize, columns: usize) -> impl Iterator<Item = Piece> {
+        let (plane, mut column) = (self.plane, 0);
+        std::iter::from_fn(move || {
+            let (image, pixel) = ((first + column) / plane, (first + column) % plane);
+            let n = (plane - pixel).min(columns - column);
+            (n > 0).then(|| {
+                column += n;
+                Piece { image, pixel, column: column - n, n }
+            })
+        })
+    }
+}
+
+dispatch!(unsafe fn product(job: &Job) = body);
+
+#[inline(always)]
+unsafe fn body<S: Simd>(job: &Job) {
+    let width = 2 * S::LANES;
+    let columns = job.images * job.plane;
+    for first in (0..columns).step_by(width) {
+        let columns = width.min(columns - first);
+        // SAFETY: the panel's columns are pixels of the images.
+        unsafe {
+            gather::<S>(job, first, columns);
+            let mut output = 0;
+            while output < job.outputs {
+                let rows = even_block(job.outputs - output, ROWS);
+                match rows {
+                    1 => tile::<S, 1>(job, first, columns, output),
+                    2 => tile::<S, 2>(job, first, columns, output),
+                    3 => tile::<S, 3>(job, first, columns, output),
+                    4 => tile::<S, 4>(job, first, columns, output),
+                    5 => tile::<S, 5>(job, first, columns, output),
+                    _ => tile::<S, ROWS>(job, first, columns, output),
+                }
+                output += rows;
+            }
+        }
+    }
+}
+
+/// Copies the pixels of all channels into the panel.
+///
+/// Two whole vectors are copied where the image has them: what is too much lies in columns of later pieces or in
+/// the next row, and is overwritten.
+#[inline(always)]
+unsafe fn gather<S: Simd>(job: &Job, first: usize, columns: usize) {
+    let width = 2 * S::LANES;
+    let mut to = job.panel;
+    // SAFETY: vectors are loaded only where they end at or before `end`; the panel has a row to spare.
+    unsafe {
+        for input in 0..job.inputs {
+            for piece in job.pieces(first, columns) {
+                let from = job.x.add((piece.image * job.inputs + input) * job.plane + piece.pixel);
+                let to = to.add(piece.column);
+                if job.end.offset_from(from) as usize >= width {
+                    S::store(to, S::load(from));
+                    S::store(to.add(S::LANES), S::load(from.add(S::LANES)));
+                } else {
+                    copy::<S>(from, to, piece.n);
+                }
+            }
+            to = to.add(width);
+        }
+    }
+}
+
+/// `M` outputs of a panel, from `output` on.
+#[inline(always)]
+unsafe fn tile<S: Simd, const M: usize>(job: &Job, first: usize, columns: usize, output: usize) {
+    let width = 2 * S::LANES;
+    // SAFETY: the panel has `inputs` rows; weights, bias and `y` have `output + M` rows.
+    unsafe {
+        let mut sums = [[S::zero(); 2]; M];
+        if !job.bias.is_null() {
+            for i in 0..M {
+                sums[i] = [S::splat(*job.bias.add(output + i)); 2];
+            }
+        }
+        let (mut weights, mut x) = (job.weights.add(output * job.inputs), job.panel.cast_const());
+        for _ in 0..job.inputs {
+            let values = [S::load(x), S::load(x.add(S::LANES))];
+            for i in 0..M {
+                let weight = S::splat(*weights.add(i));
+                for j in 0..2 {
+                    sums[i][j] = S::fma(values[j], weight, sums[i][j]);
+                }
+            }
+            (weights, x) = (weights.add(M), x.add(width));
+        }
+        let floor = S::splat(job.floor);
+        let (image, pixel) = (first / job.plane, first % job.plane);
+        let y = job.y.add((image * job.outputs + output) * job.plane + pixel);
+        if columns == width && pixel + width <= job.plane {
+            for i in 0..M {
+                for j in 0..2 {
+                    S::store(y.add(i * job.plane + j * S::LANES), S::max(floor, sums[i][j]));
+                }
+            }
+            return;
+        }
+        for i in 0..M {
+            for j in 0..2 {
+                S::store(job.beside.add(i * width + j * S::LANES), S::max(floor, sums[i][j]));
+            }
+        }
+        for piece in job.pieces(first, columns) {
+            let y = job.y.add((piece.image * job.outputs + output) * job.plane + piece.pixel);
+            for i in 0..M {
+                let (from, to) = (job.beside.add(i * width + piece.column), y.add(i * job.plane));
+                copy::<S>(from, to, piece.n);
+            }
+        }
+    }
+}
+
+/// Copies up to two vectors.
+#[inline(always)]
+unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, n: usize) {
+    // SAFETY: the caller's pointers are valid for `n` values.
+    unsafe {
+        for at in (0..n).step_by(S::LANES) {
+            let n = S::LANES.min(n - at);
+            sweep::store::<S>(to.add(at), sweep::load::<S>(from.add(at), n), n);
+        }
+    }
+}
