@@ -92,7 +92,8 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
     bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| from + n - 1)
 }
 
-fn closing_quote(bytes: &[u8], from: usize) -> Option<usize> {
+/// The `"` that closes the one at `from`, on the same line.
+pub fn closing_quote(bytes: &[u8], from: usize) -> Option<usize> {
     let n = bytes[from + 1..].iter().position(|&b| b == b'"' || b == b'\n')?;
     (bytes[from + 1 + n] == b'"').then_some(from + 1 + n)
 }

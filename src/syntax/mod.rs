@@ -24,7 +24,10 @@ struct Grammar;
 /// What is kept of a reading beside the tree, for the next one.
 #[derive(Default)]
 pub struct Reading {
+    /// All, in the order of the text.
     pub diagnostics: Diagnostics,
+    /// Those of the grammar.
+    own: Diagnostics,
     /// The text as the grammar read it.
     plain: String,
 }
@@ -51,34 +54,39 @@ pub fn read_again(before: (Ast, Reading), old: &str, sources: &Sources, file: Fi
         Ok(guarded) => guarded,
         Err(diagnostic) => return refused(file, *diagnostic),
     };
-    resume::resume(file, before, old, new, &guarded.text).unwrap_or_else(|| whole(sources, file, guarded))
+    resume::resume(file, before, old, new, &guarded).unwrap_or_else(|| whole(sources, file, guarded))
 }
 
 fn refused(file: FileId, diagnostic: Diagnostic) -> (Ast, Reading) {
-    (Ast { file, chains: Vec::new() }, Reading { diagnostics: vec![diagnostic], plain: String::new() })
+    (Ast { file, chains: Vec::new() }, Reading { diagnostics: vec![diagnostic], ..Reading::default() })
 }
 
 fn whole(sources: &Sources, file: FileId, guarded: Guarded) -> (Ast, Reading) {
     let text = &sources.get(file).text;
-    let (plain, mut diagnostics) = (guarded.text, guarded.diagnostics);
-    let chains = match Grammar::parse(Rule::file, &plain) {
-        Ok(pairs) => {
-            let chains =
-                build::Builder::within(file, text, &plain, 0, &mut diagnostics).chains(pairs, Rule::file);
-            diagnostics.sort_by_key(|d| d.primary.span);
-            chains
-        }
+    let (plain, mut own) = (&guarded.text, Diagnostics::new());
+    let chains = match Grammar::parse(Rule::file, plain) {
+        Ok(pairs) => build::Builder::within(file, text, plain, 0, &mut own).chains(pairs, Rule::file),
         Err(error) => {
             let at = match error.location {
                 pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
             };
             let at = at.min(text.len());
             let span = Span::new(file, at..at);
-            diagnostics.push(Diagnostic::error(codes::SYNTAX, span, "this text cannot be read"));
+            own.push(Diagnostic::error(codes::SYNTAX, span, "this text cannot be read"));
             Vec::new()
         }
     };
-    (Ast { file, chains }, Reading { diagnostics, plain })
+    (Ast { file, chains }, Reading::of(guarded, own))
+}
+
+impl Reading {
+    /// What was found before the grammar ran and by it.
+    fn of(guarded: Guarded, own: Diagnostics) -> Reading {
+        let Guarded { text: plain, mut diagnostics } = guarded;
+        diagnostics.extend(own.iter().cloned());
+        diagnostics.sort_by_key(|d| d.primary.span);
+        Reading { diagnostics, own, plain }
+    }
 }
 
 /// Reads some entries of a block or file.

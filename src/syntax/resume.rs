@@ -5,12 +5,13 @@
 //! first character. So the chains in front of the change stay, if none of them looked as far as the change, and those
 //! behind it stay from the first one on at which the new reading, too, comes to the beginning of a chain of the same
 //! block. A list or parameters may be looked for over many lines in vain, and a brace changes what is inside of what:
-//! where either is open, the text is read as a whole.
+//! where such a bracket is open, or a brace came or went, the text is read as a whole.
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Ast, Chain};
 use crate::syntax::build::{Builder, MAX_FINDINGS};
+use crate::syntax::guard::{Guarded, closing_quote};
 use crate::syntax::spans;
 use crate::syntax::{Reading, Rule, region};
 
@@ -35,23 +36,34 @@ struct Place {
     end: usize,
 }
 
-/// The tree of `new`, which without comments is `plain`, from that of `old`; `None` where the text is to be read as a whole.
+/// The tree of `new` from that of `old`; `None` where the text is to be read as a whole.
 pub fn resume(
     file: FileId,
     (mut ast, reading): (Ast, Reading),
     old: &str,
     new: &str,
-    plain: &str,
+    guarded: &Guarded,
 ) -> Option<(Ast, Reading)> {
-    // Braces that are open at the end are closed in the plain text, which is longer then.
-    if ast.file != file || reading.plain.len() != old.len() || plain.len() != new.len() {
+    let plain = guarded.text.as_str();
+    // What closes the braces that are open at the end. With another one open, other things are inside of it.
+    let closing = plain.len().checked_sub(new.len())?;
+    if ast.file != file || reading.plain.len().checked_sub(old.len())? != closing {
         return None;
     }
-    let change = between(old, new).and(between(&reading.plain, plain), old.len(), new.len());
-    let place = find(&ast.chains, &reading.plain, reading.plain.len(), change)?;
+    let change = Change::between(old, new).and(Change::between(&reading.plain, plain));
+    if change.old_end > old.len() {
+        return None;
+    }
+    let place = find(&ast.chains, &reading.plain, old.len(), change)?;
     let moved = |at: usize| at + change.new_end - change.old_end;
     let (front, again) = (plain.get(..place.start)?, plain.get(place.start..moved(place.end))?);
-    if open_brackets(front)?.iter().any(|&bracket| bracket != b'{') || !open_brackets(again)?.is_empty() {
+    let next = |at: usize| plain.as_bytes().get(at).copied();
+    let open_before = open_brackets(front, next(place.start))?;
+    let open_behind = open_brackets(again, next(moved(place.end)))?;
+    if open_before.iter().any(|&bracket| bracket != b'{')
+        || !open_behind.is_empty()
+        || again.trim_end_matches([' ', '\n']).ends_with("->")
+    {
         return None;
     }
     let mut found = Diagnostics::new();
@@ -69,33 +81,34 @@ pub fn resume(
     list(&mut ast.chains, &place.way)?.splice(place.first..place.first, read);
 
     let replaced = |d: &Diagnostic| (place.start..place.end).contains(&d.primary.span.range().start);
-    let mut diagnostics: Diagnostics = reading.diagnostics.into_iter().filter(|d| !replaced(d)).collect();
-    for d in &mut diagnostics {
+    let mut own: Diagnostics = reading.own.into_iter().filter(|d| !replaced(d)).collect();
+    for d in &mut own {
         let labels = std::iter::once(&mut d.primary).chain(&mut d.related).map(|label| &mut label.span);
         let edits = d.fixes.iter_mut().flat_map(|fix| &mut fix.edits).map(|(span, _)| span);
         labels.chain(edits).for_each(shift);
     }
-    diagnostics.extend(found);
-    diagnostics.sort_by_key(|d| d.primary.span);
-    (diagnostics.len() < MAX_FINDINGS).then_some((ast, Reading { diagnostics, plain: plain.to_owned() }))
-}
-
-fn between(old: &str, new: &str) -> Change {
-    let (old, new) = (old.as_bytes(), new.as_bytes());
-    let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let tails = old[start..].iter().rev().zip(new[start..].iter().rev());
-    let same = tails.take_while(|(a, b)| a == b).count();
-    Change { start, old_end: old.len() - same, new_end: new.len() - same }
+    own.extend(found);
+    own.sort_by_key(|d| d.primary.span);
+    // Of very many findings, which ones are told of depends on their number.
+    let guarded = Guarded { text: plain.to_owned(), diagnostics: guarded.diagnostics.clone() };
+    (own.len() < MAX_FINDINGS).then(|| (ast, Reading::of(guarded, own)))
 }
 
 impl Change {
-    /// The smallest change that holds both, of texts of these lengths.
-    fn and(self, other: Change, old_len: usize, new_len: usize) -> Change {
+    fn between(old: &str, new: &str) -> Change {
+        let (old, new) = (old.as_bytes(), new.as_bytes());
+        let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+        let tails = old[start..].iter().rev().zip(new[start..].iter().rev());
+        let same = tails.take_while(|(a, b)| a == b).count();
+        Change { start, old_end: old.len() - same, new_end: new.len() - same }
+    }
+
+    /// The smallest change that holds both.
+    fn and(self, other: Change) -> Change {
         let start = self.start.min(other.start);
-        let same = (old_len - self.old_end).min(old_len - other.old_end);
-        // What is the same at the beginning is not counted again at the end.
-        let same = same.min(old_len - start).min(new_len - start);
-        Change { start, old_end: old_len - same, new_end: new_len - same }
+        // Both grow the text by as much, so the ends stay beside each other.
+        let old_end = self.old_end.max(other.old_end);
+        Change { start, old_end, new_end: self.new_end + old_end - self.old_end }
     }
 }
 
@@ -146,28 +159,41 @@ fn list<'a>(chains: &'a mut Vec<Chain>, way: &[[usize; 3]]) -> Option<&'a mut Ve
     list(&mut part.block.as_mut()?.chains, rest)
 }
 
-/// The brackets that are open at the end of a text without comments; `None` if a `}` closes what was open before it.
-fn open_brackets(plain: &str) -> Option<Vec<u8>> {
-    let (bytes, mut open, mut at) = (plain.as_bytes(), Vec::new(), 0);
+/// The brackets that are open at the end of a text without comments, before the byte `next`; `None` if a `}` closes
+/// what was open before the text.
+fn open_brackets(plain: &str, next: Option<u8>) -> Option<Vec<u8>> {
+    let (bytes, mut open) = (plain.as_bytes(), Vec::new());
+    let (mut at, mut last, mut line_ended) = (0, b'\n', false);
+    // As for the guard: lists and parameters may go over several lines, any other bracket ends with its line.
+    let ends = |last: u8, next: u8| !matches!(last, b',' | b'(' | b'[') && !matches!(next, b')' | b']');
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'"' => {
-                let end = bytes[at + 1..].iter().position(|&b| b == b'"' || b == b'\n');
-                at += end.filter(|end| bytes[at + 1 + end] == b'"').map_or(0, |end| end + 1);
+            b'\n' => line_ended = true,
+            b' ' => {}
+            byte => {
+                if line_ended && ends(last, byte) {
+                    open.retain(|&bracket| bracket == b'{');
+                }
+                (last, line_ended) = (byte, false);
+                match byte {
+                    b'"' => at = closing_quote(bytes, at).unwrap_or(at),
+                    b'(' | b'[' | b'{' => open.push(byte),
+                    b')' | b']' => {
+                        let opening = if byte == b')' { b'(' } else { b'[' };
+                        open.pop_if(|last| *last == opening);
+                    }
+                    b'}' => {
+                        let inner = open.iter().rposition(|&bracket| bracket == b'{')?;
+                        open.remove(inner);
+                    }
+                    _ => {}
+                }
             }
-            b'(' | b'[' | b'{' => open.push(byte),
-            b')' | b']' => {
-                let opening = if byte == b')' { b'(' } else { b'[' };
-                open.pop_if(|last| *last == opening);
-            }
-            b'}' => {
-                // What is still open inside the braces was given up at their end, or before.
-                let last = open.iter().rposition(|&bracket| bracket == b'{')?;
-                open.remove(last);
-            }
-            _ => {}
         }
         at += 1;
+    }
+    if next.is_none_or(|next| next == b'}' || line_ended && ends(last, next)) {
+        open.retain(|&bracket| bracket == b'{');
     }
     Some(open)
 }
@@ -190,7 +216,7 @@ mod tests {
         let mut sources = Sources::default();
         let file = sources.add("a.net", new);
         let guarded = balance(file, new).unwrap();
-        let Some((ast, reading)) = super::resume(file, before, old, new, &guarded.text) else { return false };
+        let Some((ast, reading)) = super::resume(file, before, old, new, &guarded) else { return false };
         let (whole, diagnostics) = parse(&sources, file);
         assert_eq!(ast, whole, "{new}");
         assert_eq!(reading.diagnostics, diagnostics, "{new}");
@@ -206,6 +232,18 @@ mod tests {
         for texts in texts.windows(2) {
             assert!(resumes(&texts[0], &texts[1]), "{}", texts[1]);
             assert!(resumes(&texts[1], &texts[0]), "{}", texts[0]);
+        }
+    }
+
+    #[test]
+    fn while_a_brace_or_bracket_is_open_typing_goes_on() {
+        let typed = "\n        residual { conv2d 8 3x3 padding=[1, (2 * 1)] -> relu(a=1) }";
+        for place in ["tanh\n        flatten", "linear 10\n", "epochs 3"] {
+            let at = TEXT.find(place).unwrap() + 4;
+            let texts: Vec<String> =
+                (0..=typed.len()).map(|n| format!("{}{}{}", &TEXT[..at], &typed[..n], &TEXT[at..])).collect();
+            let resumed = texts.windows(2).filter(|texts| resumes(&texts[0], &texts[1])).count();
+            assert!(resumed * 100 > typed.len() * 80, "{resumed} of {}", typed.len());
         }
     }
 
