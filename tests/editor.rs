@@ -213,7 +213,7 @@ fn completion_knows_the_arguments() {
         ["same", "valid"]
     );
     assert_eq!(labels("model M { input 3x8x8; pad 1 mode=r‸ }")[..3], ["constant", "reflect", "replicate"]);
-    assert_eq!(labels("train { loss ‸ }"), ["cross_entropy", "mse"]);
+    assert_eq!(labels("train { loss ‸ }"), ["cross_entropy", "mse", "l1"]);
     assert_eq!(labels("train { optimizer ad‸ }"), ["sgd", "adam", "adamw"]);
     assert_eq!(labels("train { optimizer adam lr=1e-3 ‸ }"), ["beta1", "beta2", "epsilon", "weight_decay"]);
     assert_eq!(
