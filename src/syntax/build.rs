@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
     /// The statement without a block that ends where junk begins, on the same line.
     fn unfinished<'c>(&self, chains: &'c mut [Chain], junk: &Pair<'_, Rule>) -> Option<&'c mut Statement> {
         let link = chains.last_mut()?.links.last_mut()?;
-        let gap = self.plain.get(link.statement.span.end as usize..junk.as_span().start())?;
+        let gap = self.plain.get(link.statement.span.end as usize..self.span(junk).start as usize)?;
         let ended = gap.contains(['\n', ';']) || link.alias.is_some() || link.assertion.is_some();
         (!ended && link.statement.block.is_none()).then_some(&mut link.statement)
     }

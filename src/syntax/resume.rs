@@ -66,6 +66,14 @@ pub fn resume(
     {
         return None;
     }
+    // What could not be read in front is told of by its first line, which may have changed further on.
+    let told = |d: &Diagnostic| {
+        let span = d.primary.span.range();
+        span.start < place.start && place.start <= span.end
+    };
+    if reading.own.iter().any(told) {
+        return None;
+    }
     let mut found = Diagnostics::new();
     let pairs = region(again).ok()?;
     let read = Builder::within(file, new, plain, place.start, &mut found).chains(pairs, Rule::region);
@@ -249,19 +257,24 @@ mod tests {
 
     #[test]
     fn any_cut_and_any_letter_gives_the_whole_tree() {
-        let mut resumed = 0;
-        let places: Vec<usize> = TEXT.char_indices().map(|(at, _)| at).collect();
-        for &at in &places {
-            for new in ["x", "\n", "{", "}", "[", ")", "->", "#", "\"", ";", " = ", "## d\n"] {
-                let text = format!("{}{new}{}", &TEXT[..at], &TEXT[at..]);
-                resumed += usize::from(resumes(TEXT, &text)) + usize::from(resumes(&text, TEXT));
+        // The second has heads that cannot be read, whose blocks are read all the same.
+        let broken = "model M( { input 1x8x8; relu [; tanh } x [\nblock b[ {\n    relu\n    tanh 5x\n    elu\n    mish\n}\n";
+        for (text, share) in [(TEXT, 40), (broken, 10)] {
+            let (mut resumed, mut n) = (0, 0);
+            let mut hold = |new: &str| {
+                resumed += usize::from(resumes(text, new)) + usize::from(resumes(new, text));
+                n += 2;
+            };
+            for (at, _) in text.char_indices() {
+                for new in ["x", "\n", "{", "}", "[", ")", "->", "#", "\"", ";", " = ", "## d\n"] {
+                    hold(&format!("{}{new}{}", &text[..at], &text[at..]));
+                }
+                for cut in 1..4 {
+                    let end = text.char_indices().map(|(at, _)| at).find(|&end| end >= at + cut);
+                    hold(&format!("{}{}", &text[..at], &text[end.unwrap_or(text.len())..]));
+                }
             }
-            for cut in 1..4 {
-                let end = TEXT.char_indices().map(|(at, _)| at).find(|&end| end >= at + cut);
-                let text = format!("{}{}", &TEXT[..at], &TEXT[end.unwrap_or(TEXT.len())..]);
-                resumed += usize::from(resumes(TEXT, &text)) + usize::from(resumes(&text, TEXT));
-            }
+            assert!(resumed * 100 > n * share, "{resumed} of {n}");
         }
-        assert!(resumed > places.len() * 12, "{resumed} of {}", places.len() * 30);
     }
 }
