@@ -7,7 +7,7 @@
 
 use super::planes::{SLACK, copy_row};
 use super::{Activation, Depthwise, Shape};
-use crate::kernels::cpu::simd::{Simd, dispatch, level, sweep};
+use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_rows, sweep};
 
 /// Rows of a forward tile.
 const ROWS: usize = 4;
@@ -17,6 +17,8 @@ const BAND: usize = 4 << 10;
 /// Rows of a source in a frame of zeros.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
+    /// Of vectors that a row of the output fills.
+    level: Level,
     source: [usize; 2],
     target: [usize; 2],
     /// Zeros above and left of the source.
@@ -29,11 +31,11 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(source: [usize; 2], target: [usize; 2], before: [usize; 2], stride: usize) -> Frame {
-        let lanes = level().lanes();
+    fn new(source: [usize; 2], target: [usize; 2], before: [usize; 2], stride: usize, level: Level) -> Frame {
+        let lanes = level.lanes();
         let pitch = (target[1].next_multiple_of(lanes) + 3 - stride).next_multiple_of(8);
         let band = (BAND / (pitch * stride)).saturating_sub(2) / stride / ROWS * ROWS;
-        Frame { source, target, before, stride, pitch, band: band.clamp(ROWS, target[0].max(ROWS)) }
+        Frame { level, source, target, before, stride, pitch, band: band.clamp(ROWS, target[0].max(ROWS)) }
     }
 
     /// Distance between the rows of a frame.
@@ -120,18 +122,19 @@ impl Depthwise3 {
     pub fn new(shape: &Shape) -> Depthwise3 {
         assert!(Depthwise3::supports(shape));
         let ([top, left, ..], stride) = (shape.padding, shape.stride[0]);
-        let forward = Frame::new(shape.size, shape.output(), [top, left], stride);
+        let level = level_of_rows(shape.output()[1]);
+        let forward = Frame::new(shape.size, shape.output(), [top, left], stride, level);
         let backward = match stride {
-            1 => Frame::new(shape.output(), shape.size, [2 - top, 2 - left], 1),
+            1 => Frame::new(shape.output(), shape.size, [2 - top, 2 - left], 1, level),
             // In pairs of rows and columns; a row and a column of zeros before, as the first pair reaches back.
-            _ => Frame::new(shape.output(), shape.size.map(|size| size / 2 + 2), [1, 1], 1),
+            _ => Frame::new(shape.output(), shape.size.map(|size| size / 2 + 2), [1, 1], 1, level),
         };
         Depthwise3 { shape: *shape, forward, backward }
     }
 
     /// Scratch values that each direction needs, whatever the number of images.
     pub fn scratch_len(&self) -> usize {
-        self.forward.len().max(self.backward.len()) + 2 * level().lanes()
+        self.forward.len().max(self.backward.len()) + 2 * self.forward.level.lanes()
     }
 
     fn fits(&self, n: usize, x: &[f32], w: &[f32], y: &[f32], scratch: &[f32]) -> bool {
@@ -186,7 +189,7 @@ impl Depthwise3 {
     }
 }
 
-dispatch!(unsafe fn sums(
+dispatch!(at(frame.level) unsafe fn sums(
     frame: &Frame, planes: [usize; 2], x: &[f32], w: &[f32], turned: bool, bias: Option<&[f32]>, floor: f32,
     y: &mut [f32], scratch: &mut [f32],
 ) = sums_body);
@@ -303,7 +306,7 @@ unsafe fn tile<S: Simd, const R: usize, const STRIDE: usize>(
     sums
 }
 
-dispatch!(unsafe fn spread_sums(
+dispatch!(at(conv.backward.level) unsafe fn spread_sums(
     conv: &Depthwise3, planes: [usize; 2], dy: &[f32], w: &[f32], dx: &mut [f32], scratch: &mut [f32],
 ) = spread_sums_body);
 
@@ -389,7 +392,7 @@ unsafe fn columns<S: Simd>(dy: *const f32, weights: &[S::V; 3], odd: bool, [even
     }
 }
 
-dispatch!(unsafe fn weight_gradient(
+dispatch!(at(conv.forward.level) unsafe fn weight_gradient(
     conv: &Depthwise3, n: usize, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut [f32],
 ) = weight_gradient_body);
 
@@ -415,21 +418,13 @@ unsafe fn weight_gradient_body<S: Simd>(
                 for (first, rows) in frame.bands() {
                     frame.copy::<S>((first, rows), x.as_ptr().add(plane * source), scratch.as_mut_ptr());
                     for column in (0..width).step_by(S::LANES) {
-                        let mut dy = dy.as_ptr().add(plane * height * width + first * width + column);
-                        let mut x = scratch.as_ptr().add(column);
+                        let dy = dy.as_ptr().add(plane * height * width + first * width + column);
+                        let x = scratch.as_ptr().add(column);
                         let lanes = S::LANES.min(width - column);
-                        let mut here = sums;
-                        for _ in 0..rows {
-                            let gradient = sweep::load::<S>(dy, lanes);
-                            for i in 0..3 {
-                                for j in 0..3 {
-                                    let value = S::load(x.add(i * frame.row() + taps[j]));
-                                    here[i * 3 + j] = S::fma(value, gradient, here[i * 3 + j]);
-                                }
-                            }
-                            (dy, x) = (dy.add(width), x.add(frame.stride * frame.row()));
+                        match frame.stride {
+                            1 => weight_sums::<S, 1>(frame, rows, x, dy, lanes, &mut sums),
+                            _ => weight_sums::<S, 2>(frame, rows, x, dy, lanes, &mut sums),
                         }
-                        sums = here;
                     }
                 }
             }
@@ -438,4 +433,47 @@ unsafe fn weight_gradient_body<S: Simd>(
             }
         }
     }
+}
+
+/// Adds a vector of columns' share of the nine weights. A row of the frame is loaded once for all outputs that it
+/// belongs to, whose gradients stay in registers.
+#[inline(always)]
+unsafe fn weight_sums<S: Simd, const STRIDE: usize>(
+    frame: &Frame,
+    rows: usize,
+    x: *const f32,
+    dy: *const f32,
+    lanes: usize,
+    sums: &mut [S::V; 9],
+) {
+    let (taps, distance, width) = (frame.taps(), frame.row(), frame.target[1]);
+    let mut here = *sums;
+    // The gradients of the row and of the two before it.
+    let mut gradients = [S::zero(); 3];
+    for row in 0..rows + 2 / STRIDE {
+        // SAFETY: the frame holds the rows of a band's outputs, with room for a vector behind the last one.
+        unsafe {
+            gradients = [
+                if row < rows { sweep::load::<S>(dy.add(row * width), lanes) } else { S::zero() },
+                gradients[0],
+                gradients[1],
+            ];
+            for q in 0..STRIDE {
+                let at = x.add((row * STRIDE + q) * distance);
+                if row >= rows && q > 0 {
+                    break;
+                }
+                let values = [S::load(at), S::load(at.add(taps[1])), S::load(at.add(taps[2]))];
+                for i in (q..3).step_by(STRIDE) {
+                    let back = (i - q) / STRIDE;
+                    if row >= back && row - back < rows {
+                        for j in 0..3 {
+                            here[i * 3 + j] = S::fma(values[j], gradients[back], here[i * 3 + j]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    *sums = here;
 }

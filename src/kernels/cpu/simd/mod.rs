@@ -113,11 +113,7 @@ impl Level {
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
-/// AVX-512 has to be asked for by [`limit_level`]: its path has not been run and measured on a CPU that has it.
-const DEFAULT: Level = Level::Avx2;
-
-/// The level that kernels run at on this CPU, detected at the first call: at most AVX2 unless
-/// [`limit_level`] allowed more.
+/// The level that kernels run at on this CPU, detected at the first call unless [`limit_level`] was called before.
 #[inline]
 pub fn level() -> Level {
     match LEVEL.load(Ordering::Relaxed) {
@@ -125,11 +121,17 @@ pub fn level() -> Level {
         2 => Level::Avx2,
         3 => Level::Avx512,
         _ => {
-            let level = detect().min(DEFAULT);
+            let level = detect();
             LEVEL.store(level as u8, Ordering::Relaxed);
             level
         }
     }
+}
+
+/// The most capable level of at most [`level`] whose vectors are filled by rows of `width` values; where none is, the
+/// one with the shortest vectors.
+pub fn level_of_rows(width: usize) -> Level {
+    if width < Level::Avx512.lanes() { level().min(Level::Avx2) } else { level() }
 }
 
 /// Uses no more than `at_most` from now on (for tests and measurements). Plans made before stay bound to
@@ -149,10 +151,16 @@ fn detect() -> Level {
     Level::Portable
 }
 
-/// Defines a function that runs `$body::<S>` for the instruction set of [`level`]. The body and all
-/// that it calls must be `#[inline(always)]`, else intrinsics are not inlined into the feature's function.
+/// Defines a function that runs `$body::<S>` for the instruction set of [`level`], or of the level that `at(…)` gives:
+/// one that [`level`] or [`level_of_rows`] gave. The body and all that it calls must be `#[inline(always)]`, else
+/// intrinsics are not inlined into the feature's function.
 macro_rules! dispatch {
-    ($(#[$doc:meta])* $vis:vis unsafe fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
+    ($(#[$doc:meta])* $vis:vis unsafe fn $($rest:tt)*) => {
+        $crate::kernels::cpu::simd::dispatch!(
+            at($crate::kernels::cpu::simd::level()) $(#[$doc])* $vis unsafe fn $($rest)*
+        );
+    };
+    (at($level:expr) $(#[$doc:meta])* $vis:vis unsafe fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)]
         $vis unsafe fn $name($($arg: $ty),*) $(-> $ret)? {
@@ -168,7 +176,7 @@ macro_rules! dispatch {
                     // SAFETY: the features are enabled here; the rest is the caller's contract.
                     unsafe { $body::<$crate::kernels::cpu::simd::Avx2>($($arg),*) }
                 }
-                match $crate::kernels::cpu::simd::level() {
+                match $level {
                     // SAFETY: the level is only ever set to what was detected.
                     $crate::kernels::cpu::simd::Level::Avx512 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
