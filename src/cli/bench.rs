@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
-use crate::cli::{Stop, load};
+use crate::cli::{Stop, devices, load};
 use crate::experiment::Experiment;
 use crate::kernels::cpu::simd::peak;
+use crate::tensor::device::Choice;
 use crate::train::measure::{Measured, measure};
 
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ pub struct Options {
     /// Override a setting by its path, such as `train.optimizer.lr=0.01`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -49,6 +53,7 @@ struct Figures {
     what: &'static str,
     batch: usize,
     threads: usize,
+    device: String,
     /// By the median step.
     images_per_second: f64,
     milliseconds: f64,
@@ -82,6 +87,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    let (device, taken) = devices::open(options.device)?;
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
@@ -96,7 +102,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
     let train = train.filter(|_| options.train);
-    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds), peak_flops()));
+    let (measured, peak) =
+        pool.install(|| (measure(model, train, batch, options.seconds, &device), peak_flops()));
     let measured = measured?;
     let layer = |origin: u32| {
         let instance = model.layers.get(origin as usize)?;
@@ -107,6 +114,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         what: if options.train { "training" } else { "inference" },
         batch,
         threads,
+        device: taken.to_string(),
         images_per_second: measured.images_per_second(),
         milliseconds: milliseconds(measured.median()),
         fastest_milliseconds: milliseconds(measured.steps[0]),
