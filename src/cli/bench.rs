@@ -62,8 +62,8 @@ struct Figures {
     first_step_milliseconds: f64,
     peak_bytes: u64,
     flops: u64,
-    /// Of all threads together, by a loop of multiply-adds on registers.
-    peak_flops_per_second: f64,
+    /// Of all threads together, by a loop of multiply-adds on registers; of the CPU alone.
+    peak_flops_per_second: Option<f64>,
     parts: Vec<Part>,
 }
 
@@ -102,8 +102,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
     let train = train.filter(|_| options.train);
-    let (measured, peak) =
-        pool.install(|| (measure(model, train, batch, options.seconds, &device), peak_flops()));
+    let peak = || (taken == Choice::Cpu).then(peak_flops);
+    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds, &device), peak()));
     let measured = measured?;
     let layer = |origin: u32| {
         let instance = model.layers.get(origin as usize)?;
@@ -179,7 +179,7 @@ fn parts(measured: &Measured, layer: &dyn Fn(u32) -> Option<(String, usize)>) ->
 }
 
 fn text(figures: &Figures, experiment: &Experiment) -> String {
-    let each_thread = figures.peak_flops_per_second / figures.threads as f64;
+    let each_thread = figures.peak_flops_per_second.map(|peak| peak / figures.threads as f64);
     let rows = figures.parts.iter().take(MOST_ROWS).map(|part| {
         let rate = part.flops as f64 / (part.milliseconds / 1e3);
         vec![
@@ -188,7 +188,7 @@ fn text(figures: &Figures, experiment: &Experiment) -> String {
             part.op.clone(),
             format!("{:.3}", part.milliseconds),
             percent(part.share),
-            if part.flops == 0 { String::new() } else { percent(rate / each_thread) },
+            each_thread.filter(|_| part.flops > 0).map_or(String::new(), |peak| percent(rate / peak)),
         ]
     });
     let mut text = table(&["line", "layer", "op", "ms", "time", "of FMA peak"], 3, rows.collect());
@@ -197,29 +197,32 @@ fn text(figures: &Figures, experiment: &Experiment) -> String {
         let share: f64 = figures.parts[MOST_ROWS..].iter().map(|part| part.share).sum();
         text.push_str(&format!("\n… and {rest} parts more with {} of the time", percent(share)));
     }
-    text.push_str("\n\nThe times of parts are summed over the threads.\n");
+    text.push_str(match figures.peak_flops_per_second {
+        Some(_) => "\n\nThe times of parts are summed over the threads.\n",
+        None => "\n\nThe device was waited for after each part, and only after the last one for the figures below.\n",
+    });
     if figures.what == "training" && experiment.train.is_none() {
         text.push_str(&format!("The file does not say how to train; this was `{TRAIN}`.\n"));
     }
     let rate = figures.flops as f64 / (figures.milliseconds / 1e3);
+    let place = match figures.peak_flops_per_second {
+        Some(_) => format!("{} threads", figures.threads),
+        None => figures.device.clone(),
+    };
+    let of_peak = figures.peak_flops_per_second.map_or(String::new(), |peak| {
+        format!(", {} of the measured peak of {:.0} GFLOP/s", percent(rate / peak), peak / 1e9)
+    });
     text.push_str(&format!(
-        "{} of {}: {} in batches of {} on {} threads\n",
+        "{} of {}: {} in batches of {} on {place}\n",
         figures.what,
         figures.file,
         speed(figures.images_per_second),
         figures.batch,
-        figures.threads
     ));
     text.push_str(&format!(
         "a step takes {:.2} ms (median of {}, fastest {:.2}), the first one {:.0} ms with planning\n",
         figures.milliseconds, figures.steps, figures.fastest_milliseconds, figures.first_step_milliseconds
     ));
-    text.push_str(&format!(
-        "{:.1} GFLOP/s, {} of the measured peak of {:.0} GFLOP/s; {} of memory",
-        rate / 1e9,
-        percent(rate / figures.peak_flops_per_second),
-        figures.peak_flops_per_second / 1e9,
-        bytes(figures.peak_bytes)
-    ));
+    text.push_str(&format!("{:.1} GFLOP/s{of_peak}; {} of memory", rate / 1e9, bytes(figures.peak_bytes)));
     text
 }
