@@ -14,6 +14,7 @@ use dslc::layers::lowering::STEP;
 use dslc::model::lower::IMAGES;
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
+use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::optimizers::Rule;
@@ -57,7 +58,7 @@ fn run(experiment: &Experiment, dataset: &Dataset, watcher: &mut Watcher) -> (Se
         panic!("a part is missing")
     };
     let interrupt = std::mem::take(&mut watcher.interrupt);
-    let prepared = prepare(Job { model, data, train }, dataset).unwrap();
+    let prepared = prepare(Job { model, data, train, device: &Device::Cpu }, dataset).unwrap();
     prepared.train(&interrupt, &mut Watching(watcher, &interrupt)).unwrap()
 }
 
@@ -105,7 +106,7 @@ fn the_corrected_classifier_of_the_first_seed_trains() {
     let (Some(model), Some(train)) = (&experiment.model, &experiment.train) else {
         panic!("a part is missing")
     };
-    let prepared = prepare(Job { model, data, train }, &dataset).unwrap();
+    let prepared = prepare(Job { model, data, train, device: &Device::Cpu }, &dataset).unwrap();
     let (_, outcome) = prepared.train(&interrupt, &mut Silent).unwrap();
     let losses: Vec<f64> = outcome.epochs.iter().map(|epoch| epoch.train_loss).collect();
     assert_eq!((outcome.ended, outcome.steps), (Ended::Complete, 16));

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
-use crate::cli::{Stop, load};
+use crate::cli::{Stop, devices, load};
 use crate::experiment::Experiment;
 use crate::kernels::cpu::simd::peak;
+use crate::tensor::device::Choice;
 use crate::train::measure::{Measured, measure};
 
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ pub struct Options {
     /// Override a setting by its path, such as `train.optimizer.lr=0.01`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -49,6 +53,7 @@ struct Figures {
     what: &'static str,
     batch: usize,
     threads: usize,
+    device: String,
     /// By the median step.
     images_per_second: f64,
     milliseconds: f64,
@@ -57,8 +62,8 @@ struct Figures {
     first_step_milliseconds: f64,
     peak_bytes: u64,
     flops: u64,
-    /// Of all threads together, by a loop of multiply-adds on registers.
-    peak_flops_per_second: f64,
+    /// Of all threads together, by a loop of multiply-adds on registers; of the CPU alone.
+    peak_flops_per_second: Option<f64>,
     parts: Vec<Part>,
 }
 
@@ -82,6 +87,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    let (device, taken) = devices::open(options.device)?;
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
@@ -96,7 +102,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
     let train = train.filter(|_| options.train);
-    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds), peak_flops()));
+    let peak = || (taken == Choice::Cpu).then(peak_flops);
+    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds, &device), peak()));
     let measured = measured?;
     let layer = |origin: u32| {
         let instance = model.layers.get(origin as usize)?;
@@ -107,6 +114,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         what: if options.train { "training" } else { "inference" },
         batch,
         threads,
+        device: taken.to_string(),
         images_per_second: measured.images_per_second(),
         milliseconds: milliseconds(measured.median()),
         fastest_milliseconds: milliseconds(measured.steps[0]),
@@ -171,7 +179,7 @@ fn parts(measured: &Measured, layer: &dyn Fn(u32) -> Option<(String, usize)>) ->
 }
 
 fn text(figures: &Figures, experiment: &Experiment) -> String {
-    let each_thread = figures.peak_flops_per_second / figures.threads as f64;
+    let each_thread = figures.peak_flops_per_second.map(|peak| peak / figures.threads as f64);
     let rows = figures.parts.iter().take(MOST_ROWS).map(|part| {
         let rate = part.flops as f64 / (part.milliseconds / 1e3);
         vec![
@@ -180,7 +188,7 @@ fn text(figures: &Figures, experiment: &Experiment) -> String {
             part.op.clone(),
             format!("{:.3}", part.milliseconds),
             percent(part.share),
-            if part.flops == 0 { String::new() } else { percent(rate / each_thread) },
+            each_thread.filter(|_| part.flops > 0).map_or(String::new(), |peak| percent(rate / peak)),
         ]
     });
     let mut text = table(&["line", "layer", "op", "ms", "time", "of FMA peak"], 3, rows.collect());
@@ -189,29 +197,32 @@ fn text(figures: &Figures, experiment: &Experiment) -> String {
         let share: f64 = figures.parts[MOST_ROWS..].iter().map(|part| part.share).sum();
         text.push_str(&format!("\n… and {rest} parts more with {} of the time", percent(share)));
     }
-    text.push_str("\n\nThe times of parts are summed over the threads.\n");
+    text.push_str(match figures.peak_flops_per_second {
+        Some(_) => "\n\nThe times of parts are summed over the threads.\n",
+        None => "\n\nThe device was waited for after each part, and only after the last one for the figures below.\n",
+    });
     if figures.what == "training" && experiment.train.is_none() {
         text.push_str(&format!("The file does not say how to train; this was `{TRAIN}`.\n"));
     }
     let rate = figures.flops as f64 / (figures.milliseconds / 1e3);
+    let place = match figures.peak_flops_per_second {
+        Some(_) => format!("{} threads", figures.threads),
+        None => figures.device.clone(),
+    };
+    let of_peak = figures.peak_flops_per_second.map_or(String::new(), |peak| {
+        format!(", {} of the measured peak of {:.0} GFLOP/s", percent(rate / peak), peak / 1e9)
+    });
     text.push_str(&format!(
-        "{} of {}: {} in batches of {} on {} threads\n",
+        "{} of {}: {} in batches of {} on {place}\n",
         figures.what,
         figures.file,
         speed(figures.images_per_second),
         figures.batch,
-        figures.threads
     ));
     text.push_str(&format!(
         "a step takes {:.2} ms (median of {}, fastest {:.2}), the first one {:.0} ms with planning\n",
         figures.milliseconds, figures.steps, figures.fastest_milliseconds, figures.first_step_milliseconds
     ));
-    text.push_str(&format!(
-        "{:.1} GFLOP/s, {} of the measured peak of {:.0} GFLOP/s; {} of memory",
-        rate / 1e9,
-        percent(rate / figures.peak_flops_per_second),
-        figures.peak_flops_per_second / 1e9,
-        bytes(figures.peak_bytes)
-    ));
+    text.push_str(&format!("{:.1} GFLOP/s{of_peak}; {} of memory", rate / 1e9, bytes(figures.peak_bytes)));
     text
 }

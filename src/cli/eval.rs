@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::cli::out::out;
 use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::thousands;
-use crate::cli::{Stop, folder, load};
+use crate::cli::{Stop, devices, folder, load};
 use crate::spec::Arg;
+use crate::tensor::device::Choice;
 use crate::train::trainer::{Job, evaluate_only};
 
 #[derive(clap::Args)]
@@ -18,12 +19,16 @@ pub struct Options {
     /// Another folder with data of the same kind
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    let (device, _) = devices::open(options.device)?;
     let (weights, record) = folder::open(&options.run)?;
     let (file, source) = (weights.path().to_owned(), &weights.card.source);
     let mut loaded = load::load_text(&file, source.clone(), &[]);
@@ -48,7 +53,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         Err(fault) => return Err(fault.into()),
     };
-    let evaluation = evaluate_only(Job { model, data, train }, &dataset.test, &weights)?;
+    let evaluation = evaluate_only(Job { model, data, train, device: &device }, &dataset.test, &weights)?;
     if options.json {
         let report = json!({
             "weights": file.display().to_string(),

@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod devices;
 mod docs;
 mod eval;
 mod explain;
@@ -50,6 +51,8 @@ enum Command {
     Run(run::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
+    /// List what networks can run on here
+    Devices(devices::Options),
     /// Apply the first offered way out of each error
     Fix(fix::Options),
     /// Write the reference of the language
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Devices(options) => devices::run(&options),
         Command::Fix(options) => fix::run(&options),
         Command::Docs(options) => docs::run(&options),
         Command::Explain(options) => explain::run(&options),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::table::{percent, plural, table};
-use crate::cli::{Stop, folder, pictures};
+use crate::cli::{Stop, devices, folder, pictures};
 use crate::data::{picture, png};
 use crate::diag::Fault;
 use crate::experiment::disk;
@@ -15,6 +15,8 @@ use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
 use crate::shape::Shape;
+use crate::tensor::Device;
+use crate::tensor::device::Choice;
 use crate::train::budget;
 use crate::train::checkpoint::{Weights, write_atomically};
 use crate::train::program::{SCORES, inference_graph, optimized};
@@ -39,6 +41,9 @@ pub struct Options {
     /// Override a setting of FILE by its path, such as `model.input=1x480x640`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
     /// Print one JSON object an image
     #[arg(long)]
     json: bool,
@@ -48,6 +53,7 @@ pub struct Options {
 type Answer<'a> = dyn FnMut(usize, &[f32]) -> Result<(String, Value), Fault> + 'a;
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    let (device, _) = devices::open(options.device)?;
     let (loaded, weights) = open(options)?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let Some(output) = model.output() else { return Err(Stop::Findings) };
@@ -56,7 +62,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             "`{}` gives classes, no images: there is nothing to write\n  try: leave `--out` out",
             model.name
         )),
-        (1, None, top) => classes(options, &loaded, model, weights.as_ref(), top.unwrap_or(3) as usize),
+        (1, None, top) => {
+            classes(options, &device, &loaded, model, weights.as_ref(), top.unwrap_or(3) as usize)
+        }
         _ if !png::fits(output) => refuse(&format!(
             "`{}` gives {output} for an image, which is neither classes nor a picture of 1 or 3 channels\n  \
              try: a last layer such as `conv2d 3 1x1`",
@@ -70,7 +78,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             "`{}` gives images ({output}), and nobody has said where to write them\n  try: `--out FOLDER`",
             model.name
         )),
-        (_, Some(folder), None) => images(options, &loaded, model, output, weights.as_ref(), folder),
+        (_, Some(folder), None) => images(options, &device, &loaded, model, output, weights.as_ref(), folder),
     }
 }
 
@@ -105,6 +113,7 @@ fn open(options: &Options) -> Result<(Loaded, Option<Weights>), Stop> {
 /// Prints the classes of each image.
 fn classes(
     options: &Options,
+    device: &Device,
     loaded: &Loaded,
     model: &Model,
     weights: Option<&Weights>,
@@ -112,7 +121,7 @@ fn classes(
 ) -> Result<(), Stop> {
     let ends_in_probabilities = model.last().is_some_and(|last| last.unit.spec().name == "softmax");
     let mut rows = Vec::new();
-    let result = each(options, loaded, model, weights, &mut |i, scores| {
+    let result = each(options, device, loaded, model, weights, &mut |i, scores| {
         let top = top(scores, ends_in_probabilities, n);
         let classes = top.iter().flat_map(|(class, p)| [class.clone(), percent(*p)]);
         rows.push(std::iter::once(options.images[i].display().to_string()).chain(classes).collect());
@@ -128,6 +137,7 @@ fn classes(
 /// Writes the model's picture of each image into a folder.
 fn images(
     options: &Options,
+    device: &Device,
     loaded: &Loaded,
     model: &Model,
     output: &Shape,
@@ -135,7 +145,7 @@ fn images(
     folder: &Path,
 ) -> Result<(), Stop> {
     let places = pictures::places(folder, &options.images, options.force)?;
-    each(options, loaded, model, weights, &mut |i, numbers| {
+    each(options, device, loaded, model, weights, &mut |i, numbers| {
         write_atomically(&places[i], &png::encode(numbers, output)?)?;
         let written = places[i].display().to_string();
         let line = format!("{} → {written}  {output}", options.images[i].display());
@@ -147,6 +157,7 @@ fn images(
 /// others.
 fn each(
     options: &Options,
+    device: &Device,
     loaded: &Loaded,
     model: &Model,
     weights: Option<&Weights>,
@@ -156,7 +167,7 @@ fn each(
     if let Some(weights) = weights {
         weights.fit(&graph)?;
     }
-    let mut session = budget::open(vec![graph], 0)?;
+    let mut session = budget::open(vec![graph], device, 0)?;
     if let Some(weights) = weights {
         weights.load(&mut session)?;
     }

@@ -12,13 +12,14 @@ use crate::cli::out::{err, out};
 use crate::cli::progress::{Follower, Screen};
 use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::{bytes, duration, plural, short, speed};
-use crate::cli::{Stop, summary};
+use crate::cli::{Stop, devices, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
 use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
 use crate::model::Model;
+use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 use crate::train::metrics::Evaluation;
 use crate::train::trainer::{self, Ended, Job, Outcome};
@@ -33,6 +34,9 @@ pub struct Options {
     /// The folder for weights and measurements, instead of runs/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
     /// End with one JSON line on standard output, and print nothing else there
     #[arg(long)]
     json: bool,
@@ -45,12 +49,13 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     else {
         return Err(Stop::Findings);
     };
+    let (device, _) = devices::open(options.device)?;
     let dataset = data.source.load(&data.args, &loaded.base()).map_err(|fault| {
         loaded.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
         Stop::Environment(String::new())
     })?;
     let figures = figures(model, &loaded.sources, Some(training))?;
-    let prepared = trainer::prepare(Job { model, data, train: training }, &dataset)?;
+    let prepared = trainer::prepare(Job { model, data, train: training, device: &device }, &dataset)?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
     let source = loaded.resolved();

@@ -77,6 +77,7 @@ codes! {
     TRAINING_NEEDS = "E0406";
     EXPECTATION = "E0407";
     BATCH_OF_ONE = "E0408";
+    DEVICE = "E0409";
     INTERNAL = "E0900";
     UNUSED = "W0201";
     DEAD_BRANCH = "W0202";

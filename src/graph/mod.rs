@@ -12,7 +12,7 @@ pub mod print;
 pub mod program;
 pub mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -131,6 +131,17 @@ impl Graph {
     /// The values that read `value`, each once, in order.
     pub fn users(&self, value: Value) -> BTreeSet<Value> {
         self.nodes.neighbors_directed(value.0, Direction::Outgoing).map(Value).collect()
+    }
+
+    /// By the node that reads them last, the values that no output or update reads.
+    pub fn last_readers(&self) -> BTreeMap<Value, Vec<Value>> {
+        let roots = self.roots();
+        let mut dead: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
+        for value in self.values().filter(|value| !roots.contains(value)) {
+            let last = self.users(value).last().copied().unwrap_or(value);
+            dead.entry(last).or_default().push(value);
+        }
+        dead
     }
 
     pub fn find_input(&self, name: &str) -> Option<Value> {

@@ -24,6 +24,16 @@ pub enum Target {
     Reference(Device),
 }
 
+impl Target {
+    /// What runs on a device: own kernels on the CPU, candle's operations elsewhere.
+    pub fn on(device: &Device) -> Target {
+        match device {
+            Device::Cpu => Target::Cpu,
+            Device::Cuda(_) | Device::Metal(_) => Target::Reference(device.clone()),
+        }
+    }
+}
+
 /// What a device must be able to do.
 trait Runtime {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault>;

@@ -2,7 +2,7 @@
 //! for kernels and passes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
 use crate::graph::op::Op;
@@ -14,6 +14,8 @@ use crate::tensor::{self, Device, Tensor};
 pub struct Reference {
     device: Device,
     graphs: Vec<Graph>,
+    /// Of each graph, the values that nobody reads any more after a node.
+    dead: Vec<BTreeMap<Value, Vec<Value>>>,
     states: BTreeMap<String, Tensor>,
     inputs: BTreeMap<(usize, Value), Tensor>,
     outputs: BTreeMap<(usize, Value), Tensor>,
@@ -28,7 +30,37 @@ impl Reference {
                 states.insert(state.name.clone(), zeros);
             }
         }
-        Ok(Reference { device, graphs, states, inputs: BTreeMap::new(), outputs: BTreeMap::new() })
+        let dead = graphs.iter().map(Graph::last_readers).collect();
+        Ok(Reference { device, graphs, dead, states, inputs: BTreeMap::new(), outputs: BTreeMap::new() })
+    }
+
+    /// Every value that lives to the end of a step; `made` is told of each node.
+    fn evaluate(
+        &self,
+        number: usize,
+        made: &mut dyn FnMut(Value) -> Result<(), Fault>,
+    ) -> Result<BTreeMap<Value, Tensor>, Fault> {
+        let graph = &self.graphs[number];
+        let mut values: BTreeMap<Value, Tensor> = BTreeMap::new();
+        for value in graph.values() {
+            let node = graph.node(value);
+            let name = node.name.as_deref().unwrap_or_default();
+            let tensor = if graph.inputs.contains(&value) {
+                let input = self.inputs.get(&(number, value));
+                input.cloned().ok_or_else(|| Fault::internal(format!("input `{name}` was not written")))?
+            } else if node.op.name() == leaf::STATE.name() {
+                self.state(name)?.clone()
+            } else {
+                let inputs: Vec<Tensor> = node.inputs.iter().map(|input| values[input].clone()).collect();
+                node.op.eval(&node.attrs, &inputs, &node.shape)?.to_device(&self.device)?
+            };
+            values.insert(value, tensor);
+            for dead in self.dead[number].get(&value).into_iter().flatten() {
+                values.remove(dead);
+            }
+            made(value)?;
+        }
+        Ok(values)
     }
 
     fn state(&self, name: &str) -> Result<&Tensor, Fault> {
@@ -63,34 +95,33 @@ impl Runtime for Reference {
     }
 
     fn step(&mut self, number: usize) -> Result<(), Fault> {
+        let mut values = self.evaluate(number, &mut |_| Ok(()))?;
         let graph = &self.graphs[number];
-        let mut values: BTreeMap<Value, Tensor> = BTreeMap::new();
-        for value in graph.values() {
-            let node = graph.node(value);
-            let name = node.name.as_deref().unwrap_or_default();
-            let tensor = if graph.inputs.contains(&value) {
-                let input = self.inputs.get(&(number, value));
-                input.cloned().ok_or_else(|| Fault::internal(format!("input `{name}` was not written")))?
-            } else if node.op.name() == leaf::STATE.name() {
-                self.state(name)?.clone()
-            } else {
-                let inputs: Vec<Tensor> = node.inputs.iter().map(|input| values[input].clone()).collect();
-                node.op.eval(&node.attrs, &inputs, &node.shape)?.to_device(&self.device)?
-            };
-            values.insert(value, tensor);
-        }
         for output in &graph.outputs {
             self.outputs.insert((number, output.value), values[&output.value].clone());
         }
-        let updates = graph.updates.iter().map(|update| {
-            (graph.node(update.state).name.clone().unwrap_or_default(), values[&update.value].clone())
-        });
-        self.states.extend(updates);
-        Ok(())
+        for update in &graph.updates {
+            let name = graph.node(update.state).name.clone().unwrap_or_default();
+            let new = values.get(&update.value).cloned();
+            self.states.insert(name, new.ok_or_else(|| Fault::internal("an update that was not computed"))?);
+        }
+        values.clear();
+        // A step is over when its work is, so that whoever takes the time takes that of the work.
+        Ok(self.device.synchronize()?)
     }
 
-    fn profile(&mut self, _graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
-        Err(Fault::internal("the reference evaluation is not measured"))
+    fn profile(&mut self, number: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        let mut times = Vec::new();
+        let mut start = Instant::now();
+        self.evaluate(number, &mut |value| {
+            self.device.synchronize()?;
+            if !self.graphs[number].node(value).inputs.is_empty() {
+                times.push((Some(value), start.elapsed()));
+            }
+            start = Instant::now();
+            Ok(())
+        })?;
+        Ok(times)
     }
 
     fn bytes(&self) -> usize {

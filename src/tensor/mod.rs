@@ -1,6 +1,7 @@
 //! The only door to candle: tensors, devices, and its errors as ours; and the project's own random numbers,
 //! because candle's on the CPU cannot be seeded.
 
+pub mod device;
 mod memory;
 pub mod random;
 
@@ -8,13 +9,20 @@ pub use candle_core::{D, DType, Device, Tensor};
 pub use candle_nn::ops as nn;
 pub use memory::Memory;
 
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 
-/// A candle error inside a graph that was checked: ours to answer for.
+/// A candle error inside a graph that was checked: ours to answer for, unless a device has no memory left.
 impl From<candle_core::Error> for Fault {
     fn from(error: candle_core::Error) -> Fault {
-        Fault::internal(format!("candle: {error}"))
+        let text = error.to_string();
+        // The drivers' errors come through candle as text.
+        match text.to_lowercase().replace('_', " ").contains("out of memory") {
+            true => Fault::new(codes::TOO_BIG, "the device has no memory left")
+                .note("weights that were saved before are intact")
+                .advise("a smaller `batch`, such as `--set train.batch=16`"),
+            false => Fault::internal(format!("candle: {text}")),
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! being killed in the middle of an epoch.
 
 use crate::diag::{Fault, codes};
-use crate::graph::Graph;
+use crate::graph::op::Op;
+use crate::graph::{Graph, Value, leaf};
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::run::{Session, Target};
+use crate::tensor::{Device, device};
 
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
@@ -18,9 +20,41 @@ pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
     Ok((layout.len() as u64 + transient as u64) * size_of::<f32>() as u64)
 }
 
-/// Refuses graphs that need more than `available` bytes.
-pub fn check(graphs: &[Graph], available: Option<u64>) -> Result<(), Fault> {
-    let needed = planned(graphs)?;
+/// Bytes that a session of these graphs takes at least where nodes are evaluated one by one: states, and the values
+/// that live at the same time, without what an op needs for itself.
+fn node_by_node(graphs: &[Graph]) -> Result<u64, Fault> {
+    let transient = graphs.iter().map(most_alive).max().unwrap_or(0);
+    Ok((Layout::new(graphs)?.len() as u64 + transient) * size_of::<f32>() as u64)
+}
+
+/// Numbers of the values that live at the same time.
+fn most_alive(graph: &Graph) -> u64 {
+    let dead = graph.last_readers();
+    let size = |value: Value| {
+        let node = graph.node(value);
+        let own = !node.op.is_view() && node.op.name() != leaf::STATE.name();
+        if own { node.shape.elements() as u64 } else { 0 }
+    };
+    let (mut alive, mut most) = (0, 0);
+    for value in graph.values() {
+        alive += size(value);
+        most = most.max(alive);
+        alive -= dead.get(&value).into_iter().flatten().map(|&value| size(value)).sum::<u64>();
+    }
+    most
+}
+
+/// Bytes that a session of these graphs takes on a device.
+pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
+    match Target::on(device) {
+        Target::Cpu => planned(graphs),
+        Target::Reference(_) => node_by_node(graphs),
+    }
+}
+
+/// Refuses graphs that need more than `available` bytes of the device's memory.
+pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<(), Fault> {
+    let needed = needed(graphs, device)?;
     let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
@@ -37,14 +71,22 @@ pub fn check(graphs: &[Graph], available: Option<u64>) -> Result<(), Fault> {
     })
 }
 
-/// A session on the CPU, if the machine has the memory for it.
-pub fn open(graphs: Vec<Graph>, seed: u64) -> Result<Session, Fault> {
-    check(&graphs, available())?;
-    Session::new(graphs, Target::Cpu, seed)
+/// A session on a device, if it has the memory for it.
+pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, Fault> {
+    check(&graphs, device, available(device))?;
+    Session::new(graphs, Target::on(device), seed)
 }
 
-/// Bytes that a new program can have without swapping, where the system tells (Linux).
-pub fn available() -> Option<u64> {
+/// Bytes that a new program can have, where somebody tells: of the machine's memory without swapping (Linux), or of
+/// the device's.
+pub fn available(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => available_here(),
+        Device::Cuda(_) | Device::Metal(_) => device::free_bytes(device),
+    }
+}
+
+fn available_here() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim_end().parse().ok()?;
@@ -61,11 +103,25 @@ fn shown(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, most_alive};
     use crate::graph::builder::Builder;
     use crate::graph::{Init, StateKind};
     use crate::ops::binary::ADD;
     use crate::shape::Shape;
+    use crate::tensor::Device;
+
+    /// `a + a` and `(a + a) + a` live beside `a`; at the next node the first of them is gone.
+    #[test]
+    fn node_by_node_a_value_lives_to_its_last_reader() {
+        let mut builder = Builder::default();
+        let a = builder.input("a", &Shape::from([10]));
+        let mut sum = a;
+        for _ in 0..5 {
+            sum = builder.apply(&ADD, Default::default(), &[sum, a]).unwrap();
+        }
+        builder.output("sum", sum);
+        assert_eq!(most_alive(&builder.finish()), 30);
+    }
 
     #[test]
     fn a_plan_beyond_the_memory_names_both_sizes_and_what_to_change() {
@@ -76,12 +132,12 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graphs = [builder.finish()];
-        assert_eq!(check(&graphs, None), Ok(()));
-        assert_eq!(check(&graphs, Some(12_000_000)), Ok(()));
-        let fault = check(&graphs, Some(11_999_999)).unwrap_err();
+        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(()));
+        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(()));
+        let fault = check(&graphs, &Device::Cpu, Some(11_999_999)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 12.0 MB are available");
         assert!(format!("{fault:?}").contains("a smaller `batch`"));
-        let fault = check(&graphs, Some(1_000_000)).unwrap_err();
+        let fault = check(&graphs, &Device::Cpu, Some(1_000_000)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 1.0 MB are available");
         assert!(format!("{fault:?}").contains("fewer channels"));
     }

@@ -8,6 +8,7 @@ use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
+use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::program::{LABELS, inference_graph, optimized, training_graph};
@@ -61,13 +62,14 @@ pub fn measure(
     train: Option<&TrainSection>,
     batch: usize,
     seconds: f64,
+    device: &Device,
 ) -> Result<Measured, Fault> {
     let start = Instant::now();
     let graph = optimized(match train {
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
-    let mut session = budget::open(vec![graph.clone()], 0)?;
+    let mut session = budget::open(vec![graph.clone()], device, 0)?;
     fill(&mut session, &graph, train)?;
     session.step(0)?;
     let first_step = start.elapsed();

@@ -12,6 +12,7 @@ use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::{Session, StateInfo, Target};
+use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
 use crate::train::metrics::{Classes, Confusion, Evaluation};
@@ -27,6 +28,8 @@ pub struct Job<'a> {
     pub model: &'a Model,
     pub data: &'a DataSection,
     pub train: &'a TrainSection,
+    /// Where it runs.
+    pub device: &'a Device,
 }
 
 /// What an epoch came to.
@@ -182,14 +185,14 @@ pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, F
     }
     let sizes = [validation_images.len(), dataset.test.len()];
     let programs = Programs::new(job.model, job.train, train_images.len(), &sizes)?;
-    budget::check(&programs.graphs, budget::available())?;
+    budget::check(&programs.graphs, job.device, budget::available(job.device))?;
     Ok(Prepared { job, dataset, programs, train_images, validation_images })
 }
 
 impl Prepared<'_> {
     /// Bytes that the run takes for states and values.
     pub fn bytes(&self) -> Result<u64, Fault> {
-        budget::planned(&self.programs.graphs)
+        budget::needed(&self.programs.graphs, self.job.device)
     }
 
     /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
@@ -199,7 +202,7 @@ impl Prepared<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let train = self.job.train;
-        let mut session = Session::new(self.programs.take(), Target::Cpu, train.seed)?;
+        let mut session = Session::new(self.programs.take(), Target::on(self.job.device), train.seed)?;
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut best = Best::default();
         let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);
@@ -432,7 +435,7 @@ pub fn argmax(numbers: &[f32]) -> usize {
 pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
     let mut programs = Programs::new(job.model, job.train, 0, &[images.len()])?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let mut session = budget::open(programs.take(), job.train.seed)?;
+    let mut session = budget::open(programs.take(), job.device, job.train.seed)?;
     weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
     measure(&mut session, &programs, job, images, &all)
