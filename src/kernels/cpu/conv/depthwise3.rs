@@ -418,13 +418,21 @@ unsafe fn weight_gradient_body<S: Simd>(
                 for (first, rows) in frame.bands() {
                     frame.copy::<S>((first, rows), x.as_ptr().add(plane * source), scratch.as_mut_ptr());
                     for column in (0..width).step_by(S::LANES) {
-                        let dy = dy.as_ptr().add(plane * height * width + first * width + column);
-                        let x = scratch.as_ptr().add(column);
+                        let mut dy = dy.as_ptr().add(plane * height * width + first * width + column);
+                        let mut x = scratch.as_ptr().add(column);
                         let lanes = S::LANES.min(width - column);
-                        match frame.stride {
-                            1 => weight_sums::<S, 1>(frame, rows, x, dy, lanes, &mut sums),
-                            _ => weight_sums::<S, 2>(frame, rows, x, dy, lanes, &mut sums),
+                        let mut here = sums;
+                        for _ in 0..rows {
+                            let gradient = sweep::load::<S>(dy, lanes);
+                            for i in 0..3 {
+                                for j in 0..3 {
+                                    let value = S::load(x.add(i * frame.row() + taps[j]));
+                                    here[i * 3 + j] = S::fma(value, gradient, here[i * 3 + j]);
+                                }
+                            }
+                            (dy, x) = (dy.add(width), x.add(frame.stride * frame.row()));
                         }
+                        sums = here;
                     }
                 }
             }
@@ -433,47 +441,4 @@ unsafe fn weight_gradient_body<S: Simd>(
             }
         }
     }
-}
-
-/// Adds a vector of columns' share of the nine weights. A row of the frame is loaded once for all outputs that it
-/// belongs to, whose gradients stay in registers.
-#[inline(always)]
-unsafe fn weight_sums<S: Simd, const STRIDE: usize>(
-    frame: &Frame,
-    rows: usize,
-    x: *const f32,
-    dy: *const f32,
-    lanes: usize,
-    sums: &mut [S::V; 9],
-) {
-    let (taps, distance, width) = (frame.taps(), frame.row(), frame.target[1]);
-    let mut here = *sums;
-    // The gradients of the row and of the two before it.
-    let mut gradients = [S::zero(); 3];
-    for row in 0..rows + 2 / STRIDE {
-        // SAFETY: the frame holds the rows of a band's outputs, with room for a vector behind the last one.
-        unsafe {
-            gradients = [
-                if row < rows { sweep::load::<S>(dy.add(row * width), lanes) } else { S::zero() },
-                gradients[0],
-                gradients[1],
-            ];
-            for q in 0..STRIDE {
-                let at = x.add((row * STRIDE + q) * distance);
-                if row >= rows && q > 0 {
-                    break;
-                }
-                let values = [S::load(at), S::load(at.add(taps[1])), S::load(at.add(taps[2]))];
-                for i in (q..3).step_by(STRIDE) {
-                    let back = (i - q) / STRIDE;
-                    if row >= back && row - back < rows {
-                        for j in 0..3 {
-                            here[i * 3 + j] = S::fma(values[j], gradients[back], here[i * 3 + j]);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    *sums = here;
 }

@@ -1,8 +1,8 @@
 //! The weight gradient of the direct convolutions: a sum of outer products over output positions.
 //!
 //! Output gradients are transposed to panels of two vectors of channels; a tile holds six weights of 16
-//! output channels (on AVX2) in registers while some hundred positions pass by, whose gradients stay in L1 for all
-//! weights. Nothing is wasted on ragged planes, and sums need not be reduced across lanes, as dot products along rows would.
+//! output channels (on AVX2) in registers while all positions of all images of a block pass by. Nothing is
+//! wasted on ragged planes, and sums need not be reduced across lanes, as dot products along rows would.
 
 use super::engine::even_block;
 use crate::kernels::cpu::simd::Simd;
@@ -11,8 +11,6 @@ use crate::kernels::cpu::simd::Simd;
 const ROWS: usize = 6;
 /// Weights of a tile of a single vector.
 const NARROW_ROWS: usize = 10;
-/// Numbers of a panel that stay in L1, half of it, while all weights pass by.
-const NEAR: usize = 4 << 10;
 
 /// `sums[k, o] += Σ_image Σ_p x[positions[p] + offsets[k]] · dy[p, o]`.
 pub(super) struct Outer<'a> {
@@ -84,61 +82,37 @@ pub(super) unsafe fn outer<S: Simd>(job: &Outer) {
     }
 }
 
-/// Consecutive rows of a panel: the same positions of some images, either all positions or those of one image.
-struct Rows {
-    images: std::ops::Range<usize>,
-    positions: std::ops::Range<usize>,
-}
-
-/// The rows of a panel in pieces of at most `most`, or of one image.
-fn pieces(images: usize, positions: usize, most: usize) -> impl Iterator<Item = Rows> {
-    let (at_once, step) = ((most / positions.max(1)).max(1), most.min(positions).max(1));
-    (0..images).step_by(at_once).flat_map(move |image| {
-        (0..positions).step_by(step).map(move |first| Rows {
-            images: image..images.min(image + at_once),
-            positions: first..positions.min(first + step),
-        })
-    })
-}
-
 #[inline(always)]
 unsafe fn outer_panel<S: Simd, const N: usize>(job: &Outer, panel: usize) {
     let total = job.offsets.len();
-    for rows in pieces(job.images, job.positions.len(), NEAR / (2 * S::LANES)) {
-        let mut k = 0;
-        // SAFETY: `k + M <= total`.
-        unsafe {
-            while k < total {
-                // Equal blocks, and larger ones of single vectors: few chains wait for each other.
-                let most = if N == 1 { NARROW_ROWS } else { ROWS };
-                let weights = even_block(total - k, most);
-                match weights {
-                    1 => outer_tile::<S, 1, N>(job, panel, k, &rows),
-                    2 => outer_tile::<S, 2, N>(job, panel, k, &rows),
-                    3 => outer_tile::<S, 3, N>(job, panel, k, &rows),
-                    4 => outer_tile::<S, 4, N>(job, panel, k, &rows),
-                    5 => outer_tile::<S, 5, N>(job, panel, k, &rows),
-                    6 => outer_tile::<S, 6, N>(job, panel, k, &rows),
-                    7 => outer_tile::<S, 7, 1>(job, panel, k, &rows),
-                    8 => outer_tile::<S, 8, 1>(job, panel, k, &rows),
-                    9 => outer_tile::<S, 9, 1>(job, panel, k, &rows),
-                    _ => outer_tile::<S, NARROW_ROWS, 1>(job, panel, k, &rows),
-                }
-                k += weights;
+    let mut k = 0;
+    // SAFETY: `k + M <= total`.
+    unsafe {
+        while k < total {
+            // Equal blocks, and larger ones of single vectors: few chains wait for each other.
+            let most = if N == 1 { NARROW_ROWS } else { ROWS };
+            let rows = even_block(total - k, most);
+            match rows {
+                1 => outer_tile::<S, 1, N>(job, panel, k),
+                2 => outer_tile::<S, 2, N>(job, panel, k),
+                3 => outer_tile::<S, 3, N>(job, panel, k),
+                4 => outer_tile::<S, 4, N>(job, panel, k),
+                5 => outer_tile::<S, 5, N>(job, panel, k),
+                6 => outer_tile::<S, 6, N>(job, panel, k),
+                7 => outer_tile::<S, 7, 1>(job, panel, k),
+                8 => outer_tile::<S, 8, 1>(job, panel, k),
+                9 => outer_tile::<S, 9, 1>(job, panel, k),
+                _ => outer_tile::<S, NARROW_ROWS, 1>(job, panel, k),
             }
+            k += rows;
         }
     }
 }
 
 #[inline(always)]
-unsafe fn outer_tile<S: Simd, const M: usize, const N: usize>(
-    job: &Outer,
-    panel: usize,
-    k: usize,
-    rows: &Rows,
-) {
-    let (width, plane) = (job.vectors * S::LANES, job.positions.len());
-    // SAFETY: `k + M` offsets, the panel and its rows exist; positions plus offsets lie in the planes.
+unsafe fn outer_tile<S: Simd, const M: usize, const N: usize>(job: &Outer, panel: usize, k: usize) {
+    let width = job.vectors * S::LANES;
+    // SAFETY: `k + M` offsets and the panel exist; positions plus offsets lie in the planes.
     unsafe {
         let to = job.sums.add(k * width + panel * 2 * S::LANES);
         let mut sums = [[S::zero(); N]; M];
@@ -147,14 +121,13 @@ unsafe fn outer_tile<S: Simd, const M: usize, const N: usize>(
                 sums[i][j] = S::load(to.add(i * width + j * S::LANES));
             }
         }
-        let first = (panel * job.images + rows.images.start) * plane + rows.positions.start;
-        let mut dy = job.dy.add(first * 2 * S::LANES);
-        for image in rows.images.clone() {
+        let mut dy = job.dy.add(panel * job.images * job.positions.len() * 2 * S::LANES);
+        for image in 0..job.images {
             let mut x = [job.x; M];
             for i in 0..M {
                 x[i] = job.x.add(image * job.x_image + *job.offsets.get_unchecked(k + i) as usize);
             }
-            for &position in job.positions.get_unchecked(rows.positions.clone()) {
+            for &position in job.positions {
                 let mut values = [S::zero(); N];
                 for j in 0..N {
                     values[j] = S::load(dy.add(j * S::LANES));
