@@ -9,6 +9,8 @@ use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, folder, load};
 use crate::spec::Arg;
+use crate::train::auto_batch;
+use crate::train::programs::Sizes;
 use crate::train::trainer::{Job, evaluate_only};
 
 #[derive(clap::Args)]
@@ -48,7 +50,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         Err(fault) => return Err(fault.into()),
     };
-    let evaluation = evaluate_only(Job { model, data, train }, &dataset.test, &weights)?;
+    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?)?.images;
+    let evaluation = evaluate_only(Job { model, data, train, batch }, &dataset.test, &weights)?;
     if options.json {
         let report = json!({
             "weights": file.display().to_string(),
