@@ -40,13 +40,16 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes) -> Result<Batch,
             codes::TOO_BIG,
             format!("`batch auto` may take {}, but batches of {images} need {}", shown(limit), shown(needed)),
         )
-        .label(format!("not even {images} fit"));
+        .label(format!("too little for {images}"));
         let fault = match least {
             1 => fault,
             _ => fault.note("`batch_norm` needs two images to train on"),
         };
-        let enough = needed.div_ceil(1_000_000);
-        return Err(fault.advise(format!("`batch auto {enough}MB` or more")).advise("a smaller model"));
+        let enough = match needed {
+            0..1_000_000 => format!("{}kB", needed.div_ceil(1000)),
+            _ => format!("{}MB", needed.div_ceil(1_000_000)),
+        };
+        return Err(fault.advise(format!("`batch auto {enough}` or more")).advise("a smaller model"));
     }
     let images = most((least, needed), sizes.train, limit, |images| match planned(images) {
         Ok(bytes) => Ok(Some(bytes)),
