@@ -50,8 +50,12 @@ pub const fn keyword(name: &'static str, kind: Kind, default: Preset, doc: &'sta
 pub enum Kind {
     /// A whole number of at least 1.
     Count,
+    /// A whole number of at least 1, or `auto`.
+    CountOrAuto,
     /// A whole number of at least 0.
     Whole,
+    /// A size of memory, such as `2GB`.
+    Bytes,
     /// A number in `min..=max`.
     Number { min: f64, max: f64 },
     /// `3` or `3x5`: height and width, each at least 1.
@@ -410,6 +414,9 @@ fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {
 /// The largest whole number that any argument may have.
 pub const MAX_COUNT: f64 = (1u64 << 31) as f64;
 
+/// The largest size of memory that any argument may have: a million times what machines have, and exact.
+const MAX_BYTES: f64 = (1u64 << 53) as f64;
+
 fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
     let bad = |expected: &str| {
         let message = format!("`{}` of `{}` must be {expected}", param.name, spec.name);
@@ -438,12 +445,29 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
         _ => false,
     };
     if too_large(value)
-        && matches!(param.kind, Kind::Count | Kind::Whole | Kind::Pair | Kind::Padding | Kind::Ends)
+        && matches!(
+            param.kind,
+            Kind::Count | Kind::CountOrAuto | Kind::Whole | Kind::Pair | Kind::Padding | Kind::Ends
+        )
     {
         return Err(bad(&format!("at most {MAX_COUNT}")));
     }
     match param.kind {
         Kind::Count => whole(value, 1.0).map(Arg::Whole).ok_or_else(|| bad("a whole number of at least 1")),
+        Kind::CountOrAuto => match &value.kind {
+            ValueKind::Word(word) if word == "auto" => Ok(Arg::Word(word.clone())),
+            _ => whole(value, 1.0)
+                .map(Arg::Whole)
+                .ok_or_else(|| bad("a whole number of at least 1, or `auto`")),
+        },
+        Kind::Bytes => match &value.kind {
+            ValueKind::Number(n)
+                if matches!(n.unit, Unit::Bytes(_)) && (1.0..=MAX_BYTES).contains(&n.scaled()) =>
+            {
+                Ok(Arg::Whole(n.scaled() as usize))
+            }
+            _ => Err(bad("a size of memory such as `500MB` or `2GB`")),
+        },
         Kind::Whole => whole(value, 0.0).map(Arg::Whole).ok_or_else(|| bad("a whole number of at least 0")),
         Kind::Number { min, max } => match &value.kind {
             ValueKind::Number(n) if (min..=max).contains(&n.scaled()) => Ok(Arg::Number(n.scaled())),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod any_text;
+mod auto_batch;
 mod architecture;
 mod batch_norm;
 mod cli;

@@ -224,7 +224,8 @@ fn every_layer_trains() {
 /// Something that a parameter accepts.
 fn accepted(kind: Kind) -> String {
     match kind {
-        Kind::Count | Kind::Whole | Kind::Padding | Kind::Ends => "1".to_owned(),
+        Kind::Count | Kind::CountOrAuto | Kind::Whole | Kind::Padding | Kind::Ends => "1".to_owned(),
+        Kind::Bytes => "1GB".to_owned(),
         Kind::Pair => "2".to_owned(),
         Kind::Number { min, max } => format!("{}", min.max(0.0).min(max)),
         Kind::Bool => "true".to_owned(),
@@ -242,6 +243,8 @@ fn refused(kind: Kind) -> Vec<String> {
     let too_large = format!("{}", MAX_COUNT + 1.0);
     match kind {
         Kind::Count => listed(&["0", "-1", "0.5", "1x2", "\"x\"", "[1, 2]", "1e300", "5%", &too_large]),
+        Kind::CountOrAuto => listed(&["0", "-1", "0.5", "1x2", "\"x\"", "nothing", "5%", &too_large]),
+        Kind::Bytes => listed(&["0", "1", "-1GB", "0GB", "1e300GB", "5%", "\"x\"", "nothing", "auto"]),
         Kind::Whole => listed(&["-1", "0.5", "1x2", "\"x\"", "[1, 2]", "1e300", &too_large]),
         Kind::Number { min, max } => {
             let mut values = listed(&["\"x\"", "1x2", "[1]", "nothing", "(1 / 0)"]);

@@ -20,7 +20,7 @@ use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::optimizers::Rule;
 use dslc::train::program::{LABELS, optimized};
 use dslc::train::schedules::{self, Progress};
-use dslc::train::section::TrainSection;
+use dslc::train::section::{BatchSize, TrainSection};
 use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone, prepare};
 
 use crate::support::{MODELS, check, experiment, training};
@@ -58,8 +58,17 @@ fn run(experiment: &Experiment, dataset: &Dataset, watcher: &mut Watcher) -> (Se
         panic!("a part is missing")
     };
     let interrupt = std::mem::take(&mut watcher.interrupt);
-    let prepared = prepare(Job { model, data, train, device: &Device::Cpu }, dataset).unwrap();
+    let prepared =
+        prepare(Job { model, data, train, batch: images(train), device: &Device::Cpu }, dataset).unwrap();
     prepared.train(&interrupt, &mut Watching(watcher, &interrupt)).unwrap()
+}
+
+/// The batch that a section gives.
+fn images(train: &TrainSection) -> usize {
+    match train.batch {
+        BatchSize::Images(images) => images,
+        BatchSize::Auto { .. } => panic!("no number is given"),
+    }
 }
 
 fn whole(text: &str) -> Experiment {
@@ -106,7 +115,8 @@ fn the_corrected_classifier_of_the_first_seed_trains() {
     let (Some(model), Some(train)) = (&experiment.model, &experiment.train) else {
         panic!("a part is missing")
     };
-    let prepared = prepare(Job { model, data, train, device: &Device::Cpu }, &dataset).unwrap();
+    let prepared =
+        prepare(Job { model, data, train, batch: images(train), device: &Device::Cpu }, &dataset).unwrap();
     let (_, outcome) = prepared.train(&interrupt, &mut Silent).unwrap();
     let losses: Vec<f64> = outcome.epochs.iter().map(|epoch| epoch.train_loss).collect();
     assert_eq!((outcome.ended, outcome.steps), (Ended::Complete, 16));

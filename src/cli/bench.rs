@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
-use crate::cli::{Stop, devices, load};
+use crate::cli::{Stop, batch, devices, load};
 use crate::experiment::Experiment;
 use crate::kernels::cpu::simd::peak;
 use crate::tensor::device::Choice;
@@ -93,10 +93,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
     let stand_in = load::load_text(Path::new("bench"), TRAIN.to_owned(), &[]).experiment;
     let train = experiment.train.as_ref().or(stand_in.train.as_ref());
-    let batch = match (options.batch, &experiment.train) {
-        (Some(batch), _) => batch as usize,
-        (None, Some(train)) => train.batch,
-        (None, None) => 64,
+    let batch = match options.batch {
+        Some(batch) => batch as usize,
+        None => batch::of(&loaded)?.map_or(64, |batch| batch.images),
     };
     let threads = options.threads.map_or_else(rayon::current_num_threads, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

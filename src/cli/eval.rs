@@ -10,6 +10,8 @@ use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, folder, load};
 use crate::spec::Arg;
 use crate::tensor::device::Choice;
+use crate::train::auto_batch;
+use crate::train::programs::Sizes;
 use crate::train::trainer::{Job, evaluate_only};
 
 #[derive(clap::Args)]
@@ -53,7 +55,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         Err(fault) => return Err(fault.into()),
     };
-    let evaluation = evaluate_only(Job { model, data, train, device: &device }, &dataset.test, &weights)?;
+    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?)?.images;
+    let job = Job { model, data, train, batch, device: &device };
+    let evaluation = evaluate_only(job, &dataset.test, &weights)?;
     if options.json {
         let report = json!({
             "weights": file.display().to_string(),

@@ -7,12 +7,15 @@ use crate::cli::Stop;
 use crate::cli::explain;
 use crate::cli::out::{self, Look};
 use crate::cli::table::plural;
+use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
 use crate::experiment::figures::broken_expectations;
 use crate::experiment::imports::{Imports, Project, normal};
 use crate::experiment::{self, Checked, Experiment, disk, missing_parts, resolved};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
+use crate::train::auto_batch::Batch;
 
 /// Of more findings than this in one file, the first are shown.
 pub const MOST_SHOWN: usize = 100;
@@ -52,9 +55,17 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// The file with every default filled in.
-    pub fn resolved(&self) -> String {
-        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment)
+    /// The file with every default filled in, and the batch that was chosen.
+    pub fn resolved(&self, batch: Option<Batch>) -> String {
+        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, batch)
+    }
+
+    /// The data set; what is wrong with it is shown at the line that names it.
+    pub fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
+        data.source.load(&data.args, &self.base()).map_err(|fault| {
+            self.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
+            Stop::Environment(String::new())
+        })
     }
 }
 

@@ -12,16 +12,16 @@ use crate::cli::out::{err, out};
 use crate::cli::progress::{Follower, Screen};
 use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::{bytes, duration, plural, short, speed};
-use crate::cli::{Stop, devices, summary};
+use crate::cli::{Stop, batch, devices, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
 use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
-use crate::model::Model;
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 use crate::train::metrics::Evaluation;
+use crate::train::programs::Sizes;
 use crate::train::trainer::{self, Ended, Job, Outcome};
 
 #[derive(clap::Args)]
@@ -50,15 +50,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         return Err(Stop::Findings);
     };
     let (device, _) = devices::open(options.device)?;
-    let dataset = data.source.load(&data.args, &loaded.base()).map_err(|fault| {
-        loaded.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
-        Stop::Environment(String::new())
-    })?;
-    let figures = figures(model, &loaded.sources, Some(training))?;
-    let prepared = trainer::prepare(Job { model, data, train: training, device: &device }, &dataset)?;
+    let dataset = loaded.dataset(data)?;
+    let batch = batch::chosen(&loaded, model, training, Sizes::new(data, &dataset)?)?;
+    let figures = figures(model, &loaded.sources, Some((training, batch)))?;
+    let job = Job { model, data, train: training, batch: batch.images, device: &device };
+    let prepared = trainer::prepare(job, &dataset)?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
-    let source = loaded.resolved();
+    let source = loaded.resolved(Some(batch));
     record(&loaded, options, &folder, &source)?;
     let head = head(&loaded, &dataset, &figures, prepared.bytes()?);
     err(&format!("{head}\nfolder {}\n", folder.display()));
@@ -75,7 +74,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         trained => trained?,
     };
-    let report = report(&folder, model, &dataset, &outcome);
+    let report = report(&folder, &job, &dataset, &outcome);
     let mut event = report.clone();
     event["event"] = json!("end");
     follower.record(&event)?;
@@ -127,12 +126,13 @@ fn stop_on_signals(interrupt: Arc<AtomicBool>, screen: Screen) -> Result<(), Sto
         .map_err(|e| Stop::Environment(format!("error: signals cannot be caught: {e}")))
 }
 
-fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) -> serde_json::Value {
+fn report(folder: &Path, job: &Job<'_>, dataset: &Dataset, outcome: &Outcome) -> serde_json::Value {
     let (last, test) = (outcome.epochs.last(), &outcome.test);
     json!({
         "run": folder.display().to_string(),
-        "model": model.name,
-        "parameters": model.n_parameters(),
+        "model": job.model.name,
+        "parameters": job.model.n_parameters(),
+        "batch": job.batch,
         "epochs": outcome.epochs.len(),
         "steps": outcome.steps,
         "ended": match outcome.ended {
@@ -157,8 +157,15 @@ fn report(folder: &Path, model: &Model, dataset: &Dataset, outcome: &Outcome) ->
 
 fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> String {
     let (parameters, flops) = figures.totals();
+    let batch = match (figures.batch, figures.batch_within) {
+        (Some(images), Some(limit)) => {
+            let images = plural(images as u64, "image", "images");
+            format!("batch  {images}, chosen for {}\n", bytes(limit))
+        }
+        _ => String::new(),
+    };
     format!(
-        "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\nmemory {} planned",
+        "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\n{batch}memory {} planned",
         loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
         loaded.path.display(),
         plural(parameters, "parameter", "parameters"),

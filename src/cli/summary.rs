@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::out::out;
 use crate::cli::table::{bytes, short, table, thousands};
-use crate::cli::{Stop, load};
+use crate::cli::{Stop, batch, load};
 use crate::experiment::figures::{Figures, figures};
 
 #[derive(clap::Args)]
@@ -22,7 +22,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
-    let figures = figures(model, &loaded.sources, loaded.experiment.train.as_ref())?;
+    let training = loaded.experiment.train.as_ref().zip(batch::of(&loaded)?);
+    let figures = figures(model, &loaded.sources, training)?;
     if options.json {
         return out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
     }
@@ -70,6 +71,9 @@ pub fn text(figures: &Figures) -> String {
     out.push_str(&format!("planned memory: {} for one image", bytes(figures.inference_bytes)));
     if let (Some(training), Some(batch)) = (figures.training_bytes, figures.batch) {
         out.push_str(&format!(", {} for training in batches of {batch}", bytes(training)));
+    }
+    if let Some(limit) = figures.batch_within {
+        out.push_str(&format!(", chosen by `batch auto` for {}", bytes(limit)));
     }
     out
 }

@@ -341,8 +341,10 @@ impl List<'_> {
             Kind::Choice(words) => words,
             Kind::Bool => &["true", "false"],
             Kind::Padding | Kind::Ends => &["same", "valid"],
+            Kind::CountOrAuto => &["auto"],
             Kind::Count
             | Kind::Whole
+            | Kind::Bytes
             | Kind::Number { .. }
             | Kind::Pair
             | Kind::Text

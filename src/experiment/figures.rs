@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use crate::diag::{Diagnostics, Fault};
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::experiment::Experiment;
 use crate::experiment::expect::Expectation;
 use crate::model::Model;
 use crate::model::cost::flops;
 use crate::source::Sources;
+use crate::train::auto_batch::Batch;
 use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
-use crate::train::section::TrainSection;
+use crate::train::section::{BatchSize, TrainSection};
 
 /// One layer's figures, for one image.
 #[derive(Serialize)]
@@ -46,6 +47,9 @@ pub struct Figures {
     pub training_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// The bytes that the batch was chosen for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_within: Option<u64>,
     pub layers: Vec<LayerFigures>,
 }
 
@@ -64,19 +68,42 @@ pub fn broken_expectations(experiment: &Experiment) -> Diagnostics {
     let mut found = |quantity: &str| match quantity {
         "flops" => *operations.get_or_insert_with(|| flops(model).ok().map(|layers| layers.iter().sum())),
         "memory" => *memory.get_or_insert_with(|| {
-            training_bytes(model, experiment.train.as_ref()).or_else(|| inference_bytes(model).ok())
+            let training = experiment.train.as_ref().and_then(|train| match train.batch {
+                BatchSize::Images(images) => training_bytes(model, train, images),
+                BatchSize::Auto { .. } => None,
+            });
+            training.or_else(|| inference_bytes(model).ok())
         }),
         _ => None,
     };
+    let auto = experiment.train.as_ref().filter(|train| matches!(train.batch, BatchSize::Auto { .. }));
     let judged = |expectation: &Expectation| {
+        if let Some(train) = auto.filter(|_| expectation.quantity == "memory") {
+            return Some(open_memory(expectation, train));
+        }
         let found: u64 = found(expectation.quantity)?;
         expectation.judge(found as f64)
     };
     experiment.expect.iter().filter_map(judged).collect()
 }
 
-/// The figures of a model without errors.
-pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -> Result<Figures, Fault> {
+/// With `batch auto` the memory of a training step is known only when the data set has been counted.
+fn open_memory(expectation: &Expectation, train: &TrainSection) -> Diagnostic {
+    let message = "the memory of a training step is not known before `batch auto` has chosen";
+    let d = Diagnostic::error(codes::EXPECTATION, expectation.span, message);
+    let d = match train.batch_span {
+        Some(span) => d.related(span, "chosen for a limit of memory"),
+        None => d,
+    };
+    d.advise("say the limit there, as in `batch auto 2GB`, and leave this out")
+}
+
+/// The figures of a model without errors, and of training it in such batches.
+pub fn figures(
+    model: &Model,
+    sources: &Sources,
+    training: Option<(&TrainSection, Batch)>,
+) -> Result<Figures, Fault> {
     let layers: Vec<LayerFigures> = model
         .layers
         .iter()
@@ -107,8 +134,9 @@ pub fn figures(model: &Model, sources: &Sources, train: Option<&TrainSection>) -
         weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
         activation_bytes: layers.iter().map(|l| l.activation_bytes).sum(),
         inference_bytes: inference_bytes(model)?,
-        training_bytes: training_bytes(model, train),
-        batch: train.map(|train| train.batch),
+        training_bytes: training.and_then(|(train, batch)| training_bytes(model, train, batch.images)),
+        batch: training.map(|(_, batch)| batch.images),
+        batch_within: training.and_then(|(_, batch)| batch.within),
         layers,
     })
 }
@@ -118,8 +146,7 @@ fn inference_bytes(model: &Model) -> Result<u64, Fault> {
 }
 
 /// A batch beyond all bounds has no plan; a run's batches are never larger than its data set.
-fn training_bytes(model: &Model, train: Option<&TrainSection>) -> Option<u64> {
-    let train = train?;
-    let graph = training_graph(model, train, train.batch).and_then(optimized);
+fn training_bytes(model: &Model, train: &TrainSection, images: usize) -> Option<u64> {
+    let graph = training_graph(model, train, images).and_then(optimized);
     graph.and_then(|graph| budget::planned(&[graph])).ok()
 }

@@ -29,7 +29,7 @@ use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
 use crate::train;
-use crate::train::section::TrainSection;
+use crate::train::section::{BatchSize, TrainSection};
 
 /// The words that may stand at the top of a file.
 pub const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
@@ -425,7 +425,8 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
         let pixels = instance.input.as_ref().map_or(0, |input| input.elements() / input.dims()[0].max(1));
         instance.unit.spec().name == "batch_norm" && pixels == 1
     };
-    let Some(norm) = model.layers.iter().find(single).filter(|_| train.batch == 1) else { return };
+    let one_image = train.batch == BatchSize::Images(1);
+    let Some(norm) = model.layers.iter().find(single).filter(|_| one_image) else { return };
     let mut d = Diagnostic::error(
         codes::BATCH_OF_ONE,
         norm.span,

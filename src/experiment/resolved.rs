@@ -15,14 +15,22 @@ use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
 use crate::spec::{Param, Preset};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
+use crate::train::auto_batch::Batch;
 use crate::train::section as train_section;
+use crate::train::settings;
 
 /// Comments stand in one column, but not further right than this.
 const COLUMN: usize = 76;
 
 /// The text; it checks to the same experiment. `experiment` is what `ast` and `imports` were checked to, without
-/// an error.
-pub fn text(sources: &Sources, ast: &Ast, imports: &Imports, experiment: &Experiment) -> String {
+/// an error, and `batch` is written where it was chosen.
+pub fn text(
+    sources: &Sources,
+    ast: &Ast,
+    imports: &Imports,
+    experiment: &Experiment,
+    batch: Option<Batch>,
+) -> String {
     let definitions = definitions(ast, imports, &mut Diagnostics::new());
     let mut blocks: Vec<&Block<'_>> =
         experiment.used_blocks.iter().filter_map(|name| definitions.blocks.get(name)).collect();
@@ -35,7 +43,8 @@ pub fn text(sources: &Sources, ast: &Ast, imports: &Imports, experiment: &Experi
     let parts: Vec<&Statement> =
         blocks.iter().map(|block| block.statement).chain(model).chain(sections).collect();
 
-    let mut writer = Writer { sources, home: ast.file, definitions: &definitions, lines: Vec::new() };
+    let batch = batch.filter(|batch| batch.within.is_some()).map(|batch| batch.images);
+    let mut writer = Writer { sources, home: ast.file, definitions: &definitions, batch, lines: Vec::new() };
     writer.constants(imports.files.iter().chain([ast]), &parts);
     for (i, part) in parts.iter().enumerate() {
         if i > 0 || !writer.lines.is_empty() {
@@ -59,6 +68,8 @@ struct Writer<'a> {
     /// The file that line numbers without a name are of.
     home: FileId,
     definitions: &'a Definitions<'a>,
+    /// The number of images that stands for `batch auto`.
+    batch: Option<usize>,
     /// Text and comment.
     lines: Vec<(String, String)>,
 }
@@ -147,9 +158,14 @@ impl<'a> Writer<'a> {
 
     /// Word and arguments with the defaults, and where they come from.
     fn head(&self, statement: &Statement, section: &str) -> (String, String) {
-        let mut text = statement.word.text.clone();
+        let word = &statement.word.text;
+        let mut text = word.clone();
         for argument in &statement.arguments {
             text.push_str(&format!(" {argument}"));
+        }
+        if let Some(images) = self.batch.filter(|_| section == "train" && *word == settings::BATCH.name) {
+            let origin = self.provenance(statement, section, &[]);
+            return (format!("{word} {images}"), format!("{origin}: {text}"));
         }
         let defaults = self.defaults(statement, section);
         for (name, value) in &defaults {

@@ -57,6 +57,8 @@ fn kind(kind: Kind) -> String {
     let number = |value: f64| Arg::Number(value).to_string();
     match kind {
         Kind::Count => "a whole number of at least 1".to_owned(),
+        Kind::CountOrAuto => "a whole number of at least 1, or `auto`".to_owned(),
+        Kind::Bytes => "a size of memory such as `2GB`".to_owned(),
         Kind::Whole => "a whole number of at least 0".to_owned(),
         Kind::Number { min, max } if max == f64::MAX => format!("a number of at least {}", number(min)),
         Kind::Number { min, max } => format!("a number from {} to {}", number(min), number(max)),

@@ -87,8 +87,17 @@ pub fn available(device: &Device) -> Option<u64> {
 }
 
 fn available_here() -> Option<u64> {
+    told("MemAvailable:")
+}
+
+/// Bytes of memory that the machine has, where the system tells (Linux).
+pub fn total() -> Option<u64> {
+    told("MemTotal:")
+}
+
+fn told(what: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(what))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim_end().parse().ok()?;
     kilobytes.checked_mul(1024)
 }

@@ -1,6 +1,7 @@
 //! Training: the checked `train { … }` section, the graphs it needs, the loop, its measurements and what it
 //! leaves on disk.
 
+pub mod auto_batch;
 pub mod budget;
 pub mod checkpoint;
 pub mod losses;
@@ -8,6 +9,7 @@ pub mod measure;
 pub mod metrics;
 pub mod optimizers;
 pub mod program;
+pub mod programs;
 pub mod schedules;
 pub mod section;
 pub mod settings;

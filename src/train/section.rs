@@ -43,7 +43,7 @@ pub struct TrainSection {
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
     pub epochs: usize,
-    pub batch: usize,
+    pub batch: BatchSize,
     pub seed: u64,
     /// Where the batch's size was written.
     pub batch_span: Option<Span>,
@@ -56,6 +56,16 @@ impl TrainSection {
     pub fn classifies(&self) -> Result<bool, Fault> {
         Ok(self.loss.what.target(&self.loss.args)? == Target::Label)
     }
+}
+
+/// How many images a step sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    Images(usize),
+    /// As many as fit into so many bytes, or without a number into a share of the machine's memory.
+    Auto {
+        memory: Option<u64>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +133,7 @@ pub fn resolve(
             if spec.name == settings::EPOCHS.name {
                 epochs = args.whole("count").ok();
             } else if spec.name == settings::BATCH.name {
-                batch = args.whole("size").ok();
+                batch = batch_size(&args, diagnostics);
                 batch_span = args.span("size");
             } else if spec.name == settings::SEED.name {
                 seed = args.whole("number").ok();
@@ -157,7 +167,7 @@ pub fn resolve(
         optimizer: optimizer?,
         schedule: schedule.unwrap_or_else(constant),
         epochs: epochs.unwrap_or(DEFAULT_EPOCHS),
-        batch: batch.unwrap_or(DEFAULT_BATCH),
+        batch: batch.unwrap_or(BatchSize::Images(DEFAULT_BATCH)),
         seed: seed.unwrap_or(DEFAULT_SEED) as u64,
         batch_span,
         early_stop,
@@ -199,6 +209,27 @@ fn choose<T: ?Sized>(
     let name = Word { text: name.clone(), span: value.span };
     let args = spec::resolve(spec_of(what), &name, rest, scope, diagnostics)?;
     Some(Chosen { what, args, span: line.head() })
+}
+
+fn batch_size(args: &Args, diagnostics: &mut Diagnostics) -> Option<BatchSize> {
+    let memory = args.get("memory");
+    if let Ok(images) = args.whole("size") {
+        if let (Some(span), Some(size)) = (memory.and_then(|given| given.span), args.span("size")) {
+            diagnostics.push(
+                Diagnostic::error(
+                    codes::BAD_VALUE,
+                    span,
+                    "`memory` bounds what `batch auto` takes, but the number of images is given",
+                )
+                .label("leave this out")
+                .related(size, format!("{images} images, whatever they take"))
+                .replace("`batch auto`", size, "auto"),
+            );
+        }
+        return Some(BatchSize::Images(images));
+    }
+    let memory = memory.map(|_| args.whole("memory")).transpose().ok()?;
+    Some(BatchSize::Auto { memory: memory.map(|bytes| bytes as u64) })
 }
 
 fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {

@@ -44,8 +44,16 @@ pub static EPOCHS: Spec = Spec {
 pub static BATCH: Spec = Spec {
     name: "batch",
     summary: "how many images one step sees",
-    docs: "The last batch of an epoch may be smaller.",
-    params: &[positional("size", Kind::Count, Preset::Required, "a whole number")],
+    docs: "The last batch of an epoch may be smaller.\n\n\
+           `batch auto 2GB` takes the most images whose plans fit 2 GB: weights, what the optimizer keeps of them and \
+           the values of a step, as planned for training and evaluation before anything runs, and without the data \
+           set itself; never more than the training images. Without a size of memory it is half of the machine's. \
+           Plans need memory for each thread, so the number that fits is this machine's; a run records it in its \
+           resolved file.",
+    params: &[
+        positional("size", Kind::CountOrAuto, Preset::Required, "how many images"),
+        positional("memory", Kind::Bytes, Preset::Absent, "what `auto` may take"),
+    ],
     example: "batch 64",
     elsewhere: &["batch_size", "batchsize", "batches"],
 };

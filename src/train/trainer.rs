@@ -7,7 +7,7 @@ use crate::data::loader::{self, Loader, Mode};
 use crate::data::section::DataSection;
 use crate::data::{Dataset, Images};
 use crate::diag::{Fault, codes};
-use crate::graph::{Graph, StateKind};
+use crate::graph::StateKind;
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
@@ -16,9 +16,8 @@ use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
 use crate::train::metrics::{Classes, Confusion, Evaluation};
-use crate::train::program::{
-    CORRECT, LABELS, LOSS, LOSSES, SCORES, evaluation_graph, optimized, training_graph,
-};
+use crate::train::program::{CORRECT, LABELS, LOSS, LOSSES, SCORES};
+use crate::train::programs::{Programs, Sizes};
 use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
 
@@ -28,6 +27,8 @@ pub struct Job<'a> {
     pub model: &'a Model,
     pub data: &'a DataSection,
     pub train: &'a TrainSection,
+    /// How many images a step sees.
+    pub batch: usize,
     /// Where it runs.
     pub device: &'a Device,
 }
@@ -93,62 +94,6 @@ pub enum Ended {
     Interrupted,
 }
 
-/// The graphs of one session: training and evaluation, for whole batches and for what is left of an epoch.
-pub struct Programs {
-    pub graphs: Vec<Graph>,
-    train: Vec<(usize, usize)>,
-    evaluate: Vec<(usize, usize)>,
-}
-
-impl Programs {
-    /// Graphs for batches of `train.batch` and for the remainders of these set sizes.
-    pub fn new(
-        model: &Model,
-        train: &TrainSection,
-        n_train: usize,
-        n_evaluate: &[usize],
-    ) -> Result<Programs, Fault> {
-        let mut programs = Programs { graphs: Vec::new(), train: Vec::new(), evaluate: Vec::new() };
-        let batch = train.batch;
-        for size in [batch, n_train % batch] {
-            if size == 0 || size > n_train {
-                continue;
-            }
-            match training_graph(model, train, size).and_then(optimized) {
-                Ok(graph) => {
-                    let at = programs.push(graph);
-                    programs.train.push((size, at));
-                }
-                // A last batch of one image has no variance: that batch is left out.
-                Err(fault) if fault.code == codes::BATCH_OF_ONE && size < batch => {}
-                Err(fault) => return Err(fault),
-            }
-        }
-        for size in std::iter::once(batch).chain(n_evaluate.iter().map(|n| n % batch)) {
-            let wanted = size > 0 && n_evaluate.iter().any(|&n| n >= size);
-            if wanted && !programs.evaluate.iter().any(|(own, _)| *own == size) {
-                let graph = optimized(evaluation_graph(model, train, size)?)?;
-                let at = programs.push(graph);
-                programs.evaluate.push((size, at));
-            }
-        }
-        Ok(programs)
-    }
-
-    fn push(&mut self, graph: Graph) -> usize {
-        self.graphs.push(graph);
-        self.graphs.len() - 1
-    }
-
-    fn take(&mut self) -> Vec<Graph> {
-        std::mem::take(&mut self.graphs)
-    }
-}
-
-fn graph_for(programs: &[(usize, usize)], size: usize) -> Option<usize> {
-    programs.iter().find(|(own, _)| *own == size).map(|(_, graph)| *graph)
-}
-
 /// A run that fits the machine's memory and is ready to begin.
 pub struct Prepared<'a> {
     job: Job<'a>,
@@ -183,8 +128,8 @@ pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, F
     if train_images.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
-    let sizes = [validation_images.len(), dataset.test.len()];
-    let programs = Programs::new(job.model, job.train, train_images.len(), &sizes)?;
+    let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
+    let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     budget::check(&programs.graphs, job.device, budget::available(job.device))?;
     Ok(Prepared { job, dataset, programs, train_images, validation_images })
 }
@@ -265,17 +210,17 @@ impl Prepared<'_> {
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Pass, Fault> {
-        let Job { data, train, .. } = self.job;
+        let Job { data, train, batch: size, .. } = self.job;
         let images = Loader::new(data, &self.dataset.train)?;
-        let trained = |batch: &&[u32]| graph_for(&self.programs.train, batch.len()).is_some();
-        let steps_per_epoch = self.train_images.chunks(train.batch).filter(trained).count() as u64;
+        let trained = |batch: &&[u32]| self.programs.training(batch.len()).is_some();
+        let steps_per_epoch = self.train_images.chunks(size).filter(trained).count() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
         let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
         let begin = Instant::now();
         let classifies = train.classifies()?;
         let mut pass = Pass { correct: classifies.then_some(0.0), ..Pass::default() };
-        for batch in order.chunks(train.batch) {
-            let Some(graph) = graph_for(&self.programs.train, batch.len()) else { continue };
+        for batch in order.chunks(size) {
+            let Some(graph) = self.programs.training(batch.len()) else { continue };
             let progress = Progress { step: *step, total, steps_per_epoch };
             let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
             pass.learning_rate = train.optimizer.args.number("lr")? * factor;
@@ -382,26 +327,27 @@ fn measure(
     indices: &[u32],
 ) -> Result<Evaluation, Fault> {
     let loader = Loader::new(job.data, images)?;
-    evaluate(session, &programs.evaluate, &loader, indices, job.data.classes(), job.train)
+    evaluate(session, programs, &loader, indices, job)
 }
 
 /// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`.
 fn evaluate(
     session: &mut Session,
-    graphs: &[(usize, usize)],
+    programs: &Programs,
     loader: &Loader<'_>,
     indices: &[u32],
-    n_classes: usize,
-    train: &TrainSection,
+    job: Job<'_>,
 ) -> Result<Evaluation, Fault> {
     if indices.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "there are no images to measure on"));
     }
+    let train = job.train;
     let classifies = train.classifies()?;
-    let mut confusion = Confusion::new(n_classes);
+    let mut confusion = Confusion::new(job.data.classes());
     let (mut loss, mut correct) = (0.0f64, 0.0f64);
-    for batch in indices.chunks(train.batch) {
-        let graph = graph_for(graphs, batch.len())
+    for batch in indices.chunks(job.batch) {
+        let graph = programs
+            .evaluation(batch.len())
             .ok_or_else(|| Fault::internal(format!("no graph evaluates {} images", batch.len())))?;
         let mut labels = vec![0.0; batch.len()];
         let mut result = Ok(());
@@ -433,7 +379,8 @@ pub fn argmax(numbers: &[f32]) -> usize {
 
 /// Measures given weights on all of `images`.
 pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
-    let mut programs = Programs::new(job.model, job.train, 0, &[images.len()])?;
+    let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
+    let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
     let mut session = budget::open(programs.take(), job.device, job.train.seed)?;
     weights.load(&mut session)?;

@@ -1,0 +1,147 @@
+//! `batch auto` → a number of images: the most whose plans fit a limit of memory. Batches are planned, none is run.
+
+use crate::diag::{Fault, codes};
+use crate::model::Model;
+use crate::numbers::{bytes as shown, plural};
+use crate::train::budget;
+use crate::train::programs::{Programs, Sizes};
+use crate::train::section::{BatchSize, TrainSection};
+
+/// `batch auto` without a size of memory takes one part in so many of the machine's.
+const SHARE: u64 = 2;
+
+/// How many images a step sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub images: usize,
+    /// The bytes that the number was chosen for; `None` where it was given.
+    pub within: Option<u64>,
+}
+
+/// The batch that the section asks for, in a run through sets of these sizes.
+pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes) -> Result<Batch, Fault> {
+    let memory = match train.batch {
+        BatchSize::Images(images) => return Ok(Batch { images, within: None }),
+        BatchSize::Auto { memory } => memory,
+    };
+    let share = || budget::total().map(|total| total / SHARE);
+    let limit = memory.or_else(share).ok_or_else(|| {
+        Fault::new(codes::TOO_BIG, "this system does not tell how much memory `batch auto` may take")
+            .advise("say it, as in `batch auto 2GB`")
+    })?;
+    let planned = |images: usize| budget::planned(&Programs::new(model, train, images, sizes)?.graphs);
+    let (least, needed) = match planned(1) {
+        Err(fault) if fault.code == codes::BATCH_OF_ONE && sizes.train > 1 => (2, planned(2)?),
+        needed => (1, needed?),
+    };
+    if needed > limit {
+        let images = plural(least as u64, "image", "images");
+        let fault = Fault::new(
+            codes::TOO_BIG,
+            format!("`batch auto` may take {}, but batches of {images} need {}", shown(limit), shown(needed)),
+        )
+        .label(format!("too little for {images}"));
+        let fault = match least {
+            1 => fault,
+            _ => fault.note("`batch_norm` needs two images to train on"),
+        };
+        let enough = match needed {
+            0..1_000_000 => format!("{}kB", needed.div_ceil(1000)),
+            _ => format!("{}MB", needed.div_ceil(1_000_000)),
+        };
+        return Err(fault.advise(format!("`batch auto {enough}` or more")).advise("a smaller model"));
+    }
+    let images = most((least, needed), sizes.train, limit, |images| match planned(images) {
+        Ok(bytes) => Ok(Some(bytes)),
+        // A tensor of more elements than any may have.
+        Err(fault) if fault.code == codes::TOO_BIG => Ok(None),
+        Err(fault) => Err(fault),
+    })?;
+    Ok(Batch { images, within: Some(limit) })
+}
+
+/// A number of images up to `n` that takes at most `limit` bytes, while one more takes more or would be above `n`.
+/// `least` fits with its bytes. `None` is more than any limit.
+///
+/// Bytes grow about as a line does, so that the secant mostly leads to the place at once; where a step leaves more than
+/// half of what was to be searched, the next one halves it.
+fn most(
+    least: (usize, u64),
+    n: usize,
+    limit: u64,
+    mut planned: impl FnMut(usize) -> Result<Option<u64>, Fault>,
+) -> Result<usize, Fault> {
+    let fits = |bytes: &u64| *bytes <= limit;
+    let (mut lower, mut bytes) = least;
+    if n <= lower {
+        return Ok(lower);
+    }
+    let (mut upper, mut beyond) = (n, planned(n)?);
+    if beyond.as_ref().is_some_and(fits) {
+        return Ok(n);
+    }
+    let mut halve = false;
+    while upper - lower > 1 {
+        let gap = upper - lower;
+        let step = match beyond {
+            Some(beyond) if !halve => {
+                let share = (limit - bytes) as f64 / (beyond - bytes) as f64;
+                (gap as f64 * share) as usize
+            }
+            _ => gap / 2,
+        };
+        let images = lower + step.clamp(1, gap - 1);
+        match planned(images)? {
+            Some(found) if fits(&found) => (lower, bytes) = (images, found),
+            found => (upper, beyond) = (images, found),
+        }
+        halve = upper - lower > gap / 2;
+    }
+    Ok(lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most;
+
+    /// The answer, and how often something was planned for it.
+    fn search(n: usize, limit: u64, planned: impl Fn(usize) -> Option<u64>) -> (usize, usize) {
+        let mut n_plans = 0;
+        let found = most((1, planned(1).unwrap()), n, limit, |images| {
+            assert!((2..=n).contains(&images));
+            n_plans += 1;
+            Ok(planned(images))
+        });
+        (found.unwrap(), n_plans)
+    }
+
+    #[test]
+    fn the_most_that_fit_are_found_on_a_line_a_curve_and_steps() {
+        let line = |images: usize| Some(1000 + 70 * images as u64);
+        let curve = |images: usize| Some((images * images) as u64);
+        let steps = |images: usize| Some(1000 + 4096 * images.div_ceil(50) as u64);
+        let wall = |images: usize| (images < 700).then_some(images as u64);
+        for n in [1, 2, 3, 64, 999, 60_000] {
+            for limit in [1 + 4096 + 1000, 10_000, 123_456, 4_000_000] {
+                let all: [&dyn Fn(usize) -> Option<u64>; 4] = [&line, &curve, &steps, &wall];
+                for planned in all {
+                    let fits = |images: &usize| planned(*images).is_some_and(|bytes| bytes <= limit);
+                    let (found, n_plans) = search(n, limit, planned);
+                    assert_eq!(found, (1..=n).filter(fits).max().unwrap(), "{n} images, {limit} bytes");
+                    assert!(n_plans <= 32, "{n_plans} plans for {n} images");
+                }
+            }
+        }
+        assert!(search(60_000, 123_456, line).1 <= 5);
+    }
+
+    #[test]
+    fn one_more_does_not_fit_where_bytes_fall_again() {
+        let saw = |images: usize| Some(100 * images as u64 + if images.is_multiple_of(7) { 450 } else { 0 });
+        for limit in (700..20_000).step_by(333) {
+            let (found, _) = search(300, limit, saw);
+            assert!(saw(found).unwrap() <= limit);
+            assert!(found == 300 || saw(found + 1).unwrap() > limit, "{found} images, {limit} bytes");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A model with its training and the sizes of its sets → every graph that one session needs, for whole batches and
+//! for what is left of a set behind them.
+
+use crate::data::Dataset;
+use crate::data::section::DataSection;
+use crate::diag::{Fault, codes};
+use crate::graph::Graph;
+use crate::model::Model;
+use crate::train::program::{evaluation_graph, optimized, training_graph};
+use crate::train::section::TrainSection;
+
+/// The number of images in each set that a run goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub train: usize,
+    /// Of validation and test.
+    pub evaluated: [usize; 2],
+}
+
+impl Sizes {
+    /// Those of a data set after the section's split.
+    pub fn new(data: &DataSection, dataset: &Dataset) -> Result<Sizes, Fault> {
+        let validation = data.validation.count(dataset.train.len())?;
+        Ok(Sizes { train: dataset.train.len() - validation, evaluated: [validation, dataset.test.len()] })
+    }
+}
+
+/// The graphs of one session.
+pub struct Programs {
+    pub graphs: Vec<Graph>,
+    /// Number of images and place of the graph, here and below.
+    train: Vec<(usize, usize)>,
+    evaluate: Vec<(usize, usize)>,
+}
+
+impl Programs {
+    /// Graphs for batches of `batch` images and for the remainders of these sets.
+    pub fn new(model: &Model, train: &TrainSection, batch: usize, sizes: Sizes) -> Result<Programs, Fault> {
+        let mut programs = Programs { graphs: Vec::new(), train: Vec::new(), evaluate: Vec::new() };
+        for size in [batch, sizes.train % batch] {
+            if size == 0 || size > sizes.train {
+                continue;
+            }
+            match training_graph(model, train, size).and_then(optimized) {
+                Ok(graph) => {
+                    let at = programs.push(graph);
+                    programs.train.push((size, at));
+                }
+                // A last batch of one image has no variance: that batch is left out.
+                Err(fault) if fault.code == codes::BATCH_OF_ONE && size < batch => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        for size in std::iter::once(batch).chain(sizes.evaluated.map(|n| n % batch)) {
+            let wanted = size > 0 && sizes.evaluated.iter().any(|&n| n >= size);
+            if wanted && !programs.evaluate.iter().any(|(own, _)| *own == size) {
+                let graph = optimized(evaluation_graph(model, train, size)?)?;
+                let at = programs.push(graph);
+                programs.evaluate.push((size, at));
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Which graph trains on so many images.
+    pub fn training(&self, images: usize) -> Option<usize> {
+        graph_for(&self.train, images)
+    }
+
+    /// Which graph evaluates so many images.
+    pub fn evaluation(&self, images: usize) -> Option<usize> {
+        graph_for(&self.evaluate, images)
+    }
+
+    /// The graphs, for a session.
+    pub fn take(&mut self) -> Vec<Graph> {
+        std::mem::take(&mut self.graphs)
+    }
+
+    fn push(&mut self, graph: Graph) -> usize {
+        self.graphs.push(graph);
+        self.graphs.len() - 1
+    }
+}
+
+fn graph_for(programs: &[(usize, usize)], size: usize) -> Option<usize> {
+    programs.iter().find(|(own, _)| *own == size).map(|(_, graph)| *graph)
+}
