@@ -18,8 +18,8 @@ use crate::train::section::TrainSection;
 const WARM_UP: usize = 3;
 /// Steps timed at the least, however long they take.
 const LEAST_STEPS: usize = 5;
-/// Steps whose parts are timed.
-const PROFILED: u32 = 5;
+/// Steps whose parts are timed, at the least and at the most.
+const PROFILED: [usize; 2] = [5, 500];
 
 pub struct Measured {
     /// The graph that ran, after all passes.
@@ -31,7 +31,7 @@ pub struct Measured {
     pub first_step: Duration,
     /// Planned memory: states and values.
     pub bytes: u64,
-    /// The mean time of each part of a step, with the value that it computes; of parts that run on several threads,
+    /// The median time of each part of a step, with the value that it computes; of parts that run on several threads,
     /// the sum over the threads.
     pub parts: Vec<(Option<Value>, Duration)>,
 }
@@ -81,13 +81,22 @@ pub fn measure(
         steps.push(start.elapsed());
     }
     steps.sort_unstable();
-    let mut parts = session.profile(0)?;
-    for _ in 1..PROFILED {
-        let again = session.profile(0)?;
-        parts.iter_mut().zip(again).for_each(|((_, sum), (_, time))| *sum += time);
-    }
-    parts.iter_mut().for_each(|(_, time)| *time /= PROFILED);
+    let parts = profile(&mut session, seconds / 4.0)?;
     Ok(Measured { batch, steps, first_step, bytes: session.bytes() as u64, parts, graph })
+}
+
+/// The median time of each part of a step, from steps of about `seconds`.
+fn profile(session: &mut Session, seconds: f64) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+    let (begin, mut steps) = (Instant::now(), Vec::new());
+    while steps.len() < PROFILED[0] || steps.len() < PROFILED[1] && begin.elapsed().as_secs_f64() < seconds {
+        steps.push(session.profile(0)?);
+    }
+    let median = |part: usize| {
+        let mut times: Vec<Duration> = steps.iter().map(|step| step[part].1).collect();
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    Ok(steps[0].iter().enumerate().map(|(part, (value, _))| (*value, median(part))).collect())
 }
 
 /// Random images and labels, and the optimizer's numbers for a small step.
