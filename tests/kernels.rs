@@ -459,24 +459,31 @@ fn every_kernel_has_a_case_and_every_op_a_kernel() {
     assert_eq!(needed.map(|op| op.name()).collect::<BTreeSet<&str>>(), kernels);
 }
 
-/// One image is shared by tile rows, by channels, and by the channels of a depthwise convolution; and not at all.
+/// One image is shared by tile rows, by rows, by pixels, and by channels of any and of depthwise convolutions; and not
+/// at all.
 #[test]
 fn one_image_gives_the_same_on_any_number_of_threads() {
-    let layers = "conv2d 24 3x3 padding=1 -> relu; conv2d 40 3x3 padding=1 -> relu; conv2d 104 1x1; \
-                  depthwise_conv2d 3x3 padding=1 -> relu; conv2d 16 5x5 stride=2 -> max_pool2d 2; \
-                  conv2d 256 2x2 -> conv2d 256 3x3 padding=1 -> flatten -> linear 600 -> linear 10";
-    let experiment = experiment(layers, "sgd lr=0.1");
-    let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
-    let expected = run(graph.clone(), Target::Reference(Device::Cpu), 2);
-    let results = [1, 2, 3, 5].map(|n_threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-        pool.install(|| run(graph.clone(), Target::Cpu, 2))
-    });
-    for ((name, expected), (_, actual)) in expected.iter().zip(&results[0]) {
-        assert!(distance(expected, actual) < 1e-4, "{name}");
-    }
-    for result in &results[1..] {
-        assert_eq!(bits(&results[0]), bits(result));
+    for layers in [
+        "conv2d 24 3x3 padding=1 -> relu; conv2d 40 3x3 padding=1 -> relu; conv2d 104 1x1; \
+         depthwise_conv2d 3x3 padding=1 -> relu; conv2d 16 5x5 stride=2 -> max_pool2d 2; \
+         conv2d 256 2x2 -> conv2d 256 3x3 padding=1 -> flatten -> linear 600 -> linear 10",
+        "conv2d 7 4x4 dilation=2 padding=1 -> relu; depthwise_conv2d 3x3 padding=2; conv2d 13 1x1 -> relu; \
+         depthwise_conv2d 3x3 stride=2 -> conv2d 8 1x1; conv2d 12 3x3 groups=4 stride=2 padding=2; \
+         depthwise_conv2d 3x3 padding=1; depthwise_conv2d 5x5 padding=2 -> flatten -> linear 10",
+    ] {
+        let experiment = experiment(layers, "sgd lr=0.1");
+        let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
+        let expected = run(graph.clone(), Target::Reference(Device::Cpu), 2);
+        let results = [1, 2, 3, 5].map(|n_threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            pool.install(|| run(graph.clone(), Target::Cpu, 2))
+        });
+        for ((name, expected), (_, actual)) in expected.iter().zip(&results[0]) {
+            assert!(distance(expected, actual) < 1e-4, "{name}");
+        }
+        for result in &results[1..] {
+            assert_eq!(bits(&results[0]), bits(result), "{layers}");
+        }
     }
 }
 

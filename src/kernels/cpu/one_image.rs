@@ -1,5 +1,5 @@
-//! A convolution of one image on all threads: by output channels, or, with Winograd's algorithm on a map of several
-//! tile rows, by these, so that the image is not transformed once a thread. Which thread does what changes no bit.
+//! A convolution of one image on all threads: by rows, so that a thread reads what it wrote itself in the convolution
+//! before, or by output channels where weights are many and rows few. Which thread does what changes no bit.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -8,12 +8,18 @@ use std::sync::Arc;
 use crate::diag::Fault;
 use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::arena::Pieces;
-use crate::kernels::cpu::conv::{self, Activation, Algorithm, Conv, Depthwise, Purpose, Shape, Winograd};
+use crate::kernels::cpu::conv::{
+    self, Activation, Algorithm, Band, Conv, Depthwise, Place, Placed, Purpose, Shape, Winograd,
+};
 
 /// Output channels that are worth a share, and their multiples.
 const LEAST_CHANNELS: usize = 8;
-/// Transformed weights of more numbers are not read by every thread.
+/// Weights of more numbers, transformed or not, are not read by every thread.
 const MOST_WEIGHTS: usize = 96 << 10;
+/// Rows that depthwise convolutions compute at once.
+const DEPTHWISE_ROWS: usize = 4;
+/// Pixels that pointwise convolutions compute at once, on the widest CPU.
+const POINTWISE_PIXELS: usize = 32;
 
 /// The convolution in up to `n_shares` shares; `None` where it cannot be parted.
 pub(super) fn forward(
@@ -26,14 +32,84 @@ pub(super) fn forward(
         let conv = Winograd::new(shape, tile);
         let n_shares = n_shares.min(conv.rows());
         if n_shares > 1 && conv.packed_forward_len() <= MOST_WEIGHTS {
-            return Some(by_rows(conv, activation, n_shares));
+            return Some(by_tile_rows(conv, activation, n_shares));
         }
+    }
+    if shape.weights_len() <= MOST_WEIGHTS
+        && let Some(bands) = bands(shape, algorithm, n_shares)
+    {
+        return Some(by_rows(shape, algorithm, activation, bands));
     }
     let shares = channels(shape, algorithm, n_shares);
     (shares.len() > 1).then(|| by_channels(shape, activation, shares))
 }
 
-fn by_rows(conv: Winograd, activation: Activation, n_shares: usize) -> Result<Prepared, Fault> {
+/// Rows of a convolution, of which every band wants scratch of its own.
+struct Rows {
+    conv: Box<dyn Placed>,
+    band: Band,
+    scratch: Range<usize>,
+}
+
+/// The rows of the output in `n_shares` bands; `None` where there are too few, or the kernel wants whole images.
+fn bands(shape: &Shape, algorithm: Algorithm, n_shares: usize) -> Option<Vec<Rows>> {
+    let (shape, grain) = match algorithm {
+        // Pixels do not see each other: as good as rows.
+        Algorithm::Pointwise => {
+            (Shape { size: [shape.size[0] * shape.size[1], 1], ..*shape }, POINTWISE_PIXELS)
+        }
+        Algorithm::Depthwise => (*shape, DEPTHWISE_ROWS),
+        _ => (*shape, 1),
+    };
+    let rows = shape.output()[0];
+    let grains = rows.div_ceil(grain);
+    if n_shares < 2 || grains < n_shares {
+        return None;
+    }
+    let mut scratch = 0..0;
+    let band = |i: usize| {
+        let [first, end] = [i, i + 1].map(|i| (grains * i / n_shares * grain).min(rows));
+        let band = Band::new(&shape, first..end)?;
+        let conv = Conv::with(&band.shape, algorithm);
+        scratch = scratch.end..scratch.end + conv.forward_scratch_len(1);
+        Some(Rows { conv: conv.placed()?, band, scratch: scratch.clone() })
+    };
+    (0..n_shares).map(band).collect()
+}
+
+fn by_rows(
+    shape: &Shape,
+    algorithm: Algorithm,
+    activation: Activation,
+    bands: Vec<Rows>,
+) -> Result<Prepared, Fault> {
+    let packing = Conv::with(shape, algorithm);
+    let (len, scratch) = (packing.packed_forward_len(), bands.last().map_or(0, |band| band.scratch.end));
+    let [input, output] = [shape.input_len(), shape.output_len()];
+    let planes = [input / shape.inputs, output / shape.outputs];
+    let run = Prepared::with_call(scratch, move |call| {
+        let (x, packed, bias) = (call.inputs[0], call.packed, call.inputs.get(2).copied());
+        assert!(x.len() >= input && call.output.len() >= output);
+        let (y, memory) = (Output(call.output.as_mut_ptr()), Pieces::new(call.scratch, 1));
+        call.team.share(bands.len(), |i| {
+            let Rows { conv, band, scratch } = &bands[i];
+            let (first, widths) = (band.first, [band.shape.size[1], band.shape.output()[1]]);
+            // SAFETY: lengths were checked; bands' rows and scratch do not overlap, and a share is handed out once.
+            unsafe {
+                let place = Place {
+                    x: x.as_ptr().add(first[0] * widths[0]),
+                    end: x.as_ptr_range().end,
+                    y: y.start().add(first[1] * widths[1]),
+                    planes,
+                };
+                conv.forward_at(1, place, packed, bias, activation, memory.range(scratch.clone()));
+            }
+        });
+    })?;
+    Ok(run.packing(1, len, move |weights, packed| packing.pack_forward(weights, packed)))
+}
+
+fn by_tile_rows(conv: Winograd, activation: Activation, n_shares: usize) -> Result<Prepared, Fault> {
     let (rows, each, packing) = (conv.rows(), conv.forward_scratch_len(1), conv.clone());
     let run = Prepared::with_call(n_shares * each, move |call| {
         let (x, packed, bias) = (call.inputs[0], call.packed, call.inputs.get(2).copied());

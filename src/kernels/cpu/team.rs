@@ -1,8 +1,8 @@
 //! The threads that share the work of a step. One leads; the others wait for shares of what it hands out.
 //!
 //! Handing out has to be cheap: for a single image an op takes some ten microseconds, and waking a thread takes
-//! longer. So those who wait look again and again for a while before they sleep. Who takes a share is left to chance;
-//! that no result depends on it is up to the work, whose shares are the same for any number of threads.
+//! longer. So those who wait look again and again for a while before they sleep. Who takes a share may depend on
+//! chance; that no result depends on it is up to the work, whose shares are the same for any number of threads.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -15,17 +15,22 @@ use crate::kernels::cpu::arena::Pieces;
 /// How often one who waits looks for work before it lets other processes run, and before it sleeps.
 const LOOKS: [u32; 2] = [2_000, 2_200];
 
-/// Bits of a round's number of shares, and of the next share.
-const SHARE_BITS: u32 = 20;
+/// Bits of the end of a lane, and of its next share.
+const SHARE_BITS: u32 = 18;
 /// More shares are handed out in several rounds.
 const MOST_SHARES: usize = (1 << SHARE_BITS) - 1;
+/// Bits of the number of workers.
+const WORKER_BITS: u32 = 12;
+/// More threads than these do not work on a round.
+const MOST_WORKERS: usize = (1 << WORKER_BITS) - 1;
 
 /// Those who work on a step, as the leader sees them.
 pub struct Team<'a> {
     desk: Option<&'a Desk>,
 }
 
-type Work<'a> = &'a (dyn Fn(usize) + Sync);
+/// Called with the number of the worker and of the share.
+type Work<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 impl Team<'_> {
     /// The leader and nobody else.
@@ -37,30 +42,36 @@ impl Team<'_> {
         if n_threads == 1 {
             return body(&Team::ALONE);
         }
-        let desk = Desk { n_threads, ..Desk::default() };
+        let desk = Desk::new(n_threads);
         rayon::in_place_scope(|scope| {
-            for _ in 1..n_threads {
-                scope.spawn(|_| desk.help());
+            let desk = &desk;
+            for worker in 1..n_threads {
+                scope.spawn(move |_| desk.help(worker));
             }
-            let open = Open(&desk);
+            let open = Open(desk);
             body(&Team { desk: Some(open.0) })
         })
     }
 
     /// The leader and those who wait for shares.
     pub fn n_threads(&self) -> usize {
-        self.desk.map_or(1, |desk| desk.n_threads)
+        self.desk.map_or(1, |desk| desk.lanes.len())
     }
 
     /// Calls `work(0)` to `work(n - 1)`, each once, on any thread and in any order, and waits for all.
     pub fn share(&self, n: usize, work: impl Fn(usize) + Sync) {
+        self.share_among(MOST_WORKERS, n, |_, i| work(i));
+    }
+
+    /// As [`Team::share`] for up to `n_workers` threads, whose numbers `work` learns before those of its shares.
+    pub fn share_among(&self, n_workers: usize, n: usize, work: impl Fn(usize, usize) + Sync) {
         match self.desk {
             Some(desk) if n > 1 => {
                 for first in (0..n).step_by(MOST_SHARES) {
-                    desk.round(MOST_SHARES.min(n - first), &|i| work(first + i));
+                    desk.round(n_workers, MOST_SHARES.min(n - first), &|worker, i| work(worker, first + i));
                 }
             }
-            _ => (0..n).for_each(work),
+            _ => (0..n).for_each(|i| work(0, i)),
         }
     }
 
@@ -87,11 +98,15 @@ impl Team<'_> {
 }
 
 /// Where the leader lays out work and the others take it.
+///
+/// The shares of a round lie in as many lanes as there are threads, in order. A thread empties its own lane first and
+/// then looks into the others', so that from round to round the same images, or the same rows of one, are as a rule
+/// worked on by the thread in whose cache they are, and nobody waits for one who is late.
 #[derive(Default)]
 struct Desk {
-    n_threads: usize,
-    /// The round, its number of shares, and the next one, in one word so that none of them changes alone.
-    next: AtomicU64,
+    /// Shares that are not taken, a lane a thread; the leader's is the first.
+    lanes: Vec<Lane>,
+    round: AtomicU64,
     /// A [`Work`] of the round; valid while a share of the round is not done.
     work: AtomicPtr<()>,
     n_done: AtomicUsize,
@@ -103,24 +118,45 @@ struct Desk {
     wake: Condvar,
 }
 
-fn pack(round: u64, n: usize, share: usize) -> u64 {
-    round << (2 * SHARE_BITS) | (n as u64) << SHARE_BITS | share as u64
+/// The round, its number of workers, the end of the lane and its next share, in one word so that none of them changes
+/// alone; on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Lane(AtomicU64);
+
+fn pack(round: u64, n_workers: usize, end: usize, share: usize) -> u64 {
+    let high = round << WORKER_BITS | n_workers as u64;
+    high << (2 * SHARE_BITS) | (end as u64) << SHARE_BITS | share as u64
 }
 
-fn unpack(word: u64) -> (u64, usize, usize) {
-    let low = |word: u64| (word & MOST_SHARES as u64) as usize;
-    (word >> (2 * SHARE_BITS), low(word >> SHARE_BITS), low(word))
+/// The number of workers, the end, and the next share.
+fn unpack(word: u64) -> (usize, usize, usize) {
+    let low = |word: u64, most: usize| (word & most as u64) as usize;
+    (
+        low(word >> (2 * SHARE_BITS), MOST_WORKERS),
+        low(word >> SHARE_BITS, MOST_SHARES),
+        low(word, MOST_SHARES),
+    )
 }
 
 impl Desk {
-    /// Lays out `n` shares, works on them itself, too, and returns when all are done.
-    fn round(&self, n: usize, work: Work<'_>) {
-        let (round, ..) = unpack(self.next.load(Ordering::Relaxed));
+    fn new(n_threads: usize) -> Desk {
+        Desk { lanes: (0..n_threads).map(|_| Lane::default()).collect(), ..Desk::default() }
+    }
+
+    /// Lays out `n` shares for `n_workers`, works on them itself, too, and returns when all are done.
+    fn round(&self, n_workers: usize, n: usize, work: Work<'_>) {
+        let round = self.round.load(Ordering::Relaxed).wrapping_add(1);
         self.n_done.store(0, Ordering::Relaxed);
         self.work.store((&raw const work).cast_mut().cast(), Ordering::Relaxed);
-        self.next.store(pack(round.wrapping_add(1), n, 0), Ordering::SeqCst);
+        let n_workers = n_workers.clamp(1, self.lanes.len().min(MOST_WORKERS));
+        for (i, lane) in self.lanes.iter().enumerate() {
+            let [first, end] = [i, i + 1].map(|i| n * i.min(n_workers) / n_workers);
+            lane.0.store(pack(round, n_workers, end, first), Ordering::Release);
+        }
+        self.round.store(round, Ordering::SeqCst);
         self.wake();
-        while self.take() {}
+        self.work_as(0);
         let mut looks = 0;
         while self.n_done.load(Ordering::Acquire) < n {
             pause(&mut looks);
@@ -130,47 +166,57 @@ impl Desk {
         }
     }
 
-    /// Does one share; `false` if there is none.
-    fn take(&self) -> bool {
-        let word = self.next.load(Ordering::Acquire);
-        let (_, n, share) = unpack(word);
+    /// Does shares as `worker` until none is left, of its own lane first.
+    fn work_as(&self, worker: usize) {
+        let (before, from) = self.lanes.split_at(worker);
+        for lane in from.iter().chain(before) {
+            while self.take(worker, lane) {}
+        }
+    }
+
+    /// Does one share of a lane; `false` if there is none for this worker.
+    fn take(&self, worker: usize, lane: &Lane) -> bool {
+        let word = lane.0.load(Ordering::Acquire);
+        let (n_workers, end, share) = unpack(word);
         let work = self.work.load(Ordering::Relaxed);
-        if share >= n {
+        if share >= end || worker >= n_workers {
             return false;
         }
-        if self.next.compare_exchange(word, word + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        if lane.0.compare_exchange(word, word + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return true;
         }
         // SAFETY: the share is of the round that `word` names, which is not over before the share is counted as done;
         // so `work`, which was laid out before the round began and is not changed before it is over, is the round's.
         let work = unsafe { *work.cast::<Work<'_>>() };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(share))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(worker, share))) {
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }
         self.n_done.fetch_add(1, Ordering::Release);
         true
     }
 
-    /// Does shares until the desk is closed.
-    fn help(&self) {
-        let mut looks = 0;
+    /// Does shares as `worker` until the desk is closed.
+    fn help(&self, worker: usize) {
+        let (mut seen, mut looks) = (0, 0);
         while !self.closed.load(Ordering::Acquire) {
-            if self.take() {
-                looks = 0;
+            let round = self.round.load(Ordering::Acquire);
+            if round != seen {
+                self.work_as(worker);
+                (seen, looks) = (round, 0);
             } else if looks < LOOKS[1] {
                 pause(&mut looks);
             } else {
-                self.sleep();
+                self.sleep(seen);
                 looks = 0;
             }
         }
     }
 
-    fn sleep(&self) {
+    /// Sleeps until there is another round than `seen`.
+    fn sleep(&self, seen: u64) {
         self.n_asleep.fetch_add(1, Ordering::SeqCst);
         let bed = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, n, share) = unpack(self.next.load(Ordering::SeqCst));
-        if share >= n && !self.closed.load(Ordering::SeqCst) {
+        if self.round.load(Ordering::SeqCst) == seen && !self.closed.load(Ordering::SeqCst) {
             // Whoever lays out work afterwards sees a sleeper, and cannot wake before the wait has begun.
             drop(self.wake.wait(bed).unwrap_or_else(PoisonError::into_inner));
         }
@@ -227,6 +273,22 @@ mod tests {
                 });
             });
         }
+    }
+
+    #[test]
+    fn workers_have_numbers_of_their_own() {
+        with_threads(5, || {
+            Team::gather(|team| {
+                for n_workers in [1, 2, 3, 5, 9].into_iter().cycle().take(500) {
+                    let busy: Vec<AtomicUsize> = (0..n_workers.min(5)).map(|_| AtomicUsize::new(0)).collect();
+                    team.share_among(n_workers, 23, |worker, _| {
+                        assert_eq!(busy[worker].fetch_add(1, Ordering::SeqCst), 0);
+                        std::hint::black_box((0..100).sum::<u64>());
+                        busy[worker].store(0, Ordering::SeqCst);
+                    });
+                }
+            });
+        });
     }
 
     #[test]

@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::diag::Fault;
@@ -169,17 +168,10 @@ impl Tiled {
     /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
     pub fn run(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>) {
         let arena = Arena::new(memory);
-        let next = AtomicUsize::new(0);
         let n_parts = self.cuts.n_parts();
-        team.share(team.n_threads().min(self.local.2).min(n_parts), |worker| {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= n_parts {
-                    break;
-                }
-                // SAFETY: each worker has its own number and each part is taken once.
-                unsafe { self.part(arena, worker, number, clock) };
-            }
+        team.share_among(self.local.2, n_parts, |worker, number| {
+            // SAFETY: each worker has its own number and each part is taken once.
+            unsafe { self.part(arena, worker, number, clock) };
         });
         let finish = |i: usize| {
             let step = &self.steps[i];

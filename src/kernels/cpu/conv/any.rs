@@ -1,6 +1,6 @@
 //! One convolution behind one interface, whatever algorithm suits its shape.
 
-use super::{Activation, Depthwise, Depthwise3, Direct, Pointwise, Shape, Tile, Winograd};
+use super::{Activation, Depthwise, Depthwise3, Direct, Placed, Pointwise, Shape, Tile, Winograd};
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,16 @@ impl Conv {
             Kernel::Depthwise3(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
             Kernel::Pointwise(conv, _) => conv.forward(n, x, packed, bias, activation, y, scratch),
             Kernel::Winograd(conv) => conv.forward(n, x, packed, bias, activation, y, scratch),
+        }
+    }
+
+    /// The kernel, if it can read and write planes that lie anywhere.
+    pub fn placed(self) -> Option<Box<dyn Placed>> {
+        match self.kernel {
+            Kernel::Direct(conv) => Some(Box::new(conv)),
+            Kernel::Depthwise3(conv) => Some(Box::new(conv)),
+            Kernel::Pointwise(conv, _) => Some(Box::new(conv)),
+            Kernel::Depthwise(_) | Kernel::Winograd(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::engine;
 use super::outer::{self, Outer};
 use super::planes::{Planes, Runs, SLACK};
 use super::residue::{Residue, backward, interleave, offsets};
-use super::{Activation, Shape};
+use super::{Activation, Place, Placed, Shape};
 use crate::kernels::cpu::simd::{Simd, dispatch, level};
 
 /// Bytes of padded planes that are kept in flight at once; about half of a core's L2.
@@ -89,13 +89,8 @@ impl Direct {
         scratch: &mut [f32],
     ) {
         assert!(x.len() >= n * self.shape.input_len() && y.len() >= n * self.shape.output_len());
-        assert!(packed.len() >= self.packed_forward_len() && scratch.len() >= self.forward_scratch_len(n));
-        assert!(bias.is_none_or(|bias| bias.len() >= self.shape.outputs));
-        let bias = bias.map_or(std::ptr::null(), <[f32]>::as_ptr);
-        // SAFETY: all lengths were checked above.
-        unsafe {
-            forward(self, n, x.as_ptr(), packed.as_ptr(), bias, activation.floor(), y.as_mut_ptr(), scratch)
-        }
+        // SAFETY: all lengths were checked, here and there.
+        unsafe { self.forward_at(n, Place::dense(&self.shape, x, y), packed, bias, activation, scratch) }
     }
 
     /// Values that [`Direct::pack_input`] writes.
@@ -175,9 +170,26 @@ impl Direct {
     }
 }
 
+impl Placed for Direct {
+    unsafe fn forward_at(
+        &self,
+        n: usize,
+        place: Place,
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        scratch: &mut [f32],
+    ) {
+        assert!(packed.len() >= self.packed_forward_len() && scratch.len() >= self.forward_scratch_len(n));
+        assert!(bias.is_none_or(|bias| bias.len() >= self.shape.outputs));
+        let bias = bias.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        // SAFETY: lengths were checked above, places are the caller's contract.
+        unsafe { forward(self, n, place, packed.as_ptr(), bias, activation.floor(), scratch) }
+    }
+}
+
 dispatch!(unsafe fn forward(
-    conv: &Direct, n: usize, x: *const f32, packed: *const f32, bias: *const f32, floor: f32, y: *mut f32,
-    scratch: &mut [f32],
+    conv: &Direct, n: usize, place: Place, packed: *const f32, bias: *const f32, floor: f32, scratch: &mut [f32],
 ) = forward_body);
 
 #[inline(always)]
@@ -185,26 +197,25 @@ dispatch!(unsafe fn forward(
 unsafe fn forward_body<S: Simd>(
     conv: &Direct,
     n: usize,
-    x: *const f32,
+    place: Place,
     packed: *const f32,
     bias: *const f32,
     floor: f32,
-    y: *mut f32,
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
     let at_once = Direct::images(&conv.planes, n);
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
-    let y_plane = shape.output_len() / shape.outputs;
+    let [x_plane, y_plane] = place.planes;
     scratch[..at_once * conv.planes.image() + SLACK].fill(0.0);
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
-        // SAFETY: the caller checked all lengths against the shape.
+        // SAFETY: the caller's contract.
         unsafe {
             for image in 0..images {
-                let from = x.add((start + image) * shape.input_len());
-                let end = x.add(n * shape.input_len());
-                conv.planes.copy::<S>(from, end, scratch.as_mut_ptr().add(image * conv.planes.image()));
+                let from = place.x.add((start + image) * shape.inputs * x_plane);
+                let to = scratch.as_mut_ptr().add(image * conv.planes.image());
+                conv.planes.copy::<S>(from, x_plane, place.end, to);
             }
             for group in 0..shape.groups {
                 engine::forward::<S>(&engine::Forward {
@@ -217,9 +228,9 @@ unsafe fn forward_body<S: Simd>(
                     outputs,
                     bias: if bias.is_null() { bias } else { bias.add(group * outputs) },
                     floor,
-                    y: y.add(start * shape.output_len() + group * outputs * y_plane),
+                    y: place.y.add((start * shape.outputs + group * outputs) * y_plane),
                     y_plane,
-                    y_image: shape.output_len(),
+                    y_image: shape.outputs * y_plane,
                 });
             }
         }
@@ -252,7 +263,8 @@ unsafe fn input_gradient_body<S: Simd>(
             for image in 0..images {
                 let from = dy.add((start + image) * shape.output_len());
                 let end = dy.add(n * shape.output_len());
-                planes.copy::<S>(from, end, scratch.as_mut_ptr().add(image * planes.image()));
+                let plane = shape.output_len() / shape.outputs;
+                planes.copy::<S>(from, plane, end, scratch.as_mut_ptr().add(image * planes.image()));
             }
             for group in 0..shape.groups {
                 let dx = dx.add(start * shape.input_len() + group * inputs * shape.size[0] * shape.size[1]);
@@ -317,7 +329,8 @@ unsafe fn weight_gradient_body<S: Simd>(
             for image in 0..images {
                 let from = x.add((start + image) * shape.input_len());
                 let end = x.add(n * shape.input_len());
-                conv.planes.copy::<S>(from, end, planes.as_mut_ptr().add(image * conv.planes.image()));
+                let to = planes.as_mut_ptr().add(image * conv.planes.image());
+                conv.planes.copy::<S>(from, shape.size[0] * shape.size[1], end, to);
             }
             for group in 0..shape.groups {
                 for image in 0..images {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, clippy::needless_range_loop)]
 
 mod any;
+mod band;
 mod depthwise;
 mod depthwise3;
 mod direct;
@@ -15,6 +16,7 @@ pub(crate) mod tests;
 mod winograd;
 
 pub use any::{Algorithm, Conv, Purpose, plan};
+pub use band::{Band, Place, Placed};
 pub use depthwise::Depthwise;
 pub use depthwise3::Depthwise3;
 pub use direct::Direct;

@@ -126,16 +126,23 @@ impl Planes {
         self.channels * self.channel
     }
 
-    /// Copies a dense image into planes that were zeroed before the first image was copied there.
+    /// Copies an image into planes that were zeroed before the first image was copied there.
     ///
     /// # Safety
-    /// `from` is valid for a dense image and on to `end`, `to` for [`Planes::image`] values; `S` is available.
+    /// `from` is valid for an image whose channels are `distance` apart and on to `end`, `to` for [`Planes::image`]
+    /// values; `S` is available.
     #[inline(always)]
-    pub(super) unsafe fn copy<S: Simd>(&self, from: *const f32, end: *const f32, to: *mut f32) {
+    pub(super) unsafe fn copy<S: Simd>(
+        &self,
+        from: *const f32,
+        distance: usize,
+        end: *const f32,
+        to: *mut f32,
+    ) {
         for c in 0..self.channels {
             // SAFETY: `c` is a channel of the image.
             unsafe {
-                let from = from.add(c * self.source[0] * self.source[1]);
+                let from = from.add(c * distance);
                 self.copy_channel::<S>(from, end, to.add(c * self.channel));
             }
         }

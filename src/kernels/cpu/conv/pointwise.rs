@@ -6,7 +6,7 @@
 //! fill panels too.
 
 use super::engine::{even_block, pack};
-use super::{Activation, Shape};
+use super::{Activation, Place, Placed, Shape};
 use crate::kernels::cpu::simd::{Simd, dispatch, level, sweep};
 
 /// Output channels of a tile.
@@ -60,67 +60,82 @@ impl Pointwise {
         y: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let Shape { inputs, outputs, .. } = self.shape;
-        self.product(n, [inputs, outputs], x, packed, bias, activation.floor(), y, scratch);
+        assert!(x.len() >= n * self.shape.input_len() && y.len() >= n * self.shape.output_len());
+        // SAFETY: lengths were checked above.
+        unsafe { self.forward_at(n, Place::dense(&self.shape, x, y), packed, bias, activation, scratch) }
     }
 
     /// `dx = wᵀ dy` for `n` images; overwrites `dx`.
     pub fn input_gradient(&self, n: usize, dy: &[f32], packed: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
         let Shape { inputs, outputs, .. } = self.shape;
-        self.product(n, [outputs, inputs], dy, packed, None, f32::NEG_INFINITY, dx, scratch);
+        assert!(dx.len() >= n * self.shape.input_len() && dy.len() >= n * self.shape.output_len());
+        let (place, lowest) = (Place::turned(&self.shape, dy, dx), f32::NEG_INFINITY);
+        // SAFETY: lengths were checked above.
+        unsafe { self.product(n, [outputs, inputs], place, packed, None, lowest, scratch) }
     }
 
+    /// # Safety
+    /// `place` holds `images` images of input and output.
     #[allow(clippy::too_many_arguments)]
-    fn product(
+    unsafe fn product(
         &self,
         images: usize,
         [inputs, outputs]: [usize; 2],
-        x: &[f32],
+        place: Place,
         packed: &[f32],
         bias: Option<&[f32]>,
         floor: f32,
-        y: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let plane = self.shape.size[0] * self.shape.size[1];
-        assert!(x.len() >= images * inputs * plane && y.len() >= images * outputs * plane);
         assert!(packed.len() >= inputs * outputs && scratch.len() >= self.scratch_len());
         assert!(bias.is_none_or(|bias| bias.len() >= outputs));
         let (panel, beside) = scratch.split_at_mut((inputs + 1) * 2 * level().lanes());
         let job = Job {
-            plane,
+            pixels: self.shape.size[0] * self.shape.size[1],
             images,
             inputs,
             outputs,
-            x: x.as_ptr(),
-            end: x.as_ptr_range().end,
+            place,
             weights: packed.as_ptr(),
             bias: bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
             floor,
-            y: y.as_mut_ptr(),
             panel: panel.as_mut_ptr(),
             beside: beside.as_mut_ptr(),
         };
-        // SAFETY: all lengths were checked above.
+        // SAFETY: lengths were checked above, places are the caller's contract.
         unsafe { product(&job) }
+    }
+}
+
+impl Placed for Pointwise {
+    unsafe fn forward_at(
+        &self,
+        n: usize,
+        place: Place,
+        packed: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        scratch: &mut [f32],
+    ) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        // SAFETY: the caller's contract.
+        unsafe { self.product(n, [inputs, outputs], place, packed, bias, activation.floor(), scratch) }
     }
 }
 
 /// `y[i][o][p] = max(floor, bias[o] + Σ_k weights[o, k] · x[i][k][p])`.
 struct Job {
-    plane: usize,
+    /// Of an image.
+    pixels: usize,
     images: usize,
     inputs: usize,
     outputs: usize,
-    x: *const f32,
-    /// Where what may be read ends.
-    end: *const f32,
+    place: Place,
     /// `[block of outputs][k][output in block]`
     weights: *const f32,
     /// One value an output, or null.
     bias: *const f32,
     floor: f32,
-    y: *mut f32,
     /// `inputs + 1` rows of two vectors.
     panel: *mut f32,
     /// [`ROWS`] rows of two vectors.
@@ -141,10 +156,10 @@ impl Job {
     /// The pieces of the panel that begins at a column of all images.
     #[inline(always)]
     fn pieces(&self, first: usize, columns: usize) -> impl Iterator<Item = Piece> {
-        let (plane, mut column) = (self.plane, 0);
+        let (pixels, mut column) = (self.pixels, 0);
         std::iter::from_fn(move || {
-            let (image, pixel) = ((first + column) / plane, (first + column) % plane);
-            let n = (plane - pixel).min(columns - column);
+            let (image, pixel) = ((first + column) / pixels, (first + column) % pixels);
+            let n = (pixels - pixel).min(columns - column);
             (n > 0).then(|| {
                 column += n;
                 Piece { image, pixel, column: column - n, n }
@@ -158,7 +173,7 @@ dispatch!(unsafe fn product(job: &Job) = body);
 #[inline(always)]
 unsafe fn body<S: Simd>(job: &Job) {
     let width = 2 * S::LANES;
-    let columns = job.images * job.plane;
+    let columns = job.images * job.pixels;
     for first in (0..columns).step_by(width) {
         let columns = width.min(columns - first);
         // SAFETY: the panel's columns are pixels of the images.
@@ -187,15 +202,15 @@ unsafe fn body<S: Simd>(job: &Job) {
 /// the next row, and is overwritten.
 #[inline(always)]
 unsafe fn gather<S: Simd>(job: &Job, first: usize, columns: usize) {
-    let width = 2 * S::LANES;
+    let (width, place) = (2 * S::LANES, &job.place);
     let mut to = job.panel;
     // SAFETY: vectors are loaded only where they end at or before `end`; the panel has a row to spare.
     unsafe {
         for input in 0..job.inputs {
             for piece in job.pieces(first, columns) {
-                let from = job.x.add((piece.image * job.inputs + input) * job.plane + piece.pixel);
+                let from = place.x.add((piece.image * job.inputs + input) * place.planes[0] + piece.pixel);
                 let to = to.add(piece.column);
-                if job.end.offset_from(from) as usize >= width {
+                if place.end.offset_from(from) as usize >= width {
                     S::store(to, S::load(from));
                     S::store(to.add(S::LANES), S::load(from.add(S::LANES)));
                 } else {
@@ -231,12 +246,13 @@ unsafe fn tile<S: Simd, const M: usize>(job: &Job, first: usize, columns: usize,
             (weights, x) = (weights.add(M), x.add(width));
         }
         let floor = S::splat(job.floor);
-        let (image, pixel) = (first / job.plane, first % job.plane);
-        let y = job.y.add((image * job.outputs + output) * job.plane + pixel);
-        if columns == width && pixel + width <= job.plane {
+        let (image, pixel) = (first / job.pixels, first % job.pixels);
+        let plane = job.place.planes[1];
+        let y = job.place.y.add((image * job.outputs + output) * plane + pixel);
+        if columns == width && pixel + width <= job.pixels {
             for i in 0..M {
                 for j in 0..2 {
-                    S::store(y.add(i * job.plane + j * S::LANES), S::max(floor, sums[i][j]));
+                    S::store(y.add(i * plane + j * S::LANES), S::max(floor, sums[i][j]));
                 }
             }
             return;
@@ -247,9 +263,9 @@ unsafe fn tile<S: Simd, const M: usize>(job: &Job, first: usize, columns: usize,
             }
         }
         for piece in job.pieces(first, columns) {
-            let y = job.y.add((piece.image * job.outputs + output) * job.plane + piece.pixel);
+            let y = job.place.y.add((piece.image * job.outputs + output) * plane + piece.pixel);
             for i in 0..M {
-                let (from, to) = (job.beside.add(i * width + piece.column), y.add(i * job.plane));
+                let (from, to) = (job.beside.add(i * width + piece.column), y.add(i * plane));
                 copy::<S>(from, to, piece.n);
             }
         }
