@@ -7,6 +7,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
+use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
@@ -30,6 +31,7 @@ impl Cpu {
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient)?;
         memory.with(|numbers| {
+            pages::prefer_large(numbers);
             layout.constants().for_each(|(number, range)| numbers[range].fill(number));
             Ok(())
         })?;

@@ -7,19 +7,25 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
 use crate::diag::Fault;
 
+/// The first number lies at a multiple of so many bytes, a cache line: else every vector of AVX-512 would touch two.
+const ALIGNMENT: usize = 64;
+
 pub struct Memory {
+    /// A little longer than `len`, for the alignment.
     tensor: Tensor,
+    len: usize,
 }
 
 impl Memory {
     /// `len` zeros.
     pub fn new(len: usize) -> Result<Memory, Fault> {
-        Ok(Memory { tensor: Tensor::zeros(len, DType::F32, &Device::Cpu)? })
+        let tensor = Tensor::zeros(len + ALIGNMENT / size_of::<f32>(), DType::F32, &Device::Cpu)?;
+        Ok(Memory { tensor, len })
     }
 
     /// How many numbers it holds.
     pub fn len(&self) -> usize {
-        self.tensor.elem_count()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
@@ -28,6 +34,10 @@ impl Memory {
 
     /// Runs `body` on all the numbers.
     pub fn with<R>(&self, body: impl FnOnce(&mut [f32]) -> Result<R, Fault>) -> Result<R, Fault> {
+        let body = |numbers: &mut [f32]| {
+            let first = numbers.as_ptr().align_offset(ALIGNMENT);
+            body(&mut numbers[first..first + self.len])
+        };
         let lend = Lend { body: RefCell::new(Some(body)), result: RefCell::new(None) };
         self.tensor.inplace_op1(&lend)?;
         lend.result.into_inner().unwrap_or_else(|| Err(Fault::internal("candle did not lend its storage")))
@@ -49,5 +59,23 @@ impl<R, F: FnOnce(&mut [f32]) -> Result<R, Fault>> InplaceOp1 for Lend<F, R> {
             self.result.replace(Some(body(numbers)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALIGNMENT, Memory};
+
+    #[test]
+    fn numbers_begin_at_a_cache_line() {
+        for len in [0, 1, 15, 16, 17, 1000, 100_000] {
+            let memory = Memory::new(len).unwrap();
+            memory
+                .with(|numbers| {
+                    assert_eq!((numbers.as_ptr().addr() % ALIGNMENT, numbers.len()), (0, len));
+                    Ok(())
+                })
+                .unwrap();
+        }
     }
 }

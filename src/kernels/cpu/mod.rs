@@ -18,6 +18,7 @@ mod gemm;
 mod loss;
 mod matmul;
 pub mod packs;
+pub mod pages;
 mod norm;
 mod one_image;
 mod pointwise;
