@@ -11,7 +11,7 @@ use crate::kernels::cpu::packs::{Packs, Task};
 use crate::kernels::cpu::tiled::{Cuts, Place, Tiled, TiledStep};
 use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
 use crate::plan::layout::Layout;
-use crate::plan::memory::{Block, aligned, place};
+use crate::plan::memory::{Block, aligned, place, place_apart};
 use crate::plan::schedule::{Role, Schedule, Slot};
 use crate::plan::{Action, Plan, Step};
 use crate::shape::Shape;
@@ -256,7 +256,9 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        let (offsets, shared) = place(&wants.blocks);
+        // The work on one image is shared value by value.
+        let apart = if self.schedule.batch == 1 { place_apart(&wants.blocks) } else { None };
+        let (offsets, shared) = apart.unwrap_or_else(|| place(&wants.blocks));
         let range = |block: usize| {
             let start = self.layout.len() + offsets[block];
             start..start + wants.blocks[block].size

@@ -1,5 +1,5 @@
-//! A convolution of one image on all threads: by rows, so that a thread reads what it wrote itself in the convolution
-//! before, or by output channels where weights are many and rows few. Which thread does what changes no bit.
+//! A convolution of one image on all threads: by rows, so that the image is not read by every thread, or by output
+//! channels where weights are many, rows few, or channels do not see each other. Which thread does what changes no bit.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -16,8 +16,6 @@ use crate::kernels::cpu::conv::{
 const LEAST_CHANNELS: usize = 8;
 /// Weights of more numbers, transformed or not, are not read by every thread.
 const MOST_WEIGHTS: usize = 96 << 10;
-/// Rows that depthwise convolutions compute at once.
-const DEPTHWISE_ROWS: usize = 4;
 /// Pixels that pointwise convolutions compute at once, on the widest CPU.
 const POINTWISE_PIXELS: usize = 32;
 
@@ -58,7 +56,6 @@ fn bands(shape: &Shape, algorithm: Algorithm, n_shares: usize) -> Option<Vec<Row
         Algorithm::Pointwise => {
             (Shape { size: [shape.size[0] * shape.size[1], 1], ..*shape }, POINTWISE_PIXELS)
         }
-        Algorithm::Depthwise => (*shape, DEPTHWISE_ROWS),
         _ => (*shape, 1),
     };
     let rows = shape.output()[0];

@@ -180,9 +180,8 @@ impl Conv {
     pub fn placed(self) -> Option<Box<dyn Placed>> {
         match self.kernel {
             Kernel::Direct(conv) => Some(Box::new(conv)),
-            Kernel::Depthwise3(conv) => Some(Box::new(conv)),
             Kernel::Pointwise(conv, _) => Some(Box::new(conv)),
-            Kernel::Depthwise(_) | Kernel::Winograd(_) => None,
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) | Kernel::Winograd(_) => None,
         }
     }
 

@@ -6,7 +6,7 @@
 //! same with the kernel turned; at stride 2 even and odd columns are two sums that are interleaved when stored.
 
 use super::planes::{SLACK, copy_row};
-use super::{Activation, Depthwise, Place, Placed, Shape};
+use super::{Activation, Depthwise, Shape};
 use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_rows, sweep};
 
 /// Rows of a forward tile.
@@ -157,8 +157,9 @@ impl Depthwise3 {
         scratch: &mut [f32],
     ) {
         assert!(self.fits(n, x, w, y, scratch));
+        assert!(bias.is_none_or(|bias| bias.len() >= self.shape.outputs));
         // SAFETY: all lengths were checked above.
-        unsafe { self.forward_at(n, Place::dense(&self.shape, x, y), w, bias, activation, scratch) }
+        unsafe { sums(&self.forward, self.planes(n), x, w, false, bias, activation.floor(), y, scratch) }
     }
 
     /// `dx = dy ⋆ᵀ w` for `n` images; overwrites `dx`.
@@ -168,8 +169,8 @@ impl Depthwise3 {
         unsafe {
             match self.shape.stride[0] {
                 1 => {
-                    let (place, lowest) = (Place::turned(&self.shape, dy, dx), f32::NEG_INFINITY);
-                    sums(&self.backward, self.planes(n), place, w, true, None, lowest, scratch);
+                    let lowest = f32::NEG_INFINITY;
+                    sums(&self.backward, self.planes(n), dy, w, true, None, lowest, dx, scratch);
                 }
                 _ => spread_sums(self, self.planes(n), dy, w, dx, scratch),
             }
@@ -188,26 +189,9 @@ impl Depthwise3 {
     }
 }
 
-impl Placed for Depthwise3 {
-    unsafe fn forward_at(
-        &self,
-        n: usize,
-        place: Place,
-        w: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
-        scratch: &mut [f32],
-    ) {
-        assert!(w.len() >= self.shape.weights_len() && scratch.len() >= self.scratch_len());
-        assert!(bias.is_none_or(|bias| bias.len() >= self.shape.outputs));
-        // SAFETY: lengths were checked above, places are the caller's contract.
-        unsafe { sums(&self.forward, self.planes(n), place, w, false, bias, activation.floor(), scratch) }
-    }
-}
-
 dispatch!(at(frame.level) unsafe fn sums(
-    frame: &Frame, planes: [usize; 2], place: Place, w: &[f32], turned: bool, bias: Option<&[f32]>, floor: f32,
-    scratch: &mut [f32],
+    frame: &Frame, planes: [usize; 2], x: &[f32], w: &[f32], turned: bool, bias: Option<&[f32]>, floor: f32,
+    y: &mut [f32], scratch: &mut [f32],
 ) = sums_body);
 
 /// `y = max(floor, bias + x ⋆ w)` for planes `[images, channels]`.
@@ -216,18 +200,19 @@ dispatch!(at(frame.level) unsafe fn sums(
 unsafe fn sums_body<S: Simd>(
     frame: &Frame,
     planes: [usize; 2],
-    place: Place,
+    x: &[f32],
     w: &[f32],
     turned: bool,
     bias: Option<&[f32]>,
     floor: f32,
+    y: &mut [f32],
     scratch: &mut [f32],
 ) {
     // SAFETY: the caller checked all lengths.
     unsafe {
         match frame.stride {
-            1 => strided_sums::<S, 1>(frame, planes, place, w, turned, bias, floor, scratch),
-            _ => strided_sums::<S, 2>(frame, planes, place, w, turned, bias, floor, scratch),
+            1 => strided_sums::<S, 1>(frame, planes, x, w, turned, bias, floor, y, scratch),
+            _ => strided_sums::<S, 2>(frame, planes, x, w, turned, bias, floor, y, scratch),
         }
     }
 }
@@ -237,14 +222,16 @@ unsafe fn sums_body<S: Simd>(
 unsafe fn strided_sums<S: Simd, const STRIDE: usize>(
     frame: &Frame,
     [images, channels]: [usize; 2],
-    place: Place,
+    x: &[f32],
     w: &[f32],
     turned: bool,
     bias: Option<&[f32]>,
     floor: f32,
+    y: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let [height, width] = frame.target;
+    let ([height, width], end, y) = (frame.target, y.len(), y.as_mut_ptr());
+    let source = frame.source[0] * frame.source[1];
     scratch[..frame.len()].fill(0.0);
     for plane in 0..images * channels {
         let channel = plane % channels;
@@ -257,8 +244,7 @@ unsafe fn strided_sums<S: Simd, const STRIDE: usize>(
                 *weight = S::splat(w[channel * 9 + if turned { 8 - tap } else { tap }]);
             }
             for (first, n) in frame.bands() {
-                let (x, y) = (place.x.add(plane * place.planes[0]), place.y.add(plane * place.planes[1]));
-                frame.copy::<S>((first, n), x, scratch.as_mut_ptr());
+                frame.copy::<S>((first, n), x.as_ptr().add(plane * source), scratch.as_mut_ptr());
                 let mut row = 0;
                 while row < n {
                     let rows = if n - row >= ROWS { ROWS } else { 1 };
@@ -268,12 +254,12 @@ unsafe fn strided_sums<S: Simd, const STRIDE: usize>(
                         column =
                             if column + S::LANES > width { width.saturating_sub(S::LANES) } else { column };
                         let from = scratch.as_ptr().add(row * STRIDE * frame.row() + column);
-                        let to = (first + row) * width + column;
+                        let to = plane * height * width + (first + row) * width + column;
                         let store = |row: usize, sum: S::V| {
                             // Of a row shorter than a vector, what is too much is overwritten by the next rows.
                             let to = to + row * width;
                             let value = S::max(floor, sum);
-                            let n = if to + S::LANES <= height * width { S::LANES } else { width };
+                            let n = if to + S::LANES <= end { S::LANES } else { width };
                             sweep::store::<S>(y.add(to), value, n);
                         };
                         if rows == ROWS {
