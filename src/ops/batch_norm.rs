@@ -4,8 +4,8 @@
 //! gradient of `x` goes through them; with `running` they are constants.
 //!
 //! Fusions, which run behind differentiation, add to the ops: `batch_norm` takes a residual, added behind the
-//! shift, and an attribute `activation` (`relu`, `relu6`), applied last; the gradient ops take the result `y` of
-//! that activation and count only the gradient that it lets through.
+//! shift, and an attribute `activation` (`relu`, `relu6`), applied last; the gradient ops count only the gradient that
+//! it lets through, by its result `y`, or by scale and shift, from which they compute `y` again.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -24,10 +24,10 @@ use crate::tensor::Tensor;
 
 /// Input, moments, scale, shift, and perhaps a residual → output.
 pub static BATCH_NORM: BatchNorm = BatchNorm;
-/// Input, gradient, moments, and perhaps the activation's result → `2 x C`: the gradients of scale and of shift.
+/// Input, gradient, moments, and what tells of an activation → `2 x C`: the gradients of scale and of shift.
 pub static BATCH_NORM_GRAD_SUMS: BatchNormGradSums = BatchNormGradSums;
-/// Input, gradient, moments, scale, the sums, and perhaps the activation's result → input gradient. Attribute
-/// `count`: the values of a channel in the whole batch.
+/// Input, gradient, moments, scale, the sums, and what tells of an activation → input gradient. Attribute `count`: the
+/// values of a channel in the whole batch.
 pub static BATCH_NORM_GRAD_INPUT: BatchNormGradInput = BatchNormGradInput;
 
 pub struct BatchNorm;
@@ -55,29 +55,36 @@ fn check(op: &str, input: &Shape, moments: &Shape, per_channel: &[&Shape]) -> Re
     per_channel.iter().try_for_each(|shape| same(op, &Shape::from([channels]), shape))
 }
 
-/// The inputs that are always there and the one that may follow them.
-fn optional<'a, const N: usize>(
+/// The inputs that are always there and those that may follow them.
+fn first<'i, 'a, const N: usize>(
     op: &str,
-    inputs: &[&'a Shape],
-) -> Result<([&'a Shape; N], Option<&'a Shape>), Fault> {
+    inputs: &'i [&'a Shape],
+) -> Result<([&'a Shape; N], &'i [&'a Shape]), Fault> {
     let (first, rest) = inputs.split_at(inputs.len().min(N));
-    match (<[&Shape; N]>::try_from(first), rest) {
-        (Ok(first), []) => Ok((first, None)),
-        (Ok(first), [last]) => Ok((first, Some(*last))),
-        _ => Err(Fault::internal(format!(
-            "`{op}` takes {N} inputs and perhaps one more, not {}",
-            inputs.len()
-        ))),
+    match <[&Shape; N]>::try_from(first) {
+        Ok(first) => Ok((first, rest)),
+        Err(_) => Err(Fault::internal(format!("`{op}` takes {N} inputs at the least, not {}", inputs.len()))),
     }
 }
 
-/// The gradient ops take the activation's result exactly where they have an activation.
-fn check_result(op: &str, attrs: &Attrs, input: &Shape, result: Option<&Shape>) -> Result<(), Fault> {
-    match (activation(attrs)?, result) {
-        (None, None) => Ok(()),
-        (Some(_), Some(result)) => same(op, input, result),
-        _ => Err(Fault::internal(format!("`{op}` takes an activation and its result, or neither"))),
+/// What tells the gradient ops of an activation: nothing where there is none; its result, or scale and shift.
+fn check_told(op: &str, attrs: &Attrs, input: &Shape, told: &[&Shape]) -> Result<(), Fault> {
+    match (activation(attrs)?, told) {
+        (None, []) => Ok(()),
+        (Some(_), [result]) => same(op, input, result),
+        (Some(_), [scale, shift]) => {
+            let expected = Shape::from([channels(op, input)?]);
+            same(op, &expected, scale)?;
+            same(op, &expected, shift)
+        }
+        _ => Err(Fault::internal(format!("`{op}` takes an activation and what tells of it, or neither"))),
     }
+}
+
+/// Which inputs of a gradient op have a row an image, where `n` come before what tells of an activation.
+fn rows(n: usize, inputs: &[Operand<'_>]) -> Vec<usize> {
+    let result = (inputs.len() == n + 1).then_some(n);
+    [0, 1].into_iter().chain(result).collect()
 }
 
 /// `(x - mean) / sqrt(variance + epsilon)`, and what it was divided by, inverted.
@@ -96,11 +103,18 @@ pub(crate) fn matrix_row(builder: &mut Builder, matrix: Value, row: usize) -> Re
 }
 
 /// The gradient that the activation lets through.
-fn masked(grad: &Tensor, result: Option<&Tensor>, attrs: &Attrs) -> Result<Tensor, Fault> {
-    match (activation(attrs)?, result) {
-        (Some(function), Some(result)) => Ok((function.eval_derivative(result, 0.0)? * grad)?),
-        _ => Ok(grad.clone()),
-    }
+fn masked(grad: &Tensor, normalized: &Tensor, told: &[Tensor], attrs: &Attrs) -> Result<Tensor, Fault> {
+    let Some(function) = activation(attrs)? else { return Ok(grad.clone()) };
+    let result = match told {
+        [scale, shift] => {
+            let rank = grad.rank();
+            let scaled = normalized.broadcast_mul(&aligned(scale, rank)?)?;
+            function.eval(&scaled.broadcast_add(&aligned(shift, rank)?)?, 0.0)?
+        }
+        [result] => result.clone(),
+        _ => return Err(Fault::internal("nothing tells of an activation")),
+    };
+    Ok((function.eval_derivative(&result, 0.0)? * grad)?)
 }
 
 impl Op for BatchNorm {
@@ -109,11 +123,14 @@ impl Op for BatchNorm {
     }
 
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let ([input, moments, scale, shift], residual) = optional(self.name(), inputs)?;
+        let ([input, moments, scale, shift], residual) = first(self.name(), inputs)?;
         check(self.name(), input, moments, &[scale, shift])?;
         activation(attrs)?;
-        residual.map_or(Ok(()), |residual| same(self.name(), input, residual))?;
-        Ok(input.clone())
+        match residual {
+            [] => Ok(input.clone()),
+            [residual] => same(self.name(), input, residual).map(|()| input.clone()),
+            _ => Err(Fault::internal("`batch_norm` takes one residual")),
+        }
     }
 
     fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
@@ -161,10 +178,10 @@ impl Op for BatchNormGradSums {
     }
 
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let ([input, grad, moments], result) = optional(self.name(), inputs)?;
+        let ([input, grad, moments], told) = first(self.name(), inputs)?;
         same(self.name(), input, grad)?;
         check(self.name(), input, moments, &[])?;
-        check_result(self.name(), attrs, input, result)?;
+        check_told(self.name(), attrs, input, told)?;
         Ok(moments.clone())
     }
 
@@ -178,7 +195,7 @@ impl Op for BatchNormGradSums {
 
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let (normalized, _) = normalized(&inputs[0], &inputs[2], attrs)?;
-        let grad = masked(&inputs[1], inputs.get(3), attrs)?;
+        let grad = masked(&inputs[1], &normalized, &inputs[3..], attrs)?;
         let axes = statistics_axes(grad.rank());
         let to_scale = (normalized * &grad)?.sum_keepdim(axes.clone())?.flatten_all()?;
         let to_shift = grad.sum_keepdim(axes)?.flatten_all()?;
@@ -186,8 +203,7 @@ impl Op for BatchNormGradSums {
     }
 
     fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
-        let rows: &[usize] = if inputs.len() > 3 { &[0, 1, 3] } else { &[0, 1] };
-        batching_of(inputs, rows, Batching::Sum)
+        batching_of(inputs, &rows(3, inputs), Batching::Sum)
     }
 }
 
@@ -197,11 +213,11 @@ impl Op for BatchNormGradInput {
     }
 
     fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
-        let ([input, grad, moments, scale, sums], result) = optional(self.name(), inputs)?;
+        let ([input, grad, moments, scale, sums], told) = first(self.name(), inputs)?;
         same(self.name(), input, grad)?;
         same(self.name(), moments, sums)?;
         check(self.name(), input, moments, &[scale])?;
-        check_result(self.name(), attrs, input, result)?;
+        check_told(self.name(), attrs, input, told)?;
         match attrs.get_int("count") > 0 {
             true => Ok(input.clone()),
             false => Err(Fault::internal("`batch_norm_grad_input` needs the count of values of a channel")),
@@ -219,7 +235,7 @@ impl Op for BatchNormGradInput {
     fn eval(&self, attrs: &Attrs, inputs: &[Tensor], output: &Shape) -> Result<Tensor, Fault> {
         let rank = output.rank();
         let (normalized, inverse) = normalized(&inputs[0], &inputs[2], attrs)?;
-        let grad = masked(&inputs[1], inputs.get(5), attrs)?;
+        let grad = masked(&inputs[1], &normalized, &inputs[5..], attrs)?;
         let slope = (aligned(&inputs[3], rank)? * inverse)?;
         if attrs.get_text("statistics") == "running" {
             return Ok(grad.broadcast_mul(&slope)?);
@@ -231,7 +247,6 @@ impl Op for BatchNormGradInput {
     }
 
     fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], _output: &Shape) -> Batching {
-        let rows: &[usize] = if inputs.len() > 5 { &[0, 1, 5] } else { &[0, 1] };
-        batching_of(inputs, rows, Batching::Rows)
+        batching_of(inputs, &rows(5, inputs), Batching::Rows)
     }
 }

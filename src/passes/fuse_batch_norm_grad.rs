@@ -1,13 +1,16 @@
 //! The gradient of an activation behind a `batch_norm` is not stored: `batch_norm_grad_sums` and
-//! `batch_norm_grad_input` take the activation's result and mask what they read. Only where nothing else reads
-//! the masked gradient: a residual beside the batch norm does, and so does the batch norm of a shortcut.
+//! `batch_norm_grad_input` mask what they read. Only where nothing else reads the masked gradient: a residual beside
+//! the batch norm does, and so does the batch norm of a shortcut.
+//!
+//! They take the activation's result; or, where it follows from their own input, scale and shift, so that a value less
+//! comes from memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::Fault;
 use crate::graph::op::Op;
-use crate::graph::{Graph, Value};
-use crate::ops::batch_norm::{ACTIVATIONS, BATCH_NORM_GRAD_INPUT, BATCH_NORM_GRAD_SUMS};
+use crate::graph::{Graph, Node, Value};
+use crate::ops::batch_norm::{ACTIVATIONS, BATCH_NORM, BATCH_NORM_GRAD_INPUT, BATCH_NORM_GRAD_SUMS};
 use crate::passes::{Pass, Readers, rewrite};
 
 pub struct FuseBatchNormGrad;
@@ -45,7 +48,10 @@ impl Pass for FuseBatchNormGrad {
             };
             let mut inputs = node.inputs.clone();
             inputs[1] = gradient;
-            inputs.push(result);
+            match scale_and_shift(graph, result, node) {
+                Some(pair) => inputs.extend(pair),
+                None => inputs.push(result),
+            }
             let attrs = match activation(graph, mask) {
                 Some(name) => node.attrs.clone().text("activation", name),
                 None => node.attrs.clone(),
@@ -59,6 +65,15 @@ impl Pass for FuseBatchNormGrad {
 fn activation(graph: &Graph, value: Value) -> Option<&'static str> {
     let name = graph.node(value).op.name();
     ACTIVATIONS.iter().find(|function| function.grad_name() == name).map(|function| function.name())
+}
+
+/// Scale and shift of the batch norm whose gradient `user` is, if `result` is what it makes of the input alone.
+fn scale_and_shift(graph: &Graph, result: Value, user: &Node) -> Option<[Value; 2]> {
+    let node = graph.node(result);
+    let &[x, moments, scale, shift] = node.inputs.as_slice() else { return None };
+    let same = [x, moments] == [user.inputs[0], user.inputs[2]]
+        && node.attrs.get_float("epsilon") == user.attrs.get_float("epsilon");
+    (node.op.name() == BATCH_NORM.name() && same).then_some([scale, shift])
 }
 
 /// Whether `user` is a gradient of a batch norm without a mask that reads `mask` as its gradient, and as nothing

@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cpu::norm::{self, Passed, Planes};
+use crate::kernels::cpu::norm::{self, By, Passed, Planes};
 use crate::kernels::cpu::{Call, Prepared, add_up};
 use crate::ops::batch_norm::activation;
 use crate::shape::Shape;
@@ -19,6 +19,33 @@ fn bounds(attrs: &Attrs) -> Result<[f32; 2], Fault> {
         Some("relu") => Ok([0.0, f32::INFINITY]),
         Some("relu6") => Ok([0.0, 6.0]),
         Some(other) => Err(Fault::internal(format!("no bounds of `{other}`"))),
+    }
+}
+
+/// What the gradient ops learn of an activation from the inputs behind their others; `inverse` is `1 / √(variance + ε)`.
+fn passed<'a>(
+    told: &[&'a [f32]],
+    [mean, inverse]: [&[f32]; 2],
+    line: &'a mut [f32],
+    ceiling: f32,
+) -> Option<Passed<'a>> {
+    match *told {
+        [scale, shift] => {
+            let (slope, offset) = line.split_at_mut(mean.len());
+            slope.copy_from_slice(inverse);
+            scale_and_shift([mean, scale, shift], slope, offset);
+            Some(Passed { by: By::Line([slope, offset]), ceiling })
+        }
+        [y] => Some(Passed { by: By::Result(y), ceiling }),
+        _ => None,
+    }
+}
+
+/// `scale / √(variance + ε)` and `shift - mean · scale / √(variance + ε)`, from the inverse in `slope`.
+fn scale_and_shift([mean, scale, shift]: [&[f32]; 3], slope: &mut [f32], offset: &mut [f32]) {
+    for c in 0..mean.len() {
+        slope[c] *= scale[c];
+        offset[c] = shift[c] - mean[c] * slope[c];
     }
 }
 
@@ -53,10 +80,7 @@ pub fn batch_norm(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<P
         let (mean, variance) = inputs[1].split_at(channels);
         let (slope, offset) = scratch.split_at_mut(channels);
         invert(variance, epsilon, slope);
-        for c in 0..channels {
-            slope[c] *= inputs[2][c];
-            offset[c] = inputs[3][c] - mean[c] * slope[c];
-        }
+        scale_and_shift([mean, inputs[2], inputs[3]], slope, offset);
         norm::apply(planes, inputs[0], [slope, offset], inputs.get(4).copied(), bounds, output);
     })
 }
@@ -64,12 +88,13 @@ pub fn batch_norm(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<P
 pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     let (planes, [_, ceiling]) = (planes(inputs[0]), bounds(attrs)?);
     let (channels, epsilon) = (planes.channels, attrs.get_float("epsilon"));
-    let prepared = Prepared::with_call(channels, move |Call { inputs, output, scratch, .. }| {
+    let prepared = Prepared::with_call(3 * channels, move |Call { inputs, output, scratch, .. }| {
         let (mean, variance) = inputs[2].split_at(channels);
-        invert(variance, epsilon, scratch);
+        let (inverse, line) = scratch.split_at_mut(channels);
+        invert(variance, epsilon, inverse);
         let (to_scale, to_shift) = output.split_at_mut(channels);
-        let passed = inputs.get(3).map(|&y| Passed { y, ceiling });
-        norm::backward_sums(planes, inputs[0], inputs[1], passed, [mean, scratch], [to_scale, to_shift]);
+        let passed = passed(&inputs[3..], [mean, inverse], line, ceiling);
+        norm::backward_sums(planes, inputs[0], inputs[1], passed, [mean, inverse], [to_scale, to_shift]);
     })?;
     Ok(prepared.summing(output.elements(), add_up))
 }
@@ -98,14 +123,15 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<P
         "running" => 0.0,
         _ => 1.0 / attrs.get_int("count") as f32,
     };
-    Prepared::with_call(3 * channels, move |Call { inputs, output, scratch, .. }| {
+    Prepared::with_call(5 * channels, move |Call { inputs, output, scratch, .. }| {
         let (mean, variance) = inputs[2].split_at(channels);
         let (to_scale, to_shift) = inputs[4].split_at(channels);
         let (a, rest) = scratch.split_at_mut(channels);
-        let (b, c) = rest.split_at_mut(channels);
+        let (b, rest) = rest.split_at_mut(channels);
+        let (c, line) = rest.split_at_mut(channels);
         invert(variance, epsilon, a);
+        let passed = passed(&inputs[5..], [mean, a], line, ceiling);
         backward_factors([a, b, c], mean, [to_scale, to_shift], share, |channel| inputs[3][channel]);
-        let passed = inputs.get(5).map(|&y| Passed { y, ceiling });
         norm::backward_apply(planes, inputs[0], inputs[1], passed, [a, b, c], output);
     })
 }

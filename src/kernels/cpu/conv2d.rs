@@ -4,7 +4,7 @@
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::conv::{self, Activation, Conv, Purpose};
-use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, add_up, one_image};
+use crate::kernels::cpu::{IMAGES_OF_A_CALL, Prepared, one_image};
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::ops::epilogue::has_relu;
 use crate::shape::Shape;
@@ -61,14 +61,18 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<P
     Ok(run.packing(0, len, move |weights, packed| packing.pack_input(weights, packed)))
 }
 
-pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
     let conv = choose(attrs, &g, Purpose::Training);
-    let run = Prepared::with_call(conv.backward_scratch_len(g.batch), move |call| {
+    let (len, scratch, sums) = (conv.weight_sums_len(), conv.backward_scratch_len(g.batch), conv.clone());
+    let run = Prepared::with_call(scratch, move |call| {
         let (x, dy) = (call.inputs[0], call.inputs[1]);
         conv.backward(g.batch, dy, None, Some((x, call.output)), call.scratch);
     })?;
-    Ok(run.summing(output.elements(), add_up))
+    Ok(run.summing(len, move |partials, dw| {
+        dw.fill(0.0);
+        partials.chunks_exact(len.max(1)).for_each(|partial| sums.add_weight_sums(partial, dw));
+    }))
 }
 
 /// Bands of images that a whole batch is cut into: few, so that weights are read few times; fixed, so that sums
@@ -148,14 +152,18 @@ pub fn grad_weight_parallel(attrs: &Attrs, inputs: &[&Shape], output: &Shape) ->
     let bands = Bands::new(g.batch);
     let conv = Conv::new(&shape_of(&g), bands.size, Purpose::Training);
     let (n_weights, input, output) = (output.elements(), conv.shape().input_len(), conv.shape().output_len());
-    let each = n_weights + conv.backward_scratch_len(bands.size);
+    let n_sums = conv.weight_sums_len();
+    let each = n_weights + n_sums + conv.backward_scratch_len(bands.size);
     Prepared::with_call(bands.count() * each, move |call| {
         let (x, dy, team, scratch) = (call.inputs[0], call.inputs[1], call.team, call.scratch);
         team.share_pieces(scratch, each, |band, scratch| {
             let (sum, scratch) = scratch.split_at_mut(n_weights);
-            sum.fill(0.0);
+            let (sums, scratch) = scratch.split_at_mut(n_sums);
             let (x, dy) = (bands.of(x, input, band), bands.of(dy, output, band));
-            conv.backward(x.len() / input, dy, None, Some((x, sum)), scratch);
+            sums.fill(0.0);
+            conv.backward(x.len() / input, dy, None, Some((x, sums)), scratch);
+            sum.fill(0.0);
+            conv.add_weight_sums(sums, sum);
         });
         team.share_pieces(call.output, CHUNK, |i, dw| {
             dw.fill(0.0);

@@ -215,50 +215,109 @@ unsafe fn apply_body<S: Simd>(
     }
 }
 
-/// The result of an activation behind the normalisation: only gradients where it is above 0, and below its
-/// ceiling, count.
+/// What an activation behind the normalisation lets through: gradients where its result is above 0 and below its
+/// ceiling.
 #[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {
-    pub y: &'a [f32],
+    pub by: By<'a>,
     /// ∞ where there is none.
     pub ceiling: f32,
 }
 
-/// How a gradient is masked: not at all, above 0, or between 0 and a ceiling.
+/// How the result is known.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    Result(&'a [f32]),
+    /// It is `x · slope[c] + offset[c]`, as [`apply`] computed it.
+    Line([&'a [f32]; 2]),
+}
+
+/// How a gradient is masked: not at all; by a stored result, above 0 or between 0 and a ceiling; by a line.
 const ALL: u8 = 0;
 const ABOVE: u8 = 1;
 const BETWEEN: u8 = 2;
+const LINE_ABOVE: u8 = 3;
+const LINE_BETWEEN: u8 = 4;
 
-fn mask(passed: Option<Passed<'_>>, len: usize) -> (u8, *const f32, f32) {
-    match passed {
-        None => (ALL, std::ptr::null(), f32::INFINITY),
-        Some(Passed { y, ceiling }) => {
-            assert!(y.len() >= len);
-            (if ceiling == f32::INFINITY { ABOVE } else { BETWEEN }, y.as_ptr(), ceiling)
+/// [`Passed`] as the kernels take it.
+#[derive(Clone, Copy)]
+struct Mask<'a> {
+    kind: u8,
+    y: *const f32,
+    line: [&'a [f32]; 2],
+    ceiling: f32,
+}
+
+impl<'a> Mask<'a> {
+    fn new(passed: Option<Passed<'a>>, planes: Planes) -> Mask<'a> {
+        let Some(Passed { by, ceiling }) = passed else {
+            return Mask { kind: ALL, y: std::ptr::null(), line: [&[]; 2], ceiling: f32::INFINITY };
+        };
+        let open = ceiling == f32::INFINITY;
+        match by {
+            By::Result(y) => {
+                assert!(y.len() >= planes.len());
+                Mask { kind: if open { ABOVE } else { BETWEEN }, y: y.as_ptr(), line: [&[]; 2], ceiling }
+            }
+            By::Line(line) => {
+                assert!(line.iter().all(|part| part.len() >= planes.channels));
+                let kind = if open { LINE_ABOVE } else { LINE_BETWEEN };
+                Mask { kind, y: std::ptr::null(), line, ceiling }
+            }
+        }
+    }
+
+    /// The mask of one plane, which begins at `start`.
+    #[inline(always)]
+    unsafe fn of<S: Simd, const KIND: u8>(&self, channel: usize, start: usize) -> PlaneMask<S> {
+        // SAFETY: the caller has `S`; `new` checked the lengths.
+        unsafe {
+            let line = match KIND {
+                LINE_ABOVE | LINE_BETWEEN => self.line.map(|part| S::splat(part[channel])),
+                _ => [S::zero(); 2],
+            };
+            PlaneMask { y: self.y.wrapping_add(start), line, ceiling: S::splat(self.ceiling) }
         }
     }
 }
 
-#[inline(always)]
-unsafe fn masked<S: Simd, const MASK: u8>(
-    dy: *const f32,
+struct PlaneMask<S: Simd> {
     y: *const f32,
+    line: [S::V; 2],
     ceiling: S::V,
-    at: usize,
-    n: usize,
-) -> S::V {
-    // SAFETY: `n` values exist at `at`; `y` is read only where there is a mask.
-    unsafe {
-        let mut gradient = load::<S>(dy.add(at), n);
-        if MASK != ALL {
-            let y = load::<S>(y.add(at), n);
-            gradient = S::where_positive(y, gradient);
-            if MASK == BETWEEN {
-                gradient = S::select_greater(ceiling, y, gradient, S::zero());
+}
+
+impl<S: Simd> PlaneMask<S> {
+    /// What is let through of a gradient whose `n` inputs at `at` are `x`.
+    #[inline(always)]
+    unsafe fn pass<const KIND: u8>(&self, gradient: S::V, x: S::V, at: usize, n: usize) -> S::V {
+        // SAFETY: the caller has `S`; `n` values exist at `at`, and `y` is read only where there is one.
+        unsafe {
+            let result = match KIND {
+                ALL => return gradient,
+                ABOVE | BETWEEN => load::<S>(self.y.add(at), n),
+                _ => S::fma(x, self.line[0], self.line[1]),
+            };
+            let above = S::where_positive(result, gradient);
+            match KIND {
+                ABOVE | LINE_ABOVE => above,
+                _ => S::select_greater(self.ceiling, result, above, S::zero()),
             }
         }
-        gradient
     }
+}
+
+/// Calls a function of a kind of mask.
+macro_rules! of_kind {
+    ($kind:expr, $S:ty, $function:ident($($arg:expr),* $(,)?)) => {
+        match $kind {
+            ALL => $function::<$S, ALL>($($arg),*),
+            ABOVE => $function::<$S, ABOVE>($($arg),*),
+            BETWEEN => $function::<$S, BETWEEN>($($arg),*),
+            LINE_ABOVE => $function::<$S, LINE_ABOVE>($($arg),*),
+            _ => $function::<$S, LINE_BETWEEN>($($arg),*),
+        }
+    };
 }
 
 /// `product[c] += inverse[c] · Σ dy (x - mean[c])` and `sum[c] += Σ dy`.
@@ -273,13 +332,13 @@ pub fn backward_sums(
     let (len, channels) = (planes.len(), planes.channels);
     assert!(x.len() >= len && dy.len() >= len && mean.len() >= channels && inverse.len() >= channels);
     assert!(sum.len() >= channels && product.len() >= channels);
-    let mask = mask(passed, len);
+    let mask = Mask::new(passed, planes);
     // SAFETY: the lengths were checked.
     unsafe { backward_sums_raw(planes, x.as_ptr(), dy.as_ptr(), mask, mean, inverse, product, sum) }
 }
 
 dispatch!(unsafe fn backward_sums_raw(
-    planes: Planes, x: *const f32, dy: *const f32, mask: (u8, *const f32, f32), mean: &[f32], inverse: &[f32],
+    planes: Planes, x: *const f32, dy: *const f32, mask: Mask<'_>, mean: &[f32], inverse: &[f32],
     product: &mut [f32], sum: &mut [f32],
 ) = backward_sums_body);
 
@@ -289,7 +348,7 @@ unsafe fn backward_sums_body<S: Simd>(
     planes: Planes,
     x: *const f32,
     dy: *const f32,
-    (mask, y, ceiling): (u8, *const f32, f32),
+    mask: Mask<'_>,
     mean: &[f32],
     inverse: &[f32],
     product: &mut [f32],
@@ -303,12 +362,8 @@ unsafe fn backward_sums_body<S: Simd>(
             let [to_scale, to_shift] = unsafe {
                 let start = (first * channels + channel) * plane;
                 let (x, dy, center) = (x.add(start), dy.add(start), S::splat(mean[channel]));
-                let (rows, ceiling) = ([at_once, channels * plane, plane], S::splat(ceiling));
-                match mask {
-                    ALL => channel_sums::<S, ALL>(rows, x, dy, y, ceiling, center),
-                    ABOVE => channel_sums::<S, ABOVE>(rows, x, dy, y.add(start), ceiling, center),
-                    _ => channel_sums::<S, BETWEEN>(rows, x, dy, y.add(start), ceiling, center),
-                }
+                let rows = [at_once, channels * plane, plane];
+                of_kind!(mask.kind, S, channel_sums(rows, x, dy, &mask, channel, start, center))
             };
             product[channel] += inverse[channel] * to_scale;
             sum[channel] += to_shift;
@@ -318,22 +373,25 @@ unsafe fn backward_sums_body<S: Simd>(
 
 /// `Σ dy (x - center)` and `Σ dy` over rows of one channel: their number, distance and length.
 #[inline(always)]
-unsafe fn channel_sums<S: Simd, const MASK: u8>(
+unsafe fn channel_sums<S: Simd, const KIND: u8>(
     [rows, stride, len]: [usize; 3],
     x: *const f32,
     dy: *const f32,
-    y: *const f32,
-    ceiling: S::V,
+    mask: &Mask<'_>,
+    channel: usize,
+    first: usize,
     center: S::V,
 ) -> [f32; 2] {
     // SAFETY: the caller checked that all planes exist.
     unsafe {
+        let mask = mask.of::<S, KIND>(channel, first);
         let (mut sums, mut products) = ([S::zero(); 4], [S::zero(); 4]);
         for row in 0..rows {
             let start = row * stride;
             sweep_sums!(S, len, |at, n, slot| {
-                let gradient = masked::<S, MASK>(dy, y, ceiling, start + at, n);
-                let distance = S::sub(load::<S>(x.add(start + at), n), center);
+                let x = load::<S>(x.add(start + at), n);
+                let gradient = mask.pass::<KIND>(load::<S>(dy.add(start + at), n), x, start + at, n);
+                let distance = S::sub(x, center);
                 sums[slot] = S::add(sums[slot], gradient);
                 products[slot] = S::fma(distance, gradient, products[slot]);
             });
@@ -357,13 +415,13 @@ pub fn backward_apply(
     let len = planes.len();
     assert!(x.len() >= len && dy.len() >= len && dx.len() >= len);
     assert!(factors.iter().all(|factor| factor.len() >= planes.channels));
-    let mask = mask(passed, len);
+    let mask = Mask::new(passed, planes);
     // SAFETY: the lengths were checked.
     unsafe { backward_apply_raw(planes, x.as_ptr(), dy.as_ptr(), mask, factors, dx.as_mut_ptr()) }
 }
 
 dispatch!(unsafe fn backward_apply_raw(
-    planes: Planes, x: *const f32, dy: *const f32, mask: (u8, *const f32, f32), factors: [&[f32]; 3], dx: *mut f32,
+    planes: Planes, x: *const f32, dy: *const f32, mask: Mask<'_>, factors: [&[f32]; 3], dx: *mut f32,
 ) = backward_apply_body);
 
 #[inline(always)]
@@ -371,28 +429,20 @@ unsafe fn backward_apply_body<S: Simd>(
     planes: Planes,
     x: *const f32,
     dy: *const f32,
-    (mask, y, ceiling): (u8, *const f32, f32),
+    mask: Mask<'_>,
     factors: [&[f32]; 3],
     dx: *mut f32,
 ) {
     // SAFETY: the caller checked that all planes exist.
-    unsafe {
-        let ceiling = S::splat(ceiling);
-        match mask {
-            ALL => apply_planes::<S, ALL>(planes, x, dy, y, ceiling, factors, dx),
-            ABOVE => apply_planes::<S, ABOVE>(planes, x, dy, y, ceiling, factors, dx),
-            _ => apply_planes::<S, BETWEEN>(planes, x, dy, y, ceiling, factors, dx),
-        }
-    }
+    unsafe { of_kind!(mask.kind, S, apply_planes(planes, x, dy, &mask, factors, dx)) }
 }
 
 #[inline(always)]
-unsafe fn apply_planes<S: Simd, const MASK: u8>(
+unsafe fn apply_planes<S: Simd, const KIND: u8>(
     planes: Planes,
     x: *const f32,
     dy: *const f32,
-    y: *const f32,
-    ceiling: S::V,
+    mask: &Mask<'_>,
     [a, b, c]: [&[f32]; 3],
     dx: *mut f32,
 ) {
@@ -403,10 +453,12 @@ unsafe fn apply_planes<S: Simd, const MASK: u8>(
             unsafe {
                 let (a, b, c) = (S::splat(a[channel]), S::splat(b[channel]), S::splat(c[channel]));
                 let start = (image * channels + channel) * plane;
+                let (x, dy, dx) = (x.add(start), dy.add(start), dx.add(start));
+                let mask = mask.of::<S, KIND>(channel, start);
                 sweep!(S, plane, |at, n| {
-                    let gradient = masked::<S, MASK>(dy, y, ceiling, start + at, n);
-                    let value = S::fma(b, load::<S>(x.add(start + at), n), c);
-                    store::<S>(dx.add(start + at), S::fma(a, gradient, value), n);
+                    let x = load::<S>(x.add(at), n);
+                    let gradient = mask.pass::<KIND>(load::<S>(dy.add(at), n), x, at, n);
+                    store::<S>(dx.add(at), S::fma(a, gradient, S::fma(b, x, c)), n);
                 });
             }
         }

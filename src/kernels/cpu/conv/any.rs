@@ -198,9 +198,28 @@ impl Conv {
         }
     }
 
-    /// The input gradient `dx = dy ⋆ᵀ w` (with the weights of [`Conv::pack_input`]; overwritten) and the
-    /// weight gradient `dw += Σ_images x ⋆ dy` of `n` images, either or both. A bias's gradient is
-    /// the sum of its planes.
+    /// Values of the sums that a weight gradient is added up in; the algorithm's own order, so that they are brought
+    /// into that of the weights once for many calls.
+    pub fn weight_sums_len(&self) -> usize {
+        match &self.kernel {
+            Kernel::Direct(conv) | Kernel::Pointwise(_, conv) => conv.weight_sums_len(),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) | Kernel::Winograd(_) => self.shape.weights_len(),
+        }
+    }
+
+    /// Adds such sums to the weight gradient.
+    pub fn add_weight_sums(&self, sums: &[f32], dw: &mut [f32]) {
+        match &self.kernel {
+            Kernel::Direct(conv) | Kernel::Pointwise(_, conv) => conv.add_weight_sums(sums, dw),
+            Kernel::Depthwise(_) | Kernel::Depthwise3(_) | Kernel::Winograd(_) => {
+                dw.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+            }
+        }
+    }
+
+    /// The input gradient `dx = dy ⋆ᵀ w` (with the weights of [`Conv::pack_input`]; overwritten) and, added to the
+    /// sums of [`Conv::weight_sums_len`], the weight gradient `Σ_images x ⋆ dy` of `n` images, either or both. A
+    /// bias's gradient is the sum of its planes.
     pub fn backward(
         &self,
         n: usize,
@@ -214,32 +233,32 @@ impl Conv {
                 if let Some((packed, dx)) = input {
                     conv.input_gradient(n, dy, packed, dx, scratch);
                 }
-                if let Some((x, dw)) = weights {
-                    conv.weight_gradient(n, x, dy, dw, scratch);
+                if let Some((x, sums)) = weights {
+                    conv.weight_gradient(n, x, dy, sums, scratch);
                 }
             }
             Kernel::Depthwise(conv) => {
                 if let Some((packed, dx)) = input {
                     conv.input_gradient(n, dy, packed, dx, scratch);
                 }
-                if let Some((x, dw)) = weights {
-                    conv.weight_gradient(n, x, dy, dw, scratch);
+                if let Some((x, sums)) = weights {
+                    conv.weight_gradient(n, x, dy, sums, scratch);
                 }
             }
             Kernel::Depthwise3(conv) => {
                 if let Some((packed, dx)) = input {
                     conv.input_gradient(n, dy, packed, dx, scratch);
                 }
-                if let Some((x, dw)) = weights {
-                    conv.weight_gradient(n, x, dy, dw, scratch);
+                if let Some((x, sums)) = weights {
+                    conv.weight_gradient(n, x, dy, sums, scratch);
                 }
             }
-            Kernel::Pointwise(conv, sums) => {
+            Kernel::Pointwise(conv, direct) => {
                 if let Some((packed, dx)) = input {
                     conv.input_gradient(n, dy, packed, dx, scratch);
                 }
-                if let Some((x, dw)) = weights {
-                    sums.weight_gradient(n, x, dy, dw, scratch);
+                if let Some((x, sums)) = weights {
+                    direct.weight_gradient(n, x, dy, sums, scratch);
                 }
             }
             Kernel::Winograd(conv) => conv.backward(n, dy, input, weights, scratch),

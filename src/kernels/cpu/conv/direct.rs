@@ -157,16 +157,27 @@ impl Direct {
 
     /// Scratch values that [`Direct::weight_gradient`] needs for `n` images.
     pub fn weight_gradient_scratch_len(&self, n: usize) -> usize {
-        let sums = self.shape.groups * self.width() * self.offsets.len();
-        self.block(n) * (self.planes.image() + self.panels()) + sums + SLACK
+        self.block(n) * (self.planes.image() + self.panels()) + SLACK
     }
 
-    /// `dw += Σ_images x ⋆ dy`, OIHW.
-    pub fn weight_gradient(&self, n: usize, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut [f32]) {
+    /// Values of the sums that are a weight gradient in the order in which they are added up.
+    pub fn weight_sums_len(&self) -> usize {
+        self.shape.groups * self.width() * self.offsets.len()
+    }
+
+    /// Adds `Σ_images x ⋆ dy` to the sums.
+    pub fn weight_gradient(&self, n: usize, x: &[f32], dy: &[f32], sums: &mut [f32], scratch: &mut [f32]) {
         assert!(x.len() >= n * self.shape.input_len() && dy.len() >= n * self.shape.output_len());
-        assert!(dw.len() >= self.shape.weights_len() && scratch.len() >= self.weight_gradient_scratch_len(n));
+        assert!(sums.len() >= self.weight_sums_len() && scratch.len() >= self.weight_gradient_scratch_len(n));
         // SAFETY: all lengths were checked above.
-        unsafe { weight_gradient(self, n, x.as_ptr(), dy.as_ptr(), dw.as_mut_ptr(), scratch) }
+        unsafe { weight_gradient(self, n, x.as_ptr(), dy.as_ptr(), sums.as_mut_ptr(), scratch) }
+    }
+
+    /// Adds sums to the weight gradient, OIHW.
+    pub fn add_weight_sums(&self, sums: &[f32], dw: &mut [f32]) {
+        assert!(sums.len() >= self.weight_sums_len() && dw.len() >= self.shape.weights_len());
+        // SAFETY: all lengths were checked above.
+        unsafe { add_weight_sums(self, sums.as_ptr(), dw.as_mut_ptr()) }
     }
 }
 
@@ -302,7 +313,7 @@ unsafe fn input_gradient_body<S: Simd>(
 }
 
 dispatch!(unsafe fn weight_gradient(
-    conv: &Direct, n: usize, x: *const f32, dy: *const f32, dw: *mut f32, scratch: &mut [f32],
+    conv: &Direct, n: usize, x: *const f32, dy: *const f32, sums: *mut f32, scratch: &mut [f32],
 ) = weight_gradient_body);
 
 #[inline(always)]
@@ -311,17 +322,15 @@ unsafe fn weight_gradient_body<S: Simd>(
     n: usize,
     x: *const f32,
     dy: *const f32,
-    dw: *mut f32,
+    sums: *mut f32,
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
     let at_once = conv.block(n);
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let (plane, depth, width) = (conv.positions.len(), conv.offsets.len(), conv.width());
-    let (planes, rest) = scratch.split_at_mut(at_once * conv.planes.image() + SLACK);
-    let (panels, sums) = rest.split_at_mut(at_once * conv.panels());
+    let (planes, panels) = scratch.split_at_mut(at_once * conv.planes.image() + SLACK);
     planes.fill(0.0);
-    sums[..shape.groups * width * depth].fill(0.0);
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller checked all lengths against the shape.
@@ -345,15 +354,22 @@ unsafe fn weight_gradient_body<S: Simd>(
                     x_image: conv.planes.image(),
                     dy: panels.as_ptr(),
                     vectors: width / S::LANES,
-                    sums: sums.as_mut_ptr().add(group * width * depth),
+                    sums: sums.add(group * width * depth),
                 });
             }
         }
     }
-    for group in 0..shape.groups {
-        // SAFETY: as above.
+}
+
+dispatch!(unsafe fn add_weight_sums(conv: &Direct, sums: *const f32, dw: *mut f32) = add_weight_sums_body);
+
+#[inline(always)]
+unsafe fn add_weight_sums_body<S: Simd>(conv: &Direct, sums: *const f32, dw: *mut f32) {
+    let (outputs, depth, width) = (conv.shape.outputs / conv.shape.groups, conv.offsets.len(), conv.width());
+    for group in 0..conv.shape.groups {
+        // SAFETY: the caller checked all lengths against the shape.
         unsafe {
-            let sums = sums.as_ptr().add(group * width * depth);
+            let sums = sums.add(group * width * depth);
             outer::unpack::<S>(outputs, width, depth, sums, dw.add(group * outputs * depth));
         }
     }

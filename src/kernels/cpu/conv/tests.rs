@@ -160,7 +160,14 @@ fn direct_agrees_with_the_loop_nest() {
                 close(&format!("dx {what}"), &dx, &want.dx, 1e-5);
                 let mut dw = vec![1.0; want.dw.len()];
                 let mut buffer = scratch(conv.weight_gradient_scratch_len(n));
-                conv.weight_gradient(n, &want.x, &want.dy, &mut dw, &mut buffer);
+                let mut sums = vec![0.0; conv.weight_sums_len()];
+                // In two calls, as the images of a part come.
+                for part in [0..n / 2, n / 2..n] {
+                    let x = &want.x[part.start * want.x.len() / n..part.end * want.x.len() / n];
+                    let dy = &want.dy[part.start * want.dy.len() / n..part.end * want.dy.len() / n];
+                    conv.weight_gradient(part.len(), x, dy, &mut sums, &mut buffer);
+                }
+                conv.add_weight_sums(&sums, &mut dw);
                 let plus: Vec<f32> = want.dw.iter().map(|v| v + 1.0).collect();
                 close(&format!("dw {what}"), &dw, &plus, 1e-5);
             }
@@ -305,8 +312,10 @@ fn every_plan_agrees_with_the_loop_nest() {
                 conv.pack_input(&want.w, &mut packed);
                 let (mut dx, mut dw) = (scratch(want.dx.len()), vec![0.0; want.dw.len()]);
                 let mut buffer = scratch(conv.backward_scratch_len(n));
-                let weights = Some((want.x.as_slice(), dw.as_mut_slice()));
+                let mut sums = vec![0.0; conv.weight_sums_len()];
+                let weights = Some((want.x.as_slice(), sums.as_mut_slice()));
                 conv.backward(n, &want.dy, Some((&packed, &mut dx)), weights, &mut buffer);
+                conv.add_weight_sums(&sums, &mut dw);
                 close(&format!("dx {what}"), &dx, &want.dx, 5e-5);
                 close(&format!("dw {what}"), &dw, &want.dw, 5e-5);
             }
