@@ -210,6 +210,7 @@ unsafe fn gather<S: Simd>(job: &Job, first: usize, columns: usize) {
             for piece in job.pieces(first, columns) {
                 let from = place.x.add((piece.image * job.inputs + input) * place.planes[0] + piece.pixel);
                 let to = to.add(piece.column);
+                ahead::<S>(from);
                 if place.end.offset_from(from) as usize >= width {
                     S::store(to, S::load(from));
                     S::store(to.add(S::LANES), S::load(from.add(S::LANES)));
@@ -251,6 +252,7 @@ unsafe fn tile<S: Simd, const M: usize>(job: &Job, first: usize, columns: usize,
         let y = job.place.y.add((image * job.outputs + output) * plane + pixel);
         if columns == width && pixel + width <= job.pixels {
             for i in 0..M {
+                ahead::<S>(y.add(i * plane));
                 for j in 0..2 {
                     S::store(y.add(i * plane + j * S::LANES), S::max(floor, sums[i][j]));
                 }
@@ -269,6 +271,14 @@ unsafe fn tile<S: Simd, const M: usize>(job: &Job, first: usize, columns: usize,
                 copy::<S>(from, to, piece.n);
             }
         }
+    }
+}
+
+/// Asks for what the next panel reads or writes of a plane: planes are more than the CPU follows by itself.
+#[inline(always)]
+fn ahead<S: Simd>(at: *const f32) {
+    for line in 0..2 * S::LANES / 16 {
+        sweep::prefetch(at.wrapping_add(2 * S::LANES + 16 * line));
     }
 }
 

@@ -66,3 +66,17 @@ pub(crate) unsafe fn store<S: Simd>(to: *mut f32, value: S::V, n: usize) {
     // SAFETY: the caller's contract.
     unsafe { if n == S::LANES { S::store(to, value) } else { S::store_part(to, value, n) } }
 }
+
+/// Asks for the cache line of an address, which need not be valid; without effect where the CPU's instruction for it is
+/// not known.
+#[inline(always)]
+pub(crate) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch of any address is allowed.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
