@@ -256,8 +256,9 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        // The work on one image is shared value by value.
-        let apart = if self.schedule.batch == 1 { place_apart(&wants.blocks) } else { None };
+        // The work on one image is shared value by value; in training, a batch of one is nothing to be fast at.
+        let one_image = self.schedule.batch == 1 && self.graph.updates.is_empty();
+        let apart = one_image.then(|| place_apart(&wants.blocks)).flatten();
         let (offsets, shared) = apart.unwrap_or_else(|| place(&wants.blocks));
         let range = |block: usize| {
             let start = self.layout.len() + offsets[block];
