@@ -8,7 +8,7 @@ use super::outer::{self, Outer};
 use super::planes::{Planes, Runs, SLACK};
 use super::residue::{Residue, backward, interleave, offsets};
 use super::{Activation, Place, Placed, Shape};
-use crate::kernels::cpu::simd::{Simd, dispatch, level};
+use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_lanes};
 
 /// Bytes of padded planes that are kept in flight at once; about half of a core's L2.
 const PLANES_BYTES: usize = 256 << 10;
@@ -25,7 +25,8 @@ pub struct Direct {
     pub(super) runs: Runs,
     /// Plane position of every output.
     positions: Vec<u32>,
-    lanes: usize,
+    /// Of the weight gradient, whose vectors are output channels.
+    outer: Level,
     /// The padded output gradient, and the parts of the input gradient.
     pub(super) backward: Planes,
     pub(super) residues: Vec<Residue>,
@@ -43,8 +44,8 @@ impl Direct {
         let [out_h, out_w] = shape.output();
         let row = |row: usize| (0..out_w).map(move |column| (row, column));
         let positions = (0..out_h).flat_map(row).map(|(r, c)| (r * planes.pitch + c) as u32).collect();
-        let (shape, lanes) = (*shape, level().lanes());
-        Direct { shape, planes, offsets, runs, positions, lanes, backward, residues, residues_across }
+        let outer = level_of_lanes(shape.outputs / shape.groups);
+        Direct { shape: *shape, planes, offsets, runs, positions, outer, backward, residues, residues_across }
     }
 
     /// The shape this was made for.
@@ -147,12 +148,12 @@ impl Direct {
 
     /// Output channels of a group in whole vectors, as values.
     fn width(&self) -> usize {
-        (self.shape.outputs / self.shape.groups).next_multiple_of(self.lanes)
+        (self.shape.outputs / self.shape.groups).next_multiple_of(self.outer.lanes())
     }
 
     /// Values of one image's transposed output gradients, for one group at a time.
     fn panels(&self) -> usize {
-        self.positions.len() * self.width().next_multiple_of(2 * self.lanes)
+        self.positions.len() * self.width().next_multiple_of(2 * self.outer.lanes())
     }
 
     /// Scratch values that [`Direct::weight_gradient`] needs for `n` images.
@@ -312,7 +313,7 @@ unsafe fn input_gradient_body<S: Simd>(
     }
 }
 
-dispatch!(unsafe fn weight_gradient(
+dispatch!(at(conv.outer) unsafe fn weight_gradient(
     conv: &Direct, n: usize, x: *const f32, dy: *const f32, sums: *mut f32, scratch: &mut [f32],
 ) = weight_gradient_body);
 
@@ -361,7 +362,7 @@ unsafe fn weight_gradient_body<S: Simd>(
     }
 }
 
-dispatch!(unsafe fn add_weight_sums(conv: &Direct, sums: *const f32, dw: *mut f32) = add_weight_sums_body);
+dispatch!(at(conv.outer) unsafe fn add_weight_sums(conv: &Direct, sums: *const f32, dw: *mut f32) = add_weight_sums_body);
 
 #[inline(always)]
 unsafe fn add_weight_sums_body<S: Simd>(conv: &Direct, sums: *const f32, dw: *mut f32) {

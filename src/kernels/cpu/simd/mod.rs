@@ -134,6 +134,12 @@ pub fn level_of_rows(width: usize) -> Level {
     if width < Level::Avx512.lanes() { level().min(Level::Avx2) } else { level() }
 }
 
+/// The most capable level of at most [`level`] at which `n` values in vectors leave the fewest lanes empty.
+pub fn level_of_lanes(n: usize) -> Level {
+    let narrow = level().min(Level::Avx2);
+    if n.next_multiple_of(narrow.lanes()) < n.next_multiple_of(level().lanes()) { narrow } else { level() }
+}
+
 /// Uses no more than `at_most` from now on (for tests and measurements). Plans made before stay bound to
 /// the number of lanes they were made for, so make them afterwards.
 pub fn limit_level(at_most: Level) {
@@ -152,7 +158,7 @@ fn detect() -> Level {
 }
 
 /// Defines a function that runs `$body::<S>` for the instruction set of [`level`], or of the level that `at(…)` gives:
-/// one that [`level`] or [`level_of_rows`] gave. The body and all that it calls must be `#[inline(always)]`, else
+/// one that this module's functions gave. The body and all that it calls must be `#[inline(always)]`, else
 /// intrinsics are not inlined into the feature's function.
 macro_rules! dispatch {
     ($(#[$doc:meta])* $vis:vis unsafe fn $($rest:tt)*) => {
