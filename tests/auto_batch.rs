@@ -1,7 +1,8 @@
 //! `batch auto` against the plans themselves: what is chosen fits the limit to the byte, and one image more does not.
 #![allow(clippy::unwrap_used)]
 
-use dslc::train::auto_batch::{Batch, batch};
+use dslc::tensor::Device;
+use dslc::train::auto_batch::{Batch, Bound, batch};
 use dslc::train::budget::planned;
 use dslc::train::programs::{Programs, Sizes};
 use dslc::train::section::BatchSize;
@@ -31,8 +32,8 @@ fn the_chosen_batch_fits_to_the_byte_and_one_more_does_not() {
         |train: &_, images| planned(&Programs::new(&model, train, images, sizes).unwrap().graphs).unwrap();
     let mut chosen = |limit: u64| {
         train.batch = BatchSize::Auto { memory: Some(limit) };
-        batch(&model, &train, sizes).map(|chosen| {
-            assert_eq!(chosen.within, Some(limit));
+        batch(&model, &train, sizes, &Device::Cpu).map(|chosen| {
+            assert_eq!(chosen.bound, Some(Bound::Memory(limit)));
             (chosen.images, bytes(&train, chosen.images), bytes(&train, chosen.images + 1))
         })
     };
@@ -56,12 +57,31 @@ fn the_least_is_two_images_where_a_batch_norm_sees_one_value_each() {
     let sizes = Sizes { train: 5, evaluated: [0, 0] };
     let two = planned(&Programs::new(&model, &train, 2, sizes).unwrap().graphs).unwrap();
     train.batch = BatchSize::Auto { memory: Some(two) };
-    assert_eq!(batch(&model, &train, sizes), Ok(Batch { images: 2, within: Some(two) }));
+    let chosen = batch(&model, &train, sizes, &Device::Cpu);
+    assert_eq!(chosen, Ok(Batch { images: 2, bound: Some(Bound::Memory(two)) }));
     train.batch = BatchSize::Auto { memory: Some(two - 1) };
-    let fault = batch(&model, &train, sizes).unwrap_err();
+    let fault = batch(&model, &train, sizes, &Device::Cpu).unwrap_err();
     assert!(fault.message.contains("batches of 2 images need"), "{fault}");
     assert_eq!(fault.notes, ["`batch_norm` needs two images to train on"]);
     // One training image alone is no batch for it.
     let one = Sizes { train: 1, evaluated: [0, 0] };
-    assert_eq!(batch(&model, &train, one).unwrap_err().code, dslc::diag::codes::BATCH_OF_ONE);
+    assert_eq!(batch(&model, &train, one, &Device::Cpu).unwrap_err().code, dslc::diag::codes::BATCH_OF_ONE);
+}
+
+#[test]
+fn without_a_size_an_epoch_keeps_its_steps_and_with_one_the_memory_decides() {
+    let (experiment, _) = check(NET);
+    let (model, mut train) = (experiment.model.unwrap(), experiment.train.unwrap());
+    let mut chosen = |memory: Option<u64>, images: usize| {
+        train.batch = BatchSize::Auto { memory };
+        batch(&model, &train, Sizes { train: images, evaluated: [0, 0] }, &Device::Cpu).unwrap()
+    };
+    let most = |images| Batch { images, bound: Some(Bound::Steps) };
+    assert_eq!(chosen(None, 60_000), most(512));
+    assert_eq!(chosen(None, 5_000), most(50));
+    assert_eq!(chosen(None, 300), most(16));
+    let few = chosen(None, 10);
+    assert_eq!(few.images, 10);
+    assert!(matches!(few.bound, Some(Bound::Memory(_))), "{few:?}");
+    assert_eq!(chosen(Some(1 << 40), 5_000), Batch { images: 5_000, bound: Some(Bound::Memory(1 << 40)) });
 }

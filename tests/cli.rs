@@ -544,13 +544,19 @@ fn batch_auto_is_chosen_for_a_limit_shown_and_recorded() {
     assert_eq!(last["batch"].as_u64(), Some(images as u64));
     assert_eq!(desk.run("eval auto").code, Some(0));
 
-    // Never more than the training images, of which 50 of 350 are set aside; and by name as by place.
-    for value in ["auto 8GB", "auto"] {
+    // Never more than the training images, of which 50 of 350 are set aside; without a size, so few that an epoch
+    // keeps its steps; and by name as by place.
+    for (value, images) in [("auto 8GB", 300), ("auto", 16)] {
         let mut command = desk.command("summary auto.net --json --set");
         let output = command.arg(format!("train.batch={value}")).output().unwrap();
         let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(figures["batch"].as_u64(), Some(300), "{value}: {figures}");
+        assert_eq!(figures["batch"].as_u64(), Some(images), "{value}: {figures}");
     }
+    let mut command = desk.command("summary auto.net --set");
+    let said = command.arg("train.batch=auto").output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    let few = "in batches of 16, chosen by `batch auto` as the most without a size of memory";
+    assert!(said.contains(few), "{said}");
     assert_eq!(
         desk.json("summary auto.net --json --set train.batch.memory=2GB")["batch"].as_u64(),
         Some(300)

@@ -4,16 +4,17 @@ use crate::cli::Stop;
 use crate::cli::load::Loaded;
 use crate::diag::{Diagnostic, codes};
 use crate::model::Model;
+use crate::tensor::Device;
 use crate::train::auto_batch::{self, Batch};
 use crate::train::programs::Sizes;
 use crate::train::section::{BatchSize, TrainSection};
 
-/// The batch of a file that trains; for `batch auto` its images are counted, so that the data set must be there.
-pub fn of(loaded: &Loaded) -> Result<Option<Batch>, Stop> {
+/// The batch of a file that trains on a device; for `batch auto` its images are counted, so that the data set must be there.
+pub fn of(loaded: &Loaded, device: &Device) -> Result<Option<Batch>, Stop> {
     let experiment = &loaded.experiment;
     let (Some(model), Some(train)) = (&experiment.model, &experiment.train) else { return Ok(None) };
     let sizes = match (train.batch, &experiment.data) {
-        (BatchSize::Images(images), _) => return Ok(Some(Batch { images, within: None })),
+        (BatchSize::Images(images), _) => return Ok(Some(Batch { images, bound: None })),
         (BatchSize::Auto { .. }, Some(data)) => Sizes::new(data, &loaded.dataset(data)?)?,
         (BatchSize::Auto { .. }, None) => {
             let message = "`batch auto` takes at most the training images, and the file has no `data`";
@@ -26,12 +27,18 @@ pub fn of(loaded: &Loaded) -> Result<Option<Batch>, Stop> {
             return Err(Stop::Findings);
         }
     };
-    chosen(loaded, model, train, sizes).map(Some)
+    chosen(loaded, model, train, sizes, device).map(Some)
 }
 
 /// The batch of a run through sets of these sizes.
-pub fn chosen(loaded: &Loaded, model: &Model, train: &TrainSection, sizes: Sizes) -> Result<Batch, Stop> {
-    auto_batch::batch(model, train, sizes).map_err(|fault| match train.batch_span {
+pub fn chosen(
+    loaded: &Loaded,
+    model: &Model,
+    train: &TrainSection,
+    sizes: Sizes,
+    device: &Device,
+) -> Result<Batch, Stop> {
+    auto_batch::batch(model, train, sizes, device).map_err(|fault| match train.batch_span {
         Some(span) => {
             loaded.print_at(&fault, span);
             Stop::Findings

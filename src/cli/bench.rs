@@ -95,7 +95,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let train = experiment.train.as_ref().or(stand_in.train.as_ref());
     let batch = match options.batch {
         Some(batch) => batch as usize,
-        None => batch::of(&loaded)?.map_or(64, |batch| batch.images),
+        None => batch::of(&loaded, &device)?.map_or(64, |batch| batch.images),
     };
     let threads = options.threads.map_or_else(rayon::current_num_threads, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         Err(fault) => return Err(fault.into()),
     };
-    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?)?.images;
+    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &device)?.images;
     let job = Job { model, data, train, batch, device: &device };
     let evaluation = evaluate_only(job, &dataset.test, &weights)?;
     if options.json {

@@ -51,7 +51,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     };
     let (device, _) = devices::open(options.device)?;
     let dataset = loaded.dataset(data)?;
-    let batch = batch::chosen(&loaded, model, training, Sizes::new(data, &dataset)?)?;
+    let batch = batch::chosen(&loaded, model, training, Sizes::new(data, &dataset)?, &device)?;
     let figures = figures(model, &loaded.sources, Some((training, batch)))?;
     let job = Job { model, data, train: training, batch: batch.images, device: &device };
     let prepared = trainer::prepare(job, &dataset)?;
@@ -157,10 +157,10 @@ fn report(folder: &Path, job: &Job<'_>, dataset: &Dataset, outcome: &Outcome) ->
 
 fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> String {
     let (parameters, flops) = figures.totals();
-    let batch = match (figures.batch, figures.batch_within) {
-        (Some(images), Some(limit)) => {
+    let batch = match (figures.batch, figures.batch_bound) {
+        (Some(images), Some(bound)) => {
             let images = plural(images as u64, "image", "images");
-            format!("batch  {images}, chosen for {}\n", bytes(limit))
+            format!("batch  {images}, chosen {bound}\n")
         }
         _ => String::new(),
     };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::out::out;
 use crate::cli::{Stop, batch, load};
+use crate::tensor::Device;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -19,5 +20,5 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
-    out(loaded.resolved(batch::of(&loaded)?).trim_end())
+    out(loaded.resolved(batch::of(&loaded, &Device::Cpu)?).trim_end())
 }

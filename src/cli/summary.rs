@@ -6,6 +6,7 @@ use crate::cli::out::out;
 use crate::cli::table::{bytes, short, table, thousands};
 use crate::cli::{Stop, batch, load};
 use crate::experiment::figures::{Figures, figures};
+use crate::tensor::Device;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -22,7 +23,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
-    let training = loaded.experiment.train.as_ref().zip(batch::of(&loaded)?);
+    let training = loaded.experiment.train.as_ref().zip(batch::of(&loaded, &Device::Cpu)?);
     let figures = figures(model, &loaded.sources, training)?;
     if options.json {
         return out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);
@@ -72,8 +73,8 @@ pub fn text(figures: &Figures) -> String {
     if let (Some(training), Some(batch)) = (figures.training_bytes, figures.batch) {
         out.push_str(&format!(", {} for training in batches of {batch}", bytes(training)));
     }
-    if let Some(limit) = figures.batch_within {
-        out.push_str(&format!(", chosen by `batch auto` for {}", bytes(limit)));
+    if let Some(bound) = figures.batch_bound {
+        out.push_str(&format!(", chosen by `batch auto` {bound}"));
     }
     out
 }

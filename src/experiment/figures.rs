@@ -1,6 +1,6 @@
 //! What a model costs: parameters, operations and bytes, layer by layer and in all; and the expectations about them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::experiment::Experiment;
@@ -8,7 +8,7 @@ use crate::experiment::expect::Expectation;
 use crate::model::Model;
 use crate::model::cost::flops;
 use crate::source::Sources;
-use crate::train::auto_batch::Batch;
+use crate::train::auto_batch::{Batch, Bound};
 use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
 use crate::train::section::{BatchSize, TrainSection};
@@ -47,9 +47,9 @@ pub struct Figures {
     pub training_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
-    /// The bytes that the batch was chosen for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch_within: Option<u64>,
+    /// Why it has not more images, where `batch auto` chose it.
+    #[serde(rename = "batch_within", skip_serializing_if = "Option::is_none", serialize_with = "bytes_of")]
+    pub batch_bound: Option<Bound>,
     pub layers: Vec<LayerFigures>,
 }
 
@@ -136,9 +136,17 @@ pub fn figures(
         inference_bytes: inference_bytes(model)?,
         training_bytes: training.and_then(|(train, batch)| training_bytes(model, train, batch.images)),
         batch: training.map(|(_, batch)| batch.images),
-        batch_within: training.and_then(|(_, batch)| batch.within),
+        batch_bound: training.and_then(|(_, batch)| batch.bound),
         layers,
     })
+}
+
+/// The bytes that a batch was chosen for; nothing where memory did not decide.
+fn bytes_of<S: Serializer>(bound: &Option<Bound>, to: S) -> Result<S::Ok, S::Error> {
+    match bound {
+        Some(Bound::Memory(bytes)) => to.serialize_some(bytes),
+        Some(Bound::Steps) | None => to.serialize_none(),
+    }
 }
 
 fn inference_bytes(model: &Model) -> Result<u64, Fault> {

@@ -43,7 +43,7 @@ pub fn text(
     let parts: Vec<&Statement> =
         blocks.iter().map(|block| block.statement).chain(model).chain(sections).collect();
 
-    let batch = batch.filter(|batch| batch.within.is_some()).map(|batch| batch.images);
+    let batch = batch.filter(|batch| batch.bound.is_some()).map(|batch| batch.images);
     let mut writer = Writer { sources, home: ast.file, definitions: &definitions, batch, lines: Vec::new() };
     writer.constants(imports.files.iter().chain([ast]), &parts);
     for (i, part) in parts.iter().enumerate() {

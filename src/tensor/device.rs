@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::diag::{Fault, codes};
-use crate::tensor::Device;
+use crate::tensor::{Device, host};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,11 +62,12 @@ pub struct Found {
 
 /// The CPU, and every device of the backends that are compiled in.
 pub fn list() -> Result<Vec<Found>, Fault> {
+    let memory = host::memory();
     let cpu = Found {
         choice: Choice::Cpu,
         name: String::new(),
-        total_bytes: None,
-        free_bytes: None,
+        total_bytes: memory.total,
+        free_bytes: memory.free,
         capability: None,
     };
     let mut found = vec![cpu];
@@ -94,11 +95,22 @@ pub fn open(choice: Choice) -> Result<(Device, Choice), Fault> {
     Ok((device, choice))
 }
 
-/// Bytes that can still be had on a device other than the CPU, where its driver says.
+/// Bytes that can still be had on a device, where somebody says: for the CPU the system, without swapping (Linux), for
+/// others the driver.
 pub fn free_bytes(device: &Device) -> Option<u64> {
     match device {
-        Device::Cuda(_) => cuda::free_bytes(device),
-        Device::Cpu | Device::Metal(_) => None,
+        Device::Cpu => host::memory().free,
+        Device::Cuda(_) => cuda::bytes(device).map(|(free, _)| free),
+        Device::Metal(_) => None,
+    }
+}
+
+/// Bytes that a device has, where somebody says, as for [`free_bytes`]; of the CPU what a container may have.
+pub fn total_bytes(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => host::memory().total,
+        Device::Cuda(_) => cuda::bytes(device).map(|(_, total)| total),
+        Device::Metal(_) => None,
     }
 }
 
@@ -158,10 +170,11 @@ mod cuda {
         vec![("CUDA that dslc was built for", shown(built))]
     }
 
-    pub(super) fn free_bytes(device: &Device) -> Option<u64> {
+    /// Free, and in all.
+    pub(super) fn bytes(device: &Device) -> Option<(u64, u64)> {
         let stream = device.as_cuda_device().ok()?.cuda_stream();
         stream.context().bind_to_thread().ok()?;
-        result::mem_get_info().ok().map(|(free, _)| free as u64)
+        result::mem_get_info().ok().map(|(free, total)| (free as u64, total as u64))
     }
 }
 
@@ -185,7 +198,7 @@ mod cuda {
         Vec::new()
     }
 
-    pub(super) fn free_bytes(_device: &Device) -> Option<u64> {
+    pub(super) fn bytes(_device: &Device) -> Option<(u64, u64)> {
         None
     }
 }

@@ -1,35 +1,70 @@
 //! `batch auto` → a number of images: the most whose plans fit a limit of memory. Batches are planned, none is run.
 
+use std::fmt;
+
 use crate::diag::{Fault, codes};
 use crate::model::Model;
 use crate::numbers::{bytes as shown, plural};
+use crate::tensor::{Device, device};
 use crate::train::budget;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::section::{BatchSize, TrainSection};
 
-/// `batch auto` without a size of memory takes one part in so many of the machine's.
+/// `batch auto` without a size of memory takes one part in so many of the device's.
 const SHARE: u64 = 2;
+
+/// Without a size of memory an epoch has at least so many steps: a network learns by steps, not by images,
+const LEAST_STEPS: usize = 100;
+/// and a batch has at most so many images: beyond them steps become slower, but hardly better.
+const MOST_IMAGES: usize = 512;
+/// So many are never too many, however few images there are to train on.
+const FEW_IMAGES: usize = 16;
 
 /// How many images a step sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     pub images: usize,
-    /// The bytes that the number was chosen for; `None` where it was given.
-    pub within: Option<u64>,
+    /// What the number was chosen by; `None` where it was given.
+    pub bound: Option<Bound>,
 }
 
-/// The batch that the section asks for, in a run through sets of these sizes.
-pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes) -> Result<Batch, Fault> {
+/// Why `batch auto` takes no more images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// One more would not fit so many bytes, or there are no more.
+    Memory(u64),
+    /// It is the most that is taken where no size of memory is given.
+    Steps,
+}
+
+impl fmt::Display for Bound {
+    /// `for 2.00 GB`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Memory(bytes) => write!(f, "for {}", shown(*bytes)),
+            Bound::Steps => f.write_str("as the most without a size of memory"),
+        }
+    }
+}
+
+/// The most images of a batch that has no size of memory, of so many to train on.
+fn ceiling(train: usize) -> usize {
+    (train / LEAST_STEPS).clamp(FEW_IMAGES, MOST_IMAGES).min(train)
+}
+
+/// The batch that the section asks for, in a run through sets of these sizes on a device.
+pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device) -> Result<Batch, Fault> {
     let memory = match train.batch {
-        BatchSize::Images(images) => return Ok(Batch { images, within: None }),
+        BatchSize::Images(images) => return Ok(Batch { images, bound: None }),
         BatchSize::Auto { memory } => memory,
     };
-    let share = || budget::total().map(|total| total / SHARE);
+    let share = || device::total_bytes(device).map(|total| total / SHARE);
     let limit = memory.or_else(share).ok_or_else(|| {
         Fault::new(codes::TOO_BIG, "this system does not tell how much memory `batch auto` may take")
             .advise("say it, as in `batch auto 2GB`")
     })?;
-    let planned = |images: usize| budget::planned(&Programs::new(model, train, images, sizes)?.graphs);
+    let ceiling = if memory.is_some() { sizes.train } else { ceiling(sizes.train) };
+    let planned = |images: usize| budget::needed(&Programs::new(model, train, images, sizes)?.graphs, device);
     let (least, needed) = match planned(1) {
         Err(fault) if fault.code == codes::BATCH_OF_ONE && sizes.train > 1 => (2, planned(2)?),
         needed => (1, needed?),
@@ -51,13 +86,14 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes) -> Result<Batch,
         };
         return Err(fault.advise(format!("`batch auto {enough}` or more")).advise("a smaller model"));
     }
-    let images = most((least, needed), sizes.train, limit, |images| match planned(images) {
+    let images = most((least, needed), ceiling, limit, |images| match planned(images) {
         Ok(bytes) => Ok(Some(bytes)),
         // A tensor of more elements than any may have.
         Err(fault) if fault.code == codes::TOO_BIG => Ok(None),
         Err(fault) => Err(fault),
     })?;
-    Ok(Batch { images, within: Some(limit) })
+    let is_most = images >= ceiling && ceiling < sizes.train;
+    Ok(Batch { images, bound: Some(if is_most { Bound::Steps } else { Bound::Memory(limit) }) })
 }
 
 /// A number of images up to `n` that takes at most `limit` bytes, while one more takes more or would be above `n`.
@@ -102,7 +138,7 @@ fn most(
 
 #[cfg(test)]
 mod tests {
-    use super::most;
+    use super::{ceiling, most};
 
     /// The answer, and how often something was planned for it.
     fn search(n: usize, limit: u64, planned: impl Fn(usize) -> Option<u64>) -> (usize, usize) {
@@ -133,6 +169,24 @@ mod tests {
             }
         }
         assert!(search(60_000, 123_456, line).1 <= 5);
+    }
+
+    #[test]
+    fn without_a_size_of_memory_an_epoch_keeps_its_steps() {
+        let found =
+            [1, 2, 15, 50, 1_600, 1_700, 50_000, 60_000, 1_281_167].map(|train| (train, ceiling(train)));
+        let expected = [
+            (1, 1),
+            (2, 2),
+            (15, 15),
+            (50, 16),
+            (1_600, 16),
+            (1_700, 17),
+            (50_000, 500),
+            (60_000, 512),
+            (1_281_167, 512),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -73,33 +73,8 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 
 /// A session on a device, if it has the memory for it.
 pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, Fault> {
-    check(&graphs, device, available(device))?;
+    check(&graphs, device, device::free_bytes(device))?;
     Session::new(graphs, Target::on(device), seed)
-}
-
-/// Bytes that a new program can have, where somebody tells: of the machine's memory without swapping (Linux), or of
-/// the device's.
-pub fn available(device: &Device) -> Option<u64> {
-    match device {
-        Device::Cpu => available_here(),
-        Device::Cuda(_) | Device::Metal(_) => device::free_bytes(device),
-    }
-}
-
-fn available_here() -> Option<u64> {
-    told("MemAvailable:")
-}
-
-/// Bytes of memory that the machine has, where the system tells (Linux).
-pub fn total() -> Option<u64> {
-    told("MemTotal:")
-}
-
-fn told(what: &str) -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(what))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim_end().parse().ok()?;
-    kilobytes.checked_mul(1024)
 }
 
 /// `20.4 GB`

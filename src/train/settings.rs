@@ -47,9 +47,12 @@ pub static BATCH: Spec = Spec {
     docs: "The last batch of an epoch may be smaller.\n\n\
            `batch auto 2GB` takes the most images whose plans fit 2 GB: weights, what the optimizer keeps of them and \
            the values of a step, as planned for training and evaluation before anything runs, and without the data \
-           set itself; never more than the training images. Without a size of memory it is half of the machine's. \
-           Plans need memory for each thread, so the number that fits is this machine's; a run records it in its \
-           resolved file.",
+           set itself; never more than the training images. \
+           Without a size of memory it is half of the machine's, or of what its container may have, and the batch has at most a hundredth \
+           of the training images, so that an epoch keeps a hundred steps to learn by; but 16 are never too many, and \
+           512 the most. Plans need memory for each thread, so the number that fits is this machine's; a run records \
+           it in its resolved file. With `--device` of another kind than `cpu` the memory is the device's, and what is counted \
+           are the states and the values that live together, without what an operation takes for itself.",
     params: &[
         positional("size", Kind::CountOrAuto, Preset::Required, "how many images"),
         positional("memory", Kind::Bytes, Preset::Absent, "what `auto` may take"),
