@@ -1,0 +1,44 @@
+//! Measurements, and the devices to measure on.
+
+use serde_json::Value;
+
+use crate::cli::{Desk, NET};
+
+#[test]
+fn bench_measures_training_and_inference() {
+    let desk = Desk::new();
+    desk.write("small.net", NET);
+    for (flags, batch) in [("--train", 32), ("--batch 3 --threads 1", 3)] {
+        let done = desk.run(&format!("bench small.net --json --seconds 0 {flags}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let figures: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!(figures["batch"].as_u64(), Some(batch));
+        for key in ["images_per_second", "threads", "peak_bytes", "peak_flops_per_second"] {
+            assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
+        }
+        assert!(figures["parts"].as_array().unwrap().iter().any(|part| part["op"] == "conv2d"));
+    }
+    assert!(desk.run("bench small.net --seconds 0").out.contains("images/s in batches of 32"));
+    desk.refused("bench small.net --seconds forever", 2, &["a number of seconds from 0 to 3600"]);
+}
+
+#[test]
+fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it() {
+    let desk = Desk::new();
+    desk.write("small.net", NET);
+    let listed = desk.run("devices --json");
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    let listed: Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(listed["devices"][0]["device"], "cpu");
+    assert!(desk.run("devices").out.contains("backends in this build"));
+    let there = |name: &str| listed["devices"].as_array().unwrap().iter().any(|d| d["device"] == name);
+    for name in ["cuda:0", "metal"].into_iter().filter(|name| !there(name)) {
+        for command in ["bench small.net", "run small.net", "eval small.net", "predict small.net a.png"] {
+            desk.refused(&format!("{command} --device {name}"), 2, &["E0409", "--device cpu"]);
+        }
+    }
+    desk.refused("bench small.net --device gpu", 2, &["`cpu`, `cuda`, `cuda:N`, `metal` or `auto`"]);
+    let done = desk.run("bench small.net --seconds 0 --device auto");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("device "), "{}", done.err);
+}

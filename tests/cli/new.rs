@@ -1,0 +1,57 @@
+//! First files, from a network's name and from a folder of images.
+
+use crate::cli::Desk;
+
+#[test]
+fn new_writes_files_that_check_and_overwrites_none() {
+    let desk = Desk::new();
+    let list = desk.run("new").out;
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+    for entry in std::fs::read_dir(models).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(list.contains(&format!("\n  {name} ")), "{name} is not listed: {list}");
+        let written = desk.run(&format!("new {name}"));
+        assert_eq!(written.code, Some(0), "{name}: {}", written.err);
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(desk.path(&file)).unwrap();
+        assert!(!text.contains("models/"), "{text}");
+        assert!(written.out.contains(&format!("  dslc check {file}\n")), "{}", written.out);
+        let checked = desk.run(&format!("check {file}"));
+        assert!(checked.code == Some(0) && checked.out.contains(": fine ("), "{}", checked.out);
+    }
+    desk.refused("new lenet5", 2, &["lenet5.net exists already", "-o FILE"]);
+    desk.refused("new lenet", 2, &["no network is called `lenet`", "dslc new lenet5"]);
+    desk.refused("new resnet18 -o r.txt", 2, &["-o r.txt.model"]);
+    desk.refused("new resnet18 --data data -o r.model", 2, &["without data and training", "mnist, lenet5"]);
+    desk.refused("new lenet5 -o no/such/a.net", 2, &["no/such/a.net cannot be written"]);
+}
+
+#[test]
+fn new_fits_a_file_to_a_folder_of_images() {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.path("nets/deep")).unwrap();
+    for (line, path) in [
+        ("new lenet5 --data data -o own.net", "own.net"),
+        ("new data -o nets/deep/own.net", "nets/deep/own.net"),
+    ] {
+        let done = desk.run(line);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let text = std::fs::read_to_string(desk.path(path)).unwrap();
+        let up = if path.starts_with("nets") { "../../" } else { "" };
+        assert!(text.contains(&format!("source mnist \"{up}data\"")), "{text}");
+        assert!(!text.contains("mean=0.1307") && text.contains("normalize mean=0."), "{text}");
+        let eval = desk
+            .run(&format!("run {path} --set train.epochs=1 --set train.batch=50 --set data.validation=50"));
+        assert_eq!(eval.code, Some(0), "{}", eval.err);
+    }
+    desk.refused(
+        "new --data nets -o x.net",
+        2,
+        &["lacks train-images-idx3-ubyte", "what can be read", "cannot be read"],
+    );
+    assert!(!desk.path("x.net").exists());
+}
