@@ -1,13 +1,15 @@
 //! The activation functions on vectors. A function that has no vector form here is computed lane by lane.
 //!
-//! `exp` is `2^n · p(r)` with `x = n ln 2 + r`, `|r| <= ln 2 / 2`, and a polynomial of degree 6 (Cephes). The
-//! functions made of it stay within a few units in the last place; results too small for a normal number
+//! The functions made of `exp` stay within a few units in the last place; results too small for a normal number
 //! become 0, and NaN stays NaN.
 #![allow(unsafe_code)]
 
-use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+use std::f32::consts::FRAC_1_SQRT_2;
 
 use crate::kernels::cpu::simd::Simd;
+use crate::kernels::cpu::simd::exp::{exp, exp_m1};
+use crate::kernels::cpu::simd::log::log;
+use crate::kernels::cpu::simd::power;
 use crate::ops::activation::Function;
 use crate::ops::activation::elu::Elu;
 use crate::ops::activation::gelu::Gelu;
@@ -67,57 +69,10 @@ unsafe fn each_lane<S: Simd>(x: S::V, f: impl Fn(f32) -> f32) -> S::V {
     unsafe { S::load(lanes.as_ptr()) }
 }
 
-/// `n` and `e^r - 1` of `x = n ln 2 + r`; `x` is first brought to where `e^x` is a normal number.
-#[inline(always)]
-unsafe fn reduced<S: Simd>(x: S::V) -> (S::V, S::V) {
-    // SAFETY: the caller's contract, here and in every function below: `S` is available.
-    unsafe {
-        // The bound comes first so that NaN, which `min` and `max` return from second place, passes.
-        let x = S::max(S::splat(SMALLEST), S::min(S::splat(LARGEST), x));
-        let n = S::min(S::splat(127.0), S::round(S::mul(x, S::splat(LOG2_E))));
-        let r = S::fma(n, S::splat(-0.693_359_4), x);
-        let r = S::fma(n, S::splat(2.121_944_4e-4), r);
-        let mut p = S::splat(1.987_569_1e-4);
-        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-            p = S::fma(p, r, S::splat(coefficient));
-        }
-        (n, S::fma(p, S::mul(r, r), r))
-    }
-}
-
-/// Below it `e^x` is no normal number.
-const SMALLEST: f32 = -87.336_54;
-/// Above it `e^x` is infinite.
-const LARGEST: f32 = 88.722_83;
-
-/// `e^x`.
-#[inline(always)]
-pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: as in `reduced`.
-    unsafe {
-        let (n, q) = reduced::<S>(x);
-        let scale = S::exp2_whole(n);
-        let e = S::fma(scale, q, scale);
-        let e = S::select_greater(S::splat(SMALLEST), x, S::zero(), e);
-        S::select_greater(x, S::splat(LARGEST), S::splat(f32::INFINITY), e)
-    }
-}
-
-/// `e^x - 1` for `x <= 0`, as exact near 0 as far from it.
-#[inline(always)]
-unsafe fn exp_m1<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: as in `reduced`.
-    unsafe {
-        let (n, q) = reduced::<S>(x);
-        let scale = S::exp2_whole(n);
-        S::fma(scale, q, S::sub(scale, S::splat(1.0)))
-    }
-}
-
 /// `1 / (1 + e^-x)`
 #[inline(always)]
 unsafe fn logistic<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: as in `reduced`.
+    // SAFETY: the caller's contract.
     unsafe {
         let one = S::splat(1.0);
         S::div(one, S::add(one, exp::<S>(S::sub(S::zero(), x))))
@@ -128,7 +83,7 @@ unsafe fn logistic<S: Simd>(x: S::V) -> S::V {
 /// (Numerical Recipes, third edition, section 6.2.2).
 #[inline(always)]
 unsafe fn normal_distribution<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: as in `reduced`.
+    // SAFETY: the caller's contract.
     unsafe {
         let (one, two) = (S::splat(1.0), S::splat(2.0));
         let z = S::mul(S::max(S::sub(S::zero(), x), x), S::splat(FRAC_1_SQRT_2));
@@ -155,7 +110,7 @@ unsafe fn normal_distribution<S: Simd>(x: S::V) -> S::V {
 impl Lanes for Relu {
     #[inline(always)]
     unsafe fn values<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
-        // SAFETY: as in `reduced`, here and below.
+        // SAFETY: the trait's contract, here and below.
         unsafe { S::max(S::zero(), x) }
     }
 
@@ -406,8 +361,35 @@ impl Lanes for Square {
     }
 }
 
-impl Lanes for Log {}
-impl Lanes for Power {}
+impl Lanes for Log {
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
+        unsafe { log::<S>(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn slopes<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
+        unsafe { S::div(S::splat(1.0), x) }
+    }
+}
+
+impl Lanes for Power {
+    /// By vectors where every lane is a usual number.
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe {
+            match power::is_usual::<S>(x, alpha) {
+                true => power::power::<S>(x, alpha),
+                false => each_lane::<S>(x, |x| self.value(x, alpha)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn slopes<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe { S::mul(S::splat(alpha), self.values::<S>(x, alpha - 1.0)) }
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::reduce::row_sum;
-use crate::kernels::cpu::simd::exp::exp_lanes;
+use crate::kernels::cpu::simd::exp::exp;
 use crate::kernels::cpu::simd::sweep::{load, store, sweep};
 use crate::kernels::cpu::simd::{Simd, dispatch};
 use crate::shape::Shape;
@@ -100,7 +100,7 @@ unsafe fn exponentials_body<S: Simd>(x: &[f32], y: &mut [f32]) -> (f32, f32) {
         let largest = largest::<S>(x);
         let (shift, mut sums, mut rest) = (S::splat(largest), S::zero(), 0.0);
         sweep!(S, x.len(), |at, n| {
-            let e = exp_lanes::<S>(S::sub(load::<S>(x.as_ptr().add(at), n), shift));
+            let e = exp::<S>(S::sub(load::<S>(x.as_ptr().add(at), n), shift));
             store::<S>(y.as_mut_ptr().add(at), e, n);
             match n == S::LANES {
                 true => sums = S::add(sums, e),
@@ -143,7 +143,7 @@ unsafe fn log_sum_exp_body<S: Simd>(logits: &[f32]) -> (f32, f32) {
         let largest = largest::<S>(logits);
         let (shift, mut sums, mut rest) = (S::splat(largest), S::zero(), 0.0);
         sweep!(S, logits.len(), |at, n| {
-            let e = exp_lanes::<S>(S::sub(load::<S>(logits.as_ptr().add(at), n), shift));
+            let e = exp::<S>(S::sub(load::<S>(logits.as_ptr().add(at), n), shift));
             if n == S::LANES {
                 sums = S::add(sums, e);
             } else {

@@ -147,3 +147,117 @@ fn exp_is_right_up_to_the_last_number() {
     let infinity = f32::INFINITY;
     assert_eq!(ends, [0.0, infinity, 1.0, 1.0, infinity, 0.0, infinity, 0.0]);
 }
+
+/// Units in the last place between a result and the truth.
+fn units(result: f32, truth: f64) -> f64 {
+    let rounded = (truth as f32).abs();
+    let unit = f64::from(rounded.to_bits().max(1)).min(f64::from(f32::MAX.to_bits()));
+    let unit = f64::from(f32::from_bits(unit as u32)) - f64::from(f32::from_bits(unit as u32 - 1));
+    (f64::from(result) - truth).abs() / unit
+}
+
+/// Runs `$check::<S>` for every kind of vector that this CPU has.
+macro_rules! on_all_vectors {
+    ($check:ident) => {
+        // SAFETY: each kind is asked for where it is there.
+        unsafe {
+            $check::<Portable>();
+            #[cfg(target_arch = "x86_64")]
+            {
+                use crate::kernels::cpu::simd::{Avx2, Avx512};
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    $check::<Avx2>();
+                }
+                if is_x86_feature_detected!("avx512f") {
+                    $check::<Avx512>();
+                }
+            }
+        }
+    };
+}
+
+/// One number through the vector form.
+unsafe fn lane<S: Simd>(x: f32, f: impl Fn(S::V) -> S::V) -> f32 {
+    let mut lanes = [f32::NAN; 16];
+    // SAFETY: `S` is available, and no vector has more than 16 lanes.
+    unsafe { S::store(lanes.as_mut_ptr(), f(S::splat(x))) };
+    lanes[S::LANES - 1]
+}
+
+/// One of every 29,989 positive numbers, those that are not normal included, and all that are near 1.
+fn positive() -> impl Iterator<Item = f32> {
+    let near = (1.0f32.to_bits() - 3000)..(1.0f32.to_bits() + 3000);
+    (1..f32::INFINITY.to_bits()).step_by(29_989).chain(near).map(f32::from_bits)
+}
+
+unsafe fn check_log<S: Simd>() {
+    // SAFETY: `S` is available.
+    let log = |x: f32| unsafe { lane::<S>(x, |x| Log.values::<S>(x, 0.0)) };
+    for x in positive() {
+        let (result, truth) = (log(x), f64::from(x).ln());
+        assert!(units(result, truth) <= 2.0, "ln {x:e} = {truth}, not {result}");
+    }
+    assert_eq!(log(1.0).to_bits(), 0.0f32.to_bits());
+    assert_eq!(log(f32::INFINITY), f32::INFINITY);
+    for zero in [0.0, -0.0] {
+        assert_eq!(log(zero), f32::NEG_INFINITY);
+    }
+    for no_number in [-1e-45, -1.0, f32::MIN, f32::NEG_INFINITY, f32::NAN] {
+        assert!(log(no_number).is_nan(), "{no_number}");
+    }
+    // SAFETY: as above.
+    let slope = |x: f32| unsafe { lane::<S>(x, |x| Log.slopes::<S>(x, 0.0)) };
+    for x in [3.0, -0.7, 0.0, 1e-42, f32::INFINITY] {
+        assert_eq!(slope(x), 1.0 / x);
+    }
+}
+
+#[test]
+fn the_logarithm_is_right_for_all_numbers() {
+    on_all_vectors!(check_log);
+}
+
+unsafe fn check_power<S: Simd>() {
+    // SAFETY: `S` is available.
+    let power = |x: f32, a: f32| unsafe { lane::<S>(x, |x| Power.values::<S>(x, a)) };
+    let mut n_usual = 0;
+    for a in
+        [0.75f32, -0.75, 0.5, -0.5, 1.0, -1.0, 2.0, 3.0, 0.1, -5.3, 17.5, 100.0, -99.9, 12345.6, 0.0, 1e-30]
+    {
+        for x in positive() {
+            let (result, truth) = (power(x, a), f64::from(x).powf(f64::from(a)));
+            if truth >= f64::from(f32::MAX) {
+                assert!(result >= f32::MAX * 0.999_999, "{x:e}^{a} = {truth:e}, not {result:e}");
+                continue;
+            }
+            // SAFETY: as above.
+            n_usual += usize::from(unsafe { power::is_usual::<S>(S::splat(x), a) });
+            assert!(units(result, truth) <= 3.0, "{x:e}^{a} = {truth:e}, not {result:e}");
+        }
+    }
+    assert!(n_usual > 500_000, "{n_usual} by vectors");
+    // What is no usual number is as the standard library has it.
+    let odd = [0.0, -0.0, -1.0, -2.5, 1e-42, -1e-42, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.0, 2.0];
+    for x in odd {
+        for a in odd.into_iter().chain([3.0, -3.0, 0.5, 1e7, -1e7]) {
+            let (result, truth) = (power(x, a), x.powf(a));
+            assert!(
+                result.to_bits() == truth.to_bits()
+                    || result.is_nan() && truth.is_nan()
+                    || units(result, f64::from(truth)) <= 1.0,
+                "{x}^{a} = {truth}, not {result}"
+            );
+        }
+    }
+    // SAFETY: as above.
+    let slope = |x: f32, a: f32| unsafe { lane::<S>(x, |x| Power.slopes::<S>(x, a)) };
+    for (x, a) in [(3.0f32, 0.75f32), (0.2, -0.75), (7.5, 2.0), (0.0, 2.0), (-2.0, 3.0)] {
+        let truth = f64::from(a) * f64::from(x).powf(f64::from(a) - 1.0);
+        assert!((f64::from(slope(x, a)) - truth).abs() <= 4e-7 * truth.abs(), "{x}, {a}");
+    }
+}
+
+#[test]
+fn powers_are_right_for_all_numbers() {
+    on_all_vectors!(check_power);
+}

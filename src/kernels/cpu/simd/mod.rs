@@ -10,8 +10,10 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(crate) mod exp;
+pub(crate) mod log;
 pub mod peak;
 mod portable;
+pub(crate) mod power;
 pub(crate) mod sweep;
 
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +38,8 @@ pub trait Simd: Copy + 'static {
     type V: Copy;
     /// Values in a register.
     const LANES: usize;
+    /// Whether [`Simd::fma`] rounds once.
+    const FUSED: bool;
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
@@ -68,6 +72,10 @@ pub trait Simd: Copy + 'static {
     unsafe fn round(a: Self::V) -> Self::V;
     /// `2^n` for whole `n` in -126..=127.
     unsafe fn exp2_whole(n: Self::V) -> Self::V;
+    /// The whole `n` for which `x / 2^n` is from 1 to below 2, for positive normal `x`.
+    unsafe fn exponent(x: Self::V) -> Self::V;
+    /// `x / 2^exponent(x)` for positive normal `x`.
+    unsafe fn mantissa(x: Self::V) -> Self::V;
     /// The sum of all lanes, in an order that depends on `LANES` only.
     unsafe fn sum(a: Self::V) -> f32;
     /// Lane `i` of the result is lane `lanes[i]` of `v`.

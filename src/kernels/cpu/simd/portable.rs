@@ -21,6 +21,7 @@ macro_rules! lanes {
 impl Simd for Portable {
     type V = [f32; 8];
     const LANES: usize = 8;
+    const FUSED: bool = cfg!(target_arch = "aarch64");
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> [f32; 8] {
@@ -82,11 +83,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
-        if cfg!(target_arch = "aarch64") {
-            lanes!(|i| a[i].mul_add(b[i], c[i]))
-        } else {
-            lanes!(|i| a[i] * b[i] + c[i])
-        }
+        if Self::FUSED { lanes!(|i| a[i].mul_add(b[i], c[i])) } else { lanes!(|i| a[i] * b[i] + c[i]) }
     }
     #[inline(always)]
     unsafe fn where_positive(test: [f32; 8], value: [f32; 8]) -> [f32; 8] {
@@ -119,6 +116,14 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn exp2_whole(n: [f32; 8]) -> [f32; 8] {
         lanes!(|i| f32::from_bits(((n[i] as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    unsafe fn exponent(x: [f32; 8]) -> [f32; 8] {
+        lanes!(|i| (x[i].to_bits() >> 23) as f32 - 127.0)
+    }
+    #[inline(always)]
+    unsafe fn mantissa(x: [f32; 8]) -> [f32; 8] {
+        lanes!(|i| f32::from_bits(x[i].to_bits() & 0x007f_ffff | 0x3f80_0000))
     }
     #[inline(always)]
     unsafe fn sum(a: [f32; 8]) -> f32 {
