@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
 use crate::cli::{Stop, batch, devices, load};
-use crate::experiment::Experiment;
+use crate::diag::{Fault, codes};
 use crate::kernels::cpu::simd::peak;
+use crate::model::Model;
 use crate::tensor::device::Choice;
 use crate::train::measure::{Measured, measure};
 
@@ -41,8 +42,10 @@ pub struct Options {
     json: bool,
 }
 
-/// How a file without `train` is trained here.
-const TRAIN: &str = "train { loss cross_entropy; optimizer sgd lr=0.01 momentum=0.9; batch 64 }";
+/// How a file without `train` is trained here, if its model gives a number for each class,
+const CLASSES: &str = "train { loss cross_entropy; optimizer sgd lr=0.01 momentum=0.9; batch 64 }";
+/// and if it gives images like those that it takes.
+const IMAGES: &str = "train { loss mse target=input; optimizer sgd lr=0.01 momentum=0.9; batch 64 }";
 
 /// Rows of the table of parts.
 const MOST_ROWS: usize = 24;
@@ -91,8 +94,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
-    let stand_in = load::load_text(Path::new("bench"), TRAIN.to_owned(), &[]).experiment;
-    let train = experiment.train.as_ref().or(stand_in.train.as_ref());
+    let said = match (&experiment.train, options.train) {
+        (None, true) => Some(stand_in(model)?),
+        (Some(_), _) | (None, false) => None,
+    };
+    let stands_in = said.map(|text| load::load_text(Path::new("bench"), text.to_owned(), &[]).experiment);
+    let train = experiment.train.as_ref().or(stands_in.as_ref().and_then(|file| file.train.as_ref()));
     let batch = match options.batch {
         Some(batch) => batch as usize,
         None => batch::of(&loaded, &device)?.map_or(64, |batch| batch.images),
@@ -126,7 +133,25 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     };
     match options.json {
         true => out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?),
-        false => out(&text(&figures, experiment)),
+        false => out(&text(&figures, said)),
+    }
+}
+
+/// A `train` section for a file that has none.
+fn stand_in(model: &Model) -> Result<&'static str, Fault> {
+    match &model.output_shape {
+        Some(output) if output.rank() == 1 => Ok(CLASSES),
+        output if *output == model.input => Ok(IMAGES),
+        output => {
+            let output = output.clone().unwrap_or_default();
+            Err(Fault::new(
+                codes::LOSS,
+                format!(
+                    "the file does not say how to train, and no loss fits an output of {output} by itself"
+                ),
+            )
+            .advise("add `train { loss …; optimizer sgd lr=0.01 }`, or leave `--train` out"))
+        }
     }
 }
 
@@ -177,7 +202,8 @@ fn parts(measured: &Measured, layer: &dyn Fn(u32) -> Option<(String, usize)>) ->
     parts
 }
 
-fn text(figures: &Figures, experiment: &Experiment) -> String {
+/// `said` is how training was done where the file does not say it.
+fn text(figures: &Figures, said: Option<&str>) -> String {
     let each_thread = figures.peak_flops_per_second.map(|peak| peak / figures.threads as f64);
     let rows = figures.parts.iter().take(MOST_ROWS).map(|part| {
         let rate = part.flops as f64 / (part.milliseconds / 1e3);
@@ -200,8 +226,8 @@ fn text(figures: &Figures, experiment: &Experiment) -> String {
         Some(_) => "\n\nThe times of parts are summed over the threads.\n",
         None => "\n\nThe device was waited for after each part, and only after the last one for the figures below.\n",
     });
-    if figures.what == "training" && experiment.train.is_none() {
-        text.push_str(&format!("The file does not say how to train; this was `{TRAIN}`.\n"));
+    if let Some(said) = said {
+        text.push_str(&format!("The file does not say how to train; this was `{said}`.\n"));
     }
     let rate = figures.flops as f64 / (figures.milliseconds / 1e3);
     let place = match figures.peak_flops_per_second {

@@ -8,6 +8,7 @@ use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
+use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
@@ -70,7 +71,7 @@ pub fn measure(
         None => inference_graph(model, batch)?,
     })?;
     let mut session = budget::open(vec![graph.clone()], device, 0)?;
-    fill(&mut session, &graph, train)?;
+    fill(&mut session, model, train)?;
     session.step(0)?;
     let first_step = start.elapsed();
     (1..WARM_UP).try_for_each(|_| session.step(0))?;
@@ -100,16 +101,13 @@ fn profile(session: &mut Session, seconds: f64) -> Result<Vec<(Option<Value>, Du
 }
 
 /// Random images and labels, and the optimizer's numbers for a small step.
-fn fill(session: &mut Session, graph: &Graph, train: Option<&TrainSection>) -> Result<(), Fault> {
+fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> Result<(), Fault> {
     let mut random = Random::new(0, "measure", 0);
     session.write(0, IMAGES, |out| out.iter_mut().for_each(|x| *x = random.uniform()))?;
     session.write(0, STEP, |out| out.fill(0.0))?;
     let Some(train) = train else { return Ok(()) };
-    let classes = graph
-        .values()
-        .find(|&v| graph.node(v).op.name() == "top1_correct")
-        .map(|v| graph.shape(graph.node(v).inputs[0]).dims()[1]);
-    let classes = classes.unwrap_or(1) as u32;
+    // One number an output, where images have classes.
+    let classes = model.output_shape.as_ref().map_or(1, Shape::elements) as u32;
     session.write(0, LABELS, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
     for (name, value) in train.optimizer.what.scalars(&train.optimizer.args, 1e-4, 1)? {
         session.write(0, name, |out| out[0] = value as f32)?;

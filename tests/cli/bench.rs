@@ -22,6 +22,24 @@ fn bench_measures_training_and_inference() {
     desk.refused("bench small.net --seconds forever", 2, &["a number of seconds from 0 to 3600"]);
 }
 
+/// The loss of a file that names none follows from what its model gives.
+#[test]
+fn bench_trains_what_has_no_train_section() {
+    let desk = Desk::new();
+    let model = |input: &str, layers: &str| format!("model M {{ input {input}; {layers} }}\n");
+    desk.write("classes.model", model("1x9x9", "conv2d 3 3x3 -> flatten -> linear 7"));
+    desk.write("images.model", model("2x9x9", "conv2d 2 3x3 padding=1"));
+    desk.write("others.model", model("2x9x9", "conv2d 3 3x3"));
+    for (file, loss) in [("classes", "cross_entropy"), ("images", "mse target=input")] {
+        let done = desk.run(&format!("bench {file}.model --train --seconds 0 --batch 2"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(done.out.contains(&format!("this was `train {{ loss {loss};")), "{}", done.out);
+    }
+    assert!(!desk.run("bench others.model --seconds 0 --batch 2").out.contains("this was"));
+    let said = ["no loss fits an output of 3x7x7", "leave `--train` out"];
+    desk.refused("bench others.model --train", 2, &said);
+}
+
 #[test]
 fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it() {
     let desk = Desk::new();
@@ -30,6 +48,9 @@ fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it()
     assert_eq!(listed.code, Some(0), "{}", listed.err);
     let listed: Value = serde_json::from_str(&listed.out).unwrap();
     assert_eq!(listed["devices"][0]["device"], "cpu");
+    let bytes = |which: &str| listed["devices"][0][which].as_u64();
+    assert!(bytes("free_bytes") <= bytes("total_bytes"), "{listed}");
+    assert_eq!(bytes("total_bytes").is_some(), cfg!(target_os = "linux"), "{listed}");
     assert!(desk.run("devices").out.contains("backends in this build"));
     let there = |name: &str| listed["devices"].as_array().unwrap().iter().any(|d| d["device"] == name);
     for name in ["cuda:0", "metal"].into_iter().filter(|name| !there(name)) {
