@@ -62,12 +62,11 @@ pub struct Found {
 
 /// The CPU, and every device of the backends that are compiled in.
 pub fn list() -> Result<Vec<Found>, Fault> {
-    let memory = host::memory();
     let cpu = Found {
         choice: Choice::Cpu,
         name: String::new(),
-        total_bytes: memory.total,
-        free_bytes: memory.free,
+        total_bytes: host::total_bytes(),
+        free_bytes: host::free_bytes(),
         capability: None,
     };
     let mut found = vec![cpu];
@@ -95,22 +94,19 @@ pub fn open(choice: Choice) -> Result<(Device, Choice), Fault> {
     Ok((device, choice))
 }
 
-/// Bytes that can still be had on a device, where somebody says: for the CPU the system, without swapping (Linux), for
-/// others the driver.
+/// Bytes that can still be had on a device other than the CPU, where its driver says.
 pub fn free_bytes(device: &Device) -> Option<u64> {
     match device {
-        Device::Cpu => host::memory().free,
-        Device::Cuda(_) => cuda::bytes(device).map(|(free, _)| free),
-        Device::Metal(_) => None,
+        Device::Cuda(_) => cuda::free_bytes(device),
+        Device::Cpu | Device::Metal(_) => None,
     }
 }
 
-/// Bytes that a device has, where somebody says, as for [`free_bytes`]; of the CPU what a container may have.
+/// Bytes that a device other than the CPU has, where its driver says.
 pub fn total_bytes(device: &Device) -> Option<u64> {
     match device {
-        Device::Cpu => host::memory().total,
-        Device::Cuda(_) => cuda::bytes(device).map(|(_, total)| total),
-        Device::Metal(_) => None,
+        Device::Cuda(_) => cuda::total_bytes(device),
+        Device::Cpu | Device::Metal(_) => None,
     }
 }
 
@@ -170,11 +166,16 @@ mod cuda {
         vec![("CUDA that dslc was built for", shown(built))]
     }
 
-    /// Free, and in all.
-    pub(super) fn bytes(device: &Device) -> Option<(u64, u64)> {
+    pub(super) fn free_bytes(device: &Device) -> Option<u64> {
         let stream = device.as_cuda_device().ok()?.cuda_stream();
         stream.context().bind_to_thread().ok()?;
-        result::mem_get_info().ok().map(|(free, total)| (free as u64, total as u64))
+        result::mem_get_info().ok().map(|(free, _)| free as u64)
+    }
+
+    pub(super) fn total_bytes(device: &Device) -> Option<u64> {
+        let stream = device.as_cuda_device().ok()?.cuda_stream();
+        stream.context().bind_to_thread().ok()?;
+        result::mem_get_info().ok().map(|(_, total)| total as u64)
     }
 }
 
@@ -198,7 +199,11 @@ mod cuda {
         Vec::new()
     }
 
-    pub(super) fn bytes(_device: &Device) -> Option<(u64, u64)> {
+    pub(super) fn free_bytes(_device: &Device) -> Option<u64> {
+        None
+    }
+
+    pub(super) fn total_bytes(_device: &Device) -> Option<u64> {
         None
     }
 }

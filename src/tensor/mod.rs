@@ -2,7 +2,7 @@
 //! because candle's on the CPU cannot be seeded.
 
 pub mod device;
-mod host;
+pub mod host;
 mod memory;
 pub mod random;
 

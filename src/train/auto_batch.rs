@@ -5,7 +5,7 @@ use std::fmt;
 use crate::diag::{Fault, codes};
 use crate::model::Model;
 use crate::numbers::{bytes as shown, plural};
-use crate::tensor::{Device, device};
+use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::section::{BatchSize, TrainSection};
@@ -58,7 +58,7 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
         BatchSize::Images(images) => return Ok(Batch { images, bound: None }),
         BatchSize::Auto { memory } => memory,
     };
-    let share = || device::total_bytes(device).map(|total| total / SHARE);
+    let share = || budget::total(device).map(|total| total / SHARE);
     let limit = memory.or_else(share).ok_or_else(|| {
         Fault::new(codes::TOO_BIG, "this system does not tell how much memory `batch auto` may take")
             .advise("say it, as in `batch auto 2GB`")

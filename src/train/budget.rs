@@ -7,7 +7,7 @@ use crate::graph::{Graph, Value, leaf};
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::run::{Session, Target};
-use crate::tensor::{Device, device};
+use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
@@ -73,8 +73,25 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 
 /// A session on a device, if it has the memory for it.
 pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, Fault> {
-    check(&graphs, device, device::free_bytes(device))?;
+    check(&graphs, device, available(device))?;
     Session::new(graphs, Target::on(device), seed)
+}
+
+/// Bytes that a new program can have, where somebody tells: of the machine's or its container's memory without swapping
+/// (Linux), or of the device's.
+pub fn available(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => host::free_bytes(),
+        Device::Cuda(_) | Device::Metal(_) => device::free_bytes(device),
+    }
+}
+
+/// Bytes of memory that the machine has, or its container, where the system tells (Linux); or those of the device.
+pub fn total(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => host::total_bytes(),
+        Device::Cuda(_) | Device::Metal(_) => device::total_bytes(device),
+    }
 }
 
 /// `20.4 GB`

@@ -12,7 +12,7 @@ use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::{Session, StateInfo, Target};
-use crate::tensor::{Device, device};
+use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
 use crate::train::metrics::{Classes, Confusion, Evaluation};
@@ -130,7 +130,7 @@ pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, F
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    budget::check(&programs.graphs, job.device, device::free_bytes(job.device))?;
+    budget::check(&programs.graphs, job.device, budget::available(job.device))?;
     Ok(Prepared { job, dataset, programs, train_images, validation_images })
 }
 
