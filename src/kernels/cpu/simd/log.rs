@@ -30,7 +30,7 @@ pub(crate) unsafe fn log<S: Simd>(x: S::V) -> S::V {
             -0.166_680_58,
             0.200_007_15,
             -0.249_999_94,
-            0.333_333_31,
+            0.333_333_3,
         ] {
             p = S::fma(p, f, S::splat(coefficient));
         }
