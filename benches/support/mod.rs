@@ -1,4 +1,7 @@
-//! The text that several benches measure with.
+//! The text that several benches measure with, and who types into it.
+
+#[allow(dead_code, reason = "one bench of several types")]
+pub mod typist;
 
 /// A file such as a person might grow, without blocks: 2,000 lines with what lines have.
 pub fn long_file() -> String {
