@@ -44,13 +44,21 @@ pub static INPUT: Spec = Spec {
     elsewhere: &["Input", "InputLayer", "net", "data"],
 };
 
-/// Expands a model; its parameters take their defaults. Also says which blocks were used.
+/// A model, and what became of its text.
+pub struct Expanded {
+    pub model: Model,
+    pub passing: Passing,
+    /// The blocks that it uses, directly or through others.
+    pub used: BTreeSet<String>,
+}
+
+/// Expands a model; its parameters take their defaults.
 pub fn expand(
     sources: &Sources,
     definitions: &Definitions<'_>,
     block: &Block<'_>,
     diagnostics: &mut Diagnostics,
-) -> (Model, BTreeSet<String>) {
+) -> Expanded {
     let name = &block.name;
     let mut expansion = Expansion {
         sources,
@@ -64,8 +72,8 @@ pub fn expand(
             layers: Vec::new(),
             output: Wire::INPUT,
             output_shape: None,
-            passing: Passing::default(),
         },
+        passing: Passing::default(),
         counts: BTreeMap::new(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),
@@ -100,15 +108,15 @@ pub fn expand(
     for warning in suspicious::softmax_inside(&expansion.model, &expansion.removals) {
         expansion.report(warning);
     }
-    let Flow { wire, shape } = expansion.flow.clone();
-    let (mut model, used) = (expansion.model, expansion.used);
-    (model.output, model.output_shape) = (wire, shape);
     diagnostics.append(&mut expansion.diagnostics);
+    let Flow { wire, shape } = expansion.flow.clone();
+    let Expansion { mut model, passing, used, .. } = expansion;
+    (model.output, model.output_shape) = (wire, shape);
     if model.layers.is_empty() {
         let message = format!("the model `{}` has no layers", model.name);
         diagnostics.push(Diagnostic::error(codes::MISSING_SECTION, model.name_span, message));
     }
-    (model, used)
+    Expanded { model, passing, used }
 }
 
 /// A block that is being put in.
@@ -123,6 +131,7 @@ pub(super) struct Expansion<'a> {
     pub definitions: &'a Definitions<'a>,
     diagnostics: Diagnostics,
     pub model: Model,
+    passing: Passing,
     /// How many layers and blocks of each name there are.
     counts: BTreeMap<String, usize>,
     pub frames: Vec<Frame>,
@@ -211,7 +220,7 @@ impl<'a> Expansion<'a> {
 
     /// A value with names and arithmetic worked out.
     pub fn evaluate(&mut self, value: &Value) -> Option<Value> {
-        match spec::evaluate(value, &self.visible()) {
+        match spec::evaluate(value, &self.visible()).map(Cow::into_owned) {
             Ok(value) => {
                 if let ValueKind::List(items) = &value.kind {
                     self.spend(items.len());
@@ -264,7 +273,7 @@ impl<'a> Expansion<'a> {
                 self.statement(chain, i, previous);
                 self.alias(link);
                 let layers = before..self.model.layers.len();
-                self.model.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
+                self.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
                 self.assertion(link);
                 previous = Some(&link.statement);
             }
@@ -341,11 +350,16 @@ impl<'a> Expansion<'a> {
 
     /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
     pub fn fresh_name(&mut self, word: &str) -> String {
-        let stem = format!("{}{word}", self.path);
-        self.spend(stem.len() / LONG_NAME);
-        let count = self.counts.entry(stem.clone()).or_default();
+        let mut name = [&self.path, word].concat();
+        self.spend(name.len() / LONG_NAME);
+        let count = match self.counts.get_mut(&name) {
+            Some(count) => count,
+            None => self.counts.entry(name.clone()).or_default(),
+        };
         *count += 1;
-        format!("{stem}_{count}")
+        name.push('_');
+        name.push_str(&count.to_string());
+        name
     }
 
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
@@ -456,9 +470,8 @@ impl<'a> Expansion<'a> {
     fn assertion(&mut self, link: &Link) {
         let Some(asserted) = &link.assertion else { return };
         let ValueKind::Extent(dims) = &asserted.kind else { return };
-        let dims: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-        let Some(said) = dims.map(Shape).filter(|shape| shape.checked_elements().is_some_and(|n| n > 0))
-        else {
+        let dims: Option<Shape> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let Some(said) = dims.filter(|shape| shape.checked_elements().is_some_and(|n| n > 0)) else {
             let message = "this is not a shape: every extent is at least 1, and their product must fit";
             self.error(codes::ASSERTION, asserted.span, message, "");
             return;

@@ -19,7 +19,6 @@ pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
-use crate::model::passing::Passing;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -37,8 +36,6 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
-    /// The shape behind each statement of the text.
-    pub passing: Passing,
 }
 
 /// A value in a model: its input, or what one of its layers gives.
