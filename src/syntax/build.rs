@@ -63,14 +63,6 @@ impl<'a> Builder<'a> {
                         adopt(statement, blocks);
                     }
                 }
-                Rule::stray_close => {
-                    let span = self.span(&pair);
-                    self.report(
-                        Diagnostic::error(codes::SYNTAX, span, "this `}` closes nothing")
-                            .label("no `{` is open here")
-                            .replace("remove it", span, ""),
-                    );
-                }
                 _ => {}
             }
         }

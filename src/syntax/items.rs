@@ -31,18 +31,18 @@ pub struct Body {
     pub n_items: usize,
 }
 
-/// Cuts a text whose braces are all closed. An item stands before those in its bodies.
-pub fn cut(plain: &str) -> Vec<Item> {
+/// Cuts a text whose braces are all closed: its items, each before those in its bodies, and where a `}` closes nothing.
+pub fn cut(plain: &str) -> (Vec<Item>, Vec<usize>) {
     let mut cut = Cut { bytes: plain.as_bytes(), items: Vec::new() };
     // Some editors begin a file with a byte order mark.
+    let mut stray = Vec::new();
     let mut at = if plain.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     loop {
         at = cut.block(at);
         if at == plain.len() {
-            return cut.items;
+            return (cut.items, stray);
         }
-        // A `}` that closes nothing.
-        cut.items.push(Item { start: at, end: at + 1, bodies: Vec::new() });
+        stray.push(at);
         at += 1;
     }
 }
@@ -161,10 +161,56 @@ impl Item {
         Item { start: 0, end: at + self.stretches().last().map_or(0, |stretch| stretch.len()), bodies }
     }
 
-    /// Where a place of this item is in another one that reads the same.
-    pub fn moved(&self, at: usize, to: &Item) -> usize {
-        let mut stretches = self.stretches().zip(to.stretches());
-        let within = stretches.find(|(from, _)| at <= from.end);
-        within.map_or(to.end, |(from, to)| to.start + at.saturating_sub(from.start))
+    /// Where each place of this item is in another one that reads the same.
+    pub fn moved_to(&self, to: &Item) -> impl Fn(usize) -> usize + use<> {
+        let first = (self.start, to.start);
+        let ends = self.bodies.iter().zip(&to.bodies).map(|(from, to)| (from.end, to.end));
+        let behind: Vec<(usize, usize)> = ends.collect();
+        move |at| {
+            let nth = behind.partition_point(|&(from, _)| from <= at);
+            let (from, to) = nth.checked_sub(1).map_or(first, |nth| behind[nth]);
+            to + at.saturating_sub(from)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    fn texts(plain: &str) -> Vec<String> {
+        cut(plain).0.iter().map(|item| item.text(plain).into_owned()).collect()
+    }
+
+    #[test]
+    fn items_end_with_their_lines() {
+        let plain = "let a = 1; let b = 2\n\nmodel M {\n    input 3x8x8 ->\n  relu\n  -> tanh ; elu\n    add [1,\n 2\n]\n}\nx }\n";
+        let expected = [
+            "let a = 1",
+            "let b = 2",
+            "model M {\n}",
+            "input 3x8x8 ->\n  relu\n  -> tanh",
+            "elu",
+            "add [1,\n 2\n]",
+            "x",
+        ];
+        assert_eq!(texts(plain), expected);
+        assert_eq!(cut(plain).1, [plain.len() - 2]);
+        assert_eq!(texts("\u{feff}relu \"a;}\" ; tanh \"; elu"), ["relu \"a;}\"", "tanh \"", "elu"]);
+        assert_eq!(texts(" \n;; \n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_stands_in_braces_over_several_lines_is_cut_out() {
+        let plain = "a { b } c {\n  d { e\n } f\n} -> g { h }\ni";
+        assert_eq!(texts(plain), ["a { b } c {\n} -> g { h }", "d {\n} f", "e", "i"]);
+        let (items, _) = cut(plain);
+        assert_eq!(items[0].bodies[0].n_items, 2);
+        // A place in the text of an item is the same place in the whole.
+        let (text, place) = (items[0].text(plain), items[0].in_its_text().moved_to(&items[0]));
+        for (at, letter) in text.char_indices().filter(|(_, letter)| *letter != '\n') {
+            assert_eq!(plain[place(at)..].chars().next(), Some(letter), "{at}");
+        }
+        assert_eq!(place(text.len()), plain.len() - 2);
     }
 }

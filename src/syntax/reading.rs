@@ -18,8 +18,9 @@ use crate::syntax::{Grammar, Rule, spans};
 pub struct Reading {
     /// All, in the order of the text.
     pub diagnostics: Diagnostics,
-    /// Those of the grammar, in the order of the items.
+    /// Those that stand in no item, and those of the items in their order.
     own: Diagnostics,
+    n_outside: usize,
     /// The text as the grammar read it: without comments, and closed at its end.
     plain: String,
     /// Where in it the braces begin that were missing.
@@ -51,21 +52,17 @@ pub fn refused(file: FileId, diagnostic: Diagnostic) -> (Ast, Reading) {
 /// Reads a text; `before` is what came of reading another one, or this one, the last time.
 pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Reading)) -> (Ast, Reading) {
     let Guarded { text: plain, mut diagnostics } = guarded;
-    let items = cut(&plain);
+    let (items, stray) = cut(&plain);
     let old_plain = std::mem::take(&mut before.1.plain);
     let n_old = before.1.n_written;
     let mut known = apart(before);
-    let alike = |(old, new): (&Known, &Item)| {
-        let both = old.item.stretches().zip(new.stretches());
-        old.item.bodies.len() == new.bodies.len()
-            && both.into_iter().all(|(old, new)| old_plain[old] == plain[new])
-    };
-    let front = known.iter().zip(&items).take_while(|&pair| alike(pair)).count();
-    let rest = known[front..].iter().rev().zip(items[front..].iter().rev());
-    let back = rest.take_while(|&pair| alike(pair)).count();
+    let (front, back) = alike(&known, &old_plain, &items, &plain);
     let (first_behind, n_items) = (known.len() - back, items.len());
 
-    let (mut own, mut noted, mut given) = (Diagnostics::new(), Vec::new(), Vec::new());
+    let mut own = Diagnostics::new();
+    stray.into_iter().for_each(|at| build::report(&mut own, closes_nothing(Span::new(file, at..at + 1))));
+    let n_outside = own.len();
+    let (mut noted, mut given) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
     for (place, item) in items.into_iter().enumerate() {
         let n_before = own.len();
         let old = match place {
@@ -91,7 +88,22 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
     if own.len() > MAX_FINDINGS {
         noted.clear();
     }
-    (Ast { file, chains }, Reading { diagnostics, own, plain, n_written: text.len(), items: noted })
+    (
+        Ast { file, chains },
+        Reading { diagnostics, own, n_outside, plain, n_written: text.len(), items: noted },
+    )
+}
+
+/// How many items in front and at the end read as they did.
+fn alike(known: &[Known], old_plain: &str, items: &[Item], plain: &str) -> (usize, usize) {
+    let alike = |(old, new): (&Known, &Item)| {
+        let both = old.item.stretches().zip(new.stretches());
+        old.item.bodies.len() == new.bodies.len()
+            && both.into_iter().all(|(old, new)| old_plain[old] == plain[new])
+    };
+    let front = known.iter().zip(items).take_while(|&pair| alike(pair)).count();
+    let rest = known[front..].iter().rev().zip(items[front..].iter().rev());
+    (front, rest.take_while(|&pair| alike(pair)).count())
 }
 
 impl Known {
@@ -103,9 +115,9 @@ impl Known {
         mut chains: Vec<Chain>,
         own: &mut Diagnostics,
     ) -> Vec<Chain> {
+        let moved = self.item.moved_to(item);
         let shift = &mut |span: &mut Span| {
-            let moved = |at: u32| self.item.moved(at as usize, item);
-            *span = Span::new(file, moved(span.start)..moved(span.end));
+            *span = Span::new(file, moved(span.start as usize)..moved(span.end as usize));
         };
         spans::chains(&mut chains, shift);
         for mut finding in self.findings.drain(..) {
@@ -114,6 +126,14 @@ impl Known {
         }
         chains
     }
+}
+
+fn closes_nothing(brace: Span) -> Diagnostic {
+    Diagnostic::error(codes::SYNTAX, brace, "this `}` closes nothing").label("no `{` is open here").replace(
+        "remove it",
+        brace,
+        "",
+    )
 }
 
 /// Reads an item; `n_text` is the length of the whole text.
@@ -126,9 +146,9 @@ fn by_grammar(file: FileId, n_text: usize, item: &Item, text: &str, own: &mut Di
             Vec::new()
         }
     };
-    let read = item.in_its_text();
+    let moved = item.in_its_text().moved_to(item);
     let shift = &mut |span: &mut Span| {
-        let moved = |at: u32| read.moved(at as usize, item).min(n_text);
+        let moved = |at: u32| moved(at as usize).min(n_text);
         *span = Span::new(file, moved(span.start)..moved(span.end));
     };
     spans::chains(&mut chains, shift);
@@ -162,6 +182,7 @@ fn tree<'a>(
 fn apart((ast, reading): (Ast, Reading)) -> Vec<Known> {
     let mut known = Vec::with_capacity(reading.items.len());
     let mut findings = reading.own.into_iter();
+    findings.by_ref().take(reading.n_outside).for_each(drop);
     let n_items = reading.items.len();
     take_apart(Some(ast.chains), &mut reading.items.into_iter(), n_items, &mut findings, &mut known);
     known
@@ -236,4 +257,50 @@ fn doc_above(text: &str, at: usize) -> Option<String> {
     }
     lines.reverse();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{alike, apart};
+    use crate::source::Sources;
+    use crate::syntax::items::cut;
+    use crate::syntax::{guard, read};
+
+    /// How many items of `new` are read by the grammar, after `old` was read.
+    fn n_read(old: &str, new: &str) -> usize {
+        let mut sources = Sources::default();
+        let file = sources.add("a.net", old);
+        let mut before = read(&sources, file);
+        let old_plain = std::mem::take(&mut before.1.plain);
+        let plain = guard::balance(file, new).unwrap().text;
+        let (items, _) = cut(&plain);
+        let known = apart(before);
+        assert!(known.iter().all(|known| known.chains.is_some()), "{old}");
+        let (front, back) = alike(&known, &old_plain, &items, &plain);
+        items.len() - front - back
+    }
+
+    #[test]
+    fn only_what_is_typed_is_read_again() {
+        let text = "let width = 8\n\nmodel M {\n    input 1x8x8\n    relu [\n    residual {\n        tanh\n    }\n    linear 10\n}\n";
+        for typed in [
+            "conv2d 8 3x3 # c",
+            "conv2d 8 3x3 padding=[1,",
+            "conv2d \"a",
+            "repeat 2 {",
+            "}",
+            "}}",
+            "->",
+            "# relu",
+        ] {
+            for at in ["    input", "        tanh", "    linear", "}\n"] {
+                let new = text.replacen(at, &format!("{typed}\n{at}"), 1);
+                let n = n_read(text, &new).max(n_read(&new, text));
+                // A line that goes on takes in its neighbours.
+                assert!(n <= 3, "{n} items of {new}");
+            }
+        }
+        assert_eq!(n_read(text, &text.replace("width = 8", "width = 18")), 1);
+        assert_eq!(n_read(text, text), 0);
+    }
 }
