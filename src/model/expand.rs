@@ -32,8 +32,8 @@ const MAX_FINDINGS: usize = 200;
 /// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
 /// time: making one takes far longer than reading a statement.
 const MAX_REPORTS: usize = 2_000;
-/// The most faults of one model for which an input that would fit is searched.
-const MAX_SEARCHES: usize = 10;
+/// The most layers of one model that are inferred in search of inputs that would fit.
+const MAX_SEARCHED: usize = 20_000;
 
 pub static INPUT: Spec = Spec {
     name: "input",
@@ -82,7 +82,7 @@ pub fn expand(
         input_seen: false,
         statements: 0,
         reports: 0,
-        searches: 0,
+        search: MAX_SEARCHED,
         used: BTreeSet::new(),
         removals: BTreeMap::new(),
         stopped: false,
@@ -143,7 +143,8 @@ pub(super) struct Expansion<'a> {
     input_seen: bool,
     statements: usize,
     reports: usize,
-    searches: usize,
+    /// What is left of [`MAX_SEARCHED`].
+    search: usize,
     pub used: BTreeSet<String>,
     /// Edits that leave a softmax out, by its place in the model.
     removals: BTreeMap<usize, Fix>,
@@ -185,10 +186,11 @@ impl<'a> Expansion<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether a finding was reported before, from another use of its block or another turn of its loop.
-    fn is_known(&self, diagnostic: &Diagnostic) -> bool {
+    /// Whether a finding need not be explained: it was reported before, from another use of its block or another turn of
+    /// its loop, or there are as many as are reported.
+    fn is_explained(&self, diagnostic: &Diagnostic) -> bool {
         let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
-        self.diagnostics.iter().any(same)
+        self.diagnostics.len() >= MAX_FINDINGS || self.diagnostics.iter().any(same)
     }
 
     /// Counts work that takes as long as reading so many statements.
@@ -385,14 +387,13 @@ impl<'a> Expansion<'a> {
             }
             Some((input, Err(fault))) => {
                 let mut d = remedy::locate(&fault, &args, chain, link);
-                if !self.is_known(&d) {
+                if !self.is_explained(&d) {
                     d.notes.extend(self.trace(input, d.primary.span));
-                    if fault.code == codes::WINDOW_TOO_LARGE && self.searches < MAX_SEARCHES {
-                        self.searches += 1;
-                        if let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire) {
-                            let title = format!("an input of at least {needed}");
-                            d = d.replace(title, self.model.input_span, needed.to_string());
-                        }
+                    let needed = (fault.code == codes::WINDOW_TOO_LARGE)
+                        .then(|| solve::smallest_input(&self.model, layer, &args, wire, &mut self.search));
+                    if let Some(needed) = needed.flatten() {
+                        let title = format!("an input of at least {needed}");
+                        d = d.replace(title, self.model.input_span, needed.to_string());
                     }
                 }
                 self.report(d);
@@ -491,7 +492,7 @@ impl<'a> Expansion<'a> {
                 .label(format!("it is {shape}"))
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            if !self.is_known(&d) {
+            if !self.is_explained(&d) {
                 d.notes.extend(self.trace(&shape, asserted.span));
             }
             self.report(d);
@@ -509,8 +510,7 @@ impl<'a> Expansion<'a> {
             word.span,
             format!("there is no layer or block called `{text}`"),
         );
-        // In a loop it is counted again, and need not be explained again.
-        if self.diagnostics.iter().any(|known| known.code == d.code && known.primary.span == word.span) {
+        if self.is_explained(&d) {
             return d;
         }
         let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);

@@ -126,11 +126,18 @@ impl Instance {
         trained.map(|p| p.shape.elements()).sum()
     }
 
-    /// Where the shape went through this layer and how it changed, where it did.
+    /// Whether another shape goes on than came, as far as both are known.
+    pub fn changes_shape(&self) -> bool {
+        self.input.is_some() && self.output.is_some() && self.input != self.output
+    }
+
+    /// What it changes of the shape, in words, where it does.
     pub fn change(&self) -> Option<String> {
-        let (input, output) = (self.input.as_ref()?, self.output.as_ref()?);
+        let (true, Some(input), Some(output)) = (self.changes_shape(), &self.input, &self.output) else {
+            return None;
+        };
         let arithmetic = self.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str());
         let arithmetic = if arithmetic.is_empty() { String::new() } else { format!("   {arithmetic}") };
-        (input != output).then(|| format!("{input} → {output}{arithmetic}"))
+        Some(format!("{input} → {output}{arithmetic}"))
     }
 }

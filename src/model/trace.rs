@@ -10,10 +10,13 @@ const SHOWN: usize = 10;
 /// The lines of a note about a finding in the file `home`; a line of another file (the library, an import) names
 /// that file.
 pub fn trace(sources: &Sources, model: &Model, wire: Wire, arriving: &Shape, home: FileId) -> Vec<String> {
-    let mut way: Vec<(Span, String, String)> = Vec::new();
+    let (mut way, mut n_changes) = (Vec::new(), 0usize);
     let mut wire = wire;
     while let Some(instance) = wire.layer().and_then(|at| model.layers.get(at)) {
-        if let Some(change) = instance.change() {
+        n_changes += usize::from(instance.changes_shape());
+        if way.len() < SHOWN
+            && let Some(change) = instance.change()
+        {
             let text: String = sources.slice(instance.span).chars().take(40).collect();
             way.push((instance.span, text.lines().next().unwrap_or_default().to_owned(), change));
         }
@@ -22,8 +25,7 @@ pub fn trace(sources: &Sources, model: &Model, wire: Wire, arriving: &Shape, hom
             None => break,
         }
     }
-    let left_out = way.len().saturating_sub(SHOWN);
-    way.truncate(SHOWN);
+    let left_out = n_changes - way.len();
     way.reverse();
     if let Some(input) = &model.input {
         way.insert(0, (model.input_span, "input".to_owned(), input.to_string()));
