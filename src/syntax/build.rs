@@ -30,6 +30,11 @@ pub fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
     }
 }
 
+pub fn closes_nothing(brace: Span) -> Diagnostic {
+    let d = Diagnostic::error(codes::SYNTAX, brace, "this `}` closes nothing");
+    d.label("no `{` is open here").replace("remove it", brace, "")
+}
+
 pub struct Builder<'a> {
     file: FileId,
     /// What the grammar has read.
@@ -62,6 +67,10 @@ impl<'a> Builder<'a> {
                     if let Some(statement) = self.unfinished(&mut chains, &pair) {
                         adopt(statement, blocks);
                     }
+                }
+                Rule::stray_close => {
+                    let span = self.span(&pair);
+                    self.report(closes_nothing(span));
                 }
                 _ => {}
             }

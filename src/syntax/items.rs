@@ -31,9 +31,10 @@ pub struct Body {
     pub n_items: usize,
 }
 
-/// Cuts a text whose braces are all closed: its items, each before those in its bodies, and where a `}` closes nothing.
+/// Cuts a text whose braces are all closed: its items, each before those in its bodies, and where a `}` that closes
+/// nothing stands in front of an item or alone.
 pub fn cut(plain: &str) -> (Vec<Item>, Vec<usize>) {
-    let mut cut = Cut { bytes: plain.as_bytes(), items: Vec::new() };
+    let mut cut = Cut { bytes: plain.as_bytes(), items: Vec::new(), depth: 0 };
     // Some editors begin a file with a byte order mark.
     let mut stray = Vec::new();
     let mut at = if plain.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -50,6 +51,8 @@ pub fn cut(plain: &str) -> (Vec<Item>, Vec<usize>) {
 struct Cut<'a> {
     bytes: &'a [u8],
     items: Vec<Item>,
+    /// How many bodies are open.
+    depth: usize,
 }
 
 impl Cut<'_> {
@@ -71,7 +74,8 @@ impl Cut<'_> {
         let (mut at, mut end, mut bodies) = (start, start, Vec::new());
         while let Some(&byte) = self.bytes.get(at) {
             let next = match byte {
-                b'}' | b';' => break,
+                b';' => break,
+                b'}' if self.depth > 0 => break,
                 b' ' => {
                     at += 1;
                     continue;
@@ -88,7 +92,9 @@ impl Cut<'_> {
                     Some(close) => close + 1,
                     None => {
                         let first = self.items.len();
+                        self.depth += 1;
                         let close = self.block(at + 1);
+                        self.depth -= 1;
                         let n_items = self.items.len() - first;
                         bodies.push(Body { start: at + 1, end: close, n_items });
                         close + 1
@@ -192,10 +198,10 @@ mod tests {
             "input 3x8x8 ->\n  relu\n  -> tanh",
             "elu",
             "add [1,\n 2\n]",
-            "x",
+            "x }",
         ];
         assert_eq!(texts(plain), expected);
-        assert_eq!(cut(plain).1, [plain.len() - 2]);
+        assert_eq!(cut("} x\n } }").1, [0, 5, 7]);
         assert_eq!(texts("\u{feff}relu \"a;}\" ; tanh \"; elu"), ["relu \"a;}\"", "tanh \"", "elu"]);
         assert_eq!(texts(" \n;; \n"), Vec::<String>::new());
     }

@@ -60,7 +60,9 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
     let (first_behind, n_items) = (known.len() - back, items.len());
 
     let mut own = Diagnostics::new();
-    stray.into_iter().for_each(|at| build::report(&mut own, closes_nothing(Span::new(file, at..at + 1))));
+    stray
+        .into_iter()
+        .for_each(|at| build::report(&mut own, build::closes_nothing(Span::new(file, at..at + 1))));
     let n_outside = own.len();
     let (mut noted, mut given) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
     for (place, item) in items.into_iter().enumerate() {
@@ -126,14 +128,6 @@ impl Known {
         }
         chains
     }
-}
-
-fn closes_nothing(brace: Span) -> Diagnostic {
-    Diagnostic::error(codes::SYNTAX, brace, "this `}` closes nothing").label("no `{` is open here").replace(
-        "remove it",
-        brace,
-        "",
-    )
 }
 
 /// Reads an item; `n_text` is the length of the whole text.

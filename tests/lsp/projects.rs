@@ -92,6 +92,7 @@ fn names_are_found_in_every_file_of_the_project() {
     editor.open("main.net", MAIN);
     // What is not saved counts.
     editor.open("other.model", &other.replace("untold", "unspoken"));
+    assert_eq!([editor.codes("main.net"), editor.codes("other.model")], [[""; 0]; 2]);
     let mut found = |query: &str| {
         let found = editor.ask("workspace/symbol", json!({ "query": query })).unwrap();
         let told = |symbol: &serde_json::Value| {
