@@ -29,6 +29,8 @@ const LONG_STATEMENT: usize = 128;
 const LONG_NAME: usize = 64;
 /// The most findings of one model that are reported.
 const MAX_FINDINGS: usize = 200;
+/// The most findings of one model that tell how a shape arose; behind them it mostly arose in the same way.
+const MAX_TRACES: usize = 20;
 /// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
 /// time: making one takes far longer than reading a statement.
 const MAX_REPORTS: usize = 2_000;
@@ -82,6 +84,7 @@ pub fn expand(
         input_seen: false,
         statements: 0,
         reports: 0,
+        traces: 0,
         search: MAX_SEARCHED,
         used: BTreeSet::new(),
         removals: BTreeMap::new(),
@@ -143,6 +146,7 @@ pub(super) struct Expansion<'a> {
     input_seen: bool,
     statements: usize,
     reports: usize,
+    traces: usize,
     /// What is left of [`MAX_SEARCHED`].
     search: usize,
     pub used: BTreeSet<String>,
@@ -499,8 +503,12 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// How the shape that arrives arose, for a finding at `span`.
-    fn trace(&self, arriving: &Shape, span: Span) -> Vec<String> {
+    /// How the shape that arrives arose, for a finding at `span`; nothing where that was told often.
+    fn trace(&mut self, arriving: &Shape, span: Span) -> Vec<String> {
+        if self.traces == MAX_TRACES {
+            return Vec::new();
+        }
+        self.traces += 1;
         trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
