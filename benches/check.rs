@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let long = long_file();
     let n_lines = long.lines().count();
     // A keystroke: every run checks another text.
-    let mut keystrokes = (0..).map(|i| long.replace("width = 8", &format!("width = {}", 8 + i % 2)));
+    let mut keystrokes = (0..).map(|i| long.replacen("dropout 5%", &format!("dropout {}%", 5 + i % 2), 1));
     let names: Vec<&PathBuf> = models.iter().collect();
 
     let all = format!("every file of models/ ({}), in one process", models.len());

@@ -2,17 +2,19 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 /// The most elements that any one value may have; beyond it a network is refused, not attempted.
 pub const MAX_ELEMENTS: usize = 1 << 34;
 
 /// Extents of a value, outermost first. In the language a shape has no batch axis (`1x28x28`);
 /// in the graph axis 0 is the batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Shape(pub Vec<usize>);
+pub struct Shape(pub SmallVec<[usize; 4]>);
 
 impl Shape {
-    pub fn new(dims: impl Into<Vec<usize>>) -> Shape {
-        Shape(dims.into())
+    pub fn new(dims: impl AsRef<[usize]>) -> Shape {
+        Shape(SmallVec::from_slice(dims.as_ref()))
     }
 
     pub fn dims(&self) -> &[usize] {
@@ -63,9 +65,15 @@ impl fmt::Display for Shape {
     }
 }
 
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(dims: I) -> Shape {
+        Shape(dims.into_iter().collect())
+    }
+}
+
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(dims: [usize; N]) -> Shape {
-        Shape(dims.to_vec())
+        Shape::new(dims)
     }
 }
 

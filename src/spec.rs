@@ -280,7 +280,7 @@ pub fn resolve(
     diagnostics: &mut Diagnostics,
 ) -> Option<Args> {
     let before = diagnostics.len();
-    let mut given: Vec<Given> = Vec::new();
+    let mut given: Vec<Given> = Vec::with_capacity(spec.params.len());
     let mut places = spec.params.iter().filter(|param| param.positional);
     for argument in arguments {
         let (param, value) = match argument {
@@ -334,7 +334,7 @@ pub fn resolve(
     if diagnostics.len() > before {
         return None;
     }
-    let mut args = Args::default();
+    let mut args = Args(Vec::with_capacity(spec.params.len()));
     for param in spec.params {
         if let Some(at) = given.iter().position(|g| g.name == param.name) {
             args.0.push(given.swap_remove(at));
@@ -437,7 +437,7 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
         _ => None,
     };
     let dims = |kind: &ValueKind| match kind {
-        ValueKind::Extent(dims) => dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>(),
+        ValueKind::Extent(dims) => dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Shape>>(),
         _ => None,
     };
     let too_large = |value: &Value| match &value.kind {
@@ -479,7 +479,7 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
             if let Some(n) = whole(value, 1.0) {
                 return Ok(Arg::Pair([n, n]));
             }
-            match dims(&value.kind).as_deref() {
+            match dims(&value.kind).as_ref().map(Shape::dims) {
                 Some(&[a, b]) if a >= 1 && b >= 1 && a.max(b) as f64 <= MAX_COUNT => Ok(Arg::Pair([a, b])),
                 _ => Err(bad("a size such as `3` or `3x5` (height x width)")),
             }
@@ -492,7 +492,7 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
             match &value.kind {
                 ValueKind::Word(word) if word == "same" => Ok(Arg::Padding(Padding::Same)),
                 ValueKind::Word(word) if word == "valid" => Ok(Arg::Padding(Padding::Sides([0; 4]))),
-                ValueKind::Extent(_) => match dims(&value.kind).as_deref() {
+                ValueKind::Extent(_) => match dims(&value.kind).as_ref().map(Shape::dims) {
                     Some(&[h, w]) if h.max(w) as f64 <= MAX_COUNT => {
                         Ok(Arg::Padding(Padding::Sides([h, h, w, w])))
                     }
@@ -556,7 +556,7 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
                 return Ok(Arg::Shape(Shape::new([n])));
             }
             let expected = "a shape such as `1x28x28` (channels x height x width)";
-            let shape = dims(&value.kind).map(Shape).ok_or_else(|| bad(expected))?;
+            let shape = dims(&value.kind).ok_or_else(|| bad(expected))?;
             match shape.checked_elements() {
                 None => Err(bad(&format!("a shape of at most {} elements", crate::shape::MAX_ELEMENTS))),
                 Some(0) => Err(bad("a shape whose extents are all at least 1")),

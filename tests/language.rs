@@ -130,6 +130,14 @@ fn imports_bring_blocks_constants_and_models() {
 
 /// A line number alone is one of the file that the finding is in.
 #[test]
+fn how_shapes_arose_is_told_of_the_first_findings_only() {
+    let lines = "    relu : 9x9x9\n".repeat(30);
+    let found = checked(&format!("model M {{\n    input 8x8x8\n{lines}}}\n"), &[]).diagnostics;
+    let told: Vec<bool> = found.iter().map(|d| !d.notes.is_empty()).collect();
+    assert_eq!(told, [vec![true; 20], vec![false; 10]].concat());
+}
+
+#[test]
 fn a_trace_through_other_files_names_them() {
     let parts = ("parts.model", "\n\nblock narrow(c) { conv2d c 3x3 }");
     let text =

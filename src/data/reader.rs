@@ -171,7 +171,7 @@ impl Reader<'_> {
             return None;
         };
         let percent = matches!(
-            spec::evaluate(value, self.scope).ok()?.kind,
+            spec::evaluate(value, self.scope).ok()?.into_owned().kind,
             ValueKind::Number(number) if number.unit == Unit::Percent
         );
         match amount {

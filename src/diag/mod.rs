@@ -96,6 +96,13 @@ impl Diagnostic {
         self.fixes.push(Fix { title: title.into(), edits: vec![(span, text.into())] });
         self
     }
+
+    /// Every place in the text that it has to do with.
+    pub fn spans(&mut self) -> impl Iterator<Item = &mut Span> {
+        let edits = self.fixes.iter_mut().flat_map(|fix| &mut fix.edits).map(|(span, _)| span);
+        let labels = std::iter::once(&mut self.primary).chain(&mut self.related).map(|label| &mut label.span);
+        labels.chain(edits)
+    }
 }
 
 /// What findings a stage made, in the order of the text.

@@ -2,8 +2,8 @@
 
 use crate::editor::Program;
 use crate::editor::meaning::{NameKind, head, parameter, statements};
-use crate::source::Span;
-use crate::syntax::ast::{Argument, Block, Link, Statement};
+use crate::source::{Sources, Span};
+use crate::syntax::ast::{Argument, Ast, Block, Link, Statement};
 
 const BRANCH: &str = "branch";
 
@@ -37,38 +37,42 @@ pub struct Symbol {
 
 /// The outline, in the order of the text.
 pub fn symbols(program: &Program) -> Vec<Symbol> {
-    statements(&program.checked.ast).flat_map(|statement| top(program, statement)).collect()
+    outline(&program.sources, &program.checked.ast)
 }
 
-fn top(program: &Program, statement: &Statement) -> Vec<Symbol> {
+/// The outline of a text that was only read.
+pub fn outline(sources: &Sources, ast: &Ast) -> Vec<Symbol> {
+    statements(ast).flat_map(|statement| top(sources, statement)).collect()
+}
+
+fn top(sources: &Sources, statement: &Statement) -> Vec<Symbol> {
     let word = statement.word.text.as_str();
     match word {
-        "let" => constants(program, statement),
+        "let" => constants(sources, statement),
         "block" | "model" => {
             let Some(((name, selection), parameters)) = head(statement) else { return Vec::new() };
             let kind = SymbolKind::Name(if word == "model" { NameKind::Model } else { NameKind::Block });
             let parameters = parameters.iter().filter_map(parameter).map(|(name, span, default)| Symbol {
                 name: name.to_owned(),
-                detail: default
-                    .map_or_else(String::new, |value| program.sources.slice(value.span).to_owned()),
+                detail: default.map_or_else(String::new, |value| sources.slice(value.span).to_owned()),
                 kind: SymbolKind::Name(NameKind::Parameter),
                 span: default.map_or(span, |value| span.to(value.span)),
                 selection: span,
                 children: Vec::new(),
             });
-            let children = parameters.chain(inside(program, &statement.block, SymbolKind::Layer)).collect();
+            let children = parameters.chain(inside(sources, &statement.block, SymbolKind::Layer)).collect();
             let (name, detail) = (name.to_owned(), word.to_owned());
             vec![Symbol { name, detail, kind, span: statement.span, selection, children }]
         }
-        _ => vec![own(program, statement, SymbolKind::Section, SymbolKind::Setting)],
+        _ => vec![own(sources, statement, SymbolKind::Section, SymbolKind::Setting)],
     }
 }
 
-fn constants(program: &Program, statement: &Statement) -> Vec<Symbol> {
+fn constants(sources: &Sources, statement: &Statement) -> Vec<Symbol> {
     let constant = |argument: &Argument| match argument {
         Argument::Property { key, value } => Some(Symbol {
             name: key.text.clone(),
-            detail: program.sources.slice(value.span).to_owned(),
+            detail: sources.slice(value.span).to_owned(),
             kind: SymbolKind::Name(NameKind::Constant),
             span: key.span.to(value.span),
             selection: key.span,
@@ -80,12 +84,12 @@ fn constants(program: &Program, statement: &Statement) -> Vec<Symbol> {
 }
 
 /// A statement by its word.
-fn own(program: &Program, statement: &Statement, kind: SymbolKind, lines: SymbolKind) -> Symbol {
-    let head = program.sources.slice(statement.head());
-    let mut children: Vec<Symbol> = inside(program, &statement.block, lines).collect();
+fn own(sources: &Sources, statement: &Statement, kind: SymbolKind, lines: SymbolKind) -> Symbol {
+    let head = sources.slice(statement.head());
+    let mut children: Vec<Symbol> = inside(sources, &statement.block, lines).collect();
     if statement.word.text != BRANCH {
         children
-            .extend(statement.clauses.iter().map(|clause| own(program, clause, SymbolKind::Group, lines)));
+            .extend(statement.clauses.iter().map(|clause| own(sources, clause, SymbolKind::Group, lines)));
     }
     Symbol {
         name: statement.word.text.clone(),
@@ -98,7 +102,7 @@ fn own(program: &Program, statement: &Statement, kind: SymbolKind, lines: Symbol
 }
 
 fn inside<'a>(
-    program: &'a Program,
+    sources: &'a Sources,
     block: &'a Option<Block>,
     lines: SymbolKind,
 ) -> impl Iterator<Item = Symbol> + 'a {
@@ -106,10 +110,10 @@ fn inside<'a>(
     links.flat_map(move |link: &'a Link| {
         let statement = &link.statement;
         if statement.word.text == "let" && lines == SymbolKind::Layer {
-            return constants(program, statement);
+            return constants(sources, statement);
         }
         let kind = if statement.block.is_some() { SymbolKind::Group } else { lines };
-        let mut symbol = own(program, statement, kind, lines);
+        let mut symbol = own(sources, statement, kind, lines);
         if let Some(alias) = &link.alias {
             symbol.detail.push_str(&format!(" as {}", alias.text));
             symbol.detail = symbol.detail.trim().to_owned();
@@ -119,7 +123,7 @@ fn inside<'a>(
         if statement.word.text == BRANCH {
             symbols[0].span =
                 statement.block.as_ref().map_or(statement.span, |b| statement.word.span.to(b.span));
-            let beside = |clause| own(program, clause, SymbolKind::Group, lines);
+            let beside = |clause| own(sources, clause, SymbolKind::Group, lines);
             symbols.extend(statement.clauses.iter().map(beside));
         }
         symbols

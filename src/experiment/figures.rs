@@ -119,7 +119,7 @@ pub fn figures(
                 flops,
                 weight_bytes: 4 * held.sum::<u64>(),
                 activation_bytes: 4 * output.elements() as u64,
-                output: output.0,
+                output: output.dims().to_vec(),
                 file: sources.get(instance.span.file).path.clone(),
                 line: sources.line(instance.span),
                 place: sources.place(instance.span, model.name_span.file),
@@ -128,7 +128,7 @@ pub fn figures(
         .collect();
     Ok(Figures {
         model: model.name.clone(),
-        input: model.input.clone().unwrap_or_default().0,
+        input: model.input.clone().unwrap_or_default().dims().to_vec(),
         parameters: layers.iter().map(|l| l.parameters).sum(),
         flops: layers.iter().map(|l| l.flops).sum(),
         weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),

@@ -233,15 +233,15 @@ fn models(
     let candidates = if own.is_empty() { definitions.models.iter().collect() } else { own };
     let mut used = BTreeSet::new();
     for (i, block) in candidates.iter().enumerate() {
-        let (model, blocks) = expand::expand(sources, definitions, block, diagnostics);
+        let expanded = expand::expand(sources, definitions, block, diagnostics);
         if i > 0 {
-            experiment.passing.extend(model.passing.clone());
+            experiment.passing.extend(expanded.passing);
         } else {
-            experiment.passing = model.passing.clone();
-            experiment.used_blocks = blocks.clone();
-            experiment.model = Some(model);
+            experiment.passing = expanded.passing;
+            experiment.used_blocks = expanded.used.clone();
+            experiment.model = Some(expanded.model);
         }
-        used.extend(blocks);
+        used.extend(expanded.used);
     }
     if let (Some(_), [first, second, ..]) = (&experiment.train, candidates.as_slice()) {
         diagnostics.push(

@@ -138,7 +138,7 @@ pub(crate) fn infer<const N: usize>(
     let kernel = sliding.axes.map(|window| window.kernel);
     let fan_in = kernel.iter().fold((channels / groups) as f32, |fan, &extent| fan * extent as f32);
     let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
-    let shape = Shape::new([&[filters, channels / groups][..], &kernel[..]].concat());
+    let shape: Shape = [filters, channels / groups].into_iter().chain(kernel).collect();
     let mut parameters = vec![Parameter::trained("weight", shape, init.clone())];
     if args.bool("bias")? {
         parameters.push(Parameter::trained("bias", [filters], init));

@@ -43,6 +43,9 @@ pub mod standardize;
 pub mod upsample;
 pub mod windowed;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
@@ -176,7 +179,9 @@ impl std::fmt::Debug for dyn Layer {
 
 /// The layer of that name.
 pub fn find(name: &str) -> Option<&'static dyn Layer> {
-    LAYERS.iter().copied().find(|layer| layer.spec().name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &dyn Layer>> =
+        LazyLock::new(|| LAYERS.iter().map(|&layer| (layer.spec().name, layer)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// Channels, height and width of a layer's input; refuses anything else.

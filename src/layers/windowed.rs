@@ -50,7 +50,7 @@ impl<const N: usize> Sliding<N> {
         extents: [usize; N],
     ) -> Result<Shape, Fault> {
         let output = self.output(layer, extents)?;
-        Ok(Shape::new([&[channels][..], &output[..]].concat()))
+        Ok(std::iter::once(channels).chain(output).collect())
     }
 
     /// The output's extents; or that the window does not fit, with what would make it fit.

@@ -17,6 +17,7 @@ mod links;
 mod names;
 mod place;
 mod position;
+mod project_symbols;
 mod request;
 mod selection;
 mod server;
@@ -49,6 +50,7 @@ static REQUESTS: &[Request] = &[
     request::<names::PrepareRename>(),
     request::<names::Rename>(),
     request::<symbols::Symbols>(),
+    request::<project_symbols::ProjectSymbols>(),
     request::<folding::Folding>(),
     request::<selection::Selections>(),
     request::<tokens::Whole>(),

@@ -39,7 +39,7 @@ fn entries(lines: &Lines<'_>, symbols: Vec<Symbol>) -> Vec<DocumentSymbol> {
     symbols.into_iter().map(entry).collect()
 }
 
-fn kind(kind: SymbolKind) -> gen_lsp_types::SymbolKind {
+pub fn kind(kind: SymbolKind) -> gen_lsp_types::SymbolKind {
     match kind {
         SymbolKind::Name(NameKind::Block) => gen_lsp_types::SymbolKind::Class,
         SymbolKind::Name(NameKind::Model) => gen_lsp_types::SymbolKind::Module,

@@ -52,6 +52,13 @@ struct Checked {
     reads: BTreeSet<PathBuf>,
 }
 
+/// A text of a project, open or not.
+pub struct File {
+    pub uri: Uri,
+    pub place: Place,
+    pub text: String,
+}
+
 /// A checked text with what answers are made of.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -211,6 +218,29 @@ impl Workspace {
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
     }
 
+    /// The folders of the projects that are open.
+    pub fn roots(&self) -> BTreeSet<&Path> {
+        let own = self.documents.values().map(|document| document.place.root.as_path());
+        self.folders.iter().map(PathBuf::as_path).chain(own).collect()
+    }
+
+    /// The network files of a project: as they stand in the editor, or else on the disk.
+    pub fn files<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = File> + 'a {
+        // A folder that cannot be read or holds far too many files has none that we could know of.
+        let closed = disk::networks(root).unwrap_or_default().into_iter().filter_map(move |path| {
+            let file = normal(&root.join(&path));
+            let text = self.open_at(&file).is_none().then(|| disk::read(root, &path).ok())??;
+            let place = Place { root: root.to_owned(), path, on_disk: true };
+            Some(File { uri: Uri::from_file_path(file).ok()?, place, text })
+        });
+        let open = self.documents.values().filter(move |document| document.place.root == root);
+        closed.chain(open.map(|document| File {
+            uri: document.uri.clone(),
+            place: document.place.clone(),
+            text: document.text.clone(),
+        }))
+    }
+
     fn open_at(&self, file: &Path) -> Option<&Document> {
         self.documents.values().find(|document| document.place.file().as_deref() == Some(file))
     }
@@ -266,19 +296,11 @@ impl<'a> View<'a> {
 
     /// The other programs of the project that use files, the closed ones among them.
     pub fn others(&self) -> Vec<Program> {
-        let root = &self.document.place.root;
-        // A folder that cannot be read or holds far too many files has none that we could know of.
-        let closed = disk::networks(root).unwrap_or_default().into_iter().filter_map(|path| {
-            let file = normal(&root.join(&path));
-            let text = self.workspace.open_at(&file).is_none().then(|| disk::read(root, &path).ok())??;
-            Some((Place { root: root.clone(), path, on_disk: true }, text))
-        });
-        let open = self.workspace.documents.values().filter(|other| other.place.root == *root);
-        let open = open.map(|other| (other.place.clone(), other.text.clone()));
-        closed
-            .chain(open)
-            .filter(|(place, text)| place.path != self.document.place.path && text.contains("use"))
-            .map(|(place, text)| self.workspace.check(&place, text, None).program)
+        let own = &self.document.place;
+        self.workspace
+            .files(&own.root)
+            .filter(|file| file.place.path != own.path && file.text.contains("use"))
+            .map(|file| self.workspace.check(&file.place, file.text, None).program)
             .collect()
     }
 

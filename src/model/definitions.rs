@@ -105,7 +105,8 @@ impl<'a> Definitions<'a> {
             }
             match evaluate(value, self) {
                 Ok(value) => {
-                    self.constants.insert(key.text.clone(), (value.kind, key.span));
+                    let kind = value.into_owned().kind;
+                    self.constants.insert(key.text.clone(), (kind, key.span));
                 }
                 Err(diagnostic) => diagnostics.push(*diagnostic),
             }

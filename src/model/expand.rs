@@ -29,11 +29,13 @@ const LONG_STATEMENT: usize = 128;
 const LONG_NAME: usize = 64;
 /// The most findings of one model that are reported.
 const MAX_FINDINGS: usize = 200;
+/// The most findings of one model that tell how a shape arose; behind them it mostly arose in the same way.
+const MAX_TRACES: usize = 20;
 /// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
 /// time: making one takes far longer than reading a statement.
 const MAX_REPORTS: usize = 2_000;
-/// The most faults of one model for which an input that would fit is searched.
-const MAX_SEARCHES: usize = 10;
+/// The most layers of one model that are inferred in search of inputs that would fit.
+const MAX_SEARCHED: usize = 20_000;
 
 pub static INPUT: Spec = Spec {
     name: "input",
@@ -44,13 +46,21 @@ pub static INPUT: Spec = Spec {
     elsewhere: &["Input", "InputLayer", "net", "data"],
 };
 
-/// Expands a model; its parameters take their defaults. Also says which blocks were used.
+/// A model, and what became of its text.
+pub struct Expanded {
+    pub model: Model,
+    pub passing: Passing,
+    /// The blocks that it uses, directly or through others.
+    pub used: BTreeSet<String>,
+}
+
+/// Expands a model; its parameters take their defaults.
 pub fn expand(
     sources: &Sources,
     definitions: &Definitions<'_>,
     block: &Block<'_>,
     diagnostics: &mut Diagnostics,
-) -> (Model, BTreeSet<String>) {
+) -> Expanded {
     let name = &block.name;
     let mut expansion = Expansion {
         sources,
@@ -64,8 +74,8 @@ pub fn expand(
             layers: Vec::new(),
             output: Wire::INPUT,
             output_shape: None,
-            passing: Passing::default(),
         },
+        passing: Passing::default(),
         counts: BTreeMap::new(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),
@@ -74,7 +84,8 @@ pub fn expand(
         input_seen: false,
         statements: 0,
         reports: 0,
-        searches: 0,
+        traces: 0,
+        search: MAX_SEARCHED,
         used: BTreeSet::new(),
         removals: BTreeMap::new(),
         stopped: false,
@@ -100,15 +111,15 @@ pub fn expand(
     for warning in suspicious::softmax_inside(&expansion.model, &expansion.removals) {
         expansion.report(warning);
     }
-    let Flow { wire, shape } = expansion.flow.clone();
-    let (mut model, used) = (expansion.model, expansion.used);
-    (model.output, model.output_shape) = (wire, shape);
     diagnostics.append(&mut expansion.diagnostics);
+    let Flow { wire, shape } = expansion.flow.clone();
+    let Expansion { mut model, passing, used, .. } = expansion;
+    (model.output, model.output_shape) = (wire, shape);
     if model.layers.is_empty() {
         let message = format!("the model `{}` has no layers", model.name);
         diagnostics.push(Diagnostic::error(codes::MISSING_SECTION, model.name_span, message));
     }
-    (model, used)
+    Expanded { model, passing, used }
 }
 
 /// A block that is being put in.
@@ -123,6 +134,7 @@ pub(super) struct Expansion<'a> {
     pub definitions: &'a Definitions<'a>,
     diagnostics: Diagnostics,
     pub model: Model,
+    passing: Passing,
     /// How many layers and blocks of each name there are.
     counts: BTreeMap<String, usize>,
     pub frames: Vec<Frame>,
@@ -134,7 +146,9 @@ pub(super) struct Expansion<'a> {
     input_seen: bool,
     statements: usize,
     reports: usize,
-    searches: usize,
+    traces: usize,
+    /// What is left of [`MAX_SEARCHED`].
+    search: usize,
     pub used: BTreeSet<String>,
     /// Edits that leave a softmax out, by its place in the model.
     removals: BTreeMap<usize, Fix>,
@@ -176,10 +190,11 @@ impl<'a> Expansion<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether a finding was reported before, from another use of its block or another turn of its loop.
-    fn is_known(&self, diagnostic: &Diagnostic) -> bool {
+    /// Whether a finding need not be explained: it was reported before, from another use of its block or another turn of
+    /// its loop, or there are as many as are reported.
+    fn is_explained(&self, diagnostic: &Diagnostic) -> bool {
         let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
-        self.diagnostics.iter().any(same)
+        self.diagnostics.len() >= MAX_FINDINGS || self.diagnostics.iter().any(same)
     }
 
     /// Counts work that takes as long as reading so many statements.
@@ -211,7 +226,7 @@ impl<'a> Expansion<'a> {
 
     /// A value with names and arithmetic worked out.
     pub fn evaluate(&mut self, value: &Value) -> Option<Value> {
-        match spec::evaluate(value, &self.visible()) {
+        match spec::evaluate(value, &self.visible()).map(Cow::into_owned) {
             Ok(value) => {
                 if let ValueKind::List(items) = &value.kind {
                     self.spend(items.len());
@@ -264,7 +279,7 @@ impl<'a> Expansion<'a> {
                 self.statement(chain, i, previous);
                 self.alias(link);
                 let layers = before..self.model.layers.len();
-                self.model.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
+                self.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
                 self.assertion(link);
                 previous = Some(&link.statement);
             }
@@ -341,11 +356,16 @@ impl<'a> Expansion<'a> {
 
     /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
     pub fn fresh_name(&mut self, word: &str) -> String {
-        let stem = format!("{}{word}", self.path);
-        self.spend(stem.len() / LONG_NAME);
-        let count = self.counts.entry(stem.clone()).or_default();
+        let mut name = [&self.path, word].concat();
+        self.spend(name.len() / LONG_NAME);
+        let count = match self.counts.get_mut(&name) {
+            Some(count) => count,
+            None => self.counts.entry(name.clone()).or_default(),
+        };
         *count += 1;
-        format!("{stem}_{count}")
+        name.push('_');
+        name.push_str(&count.to_string());
+        name
     }
 
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
@@ -371,14 +391,13 @@ impl<'a> Expansion<'a> {
             }
             Some((input, Err(fault))) => {
                 let mut d = remedy::locate(&fault, &args, chain, link);
-                if !self.is_known(&d) {
+                if !self.is_explained(&d) {
                     d.notes.extend(self.trace(input, d.primary.span));
-                    if fault.code == codes::WINDOW_TOO_LARGE && self.searches < MAX_SEARCHES {
-                        self.searches += 1;
-                        if let Some(needed) = solve::smallest_input(&self.model, layer, &args, wire) {
-                            let title = format!("an input of at least {needed}");
-                            d = d.replace(title, self.model.input_span, needed.to_string());
-                        }
+                    let needed = (fault.code == codes::WINDOW_TOO_LARGE)
+                        .then(|| solve::smallest_input(&self.model, layer, &args, wire, &mut self.search));
+                    if let Some(needed) = needed.flatten() {
+                        let title = format!("an input of at least {needed}");
+                        d = d.replace(title, self.model.input_span, needed.to_string());
                     }
                 }
                 self.report(d);
@@ -456,9 +475,8 @@ impl<'a> Expansion<'a> {
     fn assertion(&mut self, link: &Link) {
         let Some(asserted) = &link.assertion else { return };
         let ValueKind::Extent(dims) = &asserted.kind else { return };
-        let dims: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-        let Some(said) = dims.map(Shape).filter(|shape| shape.checked_elements().is_some_and(|n| n > 0))
-        else {
+        let dims: Option<Shape> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let Some(said) = dims.filter(|shape| shape.checked_elements().is_some_and(|n| n > 0)) else {
             let message = "this is not a shape: every extent is at least 1, and their product must fit";
             self.error(codes::ASSERTION, asserted.span, message, "");
             return;
@@ -478,15 +496,19 @@ impl<'a> Expansion<'a> {
                 .label(format!("it is {shape}"))
                 .related(link.statement.head(), "this layer")
                 .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            if !self.is_known(&d) {
+            if !self.is_explained(&d) {
                 d.notes.extend(self.trace(&shape, asserted.span));
             }
             self.report(d);
         }
     }
 
-    /// How the shape that arrives arose, for a finding at `span`.
-    fn trace(&self, arriving: &Shape, span: Span) -> Vec<String> {
+    /// How the shape that arrives arose, for a finding at `span`; nothing where that was told often.
+    fn trace(&mut self, arriving: &Shape, span: Span) -> Vec<String> {
+        if self.traces == MAX_TRACES {
+            return Vec::new();
+        }
+        self.traces += 1;
         trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
@@ -496,8 +518,7 @@ impl<'a> Expansion<'a> {
             word.span,
             format!("there is no layer or block called `{text}`"),
         );
-        // In a loop it is counted again, and need not be explained again.
-        if self.diagnostics.iter().any(|known| known.code == d.code && known.primary.span == word.span) {
+        if self.is_explained(&d) {
             return d;
         }
         let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);

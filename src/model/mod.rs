@@ -19,7 +19,6 @@ pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
-use crate::model::passing::Passing;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -37,8 +36,6 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
-    /// The shape behind each statement of the text.
-    pub passing: Passing,
 }
 
 /// A value in a model: its input, or what one of its layers gives.
@@ -129,11 +126,18 @@ impl Instance {
         trained.map(|p| p.shape.elements()).sum()
     }
 
-    /// Where the shape went through this layer and how it changed, where it did.
+    /// Whether another shape goes on than came, as far as both are known.
+    pub fn changes_shape(&self) -> bool {
+        self.input.is_some() && self.output.is_some() && self.input != self.output
+    }
+
+    /// What it changes of the shape, in words, where it does.
     pub fn change(&self) -> Option<String> {
-        let (input, output) = (self.input.as_ref()?, self.output.as_ref()?);
+        let (true, Some(input), Some(output)) = (self.changes_shape(), &self.input, &self.output) else {
+            return None;
+        };
         let arithmetic = self.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str());
         let arithmetic = if arithmetic.is_empty() { String::new() } else { format!("   {arithmetic}") };
-        (input != output).then(|| format!("{input} → {output}{arithmetic}"))
+        Some(format!("{input} → {output}{arithmetic}"))
     }
 }

@@ -10,10 +10,11 @@ const SHOWN: usize = 10;
 /// The lines of a note about a finding in the file `home`; a line of another file (the library, an import) names
 /// that file.
 pub fn trace(sources: &Sources, model: &Model, wire: Wire, arriving: &Shape, home: FileId) -> Vec<String> {
-    let mut way: Vec<(Span, String, String)> = Vec::new();
+    let (mut way, mut goes_on) = (Vec::new(), false);
     let mut wire = wire;
-    while let Some(instance) = wire.layer().and_then(|at| model.layers.get(at)) {
-        if let Some(change) = instance.change() {
+    while !goes_on && let Some(instance) = wire.layer().and_then(|at| model.layers.get(at)) {
+        goes_on = way.len() == SHOWN && instance.changes_shape();
+        if !goes_on && let Some(change) = instance.change() {
             let text: String = sources.slice(instance.span).chars().take(40).collect();
             way.push((instance.span, text.lines().next().unwrap_or_default().to_owned(), change));
         }
@@ -22,8 +23,6 @@ pub fn trace(sources: &Sources, model: &Model, wire: Wire, arriving: &Shape, hom
             None => break,
         }
     }
-    let left_out = way.len().saturating_sub(SHOWN);
-    way.truncate(SHOWN);
     way.reverse();
     if let Some(input) = &model.input {
         way.insert(0, (model.input_span, "input".to_owned(), input.to_string()));
@@ -38,8 +37,8 @@ pub fn trace(sources: &Sources, model: &Model, wire: Wire, arriving: &Shape, hom
     let second = widest(&mut way.iter().map(|(_, text, _)| text.chars().count()));
     let mut trace = vec![format!("how {arriving} arose:")];
     for (i, (place, (_, text, change))) in places.iter().zip(&way).enumerate() {
-        if i == 1 && left_out > 0 {
-            trace.push(format!("{:first$}  … {left_out} more lines …", ""));
+        if i == 1 && goes_on {
+            trace.push(format!("{:first$}  … more lines …", ""));
         }
         trace.push(format!("{place:<first$}  {text:<second$}   {change}"));
     }

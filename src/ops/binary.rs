@@ -110,7 +110,7 @@ pub fn broadcast(a: &Shape, b: &Shape) -> Option<Shape> {
         (x, 1) => Some(x),
         _ => None,
     });
-    dims.collect::<Option<Vec<usize>>>().map(Shape)
+    dims.collect()
 }
 
 /// Sums a gradient over the axes along which `target` was repeated.

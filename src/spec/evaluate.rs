@@ -1,5 +1,7 @@
 //! Values as written → values worked out: names replaced by what they stand for, arithmetic done.
 
+use std::borrow::Cow;
+
 use crate::diag::{Diagnostic, codes, nearest};
 use crate::spec::Scope;
 use crate::syntax::ast::{Expression, Number, Operator, Unit, Value, ValueKind};
@@ -10,9 +12,12 @@ const MAX_VALUES: usize = 10_000;
 const MAX_DEPTH: usize = 16;
 
 /// Computes expressions and replaces visible names by their values.
-pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnostic>> {
+pub fn evaluate<'a>(value: &'a Value, scope: &dyn Scope) -> Result<Cow<'a, Value>, Box<Diagnostic>> {
     let kind = match &value.kind {
-        ValueKind::Word(word) => scope.lookup(word).unwrap_or_else(|| value.kind.clone()),
+        ValueKind::Word(word) => match scope.lookup(word) {
+            Some(kind) => kind,
+            None => return Ok(Cow::Borrowed(value)),
+        },
         ValueKind::Sum(sum) => {
             let number = compute(sum, scope)?;
             if !number.is_finite() {
@@ -22,8 +27,9 @@ pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnosti
             ValueKind::Number(Number { value: number, unit: Unit::None })
         }
         ValueKind::List(values) => {
-            let (mut items, mut n_values) = (Vec::new(), 0);
-            for item in values {
+            // A list without names stays as it is.
+            let (mut items, mut n_values) = (None, 0);
+            for (at, item) in values.iter().enumerate() {
                 let item = evaluate(item, scope)?;
                 let (n_inner, depth) = size(&item);
                 n_values += n_inner;
@@ -33,15 +39,23 @@ pub fn evaluate(value: &Value, scope: &dyn Scope) -> Result<Value, Box<Diagnosti
                     );
                     return Err(Box::new(Diagnostic::error(codes::TOO_LARGE, value.span, message)));
                 }
-                items.push(item);
+                if let Cow::Owned(_) = item {
+                    items.get_or_insert_with(|| values[..at].to_vec());
+                }
+                if let Some(items) = &mut items {
+                    items.push(item.into_owned());
+                }
             }
-            ValueKind::List(items)
+            match items {
+                Some(items) => ValueKind::List(items),
+                None => return Ok(Cow::Borrowed(value)),
+            }
         }
         ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) | ValueKind::Call { .. } => {
-            value.kind.clone()
+            return Ok(Cow::Borrowed(value));
         }
     };
-    Ok(Value { kind, span: value.span })
+    Ok(Cow::Owned(Value { kind, span: value.span }))
 }
 
 /// How many values there are in a value, and how deep its lists nest.
@@ -62,7 +76,7 @@ fn size(value: &Value) -> (usize, usize) {
 
 fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
     match expression {
-        Expression::Value(value) => match evaluate(value, scope)?.kind {
+        Expression::Value(value) => match &evaluate(value, scope)?.kind {
             ValueKind::Number(number) => Ok(number.scaled()),
             ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
             ValueKind::Word(word) => {
@@ -72,7 +86,7 @@ fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagno
                     value.span,
                     format!("nothing here is called `{word}`"),
                 );
-                Err(Box::new(match nearest(&word, names.iter().map(String::as_str)) {
+                Err(Box::new(match nearest(word, names.iter().map(String::as_str)) {
                     Some(near) => d.label(format!("did you mean `{near}`?")).replace(
                         format!("write `{near}`"),
                         value.span,

@@ -17,47 +17,44 @@ const MAX_TERMS: usize = 256;
 /// More mistakes than this are not listed.
 pub const MAX_FINDINGS: usize = 1_000;
 
+/// Adds a finding; behind very many, one that says so.
+pub fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
+    match diagnostics.len() {
+        n if n < MAX_FINDINGS => diagnostics.push(diagnostic),
+        MAX_FINDINGS => diagnostics.push(Diagnostic::error(
+            codes::SYNTAX,
+            diagnostic.primary.span,
+            format!("more than {MAX_FINDINGS} mistakes in the syntax: is this a network file?"),
+        )),
+        _ => {}
+    }
+}
+
+pub fn closes_nothing(brace: Span) -> Diagnostic {
+    let d = Diagnostic::error(codes::SYNTAX, brace, "this `}` closes nothing");
+    d.label("no `{` is open here").replace("remove it", brace, "")
+}
+
 pub struct Builder<'a> {
     file: FileId,
+    /// What the grammar has read.
     text: &'a str,
-    /// The text without its comments.
-    plain: &'a str,
-    /// Where in it the pairs' text begins.
-    base: usize,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Builder<'a> {
-    /// For pairs of the part of `plain` that begins at `base`.
-    pub fn within(
-        file: FileId,
-        text: &'a str,
-        plain: &'a str,
-        base: usize,
-        diagnostics: &'a mut Diagnostics,
-    ) -> Builder<'a> {
-        Builder { file, text, plain, base, diagnostics }
+    /// For pairs of a text; positions are those in it.
+    pub fn new(file: FileId, text: &'a str, diagnostics: &'a mut Diagnostics) -> Builder<'a> {
+        Builder { file, text, diagnostics }
     }
 
-    /// Adds a finding; behind very many, one that says so.
     fn report(&mut self, diagnostic: Diagnostic) {
-        match self.diagnostics.len() {
-            n if n < MAX_FINDINGS => self.diagnostics.push(diagnostic),
-            MAX_FINDINGS => self.diagnostics.push(Diagnostic::error(
-                codes::SYNTAX,
-                diagnostic.primary.span,
-                format!("more than {MAX_FINDINGS} mistakes in the syntax: is this a network file?"),
-            )),
-            _ => {}
-        }
+        report(self.diagnostics, diagnostic);
     }
 
-    /// The chains inside the pairs of the outermost rule.
-    pub fn chains(&mut self, pairs: Pairs<'_, Rule>, outermost: Rule) -> Vec<Chain> {
-        pairs
-            .filter(|pair| pair.as_rule() == outermost)
-            .flat_map(|pair| self.entries(pair.into_inner()))
-            .collect()
+    /// The chains of an item.
+    pub fn chains(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
+        pairs.flat_map(|pair| self.entries(pair.into_inner())).collect()
     }
 
     fn entries(&mut self, pairs: Pairs<'_, Rule>) -> Vec<Chain> {
@@ -73,11 +70,7 @@ impl<'a> Builder<'a> {
                 }
                 Rule::stray_close => {
                     let span = self.span(&pair);
-                    self.report(
-                        Diagnostic::error(codes::SYNTAX, span, "this `}` closes nothing")
-                            .label("no `{` is open here")
-                            .replace("remove it", span, ""),
-                    );
+                    self.report(closes_nothing(span));
                 }
                 _ => {}
             }
@@ -88,7 +81,7 @@ impl<'a> Builder<'a> {
     /// The statement without a block that ends where junk begins, on the same line.
     fn unfinished<'c>(&self, chains: &'c mut [Chain], junk: &Pair<'_, Rule>) -> Option<&'c mut Statement> {
         let link = chains.last_mut()?.links.last_mut()?;
-        let gap = self.plain.get(link.statement.span.end as usize..self.span(junk).start as usize)?;
+        let gap = self.text.get(link.statement.span.end as usize..self.span(junk).start as usize)?;
         let ended = gap.contains(['\n', ';']) || link.alias.is_some() || link.assertion.is_some();
         (!ended && link.statement.block.is_none()).then_some(&mut link.statement)
     }
@@ -98,9 +91,6 @@ impl<'a> Builder<'a> {
         let mut links: Vec<Link> = links.filter_map(|p| self.link(p)).collect();
         // Nearly every chain is short, and a growing list begins with room for four.
         links.shrink_to_fit();
-        if let Some(first) = links.first_mut() {
-            first.statement.doc = self.doc_above(first.statement.span.start as usize);
-        }
         Chain { links }
     }
 
@@ -317,28 +307,14 @@ impl<'a> Builder<'a> {
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
-        let at = |offset: usize| (self.base + offset).min(self.text.len());
-        Span::new(self.file, at(span.start())..at(span.end()))
+        Span::new(self.file, span.start()..span.end())
     }
 
     /// The span without the blanks that pest reads behind a repetition.
     fn trimmed(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = self.span(pair);
-        let text = self.plain.get(span.range()).unwrap_or_default().trim_end();
+        let text = self.text.get(span.range()).unwrap_or_default().trim_end();
         Span { end: span.start + text.len() as u32, ..span }
-    }
-
-    /// The `##` lines that end directly above the line that begins at `at`.
-    fn doc_above(&self, at: usize) -> Option<String> {
-        let blank = |c: char| (c.is_whitespace() && c != '\n') || c == ';' || c == '\u{feff}';
-        let above = self.text[..at.min(self.text.len())].trim_end_matches(blank).strip_suffix('\n')?;
-        let mut lines: Vec<&str> = Vec::new();
-        for line in above.rsplit('\n') {
-            let Some(doc) = line.trim_start_matches(blank).strip_prefix("##") else { break };
-            lines.push(doc.trim());
-        }
-        lines.reverse();
-        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }
 

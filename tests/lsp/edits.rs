@@ -184,7 +184,7 @@ fn answers(editor: &mut Editor, name: &str, at: (u32, u32)) -> Vec<Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// However a text was typed, the server answers as for the text as a whole.
     #[test]

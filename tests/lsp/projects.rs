@@ -86,6 +86,35 @@ fn an_editor_that_asks_is_told_when_to_ask_again() {
 }
 
 #[test]
+fn names_are_found_in_every_file_of_the_project() {
+    let other = "let size = 3\nblock untold { relu }\n";
+    let mut editor = Editor::start(modern(), &[("parts.model", PARTS), ("other.model", other)]);
+    editor.open("main.net", MAIN);
+    // What is not saved counts.
+    editor.open("other.model", &other.replace("untold", "unspoken"));
+    assert_eq!([editor.codes("main.net"), editor.codes("other.model")], [[""; 0]; 2]);
+    let mut found = |query: &str| {
+        let found = editor.ask("workspace/symbol", json!({ "query": query })).unwrap();
+        let told = |symbol: &serde_json::Value| {
+            let name = |key: &str| symbol[key].as_str().unwrap().to_owned();
+            (name("name"), name("containerName"), symbol["location"]["range"].clone())
+        };
+        let mut found: Vec<_> = found.as_array().unwrap().iter().map(told).collect();
+        found.sort_by_key(|(name, ..)| name.clone());
+        found
+    };
+    let own = |name: &str, file: &str, line: u32, column: u32| {
+        let end = column + name.len() as u32;
+        (name.to_owned(), file.to_owned(), range((line, column), (line, end)))
+    };
+    assert_eq!(found("UN"), [own("unit", "parts.model", 0, 6), own("unspoken", "other.model", 1, 6)]);
+    assert_eq!(found("sz"), [own("size", "other.model", 0, 4)]);
+    assert_eq!(found("").len(), 4, "and the model");
+    assert_eq!(found("untold"), []);
+    editor.end();
+}
+
+#[test]
 fn nothing_outside_of_the_project_is_read() {
     let mut editor = Editor::start(modern(), &[]);
     editor.open("main.net", "use \"../../etc/passwd\"\nmodel M { input 1x8x8; relu }\n");
