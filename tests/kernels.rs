@@ -25,7 +25,7 @@ const WIDE: Numbers = Between(-4.0, 4.0);
 const POSITIVE: Numbers = Between(0.1, 4.0);
 
 /// Ops applied; their gradient ops follow from them.
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |op: &str, attrs: Attrs, inputs: &[(&[usize], Numbers)]| {
         cases.push(Case::new(op, attrs, inputs.iter().map(|(dims, numbers)| (Shape::new(*dims), *numbers))));
@@ -377,7 +377,7 @@ fn a_program_may_be_written_over_an_input_and_split_between_threads() {
 }
 
 /// The op and, where it has a rule for it, the gradient of each input; all leaves are inputs.
-fn graph(case: &Case) -> Result<(Graph, Vec<Value>, Value), Fault> {
+pub fn graph(case: &Case) -> Result<(Graph, Vec<Value>, Value), Fault> {
     let mut builder = Builder::new();
     let inputs: Vec<Value> = case.inputs.iter().map(|(shape, _)| builder.input("x", shape)).collect();
     let output = builder.apply(case.op, case.attrs.clone(), &inputs)?;
@@ -394,19 +394,30 @@ fn graph(case: &Case) -> Result<(Graph, Vec<Value>, Value), Fault> {
     Ok((builder.finish(), inputs, grad))
 }
 
+/// The numbers of a leaf of a case's graph.
+pub fn numbers_of(
+    case: &Case,
+    inputs: &[Value],
+    grad: Value,
+    value: Value,
+    shape: &Shape,
+) -> Option<Vec<f32>> {
+    let numbers = match inputs.iter().position(|&input| input == value) {
+        Some(i) => case.inputs[i].1,
+        None if value == grad => WIDE,
+        None => return None,
+    };
+    Some(numbers.draw(&value.index().to_string(), shape.elements()))
+}
+
 /// Evaluates a case node by node, and for each node with a kernel tells how far the kernel is from it.
 fn compare(case: &Case, mut tell: impl FnMut(&'static str, f32)) -> Result<(), Fault> {
     let (graph, inputs, grad) = graph(case)?;
     let mut tensors: BTreeMap<Value, Tensor> = BTreeMap::new();
     for value in graph.values() {
         let node = graph.node(value);
-        let leaf = |numbers: Numbers| {
-            let numbers = numbers.draw(&value.index().to_string(), node.shape.elements());
-            tensor::from_slice(&numbers, &node.shape, &Device::Cpu)
-        };
-        let reference = match inputs.iter().position(|&input| input == value) {
-            Some(i) => leaf(case.inputs[i].1)?,
-            None if value == grad => leaf(WIDE)?,
+        let reference = match numbers_of(case, &inputs, grad, value, &node.shape) {
+            Some(numbers) => tensor::from_slice(&numbers, &node.shape, &Device::Cpu)?,
             None => {
                 let operands: Vec<Tensor> = node.inputs.iter().map(|input| tensors[input].clone()).collect();
                 node.op.eval(&node.attrs, &operands, &node.shape)?
