@@ -147,7 +147,7 @@ impl Prepared<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let train = self.job.train;
-        let mut session = Session::new(self.programs.take(), Target::on(self.job.device), train.seed)?;
+        let mut session = Session::new(self.programs.take(), Target::on(self.job.device)?, train.seed)?;
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut best = Best::default();
         let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);

@@ -5,7 +5,13 @@
 //! **None of it has ever run on a GPU.** What the tests on the host show is that the formulas and the arithmetic of
 //! positions are right and that threads of a block meet at every barrier, not that a GPU runs them, or how fast.
 
+#[cfg(feature = "cuda")]
+mod blas;
 mod classes;
+#[cfg(feature = "cudnn")]
+mod dnn;
+#[cfg(feature = "cuda")]
+mod driver;
 mod geometry;
 pub mod launch;
 pub mod machine;
@@ -21,7 +27,9 @@ use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
 use crate::kernels::cuda::launch::{Prepare, Prepared, int};
+use crate::kernels::cuda::machine::Machine;
 use crate::shape::Shape;
+use crate::tensor::Device;
 
 /// The kernels by the name of their op, for ops that are not element-wise; those have their kernels written.
 pub static KERNELS: &[(&str, Prepare)] = &[
@@ -59,6 +67,18 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("standardize_grad", norm::standardize_grad),
     ("dropout_mask", moving::dropout_mask),
 ];
+
+/// The machine of a CUDA device.
+#[cfg(feature = "cuda")]
+pub fn open(device: &Device) -> Result<Box<dyn Machine>, Fault> {
+    Ok(Box::new(driver::Driver::new(device)?))
+}
+
+/// A build without CUDA opens no such device, so that there is none to be given here.
+#[cfg(not(feature = "cuda"))]
+pub fn open(_device: &Device) -> Result<Box<dyn Machine>, Fault> {
+    Err(Fault::internal("this dslc was built without CUDA"))
+}
 
 /// The work of an op; `None` for one that has no kernel.
 pub fn find(op: &'static dyn Op) -> Option<Prepare> {
