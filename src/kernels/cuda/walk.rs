@@ -54,9 +54,7 @@ mod tests {
     fn axes_that_run_on_are_one() {
         let dims = [2, 3, 1, 4];
         let own = steps(&dims);
-        let axes = |other: [usize; 4]| {
-            merged(dims.iter().enumerate().map(move |(i, &n)| (n, [own[i], other[i]])).collect::<Vec<_>>())
-        };
+        let axes = |other: [usize; 4]| merged((0..4).map(|i| (dims[i], [own[i], other[i]])));
         assert_eq!(steps(&dims), [12, 4, 4, 1]);
         assert_eq!(axes([12, 4, 4, 1]), [(24, [1, 1])]);
         assert_eq!(axes([0, 4, 4, 1]), [(2, [12, 0]), (12, [1, 1])]);

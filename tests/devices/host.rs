@@ -7,9 +7,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use dslc::diag::Fault;
-use dslc::kernels::cuda::launch::{Argument, Command, Place};
+use dslc::graph::attrs::Attrs;
+use dslc::graph::op::Op;
+use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::module::{Module, names};
+use dslc::ops::{conv2d, matmul};
+use dslc::shape::Shape;
+use dslc::tensor::{self, Device, Tensor};
 
 /// The first compiler for C++ that answers.
 pub fn compiler() -> Option<String> {
@@ -23,8 +28,16 @@ pub fn compiler() -> Option<String> {
 
 pub struct Host {
     compiler: String,
+    /// Whether it stands in for the libraries, too: products and convolutions by the reference.
+    libraries: bool,
     process: Option<RefCell<Pipes>>,
-    programs: Vec<Vec<Vec<u8>>>,
+    programs: Vec<Vec<Task>>,
+}
+
+enum Task {
+    Told(Vec<u8>),
+    Product(Product<usize>),
+    Convolution(Convolution<usize>),
 }
 
 struct Pipes {
@@ -42,9 +55,67 @@ impl Drop for Pipes {
 }
 
 impl Host {
-    /// `None` where the host has no compiler.
-    pub fn new() -> Option<Host> {
-        compiler().map(|compiler| Host { compiler, process: None, programs: Vec::new() })
+    pub fn new(compiler: &str, libraries: bool) -> Host {
+        Host { compiler: compiler.to_owned(), libraries, process: None, programs: Vec::new() }
+    }
+
+    fn numbers(&self, at: usize, shape: &Shape) -> Result<Tensor, Fault> {
+        let mut numbers = vec![0.0; shape.elements()];
+        self.read(at, &mut numbers)?;
+        tensor::from_slice(&numbers, shape, &Device::Cpu)
+    }
+
+    fn put(&self, at: usize, result: &Tensor) -> Result<(), Fault> {
+        let numbers = tensor::to_vec(result)?;
+        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes(&numbers))
+    }
+
+    fn multiply(&self, own: &Product<usize>) -> Result<(), Fault> {
+        let [m, k, n] = own.sizes;
+        let shape =
+            |rows, columns, turned| Shape::from(if turned { [columns, rows] } else { [rows, columns] });
+        let a = self.numbers(own.a, &shape(m, k, own.transpose_a))?;
+        let b = self.numbers(own.b, &shape(k, n, own.transpose_b))?;
+        let attrs = matmul::attrs(i64::from(own.transpose_a), i64::from(own.transpose_b));
+        self.put(own.out, &matmul::MATMUL.eval(&attrs, &[a, b], &Shape::from([m, n]))?)
+    }
+
+    fn convolve(&self, own: &Convolution<usize>) -> Result<(), Fault> {
+        let g = own.geometry;
+        let (rows, columns) = (g.windows.rows, g.windows.columns);
+        let attrs = Attrs::new()
+            .ints("stride", [rows.stride, columns.stride])
+            .ints("padding", [rows.before, rows.before, columns.before, columns.before])
+            .ints("dilation", [rows.dilation, columns.dilation])
+            .int("groups", g.groups as i64)
+            .ints("input", [g.windows.height, g.windows.width])
+            .ints("kernel", [rows.kernel, columns.kernel]);
+        let images = Shape::from([g.batch, g.in_channels, g.windows.height, g.windows.width]);
+        let weight = Shape::from([g.out_channels, g.in_channels / g.groups, rows.kernel, columns.kernel]);
+        let read = |at: usize, shape: &Shape| self.numbers(at, shape);
+        let (op, inputs, shape, to): (&dyn Op, _, _, _) = match own.direction {
+            Direction::Output => {
+                let inputs = [read(own.images, &images)?, read(own.weight, &weight)?];
+                (&conv2d::CONV2D, inputs, g.output(), own.output)
+            }
+            Direction::GradInput => {
+                let inputs = [read(own.weight, &weight)?, read(own.output, &g.output())?];
+                (&conv2d::CONV2D_GRAD_INPUT, inputs, images, own.images)
+            }
+            Direction::GradWeight => {
+                let inputs = [read(own.images, &images)?, read(own.output, &g.output())?];
+                (&conv2d::CONV2D_GRAD_WEIGHT, inputs, weight, own.weight)
+            }
+        };
+        self.put(to, &op.eval(&attrs, &inputs, &shape)?)
+    }
+
+    fn do_task(&self, task: &Task) -> Result<(), Fault> {
+        match task {
+            Task::Told(words) => self.tell(&[], words),
+            Task::Product(product) => self.multiply(product),
+            Task::Convolution(convolution) => self.convolve(convolution),
+        }
     }
 
     fn compile(&self, text: &str) -> Pipes {
@@ -76,7 +147,11 @@ impl Host {
     }
 }
 
-fn encoded(command: &Command<usize>, module: &Module, names: &[&str]) -> Vec<u8> {
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn task(command: &Command<usize>, module: &Module, names: &[&str]) -> Task {
     let mut words: Vec<u64> = Vec::new();
     match command {
         &Command::Copy { from, to, len } => {
@@ -101,14 +176,15 @@ fn encoded(command: &Command<usize>, module: &Module, names: &[&str]) -> Vec<u8>
                 }
             }
         }
-        Command::Product(_) | Command::Convolution(_) => panic!("the host offers no library"),
+        Command::Product(product) => return Task::Product(product.clone()),
+        Command::Convolution(convolution) => return Task::Convolution(convolution.clone()),
     }
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    Task::Told(words.iter().flat_map(|word| word.to_le_bytes()).collect())
 }
 
 impl Machine for Host {
-    fn offers(&self, _command: &Command<Place>) -> bool {
-        false
+    fn offers(&self, command: &Command<Place>) -> bool {
+        self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_))
     }
 
     fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
@@ -116,7 +192,7 @@ impl Machine for Host {
         let text = module.text();
         let names = names(&text);
         let encode = |program: &Vec<Command<usize>>| {
-            program.iter().map(|command| encoded(command, &module, &names)).collect::<Vec<_>>()
+            program.iter().map(|command| task(command, &module, &names)).collect()
         };
         self.programs = programs.iter().map(encode).collect();
         self.process = Some(RefCell::new(self.compile(&text)));
@@ -124,8 +200,7 @@ impl Machine for Host {
     }
 
     fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault> {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes)
+        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes(numbers))
     }
 
     fn read(&self, at: usize, numbers: &mut [f32]) -> Result<(), Fault> {
@@ -140,13 +215,13 @@ impl Machine for Host {
     }
 
     fn run(&mut self, program: usize) -> Result<(), Fault> {
-        self.programs[program].iter().try_for_each(|command| self.tell(&[], command))
+        self.programs[program].iter().try_for_each(|task| self.do_task(task))
     }
 
     fn profile(&mut self, program: usize) -> Result<Vec<Duration>, Fault> {
-        let timed = |command: &Vec<u8>| {
+        let timed = |task: &Task| {
             let start = Instant::now();
-            self.tell(&[], command)?;
+            self.do_task(task)?;
             self.finish()?;
             Ok(start.elapsed())
         };
