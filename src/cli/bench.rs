@@ -87,10 +87,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (device, taken) = devices::open(options.device)?;
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
+    let (device, taken) = devices::open(options.device)?;
     let stand_in = load::load_text(Path::new("bench"), TRAIN.to_owned(), &[]).experiment;
     let train = experiment.train.as_ref().or(stand_in.train.as_ref());
     let batch = match options.batch {

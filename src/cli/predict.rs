@@ -53,10 +53,10 @@ pub struct Options {
 type Answer<'a> = dyn FnMut(usize, &[f32]) -> Result<(String, Value), Fault> + 'a;
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (device, _) = devices::open(options.device)?;
     let (loaded, weights) = open(options)?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let Some(output) = model.output() else { return Err(Stop::Findings) };
+    let (device, _) = devices::open(options.device)?;
     match (output.rank(), &options.out, options.top) {
         (1, Some(_), _) => refuse(&format!(
             "`{}` gives classes, no images: there is nothing to write\n  try: leave `--out` out",

@@ -1,13 +1,13 @@
 //! A device's name, as a command line has it (`cpu`, `cuda`, `cuda:1`, `metal`, `auto`) → candle's device; and what
 //! devices there are. A build without a backend says so instead of taking another device.
 //!
-//! CUDA and Metal are reached through candle alone. No code of this file but the CPU's has ever run on such a device.
+//! Devices are opened through candle. No code of this file but the CPU's has ever run on such a device.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::diag::{Fault, codes};
-use crate::tensor::Device;
+use crate::tensor::{Device, host};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,19 +65,14 @@ pub fn list() -> Result<Vec<Found>, Fault> {
     let cpu = Found {
         choice: Choice::Cpu,
         name: String::new(),
-        total_bytes: None,
-        free_bytes: None,
+        total_bytes: host::total_bytes(),
+        free_bytes: host::free_bytes(),
         capability: None,
     };
     let mut found = vec![cpu];
     found.extend(cuda::list()?);
     found.extend(metal::list());
     Ok(found)
-}
-
-/// Versions of the driver and the libraries of the backends that are compiled in.
-pub fn versions() -> Vec<(&'static str, String)> {
-    cuda::versions()
 }
 
 /// Opens the device, and says which one it is.
@@ -109,7 +104,7 @@ fn absent(message: String) -> Fault {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result, sys};
+    use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result};
 
     use super::{Choice, Found, absent};
     use crate::diag::Fault;
@@ -151,13 +146,6 @@ mod cuda {
         absent(format!("`cuda:{number}` does not answer: {error}"))
     }
 
-    /// `13000` is 13.0.
-    pub(super) fn versions() -> Vec<(&'static str, String)> {
-        let built = sys::CUDA_VERSION;
-        let shown = |version: u32| format!("{}.{}", version / 1000, version % 1000 / 10);
-        vec![("CUDA that dslc was built for", shown(built))]
-    }
-
     pub(super) fn free_bytes(device: &Device) -> Option<u64> {
         let stream = device.as_cuda_device().ok()?.cuda_stream();
         stream.context().bind_to_thread().ok()?;
@@ -179,10 +167,6 @@ mod cuda {
         Err(absent("this dslc was built without CUDA".to_owned()).advise(
             "a build with it: `cargo build --release --features cuda,cudnn` (README.md, \"On a GPU\")",
         ))
-    }
-
-    pub(super) fn versions() -> Vec<(&'static str, String)> {
-        Vec::new()
     }
 
     pub(super) fn free_bytes(_device: &Device) -> Option<u64> {

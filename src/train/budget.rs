@@ -8,7 +8,7 @@ use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
 use crate::run::{Session, Target};
-use crate::tensor::{Device, device};
+use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
@@ -91,29 +91,18 @@ pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, F
     Session::new(graphs, Target::on(device)?, seed)
 }
 
-/// Bytes that a new program can have, where somebody tells: of the machine's memory without swapping (Linux), or of
-/// the device's.
+/// Bytes that a new program can have, where somebody tells: of the machine's or its container's memory without swapping
+/// (Linux), or of the device's.
 pub fn available(device: &Device) -> Option<u64> {
     match device {
-        Device::Cpu => available_here(),
+        Device::Cpu => host::free_bytes(),
         Device::Cuda(_) | Device::Metal(_) => device::free_bytes(device),
     }
 }
 
-fn available_here() -> Option<u64> {
-    told("MemAvailable:")
-}
-
-/// Bytes of memory that the machine has, where the system tells (Linux).
+/// Bytes of memory that the machine has, or its container, where the system tells (Linux).
 pub fn total() -> Option<u64> {
-    told("MemTotal:")
-}
-
-fn told(what: &str) -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(what))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim_end().parse().ok()?;
-    kilobytes.checked_mul(1024)
+    host::total_bytes()
 }
 
 /// `20.4 GB`

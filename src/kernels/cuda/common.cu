@@ -9,6 +9,13 @@ const int MAX_AXES = 8;
 
 #define INF __int_as_float(0x7f800000)
 
+// A structure that is a kernel's parameter: one that is walked through by a variable index is read where it lies.
+#if __CUDA_ARCH__ >= 700
+#define GIVEN const __grid_constant__
+#else
+#define GIVEN const
+#endif
+
 // Axes from the outside in, and the steps of one operand along them.
 struct Walk {
     int n;

@@ -21,6 +21,8 @@ mod norm;
 mod pointwise;
 mod pool;
 mod product;
+#[cfg(feature = "cuda")]
+mod versions;
 mod walk;
 
 use crate::diag::Fault;
@@ -78,6 +80,16 @@ pub fn open(device: &Device) -> Result<Box<dyn Machine>, Fault> {
 #[cfg(not(feature = "cuda"))]
 pub fn open(_device: &Device) -> Result<Box<dyn Machine>, Fault> {
     Err(Fault::internal("this dslc was built without CUDA"))
+}
+
+/// Versions of the driver and of the libraries of a build with CUDA.
+#[cfg(feature = "cuda")]
+pub use versions::versions;
+
+/// Nothing, as this build has none of them.
+#[cfg(not(feature = "cuda"))]
+pub fn versions() -> Vec<(&'static str, String)> {
+    Vec::new()
 }
 
 /// The work of an op; `None` for one that has no kernel.

@@ -1,7 +1,7 @@
 // Reductions over axes, boxes of numbers moved from place to place, resampling by tables, and dropout masks.
 
 // A thread an output: `factor` times the sum over the axes of `reduced`.
-extern "C" __global__ void reduce_few(float *out, const float *x, int n, int count, float factor, Walk kept, Walk reduced) {
+extern "C" __global__ void reduce_few(float *out, const float *x, int n, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
     unsigned o = element();
     if (o >= (unsigned)n) return;
     const float *from = x + place(kept, o);
@@ -11,7 +11,7 @@ extern "C" __global__ void reduce_few(float *out, const float *x, int n, int cou
 }
 
 // A block an output.
-extern "C" __global__ void reduce_many(float *out, const float *x, int count, float factor, Walk kept, Walk reduced) {
+extern "C" __global__ void reduce_many(float *out, const float *x, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
     const float *from = x + place(kept, blockIdx.x);
     float sum = 0.0f;
     for (unsigned i = threadIdx.x; i < (unsigned)count; i += blockDim.x) sum += from[place(reduced, i)];
@@ -20,7 +20,7 @@ extern "C" __global__ void reduce_many(float *out, const float *x, int count, fl
 }
 
 // Element by element from one place to another, each with steps of its own.
-extern "C" __global__ void move(float *out, const float *x, int n, int to_start, int from_start, Walk to, Walk from) {
+extern "C" __global__ void move(float *out, const float *x, int n, int to_start, int from_start, GIVEN Walk to, GIVEN Walk from) {
     unsigned i = element();
     if (i < (unsigned)n) out[to_start + place(to, i)] = x[from_start + place(from, i)];
 }
