@@ -6,6 +6,7 @@ mod auto_batch;
 mod architecture;
 mod batch_norm;
 mod cli;
+mod device_memory;
 mod dropping;
 mod editor;
 mod explain;

@@ -37,6 +37,25 @@ struct Call {
     out: u64,
 }
 
+impl Call {
+    fn new(product: &Product<u64>) -> Result<Call, Fault> {
+        let [m, k, n] = product.sizes;
+        let [m, k, n] = [int(m)?, int(k)?, int(n)?];
+        let operation = |transposed| match transposed {
+            false => cublasOperation_t::CUBLAS_OP_N,
+            true => cublasOperation_t::CUBLAS_OP_T,
+        };
+        Ok(Call {
+            operations: [operation(product.transpose_b), operation(product.transpose_a)],
+            sizes: [n, m, k],
+            leading: [if product.transpose_b { k } else { n }, if product.transpose_a { m } else { k }, n],
+            left: product.b,
+            right: product.a,
+            out: product.out,
+        })
+    }
+}
+
 fn fault(error: CublasError) -> Fault {
     device_fault("cuBLAS", &format!("{error:?}"))
 }
@@ -49,20 +68,7 @@ impl Blas {
 
     /// Takes a product, and gives its number.
     pub fn add(&mut self, product: Product<u64>) -> Result<usize, Fault> {
-        let [m, k, n] = product.sizes;
-        let [m, k, n] = [int(m)?, int(k)?, int(n)?];
-        let operation = |transposed| match transposed {
-            false => cublasOperation_t::CUBLAS_OP_N,
-            true => cublasOperation_t::CUBLAS_OP_T,
-        };
-        self.products.push(Call {
-            operations: [operation(product.transpose_b), operation(product.transpose_a)],
-            sizes: [n, m, k],
-            leading: [if product.transpose_b { k } else { n }, if product.transpose_a { m } else { k }, n],
-            left: product.b,
-            right: product.a,
-            out: product.out,
-        });
+        self.products.push(Call::new(&product)?);
         Ok(self.products.len() - 1)
     }
 
@@ -106,5 +112,58 @@ impl Blas {
             )
         }
         .map_err(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use crate::kernels::cuda::launch::Product;
+    use crate::tensor::cudarc::cublas::sys::cublasOperation_t;
+
+    /// What the documentation of `cublasSgemm` says that a call does; addresses are positions in `memory`.
+    fn sgemm(call: &Call, memory: &mut [f32]) {
+        let [rows, columns, inner] = call.sizes.map(|n| n as usize);
+        let [left, right, out] = call.leading.map(|n| n as usize);
+        let read = |turned: cublasOperation_t, base: u64, leading: usize, i: usize, j: usize| {
+            let (i, j) = if turned == cublasOperation_t::CUBLAS_OP_T { (j, i) } else { (i, j) };
+            base as usize + i + j * leading
+        };
+        for i in 0..rows {
+            for j in 0..columns {
+                let factors = (0..inner).map(|l| {
+                    memory[read(call.operations[0], call.left, left, i, l)]
+                        * memory[read(call.operations[1], call.right, right, l, j)]
+                });
+                memory[call.out as usize + i + j * out] = factors.sum();
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_row_by_row_is_one_column_by_column() {
+        let [m, k, n] = [2, 3, 5];
+        for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut memory: Vec<f32> = (0..m * k + k * n + m * n).map(|i| (i % 7) as f32 - 3.0).collect();
+            let (a, b, out) = (0, m * k, m * k + k * n);
+            let product = Product {
+                sizes: [m, k, n],
+                transpose_a,
+                transpose_b,
+                a: a as u64,
+                b: b as u64,
+                out: out as u64,
+            };
+            let expected: Vec<f32> = (0..m * n)
+                .map(|at| {
+                    let (i, j) = (at / n, at % n);
+                    let left = |l: usize| memory[a + if transpose_a { l * m + i } else { i * k + l }];
+                    let right = |l: usize| memory[b + if transpose_b { j * k + l } else { l * n + j }];
+                    (0..k).map(|l| left(l) * right(l)).sum()
+                })
+                .collect();
+            sgemm(&Call::new(&product).unwrap(), &mut memory);
+            assert_eq!(memory[out..], expected, "{transpose_a} {transpose_b}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::tensor::cudarc::driver::{
     CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
     LaunchConfig, PushKernelArg, result,
 };
-use crate::tensor::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
+use crate::tensor::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 use crate::tensor::{Device, device_fault};
 
 pub struct Driver {
@@ -109,10 +109,7 @@ impl Driver {
 
     fn functions(&self, programs: &[Vec<Command<usize>>]) -> Result<BTreeMap<Kernel, CudaFunction>, Fault> {
         let module = Module::of(programs.iter().flatten());
-        let (major, minor) = self.context.compute_capability().map_err(driver_fault)?;
-        let options = vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()];
-        let options = CompileOptions { options, ..CompileOptions::default() };
-        let ptx = compile_ptx_with_opts(module.text(), options).map_err(|e| uncompiled(&e))?;
+        let ptx = compiled(&module, self.context.compute_capability().map_err(driver_fault)?)?;
         let loaded = self.context.load_module(ptx).map_err(driver_fault)?;
         let mut functions = BTreeMap::new();
         for command in programs.iter().flatten() {
@@ -185,6 +182,13 @@ impl Driver {
         let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
         issued.ok().and_then(|()| graph.ok().flatten())
     }
+}
+
+/// The module's kernels for devices of a compute capability.
+fn compiled(module: &Module, (major, minor): (i32, i32)) -> Result<Ptx, Fault> {
+    let options = vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()];
+    let options = CompileOptions { options, ..CompileOptions::default() };
+    compile_ptx_with_opts(module.text(), options).map_err(|e| uncompiled(&e))
 }
 
 /// An argument as the kernel's parameter lies in memory.
@@ -301,5 +305,41 @@ impl Machine for Driver {
 
     fn finish(&self) -> Result<(), Fault> {
         self.stream.synchronize().map_err(driver_fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compiled;
+    use crate::graph::attrs::Attrs;
+    use crate::graph::builder::Builder;
+    use crate::kernels::cuda::module::{FILES, Module, names};
+    use crate::kernels::cuda::prepare;
+    use crate::ops::OPS;
+    use crate::shape::Shape;
+
+    /// NVRTC needs no GPU.
+    #[test]
+    fn nvrtc_compiles_every_kernel() {
+        let mut commands = Vec::new();
+        let shape = Shape::from([2, 3]);
+        for op in OPS.iter().copied().filter(|op| op.is_elementwise() && op.name() != "pointwise") {
+            for n_inputs in [1, 2] {
+                let mut builder = Builder::new();
+                let inputs: Vec<_> = (0..n_inputs).map(|_| builder.input("x", &shape)).collect();
+                let Ok(value) = builder.apply(op, Attrs::new(), &inputs) else { continue };
+                let shapes = vec![&shape; n_inputs];
+                commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
+            }
+        }
+        let module = Module::of(&commands);
+        let written = names(&module.text()).len() - names(&FILES.join("\n")).len();
+        assert!(written > 30, "{written}");
+        for capability in [(7, 5), (8, 0), (9, 0)] {
+            let ptx = compiled(&module, capability).unwrap_or_else(|fault| panic!("{fault:?}")).to_src();
+            for name in names(&module.text()) {
+                assert!(ptx.contains(&format!(".entry {name}(")), "{name} is not there");
+            }
+        }
     }
 }
