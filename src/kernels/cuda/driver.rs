@@ -15,12 +15,12 @@ use crate::kernels::cuda::dnn::Dnn;
 use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::module::Module;
+use crate::kernels::cuda::nvrtc;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use crate::tensor::cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
-    LaunchConfig, PushKernelArg, result,
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PushKernelArg, result,
 };
-use crate::tensor::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 use crate::tensor::{Device, device_fault};
 
 pub struct Driver {
@@ -109,7 +109,7 @@ impl Driver {
 
     fn functions(&self, programs: &[Vec<Command<usize>>]) -> Result<BTreeMap<Kernel, CudaFunction>, Fault> {
         let module = Module::of(programs.iter().flatten());
-        let ptx = compiled(&module, self.context.compute_capability().map_err(driver_fault)?)?;
+        let ptx = nvrtc::compiled(&module, self.context.compute_capability().map_err(driver_fault)?)?;
         let loaded = self.context.load_module(ptx).map_err(driver_fault)?;
         let mut functions = BTreeMap::new();
         for command in programs.iter().flatten() {
@@ -184,13 +184,6 @@ impl Driver {
     }
 }
 
-/// The module's kernels for devices of a compute capability.
-fn compiled(module: &Module, (major, minor): (i32, i32)) -> Result<Ptx, Fault> {
-    let options = vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()];
-    let options = CompileOptions { options, ..CompileOptions::default() };
-    compile_ptx_with_opts(module.text(), options).map_err(|e| uncompiled(&e))
-}
-
 /// An argument as the kernel's parameter lies in memory.
 fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
     let mut words = [0; PARAMETER];
@@ -207,17 +200,6 @@ fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
         }
     }
     Ok(Parameter(words))
-}
-
-fn uncompiled(error: &CompileError) -> Fault {
-    let text = match error {
-        CompileError::CompileError { log, options, .. } => {
-            format!("with {}: {}", options.join(" "), log.to_string_lossy())
-        }
-        other => format!("{other:?}"),
-    };
-    Fault::internal(format!("NVRTC did not compile the kernels {text}"))
-        .advise("NVRTC of a CUDA that knows the device; `dslc devices` shows its version")
 }
 
 impl Machine for Driver {
@@ -267,6 +249,8 @@ impl Machine for Driver {
     }
 
     fn run(&mut self, number: usize) -> Result<(), Fault> {
+        // Libraries work in the context of the thread that calls them.
+        self.context.bind_to_thread().map_err(driver_fault)?;
         let program = &self.programs[number];
         let recorded = match program.recorded {
             // Libraries and kernels load what they need in the first run, which recording would forbid.
@@ -286,6 +270,7 @@ impl Machine for Driver {
     }
 
     fn profile(&mut self, number: usize) -> Result<Vec<Duration>, Fault> {
+        self.context.bind_to_thread().map_err(driver_fault)?;
         let mark = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
         let commands = &self.programs[number].commands;
         let mut marks = Vec::with_capacity(commands.len() + 1);
@@ -294,52 +279,14 @@ impl Machine for Driver {
             self.issue(command)?;
             marks.push(mark()?);
         }
-        let between = |pair: &[_]| {
-            let [from, to]: &[crate::tensor::cudarc::driver::CudaEvent; 2] =
-                pair.try_into().map_err(|_| Fault::internal("a time without its end"))?;
+        let between = |from: &CudaEvent, to: &CudaEvent| {
             let milliseconds = from.elapsed_ms(to).map_err(driver_fault)?;
             Ok(Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3))
         };
-        marks.windows(2).map(between).collect()
+        marks.iter().zip(&marks[1..]).map(|(from, to)| between(from, to)).collect()
     }
 
     fn finish(&self) -> Result<(), Fault> {
         self.stream.synchronize().map_err(driver_fault)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::compiled;
-    use crate::graph::attrs::Attrs;
-    use crate::graph::builder::Builder;
-    use crate::kernels::cuda::module::{FILES, Module, names};
-    use crate::kernels::cuda::prepare;
-    use crate::ops::OPS;
-    use crate::shape::Shape;
-
-    /// NVRTC needs no GPU.
-    #[test]
-    fn nvrtc_compiles_every_kernel() {
-        let mut commands = Vec::new();
-        let shape = Shape::from([2, 3]);
-        for op in OPS.iter().copied().filter(|op| op.is_elementwise() && op.name() != "pointwise") {
-            for n_inputs in [1, 2] {
-                let mut builder = Builder::new();
-                let inputs: Vec<_> = (0..n_inputs).map(|_| builder.input("x", &shape)).collect();
-                let Ok(value) = builder.apply(op, Attrs::new(), &inputs) else { continue };
-                let shapes = vec![&shape; n_inputs];
-                commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
-            }
-        }
-        let module = Module::of(&commands);
-        let written = names(&module.text()).len() - names(&FILES.join("\n")).len();
-        assert!(written > 30, "{written}");
-        for capability in [(7, 5), (8, 0), (9, 0)] {
-            let ptx = compiled(&module, capability).unwrap_or_else(|fault| panic!("{fault:?}")).to_src();
-            for name in names(&module.text()) {
-                assert!(ptx.contains(&format!(".entry {name}(")), "{name} is not there");
-            }
-        }
     }
 }

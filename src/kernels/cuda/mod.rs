@@ -20,6 +20,8 @@ mod moving;
 mod norm;
 mod pointwise;
 mod pool;
+#[cfg(feature = "cuda")]
+mod nvrtc;
 mod product;
 #[cfg(feature = "cuda")]
 mod versions;
