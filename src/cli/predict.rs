@@ -167,7 +167,8 @@ fn each(
     if let Some(weights) = weights {
         weights.fit(&graph)?;
     }
-    let mut session = budget::open(vec![graph], device, 0)?;
+    let precision = loaded.experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
+    let mut session = budget::open(vec![graph], device, precision, 0)?;
     if let Some(weights) = weights {
         weights.load(&mut session)?;
     }

@@ -15,6 +15,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
+pub use crate::kernels::cuda::machine::Precision;
 use crate::plan::layout::Layout;
 use crate::shape::Shape;
 use crate::tensor::Device;
@@ -32,10 +33,10 @@ pub enum Target {
 
 impl Target {
     /// What runs on a device: own kernels on the CPU and on CUDA, candle's operations on Metal.
-    pub fn on(device: &Device) -> Result<Target, Fault> {
+    pub fn on(device: &Device, precision: Precision) -> Result<Target, Fault> {
         Ok(match device {
             Device::Cpu => Target::Cpu,
-            Device::Cuda(_) => Target::Machine(kernels::cuda::open(device)?),
+            Device::Cuda(_) => Target::Machine(kernels::cuda::open(device, precision)?),
             Device::Metal(_) => Target::Reference(device.clone()),
         })
     }

@@ -7,7 +7,7 @@ use crate::graph::{Graph, Value, leaf};
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
-use crate::run::{Session, Target};
+use crate::run::{Precision, Session, Target};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
@@ -86,9 +86,9 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 }
 
 /// A session on a device, if it has the memory for it.
-pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, Fault> {
+pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
     check(&graphs, device, available(device))?;
-    Session::new(graphs, Target::on(device)?, seed)
+    Session::new(graphs, Target::on(device, precision)?, seed)
 }
 
 /// Bytes that a new program can have, where somebody tells: of the machine's or its container's memory without swapping

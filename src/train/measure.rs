@@ -69,7 +69,8 @@ pub fn measure(
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
-    let mut session = budget::open(vec![graph.clone()], device, 0)?;
+    let precision = train.map(|train| train.precision).unwrap_or_default();
+    let mut session = budget::open(vec![graph.clone()], device, precision, 0)?;
     fill(&mut session, &graph, train)?;
     // A step counts when its work is done.
     let step = |session: &mut Session| session.step(0).and_then(|()| session.finish());

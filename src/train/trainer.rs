@@ -172,7 +172,7 @@ impl Prepared<'_> {
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
-        let target = Target::on(self.job.device)?;
+        let target = Target::on(self.job.device, self.job.train.precision)?;
         self.train_on(target, interrupt, observer)
     }
 
@@ -419,7 +419,7 @@ pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result
     let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
     let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let mut session = budget::open(programs.take(), job.device, job.train.seed)?;
+    let mut session = budget::open(programs.take(), job.device, job.train.precision, job.train.seed)?;
     weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
     measure(&mut session, &programs, job, images, &all)

@@ -16,14 +16,18 @@ use dslc::ops::{conv2d, matmul};
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
 
-/// The first compiler for C++ that answers.
-pub fn compiler() -> Option<String> {
+/// The first compiler for C++ that answers; or why there is none to use.
+pub fn compiler() -> Result<String, String> {
+    if !cfg!(target_os = "linux") {
+        return Err("the host's stand-in for a GPU is written for Linux".to_owned());
+    }
     let named = std::env::var("CXX").ok();
     let all = named.into_iter().chain(["c++", "g++", "clang++"].map(str::to_owned));
-    all.into_iter().find(|name| {
+    let answers = |name: &String| {
         let run = Process::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         run.is_ok_and(|status| status.success())
-    })
+    };
+    all.into_iter().find(answers).ok_or_else(|| "there is no C++ compiler".to_owned())
 }
 
 pub struct Host {

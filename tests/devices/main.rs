@@ -19,7 +19,7 @@ use std::io::Write;
 use dslc::kernels::cuda;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::passes::optimize;
-use dslc::run::Target;
+use dslc::run::{Precision, Target};
 use dslc::tensor::Device;
 use dslc::tensor::device::{self, Choice};
 
@@ -41,7 +41,7 @@ enum Made {
 }
 
 fn candidates() -> Vec<Candidate> {
-    let compiler = host::compiler().ok_or_else(|| "there is no C++ compiler".to_owned());
+    let compiler = host::compiler();
     let on_host = |libraries: bool| -> Result<Box<dyn Fn() -> Made>, String> {
         let compiler = compiler.clone()?;
         Ok(Box::new(move || Made::Machine(Box::new(Host::new(&compiler, libraries)))))
@@ -54,8 +54,9 @@ fn candidates() -> Vec<Candidate> {
         Candidate {
             name: "CUDA",
             n_runs: 3,
-            make: opened(Choice::Cuda(0))
-                .map(|device| Box::new(move || Made::Machine(cuda::open(&device).unwrap())) as _),
+            make: opened(Choice::Cuda(0)).map(|device| {
+                Box::new(move || Made::Machine(cuda::open(&device, Precision::F32).unwrap())) as _
+            }),
         },
         Candidate {
             name: "Metal",

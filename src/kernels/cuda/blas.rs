@@ -1,6 +1,6 @@
-//! cuBLAS for matrix products, in full f32.
+//! cuBLAS for matrix products, in full f32 or, where it is asked for, with factors in TF32.
 //!
-//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasSgemm`, `cublasSetWorkspace` and of
+//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasSgemm`, `cublasSetMathMode`, `cublasSetWorkspace` and of
 //! reproducibility: with one stream a product gives the same bits each time.
 #![allow(unsafe_code)]
 
@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Product, int};
+use crate::kernels::cuda::machine::Precision;
 use crate::tensor::cudarc::cublas::CudaBlas;
 use crate::tensor::cudarc::cublas::result::{CublasError, sgemm};
-use crate::tensor::cudarc::cublas::sys::{cublasOperation_t, cublasSetWorkspace_v2};
+use crate::tensor::cudarc::cublas::sys::{
+    cublasMath_t, cublasOperation_t, cublasSetMathMode, cublasSetWorkspace_v2,
+};
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
 
@@ -61,8 +64,14 @@ fn fault(error: CublasError) -> Fault {
 }
 
 impl Blas {
-    pub fn new(stream: &Arc<CudaStream>) -> Result<Blas, Fault> {
+    pub fn new(stream: &Arc<CudaStream>, precision: Precision) -> Result<Blas, Fault> {
         let handle = CudaBlas::new(Arc::clone(stream)).map_err(fault)?;
+        let mode = match precision {
+            Precision::F32 => cublasMath_t::CUBLAS_DEFAULT_MATH,
+            Precision::Tf32 => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
+        };
+        // SAFETY: the handle is alive.
+        unsafe { cublasSetMathMode(*handle.handle(), mode) }.result().map_err(fault)?;
         Ok(Blas { products: Vec::new(), handle, workspace: None })
     }
 

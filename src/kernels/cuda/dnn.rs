@@ -1,5 +1,5 @@
-//! cuDNN for convolutions and both of their gradients, in full f32 and with algorithms that give the same bits each
-//! time. cuDNN's heuristics choose among those.
+//! cuDNN for convolutions and both of their gradients, in full f32 or, where it is asked for, with factors in TF32; only
+//! with algorithms that give the same bits each time. cuDNN's heuristics choose among those.
 //!
 //! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnConvolutionForward`,
 //! `cudnnConvolutionBackwardData`, `cudnnConvolutionBackwardFilter` and their `Get…Algorithm_v7`.
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Convolution, Direction, int};
+use crate::kernels::cuda::machine::Precision;
 use crate::tensor::cudarc::cudnn::result::{self, CudnnError};
 use crate::tensor::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t, cudnnConvolutionBwdFilterAlgo_t, cudnnConvolutionDescriptor_t,
@@ -28,6 +29,7 @@ const MOST: usize = 8;
 pub struct Dnn {
     calls: Vec<Call>,
     handle: cudnnHandle_t,
+    precision: Precision,
     workspace: Option<CudaSlice<u8>>,
     /// Where the workspace lies, and what the largest convolution wants of it.
     address: u64,
@@ -82,7 +84,7 @@ impl Drop for Shapes {
 }
 
 impl Shapes {
-    fn new(own: &Convolution<u64>) -> Result<Shapes, Fault> {
+    fn new(own: &Convolution<u64>, precision: Precision) -> Result<Shapes, Fault> {
         let g = own.geometry;
         let w = g.windows;
         let four = |dims: [usize; 4]| -> Result<[c_int; 4], Fault> {
@@ -119,15 +121,19 @@ impl Shapes {
             )
             .map_err(fault)?;
             result::set_convolution_group_count(shapes.convolution, int(g.groups)?).map_err(fault)?;
-            // Without tensor cores, which would round the factors to TF32.
-            result::set_convolution_math_type(shapes.convolution, cudnnMathType_t::CUDNN_FMA_MATH)
-                .map_err(fault)?;
+            let math = match precision {
+                // Without tensor cores, which would round the factors to TF32.
+                Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
+                Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            };
+            result::set_convolution_math_type(shapes.convolution, math).map_err(fault)?;
         }
         Ok(shapes)
     }
 }
 
-/// The first algorithm that works, repeats its bits, and computes in f32.
+/// The first algorithm that works and repeats its bits, with the arithmetic that it wants. None rounds f32 to less than
+/// TF32, and with a precision of f32 the descriptor forbids that, too.
 macro_rules! first {
     ($found:expr, $n:expr) => {
         $found
@@ -136,21 +142,18 @@ macro_rules! first {
             .find(|own| {
                 own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
                     && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
-                    && matches!(
-                        own.mathType,
-                        cudnnMathType_t::CUDNN_FMA_MATH | cudnnMathType_t::CUDNN_DEFAULT_MATH
-                    )
+                    && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
             })
-            .map(|own| own.algo)
+            .map(|own| (own.algo, own.mathType))
             .ok_or_else(|| device_fault("cuDNN", "it has no algorithm that gives the same bits each time"))
     };
 }
 
 impl Dnn {
-    pub fn new(stream: &Arc<CudaStream>) -> Result<Dnn, Fault> {
+    pub fn new(stream: &Arc<CudaStream>, precision: Precision) -> Result<Dnn, Fault> {
         stream.context().bind_to_thread().map_err(super::driver::driver_fault)?;
         let handle = result::create_handle().map_err(fault)?;
-        let dnn = Dnn { calls: Vec::new(), handle, workspace: None, address: 0, bytes: 0 };
+        let dnn = Dnn { calls: Vec::new(), handle, precision, workspace: None, address: 0, bytes: 0 };
         // SAFETY: the handle was just made; the machine keeps the stream for longer than this.
         unsafe { result::set_stream(dnn.handle, stream.cu_stream() as *mut _) }.map_err(fault)?;
         Ok(dnn)
@@ -158,7 +161,7 @@ impl Dnn {
 
     /// Takes a convolution, chooses how to compute it, and gives its number.
     pub fn add(&mut self, own: &Convolution<u64>) -> Result<usize, Fault> {
-        let shapes = Shapes::new(own)?;
+        let shapes = Shapes::new(own, self.precision)?;
         let handle = self.handle;
         let Shapes { images, weight, output, convolution } = shapes;
         let mut n: c_int = 0;
@@ -179,7 +182,8 @@ impl Dnn {
                         found.as_mut_ptr(),
                     )
                     .map_err(fault)?;
-                    let algorithm = first!(found, n)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
                     let bytes = result::get_convolution_forward_workspace_size(
                         handle,
                         images,
@@ -203,7 +207,8 @@ impl Dnn {
                         found.as_mut_ptr(),
                     )
                     .map_err(fault)?;
-                    let algorithm = first!(found, n)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
                     let bytes = result::get_convolution_backward_data_workspace_size(
                         handle,
                         weight,
@@ -227,7 +232,8 @@ impl Dnn {
                         found.as_mut_ptr(),
                     )
                     .map_err(fault)?;
-                    let algorithm = first!(found, n)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
                     let bytes = result::get_convolution_backward_filter_workspace_size(
                         handle,
                         images,
@@ -244,6 +250,15 @@ impl Dnn {
         let (images, weight, output) = (own.images, own.weight, own.output);
         self.calls.push(Call { shapes, algorithm, images, weight, output });
         Ok(self.calls.len() - 1)
+    }
+
+    /// Gives a convolution the arithmetic that its algorithm was found with, where f32 may be rounded.
+    fn take_up(&self, convolution: cudnnConvolutionDescriptor_t, math: cudnnMathType_t) -> Result<(), Fault> {
+        match self.precision {
+            Precision::F32 => Ok(()),
+            // SAFETY: the caller's descriptor is alive.
+            Precision::Tf32 => unsafe { result::set_convolution_math_type(convolution, math) }.map_err(fault),
+        }
     }
 
     /// Takes the memory that the convolutions want; they run one after another and share it.

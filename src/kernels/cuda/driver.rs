@@ -13,7 +13,7 @@ use crate::kernels::cuda::blas::Blas;
 #[cfg(feature = "cudnn")]
 use crate::kernels::cuda::dnn::Dnn;
 use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
-use crate::kernels::cuda::machine::Machine;
+use crate::kernels::cuda::machine::{Machine, Precision};
 use crate::kernels::cuda::module::Module;
 use crate::kernels::cuda::nvrtc;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
@@ -81,16 +81,16 @@ pub(super) fn driver_fault(error: DriverError) -> Fault {
 
 impl Driver {
     /// On a device that candle has opened.
-    pub fn new(device: &Device) -> Result<Driver, Fault> {
+    pub fn new(device: &Device, precision: Precision) -> Result<Driver, Fault> {
         let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
         // SAFETY: all work of this machine is on its own stream, in the order in which it is asked for; candle's tensors
         // are not used beside it. Events between streams would forbid recording.
         unsafe { context.disable_event_tracking() };
         // Work on the default stream cannot be recorded.
         let stream = context.new_stream().map_err(driver_fault)?;
-        let blas = Blas::new(&stream)?;
+        let blas = Blas::new(&stream, precision)?;
         #[cfg(feature = "cudnn")]
-        let dnn = Dnn::new(&stream)?;
+        let dnn = Dnn::new(&stream, precision)?;
         Ok(Driver {
             programs: Vec::new(),
             blas,

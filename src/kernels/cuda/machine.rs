@@ -6,6 +6,29 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Command, Place};
 
+/// How exactly the libraries of a device multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    #[default]
+    F32,
+    /// Factors are rounded to 10 bits of their fraction, sums are not.
+    Tf32,
+}
+
+impl Precision {
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+        }
+    }
+
+    /// The precision of a name that is one of the two.
+    pub fn of(name: &str) -> Precision {
+        if name == Precision::Tf32.name() { Precision::Tf32 } else { Precision::F32 }
+    }
+}
+
 pub trait Machine {
     /// Whether a library of the device does this itself, so that no kernel is needed.
     fn offers(&self, command: &Command<Place>) -> bool;

@@ -31,7 +31,7 @@ use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
 use crate::kernels::cuda::launch::{Prepare, Prepared, int};
-use crate::kernels::cuda::machine::Machine;
+use crate::kernels::cuda::machine::{Machine, Precision};
 use crate::shape::Shape;
 use crate::tensor::Device;
 
@@ -74,13 +74,13 @@ pub static KERNELS: &[(&str, Prepare)] = &[
 
 /// The machine of a CUDA device.
 #[cfg(feature = "cuda")]
-pub fn open(device: &Device) -> Result<Box<dyn Machine>, Fault> {
-    Ok(Box::new(driver::Driver::new(device)?))
+pub fn open(device: &Device, precision: Precision) -> Result<Box<dyn Machine>, Fault> {
+    Ok(Box::new(driver::Driver::new(device, precision)?))
 }
 
 /// A build without CUDA opens no such device, so that there is none to be given here.
 #[cfg(not(feature = "cuda"))]
-pub fn open(_device: &Device) -> Result<Box<dyn Machine>, Fault> {
+pub fn open(_device: &Device, _precision: Precision) -> Result<Box<dyn Machine>, Fault> {
     Err(Fault::internal("this dslc was built without CUDA"))
 }
 
