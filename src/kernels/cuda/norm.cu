@@ -63,8 +63,15 @@ __device__ __forceinline__ float activated(float x, int activation) {
     return activation == 1 ? relu_value(x, 0.0f) : activation == 2 ? relu6_value(x, 0.0f) : x;
 }
 
-// The gradient that the activation with result `y` lets through.
-__device__ __forceinline__ float let_through(float grad, float y, int activation) {
+// What tells of an activation: its result, or the scale and shift in front of it, or nothing where there is none.
+struct Told {
+    const float *result, *scale, *shift;
+};
+
+// The gradient that the activation lets through, at place `at` of channel `c` with this normalised number.
+__device__ __forceinline__ float let_through(float grad, const Told &told, size_t at, int c, float normalized, int activation) {
+    if (activation == 0) return grad;
+    float y = told.result ? told.result[at] : activated(normalized * told.scale[c] + told.shift[c], activation);
     return activation == 1 ? grad * relu_derivative(y, 0.0f) : activation == 2 ? grad * relu6_derivative(y, 0.0f) : grad;
 }
 
@@ -82,15 +89,18 @@ extern "C" __global__ void batch_norm(float *out, const float *x, const float *m
 
 // Of each part the gradients of scale and shift.
 extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, const float *grad, const float *moments,
-                                                const float *result, int channels, int inner, int count, int n_parts,
-                                                float epsilon, int activation) {
+                                                const float *result, const float *told_scale, const float *told_shift,
+                                                int channels, int inner, int count, int n_parts, float epsilon,
+                                                int activation) {
+    Told told = {result, told_scale, told_shift};
     Part own = part_of(channels, count, n_parts);
     float mean = moments[own.channel], inverse = 1.0f / sqrtf(moments[channels + own.channel] + epsilon);
     float to_scale = 0.0f, to_shift = 0.0f;
     for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x) {
         size_t at = of_channel(i, own.channel, channels, inner);
-        float passed = result ? let_through(grad[at], result[at], activation) : grad[at];
-        to_scale += passed * ((x[at] - mean) * inverse);
+        float normalized = (x[at] - mean) * inverse;
+        float passed = let_through(grad[at], told, at, own.channel, normalized, activation);
+        to_scale += passed * normalized;
         to_shift += passed;
     }
     to_scale = block_sum(to_scale);
@@ -102,14 +112,16 @@ extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, co
 
 // `share` is one over the count of a channel's numbers; 0 where the moments are constants.
 extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, const float *grad, const float *moments,
-                                                 const float *scale, const float *sums, const float *result, int n,
-                                                 int channels, int inner, float epsilon, float share, int activation) {
+                                                 const float *scale, const float *sums, const float *result,
+                                                 const float *told_scale, const float *told_shift, int n, int channels,
+                                                 int inner, float epsilon, float share, int activation) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int c = i / inner % channels;
     float inverse = 1.0f / sqrtf(moments[channels + c] + epsilon);
     float normalized = (x[i] - moments[c]) * inverse;
-    float passed = result ? let_through(grad[i], result[i], activation) : grad[i];
+    Told told = {result, told_scale, told_shift};
+    float passed = let_through(grad[i], told, i, c, normalized, activation);
     float through = share * (sums[channels + c] + normalized * sums[c]);
     out[i] = (passed - through) * (scale[c] * inverse);
 }

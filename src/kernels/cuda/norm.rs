@@ -78,13 +78,22 @@ pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared,
 pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
     let [channels, inner, count] = extents(inputs[0]);
     let n_parts = n_parts(count);
-    let mut arguments = vec![scratch(), input(0), input(1), input(2), optional(inputs, 3)];
+    let mut arguments = vec![scratch(), input(0), input(1), input(2)];
+    arguments.extend(told(inputs, 3));
     arguments.extend(sizes([channels, inner, count, n_parts])?);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
     let sums = blocks(Kernel::Named("batch_norm_grad_sums"), channels * n_parts, arguments)?;
     let finish = add_parts(Place::Scratch(0), to.elements(), n_parts, End::none())?;
     let commands = vec![sums, finish];
     Ok(Prepared { commands, scratch: 2 * channels * n_parts, ..Prepared::default() })
+}
+
+/// What tells of an activation behind `n` inputs: its result, or scale and shift (`struct Told`).
+fn told(inputs: &[&Shape], n: usize) -> [Argument<Place>; 3] {
+    match inputs.len() == n + 2 {
+        true => [Argument::Nothing, input(n), input(n + 1)],
+        false => [optional(inputs, n), Argument::Nothing, Argument::Nothing],
+    }
 }
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
@@ -95,7 +104,7 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepar
     };
     let mut arguments = vec![output()];
     arguments.extend((0..5).map(input));
-    arguments.push(optional(inputs, 5));
+    arguments.extend(told(inputs, 5));
     arguments.extend(sizes([to.elements(), channels, inner])?);
     arguments.extend([epsilon(attrs), Argument::Float(share), activation(attrs)?]);
     Prepared::of(each(Kernel::Named("batch_norm_grad_input"), to.elements(), arguments)?)
