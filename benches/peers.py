@@ -4,10 +4,14 @@
     cargo build --release
     python3 -m venv venv && venv/bin/pip install torch onnx onnxruntime
     venv/bin/python benches/peers.py [NETWORK ...] [--threads 2] [--seconds 2] [--rounds 3] [--tasks train,infer64,infer1]
+    venv/bin/python benches/peers.py --device cuda [--tasks train,train512,infer64,infer512]
 
 For each network and task the programs take turns, round by round, so that all of them see the same machine; the
 median of the rounds counts. Random images, f32, no data loading. PyTorch trains in its better mode, eager or
-channels_last. A ratio above 1 means that dslc is faster than the better of the others.
+channels_last. A ratio above 1 means that dslc is faster than the best of the others.
+
+With `--device cuda` dslc runs there (a build with the features `cuda,cudnn`), and PyTorch in eager mode, compiled,
+compiled in channels_last, and that in bf16 (autocast); every step is waited for. This has never been run.
 """
 
 import argparse
@@ -30,7 +34,8 @@ NETWORKS = {
     "vgg11_bn": ("models/vgg11_bn.model", (3, 32, 32), "sgd"),
     "mobile": ("models/mobile.model", (3, 32, 32), "sgd"),
 }
-TASKS = {"train": 64, "infer64": 64, "infer1": 1}
+TASKS = {"train": 64, "infer64": 64, "infer1": 1, "train512": 512, "infer512": 512}
+ON_CPU, ON_CUDA = ["train", "infer64", "infer1"], ["train", "train512", "infer64", "infer512"]
 
 
 def networks(nn, torch):
@@ -96,43 +101,52 @@ def networks(nn, torch):
     return {f.__name__: f for f in (mnist, lenet5, wide_convs, resnet20, vgg11_bn, mobile)}
 
 
-def rate(step, images, seconds):
-    """Images a second of `step` by its median time, after a warm-up."""
-    for _ in range(3):
+def rate(step, images, seconds, wait=None):
+    """Images a second of `step` by its median time, after a warm-up; `wait` waits for the device."""
+    for _ in range(10 if wait else 3):
         step()
+    wait and wait()
     times, begin = [], time.perf_counter()
     while len(times) < 5 or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         step()
+        wait and wait()
         times.append(time.perf_counter() - start)
     return images / statistics.median(times)
 
 
 def contenders(name, task, args, torch, make):
     """The programs that take part, each a function that measures once."""
-    batch = TASKS[task]
+    batch, is_training = TASKS[task], task.startswith("train")
+    wait = torch.cuda.synchronize if args.device == "cuda" else None
     file, shape, optimizer = NETWORKS[name]
 
     def ours():
         command = [args.dslc, "bench", os.path.join(ROOT, file), "--json", "--batch", str(batch), "--threads",
-                   str(args.threads), "--seconds", str(args.seconds)] + (["--train"] if task == "train" else [])
+                   str(args.threads), "--seconds", str(args.seconds), "--device", args.device]
+        command += ["--train"] if is_training else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)}\n{done.stderr}")
         return json.loads(done.stdout)["images_per_second"]
 
-    images, labels = torch.rand(batch, *shape), torch.randint(0, 10, (batch,))
+    images = torch.rand(batch, *shape, device=args.device)
+    labels = torch.randint(0, 10, (batch,), device=args.device)
 
-    def pytorch(channels_last):
+    def pytorch(channels_last, compiled=False, bf16=False):
         def measure():
             torch.manual_seed(0)
-            model, x = make(), images
+            model, x = make().to(args.device), images
             if channels_last:
                 model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-            if task != "train":
+            if not is_training:
                 model.eval()
-                with torch.no_grad():
-                    return rate(lambda: model(x), batch, args.seconds)
+            if compiled:
+                model = torch.compile(model, mode="max-autotune")
+            cast = lambda: torch.autocast(args.device, torch.bfloat16, enabled=bf16)
+            if not is_training:
+                with torch.no_grad(), cast():
+                    return rate(lambda: model(x), batch, args.seconds, wait)
             parameters = model.parameters()
             update = (torch.optim.Adam(parameters, 1e-3) if optimizer == "adam"
                       else torch.optim.SGD(parameters, 1e-2, momentum=0.9))
@@ -140,13 +154,17 @@ def contenders(name, task, args, torch, make):
 
             def step():
                 update.zero_grad()
-                loss_of(model(x), labels).backward()
+                with cast():
+                    loss = loss_of(model(x), labels)
+                loss.backward()
                 update.step()
-            return rate(step, batch, args.seconds)
+            return rate(step, batch, args.seconds, wait)
         return measure
 
     found = {"dslc": ours, "torch": pytorch(False), "torch cl": pytorch(True)}
-    if task != "train":
+    if args.device == "cuda":
+        found |= {"compiled": pytorch(False, True), "comp. cl": pytorch(True, True), "bf16": pytorch(True, True, True)}
+    elif not is_training:
         import onnxruntime
         path = os.path.join(args.folder, f"{name}.onnx")
         if not os.path.exists(path):
@@ -166,10 +184,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--tasks", help=f"of {', '.join(TASKS)}")
     parser.add_argument("--dslc", default=os.path.join(ROOT, "target/release/dslc"))
     args = parser.parse_args()
-    tasks = args.tasks.split(",")
+    tasks = args.tasks.split(",") if args.tasks else ON_CUDA if args.device == "cuda" else ON_CPU
     if not set(tasks) <= set(TASKS):
         parser.error(f"tasks are {', '.join(TASKS)}")
     if not os.path.exists(args.dslc):
@@ -177,8 +196,12 @@ def main():
     warnings.filterwarnings("ignore")
     import torch
     torch.set_num_threads(args.threads)
-    print(f"images/s, {args.threads} threads, f32, PyTorch {torch.__version__}, median of {args.rounds} rounds")
-    print(f"{'network':<11}{'task':<9}{'dslc':>10}{'torch':>10}{'torch cl':>10}{'ort':>10}{'ratio':>8}")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("PyTorch finds no CUDA device")
+    place = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads"
+    columns = ["dslc", "torch", "torch cl", *(["compiled", "comp. cl", "bf16"] if args.device == "cuda" else ["ort"])]
+    print(f"images/s, {place}, f32, PyTorch {torch.__version__}, median of {args.rounds} rounds")
+    print(f"{'network':<11}{'task':<9}" + "".join(f"{column:>10}" for column in columns) + f"{'ratio':>8}")
     with tempfile.TemporaryDirectory() as args.folder:
         for name in args.networks or NETWORKS:
             make = networks(torch.nn, torch)[name]
@@ -191,7 +214,7 @@ def main():
                 medians = {key: statistics.median(values) for key, values in rates.items()}
                 others = max(value for key, value in medians.items() if key != "dslc")
                 cell = lambda key: f"{medians[key]:>10.0f}" if key in medians else f"{'':>10}"
-                row = "".join(cell(key) for key in ("dslc", "torch", "torch cl", "ort"))
+                row = "".join(cell(key) for key in columns)
                 print(f"{name:<11}{task:<9}{row}{medians['dslc'] / others:>8.2f}", flush=True)
 
 

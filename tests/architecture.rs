@@ -25,6 +25,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("candle_core", &["tensor"]),
     ("candle_nn", &["tensor"]),
+    ("cudarc", &["tensor", "kernels"]),
     ("pest", &["syntax"]),
     ("petgraph", &["graph"]),
     ("miette", &["diag"]),

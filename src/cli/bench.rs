@@ -90,10 +90,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (device, taken) = devices::open(options.device)?;
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
+    let (device, taken) = devices::open(options.device)?;
     let said = match (&experiment.train, options.train) {
         (None, true) => Some(stand_in(model)?),
         (Some(_), _) | (None, false) => None,

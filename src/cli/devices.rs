@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::Stop;
 use crate::cli::out::{err, out};
 use crate::cli::table::{bytes, table};
+use crate::kernels::cuda;
 use crate::tensor::Device;
 use crate::tensor::device::{self, Choice, Found};
 
@@ -26,7 +27,7 @@ const BACKENDS: [(&str, bool); 6] = [
 ];
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (found, versions) = (device::list()?, device::versions());
+    let (found, versions) = (device::list()?, cuda::versions());
     let compiled = BACKENDS.iter().filter(|(_, there)| *there).map(|(name, _)| *name);
     let compiled: Vec<&str> = compiled.collect();
     if options.json {

@@ -30,7 +30,6 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (device, _) = devices::open(options.device)?;
     let (weights, record) = folder::open(&options.run)?;
     let (file, source) = (weights.path().to_owned(), &weights.card.source);
     let mut loaded = load::load_text(&file, source.clone(), &[]);
@@ -47,6 +46,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     else {
         return Err(Stop::Environment(format!("error: {} does not hold a whole experiment", file.display())));
     };
+    let (device, _) = devices::open(options.device)?;
     let base = record.map(|record| record.base).unwrap_or_default();
     let dataset = match data.source.load(&data.args, &base) {
         Ok(dataset) => dataset,

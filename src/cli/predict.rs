@@ -53,10 +53,10 @@ pub struct Options {
 type Answer<'a> = dyn FnMut(usize, &[f32]) -> Result<(String, Value), Fault> + 'a;
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (device, _) = devices::open(options.device)?;
     let (loaded, weights) = open(options)?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let Some(output) = model.output() else { return Err(Stop::Findings) };
+    let (device, _) = devices::open(options.device)?;
     match (output.rank(), &options.out, options.top) {
         (1, Some(_), _) => refuse(&format!(
             "`{}` gives classes, no images: there is nothing to write\n  try: leave `--out` out",
@@ -167,7 +167,8 @@ fn each(
     if let Some(weights) = weights {
         weights.fit(&graph)?;
     }
-    let mut session = budget::open(vec![graph], device, 0)?;
+    let precision = loaded.experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
+    let mut session = budget::open(vec![graph], device, precision, 0)?;
     if let Some(weights) = weights {
         weights.load(&mut session)?;
     }

@@ -2,3 +2,4 @@
 //! evaluation. The only folder with `unsafe`.
 
 pub mod cpu;
+pub mod cuda;

@@ -13,7 +13,7 @@ use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
 use crate::plan::layout::Layout;
 use crate::plan::memory::{Block, aligned, place, place_apart};
 use crate::plan::schedule::{Role, Schedule, Slot};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Step, owners};
 use crate::shape::Shape;
 
 /// Numbers of a tile's values that are to stay in a core's own cache, beside weights and kernels' scratch.
@@ -526,17 +526,4 @@ struct TiledKernel {
 
 fn no_kernel(node: &Node) -> Fault {
     Fault::internal(format!("`{}` has no kernel for a part of the batch", node.op.name()))
-}
-
-fn owners(graph: &Graph) -> BTreeMap<Value, Value> {
-    let mut owner = BTreeMap::new();
-    for value in graph.values() {
-        let node = graph.node(value);
-        let own = match node.op.is_view() {
-            true => owner[&node.inputs[0]],
-            false => value,
-        };
-        owner.insert(value, own);
-    }
-    owner
 }

@@ -11,6 +11,7 @@ pub mod layout;
 pub mod memory;
 pub mod print;
 pub mod schedule;
+pub mod sequence;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -63,4 +64,18 @@ pub struct Plan {
 /// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too.
 pub fn plan(graph: Graph, layout: &Layout, n_threads: usize) -> Result<Plan, Fault> {
     build::Planner::new(&graph, layout, n_threads)?.finish()
+}
+
+/// The value whose memory each value lies in: itself, or for a view what it views.
+fn owners(graph: &Graph) -> BTreeMap<Value, Value> {
+    let mut owner = BTreeMap::new();
+    for value in graph.values() {
+        let node = graph.node(value);
+        let own = match node.op.is_view() {
+            true => owner[&node.inputs[0]],
+            false => value,
+        };
+        owner.insert(value, own);
+    }
+    owner
 }

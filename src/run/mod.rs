@@ -2,15 +2,20 @@
 //! evaluation, one for each batch size.
 //!
 //! On the CPU the whole step is one in-place operation on one candle storage, the arena, and runs own kernels.
-//! On other devices the reference evaluations run on candle tensors.
+//! On CUDA it is a sequence of commands on one piece of the device's memory. On Metal the reference evaluations run
+//! on candle tensors.
 
 mod cpu;
+mod cuda;
 mod reference;
 
 use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Init, StateKind, Value};
+use crate::kernels;
+use crate::kernels::cuda::machine::Machine;
+pub use crate::kernels::cuda::machine::Precision;
 use crate::plan::layout::Layout;
 use crate::shape::Shape;
 use crate::tensor::Device;
@@ -20,17 +25,20 @@ use crate::tensor::random::Random;
 pub enum Target {
     /// Own kernels on planned memory.
     Cpu,
+    /// Own kernels of a device, on planned memory.
+    Machine(Box<dyn Machine>),
     /// candle's operations, node by node.
     Reference(Device),
 }
 
 impl Target {
-    /// What runs on a device: own kernels on the CPU, candle's operations elsewhere.
-    pub fn on(device: &Device) -> Target {
-        match device {
+    /// What runs on a device: own kernels on the CPU and on CUDA, candle's operations on Metal.
+    pub fn on(device: &Device, precision: Precision) -> Result<Target, Fault> {
+        Ok(match device {
             Device::Cpu => Target::Cpu,
-            Device::Cuda(_) | Device::Metal(_) => Target::Reference(device.clone()),
-        }
+            Device::Cuda(_) => Target::Machine(kernels::cuda::open(device, precision)?),
+            Device::Metal(_) => Target::Reference(device.clone()),
+        })
     }
 }
 
@@ -40,7 +48,10 @@ trait Runtime {
     fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault>;
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault>;
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+    /// May return before the step is done; what is read later waits for it.
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
+    /// Waits until every step is done.
+    fn finish(&self) -> Result<(), Fault>;
     /// Runs a step whose results do not count, and gives the time of each part of it and the value that the part
     /// computes; of parts that run on several threads, the sum over the threads.
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault>;
@@ -88,6 +99,7 @@ impl Session {
         let interfaces = graphs.iter().map(interface).collect();
         let runtime: Box<dyn Runtime> = match target {
             Target::Cpu => Box::new(cpu::Cpu::new(graphs, layout)?),
+            Target::Machine(machine) => Box::new(cuda::Cuda::new(graphs, layout, machine)?),
             Target::Reference(device) => Box::new(reference::Reference::new(graphs, device)?),
         };
         let mut session = Session { runtime, graphs: interfaces, states };
@@ -142,9 +154,15 @@ impl Session {
         self.runtime.write_state(name, numbers)
     }
 
-    /// Runs graph number `graph` once: from its inputs and states to its outputs and new states.
+    /// Runs graph number `graph` once: from its inputs and states to its outputs and new states. On a GPU it may return
+    /// before that is done; reading waits.
     pub fn step(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.step(graph)
+    }
+
+    /// Waits until every step is done.
+    pub fn finish(&self) -> Result<(), Fault> {
+        self.runtime.finish()
     }
 
     /// Runs graph number `graph` once and tells the time of each part of it, with the value that it computes. Time on

@@ -1,7 +1,7 @@
 //! A device's name, as a command line has it (`cpu`, `cuda`, `cuda:1`, `metal`, `auto`) → candle's device; and what
 //! devices there are. A build without a backend says so instead of taking another device.
 //!
-//! CUDA and Metal are reached through candle alone. No code of this file but the CPU's has ever run on such a device.
+//! Devices are opened through candle. No code of this file but the CPU's has ever run on such a device.
 
 use std::fmt;
 use std::str::FromStr;
@@ -75,11 +75,6 @@ pub fn list() -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// Versions of the driver and the libraries of the backends that are compiled in.
-pub fn versions() -> Vec<(&'static str, String)> {
-    cuda::versions()
-}
-
 /// Opens the device, and says which one it is.
 pub fn open(choice: Choice) -> Result<(Device, Choice), Fault> {
     let device = match choice {
@@ -117,7 +112,7 @@ fn absent(message: String) -> Fault {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result, sys};
+    use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result};
 
     use super::{Choice, Found, absent};
     use crate::diag::Fault;
@@ -159,13 +154,6 @@ mod cuda {
         absent(format!("`cuda:{number}` does not answer: {error}"))
     }
 
-    /// `13000` is 13.0.
-    pub(super) fn versions() -> Vec<(&'static str, String)> {
-        let built = sys::CUDA_VERSION;
-        let shown = |version: u32| format!("{}.{}", version / 1000, version % 1000 / 10);
-        vec![("CUDA that dslc was built for", shown(built))]
-    }
-
     pub(super) fn free_bytes(device: &Device) -> Option<u64> {
         let stream = device.as_cuda_device().ok()?.cuda_stream();
         stream.context().bind_to_thread().ok()?;
@@ -193,10 +181,6 @@ mod cuda {
         Err(absent("this dslc was built without CUDA".to_owned()).advise(
             "a build with it: `cargo build --release --features cuda,cudnn` (README.md, \"On a GPU\")",
         ))
-    }
-
-    pub(super) fn versions() -> Vec<(&'static str, String)> {
-        Vec::new()
     }
 
     pub(super) fn free_bytes(_device: &Device) -> Option<u64> {

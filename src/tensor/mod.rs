@@ -6,6 +6,8 @@ pub mod host;
 mod memory;
 pub mod random;
 
+#[cfg(feature = "cuda")]
+pub use candle_core::cuda_backend::cudarc;
 pub use candle_core::{D, DType, Device, Tensor};
 pub use candle_nn::ops as nn;
 pub use memory::Memory;
@@ -16,14 +18,17 @@ use crate::shape::Shape;
 /// A candle error inside a graph that was checked: ours to answer for, unless a device has no memory left.
 impl From<candle_core::Error> for Fault {
     fn from(error: candle_core::Error) -> Fault {
-        let text = error.to_string();
-        // The drivers' errors come through candle as text.
-        match text.to_lowercase().replace('_', " ").contains("out of memory") {
-            true => Fault::new(codes::TOO_BIG, "the device has no memory left")
-                .note("weights that were saved before are intact")
-                .advise("a smaller `batch`, such as `--set train.batch=16`"),
-            false => Fault::internal(format!("candle: {text}")),
-        }
+        device_fault("candle", &error.to_string())
+    }
+}
+
+/// What a device's driver or library says went wrong, as text.
+pub fn device_fault(who: &str, text: &str) -> Fault {
+    match text.to_lowercase().replace('_', " ").contains("out of memory") {
+        true => Fault::new(codes::TOO_BIG, "the device has no memory left")
+            .note("weights that were saved before are intact")
+            .advise("a smaller `batch`, such as `--set train.batch=16`"),
+        false => Fault::internal(format!("{who}: {text}")),
     }
 }
 

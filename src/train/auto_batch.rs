@@ -96,6 +96,17 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
     Ok(Batch { images, bound: Some(if is_most { Bound::Steps } else { Bound::Memory(limit) }) })
 }
 
+/// The most images below `n` that take at most `limit` bytes, where `n` take more; `None` where not even the fewest that
+/// can be planned fit.
+pub fn fitting(n: usize, limit: u64, needed: impl Fn(usize) -> Result<u64, Fault>) -> Option<usize> {
+    // One image alone has no variance for `batch_norm`. A batch that cannot be planned is none to recommend.
+    let least = [1, 2].into_iter().find_map(|images| needed(images).ok().map(|bytes| (images, bytes)))?;
+    if least.1 > limit || least.0 >= n {
+        return None;
+    }
+    most(least, n - 1, limit, |images| Ok(needed(images).ok())).ok()
+}
+
 /// A number of images up to `n` that takes at most `limit` bytes, while one more takes more or would be above `n`.
 /// `least` fits with its bytes. `None` is more than any limit.
 ///

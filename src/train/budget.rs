@@ -6,7 +6,8 @@ use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
 use crate::plan::layout::Layout;
 use crate::plan::plan;
-use crate::run::{Session, Target};
+use crate::plan::sequence::sequence;
+use crate::run::{Precision, Session, Target};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
@@ -44,11 +45,24 @@ fn most_alive(graph: &Graph) -> u64 {
     most
 }
 
+/// Bytes that a session of these graphs takes on a GPU with own kernels, without what libraries want for themselves.
+fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
+    let layout = Layout::new(graphs)?;
+    let (mut transient, mut tables) = (0, 0);
+    for graph in graphs {
+        let sequence = sequence(graph.clone(), &layout, &|_| true)?;
+        transient = transient.max(sequence.transient);
+        tables += sequence.tables.len();
+    }
+    Ok((layout.len() as u64 + transient as u64 + tables as u64) * size_of::<f32>() as u64)
+}
+
 /// Bytes that a session of these graphs takes on a device.
 pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
-    match Target::on(device) {
-        Target::Cpu => planned(graphs),
-        Target::Reference(_) => node_by_node(graphs),
+    match device {
+        Device::Cpu => planned(graphs),
+        Device::Cuda(_) => in_sequence(graphs),
+        Device::Metal(_) => node_by_node(graphs),
     }
 }
 
@@ -72,9 +86,9 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 }
 
 /// A session on a device, if it has the memory for it.
-pub fn open(graphs: Vec<Graph>, device: &Device, seed: u64) -> Result<Session, Fault> {
+pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
     check(&graphs, device, available(device))?;
-    Session::new(graphs, Target::on(device), seed)
+    Session::new(graphs, Target::on(device, precision)?, seed)
 }
 
 /// Bytes that a new program can have, where somebody tells: of the machine's or its container's memory without swapping

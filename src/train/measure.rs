@@ -70,15 +70,18 @@ pub fn measure(
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
-    let mut session = budget::open(vec![graph.clone()], device, 0)?;
+    let precision = train.map(|train| train.precision).unwrap_or_default();
+    let mut session = budget::open(vec![graph.clone()], device, precision, 0)?;
     fill(&mut session, model, train)?;
-    session.step(0)?;
+    // A step counts when its work is done.
+    let step = |session: &mut Session| session.step(0).and_then(|()| session.finish());
+    step(&mut session)?;
     let first_step = start.elapsed();
-    (1..WARM_UP).try_for_each(|_| session.step(0))?;
+    (1..WARM_UP).try_for_each(|_| step(&mut session))?;
     let (begin, mut steps) = (Instant::now(), Vec::new());
     while steps.len() < LEAST_STEPS || begin.elapsed().as_secs_f64() < seconds {
         let start = Instant::now();
-        session.step(0)?;
+        step(&mut session)?;
         steps.push(start.elapsed());
     }
     steps.sort_unstable();

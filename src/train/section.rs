@@ -2,6 +2,7 @@
 
 use crate::data::answers::suggest;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
+use crate::run::Precision;
 use crate::source::Span;
 use crate::spec::{self, Args, Scope, Spec};
 use crate::syntax::ast::{Argument, Statement, ValueKind, Word};
@@ -24,6 +25,7 @@ pub fn default_lines() -> Vec<(&'static str, String)> {
         (settings::EPOCHS.name, DEFAULT_EPOCHS.to_string()),
         (settings::BATCH.name, DEFAULT_BATCH.to_string()),
         (settings::SEED.name, DEFAULT_SEED.to_string()),
+        (settings::PRECISION.name, Precision::default().name().to_owned()),
     ]
 }
 
@@ -45,6 +47,7 @@ pub struct TrainSection {
     pub epochs: usize,
     pub batch: BatchSize,
     pub seed: u64,
+    pub precision: Precision,
     /// Where the batch's size was written.
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
@@ -100,7 +103,7 @@ pub fn resolve(
     };
     let (mut loss, mut optimizer, mut schedule) = (None, None, None);
     let (mut epochs, mut batch, mut seed, mut early_stop) = (None, None, None, None);
-    let mut batch_span = None;
+    let (mut batch_span, mut precision) = (None, Precision::default());
     let mut seen: Vec<(&str, Span)> = Vec::new();
     for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = line.word.text.as_str();
@@ -137,6 +140,8 @@ pub fn resolve(
                 batch_span = args.span("size");
             } else if spec.name == settings::SEED.name {
                 seed = args.whole("number").ok();
+            } else if spec.name == settings::PRECISION.name {
+                precision = args.word("kind").map(Precision::of).unwrap_or_default();
             } else {
                 early_stop = early_stopping(&args, line.head());
             }
@@ -169,6 +174,7 @@ pub fn resolve(
         epochs: epochs.unwrap_or(DEFAULT_EPOCHS),
         batch: batch.unwrap_or(BatchSize::Images(DEFAULT_BATCH)),
         seed: seed.unwrap_or(DEFAULT_SEED) as u64,
+        precision,
         batch_span,
         early_stop,
         span: section.head(),

@@ -3,7 +3,8 @@
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
 
 /// Every setting of `train`.
-pub static SETTINGS: &[&Spec] = &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &EARLY_STOP];
+pub static SETTINGS: &[&Spec] =
+    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP];
 
 pub static LOSS: Spec = Spec {
     name: "loss",
@@ -68,6 +69,22 @@ pub static SEED: Spec = Spec {
     params: &[positional("number", Kind::Whole, Preset::Required, "a whole number")],
     example: "seed 42",
     elsewhere: &["random_seed", "manual_seed"],
+};
+
+pub static PRECISION: Spec = Spec {
+    name: "precision",
+    summary: "how exactly a GPU multiplies",
+    docs: "With `tf32` a CUDA device with tensor cores for it (8.0 or newer) rounds the factors of matrix products and \
+           convolutions to 10 bits behind the point, in return for speed; sums, weights and everything else stay f32. \
+           It concerns what cuBLAS and cuDNN do: the CPU, Metal and own kernels multiply in f32 either way.",
+    params: &[positional(
+        "kind",
+        Kind::Choice(&["f32", "tf32"]),
+        Preset::Required,
+        "how factors are rounded",
+    )],
+    example: "precision tf32",
+    elsewhere: &["dtype", "amp", "mixed_precision"],
 };
 
 pub static EARLY_STOP: Spec = Spec {

@@ -13,13 +13,13 @@ use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
-use crate::train::budget;
 use crate::train::checkpoint::Weights;
 use crate::train::metrics::{Classes, Confusion, Evaluation};
 use crate::train::program::{CORRECT, LABELS, LOSS, LOSSES, SCORES};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
+use crate::train::{auto_batch, budget};
 
 /// What is to be trained, checked before.
 #[derive(Clone, Copy)]
@@ -124,14 +124,40 @@ struct Best {
 
 /// Splits the images and compiles the programs; allocates nothing of what the training needs.
 pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, Fault> {
+    prepare_within(job, dataset, budget::available(job.device))
+}
+
+/// The same where so many bytes are available; `None` is as many as it takes.
+pub fn prepare_within<'a>(
+    job: Job<'a>,
+    dataset: &'a Dataset,
+    available: Option<u64>,
+) -> Result<Prepared<'a>, Fault> {
     let (train_images, validation_images) = loader::split(job.data, dataset.train.len(), job.train.seed)?;
     if train_images.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    budget::check(&programs.graphs, job.device, budget::available(job.device))?;
+    budget::check(&programs.graphs, job.device, available)
+        .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     Ok(Prepared { job, dataset, programs, train_images, validation_images })
+}
+
+/// A fault of memory with the largest batch that fits, where one does.
+fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Option<u64>) -> Fault {
+    let Some(limit) = available.filter(|_| fault.code == codes::TOO_BIG) else { return fault };
+    let needed = |images: usize| {
+        let programs = Programs::new(job.model, job.train, images, sizes)?;
+        budget::needed(&programs.graphs, job.device)
+    };
+    match auto_batch::fitting(job.batch, limit, needed) {
+        Some(images) => {
+            let advice = format!("`--set train.batch={images}`, the largest that fits");
+            Fault { remedies: Vec::new(), ..fault }.advise(advice)
+        }
+        None => fault,
+    }
 }
 
 impl Prepared<'_> {
@@ -142,12 +168,23 @@ impl Prepared<'_> {
 
     /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
     pub fn train(
+        self,
+        interrupt: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<(Session, Outcome), Fault> {
+        let target = Target::on(self.job.device, self.job.train.precision)?;
+        self.train_on(target, interrupt, observer)
+    }
+
+    /// The same on a target that was made before.
+    pub fn train_on(
         mut self,
+        target: Target,
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let train = self.job.train;
-        let mut session = Session::new(self.programs.take(), Target::on(self.job.device), train.seed)?;
+        let mut session = Session::new(self.programs.take(), target, train.seed)?;
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut best = Best::default();
         let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);
@@ -382,7 +419,7 @@ pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result
     let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
     let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let mut session = budget::open(programs.take(), job.device, job.train.seed)?;
+    let mut session = budget::open(programs.take(), job.device, job.train.precision, job.train.seed)?;
     weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
     measure(&mut session, &programs, job, images, &all)

@@ -44,6 +44,8 @@ fn bench_trains_what_has_no_train_section() {
 fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it() {
     let desk = Desk::new();
     desk.write("small.net", NET);
+    desk.write("plain.model", "model P { input 1x2x2; flatten -> softmax }\n");
+    desk.write("broken.net", "model B { input 1x2x2; flatten -> linear 10 in=7 }\n");
     let listed = desk.run("devices --json");
     assert_eq!(listed.code, Some(0), "{}", listed.err);
     let listed: Value = serde_json::from_str(&listed.out).unwrap();
@@ -54,9 +56,12 @@ fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it()
     assert!(desk.run("devices").out.contains("backends in this build"));
     let there = |name: &str| listed["devices"].as_array().unwrap().iter().any(|d| d["device"] == name);
     for name in ["cuda:0", "metal"].into_iter().filter(|name| !there(name)) {
-        for command in ["bench small.net", "run small.net", "eval small.net", "predict small.net a.png"] {
+        for command in ["bench small.net", "run small.net", "predict plain.model a.png"] {
             desk.refused(&format!("{command} --device {name}"), 2, &["E0409", "--device cpu"]);
         }
+        // A file is checked before a device is opened.
+        desk.refused(&format!("bench broken.net --device {name}"), 1, &["E0307"]);
+        desk.refused(&format!("eval small.net --device {name}"), 2, &["is not a whole file of weights"]);
     }
     desk.refused("bench small.net --device gpu", 2, &["`cpu`, `cuda`, `cuda:N`, `metal` or `auto`"]);
     let done = desk.run("bench small.net --seconds 0 --device auto");

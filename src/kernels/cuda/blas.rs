@@ -1,0 +1,178 @@
+//! cuBLAS for matrix products, in full f32 or, where it is asked for, with factors in TF32.
+//!
+//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasSgemm`, `cublasSetMathMode`, `cublasSetWorkspace` and of
+//! reproducibility: with one stream a product gives the same bits each time.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use crate::diag::Fault;
+use crate::kernels::cuda::launch::{Product, int};
+use crate::kernels::cuda::machine::Precision;
+use crate::tensor::cudarc::cublas::CudaBlas;
+use crate::tensor::cudarc::cublas::result::{CublasError, sgemm};
+use crate::tensor::cudarc::cublas::sys::{
+    cublasMath_t, cublasOperation_t, cublasSetMathMode, cublasSetWorkspace_v2,
+};
+use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use crate::tensor::device_fault;
+
+/// What the documentation recommends for Hopper. Given once, so that nothing is allocated while a step is recorded.
+const WORKSPACE: usize = 32 << 20;
+
+pub struct Blas {
+    products: Vec<Call>,
+    handle: CudaBlas,
+    /// Behind the handle, which uses it.
+    workspace: Option<CudaSlice<u8>>,
+}
+
+/// A product as cuBLAS sees it, which has its matrices column by column: `outᵀ = bᵀ · aᵀ`.
+struct Call {
+    operations: [cublasOperation_t; 2],
+    /// Rows and columns of the result, and the inner extent.
+    sizes: [c_int; 3],
+    leading: [c_int; 3],
+    /// Addresses of both factors and the result.
+    left: u64,
+    right: u64,
+    out: u64,
+}
+
+impl Call {
+    fn new(product: &Product<u64>) -> Result<Call, Fault> {
+        let [m, k, n] = product.sizes;
+        let [m, k, n] = [int(m)?, int(k)?, int(n)?];
+        let operation = |transposed| match transposed {
+            false => cublasOperation_t::CUBLAS_OP_N,
+            true => cublasOperation_t::CUBLAS_OP_T,
+        };
+        Ok(Call {
+            operations: [operation(product.transpose_b), operation(product.transpose_a)],
+            sizes: [n, m, k],
+            leading: [if product.transpose_b { k } else { n }, if product.transpose_a { m } else { k }, n],
+            left: product.b,
+            right: product.a,
+            out: product.out,
+        })
+    }
+}
+
+fn fault(error: CublasError) -> Fault {
+    device_fault("cuBLAS", &format!("{error:?}"))
+}
+
+impl Blas {
+    pub fn new(stream: &Arc<CudaStream>, precision: Precision) -> Result<Blas, Fault> {
+        let handle = CudaBlas::new(Arc::clone(stream)).map_err(fault)?;
+        let mode = match precision {
+            Precision::F32 => cublasMath_t::CUBLAS_DEFAULT_MATH,
+            Precision::Tf32 => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
+        };
+        // SAFETY: the handle is alive.
+        unsafe { cublasSetMathMode(*handle.handle(), mode) }.result().map_err(fault)?;
+        Ok(Blas { products: Vec::new(), handle, workspace: None })
+    }
+
+    /// Takes a product, and gives its number.
+    pub fn add(&mut self, product: Product<u64>) -> Result<usize, Fault> {
+        self.products.push(Call::new(&product)?);
+        Ok(self.products.len() - 1)
+    }
+
+    /// Takes the memory that the products want.
+    pub fn begin(&mut self, stream: &Arc<CudaStream>) -> Result<(), Fault> {
+        if self.products.is_empty() {
+            return Ok(());
+        }
+        let workspace = stream.alloc_zeros::<u8>(WORKSPACE).map_err(super::driver::driver_fault)?;
+        let (address, _guard) = workspace.device_ptr(stream);
+        // SAFETY: the handle is alive, and the workspace lives as long as it.
+        let set = unsafe { cublasSetWorkspace_v2(*self.handle.handle(), address as *mut _, WORKSPACE) };
+        set.result().map_err(fault)?;
+        drop(_guard);
+        self.workspace = Some(workspace);
+        Ok(())
+    }
+
+    pub fn run(&self, number: usize) -> Result<(), Fault> {
+        let call = &self.products[number];
+        let ([left, right], [m, n, k], [a, b, c]) = (call.operations, call.sizes, call.leading);
+        let (one, zero) = (1.0f32, 0.0f32);
+        // SAFETY: the addresses are those of whole matrices of these sizes inside the machine's allocation, by the plan;
+        // the scalars are read before the call returns, as the pointer mode is the host's.
+        unsafe {
+            sgemm(
+                *self.handle.handle(),
+                left,
+                right,
+                m,
+                n,
+                k,
+                &one,
+                call.left as *const f32,
+                a,
+                call.right as *const f32,
+                b,
+                &zero,
+                call.out as *mut f32,
+                c,
+            )
+        }
+        .map_err(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+    use crate::kernels::cuda::launch::Product;
+    use crate::tensor::cudarc::cublas::sys::cublasOperation_t;
+
+    /// What the documentation of `cublasSgemm` says that a call does; addresses are positions in `memory`.
+    fn sgemm(call: &Call, memory: &mut [f32]) {
+        let [rows, columns, inner] = call.sizes.map(|n| n as usize);
+        let [left, right, out] = call.leading.map(|n| n as usize);
+        let read = |turned: cublasOperation_t, base: u64, leading: usize, i: usize, j: usize| {
+            let (i, j) = if turned == cublasOperation_t::CUBLAS_OP_T { (j, i) } else { (i, j) };
+            base as usize + i + j * leading
+        };
+        for i in 0..rows {
+            for j in 0..columns {
+                let factors = (0..inner).map(|l| {
+                    memory[read(call.operations[0], call.left, left, i, l)]
+                        * memory[read(call.operations[1], call.right, right, l, j)]
+                });
+                memory[call.out as usize + i + j * out] = factors.sum();
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_row_by_row_is_one_column_by_column() {
+        let [m, k, n] = [2, 3, 5];
+        for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut memory: Vec<f32> = (0..m * k + k * n + m * n).map(|i| (i % 7) as f32 - 3.0).collect();
+            let (a, b, out) = (0, m * k, m * k + k * n);
+            let product = Product {
+                sizes: [m, k, n],
+                transpose_a,
+                transpose_b,
+                a: a as u64,
+                b: b as u64,
+                out: out as u64,
+            };
+            let expected: Vec<f32> = (0..m * n)
+                .map(|at| {
+                    let (i, j) = (at / n, at % n);
+                    let left = |l: usize| memory[a + if transpose_a { l * m + i } else { i * k + l }];
+                    let right = |l: usize| memory[b + if transpose_b { j * k + l } else { l * n + j }];
+                    (0..k).map(|l| left(l) * right(l)).sum()
+                })
+                .collect();
+            sgemm(&Call::new(&product).unwrap(), &mut memory);
+            assert_eq!(memory[out..], expected, "{transpose_a} {transpose_b}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// What the kernels share: the element of a thread, walks over axes, sums over a block.
+//
+// Every kernel is plain CUDA C++ for NVRTC, without a header, without warp intrinsics and atomics: sums run in one
+// fixed order, so that a step gives the same bits each time. Counts and positions are below 2^31; what is computed of
+// blocks and threads is unsigned.
+
+const unsigned THREADS = 256;
+const int MAX_AXES = 8;
+
+#define INF __int_as_float(0x7f800000)
+
+// A structure that is a kernel's parameter: one that is walked through by a variable index is read where it lies.
+#if __CUDA_ARCH__ >= 700
+#define GIVEN const __grid_constant__
+#else
+#define GIVEN const
+#endif
+
+// Axes from the outside in, and the steps of one operand along them.
+struct Walk {
+    int n;
+    int extent[MAX_AXES];
+    int step[MAX_AXES];
+};
+
+// Where element `i` of a walk lies.
+__device__ __forceinline__ int place(const Walk &walk, int i) {
+    int at = 0;
+    for (int axis = walk.n - 1; axis > 0; --axis) {
+        at += i % walk.extent[axis] * walk.step[axis];
+        i /= walk.extent[axis];
+    }
+    return walk.n > 0 ? at + i * walk.step[0] : 0;
+}
+
+__device__ __forceinline__ unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
+
+// The sum over the threads of a block, for each of them; all must call it.
+__device__ float block_sum(float x) {
+    __shared__ float parts[THREADS];
+    unsigned thread = threadIdx.x;
+    __syncthreads();  // The last sum has been read.
+    parts[thread] = x;
+    __syncthreads();
+    for (unsigned half = THREADS / 2; half > 0; half /= 2) {
+        if (thread < half) parts[thread] += parts[thread + half];
+        __syncthreads();
+    }
+    return parts[0];
+}
+
+// The largest over the threads of a block; a NaN is not the largest.
+__device__ float block_max(float x) {
+    __shared__ float parts[THREADS];
+    unsigned thread = threadIdx.x;
+    __syncthreads();
+    parts[thread] = x;
+    __syncthreads();
+    for (unsigned half = THREADS / 2; half > 0; half /= 2) {
+        if (thread < half) parts[thread] = fmaxf(parts[thread], parts[thread + half]);
+        __syncthreads();
+    }
+    return parts[0];
+}
+
+// What follows a product: a bias for each place on axis 1 (or none), a relu (or none).
+__device__ __forceinline__ float finished(float sum, const float *bias, int channel, int relu) {
+    if (bias) sum += bias[channel];
+    return relu && !(sum > 0.0f) ? 0.0f : sum;
+}
+
+// Sums `n_parts` rows of `n` numbers, in their order, and finishes; axis 1 has `channels` places of `inner` numbers.
+extern "C" __global__ void add_parts(float *out, const float *parts, const float *bias, int n, int n_parts, int channels,
+                                     int inner, int relu) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    float sum = 0.0f;
+    for (int part = 0; part < n_parts; ++part) sum += parts[(size_t)part * n + i];
+    out[i] = finished(sum, bias, i / inner % channels, relu);
+}

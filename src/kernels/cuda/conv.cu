@@ -1,0 +1,201 @@
+// Convolutions and their gradients, with stride, padding, dilation and groups: as products of matrices that are not
+// written down (`product.cu`), one product a group, and directly, a thread or a block an output, where a group has so
+// few channels that a tile would be mostly empty.
+
+// Of a group: the channels that it reads and makes, and the taps of a window.
+struct Group {
+    int inputs, outputs, taps, positions, pixels;
+};
+
+__device__ __forceinline__ Group group_of(const Convolution &c) {
+    Group g;
+    g.inputs = c.in_channels / c.groups;
+    g.outputs = c.out_channels / c.groups;
+    g.taps = c.w.kernel[0] * c.w.kernel[1];
+    g.positions = c.w.out[0] * c.w.out[1];
+    g.pixels = c.w.size[0] * c.w.size[1];
+    return g;
+}
+
+// The input that a tap of a window reads; `channel` counts over all groups.
+__device__ __forceinline__ float pixel(const float *x, const Convolution &c, int image, int channel, int position, int tap) {
+    int y = source(c.w, 0, position / c.w.out[1], tap / c.w.kernel[1]);
+    int column = source(c.w, 1, position % c.w.out[1], tap % c.w.kernel[1]);
+    if (!inside(y, c.w.size[0]) || !inside(column, c.w.size[1])) return 0.0f;
+    return x[((size_t)image * c.in_channels + channel) * c.w.size[0] * c.w.size[1] + y * c.w.size[1] + column];
+}
+
+// The output gradient of the window whose tap reads a pixel, or 0.
+__device__ __forceinline__ float reading(const float *grad, const Convolution &c, int image, int channel, int pixel, int tap) {
+    int y = reader(c.w, 0, pixel / c.w.size[1], tap / c.w.kernel[1]);
+    int column = reader(c.w, 1, pixel % c.w.size[1], tap % c.w.kernel[1]);
+    if (y < 0 || column < 0) return 0.0f;
+    return grad[((size_t)image * c.out_channels + channel) * c.w.out[0] * c.w.out[1] + y * c.w.out[1] + column];
+}
+
+// `(i, j)` of a matrix of `columns` columns.
+struct Rows {
+    const float *numbers;
+    int columns;
+    bool along_k;
+    __device__ float operator()(int i, int j) const { return numbers[(size_t)i * columns + j]; }
+};
+
+// Taps of all channels of a group x positions of all images.
+struct Taps {
+    const float *x;
+    Convolution c;
+    Group g;
+    int group;
+    bool along_k;
+    __device__ float operator()(int tap, int n) const {
+        return pixel(x, c, n / g.positions, group * g.inputs + tap / g.taps, n % g.positions, tap % g.taps);
+    }
+};
+
+// Positions of all images x taps of all channels of a group.
+struct Positions {
+    Taps taps;
+    bool along_k;
+    __device__ float operator()(int position, int tap) const { return taps(tap, position); }
+};
+
+// Taps of all outputs of a group x pixels of all images.
+struct Readers {
+    const float *grad;
+    Convolution c;
+    Group g;
+    int group;
+    bool along_k;
+    __device__ float operator()(int tap, int n) const {
+        return reading(grad, c, n / g.pixels, group * g.outputs + tap / g.taps, n % g.pixels, tap % g.taps);
+    }
+};
+
+// Input channels of a group x taps of its outputs.
+struct WeightsOfInputs {
+    const float *weight;
+    Group g;
+    int group;
+    bool along_k;
+    __device__ float operator()(int input, int tap) const {
+        size_t output = group * g.outputs + tap / g.taps;
+        return weight[(output * g.inputs + input) * g.taps + tap % g.taps];
+    }
+};
+
+// Output channels of a group x positions of all images.
+struct Grads {
+    const float *grad;
+    int channels, first, positions;
+    bool along_k;
+    __device__ float operator()(int output, int n) const {
+        return grad[((size_t)(n / positions) * channels + first + output) * positions + n % positions];
+    }
+};
+
+// Channels x places of all images, into `N x C x places`.
+struct ToImages {
+    float *out;
+    const float *bias;
+    int channels, first, places, relu;
+    __device__ void operator()(int channel, int n, float sum) const {
+        channel += first;
+        out[((size_t)(n / places) * channels + channel) * places + n % places] = finished(sum, bias, channel, relu);
+    }
+};
+
+extern "C" __global__ void conv2d(float *out, const float *x, const float *weight, const float *bias, int relu, int tiles,
+                                  Convolution c) {
+    Group g = group_of(c);
+    int group = blockIdx.x / tiles, n = c.batch * g.positions, k = g.inputs * g.taps;
+    Tile tile = tile_of(blockIdx.x % tiles, g.outputs, n, k, 1);
+    Rows left = {weight + (size_t)group * g.outputs * k, k, true};
+    Taps right = {x, c, g, group, false};
+    ToImages store = {out, bias, c.out_channels, group * g.outputs, g.positions, relu};
+    product(g.outputs, n, tile, left, right, store);
+}
+
+extern "C" __global__ void conv2d_grad_input(float *out, const float *weight, const float *grad, int tiles, Convolution c) {
+    Group g = group_of(c);
+    int group = blockIdx.x / tiles, n = c.batch * g.pixels, k = g.outputs * g.taps;
+    Tile tile = tile_of(blockIdx.x % tiles, g.inputs, n, k, 1);
+    WeightsOfInputs left = {weight, g, group, true};
+    Readers right = {grad, c, g, group, false};
+    ToImages store = {out, 0, c.in_channels, group * g.inputs, g.pixels, 0};
+    product(g.inputs, n, tile, left, right, store);
+}
+
+// Into one of `n_parts` parts, each as large as the weights.
+extern "C" __global__ void conv2d_grad_weight(float *out, const float *x, const float *grad, int tiles, int n_parts,
+                                              Convolution c) {
+    Group g = group_of(c);
+    int group = blockIdx.x / tiles, n = g.inputs * g.taps, k = c.batch * g.positions;
+    Tile tile = tile_of(blockIdx.x % tiles, g.outputs, n, k, n_parts);
+    Grads left = {grad, c.out_channels, group * g.outputs, g.positions, true};
+    Positions right = {{x, c, g, group, true}, true};
+    ToMatrix store = {out + ((size_t)tile.part * c.out_channels + group * g.outputs) * n, 0, n, 0};
+    product(g.outputs, n, tile, left, right, store);
+}
+
+// A thread an output.
+extern "C" __global__ void conv2d_direct(float *out, const float *x, const float *weight, const float *bias, int n, int relu,
+                                         Convolution c) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    Group g = group_of(c);
+    int position = i % g.positions, output = i / g.positions % c.out_channels, image = i / g.positions / c.out_channels;
+    int first = output / g.outputs * g.inputs;
+    int oy = position / c.w.out[1], ox = position % c.w.out[1];
+    const float *own = weight + (size_t)output * g.inputs * g.taps;
+    const float *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
+    float sum = 0.0f;
+    for (int input = 0; input < g.inputs; ++input, own += g.taps, plane += g.pixels)
+        for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
+            int y = source(c.w, 0, oy, ky);
+            if (!inside(y, c.w.size[0])) continue;
+            for (int kx = 0; kx < c.w.kernel[1]; ++kx) {
+                int column = source(c.w, 1, ox, kx);
+                if (inside(column, c.w.size[1]))
+                    sum += own[ky * c.w.kernel[1] + kx] * plane[y * c.w.size[1] + column];
+            }
+        }
+    out[i] = finished(sum, bias, output, relu);
+}
+
+// A thread an input.
+extern "C" __global__ void conv2d_grad_input_direct(float *out, const float *weight, const float *grad, int n, Convolution c) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    Group g = group_of(c);
+    int own = i % g.pixels, input = i / g.pixels % c.in_channels, image = i / g.pixels / c.in_channels;
+    int first = input / g.inputs * g.outputs, iy = own / c.w.size[1], ix = own % c.w.size[1];
+    const float *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
+    const float *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
+    float sum = 0.0f;
+    for (int output = 0; output < g.outputs; ++output, taps += g.inputs * g.taps, plane += g.positions)
+        for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
+            int y = reader(c.w, 0, iy, ky);
+            if (y < 0) continue;
+            for (int kx = 0; kx < c.w.kernel[1]; ++kx) {
+                int column = reader(c.w, 1, ix, kx);
+                if (column >= 0) sum += taps[ky * c.w.kernel[1] + kx] * plane[y * c.w.out[1] + column];
+            }
+        }
+    out[i] = sum;
+}
+
+// A block a weight.
+extern "C" __global__ void conv2d_grad_weight_direct(float *out, const float *x, const float *grad, Convolution c) {
+    Group g = group_of(c);
+    int tap = blockIdx.x % g.taps, input = blockIdx.x / g.taps % g.inputs, output = blockIdx.x / g.taps / g.inputs;
+    int channel = output / g.outputs * g.inputs + input;
+    float sum = 0.0f;
+    for (unsigned n = threadIdx.x; n < (unsigned)c.batch * g.positions; n += blockDim.x) {
+        int image = n / g.positions, position = n % g.positions;
+        sum += grad[((size_t)image * c.out_channels + output) * g.positions + position] *
+               pixel(x, c, image, channel, position, tap);
+    }
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) out[blockIdx.x] = sum;
+}

@@ -1,0 +1,341 @@
+//! cuDNN for convolutions and both of their gradients, in full f32 or, where it is asked for, with factors in TF32; only
+//! with algorithms that give the same bits each time. cuDNN's heuristics choose among those.
+//!
+//! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnConvolutionForward`,
+//! `cudnnConvolutionBackwardData`, `cudnnConvolutionBackwardFilter` and their `Get…Algorithm_v7`.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_void};
+use std::mem::zeroed;
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+use crate::diag::Fault;
+use crate::kernels::cuda::launch::{Convolution, Direction, int};
+use crate::kernels::cuda::machine::Precision;
+use crate::tensor::cudarc::cudnn::result::{self, CudnnError};
+use crate::tensor::cudarc::cudnn::sys::{
+    cudnnConvolutionBwdDataAlgo_t, cudnnConvolutionBwdFilterAlgo_t, cudnnConvolutionDescriptor_t,
+    cudnnConvolutionFwdAlgo_t, cudnnConvolutionMode_t, cudnnDataType_t, cudnnDeterminism_t,
+    cudnnFilterDescriptor_t, cudnnHandle_t, cudnnMathType_t, cudnnStatus_t, cudnnTensorDescriptor_t,
+    cudnnTensorFormat_t,
+};
+use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use crate::tensor::device_fault;
+
+/// Algorithms that are asked for; there are 8 at most.
+const MOST: usize = 8;
+
+pub struct Dnn {
+    calls: Vec<Call>,
+    handle: cudnnHandle_t,
+    precision: Precision,
+    workspace: Option<CudaSlice<u8>>,
+    /// Where the workspace lies, and what the largest convolution wants of it.
+    address: u64,
+    bytes: usize,
+}
+
+struct Call {
+    shapes: Shapes,
+    algorithm: Algorithm,
+    images: u64,
+    weight: u64,
+    output: u64,
+}
+
+enum Algorithm {
+    Output(cudnnConvolutionFwdAlgo_t),
+    GradInput(cudnnConvolutionBwdDataAlgo_t),
+    GradWeight(cudnnConvolutionBwdFilterAlgo_t),
+}
+
+/// cuDNN's descriptions of a convolution's three values and of how they belong together.
+struct Shapes {
+    images: cudnnTensorDescriptor_t,
+    weight: cudnnFilterDescriptor_t,
+    output: cudnnTensorDescriptor_t,
+    convolution: cudnnConvolutionDescriptor_t,
+}
+
+fn fault(error: CudnnError) -> Fault {
+    device_fault("cuDNN", &format!("{error:?}"))
+}
+
+impl Drop for Shapes {
+    fn drop(&mut self) {
+        // SAFETY: each was made by `Shapes::new`, or is null where that failed, and nobody else has it. Whether they are
+        // freed well is of no consequence to a session that ends.
+        unsafe {
+            if !self.images.is_null() {
+                let _ = result::destroy_tensor_descriptor(self.images);
+            }
+            if !self.weight.is_null() {
+                let _ = result::destroy_filter_descriptor(self.weight);
+            }
+            if !self.output.is_null() {
+                let _ = result::destroy_tensor_descriptor(self.output);
+            }
+            if !self.convolution.is_null() {
+                let _ = result::destroy_convolution_descriptor(self.convolution);
+            }
+        }
+    }
+}
+
+impl Shapes {
+    fn new(own: &Convolution<u64>, precision: Precision) -> Result<Shapes, Fault> {
+        let g = own.geometry;
+        let w = g.windows;
+        let four = |dims: [usize; 4]| -> Result<[c_int; 4], Fault> {
+            Ok([int(dims[0])?, int(dims[1])?, int(dims[2])?, int(dims[3])?])
+        };
+        let images = four([g.batch, g.in_channels, w.height, w.width])?;
+        let weight = four([g.out_channels, g.in_channels / g.groups, w.rows.kernel, w.columns.kernel])?;
+        let output = four([g.batch, g.out_channels, w.out_height, w.out_width])?;
+        let [pad_h, pad_w, ..] = four([w.rows.before, w.columns.before, 0, 0])?;
+        let [stride_h, stride_w, dilation_h, dilation_w] =
+            four([w.rows.stride, w.columns.stride, w.rows.dilation, w.columns.dilation])?;
+        let (format, float) = (cudnnTensorFormat_t::CUDNN_TENSOR_NCHW, cudnnDataType_t::CUDNN_DATA_FLOAT);
+        let mut shapes =
+            Shapes { images: null_mut(), weight: null_mut(), output: null_mut(), convolution: null_mut() };
+        shapes.images = result::create_tensor_descriptor().map_err(fault)?;
+        shapes.weight = result::create_filter_descriptor().map_err(fault)?;
+        shapes.output = result::create_tensor_descriptor().map_err(fault)?;
+        shapes.convolution = result::create_convolution_descriptor().map_err(fault)?;
+        // SAFETY: the descriptors were just made.
+        unsafe {
+            result::set_tensor4d_descriptor(shapes.images, format, float, images).map_err(fault)?;
+            result::set_filter4d_descriptor(shapes.weight, float, format, weight).map_err(fault)?;
+            result::set_tensor4d_descriptor(shapes.output, format, float, output).map_err(fault)?;
+            result::set_convolution2d_descriptor(
+                shapes.convolution,
+                pad_h,
+                pad_w,
+                stride_h,
+                stride_w,
+                dilation_h,
+                dilation_w,
+                cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
+                float,
+            )
+            .map_err(fault)?;
+            result::set_convolution_group_count(shapes.convolution, int(g.groups)?).map_err(fault)?;
+            let math = match precision {
+                // Without tensor cores, which would round the factors to TF32.
+                Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
+                Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            };
+            result::set_convolution_math_type(shapes.convolution, math).map_err(fault)?;
+        }
+        Ok(shapes)
+    }
+}
+
+/// The first algorithm that works and repeats its bits, with the arithmetic that it wants. None rounds f32 to less than
+/// TF32, and with a precision of f32 the descriptor forbids that, too.
+macro_rules! first {
+    ($found:expr, $n:expr) => {
+        $found
+            .iter()
+            .take(usize::try_from($n).unwrap_or(0))
+            .find(|own| {
+                own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                    && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
+                    && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
+            })
+            .map(|own| (own.algo, own.mathType))
+            .ok_or_else(|| device_fault("cuDNN", "it has no algorithm that gives the same bits each time"))
+    };
+}
+
+impl Dnn {
+    pub fn new(stream: &Arc<CudaStream>, precision: Precision) -> Result<Dnn, Fault> {
+        stream.context().bind_to_thread().map_err(super::driver::driver_fault)?;
+        let handle = result::create_handle().map_err(fault)?;
+        let dnn = Dnn { calls: Vec::new(), handle, precision, workspace: None, address: 0, bytes: 0 };
+        // SAFETY: the handle was just made; the machine keeps the stream for longer than this.
+        unsafe { result::set_stream(dnn.handle, stream.cu_stream() as *mut _) }.map_err(fault)?;
+        Ok(dnn)
+    }
+
+    /// Takes a convolution, chooses how to compute it, and gives its number.
+    pub fn add(&mut self, own: &Convolution<u64>) -> Result<usize, Fault> {
+        let shapes = Shapes::new(own, self.precision)?;
+        let handle = self.handle;
+        let Shapes { images, weight, output, convolution } = shapes;
+        let mut n: c_int = 0;
+        // SAFETY: handle and descriptors are alive; `n` and the array of `MOST` results are written only within their
+        // bounds; all-zero bytes are valid in such a result.
+        let (algorithm, bytes) = unsafe {
+            match own.direction {
+                Direction::Output => {
+                    let mut found = [zeroed(); MOST];
+                    result::get_convolution_forward_algorithm(
+                        handle,
+                        images,
+                        weight,
+                        convolution,
+                        output,
+                        MOST as c_int,
+                        &mut n,
+                        found.as_mut_ptr(),
+                    )
+                    .map_err(fault)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
+                    let bytes = result::get_convolution_forward_workspace_size(
+                        handle,
+                        images,
+                        weight,
+                        convolution,
+                        output,
+                        algorithm,
+                    );
+                    (Algorithm::Output(algorithm), bytes.map_err(fault)?)
+                }
+                Direction::GradInput => {
+                    let mut found = [zeroed(); MOST];
+                    result::get_convolution_backward_data_algorithm(
+                        handle,
+                        weight,
+                        output,
+                        convolution,
+                        images,
+                        MOST as c_int,
+                        &mut n,
+                        found.as_mut_ptr(),
+                    )
+                    .map_err(fault)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
+                    let bytes = result::get_convolution_backward_data_workspace_size(
+                        handle,
+                        weight,
+                        output,
+                        convolution,
+                        images,
+                        algorithm,
+                    );
+                    (Algorithm::GradInput(algorithm), bytes.map_err(fault)?)
+                }
+                Direction::GradWeight => {
+                    let mut found = [zeroed(); MOST];
+                    result::get_convolution_backward_filter_algorithm(
+                        handle,
+                        images,
+                        output,
+                        convolution,
+                        weight,
+                        MOST as c_int,
+                        &mut n,
+                        found.as_mut_ptr(),
+                    )
+                    .map_err(fault)?;
+                    let (algorithm, math) = first!(found, n)?;
+                    self.take_up(convolution, math)?;
+                    let bytes = result::get_convolution_backward_filter_workspace_size(
+                        handle,
+                        images,
+                        output,
+                        convolution,
+                        weight,
+                        algorithm,
+                    );
+                    (Algorithm::GradWeight(algorithm), bytes.map_err(fault)?)
+                }
+            }
+        };
+        self.bytes = self.bytes.max(bytes);
+        let (images, weight, output) = (own.images, own.weight, own.output);
+        self.calls.push(Call { shapes, algorithm, images, weight, output });
+        Ok(self.calls.len() - 1)
+    }
+
+    /// Gives a convolution the arithmetic that its algorithm was found with, where f32 may be rounded.
+    fn take_up(&self, convolution: cudnnConvolutionDescriptor_t, math: cudnnMathType_t) -> Result<(), Fault> {
+        match self.precision {
+            Precision::F32 => Ok(()),
+            // SAFETY: the caller's descriptor is alive.
+            Precision::Tf32 => unsafe { result::set_convolution_math_type(convolution, math) }.map_err(fault),
+        }
+    }
+
+    /// Takes the memory that the convolutions want; they run one after another and share it.
+    pub fn begin(&mut self, stream: &Arc<CudaStream>) -> Result<(), Fault> {
+        if self.bytes > 0 {
+            let workspace = stream.alloc_zeros::<u8>(self.bytes).map_err(super::driver::driver_fault)?;
+            self.address = workspace.device_ptr(stream).0;
+            self.workspace = Some(workspace);
+        }
+        Ok(())
+    }
+
+    pub fn run(&self, number: usize) -> Result<(), Fault> {
+        let Call { shapes, algorithm, images, weight, output } = &self.calls[number];
+        let (one, zero) = (1.0f32, 0.0f32);
+        let one = (&raw const one).cast::<c_void>();
+        let zero = (&raw const zero).cast::<c_void>();
+        let workspace = self.address as *mut c_void;
+        // SAFETY: handle and descriptors are alive; addresses are those of whole values of the described shapes inside
+        // the machine's allocation, by the plan; the workspace has the bytes that the largest call wants.
+        unsafe {
+            match algorithm {
+                Algorithm::Output(algorithm) => result::convolution_forward(
+                    self.handle,
+                    one,
+                    shapes.images,
+                    *images as *const c_void,
+                    shapes.weight,
+                    *weight as *const c_void,
+                    shapes.convolution,
+                    *algorithm,
+                    workspace,
+                    self.bytes,
+                    zero,
+                    shapes.output,
+                    *output as *mut c_void,
+                ),
+                Algorithm::GradInput(algorithm) => result::convolution_backward_data(
+                    self.handle,
+                    one,
+                    shapes.weight,
+                    *weight as *const c_void,
+                    shapes.output,
+                    *output as *const c_void,
+                    shapes.convolution,
+                    *algorithm,
+                    workspace,
+                    self.bytes,
+                    zero,
+                    shapes.images,
+                    *images as *mut c_void,
+                ),
+                Algorithm::GradWeight(algorithm) => result::convolution_backward_filter(
+                    self.handle,
+                    one,
+                    shapes.images,
+                    *images as *const c_void,
+                    shapes.output,
+                    *output as *const c_void,
+                    shapes.convolution,
+                    *algorithm,
+                    workspace,
+                    self.bytes,
+                    zero,
+                    shapes.weight,
+                    *weight as *mut c_void,
+                ),
+            }
+        }
+        .map_err(fault)
+    }
+}
+
+impl Drop for Dnn {
+    fn drop(&mut self) {
+        self.calls.clear();
+        // SAFETY: made by `Dnn::new`; nobody else has it, and nothing uses it behind this.
+        let _ = unsafe { result::destroy_handle(self.handle) };
+    }
+}

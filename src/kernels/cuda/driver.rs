@@ -1,0 +1,292 @@
+//! The CUDA driver as a machine: kernels compiled by NVRTC for the device, one allocation, one stream. The first run of
+//! a program goes command by command; the second is recorded as a CUDA graph, which is launched from then on.
+//!
+//! **Never run on a GPU.** Written against the documentation of the driver, NVRTC and cudarc.
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diag::Fault;
+use crate::kernels::cuda::blas::Blas;
+#[cfg(feature = "cudnn")]
+use crate::kernels::cuda::dnn::Dnn;
+use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
+use crate::kernels::cuda::machine::{Machine, Precision};
+use crate::kernels::cuda::module::Module;
+use crate::kernels::cuda::nvrtc;
+use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
+use crate::tensor::cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    DriverError, LaunchConfig, PushKernelArg, result,
+};
+use crate::tensor::{Device, device_fault};
+
+pub struct Driver {
+    // Dropped in this order: what uses the stream goes before it.
+    programs: Vec<Program>,
+    blas: Blas,
+    #[cfg(feature = "cudnn")]
+    dnn: Dnn,
+    memory: Option<CudaSlice<f32>>,
+    base: u64,
+    stream: Arc<CudaStream>,
+    context: Arc<CudaContext>,
+}
+
+struct Program {
+    commands: Vec<Ready>,
+    recorded: Recorded,
+}
+
+enum Recorded {
+    /// After so many runs.
+    Not(u32),
+    Graph(CudaGraph),
+    /// This driver does not record one of the commands: the program runs command by command, with the same results.
+    Refused,
+}
+
+/// A command with everything that its call needs.
+enum Ready {
+    Launch {
+        function: CudaFunction,
+        config: LaunchConfig,
+        parameters: Vec<Parameter>,
+    },
+    Product(usize),
+    #[cfg(feature = "cudnn")]
+    Convolution(usize),
+    Copy {
+        from: u64,
+        to: u64,
+        bytes: usize,
+    },
+}
+
+/// A parameter of a kernel as it lies in memory, from its first byte on; none is larger.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Parameter([u32; PARAMETER]);
+const PARAMETER: usize = 24;
+
+// SAFETY: plain numbers without padding. The driver copies as many bytes as the kernel's parameter has, which are at
+// most these (`parameter` refuses more).
+unsafe impl DeviceRepr for Parameter {}
+
+pub(super) fn driver_fault(error: DriverError) -> Fault {
+    device_fault("the CUDA driver", &error.to_string())
+}
+
+impl Driver {
+    /// On a device that candle has opened.
+    pub fn new(device: &Device, precision: Precision) -> Result<Driver, Fault> {
+        let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
+        // SAFETY: all work of this machine is on its own stream, in the order in which it is asked for; candle's tensors
+        // are not used beside it. Events between streams would forbid recording.
+        unsafe { context.disable_event_tracking() };
+        // Work on the default stream cannot be recorded.
+        let stream = context.new_stream().map_err(driver_fault)?;
+        let blas = Blas::new(&stream, precision)?;
+        #[cfg(feature = "cudnn")]
+        let dnn = Dnn::new(&stream, precision)?;
+        Ok(Driver {
+            programs: Vec::new(),
+            blas,
+            #[cfg(feature = "cudnn")]
+            dnn,
+            memory: None,
+            base: 0,
+            stream,
+            context,
+        })
+    }
+
+    fn address(&self, at: usize) -> u64 {
+        self.base + (at * size_of::<f32>()) as u64
+    }
+
+    fn functions(&self, programs: &[Vec<Command<usize>>]) -> Result<BTreeMap<Kernel, CudaFunction>, Fault> {
+        let module = Module::of(programs.iter().flatten());
+        let ptx = nvrtc::compiled(&module, self.context.compute_capability().map_err(driver_fault)?)?;
+        let loaded = self.context.load_module(ptx).map_err(driver_fault)?;
+        let mut functions = BTreeMap::new();
+        for command in programs.iter().flatten() {
+            if let Command::Launch(Launch { kernel, .. }) = command
+                && !functions.contains_key(kernel)
+            {
+                let name = module.name(kernel).ok_or_else(|| Fault::internal("a kernel without a name"))?;
+                functions.insert(kernel.clone(), loaded.load_function(&name).map_err(driver_fault)?);
+            }
+        }
+        Ok(functions)
+    }
+
+    fn ready(
+        &mut self,
+        command: Command<usize>,
+        functions: &BTreeMap<Kernel, CudaFunction>,
+    ) -> Result<Ready, Fault> {
+        let command = command.at(&|at| self.address(at));
+        Ok(match command {
+            Command::Launch(Launch { kernel, blocks, threads, arguments }) => {
+                let function = functions.get(&kernel).cloned();
+                let function = function.ok_or_else(|| Fault::internal("a kernel that was not compiled"))?;
+                let config = LaunchConfig {
+                    grid_dim: (blocks, 1, 1),
+                    block_dim: (threads, 1, 1),
+                    shared_mem_bytes: 0,
+                };
+                let parameters = arguments.iter().map(parameter).collect::<Result<_, _>>()?;
+                Ready::Launch { function, config, parameters }
+            }
+            Command::Product(product) => Ready::Product(self.blas.add(product)?),
+            #[cfg(feature = "cudnn")]
+            Command::Convolution(convolution) => Ready::Convolution(self.dnn.add(&convolution)?),
+            #[cfg(not(feature = "cudnn"))]
+            Command::Convolution(_) => {
+                return Err(Fault::internal("a convolution for cuDNN, which is not there"));
+            }
+            Command::Copy { from, to, len } => Ready::Copy { from, to, bytes: len * size_of::<f32>() },
+        })
+    }
+
+    fn issue(&self, command: &Ready) -> Result<(), Fault> {
+        match command {
+            Ready::Launch { function, config, parameters } => {
+                let mut builder = self.stream.launch_builder(function);
+                parameters.iter().for_each(|parameter| {
+                    builder.arg(parameter);
+                });
+                // SAFETY: the parameters are what the kernel is declared to take: the host's suite of kernels compares
+                // their number and sizes with the declarations. Pointers lie inside the allocation, by the plan.
+                unsafe { builder.launch(*config) }.map(|_| ()).map_err(driver_fault)
+            }
+            Ready::Product(number) => self.blas.run(*number),
+            #[cfg(feature = "cudnn")]
+            Ready::Convolution(number) => self.dnn.run(*number),
+            &Ready::Copy { from, to, bytes } => {
+                // SAFETY: both ranges lie inside the allocation and apart, by the plan.
+                unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) }
+                    .map_err(driver_fault)
+            }
+        }
+    }
+
+    /// Records a program; `None` where the driver does not record one of its commands.
+    fn record(&self, commands: &[Ready]) -> Option<CudaGraph> {
+        self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).ok()?;
+        let issued = commands.iter().try_for_each(|command| self.issue(command));
+        // Recording ends in any case; nothing was run by it.
+        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
+        issued.ok().and_then(|()| graph.ok().flatten())
+    }
+}
+
+/// An argument as the kernel's parameter lies in memory.
+fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
+    let mut words = [0; PARAMETER];
+    match argument {
+        Argument::Memory(address) => (words[0], words[1]) = (*address as u32, (*address >> 32) as u32),
+        Argument::Nothing => {}
+        Argument::Int(number) => words[0] = *number as u32,
+        Argument::Float(number) => words[0] = number.to_bits(),
+        Argument::Ints(numbers) => {
+            if numbers.len() > PARAMETER {
+                return Err(Fault::internal("a kernel's parameter is too large"));
+            }
+            words.iter_mut().zip(numbers).for_each(|(word, &number)| *word = number as u32);
+        }
+    }
+    Ok(Parameter(words))
+}
+
+impl Machine for Driver {
+    fn offers(&self, command: &Command<Place>) -> bool {
+        match command {
+            Command::Product(_) => true,
+            Command::Convolution(_) => cfg!(feature = "cudnn"),
+            Command::Launch(_) | Command::Copy { .. } => false,
+        }
+    }
+
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
+        let memory = self.stream.alloc_zeros::<f32>(len.max(1)).map_err(driver_fault)?;
+        self.base = memory.device_ptr(&self.stream).0;
+        self.memory = Some(memory);
+        let functions = self.functions(&programs)?;
+        for program in programs {
+            let commands = program.into_iter().map(|command| self.ready(command, &functions));
+            let commands = commands.collect::<Result<_, _>>()?;
+            self.programs.push(Program { commands, recorded: Recorded::Not(0) });
+        }
+        self.blas.begin(&self.stream)?;
+        #[cfg(feature = "cudnn")]
+        self.dnn.begin(&self.stream)?;
+        Ok(())
+    }
+
+    fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.context.bind_to_thread().map_err(driver_fault)?;
+        // SAFETY: the range lies inside the allocation, by the plan. Of memory that is not pinned the driver has taken a
+        // copy when this returns ("API synchronization behavior" in the driver's documentation).
+        unsafe { result::memcpy_htod_async(self.address(at), numbers, self.stream.cu_stream()) }
+            .map_err(driver_fault)
+    }
+
+    fn read(&self, at: usize, numbers: &mut [f32]) -> Result<(), Fault> {
+        if !numbers.is_empty() {
+            self.context.bind_to_thread().map_err(driver_fault)?;
+            // SAFETY: the range lies inside the allocation, by the plan; the numbers are looked at behind the wait.
+            unsafe { result::memcpy_dtoh_async(numbers, self.address(at), self.stream.cu_stream()) }
+                .map_err(driver_fault)?;
+        }
+        self.finish()
+    }
+
+    fn run(&mut self, number: usize) -> Result<(), Fault> {
+        // Libraries work in the context of the thread that calls them.
+        self.context.bind_to_thread().map_err(driver_fault)?;
+        let program = &self.programs[number];
+        let recorded = match program.recorded {
+            // Libraries and kernels load what they need in the first run, which recording would forbid.
+            Recorded::Not(0) => Recorded::Not(1),
+            Recorded::Not(_) => self.record(&program.commands).map_or(Recorded::Refused, Recorded::Graph),
+            Recorded::Graph(ref graph) => return graph.launch().map_err(driver_fault),
+            Recorded::Refused => return program.commands.iter().try_for_each(|command| self.issue(command)),
+        };
+        self.programs[number].recorded = recorded;
+        let program = &self.programs[number];
+        match &program.recorded {
+            Recorded::Graph(graph) => graph.launch().map_err(driver_fault),
+            Recorded::Not(_) | Recorded::Refused => {
+                program.commands.iter().try_for_each(|command| self.issue(command))
+            }
+        }
+    }
+
+    fn profile(&mut self, number: usize) -> Result<Vec<Duration>, Fault> {
+        self.context.bind_to_thread().map_err(driver_fault)?;
+        let mark = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
+        let commands = &self.programs[number].commands;
+        let mut marks = Vec::with_capacity(commands.len() + 1);
+        marks.push(mark()?);
+        for command in commands {
+            self.issue(command)?;
+            marks.push(mark()?);
+        }
+        let between = |from: &CudaEvent, to: &CudaEvent| {
+            let milliseconds = from.elapsed_ms(to).map_err(driver_fault)?;
+            Ok(Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3))
+        };
+        marks.iter().zip(&marks[1..]).map(|(from, to)| between(from, to)).collect()
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        self.stream.synchronize().map_err(driver_fault)
+    }
+}

@@ -1,0 +1,54 @@
+//! What a session asks of a device with kernels: one piece of memory, and programs of commands on it. The driver is
+//! one; the tests have another that runs the kernels on the host.
+
+use std::time::Duration;
+
+use crate::diag::Fault;
+use crate::kernels::cuda::launch::{Command, Place};
+
+/// How exactly the libraries of a device multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    #[default]
+    F32,
+    /// Factors are rounded to 10 bits of their fraction, sums are not.
+    Tf32,
+}
+
+impl Precision {
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+        }
+    }
+
+    /// The precision of a name that is one of the two.
+    pub fn of(name: &str) -> Precision {
+        if name == Precision::Tf32.name() { Precision::Tf32 } else { Precision::F32 }
+    }
+}
+
+pub trait Machine {
+    /// Whether a library of the device does this itself, so that no kernel is needed.
+    fn offers(&self, command: &Command<Place>) -> bool;
+
+    /// Takes memory for `len` numbers, all zero, and makes the programs ready; places of commands are counted in numbers
+    /// from the memory's start. Called once.
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault>;
+
+    /// Writes numbers from place `at` on. The slice may change as soon as this returns.
+    fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault>;
+
+    /// Reads numbers from place `at` on, after everything that was asked for before.
+    fn read(&self, at: usize, numbers: &mut [f32]) -> Result<(), Fault>;
+
+    /// Runs a program; may return before it is done.
+    fn run(&mut self, program: usize) -> Result<(), Fault>;
+
+    /// Runs a program command by command and tells the time of each.
+    fn profile(&mut self, program: usize) -> Result<Vec<Duration>, Fault>;
+
+    /// Waits until everything that was asked for is done.
+    fn finish(&self) -> Result<(), Fault>;
+}

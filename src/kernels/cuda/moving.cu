@@ -1,0 +1,79 @@
+// Reductions over axes, boxes of numbers moved from place to place, resampling by tables, and dropout masks.
+
+// A thread an output: `factor` times the sum over the axes of `reduced`.
+extern "C" __global__ void reduce_few(float *out, const float *x, int n, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
+    unsigned o = element();
+    if (o >= (unsigned)n) return;
+    const float *from = x + place(kept, o);
+    float sum = 0.0f;
+    for (int i = 0; i < count; ++i) sum += from[place(reduced, i)];
+    out[o] = sum * factor;
+}
+
+// A block an output.
+extern "C" __global__ void reduce_many(float *out, const float *x, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
+    const float *from = x + place(kept, blockIdx.x);
+    float sum = 0.0f;
+    for (unsigned i = threadIdx.x; i < (unsigned)count; i += blockDim.x) sum += from[place(reduced, i)];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) out[blockIdx.x] = sum * factor;
+}
+
+// Element by element from one place to another, each with steps of its own.
+extern "C" __global__ void move(float *out, const float *x, int n, int to_start, int from_start, GIVEN Walk to, GIVEN Walk from) {
+    unsigned i = element();
+    if (i < (unsigned)n) out[to_start + place(to, i)] = x[from_start + place(from, i)];
+}
+
+extern "C" __global__ void fill(float *out, int n, float number) {
+    unsigned i = element();
+    if (i < (unsigned)n) out[i] = number;
+}
+
+// A table has, for each of `n` outputs along an axis, where its taps begin (and, one more, where the last end), and
+// behind that for each tap the input position and its weight.
+__device__ __forceinline__ int tap_begin(const float *table, int i) { return (int)table[i]; }
+__device__ __forceinline__ int tap_input(const float *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
+__device__ __forceinline__ float tap_weight(const float *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
+
+extern "C" __global__ void resample(float *out, const float *x, const float *rows, const float *columns, int n, int height,
+                                    int width, int from_height, int from_width) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    int ox = i % width, oy = i / width % height;
+    const float *plane = x + (size_t)(i / width / height) * from_height * from_width;
+    float sum = 0.0f;
+    for (int row = tap_begin(rows, oy); row < tap_begin(rows, oy + 1); ++row) {
+        const float *line = plane + (size_t)tap_input(rows, height, row) * from_width;
+        float inner = 0.0f;
+        for (int column = tap_begin(columns, ox); column < tap_begin(columns, ox + 1); ++column)
+            inner += tap_weight(columns, width, column) * line[tap_input(columns, width, column)];
+        sum += tap_weight(rows, height, row) * inner;
+    }
+    out[i] = sum;
+}
+
+// Philox4x32-10, as src/tensor/random.rs: the same words on every device.
+__device__ void philox(unsigned seed_low, unsigned seed_high, unsigned *c) {
+    for (int round = 0; round < 10; ++round) {
+        unsigned long long p0 = 0xD2511F53ull * c[0], p1 = 0xCD9E8D57ull * c[2];
+        unsigned next[4] = {(unsigned)(p1 >> 32) ^ c[1] ^ seed_low, (unsigned)p1, (unsigned)(p0 >> 32) ^ c[3] ^ seed_high,
+                            (unsigned)p0};
+        for (int i = 0; i < 4; ++i) c[i] = next[i];
+        seed_low += 0x9E3779B9u;
+        seed_high += 0xBB67AE85u;
+    }
+}
+
+// A thread four elements: 0 with probability `p`, else `kept`.
+extern "C" __global__ void dropout_mask(float *out, const float *step, int n, int seed_low, int seed_high, int stream,
+                                        float p, float kept) {
+    unsigned block = element();
+    unsigned words[4] = {block, 0u, (unsigned)stream, (unsigned)*step};
+    philox((unsigned)seed_low, (unsigned)seed_high, words);
+    for (unsigned lane = 0; lane < 4; ++lane) {
+        unsigned i = 4 * block + lane;
+        float uniform = (float)(words[lane] >> 8) * (1.0f / 16777216.0f);
+        if (i < (unsigned)n) out[i] = uniform < p ? 0.0f : kept;
+    }
+}

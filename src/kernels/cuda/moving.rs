@@ -1,0 +1,174 @@
+//! Reductions, boxes of numbers, resampling and dropout masks: what `moving.cu` is asked to do for each op.
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::launch::{
+    Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, size, too_large,
+};
+use crate::kernels::cuda::walk::{self, Axis, merged, steps};
+use crate::ops::resample;
+use crate::shape::Shape;
+
+/// From so many summands on a block takes an output, if its threads read neighbours or there are few outputs.
+const MANY: usize = 128;
+const FEW_OUTPUTS: usize = 4096;
+
+pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    reduce(attrs, inputs[0], output, |_| 1.0)
+}
+
+pub fn mean(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    reduce(attrs, inputs[0], output, |count| 1.0 / count as f32)
+}
+
+fn reduce(attrs: &Attrs, from: &Shape, to: &Shape, factor: impl Fn(usize) -> f32) -> Result<Prepared, Fault> {
+    let own = steps(from.dims());
+    let axis = |axis: usize| (from.dims()[axis], [own[axis]]);
+    let is_reduced = |axis: &usize| attrs.get_ints("axes").contains(axis);
+    let (reduced, kept): (Vec<usize>, Vec<usize>) = (0..from.rank()).partition(is_reduced);
+    let reduced = merged(reduced.into_iter().map(axis));
+    let kept = merged(kept.into_iter().map(axis));
+    let count = from.elements() / to.elements().max(1);
+    let neighbours = reduced.last().is_some_and(|(_, [step])| *step == 1);
+    let many = count >= MANY && (neighbours || to.elements() < FEW_OUTPUTS);
+    let walks = [walk::argument(&kept, 0)?, walk::argument(&reduced, 0)?];
+    let mut arguments = vec![output(), input(0)];
+    if !many {
+        arguments.push(size(to.elements())?);
+    }
+    arguments.extend([size(count)?, Argument::Float(factor(count))]);
+    arguments.extend(walks);
+    Prepared::of(match many {
+        true => blocks(Kernel::Named("reduce_many"), to.elements(), arguments)?,
+        false => each(Kernel::Named("reduce_few"), to.elements(), arguments)?,
+    })
+}
+
+/// `n` elements along these axes, from input `from` to the output; the first operand is the output.
+fn moved(axes: Vec<Axis<2>>, from: usize, starts: [usize; 2]) -> Result<Command<Place>, Fault> {
+    let n = axes.iter().map(|(extent, _)| extent).product();
+    let axes = merged(axes);
+    let arguments = vec![
+        output(),
+        input(from),
+        size(n)?,
+        size(starts[0])?,
+        size(starts[1])?,
+        walk::argument(&axes, 0)?,
+        walk::argument(&axes, 1)?,
+    ];
+    each(Kernel::Named("move"), n, arguments)
+}
+
+/// A box of these extents in two values that lie row by row.
+fn boxed(extents: &Shape, to: &Shape, from: &Shape) -> Vec<Axis<2>> {
+    let (to, from) = (steps(to.dims()), steps(from.dims()));
+    extents.dims().iter().enumerate().map(|(axis, &extent)| (extent, [to[axis], from[axis]])).collect()
+}
+
+fn start_of(start: &[usize], inside: &Shape) -> usize {
+    start.iter().zip(steps(inside.dims())).map(|(start, step)| start * step).sum()
+}
+
+pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let (from, to) = (inputs[0], steps(output.dims()));
+    let (lead, own) = (output.rank() - from.rank(), steps(from.dims()));
+    let step = |axis: usize| match axis.checked_sub(lead) {
+        Some(axis) if from.dims()[axis] > 1 => own[axis],
+        _ => 0,
+    };
+    let axes = output.dims().iter().enumerate();
+    Prepared::of(moved(axes.map(|(axis, &extent)| (extent, [to[axis], step(axis)])).collect(), 0, [0, 0])?)
+}
+
+pub fn concat(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let axis = attrs.get_int("axis") as usize;
+    let mut start = vec![0; output.rank()];
+    let mut prepared = Prepared::default();
+    for (i, shape) in inputs.iter().enumerate() {
+        let begin = start_of(&start, output);
+        prepared.commands.push(moved(boxed(shape, output, shape), i, [begin, 0])?);
+        start[axis] += shape.dims()[axis];
+    }
+    Ok(prepared)
+}
+
+pub fn slice(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let start = start_of(attrs.get_ints("start"), inputs[0]);
+    Prepared::of(moved(boxed(output, output, inputs[0]), 0, [0, start])?)
+}
+
+pub fn pad(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let n = to.elements();
+    let zeros = each(Kernel::Named("fill"), n, vec![output(), size(n)?, Argument::Float(0.0)])?;
+    let start = start_of(attrs.get_ints("start"), to);
+    let inside = moved(boxed(inputs[0], to, inputs[0]), 0, [start, 0])?;
+    Ok(Prepared { commands: vec![zeros, inside], ..Prepared::default() })
+}
+
+pub fn transpose(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let (to, from) = (steps(output.dims()), steps(inputs[0].dims()));
+    let axes = attrs.get_ints("axes").iter().zip(output.dims()).zip(to);
+    Prepared::of(moved(axes.map(|((&axis, &extent), to)| (extent, [to, from[axis]])).collect(), 0, [0, 0])?)
+}
+
+pub fn forward(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let [rows, columns] = resample::axes("resample", attrs)?;
+    resampled([rows.taps, columns.taps], inputs[0], output)
+}
+
+pub fn adjoint(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    let [rows, columns] = resample::axes("resample_adjoint", attrs)?;
+    resampled([turned(&rows), turned(&columns)], inputs[0], output)
+}
+
+/// For each input of an axis the outputs that read it, and their weights.
+fn turned(axis: &resample::Axis) -> Vec<Vec<(usize, f32)>> {
+    let mut taps = vec![Vec::new(); axis.from];
+    for (to, own) in axis.taps.iter().enumerate() {
+        own.iter().for_each(|&(from, weight)| taps[from].push((to, weight)));
+    }
+    taps
+}
+
+fn resampled(taps: [Vec<Vec<(usize, f32)>>; 2], from: &Shape, to: &Shape) -> Result<Prepared, Fault> {
+    let n = to.elements();
+    let mut arguments = vec![output(), input(0)];
+    arguments.extend([0, 1].map(|table| Argument::Memory(Place::Table(table))));
+    for extent in [n, to.dims()[2], to.dims()[3], from.dims()[2], from.dims()[3]] {
+        arguments.push(size(extent)?);
+    }
+    let command = each(Kernel::Named("resample"), n, arguments)?;
+    let tables = taps.iter().map(|taps| table(taps)).collect::<Result<_, _>>()?;
+    Ok(Prepared { commands: vec![command], tables, ..Prepared::default() })
+}
+
+/// Where each output's taps begin, and each tap's input and weight, as floats that hold whole numbers exactly.
+fn table(taps: &[Vec<(usize, f32)>]) -> Result<Vec<f32>, Fault> {
+    const EXACT: usize = 1 << 24;
+    let n_taps: usize = taps.iter().map(Vec::len).sum();
+    if n_taps.max(taps.len()) >= EXACT {
+        return Err(too_large());
+    }
+    let mut table = Vec::with_capacity(taps.len() + 1 + 2 * n_taps);
+    let mut begin = 0;
+    for own in taps {
+        table.push(begin as f32);
+        begin += own.len();
+    }
+    table.push(begin as f32);
+    for &(at, weight) in taps.iter().flatten() {
+        table.extend([at as f32, weight]);
+    }
+    Ok(table)
+}
+
+pub fn dropout_mask(attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let (n, seed) = (to.elements(), attrs.get_int("seed") as u64);
+    let p = attrs.get_float("p");
+    let words = [seed as u32, (seed >> 32) as u32, attrs.get_int("stream") as u32];
+    let mut arguments = vec![output(), input(0), size(n)?];
+    arguments.extend(words.map(|word| Argument::Int(word as i32)));
+    arguments.extend([Argument::Float(p), Argument::Float(1.0 / (1.0 - p))]);
+    Prepared::of(blocks(Kernel::Named("dropout_mask"), n.div_ceil(4 * THREADS as usize), arguments)?)
+}

@@ -1,0 +1,159 @@
+// Statistics of channels (axis 1 of `N x C x inner`) and of rows, and what is normalised with them. Sums over a
+// channel are made by several blocks, each of which leaves a part; the parts are added in their order.
+
+// The parts of a channel's numbers: block `part * channels + channel` takes `begin..end` of them.
+struct Part {
+    int channel, part;
+    unsigned begin, end;
+};
+
+__device__ __forceinline__ Part part_of(int channels, int count, int n_parts) {
+    Part own;
+    own.channel = blockIdx.x % channels;
+    own.part = blockIdx.x / channels;
+    unsigned length = ((unsigned)count + n_parts - 1) / n_parts;
+    own.begin = min(own.part * length, (unsigned)count);
+    own.end = min(own.begin + length, (unsigned)count);
+    return own;
+}
+
+// Where number `i` of a channel lies.
+__device__ __forceinline__ size_t of_channel(unsigned i, int channel, int channels, int inner) {
+    return ((size_t)(i / inner) * channels + channel) * inner + i % inner;
+}
+
+// Of each part the sums of the distances from the channel's first number, and of their squares.
+extern "C" __global__ void moments_parts(float *parts, const float *x, int channels, int inner, int count, int n_parts) {
+    Part own = part_of(channels, count, n_parts);
+    float first = x[(size_t)own.channel * inner], sum = 0.0f, squares = 0.0f;
+    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x) {
+        float distance = x[of_channel(i, own.channel, channels, inner)] - first;
+        sum += distance;
+        squares += distance * distance;
+    }
+    sum = block_sum(sum);
+    squares = block_sum(squares);
+    if (threadIdx.x > 0) return;
+    parts[(own.part * 2) * channels + own.channel] = sum;
+    parts[(own.part * 2 + 1) * channels + own.channel] = squares;
+}
+
+extern "C" __global__ void moments(float *out, const float *parts, const float *x, int channels, int inner, int count,
+                                   int n_parts) {
+    unsigned c = element();
+    if (c >= (unsigned)channels) return;
+    float sum = 0.0f, squares = 0.0f;
+    for (int part = 0; part < n_parts; ++part) {
+        sum += parts[(part * 2) * channels + c];
+        squares += parts[(part * 2 + 1) * channels + c];
+    }
+    float distance = sum / count;
+    out[c] = x[(size_t)c * inner] + distance;
+    out[channels + c] = fmaxf(squares / count - distance * distance, 0.0f);
+}
+
+extern "C" __global__ void running_moment(float *out, const float *old, const float *moments, int n, int row, float keep,
+                                          float take) {
+    unsigned c = element();
+    if (c < (unsigned)n) out[c] = keep * old[c] + take * moments[row * n + c];
+}
+
+// An activation behind the normalisation: 0 none, 1 relu, 2 relu6.
+__device__ __forceinline__ float activated(float x, int activation) {
+    return activation == 1 ? relu_value(x, 0.0f) : activation == 2 ? relu6_value(x, 0.0f) : x;
+}
+
+// What tells of an activation: its result, or the scale and shift in front of it, or nothing where there is none.
+struct Told {
+    const float *result, *scale, *shift;
+};
+
+// The gradient that the activation lets through, at place `at` of channel `c` with this normalised number.
+__device__ __forceinline__ float let_through(float grad, const Told &told, size_t at, int c, float normalized, int activation) {
+    if (activation == 0) return grad;
+    float y = told.result ? told.result[at] : activated(normalized * told.scale[c] + told.shift[c], activation);
+    return activation == 1 ? grad * relu_derivative(y, 0.0f) : activation == 2 ? grad * relu6_derivative(y, 0.0f) : grad;
+}
+
+extern "C" __global__ void batch_norm(float *out, const float *x, const float *moments, const float *scale,
+                                      const float *shift, const float *residual, int n, int channels, int inner,
+                                      float epsilon, int activation) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    int c = i / inner % channels;
+    float inverse = 1.0f / sqrtf(moments[channels + c] + epsilon);
+    float y = (x[i] - moments[c]) * inverse * scale[c] + shift[c];
+    if (residual) y += residual[i];
+    out[i] = activated(y, activation);
+}
+
+// Of each part the gradients of scale and shift.
+extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, const float *grad, const float *moments,
+                                                const float *result, const float *told_scale, const float *told_shift,
+                                                int channels, int inner, int count, int n_parts, float epsilon,
+                                                int activation) {
+    Told told = {result, told_scale, told_shift};
+    Part own = part_of(channels, count, n_parts);
+    float mean = moments[own.channel], inverse = 1.0f / sqrtf(moments[channels + own.channel] + epsilon);
+    float to_scale = 0.0f, to_shift = 0.0f;
+    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x) {
+        size_t at = of_channel(i, own.channel, channels, inner);
+        float normalized = (x[at] - mean) * inverse;
+        float passed = let_through(grad[at], told, at, own.channel, normalized, activation);
+        to_scale += passed * normalized;
+        to_shift += passed;
+    }
+    to_scale = block_sum(to_scale);
+    to_shift = block_sum(to_shift);
+    if (threadIdx.x > 0) return;
+    parts[(own.part * 2) * channels + own.channel] = to_scale;
+    parts[(own.part * 2 + 1) * channels + own.channel] = to_shift;
+}
+
+// `share` is one over the count of a channel's numbers; 0 where the moments are constants.
+extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, const float *grad, const float *moments,
+                                                 const float *scale, const float *sums, const float *result,
+                                                 const float *told_scale, const float *told_shift, int n, int channels,
+                                                 int inner, float epsilon, float share, int activation) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    int c = i / inner % channels;
+    float inverse = 1.0f / sqrtf(moments[channels + c] + epsilon);
+    float normalized = (x[i] - moments[c]) * inverse;
+    Told told = {result, told_scale, told_shift};
+    float passed = let_through(grad[i], told, i, c, normalized, activation);
+    float through = share * (sums[channels + c] + normalized * sums[c]);
+    out[i] = (passed - through) * (scale[c] * inverse);
+}
+
+// A block a row: mean 0 and variance 1.
+extern "C" __global__ void standardize(float *out, const float *x, int length, float epsilon) {
+    const float *row = x + (size_t)blockIdx.x * length;
+    float sum = 0.0f, squares = 0.0f;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
+    float mean = block_sum(sum) / length;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) squares += (row[i] - mean) * (row[i] - mean);
+    float inverse = 1.0f / sqrtf(block_sum(squares) / length + epsilon);
+    float *to = out + (size_t)blockIdx.x * length;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) to[i] = (row[i] - mean) * inverse;
+}
+
+extern "C" __global__ void standardize_grad(float *out, const float *x, const float *grad, int length, float epsilon) {
+    const float *row = x + (size_t)blockIdx.x * length, *grads = grad + (size_t)blockIdx.x * length;
+    float sum = 0.0f, squares = 0.0f, grad_sum = 0.0f, through = 0.0f;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
+    float mean = block_sum(sum) / length;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) squares += (row[i] - mean) * (row[i] - mean);
+    float inverse = 1.0f / sqrtf(block_sum(squares) / length + epsilon);
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) {
+        grad_sum += grads[i];
+        through += grads[i] * ((row[i] - mean) * inverse);
+    }
+    grad_sum = block_sum(grad_sum) / length;
+    through = block_sum(through) / length;
+    float *to = out + (size_t)blockIdx.x * length;
+    for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) {
+        float normalized = (row[i] - mean) * inverse;
+        to[i] = (grads[i] - grad_sum - normalized * through) * inverse;
+    }
+}

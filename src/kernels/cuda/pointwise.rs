@@ -1,0 +1,115 @@
+//! Element-wise ops and programs of them → a kernel that is written for the program: a thread an element. One op is a
+//! program of one step. Extents are arguments, so that one kernel serves values of every size.
+
+use std::fmt::Write;
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::graph::op::Op;
+use crate::graph::program::{Operand, Program, Step};
+use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, int, output, size};
+use crate::ops::pointwise::{Reading, program, reading};
+use crate::shape::Shape;
+
+pub fn pointwise(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+    prepare(program(attrs)?, inputs, output)
+}
+
+/// One op on its inputs.
+pub fn single(
+    op: &'static dyn Op,
+    attrs: &Attrs,
+    inputs: &[&Shape],
+    output: &Shape,
+) -> Result<Prepared, Fault> {
+    let operands = (0..inputs.len()).map(Operand::Input).collect();
+    prepare(&Program { steps: vec![Step { op, attrs: attrs.clone(), operands }] }, inputs, output)
+}
+
+fn prepare(program: &Program, inputs: &[&Shape], out: &Shape) -> Result<Prepared, Fault> {
+    let mut parameters = "float *out, int n".to_owned();
+    let mut body = String::new();
+    let mut arguments = vec![output(), size(out.elements())?];
+    for (i, shape) in inputs.iter().enumerate() {
+        let _ = write!(parameters, ", const float *a{i}");
+        arguments.push(input(i));
+        let place = place(i, shape, out, &mut parameters, &mut arguments)?;
+        let _ = writeln!(body, "    float x{i} = a{i}[{place}];");
+    }
+    for (i, step) in program.steps.iter().enumerate() {
+        let _ = writeln!(body, "    float t{i} = {};", expression(step)?);
+    }
+    let last = program.steps.len().checked_sub(1);
+    let last = last.ok_or_else(|| Fault::internal("`pointwise` of no steps"))?;
+    let text = format!(
+        "({parameters}) {{\n    unsigned i = element();\n    if (i >= (unsigned)n) return;\n{body}    out[i] = t{last};\n}}\n"
+    );
+    Prepared::of(each(Kernel::Written(text), out.elements(), arguments)?)
+}
+
+/// Where element `i` of the output finds what it reads of an input.
+fn place(
+    number: usize,
+    from: &Shape,
+    to: &Shape,
+    parameters: &mut String,
+    arguments: &mut Vec<Argument<Place>>,
+) -> Result<String, Fault> {
+    Ok(match reading(from, to) {
+        Some(Reading::Whole) => "i".to_owned(),
+        Some(Reading::One) => "0".to_owned(),
+        Some(Reading::Run { count, repeat }) => {
+            let _ = write!(parameters, ", int count{number}, int repeat{number}");
+            arguments.extend([size(count)?, size(repeat)?]);
+            format!("i / repeat{number} % count{number}")
+        }
+        None => any_place(from, to)?,
+    })
+}
+
+/// The same where an input is repeated along axes between others: its extents become part of the kernel.
+fn any_place(from: &Shape, to: &Shape) -> Result<String, Fault> {
+    let lead =
+        to.rank().checked_sub(from.rank()).ok_or_else(|| Fault::internal("a value of too many axes"))?;
+    let (mut terms, mut inner, mut step) = (Vec::new(), 1, 1);
+    for (axis, &extent) in to.dims().iter().enumerate().rev() {
+        let own = axis.checked_sub(lead).map_or(1, |axis| from.dims()[axis]);
+        if own > 1 {
+            terms.push(format!("i / {}u % {}u * {}u", int(inner)?, int(extent)?, int(step)?));
+        }
+        step *= own;
+        inner *= extent;
+    }
+    Ok(if terms.is_empty() { "0".to_owned() } else { terms.join(" + ") })
+}
+
+fn expression(step: &Step) -> Result<String, Fault> {
+    let operand = |place: usize| match step.operands.get(place) {
+        Some(Operand::Input(i)) => Ok(format!("x{i}")),
+        Some(Operand::Step(i)) => Ok(format!("t{i}")),
+        Some(Operand::Number(bits)) => Ok(literal(*bits)),
+        None => Err(Fault::internal(format!("`{}` without operand {place}", step.op.name()))),
+    };
+    let alpha = literal(step.attrs.get_float("alpha").to_bits());
+    let name = step.op.name();
+    let sign = match name {
+        "add" => '+',
+        "subtract" => '-',
+        "multiply" => '*',
+        "divide" => '/',
+        _ => {
+            return Ok(match name.strip_suffix("_grad") {
+                Some(function) => {
+                    format!("{} * {function}_derivative({}, {alpha})", operand(1)?, operand(0)?)
+                }
+                None => format!("{name}_value({}, {alpha})", operand(0)?),
+            });
+        }
+    };
+    Ok(format!("{} {sign} {}", operand(0)?, operand(1)?))
+}
+
+/// A number by its bits, exactly.
+fn literal(bits: u32) -> String {
+    format!("__int_as_float(0x{bits:08x})")
+}

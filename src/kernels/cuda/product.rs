@@ -1,0 +1,206 @@
+//! Matrix products and convolutions: what `product.cu` and `conv.cu` are asked to do, and what a library is where the
+//! device has one.
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::geometry;
+use crate::kernels::cuda::launch::{
+    Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, blocks, each, input, int,
+    optional, output, size,
+};
+use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
+use crate::ops::{epilogue, matmul as op};
+use crate::shape::Shape;
+
+/// `TILE` of `product.cu`.
+const TILE: usize = 64;
+/// Fewer tiles than this are cut along K, into parts of at least this length.
+const FEW_TILES: usize = 128;
+const PART: usize = 512;
+/// With fewer channels a group's tiles would be mostly empty.
+const FEW_CHANNELS: usize = 16;
+
+/// What happens to a product before it counts: a bias for each of `channels` places of `inner` numbers, a relu.
+pub struct End {
+    bias: Argument<Place>,
+    channels: usize,
+    inner: usize,
+    relu: bool,
+}
+
+impl End {
+    pub fn none() -> End {
+        End { bias: Argument::Nothing, channels: 1, inner: 1, relu: false }
+    }
+
+    /// The end of a product with this output, whose axis 1 has the channels.
+    fn of(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> End {
+        End {
+            bias: optional(inputs, 2),
+            channels: output.dims()[1],
+            inner: output.dims()[2..].iter().product(),
+            relu: epilogue::has_relu(attrs),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.bias == Argument::Nothing && !self.relu
+    }
+
+    fn relu(&self) -> Argument<Place> {
+        Argument::Int(i32::from(self.relu))
+    }
+}
+
+/// The output is the sum of `n_parts` parts of `n` numbers, finished.
+pub fn add_parts(parts: Place, n: usize, n_parts: usize, end: End) -> Result<Command<Place>, Fault> {
+    let relu = end.relu();
+    let mut arguments = vec![output(), Argument::Memory(parts), end.bias];
+    for extent in [n, n_parts, end.channels, end.inner] {
+        arguments.push(size(extent)?);
+    }
+    arguments.push(relu);
+    each(Kernel::Named("add_parts"), n, arguments)
+}
+
+/// Tiles of `m x n`.
+fn tiles(m: usize, n: usize) -> usize {
+    m.div_ceil(TILE) * n.div_ceil(TILE)
+}
+
+/// How many parts a product's K is cut into; by its sizes alone, so that every device adds in the same order.
+fn n_parts(n_tiles: usize, k: usize) -> usize {
+    if n_tiles >= FEW_TILES { 1 } else { (FEW_TILES / n_tiles).min(k.div_ceil(PART)).max(1) }
+}
+
+pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let [m, k, n] = op::sizes(attrs, inputs[0], inputs[1])?;
+    let (transpose_a, transpose_b) = (attrs.get_int("transpose_a") == 1, attrs.get_int("transpose_b") == 1);
+    let end = End::of(attrs, inputs, to);
+    let n_tiles = tiles(m, n);
+    let n_parts = n_parts(n_tiles, k);
+    let (target, bias, relu) = match n_parts {
+        1 => (output(), end.bias.clone(), end.relu()),
+        _ => (Argument::Memory(Place::Scratch(0)), Argument::Nothing, Argument::Int(0)),
+    };
+    let mut arguments = vec![target, input(0), input(1), bias];
+    for extent in [m, k, n] {
+        arguments.push(size(extent)?);
+    }
+    arguments.extend([transpose_a, transpose_b].map(|turned| Argument::Int(i32::from(turned))));
+    arguments.extend([relu, size(n_parts)?]);
+    let mut commands = vec![blocks(Kernel::Named("matmul"), n_tiles * n_parts, arguments)?];
+    let product = Product {
+        sizes: [m, k, n],
+        transpose_a,
+        transpose_b,
+        a: Place::Input(0),
+        b: Place::Input(1),
+        out: Place::Output,
+    };
+    let mut library = vec![Command::Product(product)];
+    if !end.is_none() {
+        library.push(add_parts(Place::Output, m * n, 1, End::of(attrs, inputs, to))?);
+    }
+    if n_parts > 1 {
+        commands.push(add_parts(Place::Scratch(0), m * n, n_parts, end)?);
+    }
+    let scratch = if n_parts > 1 { m * n * n_parts } else { 0 };
+    Ok(Prepared { commands, scratch, library: Some(library), ..Prepared::default() })
+}
+
+pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let g = Geometry::new(attrs, inputs[0], inputs[1])?;
+    let end = End::of(attrs, inputs, to);
+    let [_, outputs] = per_group(&g);
+    let mut arguments = vec![output(), input(0), input(1), end.bias.clone()];
+    let command = match outputs < FEW_CHANNELS {
+        true => {
+            arguments.extend([size(to.elements())?, end.relu(), geometry::convolution(&g)?]);
+            each(Kernel::Named("conv2d_direct"), to.elements(), arguments)?
+        }
+        false => {
+            let tiles = tiles(outputs, positions(&g)?);
+            arguments.extend([end.relu(), size(tiles)?, geometry::convolution(&g)?]);
+            blocks(Kernel::Named("conv2d"), tiles * g.groups, arguments)?
+        }
+    };
+    let mut library = library(Direction::Output, &g);
+    if let Some(library) = library.as_mut().filter(|_| !end.is_none()) {
+        library.push(add_parts(Place::Output, to.elements(), 1, end)?);
+    }
+    Ok(Prepared { commands: vec![command], library, ..Prepared::default() })
+}
+
+pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
+    let [own, _] = per_group(&g);
+    let mut arguments = vec![output(), input(0), input(1)];
+    let command = match own < FEW_CHANNELS {
+        true => {
+            arguments.extend([size(to.elements())?, geometry::convolution(&g)?]);
+            each(Kernel::Named("conv2d_grad_input_direct"), to.elements(), arguments)?
+        }
+        false => {
+            let pixels = g.batch * g.windows.height * g.windows.width;
+            let tiles = tiles(own, pixels);
+            int(pixels)?;
+            arguments.extend([size(tiles)?, geometry::convolution(&g)?]);
+            blocks(Kernel::Named("conv2d_grad_input"), tiles * g.groups, arguments)?
+        }
+    };
+    let library = library(Direction::GradInput, &g);
+    Ok(Prepared { commands: vec![command], library, ..Prepared::default() })
+}
+
+pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
+    let [own, outputs] = per_group(&g);
+    let (taps, k) = (own * g.windows.n_taps(), positions(&g)?);
+    let library = library(Direction::GradWeight, &g);
+    if outputs < FEW_CHANNELS || taps < FEW_CHANNELS {
+        let arguments = vec![output(), input(0), input(1), geometry::convolution(&g)?];
+        let command = blocks(Kernel::Named("conv2d_grad_weight_direct"), to.elements(), arguments)?;
+        return Ok(Prepared { commands: vec![command], library, ..Prepared::default() });
+    }
+    let tiles = tiles(outputs, taps);
+    let n_parts = n_parts(tiles * g.groups, k);
+    let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
+    let mut arguments = vec![Argument::Memory(target), input(0), input(1)];
+    arguments.extend([size(tiles * n_parts)?, size(n_parts)?, geometry::convolution(&g)?]);
+    let mut commands =
+        vec![blocks(Kernel::Named("conv2d_grad_weight"), tiles * n_parts * g.groups, arguments)?];
+    let mut scratch = 0;
+    if n_parts > 1 {
+        scratch = to.elements() * n_parts;
+        commands.push(add_parts(target, to.elements(), n_parts, End::none())?);
+    }
+    Ok(Prepared { commands, scratch, library, ..Prepared::default() })
+}
+
+/// Channels of the input that one output channel reads, and output channels that read one input channel.
+fn per_group(g: &Geometry) -> [usize; 2] {
+    [g.in_channels / g.groups, g.out_channels / g.groups]
+}
+
+/// Windows of all images.
+fn positions(g: &Geometry) -> Result<usize, Fault> {
+    let n = g.batch * g.windows.n_outputs();
+    int(n).map(|_| n)
+}
+
+/// Libraries pad both sides of an axis alike, and are slower than a direct kernel where a group has one channel.
+fn library(direction: Direction, g: &Geometry) -> Option<Vec<Command<Place>>> {
+    let is_even = [g.windows.rows, g.windows.columns].iter().all(|axis| axis.before == axis.after);
+    let is_depthwise = g.groups > 1 && per_group(g)[0] == 1;
+    if !is_even || is_depthwise {
+        return None;
+    }
+    let (images, weight, to) = match direction {
+        Direction::Output => (Place::Input(0), Place::Input(1), Place::Output),
+        Direction::GradInput => (Place::Output, Place::Input(0), Place::Input(1)),
+        Direction::GradWeight => (Place::Input(0), Place::Output, Place::Input(1)),
+    };
+    let convolution = Convolution { direction, geometry: *g, images, weight, output: to };
+    Some(vec![Command::Convolution(convolution)])
+}

@@ -1,0 +1,207 @@
+//! Graph → the commands of a device with kernels of its own: node after node, each on whole values, in one piece of
+//! memory. States and constants come first, as in every plan of the session; behind them values share memory where
+//! their lifetimes allow it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::diag::Fault;
+use crate::graph::{Graph, Value, print};
+use crate::kernels::cuda::launch::{Command, Place, Prepared};
+use crate::kernels::cuda::prepare;
+use crate::plan::layout::Layout;
+use crate::plan::memory::{Block, place};
+use crate::plan::owners;
+use crate::shape::Shape;
+
+/// Where an operand of a command lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// So many numbers from the start of the memory.
+    Memory(usize),
+    /// So many numbers from the start of the sequence's tables.
+    Table(usize),
+}
+
+/// A graph's commands with their memory.
+pub struct Sequence {
+    pub graph: Graph,
+    /// In order.
+    pub commands: Vec<Command<Spot>>,
+    /// For each command the value that it helps to compute; none for what is copied at the end.
+    pub values: Vec<Option<Value>>,
+    pub places: BTreeMap<Value, Range<usize>>,
+    /// Numbers that never change, and that nothing else may lie on.
+    pub tables: Vec<f32>,
+    /// Numbers behind the layout's; the graphs of a session share them.
+    pub transient: usize,
+}
+
+/// A node with its work and the block of memory of its own.
+struct Step {
+    value: Value,
+    prepared: Prepared,
+    scratch: usize,
+}
+
+/// Plans one graph; `layout` must have been made of it, too. `offers` says what the device does by itself.
+pub fn sequence(
+    graph: Graph,
+    layout: &Layout,
+    offers: &dyn Fn(&Command<Place>) -> bool,
+) -> Result<Sequence, Fault> {
+    let owner = owners(&graph);
+    let order: Vec<Value> = graph
+        .values()
+        .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
+        .collect();
+    let end = order.len();
+    let over = overwritten(&graph, &owner, &order);
+    let apart = |value: Value| !layout.holds(&graph, value) && !over.contains_key(&value);
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut want = |size: usize, start: usize, end: usize| {
+        blocks.push(Block { size, start, end });
+        blocks.len() - 1
+    };
+    // The last step that reads each value.
+    let mut last: BTreeMap<Value, usize> = BTreeMap::new();
+    for (time, &value) in order.iter().enumerate() {
+        for input in &graph.node(value).inputs {
+            last.insert(owner[input], time);
+        }
+    }
+    for root in graph.roots() {
+        last.insert(owner[&root], end);
+    }
+    let mut own: BTreeMap<Value, usize> = BTreeMap::new();
+    for &input in &graph.inputs {
+        let until = last.get(&input).copied().unwrap_or(0);
+        own.insert(input, want(graph.shape(input).elements(), 0, until));
+    }
+    let mut steps = Vec::with_capacity(end);
+    for (time, &value) in order.iter().enumerate() {
+        let node = graph.node(value);
+        if apart(value) {
+            let until = last.get(&value).copied().unwrap_or(time);
+            own.insert(value, want(node.shape.elements(), time, until));
+        }
+        let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
+        let mut prepared = prepare(node, &shapes)?;
+        if let Some(library) = prepared.library.take_if(|library| library.first().is_some_and(offers)) {
+            prepared = Prepared { commands: library, ..Prepared::default() };
+        }
+        let scratch = want(prepared.scratch, time, time);
+        steps.push(Step { value, prepared, scratch });
+    }
+    let (offsets, transient) = place(&blocks);
+    let start = |block: usize| layout.len() + offsets[block];
+
+    let mut places = BTreeMap::new();
+    for value in graph.values() {
+        let owned = owner[&value];
+        let owned = over.get(&owned).copied().unwrap_or(owned);
+        let kept = layout.find(&graph, owned);
+        let found = kept.or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
+        let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
+        places.insert(value, found.ok_or_else(nowhere)?);
+    }
+    let (mut commands, mut values, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+    for step in steps {
+        let node = graph.node(step.value);
+        let begins = step.prepared.tables.iter().map(|table| {
+            let begin = tables.len();
+            tables.extend_from_slice(table);
+            begin
+        });
+        let begins: Vec<usize> = begins.collect();
+        let at = |place: Place| match place {
+            Place::Input(i) => Spot::Memory(places[&node.inputs[i]].start),
+            Place::Output => Spot::Memory(places[&step.value].start),
+            Place::Scratch(from) => Spot::Memory(start(step.scratch) + from),
+            Place::Table(i) => Spot::Table(begins[i]),
+        };
+        for command in &step.prepared.commands {
+            commands.push(command.at(&at));
+            values.push(Some(step.value));
+        }
+    }
+    for update in &graph.updates {
+        let (from, to) = (&places[&update.value], &places[&update.state]);
+        if from != to {
+            let [from, at] = [from, to].map(|range| Spot::Memory(range.start));
+            commands.push(Command::Copy { from, to: at, len: to.len() });
+            values.push(None);
+        }
+    }
+    Ok(Sequence { graph, commands, values, places, tables, transient })
+}
+
+/// The updates that can be written over their states, with those: made element by element, when nobody reads the old
+/// state any more.
+fn overwritten(graph: &Graph, owner: &BTreeMap<Value, Value>, order: &[Value]) -> BTreeMap<Value, Value> {
+    let time: BTreeMap<Value, usize> = order.iter().enumerate().map(|(time, &value)| (value, time)).collect();
+    let mut last_read: BTreeMap<Value, usize> = BTreeMap::new();
+    for (&value, &time) in &time {
+        for input in &graph.node(value).inputs {
+            let last = last_read.entry(owner[input]).or_default();
+            *last = time.max(*last);
+        }
+    }
+    let outputs = graph.outputs.iter().map(|output| output.value);
+    let taken: BTreeSet<Value> =
+        outputs.chain(graph.updates.iter().map(|update| update.value)).map(|value| owner[&value]).collect();
+    let mut over = BTreeMap::new();
+    for update in &graph.updates {
+        let (state, value) = (update.state, update.value);
+        let node = graph.node(value);
+        let mut reads = node.inputs.iter().filter(|&&input| owner[&input] == state);
+        // Each element is read before it is written, once and by one thread.
+        let alone = reads.next().is_some_and(|&input| graph.shape(input) == &node.shape)
+            && reads.next().is_none()
+            && node.op.is_elementwise();
+        let is_last = time.get(&value).is_some_and(|time| last_read.get(&state) == Some(time));
+        if alone && is_last && !taken.contains(&state) && !over.contains_key(&value) {
+            over.insert(value, state);
+        }
+    }
+    over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sequence;
+    use crate::graph::attrs::Attrs;
+    use crate::graph::builder::Builder;
+    use crate::graph::{Graph, Init, StateKind};
+    use crate::kernels::cuda::launch::Command;
+    use crate::ops::binary::ADD;
+    use crate::plan::layout::Layout;
+    use crate::shape::Shape;
+
+    /// `w += x`, and an output that is `x + w`, before or behind in the graph.
+    fn graph(reads_behind: bool) -> Graph {
+        let mut builder = Builder::default();
+        let shape = Shape::from([100]);
+        let weight = builder.state("w", StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
+        let x = builder.input("x", &shape);
+        let add = |builder: &mut Builder| builder.apply(&ADD, Attrs::new(), &[weight, x]).unwrap();
+        let (a, b) = (add(&mut builder), add(&mut builder));
+        let (new, out) = if reads_behind { (a, b) } else { (b, a) };
+        builder.output("out", out);
+        builder.update(weight, new).unwrap();
+        builder.finish()
+    }
+
+    #[test]
+    fn a_state_is_written_over_where_nobody_reads_it_later() {
+        for (reads_behind, copies) in [(false, 0), (true, 1)] {
+            let graph = graph(reads_behind);
+            let layout = Layout::new([&graph]).unwrap();
+            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            let copied = plan.commands.iter().filter(|command| matches!(command, Command::Copy { .. }));
+            assert_eq!(copied.count(), copies);
+            let update = plan.graph.updates[0];
+            assert_eq!(plan.places[&update.value] == plan.places[&update.state], copies == 0);
+        }
+    }
+}

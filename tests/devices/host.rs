@@ -1,0 +1,238 @@
+//! A machine that runs CUDA kernels on the host, in a process of its own: the kernels' text, compiled as C++ together
+//! with `host.cpp`.
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use dslc::diag::Fault;
+use dslc::graph::attrs::Attrs;
+use dslc::graph::op::Op;
+use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product};
+use dslc::kernels::cuda::machine::Machine;
+use dslc::kernels::cuda::module::{Module, names};
+use dslc::ops::{conv2d, matmul};
+use dslc::shape::Shape;
+use dslc::tensor::{self, Device, Tensor};
+
+/// The first compiler for C++ that answers; or why there is none to use.
+pub fn compiler() -> Result<String, String> {
+    if !cfg!(target_os = "linux") {
+        return Err("the host's stand-in for a GPU is written for Linux".to_owned());
+    }
+    let named = std::env::var("CXX").ok();
+    let all = named.into_iter().chain(["c++", "g++", "clang++"].map(str::to_owned));
+    let answers = |name: &String| {
+        let run = Process::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        run.is_ok_and(|status| status.success())
+    };
+    all.into_iter().find(answers).ok_or_else(|| "there is no C++ compiler".to_owned())
+}
+
+pub struct Host {
+    compiler: String,
+    /// Whether it stands in for the libraries, too: products and convolutions by the reference.
+    libraries: bool,
+    process: Option<RefCell<Pipes>>,
+    programs: Vec<Vec<Task>>,
+}
+
+enum Task {
+    Told(Vec<u8>),
+    Product(Product<usize>),
+    Convolution(Convolution<usize>),
+}
+
+struct Pipes {
+    child: Child,
+    to: ChildStdin,
+    from: ChildStdout,
+}
+
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Host {
+    pub fn new(compiler: &str, libraries: bool) -> Host {
+        Host { compiler: compiler.to_owned(), libraries, process: None, programs: Vec::new() }
+    }
+
+    fn numbers(&self, at: usize, shape: &Shape) -> Result<Tensor, Fault> {
+        let mut numbers = vec![0.0; shape.elements()];
+        self.read(at, &mut numbers)?;
+        tensor::from_slice(&numbers, shape, &Device::Cpu)
+    }
+
+    fn put(&self, at: usize, result: &Tensor) -> Result<(), Fault> {
+        let numbers = tensor::to_vec(result)?;
+        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes(&numbers))
+    }
+
+    fn multiply(&self, own: &Product<usize>) -> Result<(), Fault> {
+        let [m, k, n] = own.sizes;
+        let shape =
+            |rows, columns, turned| Shape::from(if turned { [columns, rows] } else { [rows, columns] });
+        let a = self.numbers(own.a, &shape(m, k, own.transpose_a))?;
+        let b = self.numbers(own.b, &shape(k, n, own.transpose_b))?;
+        let attrs = matmul::attrs(i64::from(own.transpose_a), i64::from(own.transpose_b));
+        self.put(own.out, &matmul::MATMUL.eval(&attrs, &[a, b], &Shape::from([m, n]))?)
+    }
+
+    fn convolve(&self, own: &Convolution<usize>) -> Result<(), Fault> {
+        let g = own.geometry;
+        let (rows, columns) = (g.windows.rows, g.windows.columns);
+        let attrs = Attrs::new()
+            .ints("stride", [rows.stride, columns.stride])
+            .ints("padding", [rows.before, rows.before, columns.before, columns.before])
+            .ints("dilation", [rows.dilation, columns.dilation])
+            .int("groups", g.groups as i64)
+            .ints("input", [g.windows.height, g.windows.width])
+            .ints("kernel", [rows.kernel, columns.kernel]);
+        let images = Shape::from([g.batch, g.in_channels, g.windows.height, g.windows.width]);
+        let weight = Shape::from([g.out_channels, g.in_channels / g.groups, rows.kernel, columns.kernel]);
+        let read = |at: usize, shape: &Shape| self.numbers(at, shape);
+        let (op, inputs, shape, to): (&dyn Op, _, _, _) = match own.direction {
+            Direction::Output => {
+                let inputs = [read(own.images, &images)?, read(own.weight, &weight)?];
+                (&conv2d::CONV2D, inputs, g.output(), own.output)
+            }
+            Direction::GradInput => {
+                let inputs = [read(own.weight, &weight)?, read(own.output, &g.output())?];
+                (&conv2d::CONV2D_GRAD_INPUT, inputs, images, own.images)
+            }
+            Direction::GradWeight => {
+                let inputs = [read(own.images, &images)?, read(own.output, &g.output())?];
+                (&conv2d::CONV2D_GRAD_WEIGHT, inputs, weight, own.weight)
+            }
+        };
+        self.put(to, &op.eval(&attrs, &inputs, &shape)?)
+    }
+
+    fn do_task(&self, task: &Task) -> Result<(), Fault> {
+        match task {
+            Task::Told(words) => self.tell(&[], words),
+            Task::Product(product) => self.multiply(product),
+            Task::Convolution(convolution) => self.convolve(convolution),
+        }
+    }
+
+    fn compile(&self, text: &str) -> Pipes {
+        let folder = tempfile::tempdir().unwrap();
+        let list: String = names(text).iter().map(|name| format!("KERNEL({name})\n")).collect();
+        std::fs::write(folder.path().join("kernels.inc"), text).unwrap();
+        std::fs::write(folder.path().join("list.inc"), list).unwrap();
+        std::fs::write(folder.path().join("host.cpp"), include_str!("host.cpp")).unwrap();
+        let done = Process::new(&self.compiler)
+            .args(["-std=c++17", "-O1", "-w", "host.cpp", "-o", "host"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let mut child = Process::new(folder.path().join("host"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Pipes { child, to, from }
+    }
+
+    fn tell(&self, words: &[u64], bytes: &[u8]) -> Result<(), Fault> {
+        let mut pipes = self.process.as_ref().unwrap().borrow_mut();
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let told = pipes.to.write_all(&words).and_then(|()| pipes.to.write_all(bytes));
+        told.and_then(|()| pipes.to.flush()).map_err(|e| Fault::internal(format!("the host's kernels: {e}")))
+    }
+}
+
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn task(command: &Command<usize>, module: &Module, names: &[&str]) -> Task {
+    let mut words: Vec<u64> = Vec::new();
+    match command {
+        &Command::Copy { from, to, len } => {
+            words.extend([u64::from(b'C'), from as u64, to as u64, len as u64])
+        }
+        Command::Launch(launch) => {
+            let name = module.name(&launch.kernel).unwrap();
+            let kernel =
+                names.iter().position(|own| *own == name).unwrap_or_else(|| panic!("no kernel {name}"));
+            words.extend([u64::from(b'L'), kernel as u64, launch.blocks.into(), launch.threads.into()]);
+            words.push(launch.arguments.len() as u64);
+            for argument in &launch.arguments {
+                match argument {
+                    Argument::Memory(at) => words.extend([0, *at as u64]),
+                    Argument::Nothing => words.extend([0, u64::MAX]),
+                    Argument::Int(number) => words.extend([1, 1, u64::from(*number as u32)]),
+                    Argument::Float(number) => words.extend([1, 1, u64::from(number.to_bits())]),
+                    Argument::Ints(numbers) => {
+                        words.extend([1, numbers.len() as u64]);
+                        words.extend(numbers.iter().map(|&number| u64::from(number as u32)));
+                    }
+                }
+            }
+        }
+        Command::Product(product) => return Task::Product(product.clone()),
+        Command::Convolution(convolution) => return Task::Convolution(convolution.clone()),
+    }
+    Task::Told(words.iter().flat_map(|word| word.to_le_bytes()).collect())
+}
+
+impl Machine for Host {
+    fn offers(&self, command: &Command<Place>) -> bool {
+        self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_))
+    }
+
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
+        let module = Module::of(programs.iter().flatten());
+        let text = module.text();
+        let names = names(&text);
+        let encode = |program: &Vec<Command<usize>>| {
+            program.iter().map(|command| task(command, &module, &names)).collect()
+        };
+        self.programs = programs.iter().map(encode).collect();
+        self.process = Some(RefCell::new(self.compile(&text)));
+        self.tell(&[u64::from(b'M'), len as u64], &[])
+    }
+
+    fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault> {
+        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes(numbers))
+    }
+
+    fn read(&self, at: usize, numbers: &mut [f32]) -> Result<(), Fault> {
+        self.tell(&[u64::from(b'R'), at as u64, numbers.len() as u64], &[])?;
+        let mut bytes = vec![0; 4 * numbers.len()];
+        let mut pipes = self.process.as_ref().unwrap().borrow_mut();
+        pipes.from.read_exact(&mut bytes).map_err(|e| Fault::internal(format!("the host's kernels: {e}")))?;
+        for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(4)) {
+            *number = f32::from_le_bytes(bytes.try_into().unwrap());
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, program: usize) -> Result<(), Fault> {
+        self.programs[program].iter().try_for_each(|task| self.do_task(task))
+    }
+
+    fn profile(&mut self, program: usize) -> Result<Vec<Duration>, Fault> {
+        let timed = |task: &Task| {
+            let start = Instant::now();
+            self.do_task(task)?;
+            self.finish()?;
+            Ok(start.elapsed())
+        };
+        self.programs[program].iter().map(timed).collect()
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        self.read(0, &mut [])
+    }
+}
