@@ -420,7 +420,7 @@ impl<'a> Planner<'a> {
         wants: &mut Wants,
     ) -> Result<TiledUnit, Fault> {
         let cuts = self.cuts(steps);
-        let n_parts = cuts.n_parts();
+        let n_slots = cuts.n_slots();
         let mut blocks = self.local_blocks(steps, cuts.largest);
         let n_values = blocks.len();
         let mut kernels = Vec::new();
@@ -435,7 +435,7 @@ impl<'a> Planner<'a> {
                 if i == 0 {
                     blocks.push(Block { size: kernel.scratch, start: at, end: at });
                     if let Some(sum) = &kernel.sum {
-                        partial = Some((wants.add(n_parts * sum.len, time, time), sum.len));
+                        partial = Some((wants.add(n_slots * sum.len, time, time), sum.len));
                     }
                     let first = self.kernel(step, kernel, time, end, wants);
                     kernel = first.prepared;

@@ -58,7 +58,7 @@ pub fn moments(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Pre
     let planes = planes(inputs[0]);
     let prepared = Prepared::with_call(0, move |call| norm::moments(planes, call.inputs[0], call.output))?;
     let channels = planes.channels;
-    Ok(prepared.summing(norm::partial_len(channels), move |partials, output| {
+    Ok(prepared.merging(norm::partial_len(channels), move |partials, output| {
         norm::finish_moments(channels, partials, output);
     }))
 }

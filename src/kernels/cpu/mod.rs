@@ -72,10 +72,12 @@ pub struct Pack {
 }
 
 /// For a kernel that sums over images: each call adds to a partial sum (all zeros before the first call), and
-/// at the end the partial sums, in the order of their images, become the result.
+/// at the end the partial sums, in a fixed order, become the result.
 pub struct Sum {
     /// Numbers in a partial sum.
     pub len: usize,
+    /// Whether two partial sums become one by adding their numbers.
+    pub adds: bool,
     /// All partial sums one after another, the output.
     pub finish: Rewrite,
 }
@@ -132,7 +134,12 @@ impl Prepared {
 
     /// A kernel that adds to partial sums of `len` numbers, which `finish` makes the output.
     fn summing(self, len: usize, finish: impl Fn(&[f32], &mut [f32]) + Send + Sync + 'static) -> Prepared {
-        Prepared { sum: Some(Sum { len, finish: Box::new(finish) }), ..self }
+        Prepared { sum: Some(Sum { len, adds: true, finish: Box::new(finish) }), ..self }
+    }
+
+    /// As [`Prepared::summing`] for partial results that only `finish` can bring together.
+    fn merging(self, len: usize, finish: impl Fn(&[f32], &mut [f32]) + Send + Sync + 'static) -> Prepared {
+        Prepared { sum: Some(Sum { len, adds: false, finish: Box::new(finish) }), ..self }
     }
 
     /// A kernel that wants input `operand` packed into `len` numbers by `run`.

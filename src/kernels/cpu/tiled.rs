@@ -1,8 +1,9 @@
 //! A chain of kernels over a batch: the batch is cut into a fixed number of parts for the threads, a part into
 //! calls of a few images, and one call runs the whole chain while its values are in the thread's own cache.
 //!
-//! Sums over the images go to one partial sum a part and are added up in the order of the parts, so that no
-//! result depends on the number of threads.
+//! Sums over the images go to one partial sum a part and are added up in a fixed order, first those of neighbouring
+//! parts, which as a rule one thread has made: so no result depends on the number of threads, and little goes from one
+//! to another.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -12,7 +13,10 @@ use crate::diag::Fault;
 use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, overlap};
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::team::Team;
-use crate::kernels::cpu::{Call, N_TILES, Prepared, part};
+use crate::kernels::cpu::{Call, N_TILES, Prepared, Sum, part};
+
+/// Neighbouring parts whose sums are added up first.
+const GROUP: usize = 4;
 
 /// Where an operand of a tiled step lies, in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub enum Place {
     Rows { start: usize, row: usize },
     /// The same for the images of one call, in the thread's own memory.
     Local { start: usize, row: usize },
-    /// A partial sum of `len` numbers for each part.
+    /// A partial sum of `len` numbers in each of [`Cuts::n_slots`].
     Partial { start: usize, len: usize },
 }
 
@@ -69,6 +73,20 @@ impl Cuts {
     pub fn n_parts(&self) -> usize {
         self.batch.min(N_TILES)
     }
+
+    fn n_groups(&self) -> usize {
+        self.n_parts().div_ceil(GROUP)
+    }
+
+    /// Places for the parts' sums. Where these are added up in groups, the first slots are the groups', for their first
+    /// parts; then come those of the second parts, and so on.
+    pub fn n_slots(&self) -> usize {
+        if self.n_groups() == 1 { self.n_parts() } else { self.n_groups() * GROUP }
+    }
+
+    fn slot(&self, number: usize, in_groups: bool) -> usize {
+        if in_groups { number % GROUP * self.n_groups() + number / GROUP } else { number }
+    }
 }
 
 pub struct Tiled {
@@ -98,7 +116,7 @@ impl Tiled {
         match place {
             Place::Whole(range) => Some(range.clone()),
             Place::Rows { start, row } => Some(*start..start + row * self.cuts.batch),
-            Place::Partial { start, len } => Some(*start..start + len * self.cuts.n_parts()),
+            Place::Partial { start, len } => Some(*start..start + len * self.cuts.n_slots()),
             Place::Local { .. } => None,
         }
     }
@@ -173,40 +191,67 @@ impl Tiled {
             // SAFETY: each worker has its own number and each part is taken once.
             unsafe { self.part(arena, worker, number, clock) };
         });
-        let finish = |i: usize| {
+        let timed = |i: usize, work: &dyn Fn(&Sum, usize, usize)| {
             let step = &self.steps[i];
             let start = clock.map(|_| Instant::now());
             if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
-                // SAFETY: all parts are done; results and partial sums are apart (`is_sound`).
-                let (partials, result) = unsafe {
-                    (arena.shared(*start..start + len * n_parts), arena.exclusive(step.result.clone()))
-                };
-                (sum.finish)(partials, result);
+                work(sum, *start, *len);
             }
             if let (Some(clock), Some(start)) = (clock, start) {
                 clock.add(i, start);
             }
         };
-        team.share(self.sums.len(), |i| finish(self.sums[i]));
+        let (n_sums, n_groups) = (self.sums.len(), self.cuts.n_groups());
+        team.share(n_groups * n_sums, |share| {
+            let group = share / n_sums;
+            timed(self.sums[share % n_sums], &|sum, start, len| {
+                for number in (group * GROUP + 1..n_parts.min((group + 1) * GROUP)).filter(|_| sum.adds) {
+                    let slot = |number: usize| {
+                        let first = start + len * self.cuts.slot(number, true);
+                        first..first + len
+                    };
+                    // SAFETY: all parts are done; slots are apart, and a group's are touched by its share alone.
+                    let (total, part) =
+                        unsafe { (arena.exclusive(slot(group * GROUP)), arena.shared(slot(number))) };
+                    total.iter_mut().zip(part).for_each(|(total, number)| *total += number);
+                }
+            });
+        });
+        team.share(n_sums, |i| {
+            timed(self.sums[i], &|sum, start, len| {
+                let n = if sum.adds { n_groups } else { n_parts };
+                // SAFETY: all groups are done; results and partial sums are apart (`is_sound`).
+                let (partials, result) = unsafe {
+                    let result = arena.exclusive(self.steps[self.sums[i]].result.clone());
+                    (arena.shared(start..start + len * n), result)
+                };
+                (sum.finish)(partials, result);
+            });
+        });
     }
 
     /// # Safety
     /// No other thread runs with the same `worker` or the same part at the same time, and `is_sound` held.
     unsafe fn part(&self, arena: Arena<'_>, worker: usize, number: usize, clock: Option<&Clock>) {
         let base = self.local.0 + worker * self.local.1;
+        let slot = |step: &TiledStep, start: usize, len: usize| {
+            let in_groups = step.kernels[0].sum.as_ref().is_some_and(|sum| sum.adds);
+            let first = start + len * self.cuts.slot(number, in_groups);
+            first..first + len
+        };
         for step in &self.steps {
             if let Place::Partial { start, len } = step.output {
                 // SAFETY: the part's own partial sum.
-                unsafe { arena.exclusive(start + number * len..start + (number + 1) * len) }.fill(0.0);
+                unsafe { arena.exclusive(slot(step, start, len)) }.fill(0.0);
             }
         }
         for (first, n) in self.cuts.calls(number) {
             let size = self.sizes.iter().position(|&size| size == n).unwrap_or(0);
-            let range = |place: &Place| match place {
+            let range = |step: &TiledStep, place: &Place| match place {
                 Place::Whole(range) => range.clone(),
                 Place::Rows { start, row } => start + first * row..start + (first + n) * row,
                 Place::Local { start, row } => base + start..base + start + n * row,
-                Place::Partial { start, len } => start + number * len..start + (number + 1) * len,
+                Place::Partial { start, len } => slot(step, *start, *len),
             };
             for (i, step) in self.steps.iter().enumerate() {
                 let start = clock.map(|_| Instant::now());
@@ -215,11 +260,11 @@ impl Tiled {
                 // neither its inputs nor what another part touches.
                 unsafe {
                     for (slice, place) in inputs.iter_mut().zip(&step.inputs) {
-                        *slice = arena.shared(range(place));
+                        *slice = arena.shared(range(step, place));
                     }
                     (step.kernels[size].run)(Call {
                         inputs: &inputs[..step.inputs.len()],
-                        output: arena.exclusive(range(&step.output)),
+                        output: arena.exclusive(range(step, &step.output)),
                         scratch: arena.exclusive(base + step.scratch.start..base + step.scratch.end),
                         packed: arena.shared(step.packed.clone()),
                         first,
