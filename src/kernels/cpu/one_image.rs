@@ -16,6 +16,9 @@ use crate::kernels::cpu::conv::{
 const LEAST_CHANNELS: usize = 8;
 /// Weights of more numbers, transformed or not, are not read by every thread.
 const MOST_WEIGHTS: usize = 96 << 10;
+/// An input is small of which the output is so many times as large: all of it goes to every thread, and each writes
+/// channels, as it lies before those who read them.
+const SMALL_INPUT: usize = 4;
 /// Pixels that pointwise convolutions compute at once, on the widest CPU.
 const POINTWISE_PIXELS: usize = 32;
 
@@ -33,7 +36,9 @@ pub(super) fn forward(
             return Some(by_tile_rows(conv, activation, n_shares));
         }
     }
+    let small_input = SMALL_INPUT * shape.input_len() <= shape.output_len();
     if shape.weights_len() <= MOST_WEIGHTS
+        && !small_input
         && let Some(bands) = bands(shape, algorithm, n_shares)
     {
         return Some(by_rows(shape, algorithm, activation, bands));
