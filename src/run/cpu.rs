@@ -12,6 +12,7 @@ use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
 use crate::run::Runtime;
+use crate::run::pace::Pace;
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
 
@@ -19,6 +20,8 @@ pub struct Cpu {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
+    /// Of each plan.
+    paces: Vec<Pace>,
     /// The plan whose setup is in memory, for the states as they are.
     ready: Option<usize>,
 }
@@ -35,7 +38,8 @@ impl Cpu {
             layout.constants().for_each(|(number, range)| numbers[range].fill(number));
             Ok(())
         })?;
-        Ok(Cpu { memory, layout, plans, ready: None })
+        let paces = plans.iter().map(|_| Pace::default()).collect();
+        Ok(Cpu { memory, layout, plans, paces, ready: None })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -86,11 +90,22 @@ impl Runtime for Cpu {
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
         let ready = self.ready == Some(graph);
+        let pace = &mut self.paces[graph];
         self.memory.with(|numbers| {
-            Team::gather(|team| {
+            let mut body = |team: &Team<'_>| {
                 let setup = plan.setup.iter().filter(|_| !ready);
                 setup.chain(&plan.actions).try_for_each(|action| run(plan, action, numbers, team, None))
-            })?;
+            };
+            let start = Instant::now();
+            if pace.shares() {
+                Team::gather(body)?
+            } else {
+                body(&Team::ALONE)?
+            }
+            // A step with its setup tells nothing of those that follow.
+            if ready {
+                pace.took(start.elapsed());
+            }
             for (from, to) in &plan.copies {
                 numbers.copy_within(from.clone(), to.start);
             }

@@ -7,6 +7,7 @@
 
 mod cpu;
 mod cuda;
+mod pace;
 mod reference;
 
 use std::time::Duration;
