@@ -120,6 +120,9 @@ impl Runtime for Cpu {
     }
 
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
+        if self.ready != Some(graph) {
+            self.step(graph)?;
+        }
         let plan = &self.plans[graph];
         let mut times = Vec::new();
         let mut measure = |numbers: &mut [f32], team: &Team<'_>| {

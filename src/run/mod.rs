@@ -53,7 +53,7 @@ trait Runtime {
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
     /// Waits until every step is done.
     fn finish(&self) -> Result<(), Fault>;
-    /// Runs a step whose results do not count, and gives the time of each part of it and the value that the part
+    /// Runs steps whose results do not count, nor do the states after them, and gives the time of each part of it and the value that the part
     /// computes; of parts that run on several threads, the sum over the threads.
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault>;
     fn bytes(&self) -> usize;
@@ -166,8 +166,8 @@ impl Session {
         self.runtime.finish()
     }
 
-    /// Runs graph number `graph` once and tells the time of each part of it, with the value that it computes. Time on
-    /// several threads is added up. States are not updated.
+    /// Runs graph number `graph` and tells the time of each part of it, with the value that it computes. Time on
+    /// several threads is added up. States may change, and count for nothing afterwards.
     pub fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
         self.runtime.profile(graph)
     }

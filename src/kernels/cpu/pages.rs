@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 /// Numbers below this stay in small pages; two large ones.
+#[cfg(target_os = "linux")]
 const LEAST: usize = 4 << 20 >> 2;
 
 /// Asks for large pages. Without effect where the system has none, and on what the memory holds.
@@ -21,4 +22,6 @@ pub fn prefer_large(numbers: &mut [f32]) {
             libc::madvise(range.start.with_addr(first).cast(), len, libc::MADV_HUGEPAGE);
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = numbers;
 }

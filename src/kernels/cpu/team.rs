@@ -53,11 +53,6 @@ impl Team<'_> {
         })
     }
 
-    /// The leader and those who wait for shares.
-    pub fn n_threads(&self) -> usize {
-        self.desk.map_or(1, |desk| desk.lanes.len())
-    }
-
     /// Calls `work(0)` to `work(n - 1)`, each once, on any thread and in any order, and waits for all.
     pub fn share(&self, n: usize, work: impl Fn(usize) + Sync) {
         self.share_among(MOST_WORKERS, n, |_, i| work(i));
@@ -178,16 +173,15 @@ impl Desk {
     fn take(&self, worker: usize, lane: &Lane) -> bool {
         let word = lane.0.load(Ordering::Acquire);
         let (n_workers, end, share) = unpack(word);
-        let work = self.work.load(Ordering::Relaxed);
         if share >= end || worker >= n_workers {
             return false;
         }
         if lane.0.compare_exchange(word, word + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return true;
         }
-        // SAFETY: the share is of the round that `word` names, which is not over before the share is counted as done;
-        // so `work`, which was laid out before the round began and is not changed before it is over, is the round's.
-        let work = unsafe { *work.cast::<Work<'_>>() };
+        // SAFETY: the round is not over before the share, which is ours now, is counted as done; so `work`, which was laid
+        // out before the round's lanes and is not changed before it is over, is the round's.
+        let work = unsafe { *self.work.load(Ordering::Relaxed).cast::<Work<'_>>() };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(worker, share))) {
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }

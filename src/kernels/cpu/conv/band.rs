@@ -61,7 +61,7 @@ pub trait Placed: Send + Sync {
     /// `y = activation(x ⋆ w + bias)` for `n` images; overwrites `y` and nothing beside it.
     ///
     /// # Safety
-    /// `place` holds `n` images of input and output.
+    /// `place` holds `n` images of input and output, and what lies between the input and its end may be read.
     unsafe fn forward_at(
         &self,
         n: usize,
