@@ -91,8 +91,15 @@ function M.findings(buffer, n)
 end
 
 --- The lines of the floating window, once there is one.
-function M.float()
+--- `ask` asks for it, and again after each half second: a move of the cursor that is only now told closes what the
+--- server, which is fast, has opened already.
+function M.float(ask)
+  local tries = 0
   return M.eventually('a floating window', function()
+    if tries % 20 == 0 then
+      ask()
+    end
+    tries = tries + 1
     for _, window in ipairs(vim.api.nvim_list_wins()) do
       if vim.api.nvim_win_get_config(window).relative ~= '' then
         local lines = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false)
