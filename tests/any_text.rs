@@ -223,9 +223,9 @@ fn program() -> impl Strategy<Value = String> {
     })
 }
 
-/// What is put into a text to damage it.
-fn patch() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
+/// A change of a text at a random place: fewer than so many letters go and others come.
+pub(crate) fn change(most_cut: usize) -> impl Strategy<Value = Change> {
+    let patch = prop::sample::select(vec![
         "",
         "\n",
         "\n\n",
@@ -257,7 +257,22 @@ fn patch() -> impl Strategy<Value = &'static str> {
         "//",
         ": 3x3",
         " # c\n",
-    ])
+        "use \"",
+        "add x",
+        "block b(",
+        "conv2d ",
+        " let a = a",
+    ]);
+    (any::<prop::sample::Index>(), 0..most_cut, patch)
+}
+
+/// Where, how many letters go, and what comes.
+pub(crate) type Change = (prop::sample::Index, usize, &'static str);
+
+pub(crate) fn apply((at, n_cut, patch): Change, letters: &mut Vec<char>) {
+    let at = at.index(letters.len() + 1);
+    let end = (at + n_cut).min(letters.len());
+    letters.splice(at..end, patch.chars());
 }
 
 /// A model of the project, cut and patched at random places.
@@ -270,14 +285,9 @@ fn damaged() -> impl Strategy<Value = String> {
         .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
         .collect();
     texts.sort();
-    let damage = (any::<prop::sample::Index>(), 0usize..20, patch());
-    (prop::sample::select(texts), prop::collection::vec(damage, 0..6)).prop_map(|((_, text), damages)| {
+    (prop::sample::select(texts), prop::collection::vec(change(20), 0..6)).prop_map(|((_, text), changes)| {
         let mut letters: Vec<char> = text.chars().collect();
-        for (at, cut, patch) in damages {
-            let at = at.index(letters.len() + 1);
-            let end = (at + cut).min(letters.len());
-            letters.splice(at..end, patch.chars());
-        }
+        changes.into_iter().for_each(|change| apply(change, &mut letters));
         letters.into_iter().collect()
     })
 }
@@ -307,15 +317,13 @@ proptest! {
     #[test]
     fn a_changed_text_is_read_as_any_other(
         text in prop_oneof![damaged(), program()],
-        damage in prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, patch()), 1..8),
+        changes in prop::collection::vec(change(6), 1..8),
     ) {
         let mut letters: Vec<char> = text.chars().collect();
         let mut old = text;
         let mut before = read(&old);
-        for (at, cut, patch) in damage {
-            let at = at.index(letters.len() + 1);
-            let end = (at + cut).min(letters.len());
-            letters.splice(at..end, patch.chars());
+        for change in changes {
+            apply(change, &mut letters);
             let new: String = letters.iter().collect();
             let mut sources = Sources::default();
             let file = sources.add("a.net", new.clone());

@@ -53,8 +53,8 @@ trait Runtime {
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
     /// Waits until every step is done.
     fn finish(&self) -> Result<(), Fault>;
-    /// Runs steps whose results do not count, nor do the states after them, and gives the time of each part of it and the value that the part
-    /// computes; of parts that run on several threads, the sum over the threads.
+    /// Runs steps whose results do not count, nor do the states after them, and gives the time of each part of a step and
+    /// the value that the part computes; of parts that run on several threads, the sum over the threads.
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault>;
     fn bytes(&self) -> usize;
 }

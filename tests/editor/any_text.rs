@@ -15,6 +15,7 @@ use dslc::editor::symbols::{Symbol, symbols};
 use dslc::editor::tokens::tokens;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, proptest};
 
+use crate::any_text::{apply, change};
 use crate::editor::{folders, program};
 
 /// Asks everything of a text at some places; nothing may panic, and every answer lies in the text.
@@ -96,47 +97,14 @@ fn damaged() -> impl Strategy<Value = String> {
         .collect();
     let wrong = std::fs::read_to_string(root.join("tests/cases/wrong.txt")).unwrap();
     texts.extend(wrong.split("\n=== ").skip(1).map(|case| case.split_once('\n').unwrap().1.to_owned()));
-    let patch = prop::sample::select(vec![
-        "",
-        "\n",
-        " ",
-        ";",
-        "{",
-        "}",
-        "(",
-        ")",
-        "[",
-        "->",
-        "\"",
-        ":",
-        "=",
-        "#",
-        " as x",
-        "9",
-        "in.",
-        "é",
-        "<",
-        "\r\n",
-        ",",
-        "use \"",
-        "add x",
-        "block b(",
-        "conv2d ",
-        " let a = a",
-    ]);
-    let damage = (any::<prop::sample::Index>(), 0usize..20, patch);
     let cut = prop::option::of(any::<prop::sample::Index>());
-    (prop::sample::select(texts), prop::collection::vec(damage, 0..5), cut).prop_map(
-        |(text, damages, cut)| {
+    (prop::sample::select(texts), prop::collection::vec(change(20), 0..5), cut).prop_map(
+        |(text, changes, cut)| {
             let mut letters: Vec<char> = text.chars().collect();
             if let Some(cut) = cut {
                 letters.truncate(cut.index(letters.len() + 1));
             }
-            for (at, n_cut, patch) in damages {
-                let at = at.index(letters.len() + 1);
-                let end = (at + n_cut).min(letters.len());
-                letters.splice(at..end, patch.chars());
-            }
+            changes.into_iter().for_each(|change| apply(change, &mut letters));
             letters.into_iter().collect()
         },
     )
