@@ -44,8 +44,8 @@ pub(super) unsafe fn pack<S: Simd>(
     panels: *mut f32,
 ) {
     let panel = 2 * S::LANES;
-    let mut few = [0.0f32; 64];
     for first in (0..outputs.next_multiple_of(S::LANES)).step_by(8) {
+        let mut few = [0.0f32; 64];
         // SAFETY: `first` is a group of eight columns of an existing panel.
         unsafe {
             let to = panels.add((first / panel * rows + image * plane) * panel + first % panel);
@@ -54,7 +54,7 @@ pub(super) unsafe fn pack<S: Simd>(
                     let p = p.min(plane - 8);
                     let (mut from, mut pitch) = (dy.add(first * plane + p), plane);
                     if first + 8 > outputs {
-                        for row in 0..outputs - first {
+                        for row in 0..outputs.saturating_sub(first) {
                             let target = few[8 * row..8 * row + 8].as_mut_ptr();
                             target.copy_from_nonoverlapping(from.add(row * plane), 8);
                         }

@@ -39,6 +39,8 @@ pub(super) struct Tap {
     pub(super) kernel: usize,
     /// Distance to read at, in a channel's planes.
     pub(super) offset: usize,
+    /// Its row in the kernel.
+    pub(super) row: usize,
     /// The output rows for which it reads no row of padding.
     pub(super) rows: Range<isize>,
 }
@@ -139,7 +141,7 @@ impl Planes {
                 let plane = slot(0, residue_h) * self.residues[1].len() + slot(1, residue_w);
                 let offset = plane * self.plane + down * self.pitch + right;
                 let rows = rows.start as isize - down as isize..rows.end as isize - down as isize;
-                taps.push(Tap { kernel: i * kernel_width + j, offset, rows });
+                taps.push(Tap { kernel: i * kernel_width + j, offset, row: i, rows });
             }
         }
         taps
