@@ -5,7 +5,7 @@
 
 use super::engine;
 use super::outer::{self, Outer};
-use super::planes::{Planes, Runs, SLACK, Tap};
+use super::planes::{Planes, Runs, SLACK};
 use super::residue::{Residue, backward, interleave, offsets};
 use super::terms::Terms;
 use super::{Activation, Place, Placed, Shape};
@@ -13,8 +13,6 @@ use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_lanes};
 
 /// Bytes of padded planes that are kept in flight at once; about half of a core's L2.
 const PLANES_BYTES: usize = 256 << 10;
-/// Vectors of multiply-adds that take as long as copying a row of a plane.
-const COPIED_ROW: usize = 8;
 /// Bytes of planes and transposed output gradients that a block of a weight gradient covers.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -22,11 +20,10 @@ const BLOCK_BYTES: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct Direct {
     shape: Shape,
-    /// Forward.
-    forward: Forward,
     /// The padded input, and where the taps of one output read it, `[channel of a group][tap]`.
     pub(super) planes: Planes,
     pub(super) offsets: Vec<u32>,
+    terms: Terms,
     pub(super) runs: Runs,
     /// Plane position of every output.
     positions: Vec<u32>,
@@ -37,32 +34,6 @@ pub struct Direct {
     pub(super) residues: Vec<Residue>,
     /// Consecutive residues that share their rows.
     pub(super) residues_across: usize,
-}
-
-/// The geometry of the forward direction.
-#[derive(Clone, Debug)]
-struct Forward {
-    planes: Planes,
-    terms: Terms,
-    runs: Runs,
-}
-
-impl Forward {
-    /// With planes for each column of the kernel where what that saves is more than the copies it costs.
-    fn new(shape: &Shape) -> Forward {
-        let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
-        let of = |(planes, taps): (Planes, Vec<Tap>)| {
-            let runs = Runs::new(shape.output(), planes.pitch);
-            let terms = Terms::new(inputs, &planes, &taps, &runs, shape.output()[1]);
-            Forward { planes, terms, runs }
-        };
-        let cost = |forward: &Forward| {
-            let terms: usize = forward.terms.spans.iter().map(|span| span.len()).sum();
-            shape.groups * outputs * terms + COPIED_ROW * forward.planes.copied_rows()
-        };
-        let [plain, by_columns] = [of(Planes::forward(shape)), of(Planes::by_columns(shape))];
-        if cost(&by_columns) < cost(&plain) { by_columns } else { plain }
-    }
 }
 
 impl Direct {
@@ -76,10 +47,10 @@ impl Direct {
         let row = |row: usize| (0..out_w).map(move |column| (row, column));
         let positions = (0..out_h).flat_map(row).map(|(r, c)| (r * planes.pitch + c) as u32).collect();
         let outer = level_of_lanes(shape.outputs / shape.groups);
-        let forward = Forward::new(shape);
+        let terms = Terms::new(shape.inputs / shape.groups, &planes, &taps, &runs, out_w);
         Direct {
             shape: *shape,
-            forward,
+            terms,
             planes,
             offsets,
             runs,
@@ -103,7 +74,7 @@ impl Direct {
 
     /// Arranges OIHW weights for [`Direct::forward`].
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
-        let (terms, outputs) = (&self.forward.terms, self.shape.outputs / self.shape.groups);
+        let (terms, outputs) = (&self.terms, self.shape.outputs / self.shape.groups);
         let (k, area) = (terms.len(), self.shape.kernel[0] * self.shape.kernel[1]);
         let groups = weights.chunks_exact(outputs * k).zip(packed.chunks_exact_mut(outputs * k));
         for (weights, packed) in groups {
@@ -121,8 +92,7 @@ impl Direct {
 
     /// Scratch values that [`Direct::forward`] needs for `n` images.
     pub fn forward_scratch_len(&self, n: usize) -> usize {
-        let planes = &self.forward.planes;
-        Self::images(planes, n) * planes.image() + SLACK
+        Self::images(&self.planes, n) * self.planes.image() + SLACK
     }
 
     /// `y = activation(x ⋆ w + bias)` for `n` images; overwrites `y`.
@@ -276,7 +246,7 @@ unsafe fn forward_body<S: Simd>(
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
-    let Forward { planes, terms, runs } = &conv.forward;
+    let Direct { planes, terms, runs, .. } = conv;
     let at_once = Direct::images(planes, n);
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let [x_plane, y_plane] = place.planes;

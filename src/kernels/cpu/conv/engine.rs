@@ -83,39 +83,47 @@ pub(super) unsafe fn forward<S: Simd>(job: &Forward) {
 
 #[inline(always)]
 unsafe fn forward_rows<S: Simd, const M: usize, const N: usize>(job: &Forward, first: usize) {
-    let (runs, spans) = (job.runs.len(), job.terms.spans.as_slice());
-    let mut image = 0;
+    let runs = job.runs.len();
+    let all = 0..job.terms.len();
+    let abreast = if job.terms.ragged { job.images / N * N } else { 0 };
     // SAFETY: images and runs exist.
     unsafe {
-        // The same run of several images needs the same terms.
-        while image + N <= job.images {
+        for image in (0..abreast).step_by(N) {
             for run in 0..runs {
-                forward_tile::<S, M, N>(job, first, from_fn(|j| (image + j, run)), &spans[run]);
+                let needed = job.terms.spans.get_unchecked(run);
+                let needed = needed.start as usize..needed.end as usize;
+                forward_tile::<S, M, N>(job, first, from_fn(|j| (image + j, run)), needed);
             }
-            image += N;
         }
-        for image in image..job.images {
-            let mut run = 0;
-            while run + N <= runs {
-                let needed = spans[run..run + N].iter();
-                let needed = needed.fold(u32::MAX..0, |a, b| a.start.min(b.start)..a.end.max(b.end));
-                forward_tile::<S, M, N>(job, first, from_fn(|j| (image, run + j)), &needed);
-                run += N;
-            }
-            for run in run..runs {
-                forward_tile::<S, M, 1>(job, first, [(image, run)], &spans[run]);
-            }
+        let (mut next, mut left) = ((abreast, 0), (job.images - abreast) * runs);
+        while left >= N {
+            forward_tile::<S, M, N>(job, first, from_fn(|_| step(&mut next, runs)), all.clone());
+            left -= N;
+        }
+        for _ in 0..left {
+            forward_tile::<S, M, 1>(job, first, [step(&mut next, runs)], all.clone());
         }
     }
 }
 
-/// One tile of runs of images, with the terms they need.
+/// An image and its run, and on to the next.
+#[inline(always)]
+fn step(next: &mut (usize, usize), runs: usize) -> (usize, usize) {
+    let place = *next;
+    next.1 += 1;
+    if next.1 == runs {
+        *next = (next.0 + 1, 0);
+    }
+    place
+}
+
+/// One tile of runs, each an image and its run, with the terms they need.
 #[inline(always)]
 unsafe fn forward_tile<S: Simd, const M: usize, const N: usize>(
     job: &Forward,
     first: usize,
     place: [(usize, usize); N],
-    terms: &Range<u32>,
+    terms: Range<usize>,
 ) {
     let runs = job.runs;
     // SAFETY: images, runs and terms exist, so tables and planes hold what is read.
@@ -130,7 +138,6 @@ unsafe fn forward_tile<S: Simd, const M: usize, const N: usize>(
                 sums[i] = [S::splat(*job.bias.add(first + i)); N];
             }
         }
-        let terms = terms.start as usize..terms.end as usize;
         let mut weights = job.weights.add(first * job.terms.len() + terms.start * M);
         for &offset in job.terms.offsets.get_unchecked(terms) {
             let mut values = [S::zero(); N];

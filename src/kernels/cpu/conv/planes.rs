@@ -24,7 +24,6 @@ pub(super) struct Planes {
     residues: [Vec<usize>; 2],
     /// The rows and columns of each residue's plane that hold values of the source.
     spans: [Vec<Range<usize>>; 2],
-    rows: usize,
     /// Columns of a plane, the distance between its rows.
     pub(super) pitch: usize,
     plane: usize,
@@ -72,17 +71,7 @@ fn axis_taps(shape: &Shape, axis: usize) -> Vec<AxisTap> {
 impl Planes {
     /// The layout for the forward direction, and the taps on it.
     pub(super) fn forward(shape: &Shape) -> (Planes, Vec<Tap>) {
-        Planes::along(shape, [axis_taps(shape, 0), axis_taps(shape, 1)])
-    }
-
-    /// The layout with planes for each column of the kernel: more to copy, but rows of outputs without gaps.
-    pub(super) fn by_columns(shape: &Shape) -> (Planes, Vec<Tap>) {
-        let columns = (0..shape.kernel[1]).map(|i| (i, i * shape.dilation[1], 0)).collect();
-        Planes::along(shape, [axis_taps(shape, 0), columns])
-    }
-
-    /// The layout in which the taps of the two axes find their residues.
-    fn along(shape: &Shape, axes: [Vec<AxisTap>; 2]) -> (Planes, Vec<Tap>) {
+        let axes = [axis_taps(shape, 0), axis_taps(shape, 1)];
         let residues = axes.each_ref().map(|taps| {
             let mut used: Vec<usize> = taps.iter().map(|tap| tap.1).collect();
             used.sort_unstable();
@@ -128,7 +117,7 @@ impl Planes {
         };
         let spans = [(0, rows), (1, pitch)]
             .map(|(axis, limit)| residues[axis].iter().map(|&residue| span(axis, residue, limit)).collect());
-        Planes { channels, source, stride, before, residues, spans, rows, pitch, plane, channel }
+        Planes { channels, source, stride, before, residues, spans, pitch, plane, channel }
     }
 
     /// Taps with their offsets, from the taps of the two axes.
@@ -145,11 +134,6 @@ impl Planes {
             }
         }
         taps
-    }
-
-    /// Rows that [`Planes::copy`] copies for an image, at most.
-    pub(super) fn copied_rows(&self) -> usize {
-        self.channels * self.residues[0].len() * self.residues[1].len() * self.rows
     }
 
     /// Distance between images.

@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use super::planes::{Planes, Runs, Tap};
 
+/// Runs are ragged where one of so many terms is left out.
+const RAGGED: usize = 16;
+
 /// Every channel's taps.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
@@ -17,6 +20,8 @@ pub(super) struct Terms {
     pub(super) weights: Vec<(usize, usize)>,
     /// The terms that each run needs.
     pub(super) spans: Vec<Range<u32>>,
+    /// Whether runs differ so much that the same run of several images is better computed at once than several of one.
+    pub(super) ragged: bool,
 }
 
 impl Terms {
@@ -30,12 +35,14 @@ impl Terms {
             let to = parts.iter().rposition(needed).map_or(from, |last| last + 1);
             [from, to].map(|part| (channels * parts[..part].concat().len()) as u32)
         });
-        let spans = spans.map(|[from, to]| from..to).collect();
+        let spans: Vec<Range<u32>> = spans.map(|[from, to]| from..to).collect();
+        let all = channels * taps.len() * runs.len();
+        let ragged = (all - spans.iter().map(|span| span.len()).sum::<usize>()) * RAGGED >= all;
         let terms =
             parts.iter().flat_map(|taps| (0..channels).flat_map(|c| taps.iter().map(move |tap| (c, tap))));
         let term = |(c, tap): (usize, &Tap)| ((c * planes.channel + tap.offset) as u32, (c, tap.kernel));
         let (offsets, weights) = terms.map(term).unzip();
-        Terms { offsets, weights, spans }
+        Terms { offsets, weights, spans, ragged }
     }
 
     /// Number of terms.
