@@ -184,6 +184,14 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Kernels, descriptors and work spaces go when nothing uses them any more. Whether the device still answers is
+        // of no consequence to a session that ends.
+        let _ = self.finish();
+    }
+}
+
 /// An argument as the kernel's parameter lies in memory.
 fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
     let mut words = [0; PARAMETER];
