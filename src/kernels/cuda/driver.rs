@@ -69,7 +69,7 @@ enum Ready {
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Parameter([u32; PARAMETER]);
-const PARAMETER: usize = 24;
+const PARAMETER: usize = 40;
 
 // SAFETY: plain numbers without padding. The driver copies as many bytes as the kernel's parameter has, which are at
 // most these (`parameter` refuses more).

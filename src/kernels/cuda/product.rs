@@ -8,6 +8,7 @@ use crate::kernels::cuda::launch::{
     Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, blocks, each, input, int,
     optional, output, size,
 };
+use crate::kernels::cuda::walk::divisor;
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::ops::{epilogue, matmul as op};
 use crate::shape::Shape;
@@ -61,10 +62,7 @@ impl End {
 pub fn add_parts(parts: Place, n: usize, n_parts: usize, end: End) -> Result<Command<Place>, Fault> {
     let relu = end.relu();
     let mut arguments = vec![output(), Argument::Memory(parts), end.bias];
-    for extent in [n, n_parts, end.channels, end.inner] {
-        arguments.push(size(extent)?);
-    }
-    arguments.push(relu);
+    arguments.extend([size(n)?, size(n_parts)?, divisor(end.channels)?, divisor(end.inner)?, relu]);
     each(Kernel::Named("add_parts"), n, arguments)
 }
 
