@@ -114,11 +114,41 @@ mod tests {
     use super::{Target, compile, target};
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
+    use crate::graph::op::Backward;
     use crate::kernels::cuda::launch::{Command, Kernel, Launch, Place};
     use crate::kernels::cuda::module::{FILES, Module, names};
     use crate::kernels::cuda::prepare;
     use crate::ops::OPS;
     use crate::shape::Shape;
+
+    /// Pools and depthwise convolutions, and their gradients.
+    fn of_windows() -> Vec<Command<Place>> {
+        let convolution = Attrs::new().ints("stride", [2, 1]).ints("padding", [1; 4]);
+        let convolution = convolution.ints("dilation", [1, 1]).int("groups", 6);
+        let pool = Attrs::new().ints("kernel", [3, 2]).ints("stride", [2, 2]).ints("padding", [1, 1, 0, 1]);
+        let mut commands = Vec::new();
+        for (name, attrs) in [("conv2d", convolution), ("max_pool2d", pool.clone()), ("avg_pool2d", pool)] {
+            let op = OPS.iter().copied().find(|op| op.name() == name).unwrap();
+            let mut builder = Builder::new();
+            let images = builder.input("images", &Shape::from([2, 6, 9, 8]));
+            let mut inputs = vec![images];
+            if name == "conv2d" {
+                inputs.push(builder.input("weight", &Shape::from([6, 1, 3, 3])));
+            }
+            let output = builder.apply(op, attrs.clone(), &inputs).unwrap();
+            let shape = builder.shape(output).clone();
+            let grad = builder.input("grad", &shape);
+            let backward = Backward { attrs: &attrs, inputs: &inputs, output, grad };
+            op.gradient(&backward, &mut builder).unwrap();
+            let graph = builder.finish();
+            for value in graph.values().filter(|&value| !graph.node(value).inputs.is_empty()) {
+                let node = graph.node(value);
+                let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
+                commands.extend(prepare(node, &shapes).unwrap().commands);
+            }
+        }
+        commands
+    }
 
     /// NVRTC needs no GPU.
     #[test]
@@ -139,9 +169,10 @@ mod tests {
                 commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
             }
         }
+        commands.extend(of_windows());
         let module = Module::of(&commands);
         let text = module.text();
-        assert!(names(&text).len() > n_named + 30 && n_named > 30, "{n_named}");
+        assert!(names(&text).len() > n_named + 35 && n_named > 20, "{n_named}");
         for capability in [(7, 5), (8, 0), (9, 0), (12, 0), (99, 0)] {
             let target = target(capability).unwrap();
             let is_known = capability.0 < 99;
