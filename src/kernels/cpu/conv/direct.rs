@@ -5,13 +5,16 @@
 
 use super::engine;
 use super::outer::{self, Outer};
-use super::planes::{Planes, Runs, SLACK};
+use super::planes::{Planes, Runs, SLACK, Tap};
 use super::residue::{Residue, backward, interleave, offsets};
+use super::terms::Terms;
 use super::{Activation, Place, Placed, Shape};
 use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_lanes};
 
 /// Bytes of padded planes that are kept in flight at once; about half of a core's L2.
 const PLANES_BYTES: usize = 256 << 10;
+/// Vectors of multiply-adds that take as long as copying a row of a plane.
+const COPIED_ROW: usize = 8;
 /// Bytes of planes and transposed output gradients that a block of a weight gradient covers.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -19,6 +22,8 @@ const BLOCK_BYTES: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct Direct {
     shape: Shape,
+    /// Forward.
+    forward: Forward,
     /// The padded input, and where the taps of one output read it, `[channel of a group][tap]`.
     pub(super) planes: Planes,
     pub(super) offsets: Vec<u32>,
@@ -34,6 +39,32 @@ pub struct Direct {
     pub(super) residues_across: usize,
 }
 
+/// The geometry of the forward direction.
+#[derive(Clone, Debug)]
+struct Forward {
+    planes: Planes,
+    terms: Terms,
+    runs: Runs,
+}
+
+impl Forward {
+    /// With planes for each column of the kernel where what that saves is more than the copies it costs.
+    fn new(shape: &Shape) -> Forward {
+        let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
+        let of = |(planes, taps): (Planes, Vec<Tap>)| {
+            let runs = Runs::new(shape.output(), planes.pitch);
+            let terms = Terms::new(inputs, &planes, &taps, &runs, shape.output()[1]);
+            Forward { planes, terms, runs }
+        };
+        let cost = |forward: &Forward| {
+            let terms: usize = forward.terms.spans.iter().map(|span| span.len()).sum();
+            shape.groups * outputs * terms + COPIED_ROW * forward.planes.copied_rows()
+        };
+        let [plain, by_columns] = [of(Planes::forward(shape)), of(Planes::by_columns(shape))];
+        if cost(&by_columns) < cost(&plain) { by_columns } else { plain }
+    }
+}
+
 impl Direct {
     /// The tables for `shape`, bound to the CPU's current vector width.
     pub fn new(shape: &Shape) -> Direct {
@@ -45,7 +76,19 @@ impl Direct {
         let row = |row: usize| (0..out_w).map(move |column| (row, column));
         let positions = (0..out_h).flat_map(row).map(|(r, c)| (r * planes.pitch + c) as u32).collect();
         let outer = level_of_lanes(shape.outputs / shape.groups);
-        Direct { shape: *shape, planes, offsets, runs, positions, outer, backward, residues, residues_across }
+        let forward = Forward::new(shape);
+        Direct {
+            shape: *shape,
+            forward,
+            planes,
+            offsets,
+            runs,
+            positions,
+            outer,
+            backward,
+            residues,
+            residues_across,
+        }
     }
 
     /// The shape this was made for.
@@ -60,10 +103,14 @@ impl Direct {
 
     /// Arranges OIHW weights for [`Direct::forward`].
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
-        let (k, outputs) = (self.offsets.len(), self.shape.outputs / self.shape.groups);
+        let (terms, outputs) = (&self.forward.terms, self.shape.outputs / self.shape.groups);
+        let (k, area) = (terms.len(), self.shape.kernel[0] * self.shape.kernel[1]);
         let groups = weights.chunks_exact(outputs * k).zip(packed.chunks_exact_mut(outputs * k));
         for (weights, packed) in groups {
-            engine::pack(outputs, k, packed, |o, k_index| weights[o * k + k_index]);
+            engine::pack(outputs, k, packed, |output, term| {
+                let (input, kernel) = terms.weights[term];
+                weights[output * k + input * area + kernel]
+            });
         }
     }
 
@@ -74,7 +121,8 @@ impl Direct {
 
     /// Scratch values that [`Direct::forward`] needs for `n` images.
     pub fn forward_scratch_len(&self, n: usize) -> usize {
-        Self::images(&self.planes, n) * self.planes.image() + SLACK
+        let planes = &self.forward.planes;
+        Self::images(planes, n) * planes.image() + SLACK
     }
 
     /// `y = activation(x ⋆ w + bias)` for `n` images; overwrites `y`.
@@ -107,10 +155,10 @@ impl Direct {
         let len = inputs * outputs * area;
         for (weights, packed) in weights.chunks_exact(len).zip(packed.chunks_exact_mut(len)) {
             for residue in &self.residues {
-                let taps = &residue.taps;
-                engine::pack(inputs, outputs * taps.len(), &mut packed[residue.packed..], |input, k| {
-                    let (output, tap) = (k / taps.len(), &taps[k % taps.len()]);
-                    weights[(output * inputs + input) * area + tap.kernel]
+                let terms = &residue.terms;
+                engine::pack(inputs, terms.len(), &mut packed[residue.packed..], |input, term| {
+                    let (output, kernel) = terms.weights[term];
+                    weights[(output * inputs + input) * area + kernel]
                 });
             }
         }
@@ -200,6 +248,18 @@ impl Placed for Direct {
     }
 }
 
+/// Clears the planes of `images` images.
+///
+/// # Safety
+/// `S` is available.
+#[inline(always)]
+unsafe fn clear<S: Simd>(planes: &Planes, images: usize, scratch: &mut [f32]) {
+    for image in scratch[..images * planes.image()].chunks_exact_mut(planes.image()) {
+        // SAFETY: the chunk holds an image's planes, the rest is the caller's contract.
+        unsafe { planes.clear::<S>(image.as_mut_ptr()) }
+    }
+}
+
 dispatch!(unsafe fn forward(
     conv: &Direct, n: usize, place: Place, packed: *const f32, bias: *const f32, floor: f32, scratch: &mut [f32],
 ) = forward_body);
@@ -216,27 +276,29 @@ unsafe fn forward_body<S: Simd>(
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
-    let at_once = Direct::images(&conv.planes, n);
+    let Forward { planes, terms, runs } = &conv.forward;
+    let at_once = Direct::images(planes, n);
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let [x_plane, y_plane] = place.planes;
-    scratch[..at_once * conv.planes.image() + SLACK].fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(planes, at_once, scratch) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller's contract.
         unsafe {
             for image in 0..images {
                 let from = place.x.add((start + image) * shape.inputs * x_plane);
-                let to = scratch.as_mut_ptr().add(image * conv.planes.image());
-                conv.planes.copy::<S>(from, x_plane, place.end, to);
+                let to = scratch.as_mut_ptr().add(image * planes.image());
+                planes.copy::<S>(from, x_plane, place.end, to);
             }
             for group in 0..shape.groups {
                 engine::forward::<S>(&engine::Forward {
-                    offsets: &conv.offsets,
-                    runs: &conv.runs,
+                    terms,
+                    runs,
                     images,
-                    x: scratch.as_ptr().add(group * inputs * conv.planes.channel),
-                    x_image: conv.planes.image(),
-                    weights: packed.add(group * outputs * conv.offsets.len()),
+                    x: scratch.as_ptr().add(group * inputs * planes.channel),
+                    x_image: planes.image(),
+                    weights: packed.add(group * outputs * terms.len()),
                     outputs,
                     bias: if bias.is_null() { bias } else { bias.add(group * outputs) },
                     floor,
@@ -267,7 +329,8 @@ unsafe fn input_gradient_body<S: Simd>(
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let area = shape.kernel[0] * shape.kernel[1];
     let (scratch, partial) = scratch.split_at_mut(at_once * planes.image() + SLACK);
-    scratch.fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(planes, at_once, scratch) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller checked all lengths against the shape.
@@ -286,7 +349,7 @@ unsafe fn input_gradient_body<S: Simd>(
                         let dense = conv.residues.len() == 1;
                         let y_image = if dense { shape.input_len() } else { inputs * residue.runs_len() };
                         engine::forward::<S>(&engine::Forward {
-                            offsets: &residue.offsets,
+                            terms: &residue.terms,
                             runs: &residue.runs,
                             images,
                             x: scratch.as_ptr().add(group * outputs * planes.channel),
@@ -331,7 +394,8 @@ unsafe fn weight_gradient_body<S: Simd>(
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let (plane, depth, width) = (conv.positions.len(), conv.offsets.len(), conv.width());
     let (planes, panels) = scratch.split_at_mut(at_once * conv.planes.image() + SLACK);
-    planes.fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(&conv.planes, at_once, planes) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller checked all lengths against the shape.
