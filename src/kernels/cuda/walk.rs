@@ -73,7 +73,7 @@ mod tests {
             let [_, factor, shift] = divisor_words(d).unwrap();
             let multiples = numbers.iter().flat_map(|k| [d * k - 1, d * k, d * k + 1]);
             for n in multiples.chain(numbers).filter(|&n| n <= i32::MAX as usize) {
-                let high = (n as u64 * u64::from(factor as u32) >> 32) as u32;
+                let high = ((n as u64 * u64::from(factor as u32)) >> 32) as u32;
                 let quotient = high.checked_add(n as u32).unwrap() >> shift;
                 assert_eq!(quotient as usize, n / d, "{n} / {d}");
             }
