@@ -23,6 +23,9 @@ pub enum Spot {
     Table(usize),
 }
 
+/// Numbers that a runtime gives a step beside the graph's inputs.
+pub const CONTROL: usize = 3;
+
 /// A graph's commands with their memory.
 pub struct Sequence {
     pub graph: Graph,
@@ -31,6 +34,9 @@ pub struct Sequence {
     /// For each command the value that it helps to compute; none for what is copied at the end.
     pub values: Vec<Option<Value>>,
     pub places: BTreeMap<Value, Range<usize>>,
+    /// The inputs of one number side by side, so that one write gives them all, and behind them [`CONTROL`] numbers for
+    /// the runtime.
+    pub given: Range<usize>,
     /// Numbers that never change, and that nothing else may lie on.
     pub tables: Vec<f32>,
     /// Numbers behind the layout's; the graphs of a session share them.
@@ -73,8 +79,11 @@ pub fn sequence(
     for root in graph.roots() {
         last.insert(owner[&root], end);
     }
+    let (numbers, arrays): (Vec<Value>, Vec<Value>) =
+        graph.inputs.iter().partition(|&&input| graph.shape(input).rank() == 0);
+    let given = want(numbers.len() + CONTROL, 0, end);
     let mut own: BTreeMap<Value, usize> = BTreeMap::new();
-    for &input in &graph.inputs {
+    for input in arrays {
         let until = last.get(&input).copied().unwrap_or(0);
         own.insert(input, want(graph.shape(input).elements(), 0, until));
     }
@@ -96,12 +105,16 @@ pub fn sequence(
     let (offsets, transient) = place(&blocks);
     let start = |block: usize| layout.len() + offsets[block];
 
+    let given = start(given)..start(given) + blocks[given].size;
+    let number = |input: Value| numbers.iter().position(|&number| number == input);
     let mut places = BTreeMap::new();
     for value in graph.values() {
         let owned = owner[&value];
         let owned = over.get(&owned).copied().unwrap_or(owned);
         let kept = layout.find(&graph, owned);
-        let found = kept.or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
+        let found = kept
+            .or_else(|| number(owned).map(|at| given.start + at..given.start + at + 1))
+            .or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
         let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
         places.insert(value, found.ok_or_else(nowhere)?);
     }
@@ -133,7 +146,7 @@ pub fn sequence(
             values.push(None);
         }
     }
-    Ok(Sequence { graph, commands, values, places, tables, transient })
+    Ok(Sequence { graph, commands, values, places, given, tables, transient })
 }
 
 /// The updates that can be written over their states, with those: made element by element, when nobody reads the old

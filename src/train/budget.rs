@@ -8,7 +8,7 @@ use crate::kernels::cuda::machine::workspace;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
-use crate::run::{Precision, Session, Target};
+use crate::run::{LOG, Precision, Session, Target};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
@@ -58,7 +58,7 @@ fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
         tables += sequence.tables.len();
         commands.extend(sequence.commands);
     }
-    let numbers = layout.len() as u64 + transient as u64 + tables as u64;
+    let numbers = layout.len() as u64 + transient as u64 + tables as u64 + LOG as u64;
     Ok(numbers * size_of::<f32>() as u64 + workspace(&commands) as u64)
 }
 
@@ -71,10 +71,10 @@ pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
     }
 }
 
-/// Refuses graphs that need more than `available` bytes of the device's memory.
-pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<(), Fault> {
+/// The bytes that the graphs need; refuses more than `available` of the device's memory.
+pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<u64, Fault> {
     let needed = needed(graphs, device)?;
-    let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
+    let Some(available) = available.filter(|&available| needed > available) else { return Ok(needed) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
         codes::TOO_BIG,
@@ -152,8 +152,8 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graphs = [builder.finish()];
-        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(()));
-        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(()));
+        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(12_000_000));
+        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(12_000_000));
         let fault = check(&graphs, &Device::Cpu, Some(11_999_999)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 12.0 MB are available");
         assert!(format!("{fault:?}").contains("a smaller `batch`"));

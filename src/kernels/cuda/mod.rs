@@ -12,6 +12,7 @@ mod classes;
 mod dnn;
 #[cfg(feature = "cuda")]
 mod driver;
+pub mod gather;
 mod geometry;
 pub mod launch;
 pub mod machine;
