@@ -142,13 +142,16 @@ impl Cuda {
     }
 }
 
+/// A command, with the value that it helps to compute.
+type Task = (Option<Value>, Command<usize>);
+
 /// All commands of a graph, with what each helps to compute: the batch, the sequence, the notes.
 fn whole(
     sequence: &Sequence,
     tables: usize,
     log: usize,
     stock: Option<(&Stock<'_>, &Laid, usize)>,
-) -> Result<Vec<(Option<Value>, Command<usize>)>, Fault> {
+) -> Result<Vec<Task>, Fault> {
     let graph = &sequence.graph;
     let control = |which: Control| sequence.given.start + which.at(sequence.given.len());
     let mut all = Vec::new();

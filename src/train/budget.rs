@@ -4,7 +4,7 @@
 use crate::diag::{Fault, codes};
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
-use crate::kernels::cuda::machine::workspace;
+use crate::kernels::cuda::machine::beside;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
@@ -46,8 +46,8 @@ fn most_alive(graph: &Graph) -> u64 {
     most
 }
 
-/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what the libraries may
-/// have as work space counts whole. What the libraries' and the kernels' code takes does not count.
+/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what they may have
+/// beside the planned memory counts whole. What the libraries' and the kernels' code takes does not count.
 fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);
@@ -59,7 +59,7 @@ fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
         commands.extend(sequence.commands);
     }
     let numbers = layout.len() as u64 + transient as u64 + tables as u64 + LOG as u64;
-    Ok(numbers * size_of::<f32>() as u64 + workspace(&commands) as u64)
+    Ok(numbers * size_of::<f32>() as u64 + beside(&commands) as u64)
 }
 
 /// Bytes that a session of these graphs takes on a device.

@@ -25,6 +25,8 @@ mod pool;
 mod nvrtc;
 mod product;
 #[cfg(feature = "cuda")]
+mod transfer;
+#[cfg(feature = "cuda")]
 mod versions;
 mod walk;
 
