@@ -24,6 +24,7 @@ mod pool;
 #[cfg(feature = "cuda")]
 mod nvrtc;
 mod product;
+pub mod together;
 #[cfg(feature = "cuda")]
 mod transfer;
 #[cfg(feature = "cuda")]

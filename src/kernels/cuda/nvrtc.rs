@@ -55,8 +55,16 @@ mod tests {
     use crate::kernels::cuda::launch::{Command, Kernel, Launch, Place};
     use crate::kernels::cuda::module::{FILES, Module, names};
     use crate::kernels::cuda::prepare;
+    use crate::kernels::cuda::together::{Together, together};
     use crate::ops::OPS;
     use crate::shape::Shape;
+
+    fn launched(command: &Command<Place>) -> Option<&Launch<Place>> {
+        match command {
+            Command::Launch(launch) => Some(launch),
+            Command::Product(_) | Command::Convolution(_) | Command::Copy { .. } => None,
+        }
+    }
 
     /// NVRTC needs no GPU.
     #[test]
@@ -77,9 +85,15 @@ mod tests {
                 commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
             }
         }
+        let written: Vec<Launch<Place>> = commands[n_named..].iter().filter_map(launched).cloned().collect();
+        for launch in &written {
+            let all = together(&[launch, launch], |_| Some(0)).unwrap();
+            let Together { kernel, blocks, .. } = all;
+            commands.push(Command::Launch(Launch { kernel, blocks, threads: 1, arguments: Vec::new() }));
+        }
         let module = Module::of(&commands);
         let text = module.text();
-        assert!(names(&text).len() > n_named + 30 && n_named > 30, "{n_named}");
+        assert!(names(&text).len() > n_named + 60 && n_named > 30, "{n_named}");
         assert!(architectures().contains(&90));
         for capability in [(7, 5), (8, 0), (9, 0), (99, 0)] {
             let ptx = compiled(&module, capability).unwrap_or_else(|fault| panic!("{fault:?}")).to_src();
