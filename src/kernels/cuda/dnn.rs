@@ -23,8 +23,9 @@ use crate::tensor::cudarc::cudnn::sys::{
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
 
-/// Algorithms that are asked for; there are 8 at most.
-const MOST: usize = 8;
+/// Algorithms that are asked for: there are 8 at most, each without and with tensor cores
+/// (`cudnnGetConvolutionForwardAlgorithmMaxCount` in cuDNN's API reference).
+const MOST: usize = 16;
 
 pub struct Dnn {
     calls: Vec<Call>,
