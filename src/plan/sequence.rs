@@ -24,12 +24,24 @@ pub enum Spot {
     Table(usize),
 }
 
+impl Spot {
+    /// In a memory where the sequence's tables begin there.
+    pub fn at(self, tables: usize) -> usize {
+        match self {
+            Spot::Memory(at) => at,
+            Spot::Table(from) => tables + from,
+        }
+    }
+}
+
 /// Numbers that a runtime gives a step beside the graph's inputs.
 pub const CONTROL: usize = 3;
 
 /// A graph's commands with their memory.
 pub struct Sequence {
     pub graph: Graph,
+    /// What needs to be done again only when states were written, or another graph's step has used the memory.
+    pub setup: Vec<Command<Spot>>,
     /// In order.
     pub commands: Vec<Command<Spot>>,
     /// For each command the value that it helps to compute; none for what is copied at the end.
@@ -66,6 +78,7 @@ pub fn sequence(
     let order = rules::last(order, &rules);
     let end = order.len();
     let over = overwritten(&graph, &owner, &order);
+    let frozen = frozen(&graph);
     let apart = |value: Value| !layout.holds(&graph, value) && !over.contains_key(&value);
     let mut blocks: Vec<Block> = Vec::new();
     let mut want = |size: usize, start: usize, end: usize| {
@@ -98,14 +111,17 @@ pub fn sequence(
         let node = graph.node(value);
         if apart(value) {
             let until = last.get(&value).copied().unwrap_or(time);
-            own.insert(value, want(node.shape.elements(), time, until));
+            let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, until) };
+            own.insert(value, want(node.shape.elements(), start, until));
         }
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
         let mut prepared = prepare(node, &shapes)?;
         if let Some(library) = prepared.library.take_if(|library| library.first().is_some_and(offers)) {
             prepared = Prepared { commands: library, ..Prepared::default() };
         }
-        let scratch = want(prepared.scratch, time, time);
+        // The setup is done when inputs may be there.
+        let start = if frozen.contains(&value) { 0 } else { time };
+        let scratch = want(prepared.scratch, start, time);
         steps.push(Step { value, prepared, scratch });
     }
     let (offsets, transient) = place(&blocks);
@@ -124,7 +140,8 @@ pub fn sequence(
         let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
         places.insert(value, found.ok_or_else(nowhere)?);
     }
-    let (mut commands, mut values, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut setup, mut commands) = (Vec::new(), Vec::new());
+    let (mut values, mut tables) = (Vec::new(), Vec::new());
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
     for step in steps {
         let node = graph.node(step.value);
@@ -143,6 +160,7 @@ pub fn sequence(
         let own = step.prepared.commands.iter().map(|command| command.at(&at));
         match rules.get(&step.value) {
             Some(&depth) => depths.entry(depth).or_default().extend(own.map(|command| (command, step.value))),
+            None if frozen.contains(&step.value) => setup.extend(own),
             None => own.for_each(|command| {
                 commands.push(command);
                 values.push(Some(step.value));
@@ -164,7 +182,20 @@ pub fn sequence(
             values.push(None);
         }
     }
-    Ok(Sequence { graph, commands, values, places, given, tables, transient })
+    Ok(Sequence { graph, setup, commands, values, places, given, tables, transient })
+}
+
+/// The values that depend on states and constants alone, in a graph that changes no state.
+fn frozen(graph: &Graph) -> BTreeSet<Value> {
+    let mut frozen = BTreeSet::new();
+    for value in graph.values().filter(|_| graph.updates.is_empty()) {
+        let node = graph.node(value);
+        let is_made = !node.inputs.is_empty() && node.inputs.iter().all(|input| frozen.contains(input));
+        if is_made || (node.inputs.is_empty() && !graph.inputs.contains(&value)) {
+            frozen.insert(value);
+        }
+    }
+    frozen
 }
 
 /// The updates that can be written over their states, with those: made element by element, when nobody reads the old
@@ -235,6 +266,34 @@ mod tests {
             assert_eq!(copied.count(), copies);
             let update = plan.graph.updates[0];
             assert_eq!(plan.places[&update.value] == plan.places[&update.state], copies == 0);
+        }
+    }
+
+    /// `w² x`, which changes `w` or not.
+    fn squared(changes: bool) -> Graph {
+        let mut builder = Builder::default();
+        let shape = Shape::from([100]);
+        let weight = builder.state("w", StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
+        let x = builder.input("x", &shape);
+        let square = builder.apply(&MULTIPLY, Attrs::new(), &[weight, weight]).unwrap();
+        let out = builder.apply(&MULTIPLY, Attrs::new(), &[square, x]).unwrap();
+        builder.output("out", out);
+        if changes {
+            builder.update(weight, out).unwrap();
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn what_depends_on_states_alone_is_done_once_where_they_stay() {
+        // With a change the new state is copied, too, as it is an output beside.
+        for (changes, expected) in [(false, [1, 1]), (true, [0, 3])] {
+            let graph = squared(changes);
+            let layout = Layout::new([&graph]).unwrap();
+            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            assert_eq!([plan.setup.len(), plan.commands.len()], expected);
+            // The square, the input and the numbers that a step is given have memory of their own in the whole step.
+            assert!(changes || plan.transient >= 3 * 100);
         }
     }
 

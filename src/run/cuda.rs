@@ -24,6 +24,8 @@ pub struct Cuda {
     machine: Box<dyn Machine>,
     layout: Layout,
     programs: Vec<Program>,
+    /// The graph whose setup is in memory, for the states as they are.
+    ready: Option<usize>,
     stock: Option<Laid>,
     log: usize,
     /// Numbers in the log, and those that were taken out of it before.
@@ -44,6 +46,9 @@ struct Program {
     given: Vec<f32>,
     /// Outputs of one number.
     n_noted: usize,
+    /// The numbers of the machine's programs: what is done at first, if anything is, and what is done at each step.
+    setup: Option<usize>,
+    step: usize,
 }
 
 /// The places of the numbers that the runtime gives a step, behind the graph's inputs; each is a whole number by its bits.
@@ -90,11 +95,16 @@ impl Cuda {
         for (number, (sequence, &tables)) in sequences.into_iter().zip(&tables).enumerate() {
             let stock = stock.as_ref().zip(laid.as_ref());
             let own = whole(&sequence, tables, log, stock.map(|(stock, laid)| (stock, laid, number)))?;
+            let at = |spot: Spot| spot.at(tables);
+            let first: Vec<Command<usize>> = sequence.setup.iter().map(|command| command.at(&at)).collect();
+            let setup = (!first.is_empty()).then_some(commands.len());
+            commands.extend(setup.map(|_| first));
+            let step = commands.len();
             let values = own.iter().map(|(value, _)| *value).collect();
             commands.push(own.into_iter().map(|(_, command)| command).collect());
             let given = vec![0.0; sequence.given.len()];
             let n_noted = numbers_of(&sequence.graph).count();
-            programs.push(Program { sequence, values, given, n_noted });
+            programs.push(Program { sequence, values, given, n_noted, setup, step });
         }
         machine.begin(len, commands)?;
         for (begin, program) in tables.into_iter().zip(&programs) {
@@ -107,7 +117,7 @@ impl Cuda {
             stock.write(laid, machine.as_mut())?;
         }
         let (stock, logged, noted, staging) = (laid, 0, Vec::new(), Vec::new());
-        Ok(Cuda { machine, layout, programs, stock, log, logged, noted, len, staging })
+        Ok(Cuda { machine, layout, programs, ready: None, stock, log, logged, noted, len, staging })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -123,7 +133,9 @@ impl Cuda {
     }
 
     /// The range of an input, or among the numbers that a step is given.
-    fn input(&self, graph: usize, value: Value) -> (Range<usize>, Option<usize>) {
+    fn input(&mut self, graph: usize, value: Value) -> (Range<usize>, Option<usize>) {
+        // It may lie where another graph's setup left something.
+        self.ready = self.ready.filter(|&ready| ready == graph);
         let sequence = &self.programs[graph].sequence;
         let range = sequence.places[&value].clone();
         let is_given = sequence.given.contains(&range.start) && sequence.graph.inputs.contains(&value);
@@ -169,10 +181,7 @@ fn whole(
         };
         all.push((None, gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?));
     }
-    let at = |spot: Spot| match spot {
-        Spot::Memory(at) => at,
-        Spot::Table(from) => tables + from,
-    };
+    let at = |spot: Spot| spot.at(tables);
     let own = sequence.commands.iter().map(|command| command.at(&at));
     all.extend(sequence.values.iter().copied().zip(own));
     let noted: Vec<usize> = numbers_of(graph).map(|value| sequence.places[&value].start).collect();
@@ -209,6 +218,7 @@ impl Runtime for Cuda {
 
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault> {
         let range = self.place(name)?;
+        self.ready = None;
         match range.len() == numbers.len() {
             true => self.machine.write(range.start, numbers),
             false => {
@@ -239,11 +249,15 @@ impl Runtime for Cuda {
     }
 
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
-        let Program { sequence, given, .. } = &mut self.programs[graph];
+        let Program { sequence, given, setup, step, .. } = &mut self.programs[graph];
         let slot = Control::Slot.at(given.len());
         given[slot] = f32::from_bits(self.logged as u32);
         self.machine.write(sequence.given.start, given)?;
-        self.machine.run(graph)
+        if let Some(setup) = setup.filter(|_| self.ready != Some(graph)) {
+            self.machine.run(setup)?;
+        }
+        self.ready = Some(graph);
+        self.machine.run(*step)
     }
 
     fn is_done(&self) -> bool {
@@ -267,9 +281,12 @@ impl Runtime for Cuda {
     }
 
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
-        let Program { sequence, given, values, .. } = &self.programs[graph];
+        if self.ready != Some(graph) {
+            self.step(graph)?;
+        }
+        let Program { sequence, given, values, step, .. } = &self.programs[graph];
         self.machine.write(sequence.given.start, given)?;
-        let times = self.machine.profile(graph)?;
+        let times = self.machine.profile(*step)?;
         Ok(values.iter().copied().zip(times).collect())
     }
 

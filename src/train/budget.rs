@@ -56,6 +56,7 @@ fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
         let sequence = sequence(graph.clone(), &layout, &|_| true)?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
+        commands.extend(sequence.setup);
         commands.extend(sequence.commands);
     }
     let numbers = layout.len() as u64 + transient as u64 + tables as u64 + LOG as u64;

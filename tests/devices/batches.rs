@@ -179,7 +179,7 @@ impl Observer for Watcher {
 /// A run whose batches the machine makes, and one whose batches the host makes, give the same bits; and about what the
 /// CPU's kernels give.
 fn runs(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
-    let text = "model N { input 1x28x28; conv2d 2 5x5 stride=3 -> relu; flatten -> dropout 20% -> linear 10 }\n\
+    let text = "model N { input 1x28x28; conv2d 2 5x5 stride=3 -> batch_norm -> relu; flatten -> dropout 20% -> linear 10 }\n\
                 data { source mnist \"m\"; validation 21; normalize mean=0.1 std=0.3\n\
                 augment { random_crop 28x28 padding=2 -> random_flip } }\n\
                 train { loss cross_entropy; optimizer adam lr=1e-3; epochs 2; batch 16; seed 5 }";
