@@ -20,6 +20,9 @@ use crate::train::trainer::{Epoch, Observer, StepDone};
 /// Without a terminal a line is printed this often within a long epoch.
 const QUIET: Duration = Duration::from_secs(30);
 
+/// With one the bar moves this often, where steps have to be waited for.
+const BAR_PAUSE: Duration = Duration::from_millis(100);
+
 /// Fits into 80 columns.
 const BAR: &str = "{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left";
 
@@ -91,6 +94,10 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
 }
 
 impl Observer for Follower {
+    fn is_due(&self) -> bool {
+        self.last_line.elapsed() >= if self.screen.bar.is_some() { BAR_PAUSE } else { QUIET }
+    }
+
     fn step(&mut self, done: &StepDone) {
         let Screen { bar } = &self.screen;
         if bar.is_none() && self.last_line.elapsed() < QUIET {
@@ -102,6 +109,7 @@ impl Observer for Follower {
         let epoch = format!("epoch {}/{}", done.epoch, self.epochs);
         match bar {
             Some(bar) => {
+                self.last_line = Instant::now();
                 let all = (done.epoch_images as u64).saturating_mul(self.epochs as u64);
                 bar.set_length(all);
                 bar.set_prefix(epoch);

@@ -8,6 +8,7 @@ use crate::data::Images;
 use crate::data::section::{DataSection, Step};
 use crate::data::transforms::{Planes, extents};
 use crate::diag::{Fault, codes};
+use crate::kernels::cuda::gather::{Recipe, STREAM};
 use crate::shape::Shape;
 use crate::tensor::random::Random;
 
@@ -55,6 +56,30 @@ impl<'a> Loader<'a> {
         &self.shape
     }
 
+    /// The class of an image, which must be below `len()`.
+    pub fn label(&self, index: u32) -> u32 {
+        self.images.labels[index as usize]
+    }
+
+    /// How a device makes the numbers of [`Loader::fill`] itself; `None` where it cannot.
+    pub fn recipe(&self, mode: Mode, seed: u64) -> Result<Option<Recipe>, Fault> {
+        // With tables every step of preprocessing comes behind augmentation.
+        let Some(tables) = self.tables.clone() else { return Ok(None) };
+        let augment = match mode {
+            Mode::Train => self.section.augment.as_slice(),
+            Mode::Eval => &[],
+        };
+        let mut shape = self.shape.clone();
+        let mut draws = Vec::with_capacity(augment.len());
+        for step in augment {
+            let Some(draw) = step.transform.draw(&step.args, &shape) else { return Ok(None) };
+            draws.push(draw?);
+            shape = step.shape(shape);
+        }
+        let recipe = Recipe { shape: extents(&self.shape)?, draws, tables, seed };
+        Ok(Some(recipe).filter(|recipe| recipe.is_short() && shape == self.shape))
+    }
+
     /// Writes the images at `indices` and their labels. `images_out` holds `indices.len() * shape().elements()`
     /// values, `labels_out` one an image.
     pub fn fill(
@@ -84,7 +109,7 @@ impl<'a> Loader<'a> {
             return Ok(());
         }
         images_out.par_chunks_exact_mut(size).zip(indices.par_iter()).try_for_each(|(out, &index)| {
-            let mut random = Random::new(seed, &format!("augment {index}"), epoch);
+            let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
             let image = prepare(self.section, self.images.image(index as usize), mode, &mut random)?;
             out.copy_from_slice(&image);
             Ok(())

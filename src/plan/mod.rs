@@ -10,6 +10,7 @@ mod build;
 pub mod layout;
 pub mod memory;
 pub mod print;
+mod rules;
 pub mod schedule;
 pub mod sequence;
 

@@ -12,6 +12,7 @@ use crate::kernels::cuda::prepare;
 use crate::plan::layout::Layout;
 use crate::plan::memory::{Block, place};
 use crate::plan::owners;
+use crate::plan::rules::{self, Rule};
 use crate::shape::Shape;
 
 /// Where an operand of a command lies.
@@ -23,14 +24,32 @@ pub enum Spot {
     Table(usize),
 }
 
+impl Spot {
+    /// In a memory where the sequence's tables begin there.
+    pub fn at(self, tables: usize) -> usize {
+        match self {
+            Spot::Memory(at) => at,
+            Spot::Table(from) => tables + from,
+        }
+    }
+}
+
+/// Numbers that a runtime gives a step beside the graph's inputs.
+pub const CONTROL: usize = 3;
+
 /// A graph's commands with their memory.
 pub struct Sequence {
     pub graph: Graph,
+    /// What needs to be done again only when states were written, or another graph's step has used the memory.
+    pub setup: Vec<Command<Spot>>,
     /// In order.
     pub commands: Vec<Command<Spot>>,
     /// For each command the value that it helps to compute; none for what is copied at the end.
     pub values: Vec<Option<Value>>,
     pub places: BTreeMap<Value, Range<usize>>,
+    /// The inputs of one number side by side, so that one write gives them all, and behind them [`CONTROL`] numbers for
+    /// the runtime.
+    pub given: Range<usize>,
     /// Numbers that never change, and that nothing else may lie on.
     pub tables: Vec<f32>,
     /// Numbers behind the layout's; the graphs of a session share them.
@@ -55,8 +74,11 @@ pub fn sequence(
         .values()
         .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
         .collect();
+    let rules = rules::rules(&graph, &order);
+    let order = rules::last(order, &rules);
     let end = order.len();
     let over = overwritten(&graph, &owner, &order);
+    let frozen = frozen(&graph);
     let apart = |value: Value| !layout.holds(&graph, value) && !over.contains_key(&value);
     let mut blocks: Vec<Block> = Vec::new();
     let mut want = |size: usize, start: usize, end: usize| {
@@ -67,14 +89,20 @@ pub fn sequence(
     let mut last: BTreeMap<Value, usize> = BTreeMap::new();
     for (time, &value) in order.iter().enumerate() {
         for input in &graph.node(value).inputs {
-            last.insert(owner[input], time);
+            // Rules are done together: none may write over what another reads.
+            let until = if rules.contains_key(&value) { end } else { time };
+            let last = last.entry(owner[input]).or_insert(until);
+            *last = until.max(*last);
         }
     }
     for root in graph.roots() {
         last.insert(owner[&root], end);
     }
+    let (numbers, arrays): (Vec<Value>, Vec<Value>) =
+        graph.inputs.iter().partition(|&&input| graph.shape(input).rank() == 0);
+    let given = want(numbers.len() + CONTROL, 0, end);
     let mut own: BTreeMap<Value, usize> = BTreeMap::new();
-    for &input in &graph.inputs {
+    for input in arrays {
         let until = last.get(&input).copied().unwrap_or(0);
         own.insert(input, want(graph.shape(input).elements(), 0, until));
     }
@@ -83,29 +111,38 @@ pub fn sequence(
         let node = graph.node(value);
         if apart(value) {
             let until = last.get(&value).copied().unwrap_or(time);
-            own.insert(value, want(node.shape.elements(), time, until));
+            let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, until) };
+            own.insert(value, want(node.shape.elements(), start, until));
         }
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
         let mut prepared = prepare(node, &shapes)?;
         if let Some(library) = prepared.library.take_if(|library| library.first().is_some_and(offers)) {
             prepared = Prepared { commands: library, ..Prepared::default() };
         }
-        let scratch = want(prepared.scratch, time, time);
+        // The setup is done when inputs may be there.
+        let start = if frozen.contains(&value) { 0 } else { time };
+        let scratch = want(prepared.scratch, start, time);
         steps.push(Step { value, prepared, scratch });
     }
     let (offsets, transient) = place(&blocks);
     let start = |block: usize| layout.len() + offsets[block];
 
+    let given = start(given)..start(given) + blocks[given].size;
+    let number = |input: Value| numbers.iter().position(|&number| number == input);
     let mut places = BTreeMap::new();
     for value in graph.values() {
         let owned = owner[&value];
         let owned = over.get(&owned).copied().unwrap_or(owned);
         let kept = layout.find(&graph, owned);
-        let found = kept.or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
+        let found = kept
+            .or_else(|| number(owned).map(|at| given.start + at..given.start + at + 1))
+            .or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
         let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
         places.insert(value, found.ok_or_else(nowhere)?);
     }
-    let (mut commands, mut values, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut setup, mut commands) = (Vec::new(), Vec::new());
+    let (mut values, mut tables) = (Vec::new(), Vec::new());
+    let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
     for step in steps {
         let node = graph.node(step.value);
         let begins = step.prepared.tables.iter().map(|table| {
@@ -120,9 +157,21 @@ pub fn sequence(
             Place::Scratch(from) => Spot::Memory(start(step.scratch) + from),
             Place::Table(i) => Spot::Table(begins[i]),
         };
-        for command in &step.prepared.commands {
-            commands.push(command.at(&at));
-            values.push(Some(step.value));
+        let own = step.prepared.commands.iter().map(|command| command.at(&at));
+        match rules.get(&step.value) {
+            Some(&depth) => depths.entry(depth).or_default().extend(own.map(|command| (command, step.value))),
+            None if frozen.contains(&step.value) => setup.extend(own),
+            None => own.for_each(|command| {
+                commands.push(command);
+                values.push(Some(step.value));
+            }),
+        }
+    }
+    for rules in depths.into_values() {
+        let range = |value: Value| places[&value].clone();
+        for (command, value) in rules::joined(&graph, rules, &range, &mut tables) {
+            commands.push(command);
+            values.push(Some(value));
         }
     }
     for update in &graph.updates {
@@ -133,7 +182,20 @@ pub fn sequence(
             values.push(None);
         }
     }
-    Ok(Sequence { graph, commands, values, places, tables, transient })
+    Ok(Sequence { graph, setup, commands, values, places, given, tables, transient })
+}
+
+/// The values that depend on states and constants alone, in a graph that changes no state.
+fn frozen(graph: &Graph) -> BTreeSet<Value> {
+    let mut frozen = BTreeSet::new();
+    for value in graph.values().filter(|_| graph.updates.is_empty()) {
+        let node = graph.node(value);
+        let is_made = !node.inputs.is_empty() && node.inputs.iter().all(|input| frozen.contains(input));
+        if is_made || (node.inputs.is_empty() && !graph.inputs.contains(&value)) {
+            frozen.insert(value);
+        }
+    }
+    frozen
 }
 
 /// The updates that can be written over their states, with those: made element by element, when nobody reads the old
@@ -174,19 +236,21 @@ mod tests {
     use crate::graph::builder::Builder;
     use crate::graph::{Graph, Init, StateKind};
     use crate::kernels::cuda::launch::Command;
-    use crate::ops::binary::ADD;
+    use crate::ops::binary::{ADD, MULTIPLY, SUBTRACT};
+    use crate::ops::reduce::REDUCE_SUM;
     use crate::plan::layout::Layout;
     use crate::shape::Shape;
 
-    /// `w += x`, and an output that is `x + w`, before or behind in the graph.
+    /// `w += x`, and an output that reads `w` before that, or `w` and `w + x` behind.
     fn graph(reads_behind: bool) -> Graph {
         let mut builder = Builder::default();
         let shape = Shape::from([100]);
         let weight = builder.state("w", StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
         let x = builder.input("x", &shape);
-        let add = |builder: &mut Builder| builder.apply(&ADD, Attrs::new(), &[weight, x]).unwrap();
-        let (a, b) = (add(&mut builder), add(&mut builder));
-        let (new, out) = if reads_behind { (a, b) } else { (b, a) };
+        let mut add = |a, b| builder.apply(&ADD, Attrs::new(), &[a, b]).unwrap();
+        let first = add(weight, x);
+        let second = add(weight, if reads_behind { first } else { x });
+        let (new, out) = if reads_behind { (first, second) } else { (second, first) };
         builder.output("out", out);
         builder.update(weight, new).unwrap();
         builder.finish()
@@ -202,6 +266,73 @@ mod tests {
             assert_eq!(copied.count(), copies);
             let update = plan.graph.updates[0];
             assert_eq!(plan.places[&update.value] == plan.places[&update.state], copies == 0);
+        }
+    }
+
+    /// `w² x`, which changes `w` or not.
+    fn squared(changes: bool) -> Graph {
+        let mut builder = Builder::default();
+        let shape = Shape::from([100]);
+        let weight = builder.state("w", StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
+        let x = builder.input("x", &shape);
+        let square = builder.apply(&MULTIPLY, Attrs::new(), &[weight, weight]).unwrap();
+        let out = builder.apply(&MULTIPLY, Attrs::new(), &[square, x]).unwrap();
+        builder.output("out", out);
+        if changes {
+            builder.update(weight, out).unwrap();
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn what_depends_on_states_alone_is_done_once_where_they_stay() {
+        // With a change the new state is copied, too, as it is an output beside.
+        for (changes, expected) in [(false, [1, 1]), (true, [0, 3])] {
+            let graph = squared(changes);
+            let layout = Layout::new([&graph]).unwrap();
+            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            assert_eq!([plan.setup.len(), plan.commands.len()], expected);
+            // The square, the input and the numbers that a step is given have memory of their own in the whole step.
+            assert!(changes || plan.transient >= 3 * 100);
+        }
+    }
+
+    /// `w -= lr g` for weights of several sizes; where `tied`, the second reads what the first writes.
+    fn descent(tied: bool) -> Graph {
+        let mut builder = Builder::default();
+        let lr = builder.input("lr", &Shape::default());
+        let mut first = None;
+        for n in [5, 1000, 300] {
+            let shape = Shape::from([n]);
+            let name = format!("w{n}");
+            let weight = builder.state(&name, StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
+            let grad = builder.input("g", &shape);
+            let apply = |builder: &mut Builder, op, inputs: &[_]| builder.apply(op, Attrs::new(), inputs);
+            let step = apply(&mut builder, &MULTIPLY, &[grad, lr]).unwrap();
+            let next = apply(&mut builder, &SUBTRACT, &[weight, step]).unwrap();
+            builder.update(weight, next).unwrap();
+            let other = *first.get_or_insert(weight);
+            if tied && other != weight {
+                let sum = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[other]).unwrap();
+                builder.output("sum", sum);
+            }
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn a_rule_on_many_weights_is_one_launch_behind_everything_else() {
+        for tied in [false, true] {
+            let graph = descent(tied);
+            let layout = Layout::new([&graph]).unwrap();
+            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            let last = plan.commands.last().unwrap();
+            let Command::Launch(launch) = last else { panic!("{last:?}") };
+            // Blocks of 256 threads for 5, 1000 and 300 numbers.
+            assert_eq!((launch.blocks, plan.commands.len()), (1 + 4 + 2, if tied { 6 } else { 4 }));
+            let first: Vec<u32> =
+                plan.tables.iter().step_by(plan.tables.len() / 3).map(|number| number.to_bits()).collect();
+            assert_eq!(first, [0, 1, 5]);
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
-use crate::run::Runtime;
 use crate::run::pace::Pace;
+use crate::run::{Runtime, numbers_of};
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
 
@@ -24,6 +24,8 @@ pub struct Cpu {
     paces: Vec<Pace>,
     /// The plan whose setup is in memory, for the states as they are.
     ready: Option<usize>,
+    /// What [`Runtime::note`] kept.
+    noted: Vec<f32>,
 }
 
 impl Cpu {
@@ -39,7 +41,7 @@ impl Cpu {
             Ok(())
         })?;
         let paces = plans.iter().map(|_| Pace::default()).collect();
-        Ok(Cpu { memory, layout, plans, paces, ready: None })
+        Ok(Cpu { memory, layout, plans, paces, ready: None, noted: Vec::new() })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -113,6 +115,23 @@ impl Runtime for Cpu {
         })?;
         self.ready = Some(graph);
         Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    fn note(&mut self, graph: usize) -> Result<(), Fault> {
+        let plan = &self.plans[graph];
+        let places = numbers_of(&plan.graph).map(|value| plan.places[&value].start);
+        self.memory.with(|numbers| {
+            self.noted.extend(places.map(|at| numbers[at]));
+            Ok(())
+        })
+    }
+
+    fn noted(&mut self) -> Result<Vec<f32>, Fault> {
+        Ok(std::mem::take(&mut self.noted))
     }
 
     fn finish(&self) -> Result<(), Fault> {

@@ -1,52 +1,123 @@
 //! A device with kernels of its own: one piece of memory, a sequence of commands a graph. The host waits only where
 //! numbers are read.
+//!
+//! A step begins with one small write, of the inputs that are single numbers. Where the session has a stock of images the
+//! step makes its batch itself; what single numbers it leaves go to a log that is read when somebody asks.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
+use crate::kernels::cuda::gather::{Places, gather, notes};
+use crate::kernels::cuda::launch::Command;
 use crate::kernels::cuda::machine::Machine;
 use crate::plan::layout::Layout;
-use crate::plan::sequence::{Sequence, Spot, sequence};
-use crate::run::Runtime;
+use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
+use crate::run::stock::{Laid, Stock};
+use crate::run::{Runtime, numbers_of};
+
+/// Numbers of memory for what is noted until it is read.
+pub const LOG: usize = 8192;
 
 pub struct Cuda {
     machine: Box<dyn Machine>,
     layout: Layout,
-    sequences: Vec<Sequence>,
-    /// Numbers of the memory: states and constants, values, and each sequence's tables.
+    programs: Vec<Program>,
+    /// The graph whose setup is in memory, for the states as they are.
+    ready: Option<usize>,
+    stock: Option<Laid>,
+    log: usize,
+    /// Numbers in the log, and those that were taken out of it before.
+    logged: usize,
+    noted: Vec<f32>,
+    /// Numbers of the memory: states and constants, values, each sequence's tables, the log, and the stock.
     len: usize,
     /// What is written next, before it goes to the device.
     staging: Vec<f32>,
 }
 
+/// A graph as the machine runs it.
+struct Program {
+    sequence: Sequence,
+    /// For each command the value that it helps to compute.
+    values: Vec<Option<Value>>,
+    /// What the next step is given: the inputs of one number, and [`Control`].
+    given: Vec<f32>,
+    /// Outputs of one number.
+    n_noted: usize,
+    /// The numbers of the machine's programs: what is done at first, if anything is, and what is done at each step.
+    setup: Option<usize>,
+    step: usize,
+}
+
+/// The places of the numbers that the runtime gives a step, behind the graph's inputs; each is a whole number by its bits.
+#[derive(Clone, Copy)]
+enum Control {
+    /// The image in the order with which the batch begins,
+    First,
+    /// and the epoch, as `gather` wants them: one behind the other.
+    Epoch,
+    /// The place in the log.
+    Slot,
+}
+
+impl Control {
+    /// Among the numbers that a step is given.
+    fn at(self, n_given: usize) -> usize {
+        n_given - CONTROL + self as usize
+    }
+}
+
 impl Cuda {
-    pub fn new(graphs: Vec<Graph>, layout: Layout, mut machine: Box<dyn Machine>) -> Result<Cuda, Fault> {
+    pub fn new(
+        graphs: Vec<Graph>,
+        layout: Layout,
+        mut machine: Box<dyn Machine>,
+        stock: Option<Stock<'_>>,
+    ) -> Result<Cuda, Fault> {
         let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, &|own| machine.offers(own)));
         let sequences = planned.collect::<Result<Vec<Sequence>, _>>()?;
         let transient = sequences.iter().map(|sequence| sequence.transient).max().unwrap_or(0);
-        let mut len = layout.len() + transient;
-        let mut programs = Vec::with_capacity(sequences.len());
-        let mut tables = Vec::with_capacity(sequences.len());
-        for sequence in &sequences {
-            let begin = len;
-            let at = |spot: Spot| match spot {
-                Spot::Memory(at) => at,
-                Spot::Table(from) => begin + from,
-            };
-            programs.push(sequence.commands.iter().map(|command| command.at(&at)).collect());
-            tables.push(begin);
-            len += sequence.tables.len();
+        let log = layout.len() + transient;
+        let mut len = log + LOG;
+        let tables: Vec<usize> = sequences
+            .iter()
+            .map(|sequence| {
+                len += sequence.tables.len();
+                len - sequence.tables.len()
+            })
+            .collect();
+        let laid = stock.as_ref().map(|stock| stock.lay(len)).transpose()?;
+        len = laid.as_ref().map_or(len, |laid| laid.end);
+
+        let (mut programs, mut commands) = (Vec::new(), Vec::new());
+        for (number, (sequence, &tables)) in sequences.into_iter().zip(&tables).enumerate() {
+            let stock = stock.as_ref().zip(laid.as_ref());
+            let own = whole(&sequence, tables, log, stock.map(|(stock, laid)| (stock, laid, number)))?;
+            let at = |spot: Spot| spot.at(tables);
+            let first: Vec<Command<usize>> = sequence.setup.iter().map(|command| command.at(&at)).collect();
+            let setup = (!first.is_empty()).then_some(commands.len());
+            commands.extend(setup.map(|_| first));
+            let step = commands.len();
+            let values = own.iter().map(|(value, _)| *value).collect();
+            commands.push(own.into_iter().map(|(_, command)| command).collect());
+            let given = vec![0.0; sequence.given.len()];
+            let n_noted = numbers_of(&sequence.graph).count();
+            programs.push(Program { sequence, values, given, n_noted, setup, step });
         }
-        machine.begin(len, programs)?;
-        for (begin, sequence) in tables.into_iter().zip(&sequences) {
-            machine.write(begin, &sequence.tables)?;
+        machine.begin(len, commands)?;
+        for (begin, program) in tables.into_iter().zip(&programs) {
+            machine.write(begin, &program.sequence.tables)?;
         }
         for (number, range) in layout.constants() {
             machine.write(range.start, &vec![number; range.len()])?;
         }
-        Ok(Cuda { machine, layout, sequences, len, staging: Vec::new() })
+        if let Some((stock, laid)) = stock.as_ref().zip(laid.as_ref()) {
+            stock.write(laid, machine.as_mut())?;
+        }
+        let (stock, logged, noted, staging) = (laid, 0, Vec::new(), Vec::new());
+        Ok(Cuda { machine, layout, programs, ready: None, stock, log, logged, noted, len, staging })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -60,23 +131,94 @@ impl Cuda {
         self.machine.read(range.start, &mut numbers)?;
         Ok(numbers)
     }
+
+    /// The range of an input, or among the numbers that a step is given.
+    fn input(&mut self, graph: usize, value: Value) -> (Range<usize>, Option<usize>) {
+        // It may lie where another graph's setup left something.
+        self.ready = self.ready.filter(|&ready| ready == graph);
+        let sequence = &self.programs[graph].sequence;
+        let range = sequence.places[&value].clone();
+        let is_given = sequence.given.contains(&range.start) && sequence.graph.inputs.contains(&value);
+        let at = is_given.then(|| range.start - sequence.given.start);
+        (range, at)
+    }
+
+    /// Takes what is in the log out of it.
+    fn drain(&mut self) -> Result<(), Fault> {
+        if self.logged > 0 {
+            let taken = self.numbers(self.log..self.log + self.logged)?;
+            self.noted.extend(taken);
+            self.logged = 0;
+        }
+        Ok(())
+    }
+}
+
+/// A command, with the value that it helps to compute.
+type Task = (Option<Value>, Command<usize>);
+
+/// All commands of a graph, with what each helps to compute: the batch, the sequence, the notes.
+fn whole(
+    sequence: &Sequence,
+    tables: usize,
+    log: usize,
+    stock: Option<(&Stock<'_>, &Laid, usize)>,
+) -> Result<Vec<Task>, Fault> {
+    let graph = &sequence.graph;
+    let control = |which: Control| sequence.given.start + which.at(sequence.given.len());
+    let mut all = Vec::new();
+    if let Some((stock, laid, number)) = stock
+        && let Some(images) = graph.find_input(stock.images)
+    {
+        let at = Places {
+            images: sequence.places[&images].start,
+            labels: graph.find_input(stock.labels).map(|labels| sequence.places[&labels].start),
+            bytes: laid.bytes,
+            classes: laid.classes,
+            order: laid.order,
+            control: control(Control::First),
+            recipe: laid.recipes[number],
+        };
+        all.push((None, gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?));
+    }
+    let at = |spot: Spot| spot.at(tables);
+    let own = sequence.commands.iter().map(|command| command.at(&at));
+    all.extend(sequence.values.iter().copied().zip(own));
+    let noted: Vec<usize> = numbers_of(graph).map(|value| sequence.places[&value].start).collect();
+    all.extend(notes(&noted, log, control(Control::Slot))?.into_iter().map(|command| (None, command)));
+    Ok(all)
 }
 
 impl Runtime for Cuda {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
-        let range = self.sequences[graph].places[&value].clone();
+        let (range, given) = self.input(graph, value);
+        if let Some(at) = given {
+            fill(&mut self.programs[graph].given[at..=at]);
+            return Ok(());
+        }
         self.staging.resize(range.len(), 0.0);
         fill(&mut self.staging);
         self.machine.write(range.start, &self.staging)
     }
 
+    fn put(&mut self, graph: usize, value: Value, numbers: &[f32]) -> Result<(), Fault> {
+        match self.input(graph, value) {
+            (range, None) if range.len() == numbers.len() => self.machine.write(range.start, numbers),
+            (range, None) => {
+                Err(Fault::internal(format!("{} numbers for an input of {}", numbers.len(), range.len())))
+            }
+            (_, Some(_)) => self.write(graph, value, &mut |out| out.copy_from_slice(numbers)),
+        }
+    }
+
     fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault> {
-        take(&self.numbers(self.sequences[graph].places[&value].clone())?);
+        take(&self.numbers(self.programs[graph].sequence.places[&value].clone())?);
         Ok(())
     }
 
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault> {
         let range = self.place(name)?;
+        self.ready = None;
         match range.len() == numbers.len() {
             true => self.machine.write(range.start, numbers),
             false => {
@@ -89,8 +231,49 @@ impl Runtime for Cuda {
         self.numbers(self.place(name)?)
     }
 
+    fn order(&mut self, positions: &[u32]) -> Result<(), Fault> {
+        let stock = self.stock.as_ref().ok_or_else(|| Fault::internal("a session without a stock"))?;
+        if positions.len() > stock.longest {
+            return Err(Fault::internal(format!("an order of {} images", positions.len())));
+        }
+        let numbers: Vec<f32> = positions.iter().map(|&position| f32::from_bits(position)).collect();
+        self.machine.write(stock.order, &numbers)
+    }
+
+    fn gather(&mut self, graph: usize, first: u32, epoch: u32) -> Result<(), Fault> {
+        let given = &mut self.programs[graph].given;
+        let n = given.len();
+        given[Control::First.at(n)] = f32::from_bits(first);
+        given[Control::Epoch.at(n)] = f32::from_bits(epoch);
+        Ok(())
+    }
+
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
-        self.machine.run(graph)
+        let Program { sequence, given, setup, step, .. } = &mut self.programs[graph];
+        let slot = Control::Slot.at(given.len());
+        given[slot] = f32::from_bits(self.logged as u32);
+        self.machine.write(sequence.given.start, given)?;
+        if let Some(setup) = setup.filter(|_| self.ready != Some(graph)) {
+            self.machine.run(setup)?;
+        }
+        self.ready = Some(graph);
+        self.machine.run(*step)
+    }
+
+    fn is_done(&self) -> bool {
+        false
+    }
+
+    fn note(&mut self, graph: usize) -> Result<(), Fault> {
+        self.logged += self.programs[graph].n_noted;
+        let most = self.programs.iter().map(|program| program.n_noted).max().unwrap_or(0);
+        // The next step's numbers must have room.
+        if self.logged + most > LOG { self.drain() } else { Ok(()) }
+    }
+
+    fn noted(&mut self) -> Result<Vec<f32>, Fault> {
+        self.drain()?;
+        Ok(std::mem::take(&mut self.noted))
     }
 
     fn finish(&self) -> Result<(), Fault> {
@@ -98,8 +281,13 @@ impl Runtime for Cuda {
     }
 
     fn profile(&mut self, graph: usize) -> Result<Vec<(Option<Value>, Duration)>, Fault> {
-        let times = self.machine.profile(graph)?;
-        Ok(self.sequences[graph].values.iter().copied().zip(times).collect())
+        if self.ready != Some(graph) {
+            self.step(graph)?;
+        }
+        let Program { sequence, given, values, step, .. } = &self.programs[graph];
+        self.machine.write(sequence.given.start, given)?;
+        let times = self.machine.profile(*step)?;
+        Ok(values.iter().copied().zip(times).collect())
     }
 
     fn bytes(&self) -> usize {

@@ -9,6 +9,9 @@ mod cpu;
 mod cuda;
 mod pace;
 mod reference;
+pub mod stock;
+
+pub use cuda::LOG;
 
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
 pub use crate::kernels::cuda::machine::Precision;
 use crate::plan::layout::Layout;
+use crate::run::stock::Stock;
 use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::random::Random;
@@ -46,11 +50,29 @@ impl Target {
 /// What a device must be able to do.
 trait Runtime {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault>;
+    /// The same of numbers that are there already.
+    fn put(&mut self, graph: usize, value: Value, numbers: &[f32]) -> Result<(), Fault> {
+        self.write(graph, value, &mut |out| out.copy_from_slice(numbers))
+    }
     fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault>;
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault>;
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+    /// The positions of the stock's images in the order of the batches that follow.
+    fn order(&mut self, _positions: &[u32]) -> Result<(), Fault> {
+        Err(Fault::internal("this device keeps no images"))
+    }
+    /// The next step of the graph sees the images from this place in the order on, as they are in this epoch.
+    fn gather(&mut self, _graph: usize, _first: u32, _epoch: u32) -> Result<(), Fault> {
+        Err(Fault::internal("this device keeps no images"))
+    }
     /// May return before the step is done; what is read later waits for it.
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
+    /// Whether a step is done when [`Runtime::step`] returns, so that reading takes no waiting.
+    fn is_done(&self) -> bool;
+    /// Keeps the graph's outputs of one number ([`numbers_of`]) as they are behind its last step.
+    fn note(&mut self, graph: usize) -> Result<(), Fault>;
+    /// What was kept since the last call, in order.
+    fn noted(&mut self) -> Result<Vec<f32>, Fault>;
     /// Waits until every step is done.
     fn finish(&self) -> Result<(), Fault>;
     /// Runs steps whose results do not count, nor do the states after them, and gives the time of each part of a step and
@@ -83,6 +105,16 @@ struct Interface {
 impl Session {
     /// Plans the graphs and fills the states from `seed`.
     pub fn new(graphs: Vec<Graph>, target: Target, seed: u64) -> Result<Session, Fault> {
+        Session::with_stock(graphs, target, seed, None)
+    }
+
+    /// The same with images that the graphs' batches are made of, on a target that keeps them: [`Target::Machine`].
+    pub fn with_stock(
+        graphs: Vec<Graph>,
+        target: Target,
+        seed: u64,
+        stock: Option<Stock<'_>>,
+    ) -> Result<Session, Fault> {
         let layout = Layout::new(&graphs)?;
         let mut states = Vec::new();
         for kept in layout.states() {
@@ -98,10 +130,13 @@ impl Session {
             });
         }
         let interfaces = graphs.iter().map(interface).collect();
-        let runtime: Box<dyn Runtime> = match target {
-            Target::Cpu => Box::new(cpu::Cpu::new(graphs, layout)?),
-            Target::Machine(machine) => Box::new(cuda::Cuda::new(graphs, layout, machine)?),
-            Target::Reference(device) => Box::new(reference::Reference::new(graphs, device)?),
+        let runtime: Box<dyn Runtime> = match (target, stock) {
+            (Target::Cpu, None) => Box::new(cpu::Cpu::new(graphs, layout)?),
+            (Target::Machine(machine), stock) => Box::new(cuda::Cuda::new(graphs, layout, machine, stock)?),
+            (Target::Reference(device), None) => Box::new(reference::Reference::new(graphs, device)?),
+            (Target::Cpu | Target::Reference(_), Some(_)) => {
+                return Err(Fault::internal("a target that keeps no images"));
+            }
         };
         let mut session = Session { runtime, graphs: interfaces, states };
         session.initialize(seed)?;
@@ -137,6 +172,25 @@ impl Session {
         }
     }
 
+    /// The same of numbers that are there already.
+    pub fn put(&mut self, graph: usize, name: &str, numbers: &[f32]) -> Result<(), Fault> {
+        match find(&self.graphs[graph].inputs, name) {
+            Some(value) => self.runtime.put(graph, value, numbers),
+            None => Ok(()),
+        }
+    }
+
+    /// The positions of the stock's images in the order of the batches that follow.
+    pub fn order(&mut self, positions: &[u32]) -> Result<(), Fault> {
+        self.runtime.order(positions)
+    }
+
+    /// Lets the next step of graph number `graph` see the images from place `first` in the order on, as they are in this
+    /// epoch.
+    pub fn gather(&mut self, graph: usize, first: u32, epoch: u32) -> Result<(), Fault> {
+        self.runtime.gather(graph, first, epoch)
+    }
+
     /// Reads the output `name` of graph number `graph` as it was after its last step.
     pub fn read(&self, graph: usize, name: &str) -> Result<Vec<f32>, Fault> {
         let value = find(&self.graphs[graph].outputs, name)
@@ -159,6 +213,22 @@ impl Session {
     /// before that is done; reading waits.
     pub fn step(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.step(graph)
+    }
+
+    /// Whether a step is done when [`Session::step`] returns, so that reading takes no waiting.
+    pub fn is_done(&self) -> bool {
+        self.runtime.is_done()
+    }
+
+    /// Keeps those outputs of graph number `graph` that are one number (of no axis), as they are behind its last step, for
+    /// [`Session::noted`]. That takes no waiting, where reading would.
+    pub fn note(&mut self, graph: usize) -> Result<(), Fault> {
+        self.runtime.note(graph)
+    }
+
+    /// What was kept since the last call: step by step, in the order of the graph's outputs.
+    pub fn noted(&mut self) -> Result<Vec<f32>, Fault> {
+        self.runtime.noted()
     }
 
     /// Waits until every step is done.
@@ -184,6 +254,12 @@ fn interface(graph: &Graph) -> Interface {
         inputs: graph.inputs.iter().map(name).collect(),
         outputs: graph.outputs.iter().map(|output| (output.name.clone(), output.value)).collect(),
     }
+}
+
+/// A graph's outputs of one number, in order.
+fn numbers_of(graph: &Graph) -> impl Iterator<Item = Value> + '_ {
+    let outputs = graph.outputs.iter().map(|output| output.value);
+    outputs.filter(|&value| graph.shape(value).rank() == 0)
 }
 
 fn find(ends: &[(String, Value)], name: &str) -> Option<Value> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::diag::Fault;
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
-use crate::run::Runtime;
+use crate::run::{Runtime, numbers_of};
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Tensor};
 
@@ -19,6 +19,8 @@ pub struct Reference {
     states: BTreeMap<String, Tensor>,
     inputs: BTreeMap<(usize, Value), Tensor>,
     outputs: BTreeMap<(usize, Value), Tensor>,
+    /// What [`Runtime::note`] kept.
+    noted: Vec<Tensor>,
 }
 
 impl Reference {
@@ -31,7 +33,8 @@ impl Reference {
             }
         }
         let dead = graphs.iter().map(Graph::last_readers).collect();
-        Ok(Reference { device, graphs, dead, states, inputs: BTreeMap::new(), outputs: BTreeMap::new() })
+        let (inputs, outputs, noted) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Ok(Reference { device, graphs, dead, states, inputs, outputs, noted })
     }
 
     /// Every value that lives to the end of a step; `made` is told of each node.
@@ -106,6 +109,24 @@ impl Runtime for Reference {
             self.states.insert(name, new.ok_or_else(|| Fault::internal("an update that was not computed"))?);
         }
         Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.device, Device::Cpu)
+    }
+
+    fn note(&mut self, graph: usize) -> Result<(), Fault> {
+        let outputs = numbers_of(&self.graphs[graph]).map(|value| self.outputs.get(&(graph, value)).cloned());
+        let outputs: Option<Vec<Tensor>> = outputs.collect();
+        self.noted.extend(outputs.ok_or_else(|| Fault::internal("noted before the first step"))?);
+        Ok(())
+    }
+
+    fn noted(&mut self) -> Result<Vec<f32>, Fault> {
+        std::mem::take(&mut self.noted).iter().try_fold(Vec::new(), |mut all, tensor| {
+            all.extend(tensor::to_vec(tensor)?);
+            Ok(all)
+        })
     }
 
     fn finish(&self) -> Result<(), Fault> {

@@ -4,11 +4,11 @@
 use crate::diag::{Fault, codes};
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
-use crate::kernels::cuda::machine::workspace;
+use crate::kernels::cuda::machine::beside;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
-use crate::run::{Precision, Session, Target};
+use crate::run::{LOG, Precision, Session, Target};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
@@ -46,8 +46,8 @@ fn most_alive(graph: &Graph) -> u64 {
     most
 }
 
-/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what the libraries may
-/// have as work space counts whole. What the libraries' and the kernels' code takes does not count.
+/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what they may have
+/// beside the planned memory counts whole. What the libraries' and the kernels' code takes does not count.
 fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);
@@ -56,10 +56,11 @@ fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
         let sequence = sequence(graph.clone(), &layout, &|_| true)?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
+        commands.extend(sequence.setup);
         commands.extend(sequence.commands);
     }
-    let numbers = layout.len() as u64 + transient as u64 + tables as u64;
-    Ok(numbers * size_of::<f32>() as u64 + workspace(&commands) as u64)
+    let numbers = layout.len() as u64 + transient as u64 + tables as u64 + LOG as u64;
+    Ok(numbers * size_of::<f32>() as u64 + beside(&commands) as u64)
 }
 
 /// Bytes that a session of these graphs takes on a device.
@@ -71,10 +72,10 @@ pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
     }
 }
 
-/// Refuses graphs that need more than `available` bytes of the device's memory.
-pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<(), Fault> {
+/// The bytes that the graphs need; refuses more than `available` of the device's memory.
+pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<u64, Fault> {
     let needed = needed(graphs, device)?;
-    let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
+    let Some(available) = available.filter(|&available| needed > available) else { return Ok(needed) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
         codes::TOO_BIG,
@@ -152,8 +153,8 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graphs = [builder.finish()];
-        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(()));
-        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(()));
+        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(12_000_000));
+        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(12_000_000));
         let fault = check(&graphs, &Device::Cpu, Some(11_999_999)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 12.0 MB are available");
         assert!(format!("{fault:?}").contains("a smaller `batch`"));

@@ -4,6 +4,7 @@
 pub mod auto_batch;
 pub mod budget;
 pub mod checkpoint;
+pub mod feed;
 pub mod losses;
 pub mod measure;
 pub mod metrics;

@@ -2,6 +2,7 @@
 //! for what is left of a set behind them.
 
 use crate::data::Dataset;
+use crate::data::loader::Mode;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::Graph;
@@ -70,6 +71,13 @@ impl Programs {
     /// Which graph evaluates so many images.
     pub fn evaluation(&self, images: usize) -> Option<usize> {
         graph_for(&self.evaluate, images)
+    }
+
+    /// What each graph does with the images of a batch.
+    pub fn modes(&self) -> Vec<Mode> {
+        let is_training = |graph: usize| self.train.iter().any(|&(_, own)| own == graph);
+        let mode = |graph: usize| if is_training(graph) { Mode::Train } else { Mode::Eval };
+        (0..self.graphs.len()).map(mode).collect()
     }
 
     /// The graphs, for a session.

@@ -1,5 +1,6 @@
 //! The loop: epochs of steps, validation after each, the best weights kept, and the test with them at the end.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,11 +12,13 @@ use crate::graph::StateKind;
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
+use crate::run::stock::{Set, Stock};
 use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
 use crate::train::checkpoint::Weights;
+use crate::train::feed::{self, Feed};
 use crate::train::metrics::{Classes, Confusion, Evaluation};
-use crate::train::program::{CORRECT, LABELS, LOSS, LOSSES, SCORES};
+use crate::train::program::{CORRECT, LABELS, LOSSES, SCORES};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
@@ -66,6 +69,12 @@ pub struct StepDone {
 
 /// Who follows a run. Errors stop it.
 pub trait Observer {
+    /// Whether a step that is done now is of interest. Where steps go on while the host does something else, the others are
+    /// not waited for.
+    fn is_due(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, done: &StepDone);
     /// After an epoch; `session` holds its weights.
     fn epoch(&mut self, epoch: &Epoch, session: &Session, step: u64) -> Result<(), Fault>;
@@ -101,6 +110,21 @@ pub struct Prepared<'a> {
     programs: Programs,
     train_images: Vec<u32>,
     validation_images: Vec<u32>,
+    /// Bytes of memory beside what the graphs need, where somebody tells.
+    spare: Option<u64>,
+    /// Where the sets begin among the images that the device keeps, if it does.
+    starts: Option<Vec<usize>>,
+}
+
+/// The sets of images, in the order in which a device keeps them.
+const TRAIN: usize = 0;
+const TEST: usize = 1;
+
+/// A step whose numbers were not read yet.
+struct Open {
+    images: usize,
+    step: u64,
+    learning_rate: f64,
 }
 
 /// What a pass over the training images came to.
@@ -139,9 +163,10 @@ pub fn prepare_within<'a>(
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    budget::check(&programs.graphs, job.device, available)
+    let needed = budget::check(&programs.graphs, job.device, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
-    Ok(Prepared { job, dataset, programs, train_images, validation_images })
+    let spare = available.map(|available| available - needed);
+    Ok(Prepared { job, dataset, programs, train_images, validation_images, spare, starts: None })
 }
 
 /// A fault of memory with the largest batch that fits, where one does.
@@ -160,10 +185,32 @@ fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Optio
     }
 }
 
-impl Prepared<'_> {
-    /// Bytes that the run takes for states and values.
+impl<'a> Prepared<'a> {
+    /// Bytes that the run takes for states and values, and for images that stay on a GPU.
     pub fn bytes(&self) -> Result<u64, Fault> {
-        budget::needed(&self.programs.graphs, self.job.device)
+        let stock = match self.job.device {
+            Device::Cuda(_) => self.stock()?.map_or(Ok(0), |stock| stock_bytes(&stock))?,
+            Device::Cpu | Device::Metal(_) => 0,
+        };
+        Ok(budget::needed(&self.programs.graphs, self.job.device)? + stock)
+    }
+
+    /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
+    fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
+        let Dataset { train, test, .. } = self.dataset;
+        let loader = Loader::new(self.job.data, train)?;
+        let modes = self.programs.modes();
+        let recipes = modes.iter().map(|&mode| loader.recipe(mode, self.job.train.seed).transpose());
+        let Some(recipes) = recipes.collect::<Option<Result<Vec<_>, _>>>().transpose()? else {
+            return Ok(None);
+        };
+        let sets = [train, test].map(|images| Set { pixels: &images.pixels, labels: &images.labels });
+        let longest = train.len().max(test.len());
+        let stock = Stock { sets: sets.into(), recipes, longest, images: IMAGES, labels: LABELS };
+        let bytes = stock_bytes(&stock)?;
+        // What the libraries' code takes is not known before.
+        let fits = self.spare.is_none_or(|spare| bytes <= spare - spare / 8);
+        Ok(fits.then_some(stock))
     }
 
     /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
@@ -184,7 +231,12 @@ impl Prepared<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let train = self.job.train;
-        let mut session = Session::new(self.programs.take(), target, train.seed)?;
+        let stock = match target {
+            Target::Machine(_) => self.stock()?,
+            Target::Cpu | Target::Reference(_) => None,
+        };
+        self.starts = stock.as_ref().map(Stock::starts);
+        let mut session = Session::with_stock(self.programs.take(), target, train.seed, stock)?;
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut best = Best::default();
         let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);
@@ -197,7 +249,7 @@ impl Prepared<'_> {
             all_images += pass.seen;
             let validation = match self.validation_images.is_empty() || pass.interrupted {
                 true => None,
-                false => Some(self.measure(&mut session, &self.dataset.train, &self.validation_images)?),
+                false => Some(self.measure(&mut session, TRAIN, &self.validation_images)?),
             };
             // Without validation images the last weights count as the best.
             let is_best = match &validation {
@@ -232,7 +284,7 @@ impl Prepared<'_> {
             best.weights.iter().try_for_each(|(name, numbers)| session.write_state(name, numbers))?;
         }
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
-        let test = self.measure(&mut session, &self.dataset.test, &all)?;
+        let test = self.measure(&mut session, TEST, &all)?;
         let images_per_second = all_images as f64 / all_seconds.max(1e-9);
         let seconds = all_seconds;
         Ok((session, Outcome { epochs, steps: step, seconds, images_per_second, tested, test, ended }))
@@ -247,51 +299,58 @@ impl Prepared<'_> {
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Pass, Fault> {
-        let Job { data, train, batch: size, .. } = self.job;
-        let images = Loader::new(data, &self.dataset.train)?;
+        let Job { train, batch: size, .. } = self.job;
         let trained = |batch: &&[u32]| self.programs.training(batch.len()).is_some();
         let steps_per_epoch = self.train_images.chunks(size).filter(trained).count() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
         let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
         let begin = Instant::now();
-        let classifies = train.classifies()?;
-        let mut pass = Pass { correct: classifies.then_some(0.0), ..Pass::default() };
-        for batch in order.chunks(size) {
-            let Some(graph) = self.programs.training(batch.len()) else { continue };
-            let progress = Progress { step: *step, total, steps_per_epoch };
-            let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
-            pass.learning_rate = train.optimizer.args.number("lr")? * factor;
-            write_batch(session, graph, &images, batch, number as u32, Mode::Train, train.seed)?;
-            session.write(graph, STEP, |out| out[0] = *step as f32)?;
-            let optimizer = &train.optimizer;
-            for (name, value) in optimizer.what.scalars(&optimizer.args, pass.learning_rate, *step + 1)? {
-                session.write(graph, name, |out| out[0] = value as f32)?;
-            }
-            session.step(graph)?;
-            *step += 1;
-            let loss = f64::from(session.read(graph, LOSS)?[0]);
-            if !loss.is_finite() {
-                return Err(diverged(loss, number, *step, pass.learning_rate));
-            }
-            pass.loss_sum += loss * batch.len() as f64;
-            if let Some(correct) = &mut pass.correct {
-                *correct += f64::from(session.read(graph, CORRECT)?[0]);
-            }
-            pass.seen += batch.len();
-            observer.step(&StepDone {
-                epoch: number,
-                images: pass.seen,
-                epoch_images: order.len(),
-                loss: pass.loss_sum / pass.seen as f64,
-                accuracy: pass.correct.map(|correct| correct / pass.seen as f64),
-                images_per_second: pass.seen as f64 / positive(begin.elapsed()),
-            });
-            if interrupt.load(Ordering::Relaxed) {
-                pass.interrupted = true;
-                break;
-            }
-        }
+        let correct = train.classifies()?.then_some(0.0);
+        let mut pass = Pass { correct, ..Pass::default() };
+        let mut open = Vec::new();
+        let way = feed::Pass { order: &order, batch: size, epoch: number as u32, mode: Mode::Train };
+        self.feed(TRAIN)?.batches(
+            session,
+            way,
+            &|images| self.programs.training(images),
+            &mut |session, graph, batch| {
+                let progress = Progress { step: *step, total, steps_per_epoch };
+                let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
+                pass.learning_rate = train.optimizer.args.number("lr")? * factor;
+                session.write(graph, STEP, |out| out[0] = *step as f32)?;
+                let optimizer = &train.optimizer;
+                for (name, value) in optimizer.what.scalars(&optimizer.args, pass.learning_rate, *step + 1)? {
+                    session.write(graph, name, |out| out[0] = value as f32)?;
+                }
+                session.step(graph)?;
+                session.note(graph)?;
+                *step += 1;
+                open.push(Open { images: batch.len(), step: *step, learning_rate: pass.learning_rate });
+                if session.is_done() || observer.is_due() {
+                    pass.settle(session, &mut open, number)?;
+                    observer.step(&StepDone {
+                        epoch: number,
+                        images: pass.seen,
+                        epoch_images: order.len(),
+                        loss: pass.loss_sum / pass.seen as f64,
+                        accuracy: pass.correct.map(|correct| correct / pass.seen as f64),
+                        images_per_second: pass.seen as f64 / positive(begin.elapsed()),
+                    });
+                }
+                pass.interrupted = interrupt.load(Ordering::Relaxed);
+                Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            },
+        )?;
+        pass.settle(session, &mut open, number)?;
         Ok(pass)
+    }
+
+    /// How the images of a set reach a session.
+    fn feed(&self, set: usize) -> Result<Feed<'a>, Fault> {
+        let images = if set == TRAIN { &self.dataset.train } else { &self.dataset.test };
+        let loader = Loader::new(self.job.data, images)?;
+        let stock = self.starts.as_ref().and_then(|starts| starts.get(set)).copied();
+        Ok(Feed { loader, stock, seed: self.job.train.seed })
     }
 
     /// The larger, the better.
@@ -302,9 +361,37 @@ impl Prepared<'_> {
         }
     }
 
-    fn measure(&self, session: &mut Session, images: &Images, indices: &[u32]) -> Result<Evaluation, Fault> {
-        measure(session, &self.programs, self.job, images, indices)
+    fn measure(&self, session: &mut Session, set: usize, indices: &[u32]) -> Result<Evaluation, Fault> {
+        evaluate(session, &self.programs, &self.feed(set)?, indices, self.job)
     }
+}
+
+impl Pass {
+    /// Takes in what the open steps left.
+    fn settle(&mut self, session: &mut Session, open: &mut Vec<Open>, epoch: usize) -> Result<(), Fault> {
+        let noted = session.noted()?;
+        // The loss, and where there are classes how many were found.
+        let n = 1 + usize::from(self.correct.is_some());
+        if noted.len() != n * open.len() {
+            return Err(Fault::internal(format!("{} numbers of {} steps", noted.len(), open.len())));
+        }
+        for (Open { images, step, learning_rate }, numbers) in open.drain(..).zip(noted.chunks_exact(n)) {
+            let loss = f64::from(numbers[0]);
+            if !loss.is_finite() {
+                return Err(diverged(loss, epoch, step, learning_rate));
+            }
+            self.loss_sum += loss * images as f64;
+            if let Some(correct) = &mut self.correct {
+                *correct += f64::from(numbers[1]);
+            }
+            self.seen += images;
+        }
+        Ok(())
+    }
+}
+
+fn stock_bytes(stock: &Stock<'_>) -> Result<u64, Fault> {
+    Ok(stock.lay(0)?.end as u64 * size_of::<f32>() as u64)
 }
 
 impl Best {
@@ -338,40 +425,11 @@ fn diverged(loss: f64, epoch: usize, step: u64, learning_rate: f64) -> Fault {
         .advise("`schedule cosine warmup=5%`, or a `batch_norm` behind each convolution")
 }
 
-fn write_batch(
-    session: &mut Session,
-    graph: usize,
-    images: &Loader<'_>,
-    batch: &[u32],
-    epoch: u32,
-    mode: Mode,
-    seed: u64,
-) -> Result<(), Fault> {
-    let mut labels = vec![0.0; batch.len()];
-    let mut result = Ok(());
-    session.write(graph, IMAGES, |out| {
-        result = images.fill(batch, epoch, mode, seed, out, &mut labels);
-    })?;
-    result?;
-    session.write(graph, LABELS, |out| out.copy_from_slice(&labels))
-}
-
-fn measure(
-    session: &mut Session,
-    programs: &Programs,
-    job: Job<'_>,
-    images: &Images,
-    indices: &[u32],
-) -> Result<Evaluation, Fault> {
-    let loader = Loader::new(job.data, images)?;
-    evaluate(session, programs, &loader, indices, job)
-}
-
 /// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`.
 fn evaluate(
     session: &mut Session,
     programs: &Programs,
-    loader: &Loader<'_>,
+    feed: &Feed<'_>,
     indices: &[u32],
     job: Job<'_>,
 ) -> Result<Evaluation, Fault> {
@@ -382,27 +440,23 @@ fn evaluate(
     let classifies = train.classifies()?;
     let mut confusion = Confusion::new(job.data.classes());
     let (mut loss, mut correct) = (0.0f64, 0.0f64);
-    for batch in indices.chunks(job.batch) {
-        let graph = programs
-            .evaluation(batch.len())
-            .ok_or_else(|| Fault::internal(format!("no graph evaluates {} images", batch.len())))?;
-        let mut labels = vec![0.0; batch.len()];
-        let mut result = Ok(());
-        session.write(graph, IMAGES, |out| {
-            result = loader.fill(batch, 0, Mode::Eval, train.seed, out, &mut labels);
-        })?;
-        result?;
-        session.write(graph, LABELS, |out| out.copy_from_slice(&labels))?;
+    let way = feed::Pass { order: indices, batch: job.batch, epoch: 0, mode: Mode::Eval };
+    let mut measured = 0;
+    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, batch| {
         session.step(graph)?;
+        measured += batch.len();
         loss += session.read(graph, LOSSES)?.iter().map(|&l| f64::from(l)).sum::<f64>();
-        if !classifies {
-            continue;
+        if classifies {
+            correct += session.read(graph, CORRECT)?.iter().map(|&c| f64::from(c)).sum::<f64>();
+            let scores = session.read(graph, SCORES)?;
+            for (scores, &index) in scores.chunks(scores.len() / batch.len()).zip(batch) {
+                confusion.add(feed.loader.label(index) as usize, argmax(scores));
+            }
         }
-        correct += session.read(graph, CORRECT)?.iter().map(|&c| f64::from(c)).sum::<f64>();
-        let scores = session.read(graph, SCORES)?;
-        for (scores, &label) in scores.chunks(scores.len() / batch.len()).zip(&labels) {
-            confusion.add(label as usize, argmax(scores));
-        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if measured != indices.len() {
+        return Err(Fault::internal(format!("no graph evaluates {} images", indices.len() - measured)));
     }
     let images = indices.len();
     let classes = classifies.then(|| Classes { accuracy: correct / images as f64, confusion });
@@ -422,5 +476,6 @@ pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result
     let mut session = budget::open(programs.take(), job.device, job.train.precision, job.train.seed)?;
     weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
-    measure(&mut session, &programs, job, images, &all)
+    let feed = Feed { loader: Loader::new(job.data, images)?, stock: None, seed: job.train.seed };
+    evaluate(&mut session, &programs, &feed, &all, job)
 }

@@ -5,6 +5,7 @@
 //! nothing about a GPU.
 #![allow(clippy::unwrap_used)]
 
+mod batches;
 mod host;
 #[allow(dead_code)]
 #[path = "../op_cases.rs"]
@@ -23,6 +24,7 @@ use dslc::run::{Precision, Target};
 use dslc::tensor::Device;
 use dslc::tensor::device::{self, Choice};
 
+use crate::batches::batches;
 use crate::host::Host;
 use crate::operators::{Subject, operators};
 use crate::support::{MODELS, distance, experiment, run, training};
@@ -86,11 +88,16 @@ fn models(make: &dyn Fn() -> Made) -> Vec<String> {
     wrong
 }
 
+/// The parts of the suite.
+const PARTS: [&str; 3] = ["operators", "models", "batches"];
+
 fn main() {
-    // A name behind `cargo test` asks for the tests of that name.
-    let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
-    let is_asked = names.next().is_none_or(|name| "devices".contains(&name));
-    if !is_asked || std::env::args().any(|argument| argument == "--list") {
+    // A name behind `cargo test` asks for the tests of that name: a part, or the whole as `devices`.
+    let names: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_asked = |part: &str| {
+        names.is_empty() || names.iter().any(|name| part.contains(name) || "devices".contains(name))
+    };
+    if !PARTS.into_iter().any(is_asked) || std::env::args().any(|argument| argument == "--list") {
         return;
     }
     let mut report = std::io::stdout();
@@ -103,18 +110,32 @@ fn main() {
                 continue;
             }
         };
-        let subject = match make() {
-            Made::Machine(machine) => Subject::Machine(machine, n_runs),
-            Made::Candle(device) => Subject::Candle(device),
-        };
-        let (n_nodes, mut wrong) = operators(subject);
-        wrong.extend(models(&*make));
+        let (mut wrong, mut done) = (Vec::new(), Vec::new());
+        if is_asked("operators") {
+            let subject = match make() {
+                Made::Machine(machine) => Subject::Machine(machine, n_runs),
+                Made::Candle(device) => Subject::Candle(device),
+            };
+            let (n_nodes, found) = operators(subject);
+            wrong.extend(found);
+            done.push(format!("{n_nodes} operators"));
+        }
+        if is_asked("models") {
+            wrong.extend(models(&*make));
+            done.push(format!("{} models", MODELS.len()));
+        }
+        if is_asked("batches") && matches!(make(), Made::Machine(_)) {
+            wrong.extend(batches(&|| match make() {
+                Made::Machine(machine) => machine,
+                Made::Candle(_) => unreachable!("it was a machine"),
+            }));
+            done.push("batches and runs".to_owned());
+        }
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();
         }
         n_wrong += wrong.len();
-        writeln!(report, "{name}: {n_nodes} operators and {} models, {} wrong", MODELS.len(), wrong.len())
-            .unwrap();
+        writeln!(report, "{name}: {}, {} wrong", done.join(", "), wrong.len()).unwrap();
     }
     std::process::exit(i32::from(n_wrong > 0));
 }

@@ -9,6 +9,7 @@ pub mod random_rotation;
 pub mod resize;
 
 use crate::diag::{Fault, codes};
+use crate::kernels::cuda::gather::Draw;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
@@ -34,6 +35,11 @@ pub trait Transform: Sync {
 
     /// What becomes of one value of `channel`, for a transform that treats each value by itself.
     fn pointwise(&self, _args: &Args, _channel: usize, _value: f32) -> Option<Result<f32, Fault>> {
+        None
+    }
+
+    /// The same as [`Transform::apply`] for a device that makes its batches itself; `None` where only the host can.
+    fn draw(&self, _args: &Args, _input: &Shape) -> Option<Result<Draw, Fault>> {
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::data::transforms::{Planes, Transform, bounded, extents};
 use crate::diag::{Fault, codes};
+use crate::kernels::cuda::gather::Draw;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
 use crate::tensor::random::Random;
@@ -48,8 +49,8 @@ impl Transform for RandomCrop {
         let [top, bottom, left, right] = sides(args)?;
         let size = args.pair("size")?;
         let (height, width) = (image.height, image.width);
-        let y0 = place(height + top + bottom, size[0], random)?;
-        let x0 = place(width + left + right, size[1], random)?;
+        let y0 = random.below(places(height + top + bottom, size[0])?) as usize;
+        let x0 = random.below(places(width + left + right, size[1])?) as usize;
         image.redraw(size[0], size[1], |plane, y, x| {
             let inside =
                 |at: usize, before: usize, extent: usize| at.checked_sub(before).filter(|at| *at < extent);
@@ -60,14 +61,23 @@ impl Transform for RandomCrop {
         });
         Ok(())
     }
+
+    fn draw(&self, args: &Args, input: &Shape) -> Option<Result<Draw, Fault>> {
+        let own = || {
+            let [_, height, width] = extents(input)?;
+            let [top, bottom, left, right] = sides(args)?;
+            let size = args.pair("size")?;
+            let places = [places(height + top + bottom, size[0])?, places(width + left + right, size[1])?];
+            Ok(Draw::Crop { places, before: [top, left], from: [height, width] })
+        };
+        Some(own())
+    }
 }
 
-/// Where a window of `window` begins in `padded` positions.
-fn place(padded: usize, window: usize, random: &mut Random) -> Result<usize, Fault> {
+/// How many places a window of `window` has in `padded` positions.
+fn places(padded: usize, window: usize) -> Result<u32, Fault> {
     let places = padded.checked_sub(window).and_then(|room| u32::try_from(room + 1).ok());
-    places
-        .map(|places| random.below(places) as usize)
-        .ok_or_else(|| Fault::internal(format!("a window of {window} in {padded}")))
+    places.ok_or_else(|| Fault::internal(format!("a window of {window} in {padded}")))
 }
 
 /// Top, bottom, left and right padding; at most 65535 each.

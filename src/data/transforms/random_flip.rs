@@ -2,6 +2,7 @@
 
 use crate::data::transforms::{Planes, Transform, extents};
 use crate::diag::Fault;
+use crate::kernels::cuda::gather::Draw;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 use crate::tensor::random::Random;
@@ -36,6 +37,17 @@ impl Transform for RandomFlip {
             image.values.chunks_exact_mut(image.width.max(1)).for_each(<[f32]>::reverse);
         }
         Ok(())
+    }
+
+    /// A uniform number is a whole number of 24 bits over 2²⁴, and below the probability where that whole number is below
+    /// the probability times 2²⁴, rounded up.
+    fn draw(&self, args: &Args, input: &Shape) -> Option<Result<Draw, Fault>> {
+        let own = || {
+            let [_, _, width] = extents(input)?;
+            let below = (args.number("probability")? * f64::from(1 << 24)).ceil() as u32;
+            Ok(Draw::Flip { width, below })
+        };
+        Some(own())
     }
 }
 

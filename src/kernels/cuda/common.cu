@@ -47,6 +47,31 @@ __device__ __forceinline__ int place(const Walk &walk, int i) {
 
 __device__ __forceinline__ unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// What a block of a launch for several members works for: a row of the members' table, and the thread's element.
+struct Member {
+    const float *row;
+    unsigned element;
+};
+
+// The last member whose first block is not behind this one.
+__device__ __forceinline__ Member member(const float *table, int n_members, int length) {
+    int low = 0, high = n_members;
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if ((unsigned)__float_as_int(table[(size_t)middle * length]) <= blockIdx.x) low = middle;
+        else high = middle;
+    }
+    Member own;
+    own.row = table + (size_t)low * length;
+    own.element = (blockIdx.x - (unsigned)__float_as_int(own.row[0])) * blockDim.x + threadIdx.x;
+    return own;
+}
+
+// Argument `i` of a member.
+__device__ __forceinline__ size_t argument(const Member &own, int i) {
+    return (unsigned)__float_as_int(own.row[1 + 2 * i]) | (size_t)(unsigned)__float_as_int(own.row[2 + 2 * i]) << 32;
+}
+
 // The sum over the threads of a block, for each of them; all must call it.
 __device__ float block_sum(float x) {
     __shared__ float parts[THREADS];

@@ -16,6 +16,7 @@ use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
 use crate::kernels::cuda::machine::{Machine, Precision};
 use crate::kernels::cuda::module::Module;
 use crate::kernels::cuda::nvrtc;
+use crate::kernels::cuda::transfer::Transfers;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use crate::tensor::cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
@@ -29,6 +30,7 @@ pub struct Driver {
     blas: Blas,
     #[cfg(feature = "cudnn")]
     dnn: Dnn,
+    transfers: Option<Transfers>,
     memory: Option<CudaSlice<f32>>,
     base: u64,
     stream: Arc<CudaStream>,
@@ -96,6 +98,7 @@ impl Driver {
             blas,
             #[cfg(feature = "cudnn")]
             dnn,
+            transfers: None,
             memory: None,
             base: 0,
             stream,
@@ -223,6 +226,7 @@ impl Machine for Driver {
         let memory = self.stream.alloc_zeros::<f32>(len.max(1)).map_err(driver_fault)?;
         self.base = memory.device_ptr(&self.stream).0;
         self.memory = Some(memory);
+        self.transfers = Some(Transfers::new(&self.context, &self.stream)?);
         let functions = self.functions(&programs)?;
         for program in programs {
             let commands = program.into_iter().map(|command| self.ready(command, &functions));
@@ -239,11 +243,12 @@ impl Machine for Driver {
         if numbers.is_empty() {
             return Ok(());
         }
+        let address = self.address(at);
         self.context.bind_to_thread().map_err(driver_fault)?;
-        // SAFETY: the range lies inside the allocation, by the plan. Of memory that is not pinned the driver has taken a
-        // copy when this returns ("API synchronization behavior" in the driver's documentation).
-        unsafe { result::memcpy_htod_async(self.address(at), numbers, self.stream.cu_stream()) }
-            .map_err(driver_fault)
+        let transfers =
+            self.transfers.as_mut().ok_or_else(|| Fault::internal("written before the memory"))?;
+        // SAFETY: the range lies inside the allocation, by the plan, which this machine's stream alone uses.
+        unsafe { transfers.write(address, numbers) }
     }
 
     fn read(&self, at: usize, numbers: &mut [f32]) -> Result<(), Fault> {

@@ -161,12 +161,12 @@ impl Prepared {
 pub const THREADS: u32 = 256;
 
 /// A launch of one thread an element.
-pub fn each(kernel: Kernel, n: usize, arguments: Vec<Argument<Place>>) -> Result<Command<Place>, Fault> {
+pub fn each<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<Command<P>, Fault> {
     blocks(kernel, n.div_ceil(THREADS as usize), arguments)
 }
 
 /// A launch of so many blocks of [`THREADS`] threads.
-pub fn blocks(kernel: Kernel, n: usize, arguments: Vec<Argument<Place>>) -> Result<Command<Place>, Fault> {
+pub fn blocks<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<Command<P>, Fault> {
     let blocks = u32::try_from(n.max(1)).ok().filter(|&n| n <= i32::MAX as u32).ok_or_else(too_large)?;
     Ok(Command::Launch(Launch { kernel, blocks, threads: THREADS, arguments }))
 }
@@ -189,7 +189,7 @@ pub fn int(n: usize) -> Result<i32, Fault> {
     i32::try_from(n).map_err(|_| too_large())
 }
 
-pub fn size(n: usize) -> Result<Argument<Place>, Fault> {
+pub fn size<P>(n: usize) -> Result<Argument<P>, Fault> {
     int(n).map(Argument::Int)
 }
 

@@ -35,8 +35,11 @@ impl Precision {
 pub const PRODUCTS_WORKSPACE: usize = 32 << 20;
 pub const CONVOLUTIONS_WORKSPACE: usize = 256 << 20;
 
-/// The most bytes that the libraries want beside the planned memory for these commands.
-pub fn workspace<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> usize {
+/// Bytes beside the memory in which large writes land while kernels work on it.
+pub const LANDING: usize = 32 << 20;
+
+/// The most bytes that a device with libraries wants beside the planned memory for these commands.
+pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> usize {
     let (mut products, mut convolutions) = (0, 0);
     for command in commands {
         match command {
@@ -45,7 +48,7 @@ pub fn workspace<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) 
             Command::Launch(_) | Command::Copy { .. } => {}
         }
     }
-    products + convolutions
+    products + convolutions + LANDING
 }
 
 pub trait Machine {
@@ -74,7 +77,7 @@ pub trait Machine {
 
 #[cfg(test)]
 mod tests {
-    use super::{PRODUCTS_WORKSPACE, workspace};
+    use super::{LANDING, PRODUCTS_WORKSPACE, beside};
     use crate::kernels::cuda::launch::{Command, Product};
 
     #[test]
@@ -83,7 +86,7 @@ mod tests {
         let product =
             Product { sizes: [2, 2, 2], transpose_a: false, transpose_b: false, a: 0, b: 4, out: 8 };
         let product = Command::Product(product);
-        assert_eq!(workspace([&copy, &copy]), 0);
-        assert_eq!(workspace([&product, &copy, &product]), PRODUCTS_WORKSPACE);
+        assert_eq!(beside([&copy, &copy]), LANDING);
+        assert_eq!(beside([&product, &copy, &product]), PRODUCTS_WORKSPACE + LANDING);
     }
 }

@@ -12,6 +12,7 @@ mod classes;
 mod dnn;
 #[cfg(feature = "cuda")]
 mod driver;
+pub mod gather;
 mod geometry;
 pub mod launch;
 pub mod machine;
@@ -23,6 +24,9 @@ mod pool;
 #[cfg(feature = "cuda")]
 mod nvrtc;
 mod product;
+pub mod together;
+#[cfg(feature = "cuda")]
+mod transfer;
 #[cfg(feature = "cuda")]
 mod versions;
 mod walk;

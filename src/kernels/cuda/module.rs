@@ -16,6 +16,7 @@ pub const FILES: &[&str] = &[
     include_str!("norm.cu"),
     include_str!("classes.cu"),
     include_str!("moving.cu"),
+    include_str!("gather.cu"),
 ];
 
 /// The kernels that a session needs.

@@ -8,6 +8,7 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::graph::program::{Operand, Program, Step};
 use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, int, output, size};
+use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::pointwise::{Reading, program, reading};
 use crate::shape::Shape;
@@ -43,7 +44,7 @@ fn prepare(program: &Program, inputs: &[&Shape], out: &Shape) -> Result<Prepared
     let last = program.steps.len().checked_sub(1);
     let last = last.ok_or_else(|| Fault::internal("`pointwise` of no steps"))?;
     let text = format!(
-        "({parameters}) {{\n    unsigned i = element();\n    if (i >= (unsigned)n) return;\n{body}    out[i] = t{last};\n}}\n"
+        "({parameters}) {{\n{ELEMENT}    if (i >= (unsigned)n) return;\n{body}    out[i] = t{last};\n}}\n"
     );
     Prepared::of(each(Kernel::Written(text), out.elements(), arguments)?)
 }

@@ -1,0 +1,233 @@
+//! Batches that a machine makes of images in its memory, against the loader's, to the bit; runs that are fed in both ways;
+//! and numbers that are noted on the machine and read later.
+
+use std::sync::atomic::AtomicBool;
+
+use dslc::data::loader::{Loader, Mode};
+use dslc::data::section::DataSection;
+use dslc::data::{Dataset, Images};
+use dslc::diag::{Fault, has_errors};
+use dslc::graph::Graph;
+use dslc::graph::attrs::Attrs;
+use dslc::graph::builder::Builder;
+use dslc::kernels::cuda::machine::Machine;
+use dslc::ops::binary::ADD;
+use dslc::run::stock::{Set, Stock};
+use dslc::run::{LOG, Session, Target};
+use dslc::shape::Shape;
+use dslc::tensor::Device;
+use dslc::tensor::random::Random;
+use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone, prepare, prepare_within};
+
+use crate::support::check;
+
+/// What is wrong with a machine's batches and notes.
+pub fn batches(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for augment in AUGMENT {
+        wrong.extend(gathered(make(), augment));
+    }
+    wrong.extend(tables_of_channels(make()));
+    wrong.extend(noted(make()));
+    wrong.extend(runs(make));
+    wrong
+}
+
+/// Steps of augmentation in front of `normalize`, on images of 3 x 13 x 11.
+const AUGMENT: [&str; 5] = [
+    "",
+    "augment { random_flip }",
+    "augment { random_crop 13x11 padding=[3, 1, 0, 2] }",
+    "augment { random_flip 30% -> random_crop 13x11 padding=2 -> random_flip }",
+    "augment { random_crop 13x11 padding=4 -> random_flip -> random_crop 13x11 padding=1 }",
+];
+const EXTENTS: [usize; 3] = [3, 13, 11];
+const SEED: u64 = 0x1234_5678_9abc_def0;
+
+fn images(n: usize, name: &str) -> Images {
+    let mut random = Random::new(1, name, 0);
+    let shape = Shape::from(EXTENTS);
+    let pixels = (0..n * shape.elements()).map(|_| random.below(256) as u8).collect();
+    Images { shape, pixels, labels: (0..n).map(|_| random.below(10)).collect() }
+}
+
+fn section(lines: &str) -> DataSection {
+    let text =
+        format!("data {{ source mnist \"m\"\n resize 13x11\n normalize mean=0.13 std=0.31\n {lines}\n }}");
+    let (experiment, found) = check(&text);
+    assert!(!has_errors(&found), "{found:#?}");
+    let mut section = experiment.data.unwrap();
+    // Colours of this size, as no source gives them; then there is nothing to resize.
+    section.facts.shape = Shape::from(EXTENTS);
+    section.preprocess.remove(0);
+    section
+}
+
+/// A graph that gives back what it is given.
+fn echo(n: usize) -> Graph {
+    let mut builder = Builder::default();
+    let images = builder.input("images", &Shape::from([n, EXTENTS[0], EXTENTS[1], EXTENTS[2]]));
+    let labels = builder.input("labels", &Shape::from([n]));
+    builder.output("images", images);
+    builder.output("labels", labels);
+    builder.finish()
+}
+
+fn sets<'a>(all: &'a [Images]) -> Vec<Set<'a>> {
+    all.iter().map(|images| Set { pixels: &images.pixels, labels: &images.labels }).collect()
+}
+
+fn gathered(machine: Box<dyn Machine>, augment: &str) -> Option<String> {
+    let section = section(augment);
+    // Numbers of bytes and images that fill no whole word, and positions of two and three digits.
+    let all = [images(107, "train"), images(9, "test")];
+    let loaders = all.each_ref().map(|images| Loader::new(&section, images).unwrap());
+    let modes = [Mode::Train, Mode::Eval];
+    let recipe = |&mode: &Mode| loaders[0].recipe(mode, SEED).unwrap().unwrap();
+    let recipes = modes.iter().map(recipe).collect();
+    let stock = Stock { sets: sets(&all), recipes, longest: 20, images: "images", labels: "labels" };
+    let starts = stock.starts();
+    let target = Target::Machine(machine);
+    let mut session = Session::with_stock(vec![echo(6), echo(5)], target, 0, Some(stock)).unwrap();
+    let order: Vec<u32> = vec![3, 106, 0, 99, 100, 9, 10, 11, 42, 1, 77, 101, 5, 3];
+    for (graph, set, order, first, epoch) in [
+        (0, 0, &order[..], 0, 1),
+        (0, 0, &order[..], 7, 1),
+        (0, 0, &order[..], 7, 70_000),
+        (1, 0, &order[..], 2, 3),
+        (1, 1, &[8, 7, 0, 1, 2][..], 0, 0),
+    ] {
+        let positions: Vec<u32> = order.iter().map(|&index| index + starts[set] as u32).collect();
+        session.order(&positions).unwrap();
+        session.gather(graph, first, epoch).unwrap();
+        session.step(graph).unwrap();
+        let n = if graph == 0 { 6 } else { 5 };
+        let (mut images, mut labels) = (vec![0.0; n * all[0].shape.elements()], vec![0.0; n]);
+        let batch = &order[first as usize..first as usize + n];
+        loaders[set].fill(batch, epoch, modes[graph], SEED, &mut images, &mut labels).unwrap();
+        for (name, expected) in [("images", images), ("labels", labels)] {
+            let actual = session.read(graph, name).unwrap();
+            if actual.iter().map(|x| x.to_bits()).ne(expected.iter().map(|x| x.to_bits())) {
+                return Some(format!(
+                    "{name} of `{augment}` from {first} on in epoch {epoch}, graph {graph}"
+                ));
+            }
+        }
+    }
+    None
+}
+
+fn tables_of_channels(machine: Box<dyn Machine>) -> Option<String> {
+    let section = section("");
+    let all = [images(7, "train")];
+    let mut recipe = Loader::new(&section, &all[0]).unwrap().recipe(Mode::Eval, 0).unwrap().unwrap();
+    for (channel, table) in recipe.tables.iter_mut().enumerate() {
+        table.iter_mut().enumerate().for_each(|(byte, number)| *number = (1000 * channel + byte) as f32);
+    }
+    let stock =
+        Stock { sets: sets(&all), recipes: vec![recipe], longest: 7, images: "images", labels: "labels" };
+    let mut session = Session::with_stock(vec![echo(7)], Target::Machine(machine), 0, Some(stock)).unwrap();
+    session.order(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
+    session.step(0).unwrap();
+    let plane = EXTENTS[1] * EXTENTS[2];
+    let expected = all[0].pixels.iter().enumerate();
+    let expected = expected.map(|(i, &byte)| (i / plane % EXTENTS[0] * 1000 + usize::from(byte)) as f32);
+    (!session.read(0, "images").unwrap().into_iter().eq(expected)).then(|| "a table of a channel".to_owned())
+}
+
+/// More steps than the log has numbers, each with five outputs of one number.
+fn noted(machine: Box<dyn Machine>) -> Option<String> {
+    let mut builder = Builder::default();
+    let x = builder.input("x", &Shape::default());
+    for i in 0..5 {
+        let number = builder.scalar(i as f32);
+        let sum = builder.apply(&ADD, Attrs::new(), &[x, number]).unwrap();
+        builder.output(&format!("sum {i}"), sum);
+    }
+    let mut session = Session::new(vec![builder.finish()], Target::Machine(machine), 0).unwrap();
+    let n_steps = LOG / 5 + 7;
+    for step in 0..n_steps {
+        session.write(0, "x", |out| out[0] = (10 * step) as f32).unwrap();
+        session.step(0).unwrap();
+        session.note(0).unwrap();
+    }
+    let expected = (0..n_steps).flat_map(|step| (0..5).map(move |i| (10 * step + i) as f32));
+    let right = session.noted().unwrap().into_iter().eq(expected) && session.noted().unwrap().is_empty();
+    (!right).then(|| "what was noted".to_owned())
+}
+
+/// Is never curious, or always.
+struct Watcher {
+    is_due: bool,
+    n_steps: usize,
+}
+
+impl Observer for Watcher {
+    fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    fn step(&mut self, _done: &StepDone) {
+        self.n_steps += 1;
+    }
+
+    fn epoch(&mut self, _epoch: &Epoch, _session: &Session, _step: u64) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// A run whose batches the machine makes, and one whose batches the host makes, give the same bits; and about what the
+/// CPU's kernels give.
+fn runs(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
+    let text = "model N { input 1x28x28; conv2d 2 5x5 stride=3 -> batch_norm -> relu; flatten -> dropout 20% -> linear 10 }\n\
+                data { source mnist \"m\"; validation 21; normalize mean=0.1 std=0.3\n\
+                augment { random_crop 28x28 padding=2 -> random_flip } }\n\
+                train { loss cross_entropy; optimizer adam lr=1e-3; epochs 2; batch 16; seed 5 }";
+    let (experiment, found) = check(text);
+    assert!(!has_errors(&found), "{found:#?}");
+    let own = |n: usize, name: &str| {
+        let mut random = Random::new(2, name, 0);
+        let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
+        let labels = (0..n).map(|_| random.below(10)).collect();
+        Images { shape: Shape::from([1, 28, 28]), pixels, labels }
+    };
+    let classes = (0..10).map(|k| k.to_string()).collect();
+    let dataset = Dataset { train: own(93, "train"), test: own(37, "test"), classes };
+    let (model, data) = (experiment.model.as_ref().unwrap(), experiment.data.as_ref().unwrap());
+    let train = experiment.train.as_ref().unwrap();
+    let job = Job { model, data, train, batch: 16, device: &Device::Cpu };
+    let needed = prepare(job, &dataset).unwrap().bytes().unwrap();
+    let run = |target: Target, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
+        let prepared = prepare_within(job, &dataset, available).unwrap();
+        let mut watcher = Watcher { is_due, n_steps: 0 };
+        let (session, outcome) = prepared.train_on(target, &AtomicBool::new(false), &mut watcher).unwrap();
+        (session.read_state("linear_1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
+    };
+    let figures = |outcome: &Outcome| {
+        let losses = outcome.epochs.iter().flat_map(|epoch| {
+            [Some(epoch.train_loss), epoch.train_accuracy, epoch.validation.as_ref().map(|v| v.loss)]
+        });
+        losses.flatten().chain([outcome.test.loss]).collect::<Vec<f64>>()
+    };
+    let (kept, kept_outcome, [kept_bytes, kept_steps]) = run(Target::Machine(make()), None, false);
+    // A byte for each image's label and not for its pixels.
+    let (fed, fed_outcome, [fed_bytes, fed_steps]) = run(Target::Machine(make()), Some(needed + 130), true);
+    let (cpu, cpu_outcome, [_, cpu_steps]) = run(Target::Cpu, None, false);
+    let mut wrong = Vec::new();
+    if kept != fed || figures(&kept_outcome) != figures(&fed_outcome) {
+        wrong.push("a run whose images stay on the machine is another".to_owned());
+    }
+    if kept_bytes < fed_bytes + 130 * 784 {
+        wrong.push("the images did not stay on the machine".to_owned());
+    }
+    if (kept_steps, fed_steps, cpu_steps) != (0, 10, 10) {
+        wrong.push(format!("an observer was told of {kept_steps}, {fed_steps} and {cpu_steps} steps"));
+    }
+    let gaps = kept.iter().zip(&cpu).map(|(a, b)| f64::from((a - b).abs()));
+    let figures = figures(&kept_outcome).into_iter().zip(figures(&cpu_outcome)).map(|(a, b)| (a - b).abs());
+    let gap = gaps.chain(figures).fold(0.0, f64::max);
+    if gap > 1e-3 {
+        wrong.push(format!("a run is {gap} from the CPU's"));
+    }
+    wrong
+}
