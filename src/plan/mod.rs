@@ -8,10 +8,12 @@
 
 mod build;
 pub mod layout;
+mod library;
 pub mod memory;
 pub mod print;
 pub mod schedule;
 pub mod sequence;
+pub mod storage;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
+use crate::kernels::cuda::launch::{Command, Place};
 use crate::kernels::cuda::machine::Machine;
+use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{Sequence, Spot, sequence};
 use crate::run::Runtime;
@@ -23,7 +25,8 @@ pub struct Cuda {
 
 impl Cuda {
     pub fn new(graphs: Vec<Graph>, layout: Layout, mut machine: Box<dyn Machine>) -> Result<Cuda, Fault> {
-        let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, &|own| machine.offers(own)));
+        let offers = |own: &Command<Place>| machine.offers(own);
+        let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, machine.precision(), &offers));
         let sequences = planned.collect::<Result<Vec<Sequence>, _>>()?;
         let transient = sequences.iter().map(|sequence| sequence.transient).max().unwrap_or(0);
         let mut len = layout.len() + transient;
@@ -35,6 +38,7 @@ impl Cuda {
                 Spot::Memory(at) => at,
                 Spot::Table(from) => begin + from,
             };
+            let at = |own: Stored<Spot>| own.map(at);
             programs.push(sequence.commands.iter().map(|command| command.at(&at)).collect());
             tables.push(begin);
             len += sequence.tables.len();

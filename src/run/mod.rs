@@ -16,7 +16,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
-pub use crate::kernels::cuda::machine::Precision;
+pub use crate::kernels::cuda::precision::Precision;
 use crate::plan::layout::Layout;
 use crate::shape::Shape;
 use crate::tensor::Device;

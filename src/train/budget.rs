@@ -46,29 +46,34 @@ fn most_alive(graph: &Graph) -> u64 {
 }
 
 /// Bytes that a session of these graphs takes on a GPU with own kernels, without what libraries want for themselves.
-fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
+fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);
     for graph in graphs {
-        let sequence = sequence(graph.clone(), &layout, &|_| true)?;
+        let sequence = sequence(graph.clone(), &layout, precision, &|_| true)?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
     }
     Ok((layout.len() as u64 + transient as u64 + tables as u64) * size_of::<f32>() as u64)
 }
 
-/// Bytes that a session of these graphs takes on a device.
-pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
+/// Bytes that a session of these graphs takes on a device, which computes so exactly where it has the choice.
+pub fn needed(graphs: &[Graph], device: &Device, precision: Precision) -> Result<u64, Fault> {
     match device {
         Device::Cpu => planned(graphs),
-        Device::Cuda(_) => in_sequence(graphs),
+        Device::Cuda(_) => in_sequence(graphs, precision),
         Device::Metal(_) => node_by_node(graphs),
     }
 }
 
 /// Refuses graphs that need more than `available` bytes of the device's memory.
-pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<(), Fault> {
-    let needed = needed(graphs, device)?;
+pub fn check(
+    graphs: &[Graph],
+    device: &Device,
+    precision: Precision,
+    available: Option<u64>,
+) -> Result<(), Fault> {
+    let needed = needed(graphs, device, precision)?;
     let Some(available) = available.filter(|&available| needed > available) else { return Ok(()) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
@@ -87,7 +92,7 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 
 /// A session on a device, if it has the memory for it.
 pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
-    check(&graphs, device, available(device))?;
+    check(&graphs, device, precision, available(device))?;
     Session::new(graphs, Target::on(device, precision)?, seed)
 }
 
@@ -122,6 +127,7 @@ mod tests {
     use crate::graph::builder::Builder;
     use crate::graph::{Init, StateKind};
     use crate::ops::binary::ADD;
+    use crate::run::Precision;
     use crate::shape::Shape;
     use crate::tensor::Device;
 
@@ -147,12 +153,12 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graphs = [builder.finish()];
-        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(()));
-        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(()));
-        let fault = check(&graphs, &Device::Cpu, Some(11_999_999)).unwrap_err();
+        assert_eq!(check(&graphs, &Device::Cpu, Precision::F32, None), Ok(()));
+        assert_eq!(check(&graphs, &Device::Cpu, Precision::F32, Some(12_000_000)), Ok(()));
+        let fault = check(&graphs, &Device::Cpu, Precision::F32, Some(11_999_999)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 12.0 MB are available");
         assert!(format!("{fault:?}").contains("a smaller `batch`"));
-        let fault = check(&graphs, &Device::Cpu, Some(1_000_000)).unwrap_err();
+        let fault = check(&graphs, &Device::Cpu, Precision::F32, Some(1_000_000)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 1.0 MB are available");
         assert!(format!("{fault:?}").contains("fewer channels"));
     }

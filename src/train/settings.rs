@@ -79,7 +79,7 @@ pub static PRECISION: Spec = Spec {
            It concerns what cuBLAS and cuDNN do: the CPU, Metal and own kernels multiply in f32 either way.",
     params: &[positional(
         "kind",
-        Kind::Choice(&["f32", "tf32"]),
+        Kind::Choice(&["f32", "tf32", "bf16"]),
         Preset::Required,
         "how factors are rounded",
     )],

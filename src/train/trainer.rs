@@ -139,7 +139,7 @@ pub fn prepare_within<'a>(
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    budget::check(&programs.graphs, job.device, available)
+    budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     Ok(Prepared { job, dataset, programs, train_images, validation_images })
 }
@@ -149,7 +149,7 @@ fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Optio
     let Some(limit) = available.filter(|_| fault.code == codes::TOO_BIG) else { return fault };
     let needed = |images: usize| {
         let programs = Programs::new(job.model, job.train, images, sizes)?;
-        budget::needed(&programs.graphs, job.device)
+        budget::needed(&programs.graphs, job.device, job.train.precision)
     };
     match auto_batch::fitting(job.batch, limit, needed) {
         Some(images) => {
@@ -163,7 +163,7 @@ fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Optio
 impl Prepared<'_> {
     /// Bytes that the run takes for states and values.
     pub fn bytes(&self) -> Result<u64, Fault> {
-        budget::needed(&self.programs.graphs, self.job.device)
+        budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)
     }
 
     /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.

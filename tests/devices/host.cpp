@@ -29,6 +29,11 @@ static float __int_as_float(unsigned bits) {
     memcpy(&number, &bits, sizeof number);
     return number;
 }
+static unsigned __float_as_uint(float number) {
+    unsigned bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
 template <class T> static T min(T a, T b) { return b < a ? b : a; }
 template <class T> static T max(T a, T b) { return a < b ? b : a; }
 

@@ -13,11 +13,13 @@ mod operators;
 #[allow(dead_code)]
 #[path = "../support.rs"]
 mod support;
+mod words;
 
 use std::io::Write;
 
 use dslc::kernels::cuda;
 use dslc::kernels::cuda::machine::Machine;
+use dslc::kernels::cuda::storage::Storage;
 use dslc::passes::optimize;
 use dslc::run::{Precision, Target};
 use dslc::tensor::Device;
@@ -32,8 +34,12 @@ struct Candidate {
     name: &'static str,
     /// How often each operator runs.
     n_runs: usize,
-    make: Result<Box<dyn Fn() -> Made>, String>,
+    make: Result<Box<Make>, String>,
+    precision: Precision,
 }
+
+/// Why it does not have that precision, else.
+type Make = dyn Fn(Precision) -> Result<Made, String>;
 
 enum Made {
     Machine(Box<dyn Machine>),
@@ -42,43 +48,54 @@ enum Made {
 
 fn candidates() -> Vec<Candidate> {
     let compiler = host::compiler();
-    let on_host = |libraries: bool| -> Result<Box<dyn Fn() -> Made>, String> {
+    let on_host = |libraries: bool| -> Result<Box<Make>, String> {
         let compiler = compiler.clone()?;
-        Ok(Box::new(move || Made::Machine(Box::new(Host::new(&compiler, libraries)))))
+        Ok(Box::new(move |precision| Ok(Made::Machine(Box::new(Host::new(&compiler, libraries, precision))))))
     };
     let opened =
         |choice: Choice| device::open(choice).map(|(device, _)| device).map_err(|fault| fault.message);
-    vec![
-        Candidate { name: "CUDA kernels on the host", n_runs: 1, make: on_host(false) },
-        Candidate { name: "CUDA kernels on the host beside libraries", n_runs: 1, make: on_host(true) },
-        Candidate {
-            name: "CUDA",
-            n_runs: 3,
-            make: opened(Choice::Cuda(0)).map(|device| {
-                Box::new(move || Made::Machine(cuda::open(&device, Precision::F32).unwrap())) as _
-            }),
-        },
-        Candidate {
-            name: "Metal",
-            n_runs: 1,
-            make: opened(Choice::Metal).map(|device| Box::new(move || Made::Candle(device.clone())) as _),
-        },
-    ]
+    let on_cuda = || -> Result<Box<Make>, String> {
+        let device = opened(Choice::Cuda(0))?;
+        Ok(Box::new(move |precision| {
+            cuda::open(&device, precision).map(Made::Machine).map_err(|fault| fault.message)
+        }))
+    };
+    let on_metal = || -> Result<Box<Make>, String> {
+        let device = opened(Choice::Metal)?;
+        Ok(Box::new(move |_| Ok(Made::Candle(device.clone()))))
+    };
+    let mut all = Vec::new();
+    for precision in [Precision::F32, Precision::Bf16] {
+        all.push(Candidate { name: "CUDA kernels on the host", n_runs: 1, make: on_host(false), precision });
+        let name = "CUDA kernels on the host beside libraries";
+        all.push(Candidate { name, n_runs: 1, make: on_host(true), precision });
+        all.push(Candidate { name: "CUDA", n_runs: 3, make: on_cuda(), precision });
+    }
+    all.push(Candidate { name: "Metal", n_runs: 1, make: on_metal(), precision: Precision::F32 });
+    all
+}
+
+/// How far from the reference on the CPU the results of a few steps of training may be.
+fn tolerance(precision: Precision) -> f32 {
+    match precision {
+        Precision::F32 | Precision::Tf32 => 1e-3,
+        Precision::Bf16 => 5e-2,
+    }
 }
 
 /// What a step of training gives on the device against the reference on the CPU, from unoptimised graphs.
-fn models(make: &dyn Fn() -> Made) -> Vec<String> {
+fn models(make: &Make, precision: Precision) -> Vec<String> {
     let mut wrong = Vec::new();
     for (layers, optimizer) in MODELS {
         let graph = training(&experiment(layers, optimizer), 7);
         let expected = run(graph.clone(), Target::Reference(Device::Cpu), 3);
-        let target = match make() {
+        let target = match make(precision).unwrap() {
             Made::Machine(machine) => Target::Machine(machine),
             Made::Candle(device) => Target::Reference(device),
         };
         for ((name, expected), (_, actual)) in expected.iter().zip(run(optimize(graph).unwrap(), target, 3)) {
             let gap = distance(expected, &actual);
-            if gap >= 1e-3 {
+            if gap >= tolerance(precision) {
                 wrong.push(format!("{name} of `{layers}`: {gap}"));
             }
         }
@@ -95,20 +112,26 @@ fn main() {
     }
     let mut report = std::io::stdout();
     let mut n_wrong = 0;
-    for Candidate { name, n_runs, make } in candidates() {
-        let make = match make {
-            Ok(make) => make,
+    for Candidate { name, n_runs, make, precision } in candidates() {
+        let name = format!("{name}, {}", precision.name());
+        let made = make.and_then(|make| make(precision).map(|made| (make, made)));
+        let (make, made) = match made {
+            Ok(made) => made,
             Err(reason) => {
                 writeln!(report, "{name}: skipped: {reason}").unwrap();
                 continue;
             }
         };
-        let subject = match make() {
-            Made::Machine(machine) => Subject::Machine(machine, n_runs),
+        let storage = match precision {
+            Precision::F32 | Precision::Tf32 => Storage::F32,
+            Precision::Bf16 => Storage::Bf16,
+        };
+        let subject = match made {
+            Made::Machine(machine) => Subject::Machine(machine, n_runs, storage),
             Made::Candle(device) => Subject::Candle(device),
         };
         let (n_nodes, mut wrong) = operators(subject);
-        wrong.extend(models(&*make));
+        wrong.extend(models(&*make, precision));
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();
         }

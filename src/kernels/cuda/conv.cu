@@ -18,7 +18,8 @@ __device__ __forceinline__ Group group_of(const Convolution &c) {
 }
 
 // The input that a tap of a window reads; `channel` counts over all groups.
-__device__ __forceinline__ float pixel(const float *x, const Convolution &c, int image, int channel, int position, int tap) {
+template <class X>
+__device__ __forceinline__ float pixel(const X *x, const Convolution &c, int image, int channel, int position, int tap) {
     int y = source(c.w, 0, position / c.w.out[1], tap / c.w.kernel[1]);
     int column = source(c.w, 1, position % c.w.out[1], tap % c.w.kernel[1]);
     if (!inside(y, c.w.size[0]) || !inside(column, c.w.size[1])) return 0.0f;
@@ -26,7 +27,8 @@ __device__ __forceinline__ float pixel(const float *x, const Convolution &c, int
 }
 
 // The output gradient of the window whose tap reads a pixel, or 0.
-__device__ __forceinline__ float reading(const float *grad, const Convolution &c, int image, int channel, int pixel, int tap) {
+template <class X>
+__device__ __forceinline__ float reading(const X *grad, const Convolution &c, int image, int channel, int pixel, int tap) {
     int y = reader(c.w, 0, pixel / c.w.size[1], tap / c.w.kernel[1]);
     int column = reader(c.w, 1, pixel % c.w.size[1], tap % c.w.kernel[1]);
     if (y < 0 || column < 0) return 0.0f;
@@ -34,16 +36,17 @@ __device__ __forceinline__ float reading(const float *grad, const Convolution &c
 }
 
 // `(i, j)` of a matrix of `columns` columns.
-struct Rows {
-    const float *numbers;
+template <class X> struct Rows {
+    const X *numbers;
     int columns;
     bool along_k;
     __device__ float operator()(int i, int j) const { return numbers[(size_t)i * columns + j]; }
 };
+template <class X> Rows(const X *, int, bool) -> Rows<X>;
 
 // Taps of all channels of a group x positions of all images.
-struct Taps {
-    const float *x;
+template <class X> struct Taps {
+    const X *x;
     Convolution c;
     Group g;
     int group;
@@ -52,17 +55,19 @@ struct Taps {
         return pixel(x, c, n / g.positions, group * g.inputs + tap / g.taps, n % g.positions, tap % g.taps);
     }
 };
+template <class X> Taps(const X *, const Convolution &, const Group &, int, bool) -> Taps<X>;
 
 // Positions of all images x taps of all channels of a group.
-struct Positions {
-    Taps taps;
+template <class X> struct Positions {
+    Taps<X> taps;
     bool along_k;
     __device__ float operator()(int position, int tap) const { return taps(tap, position); }
 };
+template <class X> Positions(const Taps<X> &, bool) -> Positions<X>;
 
 // Taps of all outputs of a group x pixels of all images.
-struct Readers {
-    const float *grad;
+template <class X> struct Readers {
+    const X *grad;
     Convolution c;
     Group g;
     int group;
@@ -71,10 +76,11 @@ struct Readers {
         return reading(grad, c, n / g.pixels, group * g.outputs + tap / g.taps, n % g.pixels, tap % g.taps);
     }
 };
+template <class X> Readers(const X *, const Convolution &, const Group &, int, bool) -> Readers<X>;
 
 // Input channels of a group x taps of its outputs.
-struct WeightsOfInputs {
-    const float *weight;
+template <class X> struct WeightsOfInputs {
+    const X *weight;
     Group g;
     int group;
     bool along_k;
@@ -83,27 +89,30 @@ struct WeightsOfInputs {
         return weight[(output * g.inputs + input) * g.taps + tap % g.taps];
     }
 };
+template <class X> WeightsOfInputs(const X *, const Group &, int, bool) -> WeightsOfInputs<X>;
 
 // Output channels of a group x positions of all images.
-struct Grads {
-    const float *grad;
+template <class X> struct Grads {
+    const X *grad;
     int channels, first, positions;
     bool along_k;
     __device__ float operator()(int output, int n) const {
         return grad[((size_t)(n / positions) * channels + first + output) * positions + n % positions];
     }
 };
+template <class X> Grads(const X *, int, int, int, bool) -> Grads<X>;
 
 // Channels x places of all images, into `N x C x places`.
-struct ToImages {
-    float *out;
-    const float *bias;
+template <class Out, class Bias> struct ToImages {
+    Out *out;
+    const Bias *bias;
     int channels, first, places, relu;
     __device__ void operator()(int channel, int n, float sum) const {
         channel += first;
         out[((size_t)(n / places) * channels + channel) * places + n % places] = finished(sum, bias, channel, relu);
     }
 };
+template <class Out, class Bias> ToImages(Out *, const Bias *, int, int, int, int) -> ToImages<Out, Bias>;
 
 extern "C" __global__ void conv2d(float *out, const float *x, const float *weight, const float *bias, int relu, int tiles,
                                   Convolution c) {
@@ -122,7 +131,7 @@ extern "C" __global__ void conv2d_grad_input(float *out, const float *weight, co
     Tile tile = tile_of(blockIdx.x % tiles, g.inputs, n, k, 1);
     WeightsOfInputs left = {weight, g, group, true};
     Readers right = {grad, c, g, group, false};
-    ToImages store = {out, 0, c.in_channels, group * g.inputs, g.pixels, 0};
+    ToImages store = {out, NO_BIAS, c.in_channels, group * g.inputs, g.pixels, 0};
     product(g.inputs, n, tile, left, right, store);
 }
 
@@ -133,8 +142,8 @@ extern "C" __global__ void conv2d_grad_weight(float *out, const float *x, const 
     int group = blockIdx.x / tiles, n = g.inputs * g.taps, k = c.batch * g.positions;
     Tile tile = tile_of(blockIdx.x % tiles, g.outputs, n, k, n_parts);
     Grads left = {grad, c.out_channels, group * g.outputs, g.positions, true};
-    Positions right = {{x, c, g, group, true}, true};
-    ToMatrix store = {out + ((size_t)tile.part * c.out_channels + group * g.outputs) * n, 0, n, 0};
+    Positions right = {Taps{x, c, g, group, true}, true};
+    ToMatrix store = {out + ((size_t)tile.part * c.out_channels + group * g.outputs) * n, NO_BIAS, n, 0};
     product(g.outputs, n, tile, left, right, store);
 }
 
@@ -147,8 +156,8 @@ extern "C" __global__ void conv2d_direct(float *out, const float *x, const float
     int position = i % g.positions, output = i / g.positions % c.out_channels, image = i / g.positions / c.out_channels;
     int first = output / g.outputs * g.inputs;
     int oy = position / c.w.out[1], ox = position % c.w.out[1];
-    const float *own = weight + (size_t)output * g.inputs * g.taps;
-    const float *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
+    const auto *own = weight + (size_t)output * g.inputs * g.taps;
+    const auto *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
     float sum = 0.0f;
     for (int input = 0; input < g.inputs; ++input, own += g.taps, plane += g.pixels)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
@@ -170,8 +179,8 @@ extern "C" __global__ void conv2d_grad_input_direct(float *out, const float *wei
     Group g = group_of(c);
     int own = i % g.pixels, input = i / g.pixels % c.in_channels, image = i / g.pixels / c.in_channels;
     int first = input / g.inputs * g.outputs, iy = own / c.w.size[1], ix = own % c.w.size[1];
-    const float *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
-    const float *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
+    const auto *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
+    const auto *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
     float sum = 0.0f;
     for (int output = 0; output < g.outputs; ++output, taps += g.inputs * g.taps, plane += g.positions)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {

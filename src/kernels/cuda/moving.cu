@@ -4,7 +4,7 @@
 extern "C" __global__ void reduce_few(float *out, const float *x, int n, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
     unsigned o = element();
     if (o >= (unsigned)n) return;
-    const float *from = x + place(kept, o);
+    const auto *from = x + place(kept, o);
     float sum = 0.0f;
     for (int i = 0; i < count; ++i) sum += from[place(reduced, i)];
     out[o] = sum * factor;
@@ -12,7 +12,7 @@ extern "C" __global__ void reduce_few(float *out, const float *x, int n, int cou
 
 // A block an output.
 extern "C" __global__ void reduce_many(float *out, const float *x, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
-    const float *from = x + place(kept, blockIdx.x);
+    const auto *from = x + place(kept, blockIdx.x);
     float sum = 0.0f;
     for (unsigned i = threadIdx.x; i < (unsigned)count; i += blockDim.x) sum += from[place(reduced, i)];
     sum = block_sum(sum);
@@ -25,6 +25,12 @@ extern "C" __global__ void move(float *out, const float *x, int n, int to_start,
     if (i < (unsigned)n) out[to_start + place(to, i)] = x[from_start + place(from, i)];
 }
 
+// The same numbers, stored otherwise.
+extern "C" __global__ void cast(float *out, const float *x, int n) {
+    unsigned i = element();
+    if (i < (unsigned)n) out[i] = x[i];
+}
+
 extern "C" __global__ void fill(float *out, int n, float number) {
     unsigned i = element();
     if (i < (unsigned)n) out[i] = number;
@@ -32,19 +38,19 @@ extern "C" __global__ void fill(float *out, int n, float number) {
 
 // A table has, for each of `n` outputs along an axis, where its taps begin (and, one more, where the last end), and
 // behind that for each tap the input position and its weight.
-__device__ __forceinline__ int tap_begin(const float *table, int i) { return (int)table[i]; }
-__device__ __forceinline__ int tap_input(const float *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
-__device__ __forceinline__ float tap_weight(const float *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
+template <class T> __device__ __forceinline__ int tap_begin(const T *table, int i) { return (int)table[i]; }
+template <class T> __device__ __forceinline__ int tap_input(const T *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
+template <class T> __device__ __forceinline__ float tap_weight(const T *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
 
 extern "C" __global__ void resample(float *out, const float *x, const float *rows, const float *columns, int n, int height,
                                     int width, int from_height, int from_width) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % width, oy = i / width % height;
-    const float *plane = x + (size_t)(i / width / height) * from_height * from_width;
+    const auto *plane = x + (size_t)(i / width / height) * from_height * from_width;
     float sum = 0.0f;
     for (int row = tap_begin(rows, oy); row < tap_begin(rows, oy + 1); ++row) {
-        const float *line = plane + (size_t)tap_input(rows, height, row) * from_width;
+        const auto *line = plane + (size_t)tap_input(rows, height, row) * from_width;
         float inner = 0.0f;
         for (int column = tap_begin(columns, ox); column < tap_begin(columns, ox + 1); ++column)
             inner += tap_weight(columns, width, column) * line[tap_input(columns, width, column)];

@@ -52,9 +52,10 @@ mod tests {
     use super::{architectures, compiled};
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
-    use crate::kernels::cuda::launch::{Command, Kernel, Launch, Place};
+    use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
     use crate::kernels::cuda::module::{FILES, Module, names};
     use crate::kernels::cuda::prepare;
+    use crate::kernels::cuda::storage::{Storage, Stored};
     use crate::ops::OPS;
     use crate::shape::Shape;
 
@@ -62,8 +63,9 @@ mod tests {
     #[test]
     fn nvrtc_compiles_every_kernel() {
         let named = FILES.iter().flat_map(|text| names(text)).map(|name| {
-            let kernel = Kernel::Named(name);
-            Command::Launch(Launch::<Place> { kernel, blocks: 1, threads: 1, arguments: Vec::new() })
+            // More pointers than any kernel has.
+            let arguments = vec![Argument::Memory(Place::Output); 16];
+            Command::Launch(Launch { kernel: Kernel::Named(name), blocks: 1, threads: 1, arguments })
         });
         let mut commands: Vec<_> = named.collect();
         let n_named = commands.len();
@@ -77,9 +79,12 @@ mod tests {
                 commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
             }
         }
-        let module = Module::of(&commands);
+        let stored = |storage| {
+            commands.iter().map(move |own| own.at(&|at: Place| Stored { at, storage })).collect::<Vec<_>>()
+        };
+        let module = Module::of(&[stored(Storage::F32), stored(Storage::Bf16)].concat());
         let text = module.text();
-        assert!(names(&text).len() > n_named + 30 && n_named > 30, "{n_named}");
+        assert!(names(&text).len() > 2 * (n_named + 30) && n_named > 30, "{n_named}");
         assert!(architectures().contains(&90));
         for capability in [(7, 5), (8, 0), (9, 0), (99, 0)] {
             let ptx = compiled(&module, capability).unwrap_or_else(|fault| panic!("{fault:?}")).to_src();

@@ -8,7 +8,7 @@ extern "C" __global__ void max_pool2d(float *out, const float *x, int n, Windows
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const float *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int y = source(w, 0, oy, ky);
@@ -24,7 +24,7 @@ extern "C" __global__ void max_pool2d(float *out, const float *x, int n, Windows
 }
 
 // The position in its plane of the first largest number of a window; -1 where there is none.
-__device__ int first_largest(const float *plane, const Windows &w, int oy, int ox) {
+template <class X> __device__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
     int best = -1;
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
@@ -48,8 +48,8 @@ extern "C" __global__ void max_pool2d_grad(float *out, const float *x, const flo
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;
     int plane = i / size, ix = own % w.size[1], iy = own / w.size[1];
-    const float *numbers = x + (size_t)plane * size;
-    const float *grads = grad + (size_t)plane * w.out[0] * w.out[1];
+    const auto *numbers = x + (size_t)plane * size;
+    const auto *grads = grad + (size_t)plane * w.out[0] * w.out[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int oy = reader(w, 0, iy, ky);
@@ -79,7 +79,7 @@ extern "C" __global__ void avg_pool2d(float *out, const float *x, int n, int pad
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const float *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int y = source(w, 0, oy, ky);
@@ -97,7 +97,7 @@ extern "C" __global__ void avg_pool2d_grad(float *out, const float *grad, int n,
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;
     int ix = own % w.size[1], iy = own / w.size[1];
-    const float *grads = grad + (size_t)(i / size) * w.out[0] * w.out[1];
+    const auto *grads = grad + (size_t)(i / size) * w.out[0] * w.out[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int oy = reader(w, 0, iy, ky);
