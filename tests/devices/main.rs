@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod host;
+mod models;
 #[allow(dead_code)]
 #[path = "../op_cases.rs"]
 mod op_cases;
@@ -20,14 +21,14 @@ use std::io::Write;
 use dslc::kernels::cuda;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::storage::Storage;
-use dslc::passes::optimize;
-use dslc::run::{Precision, Target};
+use dslc::run::Precision;
 use dslc::tensor::Device;
 use dslc::tensor::device::{self, Choice};
 
 use crate::host::Host;
+use crate::models::models;
 use crate::operators::{Subject, operators};
-use crate::support::{MODELS, distance, experiment, run, training};
+use crate::support::MODELS;
 
 /// A device, or why it is not here.
 struct Candidate {
@@ -75,34 +76,6 @@ fn candidates() -> Vec<Candidate> {
     all
 }
 
-/// How far from the reference on the CPU the results of a few steps of training may be.
-fn tolerance(precision: Precision) -> f32 {
-    match precision {
-        Precision::F32 | Precision::Tf32 => 1e-3,
-        Precision::Bf16 => 5e-2,
-    }
-}
-
-/// What a step of training gives on the device against the reference on the CPU, from unoptimised graphs.
-fn models(make: &Make, precision: Precision) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (layers, optimizer) in MODELS {
-        let graph = training(&experiment(layers, optimizer), 7);
-        let expected = run(graph.clone(), Target::Reference(Device::Cpu), 3);
-        let target = match make(precision).unwrap() {
-            Made::Machine(machine) => Target::Machine(machine),
-            Made::Candle(device) => Target::Reference(device),
-        };
-        for ((name, expected), (_, actual)) in expected.iter().zip(run(optimize(graph).unwrap(), target, 3)) {
-            let gap = distance(expected, &actual);
-            if gap >= tolerance(precision) {
-                wrong.push(format!("{name} of `{layers}`: {gap}"));
-            }
-        }
-    }
-    wrong
-}
-
 fn main() {
     // A name behind `cargo test` asks for the tests of that name.
     let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
@@ -131,7 +104,7 @@ fn main() {
             Made::Candle(device) => Subject::Candle(device),
         };
         let (n_nodes, mut wrong) = operators(subject);
-        wrong.extend(models(&*make, precision));
+        wrong.extend(models(&|| make(precision).unwrap(), precision));
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();
         }
