@@ -5,6 +5,7 @@
 //! nothing about a GPU.
 #![allow(clippy::unwrap_used)]
 
+mod casts;
 mod host;
 mod models;
 #[allow(dead_code)]
@@ -25,6 +26,7 @@ use dslc::run::Precision;
 use dslc::tensor::Device;
 use dslc::tensor::device::{self, Choice};
 
+use crate::casts::casts;
 use crate::host::Host;
 use crate::models::models;
 use crate::operators::{Subject, operators};
@@ -104,6 +106,9 @@ fn main() {
             Made::Candle(device) => Subject::Candle(device),
         };
         let (n_nodes, mut wrong) = operators(subject);
+        if let (Precision::Bf16, Ok(Made::Machine(machine))) = (precision, make(precision)) {
+            wrong.extend(casts(machine));
+        }
         wrong.extend(models(&|| make(precision).unwrap(), precision));
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();

@@ -35,11 +35,11 @@ struct Trial {
 }
 
 /// How far from the reference a result may be that is rounded to its storage so often, of the largest number that is
-/// expected. A rounding to bf16, whose fraction has 8 bits with the leading one, moves a number by 2⁻⁹ of it at most.
+/// expected. A number has 8 bits as bf16, so that a rounding moves it by 2⁻⁸ of it at most.
 fn tolerance(storage: Storage, roundings: i32) -> f32 {
     match storage {
         Storage::F32 => 5e-5,
-        Storage::Bf16 => 2f32.powi(-9) * 1.05 + 2f32.powi(-7) * (roundings - 1) as f32,
+        Storage::Bf16 => 2f32.powi(-8) * (1.05 + (roundings - 1) as f32),
     }
 }
 
