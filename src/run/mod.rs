@@ -43,6 +43,14 @@ impl Target {
     }
 }
 
+/// The precision that a device has of what is asked for.
+pub fn precision_on(device: &Device, asked: Precision) -> Precision {
+    match device {
+        Device::Cuda(_) => asked,
+        Device::Cpu | Device::Metal(_) => Precision::F32,
+    }
+}
+
 /// What a device must be able to do.
 trait Runtime {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault>;
