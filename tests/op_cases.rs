@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
     }
     // Channels, height and width; filters; kernel; stride; padding; dilation; groups.
     type Convolution = ([usize; 3], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
-    let convolutions: [Convolution; 14] = [
+    let convolutions: [Convolution; 16] = [
         ([1, 1, 1], 1, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [3, 2], [0; 4], [1, 1], 1),
@@ -87,6 +87,8 @@ pub fn cases() -> Vec<Case> {
         ([5, 6, 7], 5, [3, 3], [2, 2], [1; 4], [2, 1], 5),
         ([3, 3, 3], 8, [3, 3], [1, 1], [0; 4], [1, 1], 1),
         ([1, 2, 2], 2, [3, 3], [2, 2], [4; 4], [1, 1], 1),
+        ([2, 17, 19], 4, [3, 3], [1, 1], [1; 4], [1, 1], 2),
+        ([3, 9, 7], 3, [7, 7], [1, 1], [3; 4], [1, 1], 3),
     ];
     for ([channels, height, width], filters, kernel, stride, padding, dilation, groups) in convolutions {
         let attrs = Attrs::new().ints("stride", stride).ints("padding", padding);
@@ -124,7 +126,9 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
-    for dims in [&[17, 3, 5, 4][..], &[1, 1, 1, 1], &[2, 9, 1, 33], &[3, 5, 9, 11]] {
+    for dims in
+        [&[17, 3, 5, 4][..], &[1, 1, 1, 1], &[2, 9, 1, 33], &[3, 5, 9, 11], &[70, 2, 17, 15], &[600, 5, 8, 1]]
+    {
         let axes: [&[usize]; 8] = [&[], &[0], &[1], &[3], &[0, 2, 3], &[2, 3], &[0, 2], &[0, 1, 2, 3]];
         for axes in axes {
             add("reduce_sum", Attrs::new().ints("axes", axes), &[(dims, WIDE)]);

@@ -24,7 +24,10 @@ impl From<candle_core::Error> for Fault {
 
 /// What a device's driver or library says went wrong, as text.
 pub fn device_fault(who: &str, text: &str) -> Fault {
-    match text.to_lowercase().replace('_', " ").contains("out of memory") {
+    // As drivers call it, cuBLAS and cuDNN 8, and cuDNN 9, which tells the device's memory from the host's.
+    let phrases = ["out of memory", "alloc failed", "device allocation failed"];
+    let said = text.to_lowercase().replace('_', " ");
+    match phrases.iter().any(|phrase| said.contains(phrase)) {
         true => Fault::new(codes::TOO_BIG, "the device has no memory left")
             .note("weights that were saved before are intact")
             .advise("a smaller `batch`, such as `--set train.batch=16`"),
@@ -46,4 +49,31 @@ pub fn indices(numbers: Vec<u32>, device: &Device) -> Result<Tensor, Fault> {
 /// The numbers of a tensor, row by row.
 pub fn to_vec(tensor: &Tensor) -> Result<Vec<f32>, Fault> {
     Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::device_fault;
+    use crate::diag::codes;
+
+    #[test]
+    fn allocations_that_fail_are_told_from_other_faults() {
+        for text in [
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+            "CudnnError(CUDNN_STATUS_ALLOC_FAILED)",
+            "CudnnError(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)",
+        ] {
+            let fault = device_fault("a library", text);
+            assert_eq!(fault.code, codes::TOO_BIG, "{text}");
+            assert!(!fault.remedies.is_empty(), "{text}");
+        }
+        for text in [
+            "DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access was encountered\")",
+            "CublasError(CUBLAS_STATUS_EXECUTION_FAILED)",
+            "CudnnError(CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED)",
+        ] {
+            assert_ne!(device_fault("a library", text).code, codes::TOO_BIG, "{text}");
+        }
+    }
 }

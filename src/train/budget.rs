@@ -4,6 +4,7 @@
 use crate::diag::{Fault, codes};
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
+use crate::kernels::cuda::machine::workspace;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
@@ -45,16 +46,20 @@ fn most_alive(graph: &Graph) -> u64 {
     most
 }
 
-/// Bytes that a session of these graphs takes on a GPU with own kernels, without what libraries want for themselves.
+/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what the libraries may
+/// have as work space counts whole. What the libraries' and the kernels' code takes does not count.
 fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);
+    let mut commands = Vec::new();
     for graph in graphs {
         let sequence = sequence(graph.clone(), &layout, precision, &|_| true)?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
+        commands.extend(sequence.commands);
     }
-    Ok((layout.len() as u64 + transient as u64 + tables as u64) * size_of::<f32>() as u64)
+    let numbers = layout.len() as u64 + transient as u64 + tables as u64;
+    Ok(numbers * size_of::<f32>() as u64 + workspace(&commands) as u64)
 }
 
 /// Bytes that a session of these graphs takes on a device, which computes so exactly where it has the choice.

@@ -84,7 +84,11 @@ fn a_precision_that_a_device_has_not_is_told_and_changes_nothing() {
     };
     let full = report("f32");
     assert_eq!([report("tf32"), report("bf16")], [full.clone(), full]);
-    desk.refused("run small.net --set train.precision=fp16 --out no", 1, &["must be one of: f32, tf32, bf16"]);
+    desk.refused(
+        "run small.net --set train.precision=fp16 --out no",
+        1,
+        &["must be one of: f32, tf32, bf16"],
+    );
 }
 
 #[test]

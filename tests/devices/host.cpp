@@ -142,7 +142,7 @@ static void launch() {
     uint64_t kernel = word(), blocks = word(), n_threads = word(), count = word();
     if (kernel >= sizeof KERNELS / sizeof *KERNELS || n_threads > MOST_THREADS) fail("no such kernel");
     if (count != KERNELS[kernel].count) fail("a kernel has another number of parameters");
-    static uint64_t slots[64][16];
+    static uint64_t slots[64][32];
     void *arguments[64];
     for (uint64_t i = 0; i < count; ++i) {
         uint64_t kind = word(), n = word();

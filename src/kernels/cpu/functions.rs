@@ -214,20 +214,12 @@ impl Lanes for Selu {
 }
 
 impl Lanes for Tanh {
-    /// Near 0 an odd polynomial (Cephes), elsewhere `1 - 2 / (e^2x + 1)`.
+    /// `t / (t + 2)` with `t = e^2x - 1`.
     #[inline(always)]
     unsafe fn values<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
         unsafe {
-            let one = S::splat(1.0);
-            let e = exp::<S>(S::add(x, x));
-            let far = S::sub(one, S::div(S::splat(2.0), S::add(e, one)));
-            let square = S::mul(x, x);
-            let mut p = S::splat(-5.704_988_7e-3);
-            for coefficient in [2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -0.333_332_8] {
-                p = S::fma(p, square, S::splat(coefficient));
-            }
-            let near = S::fma(S::mul(p, square), x, x);
-            S::select_greater(square, S::splat(0.390_625), far, near)
+            let t = exp_m1::<S>(S::add(x, x));
+            S::div(t, S::add(t, S::splat(2.0)))
         }
     }
 

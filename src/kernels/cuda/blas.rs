@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Product, int};
+use crate::kernels::cuda::machine::PRODUCTS_WORKSPACE;
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::tensor::cudarc::cublas::CudaBlas;
@@ -19,9 +20,6 @@ use crate::tensor::cudarc::cublas::sys::{
 };
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
-
-/// What the documentation recommends for Hopper. Given once, so that nothing is allocated while a step is recorded.
-const WORKSPACE: usize = 32 << 20;
 
 pub struct Blas {
     products: Vec<Call>,
@@ -95,15 +93,17 @@ impl Blas {
         Ok(self.products.len() - 1)
     }
 
-    /// Takes the memory that the products want.
+    /// Takes the work space of the products, once, so that nothing is allocated while a step is recorded.
     pub fn begin(&mut self, stream: &Arc<CudaStream>) -> Result<(), Fault> {
         if self.products.is_empty() {
             return Ok(());
         }
-        let workspace = stream.alloc_zeros::<u8>(WORKSPACE).map_err(super::driver::driver_fault)?;
+        let workspace = stream.alloc_zeros::<u8>(PRODUCTS_WORKSPACE);
+        let workspace = workspace.map_err(super::driver::driver_fault)?;
         let (address, _guard) = workspace.device_ptr(stream);
         // SAFETY: the handle is alive, and the workspace lives as long as it.
-        let set = unsafe { cublasSetWorkspace_v2(*self.handle.handle(), address as *mut _, WORKSPACE) };
+        let set =
+            unsafe { cublasSetWorkspace_v2(*self.handle.handle(), address as *mut _, PRODUCTS_WORKSPACE) };
         set.result().map_err(fault)?;
         drop(_guard);
         self.workspace = Some(workspace);

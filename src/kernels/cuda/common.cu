@@ -30,10 +30,21 @@ struct bf16 {
 #define GIVEN const
 #endif
 
+// A number to divide by, without a division (`walk.rs`); `n` is below 2^31.
+struct Divisor {
+    unsigned number, factor, shift;
+};
+
+__device__ __forceinline__ unsigned divided(unsigned n, const Divisor &by) {
+    return ((unsigned)((unsigned long long)n * by.factor >> 32) + n) >> by.shift;
+}
+
+__device__ __forceinline__ unsigned modulo(unsigned n, const Divisor &by) { return n - divided(n, by) * by.number; }
+
 // Axes from the outside in, and the steps of one operand along them.
 struct Walk {
     int n;
-    int extent[MAX_AXES];
+    Divisor extent[MAX_AXES];
     int step[MAX_AXES];
 };
 
@@ -41,8 +52,9 @@ struct Walk {
 __device__ __forceinline__ int place(const Walk &walk, int i) {
     int at = 0;
     for (int axis = walk.n - 1; axis > 0; --axis) {
-        at += i % walk.extent[axis] * walk.step[axis];
-        i /= walk.extent[axis];
+        int outer = divided(i, walk.extent[axis]);
+        at += (i - outer * (int)walk.extent[axis].number) * walk.step[axis];
+        i = outer;
     }
     return walk.n > 0 ? at + i * walk.step[0] : 0;
 }
@@ -86,11 +98,11 @@ template <class Bias> __device__ __forceinline__ float finished(float sum, const
 }
 
 // Sums `n_parts` rows of `n` numbers, in their order, and finishes; axis 1 has `channels` places of `inner` numbers.
-extern "C" __global__ void add_parts(float *out, const float *parts, const float *bias, int n, int n_parts, int channels,
-                                     int inner, int relu) {
+extern "C" __global__ void add_parts(float *out, const float *parts, const float *bias, int n, int n_parts, Divisor channels,
+                                     Divisor inner, int relu) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     float sum = 0.0f;
     for (int part = 0; part < n_parts; ++part) sum += parts[(size_t)part * n + i];
-    out[i] = finished(sum, bias, i / inner % channels, relu);
+    out[i] = finished(sum, bias, modulo(divided(i, inner), channels), relu);
 }

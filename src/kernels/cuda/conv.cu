@@ -1,6 +1,7 @@
 // Convolutions and their gradients, with stride, padding, dilation and groups: as products of matrices that are not
-// written down (`product.cu`), one product a group, and directly, a thread or a block an output, where a group has so
-// few channels that a tile would be mostly empty.
+// written down (`product.cu`), one product a group, and directly where a group has so few channels that a tile would be
+// mostly empty. The direct ones are functions: a kernel that calls one is written for each geometry (`geometry.rs`), and
+// the compiler knows it.
 
 // Of a group: the channels that it reads and makes, and the taps of a window.
 struct Group {
@@ -148,8 +149,9 @@ extern "C" __global__ void conv2d_grad_weight(float *out, const float *x, const 
 }
 
 // A thread an output.
-extern "C" __global__ void conv2d_direct(float *out, const float *x, const float *weight, const float *bias, int n, int relu,
-                                         Convolution c) {
+template <class Out, class X, class Weight, class Bias>
+__device__ __forceinline__ void conv2d_direct(Out *out, const X *x, const Weight *weight, const Bias *bias, int n,
+                                              int relu, const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     Group g = group_of(c);
@@ -173,7 +175,9 @@ extern "C" __global__ void conv2d_direct(float *out, const float *x, const float
 }
 
 // A thread an input.
-extern "C" __global__ void conv2d_grad_input_direct(float *out, const float *weight, const float *grad, int n, Convolution c) {
+template <class Out, class Weight, class Grad>
+__device__ __forceinline__ void conv2d_grad_input_direct(Out *out, const Weight *weight, const Grad *grad, int n,
+                                                         const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     Group g = group_of(c);
@@ -194,17 +198,29 @@ extern "C" __global__ void conv2d_grad_input_direct(float *out, const float *wei
     out[i] = sum;
 }
 
-// A block a weight.
-extern "C" __global__ void conv2d_grad_weight_direct(float *out, const float *x, const float *grad, Convolution c) {
+// A block takes `TAPS` taps of an output's input channel and one of `n_parts` parts of the windows, each of which is read
+// once for all the taps; `out` has a part after another, each as large as the weights.
+template <int TAPS, class Out, class X, class Grad>
+__device__ __forceinline__ void conv2d_grad_weight_direct(Out *out, const X *x, const Grad *grad, int count, int n_parts,
+                                                          const Convolution &c) {
     Group g = group_of(c);
-    int tap = blockIdx.x % g.taps, input = blockIdx.x / g.taps % g.inputs, output = blockIdx.x / g.taps / g.inputs;
+    int chunks = (g.taps + TAPS - 1) / TAPS;
+    int first = blockIdx.x % chunks * TAPS, weight = blockIdx.x / chunks;
+    int input = weight % g.inputs, output = weight / g.inputs % c.out_channels, part = weight / g.inputs / c.out_channels;
     int channel = output / g.outputs * g.inputs + input;
-    float sum = 0.0f;
-    for (unsigned n = threadIdx.x; n < (unsigned)c.batch * g.positions; n += blockDim.x) {
+    unsigned length = ((unsigned)count + n_parts - 1) / n_parts;
+    unsigned begin = min(part * length, (unsigned)count), end = min(begin + length, (unsigned)count);
+    float sums[TAPS];
+    for (int tap = 0; tap < TAPS; ++tap) sums[tap] = 0.0f;
+    for (unsigned n = begin + threadIdx.x; n < end; n += blockDim.x) {
         int image = n / g.positions, position = n % g.positions;
-        sum += grad[((size_t)image * c.out_channels + output) * g.positions + position] *
-               pixel(x, c, image, channel, position, tap);
+        float own = grad[((size_t)image * c.out_channels + output) * g.positions + position];
+        for (int tap = 0; tap < TAPS; ++tap)
+            if (first + tap < g.taps) sums[tap] += own * pixel(x, c, image, channel, position, first + tap);
     }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) out[blockIdx.x] = sum;
+    auto *to = out + (((size_t)part * c.out_channels + output) * g.inputs + input) * g.taps + first;
+    for (int tap = 0; tap < TAPS; ++tap) {
+        float sum = block_sum(sums[tap]);
+        if (threadIdx.x == 0 && first + tap < g.taps) to[tap] = sum;
+    }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Convolution, Direction, int};
+use crate::kernels::cuda::machine::CONVOLUTIONS_WORKSPACE;
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::tensor::cudarc::cudnn::result::{self, CudnnError};
@@ -24,8 +25,9 @@ use crate::tensor::cudarc::cudnn::sys::{
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
 
-/// Algorithms that are asked for; there are 8 at most.
-const MOST: usize = 8;
+/// Algorithms that are asked for: there are 8 at most, each without and with tensor cores
+/// (`cudnnGetConvolutionForwardAlgorithmMaxCount` in cuDNN's API reference).
+const MOST: usize = 16;
 
 pub struct Dnn {
     calls: Vec<Call>,
@@ -142,7 +144,7 @@ impl Shapes {
     }
 }
 
-/// The first algorithm that works and repeats its bits, with the arithmetic that it wants. None rounds f32 to less than
+/// The first algorithm that works in the work space and repeats its bits, with the arithmetic that it wants. None rounds f32 to less than
 /// TF32, and with a precision of f32 the descriptor forbids that, too.
 macro_rules! first {
     ($found:expr, $n:expr) => {
@@ -151,11 +153,12 @@ macro_rules! first {
             .take(usize::try_from($n).unwrap_or(0))
             .find(|own| {
                 own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                    && own.memory <= CONVOLUTIONS_WORKSPACE
                     && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
                     && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
             })
             .map(|own| (own.algo, own.mathType))
-            .ok_or_else(|| device_fault("cuDNN", "it has no algorithm that gives the same bits each time"))
+            .ok_or_else(|| device_fault("cuDNN", "no algorithm within its work space repeats its bits"))
     };
 }
 
@@ -256,6 +259,9 @@ impl Dnn {
                 }
             }
         };
+        if bytes > CONVOLUTIONS_WORKSPACE {
+            return Err(device_fault("cuDNN", &format!("an algorithm wants a work space of {bytes} bytes")));
+        }
         self.bytes = self.bytes.max(bytes);
         let (images, weight, output) = (own.images.at, own.weight.at, own.output.at);
         self.calls.push(Call { shapes, algorithm, images, weight, output });

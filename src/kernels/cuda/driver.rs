@@ -72,7 +72,7 @@ enum Ready {
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Parameter([u32; PARAMETER]);
-const PARAMETER: usize = 24;
+const PARAMETER: usize = 40;
 
 // SAFETY: plain numbers without padding. The driver copies as many bytes as the kernel's parameter has, which are at
 // most these (`parameter` refuses more).
@@ -197,6 +197,14 @@ impl Driver {
         // Recording ends in any case; nothing was run by it.
         let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
         issued.ok().and_then(|()| graph.ok().flatten())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Kernels, descriptors and work spaces go when nothing uses them any more. Whether the device still answers is
+        // of no consequence to a session that ends.
+        let _ = self.finish();
     }
 }
 

@@ -8,6 +8,25 @@ use crate::kernels::cuda::launch::{Command, Place};
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::Stored;
 
+/// Bytes of work space that products and convolutions of a device's libraries have at most: what cuBLAS' documentation
+/// recommends for Hopper, and what leaves cuDNN its fast algorithms for all but enormous convolutions. It is taken once
+/// for all of them, as they run one after another.
+pub const PRODUCTS_WORKSPACE: usize = 32 << 20;
+pub const CONVOLUTIONS_WORKSPACE: usize = 256 << 20;
+
+/// The most bytes that the libraries want beside the planned memory for these commands.
+pub fn workspace<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> usize {
+    let (mut products, mut convolutions) = (0, 0);
+    for command in commands {
+        match command {
+            Command::Product(_) => products = PRODUCTS_WORKSPACE,
+            Command::Convolution(_) => convolutions = CONVOLUTIONS_WORKSPACE,
+            Command::Launch(_) | Command::Copy { .. } => {}
+        }
+    }
+    products + convolutions
+}
+
 pub trait Machine {
     /// How it computes, from which it follows how the values of its programs are stored.
     fn precision(&self) -> Precision;
@@ -33,4 +52,20 @@ pub trait Machine {
 
     /// Waits until everything that was asked for is done.
     fn finish(&self) -> Result<(), Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PRODUCTS_WORKSPACE, workspace};
+    use crate::kernels::cuda::launch::{Command, Product};
+
+    #[test]
+    fn work_space_counts_once_and_only_where_a_library_works() {
+        let copy = Command::Copy { from: 0, to: 8, len: 8 };
+        let product =
+            Product { sizes: [2, 2, 2], transpose_a: false, transpose_b: false, a: 0, b: 4, out: 8 };
+        let product = Command::Product(product);
+        assert_eq!(workspace([&copy, &copy]), 0);
+        assert_eq!(workspace([&product, &copy, &product]), PRODUCTS_WORKSPACE);
+    }
 }

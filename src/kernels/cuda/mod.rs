@@ -1,6 +1,6 @@
 //! Kernels for CUDA: each op's work as launches of kernels, which are CUDA C++ in the `.cu` files beside this one, or
 //! written for a node, and compiled when a session begins. Nothing of this folder but the driver needs CUDA, so the
-//! kernels are tested without a GPU: compiled for the host, a thread after another (`tests/cuda`).
+//! kernels are tested without a GPU: compiled for the host, a thread after another (`tests/devices`).
 //!
 //! **None of it has ever run on a GPU.** What the tests on the host show is that the formulas and the arithmetic of
 //! positions are right and that threads of a block meet at every barrier, not that a GPU runs them, or how fast.

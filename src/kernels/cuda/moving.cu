@@ -1,22 +1,29 @@
 // Reductions over axes, boxes of numbers moved from place to place, resampling by tables, and dropout masks.
 
-// A thread an output: `factor` times the sum over the axes of `reduced`.
-extern "C" __global__ void reduce_few(float *out, const float *x, int n, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
-    unsigned o = element();
-    if (o >= (unsigned)n) return;
-    const auto *from = x + place(kept, o);
+// `factor` times the sums over the axes of `reduced`, in `n_parts` parts of `n` numbers. `lanes` threads of a block, a power
+// of two, take one part of an output together; neighbouring threads read neighbouring summands (`along`), or summands of
+// neighbouring outputs.
+extern "C" __global__ void reduce(float *out, const float *x, int n, int count, int lanes, int along, int n_parts, float factor,
+                                  GIVEN Walk kept, GIVEN Walk reduced) {
+    __shared__ float sums[THREADS];
+    unsigned thread = threadIdx.x, outputs = THREADS / lanes, groups = ((unsigned)n + outputs - 1) / outputs;
+    unsigned lane = along ? thread % lanes : thread / outputs, step = along ? 1 : outputs;
+    unsigned output = blockIdx.x % groups * outputs + (along ? thread / lanes : thread % outputs);
+    unsigned part = blockIdx.x / groups, length = ((unsigned)count + n_parts - 1) / n_parts;
+    unsigned begin = min(part * length, (unsigned)count), end = min(begin + length, (unsigned)count);
+    bool there = output < (unsigned)n;
     float sum = 0.0f;
-    for (int i = 0; i < count; ++i) sum += from[place(reduced, i)];
-    out[o] = sum * factor;
-}
-
-// A block an output.
-extern "C" __global__ void reduce_many(float *out, const float *x, int count, float factor, GIVEN Walk kept, GIVEN Walk reduced) {
-    const auto *from = x + place(kept, blockIdx.x);
-    float sum = 0.0f;
-    for (unsigned i = threadIdx.x; i < (unsigned)count; i += blockDim.x) sum += from[place(reduced, i)];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) out[blockIdx.x] = sum * factor;
+    if (there) {
+        const auto *from = x + place(kept, output);
+#pragma unroll 4
+        for (unsigned i = begin + lane; i < end; i += lanes) sum += from[place(reduced, i)];
+    }
+    sums[thread] = sum;
+    for (unsigned half = lanes / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (lane < half) sums[thread] += sums[thread + half * step];
+    }
+    if (there && lane == 0) out[(size_t)part * n + output] = sums[thread] * factor;
 }
 
 // Element by element from one place to another, each with steps of its own.

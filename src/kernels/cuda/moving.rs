@@ -5,13 +5,17 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::launch::{
     Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, size, too_large,
 };
+use crate::kernels::cuda::product::{End, add_parts};
 use crate::kernels::cuda::walk::{self, Axis, merged, steps};
 use crate::ops::resample;
 use crate::shape::Shape;
 
-/// From so many summands on a block takes an output, if its threads read neighbours or there are few outputs.
-const MANY: usize = 128;
-const FEW_OUTPUTS: usize = 4096;
+/// Summands that a thread of a reduction has where there are enough; neighbouring threads that are enough for memory;
+/// blocks that are enough for a device, and the most parts that sums are cut into to have as many.
+const SUMMANDS: usize = 16;
+const NEIGHBOURS: usize = 32;
+const FEW_BLOCKS: usize = 1024;
+const MAX_PARTS: usize = 64;
 
 pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     reduce(attrs, inputs[0], output, |_| 1.0)
@@ -29,19 +33,47 @@ fn reduce(attrs: &Attrs, from: &Shape, to: &Shape, factor: impl Fn(usize) -> f32
     let reduced = merged(reduced.into_iter().map(axis));
     let kept = merged(kept.into_iter().map(axis));
     let count = from.elements() / to.elements().max(1);
-    let neighbours = reduced.last().is_some_and(|(_, [step])| *step == 1);
-    let many = count >= MANY && (neighbours || to.elements() < FEW_OUTPUTS);
-    let walks = [walk::argument(&kept, 0)?, walk::argument(&reduced, 0)?];
-    let mut arguments = vec![output(), input(0)];
-    if !many {
-        arguments.push(size(to.elements())?);
+    let along = reduced.last().is_some_and(|(_, [step])| *step == 1);
+    let Split { lanes, n_parts } = split(to.elements(), count, along);
+    let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
+    let mut arguments = vec![Argument::Memory(target), input(0)];
+    for number in [to.elements(), count, lanes, usize::from(along), n_parts] {
+        arguments.push(size(number)?);
     }
-    arguments.extend([size(count)?, Argument::Float(factor(count))]);
-    arguments.extend(walks);
-    Prepared::of(match many {
-        true => blocks(Kernel::Named("reduce_many"), to.elements(), arguments)?,
-        false => each(Kernel::Named("reduce_few"), to.elements(), arguments)?,
-    })
+    arguments.extend([
+        Argument::Float(factor(count)),
+        walk::argument(&kept, 0)?,
+        walk::argument(&reduced, 0)?,
+    ]);
+    let n_blocks = to.elements().div_ceil(THREADS as usize / lanes) * n_parts;
+    let mut commands = vec![blocks(Kernel::Named("reduce"), n_blocks, arguments)?];
+    let mut scratch = 0;
+    if n_parts > 1 {
+        scratch = to.elements() * n_parts;
+        commands.push(add_parts(target, to.elements(), n_parts, End::none())?);
+    }
+    Ok(Prepared { commands, scratch, ..Prepared::default() })
+}
+
+/// How a sum is shared out: threads of a block for each output, and parts; by its sizes alone, so that every device adds
+/// in the same order.
+struct Split {
+    lanes: usize,
+    n_parts: usize,
+}
+
+fn split(n: usize, count: usize, along: bool) -> Split {
+    let threads = THREADS as usize;
+    let wanted = count.div_ceil(SUMMANDS).next_power_of_two();
+    let lanes = match along {
+        true => wanted.max(count.next_power_of_two().min(NEIGHBOURS)).min(threads),
+        // Outputs lie beside each other in a block.
+        false => wanted.min(threads / n.next_power_of_two().min(NEIGHBOURS)),
+    };
+    let most = (FEW_BLOCKS / n.div_ceil(threads / lanes)).clamp(1, MAX_PARTS);
+    // A few more summands are faster than another kernel.
+    let n_parts = if count <= 4 * lanes * SUMMANDS { 1 } else { count.div_ceil(lanes * SUMMANDS).min(most) };
+    Split { lanes, n_parts }
 }
 
 /// `n` elements along these axes, from input `from` to the output; the first operand is the output.

@@ -17,17 +17,34 @@ __device__ __forceinline__ Part part_of(int channels, int count, int n_parts) {
     return own;
 }
 
-// Where number `i` of a channel lies.
-__device__ __forceinline__ size_t of_channel(unsigned i, int channel, int channels, int inner) {
-    return ((size_t)(i / inner) * channels + channel) * inner + i % inner;
-}
+// Where numbers of a channel lie, from number `i` on in steps of a block.
+struct Steps {
+    size_t at, images;
+    unsigned inside, rest, inner, others;
+    __device__ Steps(unsigned i, int channel, int channels, int inner)
+        : at(((size_t)(i / inner) * channels + channel) * inner + i % inner),
+          images((size_t)(blockDim.x / inner) * channels * inner),
+          inside(i % inner),
+          rest(blockDim.x % inner),
+          inner(inner),
+          others((channels - 1) * inner) {}
+    __device__ void next() {
+        at += images + rest;
+        inside += rest;
+        if (inside < inner) return;
+        inside -= inner;
+        at += others;
+    }
+};
 
 // Of each part the sums of the distances from the channel's first number, and of their squares.
 extern "C" __global__ void moments_parts(float *parts, const float *x, int channels, int inner, int count, int n_parts) {
     Part own = part_of(channels, count, n_parts);
     float first = x[(size_t)own.channel * inner], sum = 0.0f, squares = 0.0f;
-    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x) {
-        float distance = x[of_channel(i, own.channel, channels, inner)] - first;
+    Steps steps(own.begin + threadIdx.x, own.channel, channels, inner);
+#pragma unroll 4
+    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x, steps.next()) {
+        float distance = x[steps.at] - first;
         sum += distance;
         squares += distance * distance;
     }
@@ -80,12 +97,12 @@ __device__ __forceinline__ float let_through(float grad, const T &told, size_t a
 }
 
 extern "C" __global__ void batch_norm(float *out, const float *x, const float *moments, const float *scale,
-                                      const float *shift, const float *residual, int n, int channels, int inner,
+                                      const float *shift, const float *residual, int n, Divisor channels, Divisor inner,
                                       float epsilon, int activation) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int c = i / inner % channels;
-    float inverse = 1.0f / sqrtf(moments[channels + c] + epsilon);
+    int c = modulo(divided(i, inner), channels);
+    float inverse = 1.0f / sqrtf(moments[channels.number + c] + epsilon);
     float y = (x[i] - moments[c]) * inverse * scale[c] + shift[c];
     if (residual) y += residual[i];
     out[i] = activated(y, activation);
@@ -100,10 +117,11 @@ extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, co
     Part own = part_of(channels, count, n_parts);
     float mean = moments[own.channel], inverse = 1.0f / sqrtf(moments[channels + own.channel] + epsilon);
     float to_scale = 0.0f, to_shift = 0.0f;
-    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x) {
-        size_t at = of_channel(i, own.channel, channels, inner);
-        float normalized = (x[at] - mean) * inverse;
-        float passed = let_through(grad[at], told, at, own.channel, normalized, activation);
+    Steps steps(own.begin + threadIdx.x, own.channel, channels, inner);
+#pragma unroll 4
+    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x, steps.next()) {
+        float normalized = (x[steps.at] - mean) * inverse;
+        float passed = let_through(grad[steps.at], told, steps.at, own.channel, normalized, activation);
         to_scale += passed * normalized;
         to_shift += passed;
     }
@@ -117,16 +135,17 @@ extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, co
 // `share` is one over the count of a channel's numbers; 0 where the moments are constants.
 extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, const float *grad, const float *moments,
                                                  const float *scale, const float *sums, const float *result,
-                                                 const float *told_scale, const float *told_shift, int n, int channels,
-                                                 int inner, float epsilon, float share, int activation) {
+                                                 const float *told_scale, const float *told_shift, int n,
+                                                 Divisor channels, Divisor inner, float epsilon, float share,
+                                                 int activation) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int c = i / inner % channels;
-    float inverse = 1.0f / sqrtf(moments[channels + c] + epsilon);
+    int c = modulo(divided(i, inner), channels);
+    float inverse = 1.0f / sqrtf(moments[channels.number + c] + epsilon);
     float normalized = (x[i] - moments[c]) * inverse;
     Told told = {result, told_scale, told_shift};
     float passed = let_through(grad[i], told, i, c, normalized, activation);
-    float through = share * (sums[channels + c] + normalized * sums[c]);
+    float through = share * (sums[channels.number + c] + normalized * sums[c]);
     out[i] = (passed - through) * (scale[c] * inverse);
 }
 

@@ -6,6 +6,7 @@ use crate::kernels::cuda::launch::{
     Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, size,
 };
 use crate::kernels::cuda::product::{End, add_parts};
+use crate::kernels::cuda::walk::divisor;
 use crate::ops::batch_norm;
 use crate::ops::standardize::parts;
 use crate::shape::Shape;
@@ -70,7 +71,7 @@ pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resu
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
     let [channels, inner, _] = extents(to);
     let mut arguments = vec![output(), input(0), input(1), input(2), input(3), optional(inputs, 4)];
-    arguments.extend(sizes([to.elements(), channels, inner])?);
+    arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
     Prepared::of(each(Kernel::Named("batch_norm"), to.elements(), arguments)?)
 }
@@ -105,7 +106,7 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepar
     let mut arguments = vec![output()];
     arguments.extend((0..5).map(input));
     arguments.extend(told(inputs, 5));
-    arguments.extend(sizes([to.elements(), channels, inner])?);
+    arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
     arguments.extend([epsilon(attrs), Argument::Float(share), activation(attrs)?]);
     Prepared::of(each(Kernel::Named("batch_norm_grad_input"), to.elements(), arguments)?)
 }

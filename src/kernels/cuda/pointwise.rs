@@ -8,6 +8,7 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::graph::program::{Operand, Program, Step};
 use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, int, output, size};
+use crate::kernels::cuda::walk::divisor;
 use crate::ops::pointwise::{Reading, program, reading};
 use crate::shape::Shape;
 
@@ -59,9 +60,9 @@ fn place(
         Some(Reading::Whole) => "i".to_owned(),
         Some(Reading::One) => "0".to_owned(),
         Some(Reading::Run { count, repeat }) => {
-            let _ = write!(parameters, ", int count{number}, int repeat{number}");
-            arguments.extend([size(count)?, size(repeat)?]);
-            format!("i / repeat{number} % count{number}")
+            let _ = write!(parameters, ", Divisor count{number}, Divisor repeat{number}");
+            arguments.extend([divisor(count)?, divisor(repeat)?]);
+            format!("modulo(divided(i, repeat{number}), count{number})")
         }
         None => any_place(from, to)?,
     })

@@ -1,10 +1,14 @@
 // Pools over planes of `N x C x H x W`. A gradient is gathered by the input positions, so that windows may overlap and
 // nothing is added by two threads.
+//
+// These are functions: a kernel that calls one is written for each size of windows (`geometry.rs`), and the compiler
+// knows that size.
 
 // Whether `x` is larger than the largest so far; a NaN is larger than every number.
 __device__ __forceinline__ bool larger(float x, float most) { return x > most || (x != x && most == most); }
 
-extern "C" __global__ void max_pool2d(float *out, const float *x, int n, Windows w) {
+template <class Out, class X>
+__device__ __forceinline__ void max_pool2d(Out *out, const X *x, int n, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
@@ -24,7 +28,7 @@ extern "C" __global__ void max_pool2d(float *out, const float *x, int n, Windows
 }
 
 // The position in its plane of the first largest number of a window; -1 where there is none.
-template <class X> __device__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
+template <class X> __device__ __forceinline__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
     int best = -1;
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
@@ -43,7 +47,9 @@ template <class X> __device__ int first_largest(const X *plane, const Windows &w
     return best;
 }
 
-extern "C" __global__ void max_pool2d_grad(float *out, const float *x, const float *grad, int n, int relu, Windows w) {
+template <class Out, class X, class Grad>
+__device__ __forceinline__ void max_pool2d_grad(Out *out, const X *x, const Grad *grad, int n, int relu,
+                                                const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;
@@ -75,7 +81,8 @@ __device__ __forceinline__ float share(const Windows &w, int oy, int ox, int pad
     return 1.0f / (float)max(summands(w, 0, oy, padded) * summands(w, 1, ox, padded), 1);
 }
 
-extern "C" __global__ void avg_pool2d(float *out, const float *x, int n, int padded, Windows w) {
+template <class Out, class X>
+__device__ __forceinline__ void avg_pool2d(Out *out, const X *x, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
@@ -92,7 +99,8 @@ extern "C" __global__ void avg_pool2d(float *out, const float *x, int n, int pad
     out[i] = sum * share(w, oy, ox, padded);
 }
 
-extern "C" __global__ void avg_pool2d_grad(float *out, const float *grad, int n, int padded, Windows w) {
+template <class Out, class Grad>
+__device__ __forceinline__ void avg_pool2d_grad(Out *out, const Grad *grad, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;

@@ -1,23 +1,25 @@
-//! Pools: what `pool.cu` is asked to do.
+//! Pools: what the functions of `pool.cu` are asked to do.
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cuda::geometry;
-use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, output, size};
+use crate::kernels::cuda::geometry::of_windows;
+use crate::kernels::cuda::launch::{Argument, Prepared, each, input, output, size};
 use crate::ops::window::Windows;
 use crate::shape::Shape;
 
 pub fn max(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let windows = windows("max_pool2d", attrs, inputs[0])?;
-    let arguments = vec![output(), input(0), size(to.elements())?, windows];
-    Prepared::of(each(Kernel::Named("max_pool2d"), to.elements(), arguments)?)
+    let windows = Windows::of_pool("max_pool2d", attrs, inputs[0])?;
+    let kernel = of_windows("max_pool2d", "float *out, const float *x, int n", &windows)?;
+    Prepared::of(each(kernel, to.elements(), vec![output(), input(0), size(to.elements())?])?)
 }
 
 pub fn max_grad(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let windows = windows("max_pool2d_grad", attrs, inputs[0])?;
+    let windows = Windows::of_pool("max_pool2d_grad", attrs, inputs[0])?;
+    let parameters = "float *out, const float *x, const float *grad, int n, int relu";
+    let kernel = of_windows("max_pool2d_grad", parameters, &windows)?;
     let relu = Argument::Int(i32::from(attrs.get_int("relu") != 0));
-    let arguments = vec![output(), input(0), input(1), size(to.elements())?, relu, windows];
-    Prepared::of(each(Kernel::Named("max_pool2d_grad"), to.elements(), arguments)?)
+    let arguments = vec![output(), input(0), input(1), size(to.elements())?, relu];
+    Prepared::of(each(kernel, to.elements(), arguments)?)
 }
 
 pub fn avg(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
@@ -28,12 +30,10 @@ pub fn avg_grad(attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepare
     averaged("avg_pool2d_grad", attrs, to, to)
 }
 
-fn averaged(kernel: &'static str, attrs: &Attrs, images: &Shape, to: &Shape) -> Result<Prepared, Fault> {
+fn averaged(name: &'static str, attrs: &Attrs, images: &Shape, to: &Shape) -> Result<Prepared, Fault> {
+    let windows = Windows::of_pool(name, attrs, images)?;
+    let kernel = of_windows(name, "float *out, const float *from, int n, int padded", &windows)?;
     let padded = Argument::Int(i32::from(attrs.get_int("count_padding") == 1));
-    let arguments = vec![output(), input(0), size(to.elements())?, padded, windows(kernel, attrs, images)?];
-    Prepared::of(each(Kernel::Named(kernel), to.elements(), arguments)?)
-}
-
-fn windows(op: &str, attrs: &Attrs, images: &Shape) -> Result<Argument<Place>, Fault> {
-    Ok(Argument::Ints(geometry::windows(&Windows::of_pool(op, attrs, images)?)?))
+    let arguments = vec![output(), input(0), size(to.elements())?, padded];
+    Prepared::of(each(kernel, to.elements(), arguments)?)
 }

@@ -3,11 +3,12 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cuda::geometry;
+use crate::kernels::cuda::geometry::{self, of_convolution};
 use crate::kernels::cuda::launch::{
     Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, blocks, each, input, int,
     optional, output, size,
 };
+use crate::kernels::cuda::walk::divisor;
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
 use crate::ops::{epilogue, matmul as op};
 use crate::shape::Shape;
@@ -17,6 +18,11 @@ const TILE: usize = 64;
 /// Fewer tiles than this are cut along K, into parts of at least this length.
 const FEW_TILES: usize = 128;
 const PART: usize = 512;
+/// Windows of which a block of the direct gradient of weights adds up so many, in at most so many parts; a thread keeps
+/// so many taps in its registers.
+const DIRECT_PART: usize = 4096;
+const MAX_DIRECT_PARTS: usize = 64;
+const TAPS: usize = 32;
 /// With fewer channels a group's tiles would be mostly empty.
 const FEW_CHANNELS: usize = 16;
 
@@ -56,10 +62,7 @@ impl End {
 pub fn add_parts(parts: Place, n: usize, n_parts: usize, end: End) -> Result<Command<Place>, Fault> {
     let relu = end.relu();
     let mut arguments = vec![output(), Argument::Memory(parts), end.bias];
-    for extent in [n, n_parts, end.channels, end.inner] {
-        arguments.push(size(extent)?);
-    }
-    arguments.push(relu);
+    arguments.extend([size(n)?, size(n_parts)?, divisor(end.channels)?, divisor(end.inner)?, relu]);
     each(Kernel::Named("add_parts"), n, arguments)
 }
 
@@ -116,8 +119,10 @@ pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, 
     let mut arguments = vec![output(), input(0), input(1), end.bias.clone()];
     let command = match outputs < FEW_CHANNELS {
         true => {
-            arguments.extend([size(to.elements())?, end.relu(), geometry::convolution(&g)?]);
-            each(Kernel::Named("conv2d_direct"), to.elements(), arguments)?
+            arguments.extend([size(to.elements())?, end.relu()]);
+            let parameters =
+                "float *out, const float *x, const float *weight, const float *bias, int n, int relu";
+            each(of_convolution("conv2d_direct", parameters, &g)?, to.elements(), arguments)?
         }
         false => {
             let tiles = tiles(outputs, positions(&g)?);
@@ -138,8 +143,9 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepar
     let mut arguments = vec![output(), input(0), input(1)];
     let command = match own < FEW_CHANNELS {
         true => {
-            arguments.extend([size(to.elements())?, geometry::convolution(&g)?]);
-            each(Kernel::Named("conv2d_grad_input_direct"), to.elements(), arguments)?
+            arguments.push(size(to.elements())?);
+            let parameters = "float *out, const float *weight, const float *grad, int n";
+            each(of_convolution("conv2d_grad_input_direct", parameters, &g)?, to.elements(), arguments)?
         }
         false => {
             let pixels = g.batch * g.windows.height * g.windows.width;
@@ -157,24 +163,34 @@ pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepa
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
     let [own, outputs] = per_group(&g);
     let (taps, k) = (own * g.windows.n_taps(), positions(&g)?);
-    let library = library(Direction::GradWeight, &g);
-    if outputs < FEW_CHANNELS || taps < FEW_CHANNELS {
-        let arguments = vec![output(), input(0), input(1), geometry::convolution(&g)?];
-        let command = blocks(Kernel::Named("conv2d_grad_weight_direct"), to.elements(), arguments)?;
-        return Ok(Prepared { commands: vec![command], library, ..Prepared::default() });
-    }
+    let is_direct = outputs < FEW_CHANNELS || taps < FEW_CHANNELS;
     let tiles = tiles(outputs, taps);
-    let n_parts = n_parts(tiles * g.groups, k);
+    let n_parts = match is_direct {
+        true => k.div_ceil(DIRECT_PART).min(MAX_DIRECT_PARTS),
+        false => n_parts(tiles * g.groups, k),
+    };
     let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
     let mut arguments = vec![Argument::Memory(target), input(0), input(1)];
-    arguments.extend([size(tiles * n_parts)?, size(n_parts)?, geometry::convolution(&g)?]);
-    let mut commands =
-        vec![blocks(Kernel::Named("conv2d_grad_weight"), tiles * n_parts * g.groups, arguments)?];
-    let mut scratch = 0;
+    let command = match is_direct {
+        true => {
+            arguments.extend([size(k)?, size(n_parts)?]);
+            let at_once = g.windows.n_taps().min(TAPS);
+            let function = format!("conv2d_grad_weight_direct<{at_once}>");
+            let parameters = "float *out, const float *x, const float *grad, int count, int n_parts";
+            let n_blocks = g.windows.n_taps().div_ceil(at_once) * own * g.out_channels * n_parts;
+            blocks(of_convolution(&function, parameters, &g)?, n_blocks, arguments)?
+        }
+        false => {
+            arguments.extend([size(tiles * n_parts)?, size(n_parts)?, geometry::convolution(&g)?]);
+            blocks(Kernel::Named("conv2d_grad_weight"), tiles * n_parts * g.groups, arguments)?
+        }
+    };
+    let (mut commands, mut scratch) = (vec![command], 0);
     if n_parts > 1 {
         scratch = to.elements() * n_parts;
         commands.push(add_parts(target, to.elements(), n_parts, End::none())?);
     }
+    let library = library(Direction::GradWeight, &g);
     Ok(Prepared { commands, scratch, library, ..Prepared::default() })
 }
 

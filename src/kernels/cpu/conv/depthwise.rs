@@ -213,10 +213,9 @@ unsafe fn input_gradient_body<S: Simd>(
             for row in unit.residues.chunks(unit.residues_across) {
                 let mut part = if dense { to } else { partial.as_mut_ptr() };
                 for residue in row {
-                    let taps = residue.taps.as_ptr();
-                    let weight = |tap: usize| *weights.add((*taps.add(tap)).kernel);
-                    let lowest = f32::NEG_INFINITY;
-                    sums::<S>(&residue.offsets, &residue.runs, planes.as_ptr(), weight, 0.0, lowest, part);
+                    let (terms, lowest) = (&residue.terms, f32::NEG_INFINITY);
+                    let weight = |tap: usize| *weights.add(terms.weights.get_unchecked(tap).1);
+                    sums::<S>(&terms.offsets, &residue.runs, planes.as_ptr(), weight, 0.0, lowest, part);
                     part = part.add(residue.runs_len());
                 }
                 if !dense {

@@ -7,6 +7,7 @@ use super::engine;
 use super::outer::{self, Outer};
 use super::planes::{Planes, Runs, SLACK};
 use super::residue::{Residue, backward, interleave, offsets};
+use super::terms::Terms;
 use super::{Activation, Place, Placed, Shape};
 use crate::kernels::cpu::simd::{Level, Simd, dispatch, level_of_lanes};
 
@@ -22,6 +23,7 @@ pub struct Direct {
     /// The padded input, and where the taps of one output read it, `[channel of a group][tap]`.
     pub(super) planes: Planes,
     pub(super) offsets: Vec<u32>,
+    terms: Terms,
     pub(super) runs: Runs,
     /// Plane position of every output.
     positions: Vec<u32>,
@@ -45,7 +47,19 @@ impl Direct {
         let row = |row: usize| (0..out_w).map(move |column| (row, column));
         let positions = (0..out_h).flat_map(row).map(|(r, c)| (r * planes.pitch + c) as u32).collect();
         let outer = level_of_lanes(shape.outputs / shape.groups);
-        Direct { shape: *shape, planes, offsets, runs, positions, outer, backward, residues, residues_across }
+        let terms = Terms::new(shape.inputs / shape.groups, &planes, &taps, &runs, out_w);
+        Direct {
+            shape: *shape,
+            terms,
+            planes,
+            offsets,
+            runs,
+            positions,
+            outer,
+            backward,
+            residues,
+            residues_across,
+        }
     }
 
     /// The shape this was made for.
@@ -60,10 +74,14 @@ impl Direct {
 
     /// Arranges OIHW weights for [`Direct::forward`].
     pub fn pack_forward(&self, weights: &[f32], packed: &mut [f32]) {
-        let (k, outputs) = (self.offsets.len(), self.shape.outputs / self.shape.groups);
+        let (terms, outputs) = (&self.terms, self.shape.outputs / self.shape.groups);
+        let (k, area) = (terms.len(), self.shape.kernel[0] * self.shape.kernel[1]);
         let groups = weights.chunks_exact(outputs * k).zip(packed.chunks_exact_mut(outputs * k));
         for (weights, packed) in groups {
-            engine::pack(outputs, k, packed, |o, k_index| weights[o * k + k_index]);
+            engine::pack(outputs, k, packed, |output, term| {
+                let (input, kernel) = terms.weights[term];
+                weights[output * k + input * area + kernel]
+            });
         }
     }
 
@@ -107,10 +125,10 @@ impl Direct {
         let len = inputs * outputs * area;
         for (weights, packed) in weights.chunks_exact(len).zip(packed.chunks_exact_mut(len)) {
             for residue in &self.residues {
-                let taps = &residue.taps;
-                engine::pack(inputs, outputs * taps.len(), &mut packed[residue.packed..], |input, k| {
-                    let (output, tap) = (k / taps.len(), &taps[k % taps.len()]);
-                    weights[(output * inputs + input) * area + tap.kernel]
+                let terms = &residue.terms;
+                engine::pack(inputs, terms.len(), &mut packed[residue.packed..], |input, term| {
+                    let (output, kernel) = terms.weights[term];
+                    weights[(output * inputs + input) * area + kernel]
                 });
             }
         }
@@ -200,6 +218,18 @@ impl Placed for Direct {
     }
 }
 
+/// Clears the planes of `images` images.
+///
+/// # Safety
+/// `S` is available.
+#[inline(always)]
+unsafe fn clear<S: Simd>(planes: &Planes, images: usize, scratch: &mut [f32]) {
+    for image in scratch[..images * planes.image()].chunks_exact_mut(planes.image()) {
+        // SAFETY: the chunk holds an image's planes, the rest is the caller's contract.
+        unsafe { planes.clear::<S>(image.as_mut_ptr()) }
+    }
+}
+
 dispatch!(unsafe fn forward(
     conv: &Direct, n: usize, place: Place, packed: *const f32, bias: *const f32, floor: f32, scratch: &mut [f32],
 ) = forward_body);
@@ -216,27 +246,29 @@ unsafe fn forward_body<S: Simd>(
     scratch: &mut [f32],
 ) {
     let shape = &conv.shape;
-    let at_once = Direct::images(&conv.planes, n);
+    let Direct { planes, terms, runs, .. } = conv;
+    let at_once = Direct::images(planes, n);
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let [x_plane, y_plane] = place.planes;
-    scratch[..at_once * conv.planes.image() + SLACK].fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(planes, at_once, scratch) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller's contract.
         unsafe {
             for image in 0..images {
                 let from = place.x.add((start + image) * shape.inputs * x_plane);
-                let to = scratch.as_mut_ptr().add(image * conv.planes.image());
-                conv.planes.copy::<S>(from, x_plane, place.end, to);
+                let to = scratch.as_mut_ptr().add(image * planes.image());
+                planes.copy::<S>(from, x_plane, place.end, to);
             }
             for group in 0..shape.groups {
                 engine::forward::<S>(&engine::Forward {
-                    offsets: &conv.offsets,
-                    runs: &conv.runs,
+                    terms,
+                    runs,
                     images,
-                    x: scratch.as_ptr().add(group * inputs * conv.planes.channel),
-                    x_image: conv.planes.image(),
-                    weights: packed.add(group * outputs * conv.offsets.len()),
+                    x: scratch.as_ptr().add(group * inputs * planes.channel),
+                    x_image: planes.image(),
+                    weights: packed.add(group * outputs * terms.len()),
                     outputs,
                     bias: if bias.is_null() { bias } else { bias.add(group * outputs) },
                     floor,
@@ -267,7 +299,8 @@ unsafe fn input_gradient_body<S: Simd>(
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let area = shape.kernel[0] * shape.kernel[1];
     let (scratch, partial) = scratch.split_at_mut(at_once * planes.image() + SLACK);
-    scratch.fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(planes, at_once, scratch) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller checked all lengths against the shape.
@@ -286,7 +319,7 @@ unsafe fn input_gradient_body<S: Simd>(
                         let dense = conv.residues.len() == 1;
                         let y_image = if dense { shape.input_len() } else { inputs * residue.runs_len() };
                         engine::forward::<S>(&engine::Forward {
-                            offsets: &residue.offsets,
+                            terms: &residue.terms,
                             runs: &residue.runs,
                             images,
                             x: scratch.as_ptr().add(group * outputs * planes.channel),
@@ -331,7 +364,8 @@ unsafe fn weight_gradient_body<S: Simd>(
     let (inputs, outputs) = (shape.inputs / shape.groups, shape.outputs / shape.groups);
     let (plane, depth, width) = (conv.positions.len(), conv.offsets.len(), conv.width());
     let (planes, panels) = scratch.split_at_mut(at_once * conv.planes.image() + SLACK);
-    planes.fill(0.0);
+    // SAFETY: the caller's contract.
+    unsafe { clear::<S>(&conv.planes, at_once, planes) };
     for start in (0..n).step_by(at_once) {
         let images = at_once.min(n - start);
         // SAFETY: the caller checked all lengths against the shape.

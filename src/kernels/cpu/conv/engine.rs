@@ -4,7 +4,11 @@
 //! accumulators, 2 loads and 6 broadcasts for 12 multiply-adds, which keeps both FMA units of an AVX2 core
 //! fed from L1. Four by three needs fewer loads but all 16 registers, and LLVM then spills accumulators.
 
+use std::array::from_fn;
+use std::ops::Range;
+
 use super::planes::Runs;
+use super::terms::Terms;
 use crate::kernels::cpu::simd::{Simd, sweep};
 
 /// Output channels of a forward tile.
@@ -19,7 +23,7 @@ pub(super) fn even_block(left: usize, most: usize) -> usize {
 
 /// `y[o] = max(floor, bias[o] + Σ_k weights[o, k] · x[at + offsets[k]])` for `images` images and all runs.
 pub(super) struct Forward<'a> {
-    pub(super) offsets: &'a [u32],
+    pub(super) terms: &'a Terms,
     pub(super) runs: &'a Runs,
     pub(super) images: usize,
     /// Padded planes and the distance between images.
@@ -79,40 +83,51 @@ pub(super) unsafe fn forward<S: Simd>(job: &Forward) {
 
 #[inline(always)]
 unsafe fn forward_rows<S: Simd, const M: usize, const N: usize>(job: &Forward, first: usize) {
-    let total = job.images * job.runs.len();
-    let mut run = 0;
-    let mut place = (0, 0);
-    // SAFETY: all runs of a tile are below `total`.
+    let runs = job.runs.len();
+    let all = 0..job.terms.len();
+    let abreast = if job.terms.ragged { job.images / N * N } else { 0 };
+    // SAFETY: images and runs exist.
     unsafe {
-        while run + N <= total {
-            forward_tile::<S, M, N>(job, first, &mut place);
-            run += N;
+        for image in (0..abreast).step_by(N) {
+            for run in 0..runs {
+                let needed = job.terms.spans.get_unchecked(run);
+                let needed = needed.start as usize..needed.end as usize;
+                forward_tile::<S, M, N>(job, first, from_fn(|j| (image + j, run)), needed);
+            }
         }
-        while run < total {
-            forward_tile::<S, M, 1>(job, first, &mut place);
-            run += 1;
+        let (mut next, mut left) = ((abreast, 0), (job.images - abreast) * runs);
+        while left >= N {
+            forward_tile::<S, M, N>(job, first, from_fn(|_| step(&mut next, runs)), all.clone());
+            left -= N;
+        }
+        for _ in 0..left {
+            forward_tile::<S, M, 1>(job, first, [step(&mut next, runs)], all.clone());
         }
     }
 }
 
-/// One tile, from run `next.1` of image `next.0` on; steps `next` over the runs it covers.
+/// An image and its run, and on to the next.
+#[inline(always)]
+fn step(next: &mut (usize, usize), runs: usize) -> (usize, usize) {
+    let place = *next;
+    next.1 += 1;
+    if next.1 == runs {
+        *next = (next.0 + 1, 0);
+    }
+    place
+}
+
+/// One tile of runs, each an image and its run, with the terms they need.
 #[inline(always)]
 unsafe fn forward_tile<S: Simd, const M: usize, const N: usize>(
     job: &Forward,
     first: usize,
-    next: &mut (usize, usize),
+    place: [(usize, usize); N],
+    terms: Range<usize>,
 ) {
     let runs = job.runs;
-    // SAFETY: run numbers are below `images * runs.len()`, so tables and planes hold what is read.
+    // SAFETY: images, runs and terms exist, so tables and planes hold what is read.
     unsafe {
-        let mut place = [(0, 0); N];
-        for at in &mut place {
-            *at = *next;
-            next.1 += 1;
-            if next.1 == runs.len() {
-                *next = (next.0 + 1, 0);
-            }
-        }
         let mut x = [job.x; N];
         for j in 0..N {
             x[j] = job.x.add(place[j].0 * job.x_image + *runs.at.get_unchecked(place[j].1) as usize);
@@ -123,8 +138,8 @@ unsafe fn forward_tile<S: Simd, const M: usize, const N: usize>(
                 sums[i] = [S::splat(*job.bias.add(first + i)); N];
             }
         }
-        let mut weights = job.weights.add(first * job.offsets.len());
-        for &offset in job.offsets {
+        let mut weights = job.weights.add(first * job.terms.len() + terms.start * M);
+        for &offset in job.terms.offsets.get_unchecked(terms) {
             let mut values = [S::zero(); N];
             for j in 0..N {
                 values[j] = S::load(x[j].add(offset as usize));

@@ -11,6 +11,7 @@ mod outer;
 mod planes;
 mod pointwise;
 mod residue;
+mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
 mod winograd;

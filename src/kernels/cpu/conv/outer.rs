@@ -45,13 +45,22 @@ pub(super) unsafe fn pack<S: Simd>(
 ) {
     let panel = 2 * S::LANES;
     for first in (0..outputs.next_multiple_of(S::LANES)).step_by(8) {
+        let mut few = [0.0f32; 64];
         // SAFETY: `first` is a group of eight columns of an existing panel.
         unsafe {
             let to = panels.add((first / panel * rows + image * plane) * panel + first % panel);
-            if first + 8 <= outputs && plane >= 8 {
+            if plane >= 8 {
                 for p in (0..plane).step_by(8) {
                     let p = p.min(plane - 8);
-                    S::transpose8(dy.add(first * plane + p), plane, to.add(p * panel), panel);
+                    let (mut from, mut pitch) = (dy.add(first * plane + p), plane);
+                    if first + 8 > outputs {
+                        for row in 0..outputs.saturating_sub(first) {
+                            let target = few[8 * row..8 * row + 8].as_mut_ptr();
+                            target.copy_from_nonoverlapping(from.add(row * plane), 8);
+                        }
+                        (from, pitch) = (few.as_ptr(), 8);
+                    }
+                    S::transpose8(from, pitch, to.add(p * panel), panel);
                 }
             } else {
                 for p in 0..plane {

@@ -6,8 +6,10 @@
 //! and nothing is copied once per tap as im2col does. A run may reach over a row's end into the columns
 //! that hold no output; [`Runs`] lists runs that cover all outputs and how each is squeezed when stored.
 
+use std::ops::Range;
+
 use super::Shape;
-use crate::kernels::cpu::simd::{Simd, ZERO_LANE, level};
+use crate::kernels::cpu::simd::{Simd, ZERO_LANE, level, sweep, sweep::sweep};
 
 /// Values past the end of a buffer of planes that a load may touch.
 pub(super) const SLACK: usize = 32;
@@ -20,7 +22,8 @@ pub(super) struct Planes {
     stride: [usize; 2],
     before: [usize; 2],
     residues: [Vec<usize>; 2],
-    rows: usize,
+    /// The rows and columns of each residue's plane that hold values of the source.
+    spans: [Vec<Range<usize>>; 2],
     /// Columns of a plane, the distance between its rows.
     pub(super) pitch: usize,
     plane: usize,
@@ -29,12 +32,16 @@ pub(super) struct Planes {
 }
 
 /// One tap: which kernel entry, and where it reads relative to an output's position.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tap {
     /// `row * kernel width + column` in the weights.
     pub(super) kernel: usize,
     /// Distance to read at, in a channel's planes.
     pub(super) offset: usize,
+    /// Its row in the kernel.
+    pub(super) row: usize,
+    /// The output rows for which it reads no row of padding.
+    pub(super) rows: Range<isize>,
 }
 
 /// Runs of `LANES` flat plane positions that cover all outputs, in rising order.
@@ -55,17 +62,16 @@ pub(super) struct Runs {
 /// A tap on one axis: kernel index, residue, shift in planes of that residue.
 type AxisTap = (usize, usize, usize);
 
+/// The taps of one axis, each in the plane of its residue.
+fn axis_taps(shape: &Shape, axis: usize) -> Vec<AxisTap> {
+    let (stride, dilation) = (shape.stride[axis], shape.dilation[axis]);
+    (0..shape.kernel[axis]).map(|i| (i, i * dilation % stride, i * dilation / stride)).collect()
+}
+
 impl Planes {
     /// The layout for the forward direction, and the taps on it.
     pub(super) fn forward(shape: &Shape) -> (Planes, Vec<Tap>) {
-        let axis = |a: usize| -> Vec<AxisTap> {
-            (0..shape.kernel[a])
-                .map(|i| {
-                    (i, i * shape.dilation[a] % shape.stride[a], i * shape.dilation[a] / shape.stride[a])
-                })
-                .collect()
-        };
-        let axes = [axis(0), axis(1)];
+        let axes = [axis_taps(shape, 0), axis_taps(shape, 1)];
         let residues = axes.each_ref().map(|taps| {
             let mut used: Vec<usize> = taps.iter().map(|tap| tap.1).collect();
             used.sort_unstable();
@@ -104,7 +110,14 @@ impl Planes {
         let count = residues[0].len() * residues[1].len();
         // An odd number of cache lines, so that channels do not fall on the same cache set.
         let channel = ((count * plane).div_ceil(16) | 1) * 16;
-        Planes { channels, source, stride, before, residues, rows, pitch, plane, channel }
+        let span = |axis: usize, residue: usize, limit: usize| {
+            let start = before[axis].saturating_sub(residue).div_ceil(stride[axis]);
+            let end = (source[axis] + before[axis]).saturating_sub(residue).div_ceil(stride[axis]).min(limit);
+            start.min(end)..end
+        };
+        let spans = [(0, rows), (1, pitch)]
+            .map(|(axis, limit)| residues[axis].iter().map(|&residue| span(axis, residue, limit)).collect());
+        Planes { channels, source, stride, before, residues, spans, pitch, plane, channel }
     }
 
     /// Taps with their offsets, from the taps of the two axes.
@@ -112,10 +125,12 @@ impl Planes {
         let slot = |axis: usize, residue| self.residues[axis].iter().position(|&r| r == residue).unwrap_or(0);
         let mut taps = Vec::new();
         for &(i, residue_h, down) in &axes[0] {
+            let rows = &self.spans[0][slot(0, residue_h)];
             for &(j, residue_w, right) in &axes[1] {
                 let plane = slot(0, residue_h) * self.residues[1].len() + slot(1, residue_w);
                 let offset = plane * self.plane + down * self.pitch + right;
-                taps.push(Tap { kernel: i * kernel_width + j, offset });
+                let rows = rows.start as isize - down as isize..rows.end as isize - down as isize;
+                taps.push(Tap { kernel: i * kernel_width + j, offset, row: i, rows });
             }
         }
         taps
@@ -126,7 +141,47 @@ impl Planes {
         self.channels * self.channel
     }
 
-    /// Copies an image into planes that were zeroed before the first image was copied there.
+    /// Writes the zeros around an image's rows, where [`Planes::copy`] writes nothing.
+    ///
+    /// # Safety
+    /// `to` is valid for [`Planes::image`] values; `S` is available.
+    #[inline(always)]
+    pub(super) unsafe fn clear<S: Simd>(&self, to: *mut f32) {
+        for c in 0..self.channels {
+            // SAFETY: `c` is a channel of the image.
+            unsafe { self.clear_channel::<S>(to.add(c * self.channel)) }
+        }
+    }
+
+    /// Clears one channel.
+    ///
+    /// # Safety
+    /// As [`Planes::clear`], for a channel.
+    #[inline(always)]
+    pub(super) unsafe fn clear_channel<S: Simd>(&self, to: *mut f32) {
+        let mut plane = to;
+        for rows in &self.spans[0] {
+            for columns in &self.spans[1] {
+                // SAFETY: all gaps between the spans' rows lie in the plane.
+                unsafe {
+                    let mut from = 0;
+                    if columns.len() == self.pitch {
+                        zero::<S>(plane, 0..rows.start * self.pitch);
+                        from = rows.end * self.pitch;
+                    } else if !columns.is_empty() {
+                        for row in rows.clone() {
+                            zero::<S>(plane, from..row * self.pitch + columns.start);
+                            from = row * self.pitch + columns.end;
+                        }
+                    }
+                    zero::<S>(plane, from..self.plane);
+                    plane = plane.add(self.plane);
+                }
+            }
+        }
+    }
+
+    /// Copies an image into planes that were cleared before the first image was copied there.
     ///
     /// # Safety
     /// `from` is valid for an image whose channels are `distance` apart and on to `end`, `to` for [`Planes::image`]
@@ -155,23 +210,21 @@ impl Planes {
     #[inline(always)]
     pub(super) unsafe fn copy_channel<S: Simd>(&self, from: *const f32, end: *const f32, to: *mut f32) {
         let mut plane = to;
-        for &residue_h in &self.residues[0] {
-            for &residue_w in &self.residues[1] {
-                let (top, bottom) = self.span(0, residue_h, self.rows);
-                let (left, right) = self.span(1, residue_w, self.pitch);
-                // SAFETY: `span` keeps rows and columns inside both the image and the plane.
+        for (rows, residue_h) in self.spans[0].iter().zip(&self.residues[0]) {
+            for (columns, residue_w) in self.spans[1].iter().zip(&self.residues[1]) {
+                // SAFETY: spans lie inside both the image and the plane.
                 unsafe {
-                    if left < right {
-                        let first = left * self.stride[1] + residue_w - self.before[1];
-                        for row in top..bottom {
+                    if !columns.is_empty() {
+                        let first = columns.start * self.stride[1] + residue_w - self.before[1];
+                        for row in rows.clone() {
                             let source_row = row * self.stride[0] + residue_h - self.before[0];
                             let source = from.add(source_row * self.source[1] + first);
-                            let target = plane.add(row * self.pitch + left);
+                            let target = plane.add(row * self.pitch + columns.start);
                             match self.stride[1] {
-                                1 => copy_row::<S>(source, target, right - left),
-                                2 => copy_even::<S>(source, end, target, right - left),
+                                1 => copy_row::<S>(source, target, columns.len()),
+                                2 => copy_even::<S>(source, end, target, columns.len()),
                                 stride => {
-                                    for i in 0..right - left {
+                                    for i in 0..columns.len() {
                                         *target.add(i) = *source.add(i * stride);
                                     }
                                 }
@@ -183,15 +236,18 @@ impl Planes {
             }
         }
     }
+}
 
-    /// The rows (or columns) of a residue's plane that hold values of the source, at most `limit`.
-    #[inline(always)]
-    fn span(&self, axis: usize, residue: usize, limit: usize) -> (usize, usize) {
-        let (before, stride) = (self.before[axis], self.stride[axis]);
-        let start = before.saturating_sub(residue).div_ceil(stride);
-        let end = (self.source[axis] + before).saturating_sub(residue).div_ceil(stride).min(limit);
-        (start.min(end), end)
-    }
+/// Writes zeros.
+///
+/// # Safety
+/// `to` is valid for the range; `S` is available.
+#[inline(always)]
+unsafe fn zero<S: Simd>(to: *mut f32, range: Range<usize>) {
+    sweep!(S, range.len(), |at, n| {
+        // SAFETY: the caller's contract.
+        unsafe { sweep::store::<S>(to.add(range.start + at), S::zero(), n) }
+    });
 }
 
 /// Copies `len` values, which do not overlap.
@@ -203,9 +259,7 @@ pub(super) unsafe fn copy_row<S: Simd>(from: *const f32, to: *mut f32, len: usiz
     // SAFETY: full vectors end at or before `len`; the last one is moved back onto it.
     unsafe {
         if len < S::LANES {
-            for i in 0..len {
-                *to.add(i) = *from.add(i);
-            }
+            sweep::store::<S>(to, sweep::load::<S>(from, len), len);
             return;
         }
         let mut i = 0;
@@ -265,6 +319,13 @@ impl Runs {
             runs.spread.extend(spread);
         }
         runs
+    }
+
+    /// First and last row of a run's own outputs, of planes of `columns`.
+    pub(super) fn rows(&self, run: usize, columns: usize) -> (isize, isize) {
+        let first = self.dense[run];
+        let end = self.dense.get(run + 1).map_or(first + self.count[run], |&next| next);
+        ((first as usize / columns) as isize, ((end - 1) as usize / columns) as isize)
     }
 
     /// Number of runs.

@@ -2,6 +2,7 @@
 
 use super::Shape;
 use super::planes::{Planes, Runs, Tap};
+use super::terms::Terms;
 use crate::kernels::cpu::simd::Simd;
 
 /// The input positions `stride * u + residue` of the input gradient.
@@ -10,8 +11,7 @@ pub(super) struct Residue {
     /// First row and column, and how many there are.
     first: [usize; 2],
     count: [usize; 2],
-    pub(super) taps: Vec<Tap>,
-    pub(super) offsets: Vec<u32>,
+    pub(super) terms: Terms,
     pub(super) runs: Runs,
     /// Where its weights start in the packed weights of a group.
     pub(super) packed: usize,
@@ -76,15 +76,11 @@ pub(super) fn backward(shape: &Shape) -> (Planes, Vec<Residue>, usize) {
             let mut taps = planes.taps(&[place(row, 0), place(column, 1)], shape.kernel[1]);
             taps.sort_by_key(|tap| tap.offset);
             let count = [row.count, column.count];
-            residues.push(Residue {
-                first: [row.first, column.first],
-                count,
-                offsets: offsets(outputs, &planes, &taps),
-                runs: Runs::new(count, planes.pitch),
-                packed,
-                taps,
-            });
-            packed += inputs * outputs * residues[residues.len() - 1].taps.len();
+            let runs = Runs::new(count, planes.pitch);
+            let terms = Terms::new(outputs, &planes, &taps, &runs, count[1]);
+            let len = inputs * terms.len();
+            residues.push(Residue { first: [row.first, column.first], count, terms, runs, packed });
+            packed += len;
         }
     }
     (planes, residues, found[1].len().max(1))
