@@ -33,7 +33,8 @@ impl Terms {
             let needed = |part: &&[Tap]| part[0].rows.start <= last && first < part[0].rows.end;
             let from = parts.iter().position(needed).unwrap_or(0);
             let to = parts.iter().rposition(needed).map_or(from, |last| last + 1);
-            [from, to].map(|part| (channels * parts[..part].concat().len()) as u32)
+            [from, to]
+                .map(|part| (channels * parts[..part].iter().map(|taps| taps.len()).sum::<usize>()) as u32)
         });
         let spans: Vec<Range<u32>> = spans.map(|[from, to]| from..to).collect();
         let all = channels * taps.len() * runs.len();
