@@ -9,7 +9,8 @@ use dslc::diag::{Fault, codes, has_errors};
 use dslc::experiment::Experiment;
 use dslc::kernels::cuda::launch::{Command, Place};
 use dslc::kernels::cuda::machine::Machine;
-use dslc::run::{Session, Target};
+use dslc::kernels::cuda::storage::Stored;
+use dslc::run::{Precision, Session, Target};
 use dslc::shape::Shape;
 use dslc::tensor::{Device, device_fault};
 use dslc::train::checkpoint::{Card, Weights, save};
@@ -32,11 +33,15 @@ fn no_memory() -> Fault {
 }
 
 impl Machine for Failing {
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
+
     fn offers(&self, _command: &Command<Place>) -> bool {
         false
     }
 
-    fn begin(&mut self, len: usize, _programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, _programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
         self.memory = vec![0.0; len];
         if self.at_once { Err(no_memory()) } else { Ok(()) }
     }

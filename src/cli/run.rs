@@ -18,6 +18,8 @@ use crate::diag::{Diagnostic, codes};
 use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
+use crate::run::{Precision, precision_on};
+use crate::tensor::Device;
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 use crate::train::metrics::Evaluation;
@@ -59,7 +61,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
     let source = loaded.resolved(Some(batch));
     record(&loaded, options, &folder, &source)?;
-    let head = head(&loaded, &dataset, &figures, prepared.bytes()?);
+    let precision = precision_line(&device, training.precision);
+    let head = head(&loaded, &dataset, &figures, prepared.bytes()?) + &precision;
     err(&format!("{head}\nfolder {}\n", folder.display()));
 
     let mut follower = Follower::new(&folder, &model.name, &source, training.epochs)?;
@@ -175,6 +178,14 @@ fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> S
         dataset.classes.len(),
         bytes(memory),
     )
+}
+
+/// What is told of a precision that a device does not have.
+fn precision_line(device: &Device, asked: Precision) -> String {
+    match precision_on(device, asked) {
+        found if found == asked => String::new(),
+        found => format!("\nprecision {}: {} is for CUDA devices", found.name(), asked.name()),
+    }
 }
 
 /// Per-class scores, confusions and the totals.

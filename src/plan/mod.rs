@@ -8,11 +8,13 @@
 
 mod build;
 pub mod layout;
+mod library;
 pub mod memory;
 pub mod print;
 mod rules;
 pub mod schedule;
 pub mod sequence;
+pub mod storage;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

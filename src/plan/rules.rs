@@ -6,11 +6,12 @@ use std::ops::Range;
 
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::launch::{Argument, Command, Launch, THREADS};
+use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::kernels::cuda::together::{Together, together};
 use crate::plan::sequence::Spot;
 
 /// A command of a rule, with the value that it computes.
-pub type Rule = (Command<Spot>, Value);
+pub type Rule = (Command<Stored<Spot>>, Value);
 
 /// The steps that are rules, and how many of them must be done one after another before each.
 pub fn rules(graph: &Graph, order: &[Value]) -> BTreeMap<Value, usize> {
@@ -56,7 +57,7 @@ pub fn joined(
     if disturb_each_other(graph, rules.iter().map(|(_, value)| *value), range) {
         return rules;
     }
-    let mut kernels: BTreeMap<_, Vec<(Launch<Spot>, Value)>> = BTreeMap::new();
+    let mut kernels: BTreeMap<_, Vec<(Launch<Stored<Spot>>, Value)>> = BTreeMap::new();
     let mut done = Vec::new();
     for (command, value) in rules {
         match command {
@@ -67,10 +68,10 @@ pub fn joined(
         }
     }
     for members in kernels.into_values() {
-        let launches: Vec<&Launch<Spot>> = members.iter().map(|(launch, _)| launch).collect();
-        let place = |spot: &Spot| match spot {
-            Spot::Memory(at) => Some(*at),
-            Spot::Table(_) => None,
+        let launches: Vec<&Launch<Stored<Spot>>> = members.iter().map(|(launch, _)| launch).collect();
+        let place = |own: &Stored<Spot>| match own {
+            Stored { at: Spot::Memory(at), storage: Storage::F32 } => Some(*at),
+            _ => None,
         };
         match together(&launches, place).filter(|all| all.n_members > 1) {
             Some(all) => done.push((Command::Launch(launch(all, tables)), members[0].1)),
@@ -100,13 +101,13 @@ fn disturb_each_other(
     overlaps || written.iter().any(|&(_, value)| reads_others(value))
 }
 
-fn launch(all: Together, tables: &mut Vec<f32>) -> Launch<Spot> {
+fn launch(all: Together, tables: &mut Vec<f32>) -> Launch<Stored<Spot>> {
     let Together { kernel, blocks, table, n_members } = all;
     let at = tables.len();
     tables.extend(table);
     let arguments = vec![
-        Argument::Memory(Spot::Memory(0)),
-        Argument::Memory(Spot::Table(at)),
+        Argument::Memory(Stored::f32(Spot::Memory(0))),
+        Argument::Memory(Stored::f32(Spot::Table(at))),
         Argument::Int(n_members as i32),
     ];
     Launch { kernel, blocks, threads: THREADS, arguments }

@@ -1,6 +1,9 @@
 //! Graph → the commands of a device with kernels of its own: node after node, each on whole values, in one piece of
 //! memory. States and constants come first, as in every plan of the session; behind them values share memory where
 //! their lifetimes allow it.
+//!
+//! Own kernels load and store every type of numbers; a device's libraries have all operands of one type. What they read
+//! as bf16 and is f32, such as weights, is copied as bf16 before its first reader and kept to its last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,11 +11,15 @@ use std::ops::Range;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value, print};
 use crate::kernels::cuda::launch::{Command, Place, Prepared};
-use crate::kernels::cuda::prepare;
+use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::storage::{Storage, Stored};
+use crate::kernels::cuda::{moving, prepare};
 use crate::plan::layout::Layout;
+use crate::plan::library::{Conversions, conversions};
 use crate::plan::memory::{Block, place};
 use crate::plan::owners;
 use crate::plan::rules::{self, Rule};
+use crate::plan::storage::storages;
 use crate::shape::Shape;
 
 /// Where an operand of a command lies.
@@ -41,11 +48,12 @@ pub const CONTROL: usize = 3;
 pub struct Sequence {
     pub graph: Graph,
     /// What needs to be done again only when states were written, or another graph's step has used the memory.
-    pub setup: Vec<Command<Spot>>,
+    pub setup: Vec<Command<Stored<Spot>>>,
     /// In order.
-    pub commands: Vec<Command<Spot>>,
+    pub commands: Vec<Command<Stored<Spot>>>,
     /// For each command the value that it helps to compute; none for what is copied at the end.
     pub values: Vec<Option<Value>>,
+    /// Where each value lies; inputs, outputs and states are f32.
     pub places: BTreeMap<Value, Range<usize>>,
     /// The inputs of one number side by side, so that one write gives them all, and behind them [`CONTROL`] numbers for
     /// the runtime.
@@ -61,15 +69,28 @@ struct Step {
     value: Value,
     prepared: Prepared,
     scratch: usize,
+    /// What its library needs as bf16, and where its result lies as that.
+    conversions: Conversions,
+    result: Option<usize>,
+}
+
+/// A value's copy for libraries: the step that needs it first, when its memory is taken and until when, and its block.
+struct Copied {
+    first: usize,
+    start: usize,
+    last: usize,
+    block: usize,
 }
 
 /// Plans one graph; `layout` must have been made of it, too. `offers` says what the device does by itself.
 pub fn sequence(
     graph: Graph,
     layout: &Layout,
+    precision: Precision,
     offers: &dyn Fn(&Command<Place>) -> bool,
 ) -> Result<Sequence, Fault> {
     let owner = owners(&graph);
+    let storages = storages(&graph, precision);
     let order: Vec<Value> = graph
         .values()
         .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
@@ -104,25 +125,44 @@ pub fn sequence(
     let mut own: BTreeMap<Value, usize> = BTreeMap::new();
     for input in arrays {
         let until = last.get(&input).copied().unwrap_or(0);
-        own.insert(input, want(graph.shape(input).elements(), 0, until));
+        own.insert(input, want(words(&graph, &storages, input), 0, until));
     }
-    let mut steps = Vec::with_capacity(end);
+    let mut steps: Vec<Step> = Vec::with_capacity(end);
+    let mut copies: BTreeMap<Value, Copied> = BTreeMap::new();
     for (time, &value) in order.iter().enumerate() {
         let node = graph.node(value);
         if apart(value) {
             let until = last.get(&value).copied().unwrap_or(time);
             let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, until) };
-            own.insert(value, want(node.shape.elements(), start, until));
+            own.insert(value, want(words(&graph, &storages, value), start, until));
         }
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
         let mut prepared = prepare(node, &shapes)?;
+        let mut wanted = Conversions::default();
         if let Some(library) = prepared.library.take_if(|library| library.first().is_some_and(offers)) {
+            wanted = conversions(&library[0], precision, &|place| match place {
+                Place::Input(number) => storages[&node.inputs[number]],
+                Place::Output => storages[&value],
+                Place::Scratch(_) | Place::Table(_) => Storage::F32,
+            });
             prepared = Prepared { commands: library, ..Prepared::default() };
         }
         // The setup is done when inputs may be there.
         let start = if frozen.contains(&value) { 0 } else { time };
+        for &input in &wanted.inputs {
+            let of = owner[&node.inputs[input]];
+            let copied = copies.entry(of).or_insert(Copied { first: time, start, last: time, block: 0 });
+            // What the setup has made stays.
+            copied.last = if copied.start < copied.first { end } else { time };
+        }
+        let as_bf16 = Storage::Bf16.words(node.shape.elements());
+        let result = wanted.output.then(|| want(as_bf16, start, time));
         let scratch = want(prepared.scratch, start, time);
-        steps.push(Step { value, prepared, scratch });
+        steps.push(Step { value, prepared, scratch, conversions: wanted, result });
+    }
+    for (&of, copied) in &mut copies {
+        let size = Storage::Bf16.words(graph.shape(of).elements());
+        copied.block = want(size, copied.start, copied.last);
     }
     let (offsets, transient) = place(&blocks);
     let start = |block: usize| layout.len() + offsets[block];
@@ -143,7 +183,7 @@ pub fn sequence(
     let (mut setup, mut commands) = (Vec::new(), Vec::new());
     let (mut values, mut tables) = (Vec::new(), Vec::new());
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
-    for step in steps {
+    for (time, step) in steps.iter().enumerate() {
         let node = graph.node(step.value);
         let begins = step.prepared.tables.iter().map(|table| {
             let begin = tables.len();
@@ -151,20 +191,50 @@ pub fn sequence(
             begin
         });
         let begins: Vec<usize> = begins.collect();
+        let of = |value: Value| Stored { at: Spot::Memory(places[&value].start), storage: storages[&value] };
+        let as_bf16 = |block: usize| Stored { at: Spot::Memory(start(block)), storage: Storage::Bf16 };
         let at = |place: Place| match place {
-            Place::Input(i) => Spot::Memory(places[&node.inputs[i]].start),
-            Place::Output => Spot::Memory(places[&step.value].start),
-            Place::Scratch(from) => Spot::Memory(start(step.scratch) + from),
-            Place::Table(i) => Spot::Table(begins[i]),
+            Place::Input(i) => of(node.inputs[i]),
+            Place::Output => of(step.value),
+            Place::Scratch(from) => Stored::f32(Spot::Memory(start(step.scratch) + from)),
+            Place::Table(i) => Stored::f32(Spot::Table(begins[i])),
         };
-        let own = step.prepared.commands.iter().map(|command| command.at(&at));
+        let at_library = |place: Place| match (place, step.result) {
+            (Place::Input(i), _) if step.conversions.inputs.contains(&i) => {
+                as_bf16(copies[&owner[&node.inputs[i]]].block)
+            }
+            (Place::Output, Some(block)) => as_bf16(block),
+            _ => at(place),
+        };
+        let mut own = Vec::new();
+        let copied = step.conversions.inputs.iter().map(|&input| owner[&node.inputs[input]]);
+        for value in copied.collect::<BTreeSet<Value>>() {
+            if copies[&value].first == time {
+                let n = graph.shape(value).elements();
+                own.push(moving::cast(of(value), as_bf16(copies[&value].block), n)?);
+            }
+        }
+        for command in &step.prepared.commands {
+            match command {
+                Command::Launch(_) | Command::Copy { .. } => own.push(command.at(&at)),
+                Command::Product(_) | Command::Convolution(_) => {
+                    own.push(command.at(&at_library));
+                    if let Some(block) = step.result {
+                        own.push(moving::cast(as_bf16(block), of(step.value), node.shape.elements())?);
+                    }
+                }
+            }
+        }
         match rules.get(&step.value) {
-            Some(&depth) => depths.entry(depth).or_default().extend(own.map(|command| (command, step.value))),
+            Some(&depth) => {
+                let own = own.into_iter().map(|command| (command, step.value));
+                depths.entry(depth).or_default().extend(own);
+            }
             None if frozen.contains(&step.value) => setup.extend(own),
-            None => own.for_each(|command| {
-                commands.push(command);
-                values.push(Some(step.value));
-            }),
+            None => {
+                values.extend(own.iter().map(|_| Some(step.value)));
+                commands.extend(own);
+            }
         }
     }
     for rules in depths.into_values() {
@@ -177,7 +247,7 @@ pub fn sequence(
     for update in &graph.updates {
         let (from, to) = (&places[&update.value], &places[&update.state]);
         if from != to {
-            let [from, at] = [from, to].map(|range| Spot::Memory(range.start));
+            let [from, at] = [from, to].map(|range| Stored::f32(Spot::Memory(range.start)));
             commands.push(Command::Copy { from, to: at, len: to.len() });
             values.push(None);
         }
@@ -196,6 +266,11 @@ fn frozen(graph: &Graph) -> BTreeSet<Value> {
         }
     }
     frozen
+}
+
+/// How much of the memory a value takes.
+fn words(graph: &Graph, storages: &BTreeMap<Value, Storage>, value: Value) -> usize {
+    storages[&value].words(graph.shape(value).elements())
 }
 
 /// The updates that can be written over their states, with those: made element by element, when nobody reads the old
@@ -236,6 +311,7 @@ mod tests {
     use crate::graph::builder::Builder;
     use crate::graph::{Graph, Init, StateKind};
     use crate::kernels::cuda::launch::Command;
+    use crate::kernels::cuda::precision::Precision;
     use crate::ops::binary::{ADD, MULTIPLY, SUBTRACT};
     use crate::ops::reduce::REDUCE_SUM;
     use crate::plan::layout::Layout;
@@ -261,7 +337,7 @@ mod tests {
         for (reads_behind, copies) in [(false, 0), (true, 1)] {
             let graph = graph(reads_behind);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
             let copied = plan.commands.iter().filter(|command| matches!(command, Command::Copy { .. }));
             assert_eq!(copied.count(), copies);
             let update = plan.graph.updates[0];
@@ -290,7 +366,7 @@ mod tests {
         for (changes, expected) in [(false, [1, 1]), (true, [0, 3])] {
             let graph = squared(changes);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
             assert_eq!([plan.setup.len(), plan.commands.len()], expected);
             // The square, the input and the numbers that a step is given have memory of their own in the whole step.
             assert!(changes || plan.transient >= 3 * 100);
@@ -325,7 +401,7 @@ mod tests {
         for tied in [false, true] {
             let graph = descent(tied);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
             let last = plan.commands.last().unwrap();
             let Command::Launch(launch) = last else { panic!("{last:?}") };
             // Blocks of 256 threads for 5, 1000 and 300 numbers.

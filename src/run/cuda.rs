@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::gather::{Places, gather, notes};
-use crate::kernels::cuda::launch::Command;
+use crate::kernels::cuda::launch::{Command, Place};
 use crate::kernels::cuda::machine::Machine;
+use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
 use crate::run::stock::{Laid, Stock};
@@ -76,7 +77,8 @@ impl Cuda {
         mut machine: Box<dyn Machine>,
         stock: Option<Stock<'_>>,
     ) -> Result<Cuda, Fault> {
-        let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, &|own| machine.offers(own)));
+        let offers = |own: &Command<Place>| machine.offers(own);
+        let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, machine.precision(), &offers));
         let sequences = planned.collect::<Result<Vec<Sequence>, _>>()?;
         let transient = sequences.iter().map(|sequence| sequence.transient).max().unwrap_or(0);
         let log = layout.len() + transient;
@@ -95,8 +97,9 @@ impl Cuda {
         for (number, (sequence, &tables)) in sequences.into_iter().zip(&tables).enumerate() {
             let stock = stock.as_ref().zip(laid.as_ref());
             let own = whole(&sequence, tables, log, stock.map(|(stock, laid)| (stock, laid, number)))?;
-            let at = |spot: Spot| spot.at(tables);
-            let first: Vec<Command<usize>> = sequence.setup.iter().map(|command| command.at(&at)).collect();
+            let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
+            let first: Vec<Command<Stored<usize>>> =
+                sequence.setup.iter().map(|command| command.at(&at)).collect();
             let setup = (!first.is_empty()).then_some(commands.len());
             commands.extend(setup.map(|_| first));
             let step = commands.len();
@@ -155,7 +158,7 @@ impl Cuda {
 }
 
 /// A command, with the value that it helps to compute.
-type Task = (Option<Value>, Command<usize>);
+type Task = (Option<Value>, Command<Stored<usize>>);
 
 /// All commands of a graph, with what each helps to compute: the batch, the sequence, the notes.
 fn whole(
@@ -179,13 +182,15 @@ fn whole(
             control: control(Control::First),
             recipe: laid.recipes[number],
         };
-        all.push((None, gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?));
+        let batch = gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?;
+        all.push((None, batch.at(&Stored::f32)));
     }
-    let at = |spot: Spot| spot.at(tables);
+    let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
     let own = sequence.commands.iter().map(|command| command.at(&at));
     all.extend(sequence.values.iter().copied().zip(own));
     let noted: Vec<usize> = numbers_of(graph).map(|value| sequence.places[&value].start).collect();
-    all.extend(notes(&noted, log, control(Control::Slot))?.into_iter().map(|command| (None, command)));
+    let notes = notes(&noted, log, control(Control::Slot))?;
+    all.extend(notes.iter().map(|command| (None, command.at(&Stored::f32))));
     Ok(all)
 }
 

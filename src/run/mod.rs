@@ -19,7 +19,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
-pub use crate::kernels::cuda::machine::Precision;
+pub use crate::kernels::cuda::precision::Precision;
 use crate::plan::layout::Layout;
 use crate::run::stock::Stock;
 use crate::shape::Shape;
@@ -44,6 +44,14 @@ impl Target {
             Device::Cuda(_) => Target::Machine(kernels::cuda::open(device, precision)?),
             Device::Metal(_) => Target::Reference(device.clone()),
         })
+    }
+}
+
+/// The precision that a device has of what is asked for.
+pub fn precision_on(device: &Device, asked: Precision) -> Precision {
+    match device {
+        Device::Cuda(_) => asked,
+        Device::Cpu | Device::Metal(_) => Precision::F32,
     }
 }
 

@@ -64,7 +64,10 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
             .advise("say it, as in `batch auto 2GB`")
     })?;
     let ceiling = if memory.is_some() { sizes.train } else { ceiling(sizes.train) };
-    let planned = |images: usize| budget::needed(&Programs::new(model, train, images, sizes)?.graphs, device);
+    let planned = |images: usize| {
+        let programs = Programs::new(model, train, images, sizes)?;
+        budget::needed(&programs.graphs, device, train.precision)
+    };
     let (least, needed) = match planned(1) {
         Err(fault) if fault.code == codes::BATCH_OF_ONE && sizes.train > 1 => (2, planned(2)?),
         needed => (1, needed?),

@@ -48,12 +48,12 @@ fn most_alive(graph: &Graph) -> u64 {
 
 /// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what they may have
 /// beside the planned memory counts whole. What the libraries' and the kernels' code takes does not count.
-fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
+fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);
     let mut commands = Vec::new();
     for graph in graphs {
-        let sequence = sequence(graph.clone(), &layout, &|_| true)?;
+        let sequence = sequence(graph.clone(), &layout, precision, &|_| true)?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
         commands.extend(sequence.setup);
@@ -63,18 +63,23 @@ fn in_sequence(graphs: &[Graph]) -> Result<u64, Fault> {
     Ok(numbers * size_of::<f32>() as u64 + beside(&commands) as u64)
 }
 
-/// Bytes that a session of these graphs takes on a device.
-pub fn needed(graphs: &[Graph], device: &Device) -> Result<u64, Fault> {
+/// Bytes that a session of these graphs takes on a device, which computes so exactly where it has the choice.
+pub fn needed(graphs: &[Graph], device: &Device, precision: Precision) -> Result<u64, Fault> {
     match device {
         Device::Cpu => planned(graphs),
-        Device::Cuda(_) => in_sequence(graphs),
+        Device::Cuda(_) => in_sequence(graphs, precision),
         Device::Metal(_) => node_by_node(graphs),
     }
 }
 
 /// The bytes that the graphs need; refuses more than `available` of the device's memory.
-pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Result<u64, Fault> {
-    let needed = needed(graphs, device)?;
+pub fn check(
+    graphs: &[Graph],
+    device: &Device,
+    precision: Precision,
+    available: Option<u64>,
+) -> Result<u64, Fault> {
+    let needed = needed(graphs, device, precision)?;
     let Some(available) = available.filter(|&available| needed > available) else { return Ok(needed) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
@@ -93,7 +98,7 @@ pub fn check(graphs: &[Graph], device: &Device, available: Option<u64>) -> Resul
 
 /// A session on a device, if it has the memory for it.
 pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
-    check(&graphs, device, available(device))?;
+    check(&graphs, device, precision, available(device))?;
     Session::new(graphs, Target::on(device, precision)?, seed)
 }
 
@@ -128,6 +133,7 @@ mod tests {
     use crate::graph::builder::Builder;
     use crate::graph::{Init, StateKind};
     use crate::ops::binary::ADD;
+    use crate::run::Precision;
     use crate::shape::Shape;
     use crate::tensor::Device;
 
@@ -153,12 +159,13 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graphs = [builder.finish()];
-        assert_eq!(check(&graphs, &Device::Cpu, None), Ok(12_000_000));
-        assert_eq!(check(&graphs, &Device::Cpu, Some(12_000_000)), Ok(12_000_000));
-        let fault = check(&graphs, &Device::Cpu, Some(11_999_999)).unwrap_err();
+        let check = |available| check(&graphs, &Device::Cpu, Precision::F32, available);
+        assert_eq!(check(None), Ok(12_000_000));
+        assert_eq!(check(Some(12_000_000)), Ok(12_000_000));
+        let fault = check(Some(11_999_999)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 12.0 MB are available");
         assert!(format!("{fault:?}").contains("a smaller `batch`"));
-        let fault = check(&graphs, &Device::Cpu, Some(1_000_000)).unwrap_err();
+        let fault = check(Some(1_000_000)).unwrap_err();
         assert_eq!(fault.message, "this needs 12.0 MB of memory, but only 1.0 MB are available");
         assert!(format!("{fault:?}").contains("fewer channels"));
     }

@@ -73,16 +73,21 @@ pub static SEED: Spec = Spec {
 
 pub static PRECISION: Spec = Spec {
     name: "precision",
-    summary: "how exactly a GPU multiplies",
-    docs: "With `tf32` a CUDA device with tensor cores for it (8.0 or newer) rounds the factors of matrix products and \
+    summary: "how exactly a CUDA device computes",
+    docs: "With `tf32` a device with tensor cores for it (8.0 or newer) rounds the factors of matrix products and \
            convolutions to 10 bits behind the point, in return for speed; sums, weights and everything else stay f32. \
-           It concerns what cuBLAS and cuDNN do: the CPU, Metal and own kernels multiply in f32 either way.",
-    params: &[positional(
-        "kind",
-        Kind::Choice(&["f32", "tf32"]),
-        Preset::Required,
-        "how factors are rounded",
-    )],
+           It concerns what cuBLAS and cuDNN do: own kernels multiply in f32 either way.\n\n\
+           With `bf16` what follows from the images is stored in 16 bits, 7 of them behind the point, which halves \
+           its memory and the time to move it: what convolutions and matrix products give and everything between \
+           them, forward and backward. cuBLAS and cuDNN multiply bf16 by bf16, for which weights are rounded once a \
+           step; every sum is f32. f32 stay the weights that are learnt, what the optimizer keeps of them, their gradients (those of \
+           filters are rounded on the way out of cuDNN), the statistics of `batch_norm`, `softmax`, the loss, the \
+           measurements and what a network gives. bf16 has the range of f32, so that losses need no scaling. \
+           A device older than 8.0 is refused.\n\n\
+           The line is PyTorch's autocast's, but that `layer_norm` and `group_norm` compute in f32 and store what \
+           they give as bf16 if they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
+           Neither has ever run on a GPU: see `On a GPU` in the README.",
+    params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",
     elsewhere: &["dtype", "amp", "mixed_precision"],
 };

@@ -163,7 +163,7 @@ pub fn prepare_within<'a>(
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    let needed = budget::check(&programs.graphs, job.device, available)
+    let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     let spare = available.map(|available| available - needed);
     Ok(Prepared { job, dataset, programs, train_images, validation_images, spare, starts: None })
@@ -174,7 +174,7 @@ fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Optio
     let Some(limit) = available.filter(|_| fault.code == codes::TOO_BIG) else { return fault };
     let needed = |images: usize| {
         let programs = Programs::new(job.model, job.train, images, sizes)?;
-        budget::needed(&programs.graphs, job.device)
+        budget::needed(&programs.graphs, job.device, job.train.precision)
     };
     match auto_batch::fitting(job.batch, limit, needed) {
         Some(images) => {
@@ -192,7 +192,7 @@ impl<'a> Prepared<'a> {
             Device::Cuda(_) => self.stock()?.map_or(Ok(0), |stock| stock_bytes(&stock))?,
             Device::Cpu | Device::Metal(_) => 0,
         };
-        Ok(budget::needed(&self.programs.graphs, self.job.device)? + stock)
+        Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
     }
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.

@@ -70,6 +70,28 @@ fn the_same_seed_gives_the_same_bytes_in_any_folder() {
 }
 
 #[test]
+fn a_precision_that_a_device_has_not_is_told_and_changes_nothing() {
+    let desk = Desk::new();
+    let report = |precision: &str| {
+        let line = format!("--set train.precision={precision} --out {precision} --device cpu --json");
+        let done = desk.run(&format!("run small.net --set train.epochs=1 {line}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let told = done.err.contains(&format!("precision f32: {precision} is for CUDA devices"));
+        assert_eq!(told, precision != "f32", "{}", done.err);
+        let resolved = std::fs::read_to_string(desk.path(&format!("{precision}/small.net"))).unwrap();
+        assert!(resolved.contains(&format!("precision {precision} ")), "{resolved}");
+        serde_json::from_str::<Value>(&done.out).unwrap()["test.loss"].clone()
+    };
+    let full = report("f32");
+    assert_eq!([report("tf32"), report("bf16")], [full.clone(), full]);
+    desk.refused(
+        "run small.net --set train.precision=fp16 --out no",
+        1,
+        &["must be one of: f32, tf32, bf16"],
+    );
+}
+
+#[test]
 fn what_cannot_run_is_refused_before_it_begins() {
     let desk = Desk::new();
     // A batch is never larger than the data set.

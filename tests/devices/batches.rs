@@ -21,15 +21,15 @@ use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone, prepare, pre
 
 use crate::support::check;
 
-/// What is wrong with a machine's batches and notes.
-pub fn batches(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
+/// What is wrong with a machine's batches and notes; a run is within `most` of the CPU's.
+pub fn batches(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let mut wrong = Vec::new();
     for augment in AUGMENT {
         wrong.extend(gathered(make(), augment));
     }
     wrong.extend(tables_of_channels(make()));
     wrong.extend(noted(make()));
-    wrong.extend(runs(make));
+    wrong.extend(runs(make, most));
     wrong
 }
 
@@ -178,7 +178,7 @@ impl Observer for Watcher {
 
 /// A run whose batches the machine makes, and one whose batches the host makes, give the same bits; and about what the
 /// CPU's kernels give.
-fn runs(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
+fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let text = "model N { input 1x28x28; conv2d 2 5x5 stride=3 -> batch_norm -> relu; flatten -> dropout 20% -> linear 10 }\n\
                 data { source mnist \"m\"; validation 21; normalize mean=0.1 std=0.3\n\
                 augment { random_crop 28x28 padding=2 -> random_flip } }\n\
@@ -226,7 +226,7 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>) -> Vec<String> {
     let gaps = kept.iter().zip(&cpu).map(|(a, b)| f64::from((a - b).abs()));
     let figures = figures(&kept_outcome).into_iter().zip(figures(&cpu_outcome)).map(|(a, b)| (a - b).abs());
     let gap = gaps.chain(figures).fold(0.0, f64::max);
-    if gap > 1e-3 {
+    if gap > most {
         wrong.push(format!("a run is {gap} from the CPU's"));
     }
     wrong

@@ -34,6 +34,11 @@ static int __float_as_int(float number) {
     memcpy(&bits, &number, sizeof bits);
     return bits;
 }
+static unsigned __float_as_uint(float number) {
+    unsigned bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
 template <class T> static T min(T a, T b) { return b < a ? b : a; }
 template <class T> static T max(T a, T b) { return a < b ? b : a; }
 

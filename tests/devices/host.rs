@@ -12,9 +12,13 @@ use dslc::graph::op::Op;
 use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::module::{Module, names};
+use dslc::kernels::cuda::storage::Stored;
 use dslc::ops::{conv2d, matmul};
+use dslc::run::Precision;
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
+
+use crate::words::{pack, unpack};
 
 /// The first compiler for C++ that answers; or why there is none to use.
 pub fn compiler() -> Result<String, String> {
@@ -34,14 +38,15 @@ pub struct Host {
     compiler: String,
     /// Whether it stands in for the libraries, too: products and convolutions by the reference.
     libraries: bool,
+    precision: Precision,
     process: Option<RefCell<Pipes>>,
     programs: Vec<Vec<Task>>,
 }
 
 enum Task {
     Told(Vec<u8>),
-    Product(Product<usize>),
-    Convolution(Convolution<usize>),
+    Product(Product<Stored<usize>>),
+    Convolution(Convolution<Stored<usize>>),
 }
 
 struct Pipes {
@@ -59,22 +64,30 @@ impl Drop for Pipes {
 }
 
 impl Host {
-    pub fn new(compiler: &str, libraries: bool) -> Host {
-        Host { compiler: compiler.to_owned(), libraries, process: None, programs: Vec::new() }
+    pub fn new(compiler: &str, libraries: bool, precision: Precision) -> Host {
+        Host { compiler: compiler.to_owned(), libraries, precision, process: None, programs: Vec::new() }
     }
 
-    fn numbers(&self, at: usize, shape: &Shape) -> Result<Tensor, Fault> {
-        let mut numbers = vec![0.0; shape.elements()];
-        self.read(at, &mut numbers)?;
-        tensor::from_slice(&numbers, shape, &Device::Cpu)
+    fn words(&self, own: Stored<usize>, n: usize) -> Result<Vec<f32>, Fault> {
+        let mut words = vec![0.0; own.storage.words(n)];
+        self.read(own.at, &mut words)?;
+        Ok(words)
     }
 
-    fn put(&self, at: usize, result: &Tensor) -> Result<(), Fault> {
+    fn numbers(&self, own: Stored<usize>, shape: &Shape) -> Result<Tensor, Fault> {
+        let n = shape.elements();
+        tensor::from_slice(&unpack(&self.words(own, n)?, own.storage, n), shape, &Device::Cpu)
+    }
+
+    fn put(&self, own: Stored<usize>, result: &Tensor) -> Result<(), Fault> {
         let numbers = tensor::to_vec(result)?;
-        self.tell(&[u64::from(b'W'), at as u64, numbers.len() as u64], &bytes(&numbers))
+        let before = self.words(own, numbers.len())?;
+        let words = pack(&numbers, own.storage, before.last().copied().unwrap_or_default());
+        self.tell(&[u64::from(b'W'), own.at as u64, words.len() as u64], &bytes(&words))
     }
 
-    fn multiply(&self, own: &Product<usize>) -> Result<(), Fault> {
+    fn multiply(&self, own: &Product<Stored<usize>>) -> Result<(), Fault> {
+        assert_eq!(own.a.storage, own.b.storage, "cuBLAS has no such product");
         let [m, k, n] = own.sizes;
         let shape =
             |rows, columns, turned| Shape::from(if turned { [columns, rows] } else { [rows, columns] });
@@ -84,7 +97,9 @@ impl Host {
         self.put(own.out, &matmul::MATMUL.eval(&attrs, &[a, b], &Shape::from([m, n]))?)
     }
 
-    fn convolve(&self, own: &Convolution<usize>) -> Result<(), Fault> {
+    fn convolve(&self, own: &Convolution<Stored<usize>>) -> Result<(), Fault> {
+        let storages = [own.images, own.weight, own.output].map(|own| own.storage);
+        assert_eq!(storages, [storages[0]; 3], "cuDNN has no such convolution");
         let g = own.geometry;
         let (rows, columns) = (g.windows.rows, g.windows.columns);
         let attrs = Attrs::new()
@@ -96,7 +111,7 @@ impl Host {
             .ints("kernel", [rows.kernel, columns.kernel]);
         let images = Shape::from([g.batch, g.in_channels, g.windows.height, g.windows.width]);
         let weight = Shape::from([g.out_channels, g.in_channels / g.groups, rows.kernel, columns.kernel]);
-        let read = |at: usize, shape: &Shape| self.numbers(at, shape);
+        let read = |own: Stored<usize>, shape: &Shape| self.numbers(own, shape);
         let (op, inputs, shape, to): (&dyn Op, _, _, _) = match own.direction {
             Direction::Output => {
                 let inputs = [read(own.images, &images)?, read(own.weight, &weight)?];
@@ -155,21 +170,21 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-fn task(command: &Command<usize>, module: &Module, names: &[&str]) -> Task {
+fn task(command: &Command<Stored<usize>>, module: &Module, names: &[&str]) -> Task {
     let mut words: Vec<u64> = Vec::new();
     match command {
         &Command::Copy { from, to, len } => {
-            words.extend([u64::from(b'C'), from as u64, to as u64, len as u64])
+            words.extend([u64::from(b'C'), from.at as u64, to.at as u64, len as u64])
         }
         Command::Launch(launch) => {
-            let name = module.name(&launch.kernel).unwrap();
+            let name = module.name(launch).unwrap();
             let kernel =
                 names.iter().position(|own| *own == name).unwrap_or_else(|| panic!("no kernel {name}"));
             words.extend([u64::from(b'L'), kernel as u64, launch.blocks.into(), launch.threads.into()]);
             words.push(launch.arguments.len() as u64);
             for argument in &launch.arguments {
                 match argument {
-                    Argument::Memory(at) => words.extend([0, *at as u64]),
+                    Argument::Memory(own) => words.extend([0, own.at as u64]),
                     Argument::Nothing => words.extend([0, u64::MAX]),
                     Argument::Int(number) => words.extend([1, 1, u64::from(*number as u32)]),
                     Argument::Float(number) => words.extend([1, 1, u64::from(number.to_bits())]),
@@ -187,15 +202,19 @@ fn task(command: &Command<usize>, module: &Module, names: &[&str]) -> Task {
 }
 
 impl Machine for Host {
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
     fn offers(&self, command: &Command<Place>) -> bool {
         self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_))
     }
 
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
         let module = Module::of(programs.iter().flatten());
         let text = module.text();
         let names = names(&text);
-        let encode = |program: &Vec<Command<usize>>| {
+        let encode = |program: &Vec<Command<Stored<usize>>>| {
             program.iter().map(|command| task(command, &module, &names)).collect()
         };
         self.programs = programs.iter().map(encode).collect();

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod batches;
+mod casts;
 mod host;
+mod models;
 #[allow(dead_code)]
 #[path = "../op_cases.rs"]
 mod op_cases;
@@ -14,28 +16,35 @@ mod operators;
 #[allow(dead_code)]
 #[path = "../support.rs"]
 mod support;
+mod words;
 
 use std::io::Write;
 
 use dslc::kernels::cuda;
 use dslc::kernels::cuda::machine::Machine;
-use dslc::passes::optimize;
-use dslc::run::{Precision, Target};
+use dslc::kernels::cuda::storage::Storage;
+use dslc::run::Precision;
 use dslc::tensor::Device;
 use dslc::tensor::device::{self, Choice};
 
 use crate::batches::batches;
+use crate::casts::casts;
 use crate::host::Host;
+use crate::models::models;
 use crate::operators::{Subject, operators};
-use crate::support::{MODELS, distance, experiment, run, training};
+use crate::support::MODELS;
 
 /// A device, or why it is not here.
 struct Candidate {
     name: &'static str,
     /// How often each operator runs.
     n_runs: usize,
-    make: Result<Box<dyn Fn() -> Made>, String>,
+    make: Result<Box<Make>, String>,
+    precision: Precision,
 }
+
+/// Why it does not have that precision, else.
+type Make = dyn Fn(Precision) -> Result<Made, String>;
 
 enum Made {
     Machine(Box<dyn Machine>),
@@ -44,48 +53,31 @@ enum Made {
 
 fn candidates() -> Vec<Candidate> {
     let compiler = host::compiler();
-    let on_host = |libraries: bool| -> Result<Box<dyn Fn() -> Made>, String> {
+    let on_host = |libraries: bool| -> Result<Box<Make>, String> {
         let compiler = compiler.clone()?;
-        Ok(Box::new(move || Made::Machine(Box::new(Host::new(&compiler, libraries)))))
+        Ok(Box::new(move |precision| Ok(Made::Machine(Box::new(Host::new(&compiler, libraries, precision))))))
     };
     let opened =
         |choice: Choice| device::open(choice).map(|(device, _)| device).map_err(|fault| fault.message);
-    vec![
-        Candidate { name: "CUDA kernels on the host", n_runs: 1, make: on_host(false) },
-        Candidate { name: "CUDA kernels on the host beside libraries", n_runs: 1, make: on_host(true) },
-        Candidate {
-            name: "CUDA",
-            n_runs: 3,
-            make: opened(Choice::Cuda(0)).map(|device| {
-                Box::new(move || Made::Machine(cuda::open(&device, Precision::F32).unwrap())) as _
-            }),
-        },
-        Candidate {
-            name: "Metal",
-            n_runs: 1,
-            make: opened(Choice::Metal).map(|device| Box::new(move || Made::Candle(device.clone())) as _),
-        },
-    ]
-}
-
-/// What a step of training gives on the device against the reference on the CPU, from unoptimised graphs.
-fn models(make: &dyn Fn() -> Made) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (layers, optimizer) in MODELS {
-        let graph = training(&experiment(layers, optimizer), 7);
-        let expected = run(graph.clone(), Target::Reference(Device::Cpu), 3);
-        let target = match make() {
-            Made::Machine(machine) => Target::Machine(machine),
-            Made::Candle(device) => Target::Reference(device),
-        };
-        for ((name, expected), (_, actual)) in expected.iter().zip(run(optimize(graph).unwrap(), target, 3)) {
-            let gap = distance(expected, &actual);
-            if gap >= 1e-3 {
-                wrong.push(format!("{name} of `{layers}`: {gap}"));
-            }
-        }
+    let on_cuda = || -> Result<Box<Make>, String> {
+        let device = opened(Choice::Cuda(0))?;
+        Ok(Box::new(move |precision| {
+            cuda::open(&device, precision).map(Made::Machine).map_err(|fault| fault.message)
+        }))
+    };
+    let on_metal = || -> Result<Box<Make>, String> {
+        let device = opened(Choice::Metal)?;
+        Ok(Box::new(move |_| Ok(Made::Candle(device.clone()))))
+    };
+    let mut all = Vec::new();
+    for precision in [Precision::F32, Precision::Bf16] {
+        all.push(Candidate { name: "CUDA kernels on the host", n_runs: 1, make: on_host(false), precision });
+        let name = "CUDA kernels on the host beside libraries";
+        all.push(Candidate { name, n_runs: 1, make: on_host(true), precision });
+        all.push(Candidate { name: "CUDA", n_runs: 3, make: on_cuda(), precision });
     }
-    wrong
+    all.push(Candidate { name: "Metal", n_runs: 1, make: on_metal(), precision: Precision::F32 });
+    all
 }
 
 /// The parts of the suite.
@@ -102,33 +94,46 @@ fn main() {
     }
     let mut report = std::io::stdout();
     let mut n_wrong = 0;
-    for Candidate { name, n_runs, make } in candidates() {
-        let make = match make {
-            Ok(make) => make,
+    for Candidate { name, n_runs, make, precision } in candidates() {
+        let name = format!("{name}, {}", precision.name());
+        let made = make.and_then(|make| make(precision).map(|made| (make, made)));
+        let (make, made) = match made {
+            Ok(made) => made,
             Err(reason) => {
                 writeln!(report, "{name}: skipped: {reason}").unwrap();
                 continue;
             }
         };
+        let storage = match precision {
+            Precision::F32 | Precision::Tf32 => Storage::F32,
+            Precision::Bf16 => Storage::Bf16,
+        };
+        let again = || make(precision).unwrap();
         let (mut wrong, mut done) = (Vec::new(), Vec::new());
+        let is_machine = matches!(made, Made::Machine(_));
         if is_asked("operators") {
-            let subject = match make() {
-                Made::Machine(machine) => Subject::Machine(machine, n_runs),
+            let subject = match made {
+                Made::Machine(machine) => Subject::Machine(machine, n_runs, storage),
                 Made::Candle(device) => Subject::Candle(device),
             };
             let (n_nodes, found) = operators(subject);
             wrong.extend(found);
             done.push(format!("{n_nodes} operators"));
+            if let (Precision::Bf16, Made::Machine(machine)) = (precision, again()) {
+                wrong.extend(casts(machine));
+            }
         }
         if is_asked("models") {
-            wrong.extend(models(&*make));
+            wrong.extend(models(&again, precision));
             done.push(format!("{} models", MODELS.len()));
         }
-        if is_asked("batches") && matches!(make(), Made::Machine(_)) {
-            wrong.extend(batches(&|| match make() {
+        if is_asked("batches") && is_machine {
+            let machine = || match again() {
                 Made::Machine(machine) => machine,
                 Made::Candle(_) => unreachable!("it was a machine"),
-            }));
+            };
+            let most = if storage == Storage::F32 { 1e-3 } else { 1e-2 };
+            wrong.extend(batches(&machine, most));
             done.push("batches and runs".to_owned());
         }
         for what in &wrong {

@@ -1,4 +1,5 @@
-//! The operators of all cases and of their gradients on one device, each against its reference evaluation.
+//! The operators of all cases and of their gradients on one device, each against its reference evaluation, with operands
+//! and results in f32 or all of them in bf16.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +8,20 @@ use dslc::graph::{Graph, Node, Value, leaf};
 use dslc::kernels::cuda::launch::{Command, Place, Prepared};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::prepare;
+use dslc::kernels::cuda::storage::{Storage, Stored};
 use dslc::ops::OPS;
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
 
 use crate::op_cases::{cases, graph, numbers_of};
 use crate::support::distance;
+use crate::words::{pack, rounded, unpack};
 
 /// What computes the operators.
 pub enum Subject {
-    /// Own kernels, so many runs of each operator: later runs may be done in another way than the first.
-    Machine(Box<dyn Machine>, usize),
+    /// Own kernels on numbers of this storage, so many runs of each operator: later runs may be done in another way than
+    /// the first.
+    Machine(Box<dyn Machine>, usize, Storage),
     /// The reference evaluation, on another device.
     Candle(Device),
 }
@@ -30,13 +34,20 @@ struct Trial {
     expected: Vec<f32>,
 }
 
-/// How far from the reference a result may be, of the largest number that is expected.
-const TOLERANCE: f32 = 5e-5;
+/// How far from the reference a result may be that is rounded to its storage so often, of the largest number that is
+/// expected. A number has 8 bits as bf16, so that a rounding moves it by 2⁻⁸ of it at most.
+fn tolerance(storage: Storage, roundings: i32) -> f32 {
+    match storage {
+        Storage::F32 => 5e-5,
+        Storage::Bf16 => 2f32.powi(-8) * (1.05 + (roundings - 1) as f32),
+    }
+}
 
 /// Numbers between the operands, where nothing may be written.
 const GAP: usize = 64;
 
-fn trials() -> Vec<Trial> {
+/// Every operator on numbers that are stored so.
+fn trials(storage: Storage) -> Vec<Trial> {
     let mut trials = Vec::new();
     for case in cases() {
         let (graph, inputs, grad): (Graph, Vec<Value>, Value) = graph(&case).unwrap();
@@ -48,7 +59,8 @@ fn trials() -> Vec<Trial> {
                 Some(numbers) => tensor::from_slice(&numbers, &node.shape, &Device::Cpu).unwrap(),
                 None => node.op.eval(&node.attrs, &operands, &node.shape).unwrap(),
             };
-            tensors.insert(value, result.clone());
+            let stored = rounded(&tensor::to_vec(&result).unwrap(), storage);
+            tensors.insert(value, tensor::from_slice(&stored, &node.shape, &Device::Cpu).unwrap());
             if !node.inputs.is_empty() && !node.op.is_view() {
                 let title = format!("{} within {}", node.op.name(), case.title());
                 let expected = tensor::to_vec(&result).unwrap();
@@ -61,46 +73,59 @@ fn trials() -> Vec<Trial> {
 
 /// How many operators were tried, and what is wrong with which.
 pub fn operators(subject: Subject) -> (usize, Vec<String>) {
-    let trials = trials();
+    let storage = match &subject {
+        Subject::Machine(_, _, storage) => *storage,
+        Subject::Candle(_) => Storage::F32,
+    };
+    let trials = trials(storage);
     let leaves = [leaf::INPUT.name(), leaf::STATE.name(), leaf::CONSTANT.name()];
     let needed = OPS.iter().filter(|op| !op.is_view() && !leaves.contains(&op.name())).map(|op| op.name());
     let tried: BTreeSet<&str> = trials.iter().map(|trial| trial.node.op.name()).collect();
     let mut wrong: Vec<String> =
         needed.filter(|op| !tried.contains(op)).map(|op| format!("{op} was not tried")).collect();
     match subject {
-        Subject::Machine(machine, n_runs) => wrong.extend(on_machine(machine, n_runs, &trials)),
+        Subject::Machine(machine, n_runs, storage) => {
+            wrong.extend(on_machine(machine, n_runs, storage, &trials));
+        }
         Subject::Candle(device) => wrong.extend(trials.iter().filter_map(|trial| on_candle(&device, trial))),
     }
     (trials.len(), wrong)
 }
 
-fn judge(trial: &Trial, actual: &[f32]) -> Option<String> {
+fn judge(trial: &Trial, tolerance: f32, actual: &[f32]) -> Option<String> {
     let gap = distance(&trial.expected, actual);
-    (gap >= TOLERANCE).then(|| format!("{}: {gap}", trial.title))
+    (gap >= tolerance).then(|| format!("{}: {gap}", trial.title))
 }
 
 fn on_candle(device: &Device, trial: &Trial) -> Option<String> {
     let inputs: Vec<Tensor> = trial.inputs.iter().map(|input| input.to_device(device).unwrap()).collect();
     let result = trial.node.op.eval(&trial.node.attrs, &inputs, &trial.node.shape).unwrap();
-    judge(trial, &tensor::to_vec(&result).unwrap())
+    judge(trial, tolerance(Storage::F32, 1), &tensor::to_vec(&result).unwrap())
 }
 
 /// Where a trial's operands lie in the machine's memory.
 struct Laid {
-    commands: Vec<Command<usize>>,
-    /// What is written before.
+    commands: Vec<Command<Stored<usize>>>,
+    /// What is written before, word by word.
     given: Vec<(usize, Vec<f32>)>,
     output: usize,
     scratch: (usize, usize),
     len: usize,
+    /// Two where a library leaves a result to which something is added.
+    roundings: i32,
 }
 
-fn lay(trial: &Trial, machine: &dyn Machine) -> Laid {
+/// What memory holds before.
+const BEFORE: f32 = f32::NAN;
+
+fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Laid {
     let shapes: Vec<Shape> = trial.inputs.iter().map(|input| Shape::new(input.dims())).collect();
     let shapes: Vec<&Shape> = shapes.iter().collect();
     let mut prepared =
         prepare(&trial.node, &shapes).unwrap_or_else(|fault| panic!("{}: {fault}", trial.title));
+    let mut roundings = 1;
     if let Some(library) = prepared.library.take_if(|library| machine.offers(&library[0])) {
+        roundings = library.len() as i32;
         prepared = Prepared { commands: library, ..Prepared::default() };
     }
     let mut len = GAP;
@@ -109,29 +134,35 @@ fn lay(trial: &Trial, machine: &dyn Machine) -> Laid {
         len += (size + GAP).next_multiple_of(GAP);
         at
     };
+    let packed = |input: &Tensor| pack(&tensor::to_vec(input).unwrap(), storage, BEFORE);
     let inputs: Vec<(usize, Vec<f32>)> =
-        trial.inputs.iter().map(|input| (take(input.elem_count()), tensor::to_vec(input).unwrap())).collect();
+        trial.inputs.iter().map(packed).map(|words| (take(words.len()), words)).collect();
     let tables: Vec<_> = prepared.tables.iter().map(|table| (take(table.len()), table.clone())).collect();
-    let (output, scratch) = (take(trial.node.shape.elements()), take(prepared.scratch));
+    let (output, scratch) = (take(storage.words(trial.node.shape.elements())), take(prepared.scratch));
     let place = |place: Place| match place {
-        Place::Input(i) => inputs[i].0,
-        Place::Output => output,
-        Place::Scratch(from) => scratch + from,
-        Place::Table(i) => tables[i].0,
+        Place::Input(i) => Stored { at: inputs[i].0, storage },
+        Place::Output => Stored { at: output, storage },
+        Place::Scratch(from) => Stored::f32(scratch + from),
+        Place::Table(i) => Stored::f32(tables[i].0),
     };
     let commands = prepared.commands.iter().map(|command| command.at(&place)).collect();
     let given = inputs.into_iter().chain(tables).collect();
-    Laid { commands, given, output, scratch: (scratch, prepared.scratch), len }
+    Laid { commands, given, output, scratch: (scratch, prepared.scratch), len, roundings }
 }
 
-fn on_machine(mut machine: Box<dyn Machine>, n_runs: usize, trials: &[Trial]) -> Vec<String> {
-    let laid: Vec<Laid> = trials.iter().map(|trial| lay(trial, &*machine)).collect();
+fn on_machine(
+    mut machine: Box<dyn Machine>,
+    n_runs: usize,
+    storage: Storage,
+    trials: &[Trial],
+) -> Vec<String> {
+    let laid: Vec<Laid> = trials.iter().map(|trial| lay(trial, &*machine, storage)).collect();
     let len = laid.iter().map(|laid| laid.len).max().unwrap();
     machine.begin(len, laid.iter().map(|laid| laid.commands.clone()).collect()).unwrap();
     let mut wrong = Vec::new();
     for (program, (trial, laid)) in trials.iter().zip(&laid).enumerate() {
         // Whatever memory held before must not matter, and what lies beside the results must stay.
-        let mut memory = vec![f32::NAN; laid.len];
+        let mut memory = vec![BEFORE; laid.len];
         for (at, numbers) in &laid.given {
             memory[*at..at + numbers.len()].copy_from_slice(numbers);
         }
@@ -141,8 +172,15 @@ fn on_machine(mut machine: Box<dyn Machine>, n_runs: usize, trials: &[Trial]) ->
         }
         let mut after = vec![0.0; laid.len];
         machine.read(0, &mut after).unwrap_or_else(|fault| panic!("{}: {fault}", trial.title));
-        let results = [(laid.output, trial.expected.len()), laid.scratch];
-        wrong.extend(judge(trial, &after[laid.output..laid.output + trial.expected.len()]));
+        let n = trial.expected.len();
+        let words = &after[laid.output..laid.output + storage.words(n)];
+        let actual = unpack(words, storage, n);
+        wrong.extend(judge(trial, tolerance(storage, laid.roundings), &actual));
+        let untouched = pack(&actual, storage, BEFORE);
+        if words.last().map(|word| word.to_bits()) != untouched.last().map(|word| word.to_bits()) {
+            wrong.push(format!("{}: wrote behind its result", trial.title));
+        }
+        let results = [(laid.output, words.len()), laid.scratch];
         let beside = (0..laid.len).find(|&i| {
             !results.iter().any(|&(at, n)| (at..at + n).contains(&i))
                 && memory[i].to_bits() != after[i].to_bits()

@@ -1,19 +1,22 @@
-//! cuBLAS for matrix products, in full f32 or, where it is asked for, with factors in TF32.
+//! cuBLAS for matrix products, in full f32 or, where it is asked for, with factors in TF32 or bf16; sums are f32.
 //!
-//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasSgemm`, `cublasSetMathMode`, `cublasSetWorkspace` and of
+//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasGemmEx`, `cublasSetMathMode`, `cublasSetWorkspace` and of
 //! reproducibility: with one stream a product gives the same bits each time.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Product, int};
-use crate::kernels::cuda::machine::{PRODUCTS_WORKSPACE, Precision};
+use crate::kernels::cuda::machine::PRODUCTS_WORKSPACE;
+use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::tensor::cudarc::cublas::CudaBlas;
-use crate::tensor::cudarc::cublas::result::{CublasError, sgemm};
+use crate::tensor::cudarc::cublas::result::{CublasError, gemm_ex};
 use crate::tensor::cudarc::cublas::sys::{
-    cublasMath_t, cublasOperation_t, cublasSetMathMode, cublasSetWorkspace_v2,
+    cublasComputeType_t, cublasGemmAlgo_t, cublasMath_t, cublasOperation_t, cublasSetMathMode,
+    cublasSetWorkspace_v2, cudaDataType,
 };
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
@@ -31,14 +34,17 @@ struct Call {
     /// Rows and columns of the result, and the inner extent.
     sizes: [c_int; 3],
     leading: [c_int; 3],
-    /// Addresses of both factors and the result.
-    left: u64,
-    right: u64,
-    out: u64,
+    /// Both factors, which are stored alike, and the result.
+    left: Stored<u64>,
+    right: Stored<u64>,
+    out: Stored<u64>,
 }
 
 impl Call {
-    fn new(product: &Product<u64>) -> Result<Call, Fault> {
+    fn new(product: &Product<Stored<u64>>) -> Result<Call, Fault> {
+        if product.a.storage != product.b.storage {
+            return Err(Fault::internal("a product for cuBLAS of factors that are stored differently"));
+        }
         let [m, k, n] = product.sizes;
         let [m, k, n] = [int(m)?, int(k)?, int(n)?];
         let operation = |transposed| match transposed {
@@ -56,6 +62,13 @@ impl Call {
     }
 }
 
+fn data_type(storage: Storage) -> cudaDataType {
+    match storage {
+        Storage::F32 => cudaDataType::CUDA_R_32F,
+        Storage::Bf16 => cudaDataType::CUDA_R_16BF,
+    }
+}
+
 fn fault(error: CublasError) -> Fault {
     device_fault("cuBLAS", &format!("{error:?}"))
 }
@@ -66,6 +79,8 @@ impl Blas {
         let mode = match precision {
             Precision::F32 => cublasMath_t::CUBLAS_DEFAULT_MATH,
             Precision::Tf32 => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
+            // Parts of a sum are not rounded to the type of the result before they are added.
+            Precision::Bf16 => cublasMath_t::CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION,
         };
         // SAFETY: the handle is alive.
         unsafe { cublasSetMathMode(*handle.handle(), mode) }.result().map_err(fault)?;
@@ -73,7 +88,7 @@ impl Blas {
     }
 
     /// Takes a product, and gives its number.
-    pub fn add(&mut self, product: Product<u64>) -> Result<usize, Fault> {
+    pub fn add(&mut self, product: Product<Stored<u64>>) -> Result<usize, Fault> {
         self.products.push(Call::new(&product)?);
         Ok(self.products.len() - 1)
     }
@@ -99,24 +114,30 @@ impl Blas {
         let call = &self.products[number];
         let ([left, right], [m, n, k], [a, b, c]) = (call.operations, call.sizes, call.leading);
         let (one, zero) = (1.0f32, 0.0f32);
-        // SAFETY: the addresses are those of whole matrices of these sizes inside the machine's allocation, by the plan;
+        let (one, zero) = ((&raw const one).cast::<c_void>(), (&raw const zero).cast::<c_void>());
+        // SAFETY: the addresses are those of whole matrices of these sizes and types inside the machine's allocation, by the plan;
         // the scalars are read before the call returns, as the pointer mode is the host's.
         unsafe {
-            sgemm(
+            gemm_ex(
                 *self.handle.handle(),
                 left,
                 right,
                 m,
                 n,
                 k,
-                &one,
-                call.left as *const f32,
+                one,
+                call.left.at as *const c_void,
+                data_type(call.left.storage),
                 a,
-                call.right as *const f32,
+                call.right.at as *const c_void,
+                data_type(call.right.storage),
                 b,
-                &zero,
-                call.out as *mut f32,
+                zero,
+                call.out.at as *mut c_void,
+                data_type(call.out.storage),
                 c,
+                cublasComputeType_t::CUBLAS_COMPUTE_32F,
+                cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
             )
         }
         .map_err(fault)
@@ -127,10 +148,11 @@ impl Blas {
 mod tests {
     use super::Call;
     use crate::kernels::cuda::launch::Product;
+    use crate::kernels::cuda::storage::Stored;
     use crate::tensor::cudarc::cublas::sys::cublasOperation_t;
 
-    /// What the documentation of `cublasSgemm` says that a call does; addresses are positions in `memory`.
-    fn sgemm(call: &Call, memory: &mut [f32]) {
+    /// What the documentation of `cublasGemmEx` says that a call does; addresses are positions in `memory`.
+    fn gemm(call: &Call, memory: &mut [f32]) {
         let [rows, columns, inner] = call.sizes.map(|n| n as usize);
         let [left, right, out] = call.leading.map(|n| n as usize);
         let read = |turned: cublasOperation_t, base: u64, leading: usize, i: usize, j: usize| {
@@ -140,10 +162,10 @@ mod tests {
         for i in 0..rows {
             for j in 0..columns {
                 let factors = (0..inner).map(|l| {
-                    memory[read(call.operations[0], call.left, left, i, l)]
-                        * memory[read(call.operations[1], call.right, right, l, j)]
+                    memory[read(call.operations[0], call.left.at, left, i, l)]
+                        * memory[read(call.operations[1], call.right.at, right, l, j)]
                 });
-                memory[call.out as usize + i + j * out] = factors.sum();
+                memory[call.out.at as usize + i + j * out] = factors.sum();
             }
         }
     }
@@ -158,9 +180,9 @@ mod tests {
                 sizes: [m, k, n],
                 transpose_a,
                 transpose_b,
-                a: a as u64,
-                b: b as u64,
-                out: out as u64,
+                a: Stored::f32(a as u64),
+                b: Stored::f32(b as u64),
+                out: Stored::f32(out as u64),
             };
             let expected: Vec<f32> = (0..m * n)
                 .map(|at| {
@@ -170,7 +192,7 @@ mod tests {
                     (0..k).map(|l| left(l) * right(l)).sum()
                 })
                 .collect();
-            sgemm(&Call::new(&product).unwrap(), &mut memory);
+            gemm(&Call::new(&product).unwrap(), &mut memory);
             assert_eq!(memory[out..], expected, "{transpose_a} {transpose_b}");
         }
     }

@@ -5,14 +5,14 @@ __device__ __forceinline__ size_t row_begin(int classes, int inner) {
     return (size_t)(blockIdx.x / inner) * classes * inner + blockIdx.x % inner;
 }
 
-__device__ float row_max(const float *row, int classes, int inner) {
+template <class X> __device__ float row_max(const X *row, int classes, int inner) {
     float most = -INF;
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) most = fmaxf(most, row[(size_t)k * inner]);
     return block_max(most);
 }
 
 // The sum of `e^(x - most)`; a NaN makes it one.
-__device__ float row_sum(const float *row, float most, int classes, int inner) {
+template <class X> __device__ float row_sum(const X *row, float most, int classes, int inner) {
     float sum = 0.0f;
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) sum += expf(row[(size_t)k * inner] - most);
     return block_sum(sum);
@@ -20,7 +20,7 @@ __device__ float row_sum(const float *row, float most, int classes, int inner) {
 
 extern "C" __global__ void softmax(float *out, const float *x, int classes, int inner) {
     size_t begin = row_begin(classes, inner);
-    const float *row = x + begin;
+    const auto *row = x + begin;
     float most = row_max(row, classes, inner), sum = row_sum(row, most, classes, inner);
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) {
         size_t at = (size_t)k * inner;
@@ -44,7 +44,7 @@ extern "C" __global__ void softmax_grad(float *out, const float *y, const float 
 
 extern "C" __global__ void log_softmax(float *out, const float *x, int classes, int inner) {
     size_t begin = row_begin(classes, inner);
-    const float *row = x + begin;
+    const auto *row = x + begin;
     float most = row_max(row, classes, inner), log_sum = logf(row_sum(row, most, classes, inner));
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) {
         size_t at = (size_t)k * inner;
@@ -58,7 +58,7 @@ __device__ __forceinline__ float target(unsigned k, float label, float smoothing
 }
 
 extern "C" __global__ void cross_entropy(float *out, const float *x, const float *labels, int classes, float smoothing) {
-    const float *row = x + (size_t)blockIdx.x * classes;
+    const auto *row = x + (size_t)blockIdx.x * classes;
     float label = labels[blockIdx.x];
     float most = row_max(row, classes, 1), log_sum = logf(row_sum(row, most, classes, 1)), loss = 0.0f;
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) {
@@ -71,7 +71,7 @@ extern "C" __global__ void cross_entropy(float *out, const float *x, const float
 
 extern "C" __global__ void cross_entropy_grad(float *out, const float *x, const float *labels, const float *grads,
                                               int classes, float smoothing) {
-    const float *row = x + (size_t)blockIdx.x * classes;
+    const auto *row = x + (size_t)blockIdx.x * classes;
     float label = labels[blockIdx.x], grad = grads[blockIdx.x];
     float most = row_max(row, classes, 1), sum = row_sum(row, most, classes, 1);
     for (unsigned k = threadIdx.x; k < (unsigned)classes; k += blockDim.x) {
@@ -84,7 +84,7 @@ extern "C" __global__ void cross_entropy_grad(float *out, const float *x, const 
 extern "C" __global__ void top1_correct(float *out, const float *x, const float *labels, int n, int classes) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    const float *row = x + (size_t)i * classes;
+    const auto *row = x + (size_t)i * classes;
     int best = 0;
     for (int k = 1; k < classes; ++k) {
         if (row[k] > row[best]) best = k;

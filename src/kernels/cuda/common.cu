@@ -3,11 +3,25 @@
 // Every kernel is plain CUDA C++ for NVRTC, without a header, without warp intrinsics and atomics: sums run in one
 // fixed order, so that a step gives the same bits each time. Counts and positions are below 2^31; what is computed of
 // blocks and threads is unsigned.
+//
+// What is declared `float *` may be made `bf16 *` (`module.rs`), each parameter by itself: numbers are loaded, rounded
+// and stored as either, and computed with as floats.
 
 const unsigned THREADS = 256;
 const int MAX_AXES = 8;
 
 #define INF __int_as_float(0x7f800000)
+
+// The upper half of a float. Becomes one where it is read, and is rounded to nearest, ties to even, where it is written.
+struct bf16 {
+    unsigned short bits;
+    __device__ __forceinline__ operator float() const { return __int_as_float((unsigned)bits << 16); }
+    __device__ __forceinline__ bf16 &operator=(float x) {
+        unsigned own = __float_as_uint(x);
+        bits = x != x ? 0x7fff : (own + 0x7fff + (own >> 16 & 1)) >> 16;
+        return *this;
+    }
+};
 
 // A structure that is a kernel's parameter: one that is walked through by a variable index is read where it lies.
 #if __CUDA_ARCH__ >= 700
@@ -100,8 +114,10 @@ __device__ float block_max(float x) {
     return parts[0];
 }
 
+#define NO_BIAS (const float *)0
+
 // What follows a product: a bias for each place on axis 1 (or none), a relu (or none).
-__device__ __forceinline__ float finished(float sum, const float *bias, int channel, int relu) {
+template <class Bias> __device__ __forceinline__ float finished(float sum, const Bias *bias, int channel, int relu) {
     if (bias) sum += bias[channel];
     return relu && !(sum > 0.0f) ? 0.0f : sum;
 }

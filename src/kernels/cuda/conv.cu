@@ -19,7 +19,8 @@ __device__ __forceinline__ Group group_of(const Convolution &c) {
 }
 
 // The input that a tap of a window reads; `channel` counts over all groups.
-__device__ __forceinline__ float pixel(const float *x, const Convolution &c, int image, int channel, int position, int tap) {
+template <class X>
+__device__ __forceinline__ float pixel(const X *x, const Convolution &c, int image, int channel, int position, int tap) {
     int y = source(c.w, 0, position / c.w.out[1], tap / c.w.kernel[1]);
     int column = source(c.w, 1, position % c.w.out[1], tap % c.w.kernel[1]);
     if (!inside(y, c.w.size[0]) || !inside(column, c.w.size[1])) return 0.0f;
@@ -27,7 +28,8 @@ __device__ __forceinline__ float pixel(const float *x, const Convolution &c, int
 }
 
 // The output gradient of the window whose tap reads a pixel, or 0.
-__device__ __forceinline__ float reading(const float *grad, const Convolution &c, int image, int channel, int pixel, int tap) {
+template <class X>
+__device__ __forceinline__ float reading(const X *grad, const Convolution &c, int image, int channel, int pixel, int tap) {
     int y = reader(c.w, 0, pixel / c.w.size[1], tap / c.w.kernel[1]);
     int column = reader(c.w, 1, pixel % c.w.size[1], tap % c.w.kernel[1]);
     if (y < 0 || column < 0) return 0.0f;
@@ -35,16 +37,17 @@ __device__ __forceinline__ float reading(const float *grad, const Convolution &c
 }
 
 // `(i, j)` of a matrix of `columns` columns.
-struct Rows {
-    const float *numbers;
+template <class X> struct Rows {
+    const X *numbers;
     int columns;
     bool along_k;
     __device__ float operator()(int i, int j) const { return numbers[(size_t)i * columns + j]; }
 };
+template <class X> Rows(const X *, int, bool) -> Rows<X>;
 
 // Taps of all channels of a group x positions of all images.
-struct Taps {
-    const float *x;
+template <class X> struct Taps {
+    const X *x;
     Convolution c;
     Group g;
     int group;
@@ -53,17 +56,19 @@ struct Taps {
         return pixel(x, c, n / g.positions, group * g.inputs + tap / g.taps, n % g.positions, tap % g.taps);
     }
 };
+template <class X> Taps(const X *, const Convolution &, const Group &, int, bool) -> Taps<X>;
 
 // Positions of all images x taps of all channels of a group.
-struct Positions {
-    Taps taps;
+template <class X> struct Positions {
+    Taps<X> taps;
     bool along_k;
     __device__ float operator()(int position, int tap) const { return taps(tap, position); }
 };
+template <class X> Positions(const Taps<X> &, bool) -> Positions<X>;
 
 // Taps of all outputs of a group x pixels of all images.
-struct Readers {
-    const float *grad;
+template <class X> struct Readers {
+    const X *grad;
     Convolution c;
     Group g;
     int group;
@@ -72,10 +77,11 @@ struct Readers {
         return reading(grad, c, n / g.pixels, group * g.outputs + tap / g.taps, n % g.pixels, tap % g.taps);
     }
 };
+template <class X> Readers(const X *, const Convolution &, const Group &, int, bool) -> Readers<X>;
 
 // Input channels of a group x taps of its outputs.
-struct WeightsOfInputs {
-    const float *weight;
+template <class X> struct WeightsOfInputs {
+    const X *weight;
     Group g;
     int group;
     bool along_k;
@@ -84,27 +90,30 @@ struct WeightsOfInputs {
         return weight[(output * g.inputs + input) * g.taps + tap % g.taps];
     }
 };
+template <class X> WeightsOfInputs(const X *, const Group &, int, bool) -> WeightsOfInputs<X>;
 
 // Output channels of a group x positions of all images.
-struct Grads {
-    const float *grad;
+template <class X> struct Grads {
+    const X *grad;
     int channels, first, positions;
     bool along_k;
     __device__ float operator()(int output, int n) const {
         return grad[((size_t)(n / positions) * channels + first + output) * positions + n % positions];
     }
 };
+template <class X> Grads(const X *, int, int, int, bool) -> Grads<X>;
 
 // Channels x places of all images, into `N x C x places`.
-struct ToImages {
-    float *out;
-    const float *bias;
+template <class Out, class Bias> struct ToImages {
+    Out *out;
+    const Bias *bias;
     int channels, first, places, relu;
     __device__ void operator()(int channel, int n, float sum) const {
         channel += first;
         out[((size_t)(n / places) * channels + channel) * places + n % places] = finished(sum, bias, channel, relu);
     }
 };
+template <class Out, class Bias> ToImages(Out *, const Bias *, int, int, int, int) -> ToImages<Out, Bias>;
 
 extern "C" __global__ void conv2d(float *out, const float *x, const float *weight, const float *bias, int relu, int tiles,
                                   Convolution c) {
@@ -123,7 +132,7 @@ extern "C" __global__ void conv2d_grad_input(float *out, const float *weight, co
     Tile tile = tile_of(blockIdx.x % tiles, g.inputs, n, k, 1);
     WeightsOfInputs left = {weight, g, group, true};
     Readers right = {grad, c, g, group, false};
-    ToImages store = {out, 0, c.in_channels, group * g.inputs, g.pixels, 0};
+    ToImages store = {out, NO_BIAS, c.in_channels, group * g.inputs, g.pixels, 0};
     product(g.inputs, n, tile, left, right, store);
 }
 
@@ -134,13 +143,14 @@ extern "C" __global__ void conv2d_grad_weight(float *out, const float *x, const 
     int group = blockIdx.x / tiles, n = g.inputs * g.taps, k = c.batch * g.positions;
     Tile tile = tile_of(blockIdx.x % tiles, g.outputs, n, k, n_parts);
     Grads left = {grad, c.out_channels, group * g.outputs, g.positions, true};
-    Positions right = {{x, c, g, group, true}, true};
-    ToMatrix store = {out + ((size_t)tile.part * c.out_channels + group * g.outputs) * n, 0, n, 0};
+    Positions right = {Taps{x, c, g, group, true}, true};
+    ToMatrix store = {out + ((size_t)tile.part * c.out_channels + group * g.outputs) * n, NO_BIAS, n, 0};
     product(g.outputs, n, tile, left, right, store);
 }
 
 // A thread an output.
-__device__ __forceinline__ void conv2d_direct(float *out, const float *x, const float *weight, const float *bias, int n,
+template <class Out, class X, class Weight, class Bias>
+__device__ __forceinline__ void conv2d_direct(Out *out, const X *x, const Weight *weight, const Bias *bias, int n,
                                               int relu, const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
@@ -148,8 +158,8 @@ __device__ __forceinline__ void conv2d_direct(float *out, const float *x, const 
     int position = i % g.positions, output = i / g.positions % c.out_channels, image = i / g.positions / c.out_channels;
     int first = output / g.outputs * g.inputs;
     int oy = position / c.w.out[1], ox = position % c.w.out[1];
-    const float *own = weight + (size_t)output * g.inputs * g.taps;
-    const float *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
+    const auto *own = weight + (size_t)output * g.inputs * g.taps;
+    const auto *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
     float sum = 0.0f;
     for (int input = 0; input < g.inputs; ++input, own += g.taps, plane += g.pixels)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
@@ -165,15 +175,16 @@ __device__ __forceinline__ void conv2d_direct(float *out, const float *x, const 
 }
 
 // A thread an input.
-__device__ __forceinline__ void conv2d_grad_input_direct(float *out, const float *weight, const float *grad, int n,
+template <class Out, class Weight, class Grad>
+__device__ __forceinline__ void conv2d_grad_input_direct(Out *out, const Weight *weight, const Grad *grad, int n,
                                                          const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     Group g = group_of(c);
     int own = i % g.pixels, input = i / g.pixels % c.in_channels, image = i / g.pixels / c.in_channels;
     int first = input / g.inputs * g.outputs, iy = own / c.w.size[1], ix = own % c.w.size[1];
-    const float *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
-    const float *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
+    const auto *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
+    const auto *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
     float sum = 0.0f;
     for (int output = 0; output < g.outputs; ++output, taps += g.inputs * g.taps, plane += g.positions)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
@@ -189,8 +200,8 @@ __device__ __forceinline__ void conv2d_grad_input_direct(float *out, const float
 
 // A block takes `TAPS` taps of an output's input channel and one of `n_parts` parts of the windows, each of which is read
 // once for all the taps; `out` has a part after another, each as large as the weights.
-template <int TAPS>
-__device__ __forceinline__ void conv2d_grad_weight_direct(float *out, const float *x, const float *grad, int count, int n_parts,
+template <int TAPS, class Out, class X, class Grad>
+__device__ __forceinline__ void conv2d_grad_weight_direct(Out *out, const X *x, const Grad *grad, int count, int n_parts,
                                                           const Convolution &c) {
     Group g = group_of(c);
     int chunks = (g.taps + TAPS - 1) / TAPS;
@@ -207,7 +218,7 @@ __device__ __forceinline__ void conv2d_grad_weight_direct(float *out, const floa
         for (int tap = 0; tap < TAPS; ++tap)
             if (first + tap < g.taps) sums[tap] += own * pixel(x, c, image, channel, position, first + tap);
     }
-    float *to = out + (((size_t)part * c.out_channels + output) * g.inputs + input) * g.taps + first;
+    auto *to = out + (((size_t)part * c.out_channels + output) * g.inputs + input) * g.taps + first;
     for (int tap = 0; tap < TAPS; ++tap) {
         float sum = block_sum(sums[tap]);
         if (threadIdx.x == 0 && first + tap < g.taps) to[tap] = sum;

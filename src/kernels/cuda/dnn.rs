@@ -1,5 +1,5 @@
-//! cuDNN for convolutions and both of their gradients, in full f32 or, where it is asked for, with factors in TF32; only
-//! with algorithms that give the same bits each time. cuDNN's heuristics choose among those.
+//! cuDNN for convolutions and both of their gradients, in full f32 or, where it is asked for, with factors in TF32 or
+//! values in bf16, whose sums are f32; only with algorithms that give the same bits each time. cuDNN's heuristics choose among those.
 //!
 //! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnConvolutionForward`,
 //! `cudnnConvolutionBackwardData`, `cudnnConvolutionBackwardFilter` and their `Get…Algorithm_v7`.
@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Convolution, Direction, int};
-use crate::kernels::cuda::machine::{CONVOLUTIONS_WORKSPACE, Precision};
+use crate::kernels::cuda::machine::CONVOLUTIONS_WORKSPACE;
+use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::tensor::cudarc::cudnn::result::{self, CudnnError};
 use crate::tensor::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t, cudnnConvolutionBwdFilterAlgo_t, cudnnConvolutionDescriptor_t,
@@ -85,7 +87,7 @@ impl Drop for Shapes {
 }
 
 impl Shapes {
-    fn new(own: &Convolution<u64>, precision: Precision) -> Result<Shapes, Fault> {
+    fn new(own: &Convolution<Stored<u64>>, precision: Precision) -> Result<Shapes, Fault> {
         let g = own.geometry;
         let w = g.windows;
         let four = |dims: [usize; 4]| -> Result<[c_int; 4], Fault> {
@@ -98,6 +100,14 @@ impl Shapes {
         let [stride_h, stride_w, dilation_h, dilation_w] =
             four([w.rows.stride, w.columns.stride, w.rows.dilation, w.columns.dilation])?;
         let (format, float) = (cudnnTensorFormat_t::CUDNN_TENSOR_NCHW, cudnnDataType_t::CUDNN_DATA_FLOAT);
+        let storage = own.images.storage;
+        if [own.weight.storage, own.output.storage] != [storage; 2] {
+            return Err(Fault::internal("a convolution for cuDNN of values that are stored differently"));
+        }
+        let data = match storage {
+            Storage::F32 => float,
+            Storage::Bf16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
+        };
         let mut shapes =
             Shapes { images: null_mut(), weight: null_mut(), output: null_mut(), convolution: null_mut() };
         shapes.images = result::create_tensor_descriptor().map_err(fault)?;
@@ -106,9 +116,9 @@ impl Shapes {
         shapes.convolution = result::create_convolution_descriptor().map_err(fault)?;
         // SAFETY: the descriptors were just made.
         unsafe {
-            result::set_tensor4d_descriptor(shapes.images, format, float, images).map_err(fault)?;
-            result::set_filter4d_descriptor(shapes.weight, float, format, weight).map_err(fault)?;
-            result::set_tensor4d_descriptor(shapes.output, format, float, output).map_err(fault)?;
+            result::set_tensor4d_descriptor(shapes.images, format, data, images).map_err(fault)?;
+            result::set_filter4d_descriptor(shapes.weight, data, format, weight).map_err(fault)?;
+            result::set_tensor4d_descriptor(shapes.output, format, data, output).map_err(fault)?;
             result::set_convolution2d_descriptor(
                 shapes.convolution,
                 pad_h,
@@ -126,6 +136,7 @@ impl Shapes {
                 // Without tensor cores, which would round the factors to TF32.
                 Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
                 Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
+                Precision::Bf16 => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
             };
             result::set_convolution_math_type(shapes.convolution, math).map_err(fault)?;
         }
@@ -162,7 +173,7 @@ impl Dnn {
     }
 
     /// Takes a convolution, chooses how to compute it, and gives its number.
-    pub fn add(&mut self, own: &Convolution<u64>) -> Result<usize, Fault> {
+    pub fn add(&mut self, own: &Convolution<Stored<u64>>) -> Result<usize, Fault> {
         let shapes = Shapes::new(own, self.precision)?;
         let handle = self.handle;
         let Shapes { images, weight, output, convolution } = shapes;
@@ -252,17 +263,19 @@ impl Dnn {
             return Err(device_fault("cuDNN", &format!("an algorithm wants a work space of {bytes} bytes")));
         }
         self.bytes = self.bytes.max(bytes);
-        let (images, weight, output) = (own.images, own.weight, own.output);
+        let (images, weight, output) = (own.images.at, own.weight.at, own.output.at);
         self.calls.push(Call { shapes, algorithm, images, weight, output });
         Ok(self.calls.len() - 1)
     }
 
-    /// Gives a convolution the arithmetic that its algorithm was found with, where f32 may be rounded.
+    /// Gives a convolution the arithmetic that its algorithm was found with, where that is not asked to be full f32.
     fn take_up(&self, convolution: cudnnConvolutionDescriptor_t, math: cudnnMathType_t) -> Result<(), Fault> {
         match self.precision {
             Precision::F32 => Ok(()),
             // SAFETY: the caller's descriptor is alive.
-            Precision::Tf32 => unsafe { result::set_convolution_math_type(convolution, math) }.map_err(fault),
+            Precision::Tf32 | Precision::Bf16 => {
+                unsafe { result::set_convolution_math_type(convolution, math) }.map_err(fault)
+            }
         }
     }
 

@@ -12,10 +12,12 @@ use crate::diag::Fault;
 use crate::kernels::cuda::blas::Blas;
 #[cfg(feature = "cudnn")]
 use crate::kernels::cuda::dnn::Dnn;
-use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
-use crate::kernels::cuda::machine::{Machine, Precision};
+use crate::kernels::cuda::launch::{Argument, Command, Launch, Place};
+use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::module::Module;
 use crate::kernels::cuda::nvrtc;
+use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::storage::Stored;
 use crate::kernels::cuda::transfer::Transfers;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use crate::tensor::cudarc::driver::{
@@ -35,6 +37,7 @@ pub struct Driver {
     base: u64,
     stream: Arc<CudaStream>,
     context: Arc<CudaContext>,
+    precision: Precision,
 }
 
 struct Program {
@@ -77,6 +80,9 @@ const PARAMETER: usize = 40;
 // most these (`parameter` refuses more).
 unsafe impl DeviceRepr for Parameter {}
 
+/// By their names in the module.
+type Functions = BTreeMap<String, CudaFunction>;
+
 pub(super) fn driver_fault(error: DriverError) -> Fault {
     device_fault("the CUDA driver", &error.to_string())
 }
@@ -85,6 +91,8 @@ impl Driver {
     /// On a device that candle has opened.
     pub fn new(device: &Device, precision: Precision) -> Result<Driver, Fault> {
         let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
+        let capability = context.compute_capability().map_err(driver_fault)?;
+        precision.check(capability)?;
         // SAFETY: all work of this machine is on its own stream, in the order in which it is asked for; candle's tensors
         // are not used beside it. Events between streams would forbid recording.
         unsafe { context.disable_event_tracking() };
@@ -103,6 +111,7 @@ impl Driver {
             base: 0,
             stream,
             context,
+            precision,
         })
     }
 
@@ -110,17 +119,20 @@ impl Driver {
         self.base + (at * size_of::<f32>()) as u64
     }
 
-    fn functions(&self, programs: &[Vec<Command<usize>>]) -> Result<BTreeMap<Kernel, CudaFunction>, Fault> {
-        let module = Module::of(programs.iter().flatten());
-        let ptx = nvrtc::compiled(&module, self.context.compute_capability().map_err(driver_fault)?)?;
+    fn functions(
+        &self,
+        module: &Module,
+        programs: &[Vec<Command<Stored<usize>>>],
+    ) -> Result<Functions, Fault> {
+        let ptx = nvrtc::compiled(module, self.context.compute_capability().map_err(driver_fault)?)?;
         let loaded = self.context.load_module(ptx).map_err(driver_fault)?;
         let mut functions = BTreeMap::new();
         for command in programs.iter().flatten() {
-            if let Command::Launch(Launch { kernel, .. }) = command
-                && !functions.contains_key(kernel)
-            {
-                let name = module.name(kernel).ok_or_else(|| Fault::internal("a kernel without a name"))?;
-                functions.insert(kernel.clone(), loaded.load_function(&name).map_err(driver_fault)?);
+            let Command::Launch(launch) = command else { continue };
+            let name = module.name(launch).ok_or_else(|| Fault::internal("a kernel without a name"))?;
+            if !functions.contains_key(&name) {
+                let function = loaded.load_function(&name).map_err(driver_fault)?;
+                functions.insert(name, function);
             }
         }
         Ok(functions)
@@ -128,14 +140,16 @@ impl Driver {
 
     fn ready(
         &mut self,
-        command: Command<usize>,
-        functions: &BTreeMap<Kernel, CudaFunction>,
+        command: &Command<Stored<usize>>,
+        module: &Module,
+        functions: &Functions,
     ) -> Result<Ready, Fault> {
-        let command = command.at(&|at| self.address(at));
+        let command = command.at(&|own: Stored<usize>| own.map(|at| self.address(at)));
         Ok(match command {
-            Command::Launch(Launch { kernel, blocks, threads, arguments }) => {
-                let function = functions.get(&kernel).cloned();
+            Command::Launch(launch) => {
+                let function = module.name(&launch).and_then(|name| functions.get(&name)).cloned();
                 let function = function.ok_or_else(|| Fault::internal("a kernel that was not compiled"))?;
+                let Launch { blocks, threads, arguments, .. } = launch;
                 let config = LaunchConfig {
                     grid_dim: (blocks, 1, 1),
                     block_dim: (threads, 1, 1),
@@ -151,7 +165,9 @@ impl Driver {
             Command::Convolution(_) => {
                 return Err(Fault::internal("a convolution for cuDNN, which is not there"));
             }
-            Command::Copy { from, to, len } => Ready::Copy { from, to, bytes: len * size_of::<f32>() },
+            Command::Copy { from, to, len } => {
+                Ready::Copy { from: from.at, to: to.at, bytes: len * size_of::<f32>() }
+            }
         })
     }
 
@@ -196,10 +212,10 @@ impl Drop for Driver {
 }
 
 /// An argument as the kernel's parameter lies in memory.
-fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
+fn parameter(argument: &Argument<Stored<u64>>) -> Result<Parameter, Fault> {
     let mut words = [0; PARAMETER];
     match argument {
-        Argument::Memory(address) => (words[0], words[1]) = (*address as u32, (*address >> 32) as u32),
+        Argument::Memory(own) => (words[0], words[1]) = (own.at as u32, (own.at >> 32) as u32),
         Argument::Nothing => {}
         Argument::Int(number) => words[0] = *number as u32,
         Argument::Float(number) => words[0] = number.to_bits(),
@@ -214,6 +230,10 @@ fn parameter(argument: &Argument<u64>) -> Result<Parameter, Fault> {
 }
 
 impl Machine for Driver {
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
     fn offers(&self, command: &Command<Place>) -> bool {
         match command {
             Command::Product(_) => true,
@@ -222,14 +242,15 @@ impl Machine for Driver {
         }
     }
 
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
         let memory = self.stream.alloc_zeros::<f32>(len.max(1)).map_err(driver_fault)?;
         self.base = memory.device_ptr(&self.stream).0;
         self.memory = Some(memory);
         self.transfers = Some(Transfers::new(&self.context, &self.stream)?);
-        let functions = self.functions(&programs)?;
-        for program in programs {
-            let commands = program.into_iter().map(|command| self.ready(command, &functions));
+        let module = Module::of(programs.iter().flatten());
+        let functions = self.functions(&module, &programs)?;
+        for program in &programs {
+            let commands = program.iter().map(|command| self.ready(command, &module, &functions));
             let commands = commands.collect::<Result<_, _>>()?;
             self.programs.push(Program { commands, recorded: Recorded::Not(0) });
         }

@@ -12,7 +12,7 @@ pub enum Place {
     /// The node's input of this number.
     Input(usize),
     Output,
-    /// This many numbers behind the start of the node's own memory.
+    /// This many numbers behind the start of the node's own memory, which holds f32.
     Scratch(usize),
     /// The node's table of this number.
     Table(usize),
@@ -49,7 +49,7 @@ pub struct Launch<P> {
     pub arguments: Vec<Argument<P>>,
 }
 
-/// `out = a · b` of `m x k` and `k x n`, all row by row; a transposed operand is stored the other way round.
+/// `out = a · b`, summed in f32, of `m x k` and `k x n`, all row by row; a transposed operand is stored the other way round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Product<P> {
     pub sizes: [usize; 3],
@@ -86,7 +86,7 @@ pub enum Command<P> {
     Launch(Launch<P>),
     Product(Product<P>),
     Convolution(Convolution<P>),
-    /// So many numbers from the first place to the second.
+    /// So many numbers of 32 bits from the first place to the second.
     Copy {
         from: P,
         to: P,

@@ -5,29 +5,8 @@ use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::kernels::cuda::launch::{Command, Place};
-
-/// How exactly the libraries of a device multiply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    #[default]
-    F32,
-    /// Factors are rounded to 10 bits of their fraction, sums are not.
-    Tf32,
-}
-
-impl Precision {
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::Tf32 => "tf32",
-        }
-    }
-
-    /// The precision of a name that is one of the two.
-    pub fn of(name: &str) -> Precision {
-        if name == Precision::Tf32.name() { Precision::Tf32 } else { Precision::F32 }
-    }
-}
+use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::storage::Stored;
 
 /// Bytes of work space that products and convolutions of a device's libraries have at most: what cuBLAS' documentation
 /// recommends for Hopper, and what leaves cuDNN its fast algorithms for all but enormous convolutions. It is taken once
@@ -52,12 +31,15 @@ pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> 
 }
 
 pub trait Machine {
+    /// How it computes, from which it follows how the values of its programs are stored.
+    fn precision(&self) -> Precision;
+
     /// Whether a library of the device does this itself, so that no kernel is needed.
     fn offers(&self, command: &Command<Place>) -> bool;
 
     /// Takes memory for `len` numbers, all zero, and makes the programs ready; places of commands are counted in numbers
-    /// from the memory's start. Called once.
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<usize>>>) -> Result<(), Fault>;
+    /// from the memory's start, in numbers of 32 bits whatever lies there. Called once.
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault>;
 
     /// Writes numbers from place `at` on. The slice may change as soon as this returns.
     fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault>;

@@ -17,13 +17,15 @@ mod geometry;
 pub mod launch;
 pub mod machine;
 pub mod module;
-mod moving;
+pub mod moving;
 mod norm;
 mod pointwise;
 mod pool;
 #[cfg(feature = "cuda")]
 mod nvrtc;
+pub mod precision;
 mod product;
+pub mod storage;
 pub mod together;
 #[cfg(feature = "cuda")]
 mod transfer;
@@ -35,7 +37,8 @@ use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
 use crate::kernels::cuda::launch::{Prepare, Prepared, int};
-use crate::kernels::cuda::machine::{Machine, Precision};
+use crate::kernels::cuda::machine::Machine;
+use crate::kernels::cuda::precision::Precision;
 use crate::shape::Shape;
 use crate::tensor::Device;
 

@@ -14,7 +14,7 @@ extern "C" __global__ void reduce(float *out, const float *x, int n, int count, 
     bool there = output < (unsigned)n;
     float sum = 0.0f;
     if (there) {
-        const float *from = x + place(kept, output);
+        const auto *from = x + place(kept, output);
 #pragma unroll 4
         for (unsigned i = begin + lane; i < end; i += lanes) sum += from[place(reduced, i)];
     }
@@ -32,6 +32,12 @@ extern "C" __global__ void move(float *out, const float *x, int n, int to_start,
     if (i < (unsigned)n) out[to_start + place(to, i)] = x[from_start + place(from, i)];
 }
 
+// The same numbers, stored otherwise.
+extern "C" __global__ void cast(float *out, const float *x, int n) {
+    unsigned i = element();
+    if (i < (unsigned)n) out[i] = x[i];
+}
+
 extern "C" __global__ void fill(float *out, int n, float number) {
     unsigned i = element();
     if (i < (unsigned)n) out[i] = number;
@@ -39,19 +45,19 @@ extern "C" __global__ void fill(float *out, int n, float number) {
 
 // A table has, for each of `n` outputs along an axis, where its taps begin (and, one more, where the last end), and
 // behind that for each tap the input position and its weight.
-__device__ __forceinline__ int tap_begin(const float *table, int i) { return (int)table[i]; }
-__device__ __forceinline__ int tap_input(const float *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
-__device__ __forceinline__ float tap_weight(const float *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
+template <class T> __device__ __forceinline__ int tap_begin(const T *table, int i) { return (int)table[i]; }
+template <class T> __device__ __forceinline__ int tap_input(const T *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
+template <class T> __device__ __forceinline__ float tap_weight(const T *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
 
 extern "C" __global__ void resample(float *out, const float *x, const float *rows, const float *columns, int n, int height,
                                     int width, int from_height, int from_width) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % width, oy = i / width % height;
-    const float *plane = x + (size_t)(i / width / height) * from_height * from_width;
+    const auto *plane = x + (size_t)(i / width / height) * from_height * from_width;
     float sum = 0.0f;
     for (int row = tap_begin(rows, oy); row < tap_begin(rows, oy + 1); ++row) {
-        const float *line = plane + (size_t)tap_input(rows, height, row) * from_width;
+        const auto *line = plane + (size_t)tap_input(rows, height, row) * from_width;
         float inner = 0.0f;
         for (int column = tap_begin(columns, ox); column < tap_begin(columns, ox + 1); ++column)
             inner += tap_weight(columns, width, column) * line[tap_input(columns, width, column)];

@@ -92,6 +92,12 @@ fn moved(axes: Vec<Axis<2>>, from: usize, starts: [usize; 2]) -> Result<Command<
     each(Kernel::Named("move"), n, arguments)
 }
 
+/// `n` numbers from one place to another where they are stored otherwise.
+pub fn cast<P: Copy>(from: P, to: P, n: usize) -> Result<Command<P>, Fault> {
+    let command = each(Kernel::Named("cast"), n, vec![output(), input(0), size(n)?])?;
+    Ok(command.at(&|place| if place == Place::Output { to } else { from }))
+}
+
 /// A box of these extents in two values that lie row by row.
 fn boxed(extents: &Shape, to: &Shape, from: &Shape) -> Vec<Axis<2>> {
     let (to, from) = (steps(to.dims()), steps(from.dims()));

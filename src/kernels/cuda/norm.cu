@@ -81,14 +81,18 @@ __device__ __forceinline__ float activated(float x, int activation) {
 }
 
 // What tells of an activation: its result, or the scale and shift in front of it, or nothing where there is none.
-struct Told {
-    const float *result, *scale, *shift;
+template <class Result, class Scale, class Shift> struct Told {
+    const Result *result;
+    const Scale *scale;
+    const Shift *shift;
 };
+template <class A, class B, class C> Told(const A *, const B *, const C *) -> Told<A, B, C>;
 
 // The gradient that the activation lets through, at place `at` of channel `c` with this normalised number.
-__device__ __forceinline__ float let_through(float grad, const Told &told, size_t at, int c, float normalized, int activation) {
+template <class T>
+__device__ __forceinline__ float let_through(float grad, const T &told, size_t at, int c, float normalized, int activation) {
     if (activation == 0) return grad;
-    float y = told.result ? told.result[at] : activated(normalized * told.scale[c] + told.shift[c], activation);
+    float y = told.result ? (float)told.result[at] : activated(normalized * told.scale[c] + told.shift[c], activation);
     return activation == 1 ? grad * relu_derivative(y, 0.0f) : activation == 2 ? grad * relu6_derivative(y, 0.0f) : grad;
 }
 
@@ -147,18 +151,19 @@ extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, con
 
 // A block a row: mean 0 and variance 1.
 extern "C" __global__ void standardize(float *out, const float *x, int length, float epsilon) {
-    const float *row = x + (size_t)blockIdx.x * length;
+    const auto *row = x + (size_t)blockIdx.x * length;
     float sum = 0.0f, squares = 0.0f;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
     float mean = block_sum(sum) / length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) squares += (row[i] - mean) * (row[i] - mean);
     float inverse = 1.0f / sqrtf(block_sum(squares) / length + epsilon);
-    float *to = out + (size_t)blockIdx.x * length;
+    auto *to = out + (size_t)blockIdx.x * length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) to[i] = (row[i] - mean) * inverse;
 }
 
 extern "C" __global__ void standardize_grad(float *out, const float *x, const float *grad, int length, float epsilon) {
-    const float *row = x + (size_t)blockIdx.x * length, *grads = grad + (size_t)blockIdx.x * length;
+    const auto *row = x + (size_t)blockIdx.x * length;
+    const auto *grads = grad + (size_t)blockIdx.x * length;
     float sum = 0.0f, squares = 0.0f, grad_sum = 0.0f, through = 0.0f;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
     float mean = block_sum(sum) / length;
@@ -170,7 +175,7 @@ extern "C" __global__ void standardize_grad(float *out, const float *x, const fl
     }
     grad_sum = block_sum(grad_sum) / length;
     through = block_sum(through) / length;
-    float *to = out + (size_t)blockIdx.x * length;
+    auto *to = out + (size_t)blockIdx.x * length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) {
         float normalized = (row[i] - mean) * inverse;
         to[i] = (grads[i] - grad_sum - normalized * through) * inverse;

@@ -115,9 +115,10 @@ mod tests {
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
     use crate::graph::op::Backward;
-    use crate::kernels::cuda::launch::{Command, Kernel, Launch, Place};
+    use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
     use crate::kernels::cuda::module::{FILES, Module, names};
     use crate::kernels::cuda::prepare;
+    use crate::kernels::cuda::storage::{Storage, Stored};
     use crate::kernels::cuda::together::{Together, together};
     use crate::ops::OPS;
     use crate::shape::Shape;
@@ -162,8 +163,9 @@ mod tests {
     #[test]
     fn nvrtc_compiles_every_kernel() {
         let named = FILES.iter().flat_map(|text| names(text)).map(|name| {
-            let kernel = Kernel::Named(name);
-            Command::Launch(Launch::<Place> { kernel, blocks: 1, threads: 1, arguments: Vec::new() })
+            // More pointers than any kernel has.
+            let arguments = vec![Argument::Memory(Place::Output); 16];
+            Command::Launch(Launch { kernel: Kernel::Named(name), blocks: 1, threads: 1, arguments })
         });
         let mut commands: Vec<_> = named.collect();
         let n_named = commands.len();
@@ -184,9 +186,12 @@ mod tests {
             commands.push(Command::Launch(Launch { kernel, blocks, threads: 1, arguments: Vec::new() }));
         }
         commands.extend(of_windows());
-        let module = Module::of(&commands);
+        let stored = |storage| {
+            commands.iter().map(move |own| own.at(&|at: Place| Stored { at, storage })).collect::<Vec<_>>()
+        };
+        let module = Module::of(&[stored(Storage::F32), stored(Storage::Bf16)].concat());
         let text = module.text();
-        assert!(names(&text).len() > n_named + 65 && n_named > 20, "{n_named}");
+        assert!(names(&text).len() > 2 * (n_named + 65) && n_named > 20, "{n_named}");
         for capability in [(7, 5), (8, 0), (9, 0), (12, 0), (99, 0)] {
             let target = target(capability).unwrap();
             let is_known = capability.0 < 99;

@@ -7,11 +7,12 @@
 // Whether `x` is larger than the largest so far; a NaN is larger than every number.
 __device__ __forceinline__ bool larger(float x, float most) { return x > most || (x != x && most == most); }
 
-__device__ __forceinline__ void max_pool2d(float *out, const float *x, int n, const Windows &w) {
+template <class Out, class X>
+__device__ __forceinline__ void max_pool2d(Out *out, const X *x, int n, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const float *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int y = source(w, 0, oy, ky);
@@ -27,7 +28,7 @@ __device__ __forceinline__ void max_pool2d(float *out, const float *x, int n, co
 }
 
 // The position in its plane of the first largest number of a window; -1 where there is none.
-__device__ __forceinline__ int first_largest(const float *plane, const Windows &w, int oy, int ox) {
+template <class X> __device__ __forceinline__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
     int best = -1;
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
@@ -46,14 +47,15 @@ __device__ __forceinline__ int first_largest(const float *plane, const Windows &
     return best;
 }
 
-__device__ __forceinline__ void max_pool2d_grad(float *out, const float *x, const float *grad, int n, int relu,
+template <class Out, class X, class Grad>
+__device__ __forceinline__ void max_pool2d_grad(Out *out, const X *x, const Grad *grad, int n, int relu,
                                                 const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;
     int plane = i / size, ix = own % w.size[1], iy = own / w.size[1];
-    const float *numbers = x + (size_t)plane * size;
-    const float *grads = grad + (size_t)plane * w.out[0] * w.out[1];
+    const auto *numbers = x + (size_t)plane * size;
+    const auto *grads = grad + (size_t)plane * w.out[0] * w.out[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int oy = reader(w, 0, iy, ky);
@@ -79,11 +81,12 @@ __device__ __forceinline__ float share(const Windows &w, int oy, int ox, int pad
     return 1.0f / (float)max(summands(w, 0, oy, padded) * summands(w, 1, ox, padded), 1);
 }
 
-__device__ __forceinline__ void avg_pool2d(float *out, const float *x, int n, int padded, const Windows &w) {
+template <class Out, class X>
+__device__ __forceinline__ void avg_pool2d(Out *out, const X *x, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const float *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int y = source(w, 0, oy, ky);
@@ -96,12 +99,13 @@ __device__ __forceinline__ void avg_pool2d(float *out, const float *x, int n, in
     out[i] = sum * share(w, oy, ox, padded);
 }
 
-__device__ __forceinline__ void avg_pool2d_grad(float *out, const float *grad, int n, int padded, const Windows &w) {
+template <class Out, class Grad>
+__device__ __forceinline__ void avg_pool2d_grad(Out *out, const Grad *grad, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     int size = w.size[0] * w.size[1], own = i % size;
     int ix = own % w.size[1], iy = own / w.size[1];
-    const float *grads = grad + (size_t)(i / size) * w.out[0] * w.out[1];
+    const auto *grads = grad + (size_t)(i / size) * w.out[0] * w.out[1];
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
         int oy = reader(w, 0, iy, ky);

@@ -60,22 +60,24 @@ __device__ void product(int m, int n, const Tile &tile, const Left &left, const 
 }
 
 // A matrix whose element `(i, j)` lies at `i * rows + j * columns`.
-struct Matrix {
-    const float *numbers;
+template <class X> struct Matrix {
+    const X *numbers;
     int rows, columns;
     bool along_k;
     __device__ float operator()(int i, int j) const { return numbers[(size_t)i * rows + (size_t)j * columns]; }
 };
+template <class X> Matrix(const X *, int, int, bool) -> Matrix<X>;
 
 // Into a matrix of `n` columns, each of which has a bias; or into a part of it.
-struct ToMatrix {
-    float *out;
-    const float *bias;
+template <class Out, class Bias> struct ToMatrix {
+    Out *out;
+    const Bias *bias;
     int n, relu;
     __device__ void operator()(int row, int column, float sum) const {
         out[(size_t)row * n + column] = finished(sum, bias, column, relu);
     }
 };
+template <class Out, class Bias> ToMatrix(Out *, const Bias *, int, int) -> ToMatrix<Out, Bias>;
 
 // `M x K` times `K x N`, either of which may be stored the other way round.
 extern "C" __global__ void matmul(float *out, const float *a, const float *b, const float *bias, int m, int k, int n,

@@ -1,0 +1,71 @@
+//! How exactly a device with kernels of its own computes, by the name that a file gives it.
+
+use crate::diag::{Fault, codes};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    #[default]
+    F32,
+    /// Libraries round factors to 10 bits of their fraction, sums not.
+    Tf32,
+    /// What follows from the images is stored, and multiplied, as bf16; sums, weights and statistics are f32.
+    Bf16,
+}
+
+/// The first devices whose libraries multiply bf16 with f32 sums.
+const BF16_CAPABILITY: (i32, i32) = (8, 0);
+
+impl Precision {
+    const ALL: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
+    /// The precision of a name that is one of theirs.
+    pub fn of(name: &str) -> Precision {
+        Precision::ALL.into_iter().find(|precision| precision.name() == name).unwrap_or_default()
+    }
+
+    /// Whether devices of a compute capability have it; `tf32` is f32 where they do not.
+    pub fn check(self, capability: (i32, i32)) -> Result<(), Fault> {
+        match self {
+            Precision::Bf16 if capability < BF16_CAPABILITY => {
+                let ((major, minor), (own, own_minor)) = (BF16_CAPABILITY, capability);
+                Err(Fault::new(
+                    codes::DEVICE,
+                    format!("`precision bf16` needs a GPU of compute capability {major}.{minor} or newer"),
+                )
+                .note(format!("this one has {own}.{own_minor}"))
+                .advise("`--set train.precision=f32`"))
+            }
+            Precision::F32 | Precision::Tf32 | Precision::Bf16 => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Precision;
+
+    #[test]
+    fn a_name_is_of_one_precision() {
+        for precision in Precision::ALL {
+            assert_eq!(Precision::of(precision.name()), precision);
+        }
+    }
+
+    #[test]
+    fn only_bf16_asks_for_a_newer_device() {
+        for precision in Precision::ALL {
+            assert_eq!(precision.check((8, 0)), Ok(()));
+            assert_eq!(precision.check((7, 5)).is_err(), precision == Precision::Bf16);
+        }
+        let fault = Precision::Bf16.check((7, 5)).unwrap_err();
+        assert!(format!("{fault:?}").contains("train.precision=f32"), "{fault:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Steps of training whole models on one device, against the reference on the CPU.
+
+use dslc::passes::optimize;
+use dslc::run::{Precision, Target};
+use dslc::tensor::Device;
+
+use crate::Made;
+use crate::support::{MODELS, distance, experiment, run, training};
+
+/// What steps of training give on the device against the reference on the CPU in f32, from unoptimised graphs.
+pub fn models(make: &dyn Fn() -> Made, precision: Precision) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (layers, optimizer) in MODELS {
+        let graph = training(&experiment(layers, optimizer), 7);
+        let runs = |n_steps: usize| {
+            let target = match make() {
+                Made::Machine(machine) => Target::Machine(machine),
+                Made::Candle(device) => Target::Reference(device),
+            };
+            let expected = run(graph.clone(), Target::Reference(Device::Cpu), n_steps);
+            (expected, run(optimize(graph.clone()).unwrap(), target, n_steps))
+        };
+        let found = match precision {
+            Precision::F32 | Precision::Tf32 => {
+                let (expected, actual) = runs(3);
+                each_near(&expected, &actual)
+            }
+            Precision::Bf16 => {
+                let (expected, actual) = runs(1);
+                all_near(&run(graph.clone(), Target::Reference(Device::Cpu), 0), &expected, &actual)
+            }
+        };
+        wrong.extend(found.into_iter().map(|what| format!("{what} of `{layers}`")));
+    }
+    wrong
+}
+
+type Results = [(String, Vec<f32>)];
+
+/// Every output and every state within 1e-3.
+fn each_near(expected: &Results, actual: &Results) -> Vec<String> {
+    let gaps = expected.iter().zip(actual).map(|((name, a), (_, b))| (name, distance(a, b)));
+    gaps.filter(|(_, gap)| *gap >= 1e-3).map(|(name, gap)| format!("{name}: {gap}")).collect()
+}
+
+/// Every output of a step within 1 %, and the way of all states together within 25 % of its length: single numbers are
+/// not near where a gradient of a few images is small, as its bf16 parts cancel out.
+fn all_near(before: &Results, expected: &Results, actual: &Results) -> Vec<String> {
+    let n_outputs = expected.len() - before.len();
+    let mut wrong = Vec::new();
+    for ((name, a), (_, b)) in expected.iter().zip(actual).take(n_outputs) {
+        let gap = distance(a, b);
+        if gap >= 1e-2 {
+            wrong.push(format!("{name}: {gap}"));
+        }
+    }
+    let length = |from: &Results, to: &Results| {
+        let numbers = from.iter().zip(to).flat_map(|((_, a), (_, b))| a.iter().zip(b));
+        numbers.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+    };
+    let way = length(before, &expected[n_outputs..]);
+    let gap = length(&expected[n_outputs..], &actual[n_outputs..]) / way;
+    if gap.is_nan() || gap >= 0.25 {
+        wrong.push(format!("the way of the states: {gap}"));
+    }
+    wrong
+}
