@@ -12,6 +12,7 @@ use crate::plan::sequence::Spot;
 
 /// A command of a rule, with the value that it computes.
 pub type Rule = (Command<Stored<Spot>>, Value);
+type Member = (Launch<Stored<Spot>>, Value);
 
 /// The steps that are rules, and how many of them must be done one after another before each.
 pub fn rules(graph: &Graph, order: &[Value]) -> BTreeMap<Value, usize> {
@@ -57,7 +58,7 @@ pub fn joined(
     if disturb_each_other(graph, rules.iter().map(|(_, value)| *value), range) {
         return rules;
     }
-    let mut kernels: BTreeMap<_, Vec<(Launch<Stored<Spot>>, Value)>> = BTreeMap::new();
+    let mut kernels: BTreeMap<_, Vec<Member>> = BTreeMap::new();
     let mut done = Vec::new();
     for (command, value) in rules {
         match command {
