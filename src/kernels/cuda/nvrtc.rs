@@ -191,7 +191,7 @@ mod tests {
         };
         let module = Module::of(&[stored(Storage::F32), stored(Storage::Bf16)].concat());
         let text = module.text();
-        assert!(names(&text).len() > 2 * (n_named + 65) && n_named > 20, "{n_named}");
+        assert!(names(&text).len() > 2 * (n_named + 35) + 30 && n_named > 20, "{n_named}");
         for capability in [(7, 5), (8, 0), (9, 0), (12, 0), (99, 0)] {
             let target = target(capability).unwrap();
             let is_known = capability.0 < 99;
