@@ -186,12 +186,17 @@ mod tests {
             commands.push(Command::Launch(Launch { kernel, blocks, threads: 1, arguments: Vec::new() }));
         }
         commands.extend(of_windows());
+        // These have whole numbers, by their bits, where others have floats.
+        let by_bits = |own: &Command<Place>| {
+            launched(own).is_some_and(|own| matches!(own.kernel, Kernel::Named("gather" | "note")))
+        };
         let stored = |storage| {
-            commands.iter().map(move |own| own.at(&|at: Place| Stored { at, storage })).collect::<Vec<_>>()
+            let own = commands.iter().filter(move |own| storage == Storage::F32 || !by_bits(own));
+            own.map(move |own| own.at(&|at: Place| Stored { at, storage })).collect::<Vec<_>>()
         };
         let module = Module::of(&[stored(Storage::F32), stored(Storage::Bf16)].concat());
         let text = module.text();
-        assert!(names(&text).len() > 2 * (n_named + 35) + 30 && n_named > 20, "{n_named}");
+        assert!(names(&text).len() > 2 * (n_named + 34) + 30 && n_named > 20, "{n_named}");
         for capability in [(7, 5), (8, 0), (9, 0), (12, 0), (99, 0)] {
             let target = target(capability).unwrap();
             let is_known = capability.0 < 99;
