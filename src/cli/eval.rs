@@ -11,8 +11,9 @@ use crate::cli::{Stop, devices, folder, load};
 use crate::spec::Arg;
 use crate::tensor::device::Choice;
 use crate::train::auto_batch;
+use crate::train::evaluate::evaluate_only;
 use crate::train::programs::Sizes;
-use crate::train::trainer::{Job, evaluate_only};
+use crate::train::trainer::Job;
 
 #[derive(clap::Args)]
 pub struct Options {

@@ -96,10 +96,12 @@ pub fn sequence(
         .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
         .collect();
     let rules = rules::rules(&graph, &order);
-    let order = rules::last(order, &rules);
+    let mut order = rules::last(order, &rules);
+    // The setup first: a copy that it shares with later steps is made there.
+    let frozen = frozen(&graph);
+    order.sort_by_key(|value| !frozen.contains(value));
     let end = order.len();
     let over = overwritten(&graph, &owner, &order);
-    let frozen = frozen(&graph);
     let apart = |value: Value| !layout.holds(&graph, value) && !over.contains_key(&value);
     let mut blocks: Vec<Block> = Vec::new();
     let mut want = |size: usize, start: usize, end: usize| {
@@ -147,13 +149,12 @@ pub fn sequence(
             });
             prepared = Prepared { commands: library, ..Prepared::default() };
         }
-        // The setup is done when inputs may be there.
-        let start = if frozen.contains(&value) { 0 } else { time };
+        // The setup is done when inputs may be there, and what it has made stays.
+        let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, time) };
         for &input in &wanted.inputs {
             let of = owner[&node.inputs[input]];
-            let copied = copies.entry(of).or_insert(Copied { first: time, start, last: time, block: 0 });
-            // What the setup has made stays.
-            copied.last = if copied.start < copied.first { end } else { time };
+            let copied = copies.entry(of).or_insert(Copied { first: time, start, last: until, block: 0 });
+            copied.last = copied.last.max(until);
         }
         let as_bf16 = Storage::Bf16.words(node.shape.elements());
         let result = wanted.output.then(|| want(as_bf16, start, time));
@@ -306,13 +307,14 @@ fn overwritten(graph: &Graph, owner: &BTreeMap<Value, Value>, order: &[Value]) -
 
 #[cfg(test)]
 mod tests {
-    use super::sequence;
+    use super::{Spot, Stored, sequence};
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
     use crate::graph::{Graph, Init, StateKind};
-    use crate::kernels::cuda::launch::Command;
+    use crate::kernels::cuda::launch::{Argument, Command};
     use crate::kernels::cuda::precision::Precision;
     use crate::ops::binary::{ADD, MULTIPLY, SUBTRACT};
+    use crate::ops::matmul::MATMUL;
     use crate::ops::reduce::REDUCE_SUM;
     use crate::plan::layout::Layout;
     use crate::shape::Shape;
@@ -371,6 +373,40 @@ mod tests {
             // The square, the input and the numbers that a step is given have memory of their own in the whole step.
             assert!(changes || plan.transient >= 3 * 100);
         }
+    }
+
+    /// `x · w` and `w · w`, by a library.
+    fn products() -> Graph {
+        let mut builder = Builder::default();
+        let shape = Shape::from([8, 8]);
+        let weight = builder.state("w", StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
+        let x = builder.input("x", &shape);
+        for (name, factor) in [("of images", x), ("of weights", weight)] {
+            let product = builder.apply(&MATMUL, Attrs::new(), &[factor, weight]).unwrap();
+            builder.output(name, product);
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn the_setup_makes_the_copies_that_it_shares_with_later_steps() {
+        let graph = products();
+        let layout = Layout::new([&graph]).unwrap();
+        let plan = sequence(graph, &layout, Precision::Bf16, &|_| true).unwrap();
+        let [Command::Launch(cast), Command::Product(once)] = plan.setup.as_slice() else {
+            panic!("{:?}", plan.setup)
+        };
+        let products = plan.commands.iter().filter_map(|command| match command {
+            Command::Product(product) => Some(product),
+            _ => None,
+        });
+        let copy = once.b;
+        assert!(cast.arguments.contains(&Argument::Memory(copy)) && copy == once.a);
+        assert_eq!(products.map(|each| each.b).collect::<Vec<_>>(), [copy]);
+        // Nothing else lies on the copy.
+        let written = plan.places.values().filter(|range| range.start >= layout.len());
+        let Stored { at: Spot::Memory(at), .. } = copy else { panic!("{copy:?}") };
+        assert!(written.into_iter().all(|range| range.end <= at || at + 32 <= range.start));
     }
 
     /// `w -= lr g` for weights of several sizes; where `tied`, the second reads what the first writes.

@@ -5,8 +5,9 @@
 //! what is one number an image (losses), the states with their updates, and what leaves the graph is f32. Kernels
 //! compute in f32 whatever they load.
 //!
-//! The line is drawn where PyTorch's autocast draws it: products give bf16, softmax and logarithms of it f32, and an op
-//! of both gives f32. It stores layer and group norm's results as f32; here they are stored as what they normalise.
+//! Products give bf16, softmax and logarithms of it f32, and an op of both gives f32, as in PyTorch's autocast ("Autocast
+//! Op Reference" of `torch.amp`). That also gives sums, powers, exponentials and the results of layer and group norm as
+//! f32; here they are stored as what they read.
 
 use std::collections::BTreeMap;
 

@@ -84,8 +84,9 @@ pub static PRECISION: Spec = Spec {
            filters are rounded on the way out of cuDNN), the statistics of `batch_norm`, `softmax`, the loss, the \
            measurements and what a network gives. bf16 has the range of f32, so that losses need no scaling. \
            A device older than 8.0 is refused.\n\n\
-           The line is PyTorch's autocast's, but that `layer_norm` and `group_norm` compute in f32 and store what \
-           they give as bf16 if they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
+           Convolutions, products, `softmax` and losses are as with PyTorch's autocast. It also stores as f32 what \
+           sums, powers, exponentials, `layer_norm` and `group_norm` give; here they compute in f32 and store bf16 if \
+           they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
            Neither has ever run on a GPU: see `On a GPU` in the README.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",

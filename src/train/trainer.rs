@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::data::Dataset;
 use crate::data::loader::{self, Loader, Mode};
 use crate::data::section::DataSection;
-use crate::data::{Dataset, Images};
 use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
 use crate::layers::lowering::STEP;
@@ -15,10 +15,10 @@ use crate::model::lower::IMAGES;
 use crate::run::stock::{Set, Stock};
 use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
-use crate::train::checkpoint::Weights;
+use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed};
-use crate::train::metrics::{Classes, Confusion, Evaluation};
-use crate::train::program::{CORRECT, LABELS, LOSSES, SCORES};
+use crate::train::metrics::Evaluation;
+use crate::train::program::LABELS;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
@@ -423,59 +423,4 @@ fn diverged(loss: f64, epoch: usize, step: u64, learning_rate: f64) -> Fault {
     fault
         .advise(format!("a smaller learning rate, such as `lr={:.0e}`", learning_rate / 10.0))
         .advise("`schedule cosine warmup=5%`, or a `batch_norm` behind each convolution")
-}
-
-/// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`.
-fn evaluate(
-    session: &mut Session,
-    programs: &Programs,
-    feed: &Feed<'_>,
-    indices: &[u32],
-    job: Job<'_>,
-) -> Result<Evaluation, Fault> {
-    if indices.is_empty() {
-        return Err(Fault::new(codes::DATA_FILE, "there are no images to measure on"));
-    }
-    let train = job.train;
-    let classifies = train.classifies()?;
-    let mut confusion = Confusion::new(job.data.classes());
-    let (mut loss, mut correct) = (0.0f64, 0.0f64);
-    let way = feed::Pass { order: indices, batch: job.batch, epoch: 0, mode: Mode::Eval };
-    let mut measured = 0;
-    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, batch| {
-        session.step(graph)?;
-        measured += batch.len();
-        loss += session.read(graph, LOSSES)?.iter().map(|&l| f64::from(l)).sum::<f64>();
-        if classifies {
-            correct += session.read(graph, CORRECT)?.iter().map(|&c| f64::from(c)).sum::<f64>();
-            let scores = session.read(graph, SCORES)?;
-            for (scores, &index) in scores.chunks(scores.len() / batch.len()).zip(batch) {
-                confusion.add(feed.loader.label(index) as usize, argmax(scores));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    if measured != indices.len() {
-        return Err(Fault::internal(format!("no graph evaluates {} images", indices.len() - measured)));
-    }
-    let images = indices.len();
-    let classes = classifies.then(|| Classes { accuracy: correct / images as f64, confusion });
-    Ok(Evaluation { images, loss: loss / images as f64, classes })
-}
-
-/// The first position of the largest number.
-pub fn argmax(numbers: &[f32]) -> usize {
-    (0..numbers.len()).fold(0, |best, i| if numbers[i] > numbers[best] { i } else { best })
-}
-
-/// Measures given weights on all of `images`.
-pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
-    let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
-    let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let mut session = budget::open(programs.take(), job.device, job.train.precision, job.train.seed)?;
-    weights.load(&mut session)?;
-    let all: Vec<u32> = (0..images.len() as u32).collect();
-    let feed = Feed { loader: Loader::new(job.data, images)?, stock: None, seed: job.train.seed };
-    evaluate(&mut session, &programs, &feed, &all, job)
 }

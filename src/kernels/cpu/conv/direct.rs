@@ -23,6 +23,7 @@ pub struct Direct {
     /// The padded input, and where the taps of one output read it, `[channel of a group][tap]`.
     pub(super) planes: Planes,
     pub(super) offsets: Vec<u32>,
+    /// The same in the order in which forward adds them up.
     terms: Terms,
     pub(super) runs: Runs,
     /// Plane position of every output.

@@ -158,7 +158,7 @@ impl Planes {
     /// # Safety
     /// As [`Planes::clear`], for a channel.
     #[inline(always)]
-    pub(super) unsafe fn clear_channel<S: Simd>(&self, to: *mut f32) {
+    unsafe fn clear_channel<S: Simd>(&self, to: *mut f32) {
         let mut plane = to;
         for rows in &self.spans[0] {
             for columns in &self.spans[1] {

@@ -26,7 +26,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// `e^x - 1`, as exact near 0 as far from it; finite.
+/// `e^x - 1`, as exact near 0 as far from it; NaN of NaN, else finite.
 #[inline(always)]
 pub(crate) unsafe fn exp_m1<S: Simd>(x: S::V) -> S::V {
     unsafe {
