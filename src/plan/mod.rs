@@ -7,8 +7,9 @@
 //! few images go through a stage of tiles.
 
 mod build;
+mod copies;
+mod forms;
 pub mod layout;
-mod library;
 pub mod memory;
 pub mod print;
 mod rules;

@@ -2,23 +2,26 @@
 //! memory. States and constants come first, as in every plan of the session; behind them values share memory where
 //! their lifetimes allow it.
 //!
-//! Own kernels load and store every type of numbers; a device's libraries have all operands of one type. What they read
-//! as bf16 and is f32, such as weights, is copied as bf16 before its first reader and kept to its last.
+//! A value that another node reads under another shape, that is read from outside, or that has no row an image, lies with
+//! channels first; any other as the step leaves it that makes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value, print};
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Command, Place, Prepared};
+use crate::kernels::cuda::moving;
 use crate::kernels::cuda::precision::Precision;
-use crate::kernels::cuda::storage::{Storage, Stored};
-use crate::kernels::cuda::{moving, prepare};
+use crate::kernels::cuda::storage::{Form, Storage, Stored};
+use crate::plan::copies::{Copies, Key};
+use crate::plan::forms::{Offers, Work, work};
 use crate::plan::layout::Layout;
-use crate::plan::library::{Conversions, conversions};
 use crate::plan::memory::{Block, place};
 use crate::plan::owners;
 use crate::plan::rules::{self, Rule};
+use crate::plan::schedule::Schedule;
 use crate::plan::storage::storages;
 use crate::shape::Shape;
 
@@ -67,19 +70,13 @@ pub struct Sequence {
 /// A node with its work and the block of memory of its own.
 struct Step {
     value: Value,
-    prepared: Prepared,
+    commands: Vec<Command<Place>>,
+    tables: Vec<Vec<f32>>,
     scratch: usize,
-    /// What its library needs as bf16, and where its result lies as that.
-    conversions: Conversions,
-    result: Option<usize>,
-}
-
-/// A value's copy for libraries: the step that needs it first, when its memory is taken and until when, and its block.
-struct Copied {
-    first: usize,
-    start: usize,
-    last: usize,
-    block: usize,
+    /// The copies of its inputs that it reads instead of them.
+    copies: Vec<Option<Key>>,
+    /// Where it leaves its result in another form than the value's, and that form.
+    result: Option<(usize, Form)>,
 }
 
 /// Plans one graph; `layout` must have been made of it, too. `offers` says what the device does by itself.
@@ -87,10 +84,15 @@ pub fn sequence(
     graph: Graph,
     layout: &Layout,
     precision: Precision,
-    offers: &dyn Fn(&Command<Place>) -> bool,
+    offers: Offers<'_>,
 ) -> Result<Sequence, Fault> {
     let owner = owners(&graph);
     let storages = storages(&graph, precision);
+    let of_storage = |storage: Storage| Form { storage, ..Form::default() };
+    // The formats follow step by step.
+    let mut forms: BTreeMap<Value, Form> =
+        storages.into_iter().map(|(value, storage)| (value, of_storage(storage))).collect();
+    let is_free = free(&graph, &owner);
     let order: Vec<Value> = graph
         .values()
         .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
@@ -127,44 +129,45 @@ pub fn sequence(
     let mut own: BTreeMap<Value, usize> = BTreeMap::new();
     for input in arrays {
         let until = last.get(&input).copied().unwrap_or(0);
-        own.insert(input, want(words(&graph, &storages, input), 0, until));
+        own.insert(input, want(words(&graph, &forms, input), 0, until));
     }
     let mut steps: Vec<Step> = Vec::with_capacity(end);
-    let mut copies: BTreeMap<Value, Copied> = BTreeMap::new();
+    let mut copies = Copies::default();
     for (time, &value) in order.iter().enumerate() {
         let node = graph.node(value);
         if apart(value) {
             let until = last.get(&value).copied().unwrap_or(time);
             let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, until) };
-            own.insert(value, want(words(&graph, &storages, value), start, until));
+            own.insert(value, want(words(&graph, &forms, value), start, until));
         }
-        let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-        let mut prepared = prepare(node, &shapes)?;
-        let mut wanted = Conversions::default();
-        if let Some(library) = prepared.library.take_if(|library| library.first().is_some_and(offers)) {
-            wanted = conversions(&library[0], precision, &|place| match place {
-                Place::Input(number) => storages[&node.inputs[number]],
-                Place::Output => storages[&value],
-                Place::Scratch(_) | Place::Table(_) => Storage::F32,
-            });
-            prepared = Prepared { commands: library, ..Prepared::default() };
+        let inputs: Vec<(&Shape, Form)> =
+            node.inputs.iter().map(|input| (graph.shape(*input), forms[input])).collect();
+        let Work { prepared, inputs, output } =
+            work(node, &inputs, forms[&value].storage, precision, offers)?;
+        let Prepared { commands, scratch, tables, .. } = prepared;
+        if is_free.contains(&value) {
+            forms.insert(value, Form { format: output.format, ..forms[&value] });
         }
         // The setup is done when inputs may be there, and what it has made stays.
         let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, time) };
-        for &input in &wanted.inputs {
-            let of = owner[&node.inputs[input]];
-            let copied = copies.entry(of).or_insert(Copied { first: time, start, last: until, block: 0 });
-            copied.last = copied.last.max(until);
-        }
-        let as_bf16 = Storage::Bf16.words(node.shape.elements());
-        let result = wanted.output.then(|| want(as_bf16, start, time));
-        let scratch = want(prepared.scratch, start, time);
-        steps.push(Step { value, prepared, scratch, conversions: wanted, result });
+        let copied = node.inputs.iter().zip(inputs).map(|(input, form)| {
+            if form == forms[input] {
+                return None;
+            }
+            let of = if form.format == Format::ChannelsFirst { owner[input] } else { *input };
+            let (start, until) = if frozen.contains(&of) { (0, end) } else { (start, until) };
+            copies.want((of, form), time, start, until);
+            Some((of, form))
+        });
+        let copied = copied.collect();
+        let n = node.shape.elements();
+        let result = (output != forms[&value]).then(|| (want(output.storage.words(n), start, time), output));
+        let scratch = want(scratch, start, time);
+        steps.push(Step { value, commands, tables, scratch, copies: copied, result });
     }
-    for (&of, copied) in &mut copies {
-        let size = Storage::Bf16.words(graph.shape(of).elements());
-        copied.block = want(size, copied.start, copied.last);
-    }
+    copies.place(|(of, form), copied| {
+        want(form.storage.words(graph.shape(of).elements()), copied.start, copied.last)
+    });
     let (offsets, transient) = place(&blocks);
     let start = |block: usize| layout.len() + offsets[block];
 
@@ -186,45 +189,36 @@ pub fn sequence(
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
     for (time, step) in steps.iter().enumerate() {
         let node = graph.node(step.value);
-        let begins = step.prepared.tables.iter().map(|table| {
+        let begins = step.tables.iter().map(|table| {
             let begin = tables.len();
             tables.extend_from_slice(table);
             begin
         });
         let begins: Vec<usize> = begins.collect();
-        let of = |value: Value| Stored { at: Spot::Memory(places[&value].start), storage: storages[&value] };
-        let as_bf16 = |block: usize| Stored { at: Spot::Memory(start(block)), storage: Storage::Bf16 };
+        let of =
+            |value: Value| Stored { at: Spot::Memory(places[&value].start), storage: forms[&value].storage };
+        let block =
+            |block: usize, form: Form| Stored { at: Spot::Memory(start(block)), storage: form.storage };
+        let copy = |key: Key| copies.find(key).map(|copied| (copied.first, block(copied.block, key.1)));
         let at = |place: Place| match place {
-            Place::Input(i) => of(node.inputs[i]),
-            Place::Output => of(step.value),
+            Place::Input(i) => step.copies[i].and_then(copy).map_or(of(node.inputs[i]), |(_, at)| at),
+            Place::Output => step.result.map_or(of(step.value), |(number, form)| block(number, form)),
             Place::Scratch(from) => Stored::f32(Spot::Memory(start(step.scratch) + from)),
             Place::Table(i) => Stored::f32(Spot::Table(begins[i])),
         };
-        let at_library = |place: Place| match (place, step.result) {
-            (Place::Input(i), _) if step.conversions.inputs.contains(&i) => {
-                as_bf16(copies[&owner[&node.inputs[i]]].block)
-            }
-            (Place::Output, Some(block)) => as_bf16(block),
-            _ => at(place),
-        };
         let mut own = Vec::new();
-        let copied = step.conversions.inputs.iter().map(|&input| owner[&node.inputs[input]]);
-        for value in copied.collect::<BTreeSet<Value>>() {
-            if copies[&value].first == time {
-                let n = graph.shape(value).elements();
-                own.push(moving::cast(of(value), as_bf16(copies[&value].block), n)?);
+        for key in step.copies.iter().copied().flatten().collect::<BTreeSet<Key>>() {
+            let (value, form) = key;
+            if let Some((_, to)) = copy(key).filter(|(first, _)| *first == time) {
+                let formats = [forms[&value].format, form.format];
+                let made = moving::converted(graph.shape(value), formats, [of(value), to])?;
+                if frozen.contains(&value) { setup.push(made) } else { own.push(made) }
             }
         }
-        for command in &step.prepared.commands {
-            match command {
-                Command::Launch(_) | Command::Copy { .. } => own.push(command.at(&at)),
-                Command::Product(_) | Command::Convolution(_) => {
-                    own.push(command.at(&at_library));
-                    if let Some(block) = step.result {
-                        own.push(moving::cast(as_bf16(block), of(step.value), node.shape.elements())?);
-                    }
-                }
-            }
+        own.extend(step.commands.iter().map(|command| command.at(&at)));
+        if let Some((number, form)) = step.result {
+            let formats = [form.format, forms[&step.value].format];
+            own.push(moving::converted(&node.shape, formats, [block(number, form), of(step.value)])?);
         }
         match rules.get(&step.value) {
             Some(&depth) => {
@@ -256,6 +250,14 @@ pub fn sequence(
     Ok(Sequence { graph, setup, commands, values, places, given, tables, transient })
 }
 
+/// The values whose format is free: those with a row an image that nobody reads from outside or under another shape.
+fn free(graph: &Graph, owner: &BTreeMap<Value, Value>) -> BTreeSet<Value> {
+    let slots = Schedule::new(graph).slots;
+    let viewed = graph.values().filter(|value| owner[value] != *value).chain(graph.roots());
+    let bound: BTreeSet<Value> = viewed.map(|value| owner[&value]).collect();
+    graph.values().filter(|value| slots[value].batched && !bound.contains(value)).collect()
+}
+
 /// The values that depend on states and constants alone, in a graph that changes no state.
 fn frozen(graph: &Graph) -> BTreeSet<Value> {
     let mut frozen = BTreeSet::new();
@@ -270,8 +272,8 @@ fn frozen(graph: &Graph) -> BTreeSet<Value> {
 }
 
 /// How much of the memory a value takes.
-fn words(graph: &Graph, storages: &BTreeMap<Value, Storage>, value: Value) -> usize {
-    storages[&value].words(graph.shape(value).elements())
+fn words(graph: &Graph, forms: &BTreeMap<Value, Form>, value: Value) -> usize {
+    forms[&value].storage.words(graph.shape(value).elements())
 }
 
 /// The updates that can be written over their states, with those: made element by element, when nobody reads the old
@@ -339,7 +341,7 @@ mod tests {
         for (reads_behind, copies) in [(false, 0), (true, 1)] {
             let graph = graph(reads_behind);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| Ok(false)).unwrap();
             let copied = plan.commands.iter().filter(|command| matches!(command, Command::Copy { .. }));
             assert_eq!(copied.count(), copies);
             let update = plan.graph.updates[0];
@@ -368,7 +370,7 @@ mod tests {
         for (changes, expected) in [(false, [1, 1]), (true, [0, 3])] {
             let graph = squared(changes);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| Ok(false)).unwrap();
             assert_eq!([plan.setup.len(), plan.commands.len()], expected);
             // The square, the input and the numbers that a step is given have memory of their own in the whole step.
             assert!(changes || plan.transient >= 3 * 100);
@@ -392,7 +394,7 @@ mod tests {
     fn the_setup_makes_the_copies_that_it_shares_with_later_steps() {
         let graph = products();
         let layout = Layout::new([&graph]).unwrap();
-        let plan = sequence(graph, &layout, Precision::Bf16, &|_| true).unwrap();
+        let plan = sequence(graph, &layout, Precision::Bf16, &|_| Ok(true)).unwrap();
         let [Command::Launch(cast), Command::Product(once)] = plan.setup.as_slice() else {
             panic!("{:?}", plan.setup)
         };
@@ -437,7 +439,7 @@ mod tests {
         for tied in [false, true] {
             let graph = descent(tied);
             let layout = Layout::new([&graph]).unwrap();
-            let plan = sequence(graph, &layout, Precision::F32, &|_| false).unwrap();
+            let plan = sequence(graph, &layout, Precision::F32, &|_| Ok(false)).unwrap();
             let last = plan.commands.last().unwrap();
             let Command::Launch(launch) = last else { panic!("{last:?}") };
             // Blocks of 256 threads for 5, 1000 and 300 numbers.

@@ -53,7 +53,7 @@ fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
     let (mut transient, mut tables) = (0, 0);
     let mut commands = Vec::new();
     for graph in graphs {
-        let sequence = sequence(graph.clone(), &layout, precision, &|_| true)?;
+        let sequence = sequence(graph.clone(), &layout, precision, &|_| Ok(true))?;
         transient = transient.max(sequence.transient);
         tables += sequence.tables.len();
         commands.extend(sequence.setup);

@@ -1,8 +1,10 @@
 //! Numbers to bf16 and back on one device, bit by bit as candle rounds them.
 
+use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::machine::Machine;
-use dslc::kernels::cuda::moving::cast;
+use dslc::kernels::cuda::moving::converted;
 use dslc::kernels::cuda::storage::{Storage, Stored};
+use dslc::shape::Shape;
 use dslc::tensor::random::Random;
 
 use crate::words::{rounded, unpack};
@@ -32,7 +34,8 @@ pub fn casts(mut machine: Box<dyn Machine>) -> Vec<String> {
     let n = numbers.len();
     let (from, half, back) = (0, n, 2 * n);
     let as_bf16 = Stored { at: half, storage: Storage::Bf16 };
-    let commands = [cast(Stored::f32(from), as_bf16, n), cast(as_bf16, Stored::f32(back), n)];
+    let cast = |from, to| converted(&Shape::from([n]), [Format::ChannelsFirst; 2], [from, to]);
+    let commands = [cast(Stored::f32(from), as_bf16), cast(as_bf16, Stored::f32(back))];
     let commands = commands.into_iter().collect::<Result<_, _>>().unwrap();
     machine.begin(3 * n, vec![commands]).unwrap();
     machine.write(from, &numbers).unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use dslc::diag::Fault;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::op::Op;
+use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::module::{Module, names};
@@ -18,7 +19,7 @@ use dslc::run::Precision;
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
 
-use crate::words::{pack, unpack};
+use crate::words::{laid, logical, pack, unpack};
 
 /// The first compiler for C++ that answers; or why there is none to use.
 pub fn compiler() -> Result<String, String> {
@@ -74,13 +75,15 @@ impl Host {
         Ok(words)
     }
 
-    fn numbers(&self, own: Stored<usize>, shape: &Shape) -> Result<Tensor, Fault> {
+    fn numbers(&self, own: Stored<usize>, shape: &Shape, format: Format) -> Result<Tensor, Fault> {
         let n = shape.elements();
-        tensor::from_slice(&unpack(&self.words(own, n)?, own.storage, n), shape, &Device::Cpu)
+        let lies = format.in_memory(shape);
+        let numbers = tensor::from_slice(&unpack(&self.words(own, n)?, own.storage, n), &lies, &Device::Cpu)?;
+        Ok(logical(&numbers, format))
     }
 
-    fn put(&self, own: Stored<usize>, result: &Tensor) -> Result<(), Fault> {
-        let numbers = tensor::to_vec(result)?;
+    fn put(&self, own: Stored<usize>, result: &Tensor, format: Format) -> Result<(), Fault> {
+        let numbers = tensor::to_vec(&laid(result, format))?;
         let before = self.words(own, numbers.len())?;
         let words = pack(&numbers, own.storage, before.last().copied().unwrap_or_default());
         self.tell(&[u64::from(b'W'), own.at as u64, words.len() as u64], &bytes(&words))
@@ -91,10 +94,11 @@ impl Host {
         let [m, k, n] = own.sizes;
         let shape =
             |rows, columns, turned| Shape::from(if turned { [columns, rows] } else { [rows, columns] });
-        let a = self.numbers(own.a, &shape(m, k, own.transpose_a))?;
-        let b = self.numbers(own.b, &shape(k, n, own.transpose_b))?;
+        let rows = Format::ChannelsFirst;
+        let a = self.numbers(own.a, &shape(m, k, own.transpose_a), rows)?;
+        let b = self.numbers(own.b, &shape(k, n, own.transpose_b), rows)?;
         let attrs = matmul::attrs(i64::from(own.transpose_a), i64::from(own.transpose_b));
-        self.put(own.out, &matmul::MATMUL.eval(&attrs, &[a, b], &Shape::from([m, n]))?)
+        self.put(own.out, &matmul::MATMUL.eval(&attrs, &[a, b], &Shape::from([m, n]))?, rows)
     }
 
     fn convolve(&self, own: &Convolution<Stored<usize>>) -> Result<(), Fault> {
@@ -111,7 +115,8 @@ impl Host {
             .ints("kernel", [rows.kernel, columns.kernel]);
         let images = Shape::from([g.batch, g.in_channels, g.windows.height, g.windows.width]);
         let weight = Shape::from([g.out_channels, g.in_channels / g.groups, rows.kernel, columns.kernel]);
-        let read = |own: Stored<usize>, shape: &Shape| self.numbers(own, shape);
+        let format = own.format;
+        let read = |own: Stored<usize>, shape: &Shape| self.numbers(own, shape, format);
         let (op, inputs, shape, to): (&dyn Op, _, _, _) = match own.direction {
             Direction::Output => {
                 let inputs = [read(own.images, &images)?, read(own.weight, &weight)?];
@@ -126,7 +131,7 @@ impl Host {
                 (&conv2d::CONV2D_GRAD_WEIGHT, inputs, weight, own.weight)
             }
         };
-        self.put(to, &op.eval(&attrs, &inputs, &shape)?)
+        self.put(to, &op.eval(&attrs, &inputs, &shape)?, format)
     }
 
     fn do_task(&self, task: &Task) -> Result<(), Fault> {
@@ -206,8 +211,8 @@ impl Machine for Host {
         self.precision
     }
 
-    fn offers(&self, command: &Command<Place>) -> bool {
-        self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_))
+    fn offers(&self, command: &Command<Place>) -> Result<bool, Fault> {
+        Ok(self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_)))
     }
 
     fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {

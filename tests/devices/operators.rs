@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dslc::graph::op::Op;
 use dslc::graph::{Graph, Node, Value, leaf};
+use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::launch::{Command, Place, Prepared};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::prepare;
@@ -15,7 +16,7 @@ use dslc::tensor::{self, Device, Tensor};
 
 use crate::op_cases::{cases, graph, numbers_of};
 use crate::support::distance;
-use crate::words::{pack, rounded, unpack};
+use crate::words::{laid, pack, rounded, unpack};
 
 /// What computes the operators.
 pub enum Subject {
@@ -26,10 +27,15 @@ pub enum Subject {
     Candle(Device),
 }
 
-/// A node with its operands and its result.
+const FIRST: Format = Format::ChannelsFirst;
+const LAST: Format = Format::ChannelsLast;
+
+/// A node with its operands and its result, which lie in a format.
 struct Trial {
     title: String,
     node: Node,
+    format: Format,
+    shapes: Vec<Shape>,
     inputs: Vec<Tensor>,
     expected: Vec<f32>,
 }
@@ -62,13 +68,32 @@ fn trials(storage: Storage) -> Vec<Trial> {
             let stored = rounded(&tensor::to_vec(&result).unwrap(), storage);
             tensors.insert(value, tensor::from_slice(&stored, &node.shape, &Device::Cpu).unwrap());
             if !node.inputs.is_empty() && !node.op.is_view() {
-                let title = format!("{} within {}", node.op.name(), case.title());
-                let expected = tensor::to_vec(&result).unwrap();
-                trials.push(Trial { title, node: node.clone(), inputs: operands, expected });
+                let shapes: Vec<Shape> = operands.iter().map(|input| Shape::new(input.dims())).collect();
+                let matters = shapes.iter().chain([&node.shape]).any(|shape| LAST.of(shape) == LAST);
+                for format in [FIRST, LAST].into_iter().take(if matters { 2 } else { 1 }) {
+                    let title = format!("{} within {}, {format:?}", node.op.name(), case.title());
+                    let inputs = operands.iter().map(|input| laid_as(input, format)).collect();
+                    let expected = tensor::to_vec(&laid_as(&result, format)).unwrap();
+                    let (node, shapes) = (node.clone(), shapes.clone());
+                    trials.push(Trial { title, node, format, shapes, inputs, expected });
+                }
             }
         }
     }
     trials
+}
+
+/// A value as it lies where a step has all of its operands in a format.
+fn laid_as(value: &Tensor, format: Format) -> Tensor {
+    let shape = Shape::new(value.dims());
+    match format.of(&shape) {
+        FIRST => value.clone(),
+        LAST => {
+            let mut dims = vec![1; 4 - value.rank()];
+            dims.extend(value.dims());
+            laid(&value.reshape(dims).unwrap(), format)
+        }
+    }
 }
 
 /// How many operators were tried, and what is wrong with which.
@@ -77,19 +102,27 @@ pub fn operators(subject: Subject) -> (usize, Vec<String>) {
         Subject::Machine(_, _, storage) => *storage,
         Subject::Candle(_) => Storage::F32,
     };
-    let trials = trials(storage);
+    let mut trials = trials(storage);
+    if let Subject::Candle(_) = subject {
+        trials.retain(|trial| trial.format == FIRST);
+    }
     let leaves = [leaf::INPUT.name(), leaf::STATE.name(), leaf::CONSTANT.name()];
     let needed = OPS.iter().filter(|op| !op.is_view() && !leaves.contains(&op.name())).map(|op| op.name());
     let tried: BTreeSet<&str> = trials.iter().map(|trial| trial.node.op.name()).collect();
     let mut wrong: Vec<String> =
         needed.filter(|op| !tried.contains(op)).map(|op| format!("{op} was not tried")).collect();
-    match subject {
+    let n_trials = match subject {
         Subject::Machine(machine, n_runs, storage) => {
-            wrong.extend(on_machine(machine, n_runs, storage, &trials));
+            let (n_trials, found) = on_machine(machine, n_runs, storage, &trials);
+            wrong.extend(found);
+            n_trials
         }
-        Subject::Candle(device) => wrong.extend(trials.iter().filter_map(|trial| on_candle(&device, trial))),
-    }
-    (trials.len(), wrong)
+        Subject::Candle(device) => {
+            wrong.extend(trials.iter().filter_map(|trial| on_candle(&device, trial)));
+            trials.len()
+        }
+    };
+    (n_trials, wrong)
 }
 
 fn judge(trial: &Trial, tolerance: f32, actual: &[f32]) -> Option<String> {
@@ -118,15 +151,19 @@ struct Laid {
 /// What memory holds before.
 const BEFORE: f32 = f32::NAN;
 
-fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Laid {
-    let shapes: Vec<Shape> = trial.inputs.iter().map(|input| Shape::new(input.dims())).collect();
-    let shapes: Vec<&Shape> = shapes.iter().collect();
-    let mut prepared =
-        prepare(&trial.node, &shapes).unwrap_or_else(|fault| panic!("{}: {fault}", trial.title));
+/// `None` where nothing computes it in that format.
+fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Option<Laid> {
+    let shapes: Vec<&Shape> = trial.shapes.iter().collect();
+    let prepared = prepare(&trial.node, &shapes, trial.format);
+    let mut prepared = prepared.unwrap_or_else(|fault| panic!("{}: {fault}", trial.title))?;
     let mut roundings = 1;
-    if let Some(library) = prepared.library.take_if(|library| machine.offers(&library[0])) {
+    if let Some(library) = prepared.library.take_if(|library| machine.offers(&library[0]).unwrap()) {
         roundings = library.len() as i32;
         prepared = Prepared { commands: library, ..Prepared::default() };
+    }
+    if prepared.commands.is_empty() {
+        assert_eq!(trial.format, LAST, "{} has no kernel", trial.title);
+        return None;
     }
     let mut len = GAP;
     let mut take = |size: usize| {
@@ -147,7 +184,7 @@ fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Laid {
     };
     let commands = prepared.commands.iter().map(|command| command.at(&place)).collect();
     let given = inputs.into_iter().chain(tables).collect();
-    Laid { commands, given, output, scratch: (scratch, prepared.scratch), len, roundings }
+    Some(Laid { commands, given, output, scratch: (scratch, prepared.scratch), len, roundings })
 }
 
 fn on_machine(
@@ -155,12 +192,13 @@ fn on_machine(
     n_runs: usize,
     storage: Storage,
     trials: &[Trial],
-) -> Vec<String> {
-    let laid: Vec<Laid> = trials.iter().map(|trial| lay(trial, &*machine, storage)).collect();
-    let len = laid.iter().map(|laid| laid.len).max().unwrap();
-    machine.begin(len, laid.iter().map(|laid| laid.commands.clone()).collect()).unwrap();
+) -> (usize, Vec<String>) {
+    let laid = trials.iter().filter_map(|trial| Some((trial, lay(trial, &*machine, storage)?)));
+    let laid: Vec<(&Trial, Laid)> = laid.collect();
+    let len = laid.iter().map(|(_, laid)| laid.len).max().unwrap();
+    machine.begin(len, laid.iter().map(|(_, laid)| laid.commands.clone()).collect()).unwrap();
     let mut wrong = Vec::new();
-    for (program, (trial, laid)) in trials.iter().zip(&laid).enumerate() {
+    for (program, (trial, laid)) in laid.iter().enumerate() {
         // Whatever memory held before must not matter, and what lies beside the results must stay.
         let mut memory = vec![BEFORE; laid.len];
         for (at, numbers) in &laid.given {
@@ -187,5 +225,5 @@ fn on_machine(
         });
         wrong.extend(beside.map(|i| format!("{}: wrote beside its result, at {i}", trial.title)));
     }
-    wrong
+    (laid.len(), wrong)
 }

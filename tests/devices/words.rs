@@ -1,9 +1,10 @@
 //! Numbers ↔ a device's memory, which is counted in words of 32 bits: one number a word, or two as bf16, rounded by
 //! candle.
 
+use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::storage::Storage;
 use dslc::shape::Shape;
-use dslc::tensor::{self, DType, Device};
+use dslc::tensor::{self, DType, Device, Tensor};
 
 /// The numbers as a storage can have them.
 pub fn rounded(numbers: &[f32], storage: Storage) -> Vec<f32> {
@@ -39,5 +40,24 @@ pub fn unpack(words: &[f32], storage: Storage, n: usize) -> Vec<f32> {
     match storage {
         Storage::F32 => words[..n].to_vec(),
         Storage::Bf16 => words.iter().flat_map(halves).take(n).collect(),
+    }
+}
+
+/// Images in the order of their memory.
+pub fn laid(images: &Tensor, format: Format) -> Tensor {
+    match format {
+        Format::ChannelsFirst => images.clone(),
+        Format::ChannelsLast => images.permute(format.axes()).unwrap().contiguous().unwrap(),
+    }
+}
+
+/// Images that lie so, in the order of their shape.
+pub fn logical(images: &Tensor, format: Format) -> Tensor {
+    match format {
+        Format::ChannelsFirst => images.clone(),
+        Format::ChannelsLast => {
+            let places = [0, 1, 2, 3].map(|axis| format.place(axis));
+            images.permute(places).unwrap().contiguous().unwrap()
+        }
     }
 }

@@ -86,18 +86,19 @@ __device__ __forceinline__ size_t argument(const Member &own, int i) {
     return (unsigned)__float_as_int(own.row[1 + 2 * i]) | (size_t)(unsigned)__float_as_int(own.row[2 + 2 * i]) << 32;
 }
 
-// The sum over the threads of a block, for each of them; all must call it.
-__device__ float block_sum(float x) {
+// The sum over the threads of a block that have one place among `lanes`, a power of two, for each of them; all must
+// call it.
+__device__ float block_sum(float x, unsigned lanes = 1) {
     __shared__ float parts[THREADS];
     unsigned thread = threadIdx.x;
     __syncthreads();  // The last sum has been read.
     parts[thread] = x;
     __syncthreads();
-    for (unsigned half = THREADS / 2; half > 0; half /= 2) {
+    for (unsigned half = THREADS / 2; half >= lanes; half /= 2) {
         if (thread < half) parts[thread] += parts[thread + half];
         __syncthreads();
     }
-    return parts[0];
+    return parts[thread % lanes];
 }
 
 // The largest over the threads of a block; a NaN is not the largest.

@@ -18,13 +18,15 @@ __device__ __forceinline__ Group group_of(const Convolution &c) {
     return g;
 }
 
-// The input that a tap of a window reads; `channel` counts over all groups.
-template <class X>
+// The input that a tap of a window reads; `channel` counts over all groups, and stands last in memory or first.
+template <bool LAST = false, class X>
 __device__ __forceinline__ float pixel(const X *x, const Convolution &c, int image, int channel, int position, int tap) {
     int y = source(c.w, 0, position / c.w.out[1], tap / c.w.kernel[1]);
     int column = source(c.w, 1, position % c.w.out[1], tap % c.w.kernel[1]);
     if (!inside(y, c.w.size[0]) || !inside(column, c.w.size[1])) return 0.0f;
-    return x[((size_t)image * c.in_channels + channel) * c.w.size[0] * c.w.size[1] + y * c.w.size[1] + column];
+    int size = c.w.size[0] * c.w.size[1], at = y * c.w.size[1] + column;
+    return LAST ? x[((size_t)image * size + at) * c.in_channels + channel]
+                : x[((size_t)image * c.in_channels + channel) * size + at];
 }
 
 // The output gradient of the window whose tap reads a pixel, or 0.
@@ -148,18 +150,37 @@ extern "C" __global__ void conv2d_grad_weight(float *out, const float *x, const 
     product(g.outputs, n, tile, left, right, store);
 }
 
-// A thread an output.
-template <class Out, class X, class Weight, class Bias>
+// Element `i` of images of `channels` channels and so many places.
+struct Element {
+    int image, channel, place;
+};
+
+template <bool LAST> __device__ __forceinline__ Element element_of(unsigned i, int channels, int places) {
+    Element own;
+    own.channel = LAST ? i % channels : i / places % channels;
+    own.place = LAST ? i / channels % places : i % places;
+    own.image = i / channels / places;
+    return own;
+}
+
+// The places of a channel in an image, of which each next one is `LAST ? channels : 1` further.
+template <bool LAST, class X>
+__device__ __forceinline__ const X *channel_of(const X *x, int image, int channel, int channels, int places) {
+    return x + (size_t)image * channels * places + (size_t)channel * (LAST ? 1 : places);
+}
+
+// A thread an output. The direct kernels with channels last are for groups of one input channel, whose weights lie alike
+// in both orders.
+template <bool LAST, class Out, class X, class Weight, class Bias>
 __device__ __forceinline__ void conv2d_direct(Out *out, const X *x, const Weight *weight, const Bias *bias, int n,
                                               int relu, const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     Group g = group_of(c);
-    int position = i % g.positions, output = i / g.positions % c.out_channels, image = i / g.positions / c.out_channels;
-    int first = output / g.outputs * g.inputs;
-    int oy = position / c.w.out[1], ox = position % c.w.out[1];
-    const auto *own = weight + (size_t)output * g.inputs * g.taps;
-    const auto *plane = x + ((size_t)image * c.in_channels + first) * g.pixels;
+    Element to = element_of<LAST>(i, c.out_channels, g.positions);
+    int oy = to.place / c.w.out[1], ox = to.place % c.w.out[1], step = LAST ? c.in_channels : 1;
+    const auto *own = weight + (size_t)to.channel * g.inputs * g.taps;
+    const auto *plane = channel_of<LAST>(x, to.image, to.channel / g.outputs * g.inputs, c.in_channels, g.pixels);
     float sum = 0.0f;
     for (int input = 0; input < g.inputs; ++input, own += g.taps, plane += g.pixels)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
@@ -168,59 +189,64 @@ __device__ __forceinline__ void conv2d_direct(Out *out, const X *x, const Weight
             for (int kx = 0; kx < c.w.kernel[1]; ++kx) {
                 int column = source(c.w, 1, ox, kx);
                 if (inside(column, c.w.size[1]))
-                    sum += own[ky * c.w.kernel[1] + kx] * plane[y * c.w.size[1] + column];
+                    sum += own[ky * c.w.kernel[1] + kx] * plane[(y * c.w.size[1] + column) * step];
             }
         }
-    out[i] = finished(sum, bias, output, relu);
+    out[i] = finished(sum, bias, to.channel, relu);
 }
 
 // A thread an input.
-template <class Out, class Weight, class Grad>
+template <bool LAST, class Out, class Weight, class Grad>
 __device__ __forceinline__ void conv2d_grad_input_direct(Out *out, const Weight *weight, const Grad *grad, int n,
                                                          const Convolution &c) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
     Group g = group_of(c);
-    int own = i % g.pixels, input = i / g.pixels % c.in_channels, image = i / g.pixels / c.in_channels;
-    int first = input / g.inputs * g.outputs, iy = own / c.w.size[1], ix = own % c.w.size[1];
-    const auto *taps = weight + ((size_t)first * g.inputs + input % g.inputs) * g.taps;
-    const auto *plane = grad + ((size_t)image * c.out_channels + first) * g.positions;
+    Element to = element_of<LAST>(i, c.in_channels, g.pixels);
+    int first = to.channel / g.inputs * g.outputs, iy = to.place / c.w.size[1], ix = to.place % c.w.size[1];
+    int step = LAST ? c.out_channels : 1, next = LAST ? 1 : g.positions;
+    const auto *taps = weight + ((size_t)first * g.inputs + to.channel % g.inputs) * g.taps;
+    const auto *plane = channel_of<LAST>(grad, to.image, first, c.out_channels, g.positions);
     float sum = 0.0f;
-    for (int output = 0; output < g.outputs; ++output, taps += g.inputs * g.taps, plane += g.positions)
+    for (int output = 0; output < g.outputs; ++output, taps += g.inputs * g.taps, plane += next)
         for (int ky = 0; ky < c.w.kernel[0]; ++ky) {
             int y = reader(c.w, 0, iy, ky);
             if (y < 0) continue;
             for (int kx = 0; kx < c.w.kernel[1]; ++kx) {
                 int column = reader(c.w, 1, ix, kx);
-                if (column >= 0) sum += taps[ky * c.w.kernel[1] + kx] * plane[y * c.w.out[1] + column];
+                if (column >= 0) sum += taps[ky * c.w.kernel[1] + kx] * plane[(y * c.w.out[1] + column) * step];
             }
         }
     out[i] = sum;
 }
 
-// A block takes `TAPS` taps of an output's input channel and one of `n_parts` parts of the windows, each of which is read
-// once for all the taps; `out` has a part after another, each as large as the weights.
-template <int TAPS, class Out, class X, class Grad>
+// A block takes `TAPS` taps of an input channel of each of `LANES` neighbouring outputs, a power of two, and one of
+// `n_parts` parts of the windows, each of which is read once for all the taps; `out` has a part after another, each as
+// large as the weights. Several lanes are for channels that lie last.
+template <int TAPS, int LANES, class Out, class X, class Grad>
 __device__ __forceinline__ void conv2d_grad_weight_direct(Out *out, const X *x, const Grad *grad, int count, int n_parts,
                                                           const Convolution &c) {
+    const bool LAST = LANES > 1;
     Group g = group_of(c);
-    int chunks = (g.taps + TAPS - 1) / TAPS;
+    int chunks = (g.taps + TAPS - 1) / TAPS, rows = (c.out_channels + LANES - 1) / LANES;
     int first = blockIdx.x % chunks * TAPS, weight = blockIdx.x / chunks;
-    int input = weight % g.inputs, output = weight / g.inputs % c.out_channels, part = weight / g.inputs / c.out_channels;
-    int channel = output / g.outputs * g.inputs + input;
+    int input = weight % g.inputs, part = weight / g.inputs / rows;
+    int output = weight / g.inputs % rows * LANES + threadIdx.x % LANES, channel = output / g.outputs * g.inputs + input;
+    bool there = output < c.out_channels;
     unsigned length = ((unsigned)count + n_parts - 1) / n_parts;
-    unsigned begin = min(part * length, (unsigned)count), end = min(begin + length, (unsigned)count);
+    unsigned begin = min(part * length, (unsigned)count), end = there ? min(begin + length, (unsigned)count) : begin;
+    int step = LAST ? c.out_channels : 1;
     float sums[TAPS];
     for (int tap = 0; tap < TAPS; ++tap) sums[tap] = 0.0f;
-    for (unsigned n = begin + threadIdx.x; n < end; n += blockDim.x) {
+    for (unsigned n = begin + threadIdx.x / LANES; n < end; n += blockDim.x / LANES) {
         int image = n / g.positions, position = n % g.positions;
-        float own = grad[((size_t)image * c.out_channels + output) * g.positions + position];
+        float own = channel_of<LAST>(grad, image, output, c.out_channels, g.positions)[position * step];
         for (int tap = 0; tap < TAPS; ++tap)
-            if (first + tap < g.taps) sums[tap] += own * pixel(x, c, image, channel, position, first + tap);
+            if (first + tap < g.taps) sums[tap] += own * pixel<LAST>(x, c, image, channel, position, first + tap);
     }
     auto *to = out + (((size_t)part * c.out_channels + output) * g.inputs + input) * g.taps + first;
     for (int tap = 0; tap < TAPS; ++tap) {
-        float sum = block_sum(sums[tap]);
-        if (threadIdx.x == 0 && first + tap < g.taps) to[tap] = sum;
+        float sum = block_sum(sums[tap], LANES);
+        if (threadIdx.x < LANES && there && first + tap < g.taps) to[tap] = sum;
     }
 }

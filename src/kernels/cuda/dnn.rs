@@ -11,6 +11,7 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 
 use crate::diag::Fault;
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Convolution, Direction, int};
 use crate::kernels::cuda::machine::CONVOLUTIONS_WORKSPACE;
 use crate::kernels::cuda::precision::Precision;
@@ -47,6 +48,7 @@ struct Call {
     output: u64,
 }
 
+#[derive(Clone, Copy)]
 enum Algorithm {
     Output(cudnnConvolutionFwdAlgo_t),
     GradInput(cudnnConvolutionBwdDataAlgo_t),
@@ -87,7 +89,7 @@ impl Drop for Shapes {
 }
 
 impl Shapes {
-    fn new(own: &Convolution<Stored<u64>>, precision: Precision) -> Result<Shapes, Fault> {
+    fn new<P>(own: &Convolution<P>, storage: Storage, precision: Precision) -> Result<Shapes, Fault> {
         let g = own.geometry;
         let w = g.windows;
         let four = |dims: [usize; 4]| -> Result<[c_int; 4], Fault> {
@@ -99,11 +101,13 @@ impl Shapes {
         let [pad_h, pad_w, ..] = four([w.rows.before, w.columns.before, 0, 0])?;
         let [stride_h, stride_w, dilation_h, dilation_w] =
             four([w.rows.stride, w.columns.stride, w.rows.dilation, w.columns.dilation])?;
-        let (format, float) = (cudnnTensorFormat_t::CUDNN_TENSOR_NCHW, cudnnDataType_t::CUDNN_DATA_FLOAT);
-        let storage = own.images.storage;
-        if [own.weight.storage, own.output.storage] != [storage; 2] {
-            return Err(Fault::internal("a convolution for cuDNN of values that are stored differently"));
-        }
+        // Extents are given as of `N x C x H x W` whatever the format (`cudnnSetTensor4dDescriptor`,
+        // `cudnnSetFilter4dDescriptor`).
+        let format = match own.format {
+            Format::ChannelsFirst => cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
+            Format::ChannelsLast => cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
+        };
+        let float = cudnnDataType_t::CUDNN_DATA_FLOAT;
         let data = match storage {
             Storage::F32 => float,
             Storage::Bf16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
@@ -144,22 +148,34 @@ impl Shapes {
     }
 }
 
-/// The first algorithm that works in the work space and repeats its bits, with the arithmetic that it wants. None rounds f32 to less than
-/// TF32, and with a precision of f32 the descriptor forbids that, too.
+/// The first algorithm that works in the work space and repeats its bits, with the arithmetic that it wants. None rounds
+/// f32 to less than TF32, and with a precision of f32 the descriptor forbids that, too.
 macro_rules! first {
-    ($found:expr, $n:expr) => {
+    ($asked:expr, $found:expr, $n:expr, $which:path) => {{
+        let is_there = supported($asked)?;
         $found
             .iter()
             .take(usize::try_from($n).unwrap_or(0))
+            .filter(|_| is_there)
             .find(|own| {
                 own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
                     && own.memory <= CONVOLUTIONS_WORKSPACE
                     && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
                     && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
             })
-            .map(|own| (own.algo, own.mathType))
-            .ok_or_else(|| device_fault("cuDNN", "no algorithm within its work space repeats its bits"))
-    };
+            .map(|own| ($which(own.algo), own.mathType))
+    }};
+}
+
+/// Whether cuDNN has what it was asked for; an error where it could not say.
+fn supported(asked: Result<(), CudnnError>) -> Result<bool, Fault> {
+    // From version 9 on there is a status for each reason.
+    let is_lack = |status| format!("{status:?}").starts_with("CUDNN_STATUS_NOT_SUPPORTED");
+    match asked {
+        Ok(()) => Ok(true),
+        Err(CudnnError(status)) if is_lack(status) => Ok(false),
+        Err(error) => Err(fault(error)),
+    }
 }
 
 impl Dnn {
@@ -172,93 +188,117 @@ impl Dnn {
         Ok(dnn)
     }
 
-    /// Takes a convolution, chooses how to compute it, and gives its number.
-    pub fn add(&mut self, own: &Convolution<Stored<u64>>) -> Result<usize, Fault> {
-        let shapes = Shapes::new(own, self.precision)?;
-        let handle = self.handle;
-        let Shapes { images, weight, output, convolution } = shapes;
+    /// Whether there is a way to compute a convolution in its format that repeats its bits within the work space.
+    pub fn offers<P>(&self, own: &Convolution<P>) -> Result<bool, Fault> {
+        let shapes = Shapes::new(own, self.precision.storage(), self.precision)?;
+        Ok(self.algorithm(own.direction, &shapes)?.is_some())
+    }
+
+    /// What cuDNN's heuristics put first, and its arithmetic.
+    fn algorithm(
+        &self,
+        direction: Direction,
+        shapes: &Shapes,
+    ) -> Result<Option<(Algorithm, cudnnMathType_t)>, Fault> {
+        let &Shapes { images, weight, output, convolution } = shapes;
+        let (handle, most) = (self.handle, MOST as c_int);
         let mut n: c_int = 0;
         // SAFETY: handle and descriptors are alive; `n` and the array of `MOST` results are written only within their
         // bounds; all-zero bytes are valid in such a result.
-        let (algorithm, bytes) = unsafe {
-            match own.direction {
+        Ok(unsafe {
+            match direction {
                 Direction::Output => {
                     let mut found = [zeroed(); MOST];
-                    result::get_convolution_forward_algorithm(
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_forward_algorithm(
                         handle,
                         images,
                         weight,
                         convolution,
                         output,
-                        MOST as c_int,
+                        most,
                         &mut n,
-                        found.as_mut_ptr(),
-                    )
-                    .map_err(fault)?;
-                    let (algorithm, math) = first!(found, n)?;
-                    self.take_up(convolution, math)?;
-                    let bytes = result::get_convolution_forward_workspace_size(
-                        handle,
-                        images,
-                        weight,
-                        convolution,
-                        output,
-                        algorithm,
+                        at,
                     );
-                    (Algorithm::Output(algorithm), bytes.map_err(fault)?)
+                    first!(asked, found, n, Algorithm::Output)
                 }
                 Direction::GradInput => {
                     let mut found = [zeroed(); MOST];
-                    result::get_convolution_backward_data_algorithm(
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_backward_data_algorithm(
                         handle,
                         weight,
                         output,
                         convolution,
                         images,
-                        MOST as c_int,
+                        most,
                         &mut n,
-                        found.as_mut_ptr(),
-                    )
-                    .map_err(fault)?;
-                    let (algorithm, math) = first!(found, n)?;
-                    self.take_up(convolution, math)?;
-                    let bytes = result::get_convolution_backward_data_workspace_size(
-                        handle,
-                        weight,
-                        output,
-                        convolution,
-                        images,
-                        algorithm,
+                        at,
                     );
-                    (Algorithm::GradInput(algorithm), bytes.map_err(fault)?)
+                    first!(asked, found, n, Algorithm::GradInput)
                 }
                 Direction::GradWeight => {
                     let mut found = [zeroed(); MOST];
-                    result::get_convolution_backward_filter_algorithm(
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_backward_filter_algorithm(
                         handle,
                         images,
                         output,
                         convolution,
                         weight,
-                        MOST as c_int,
+                        most,
                         &mut n,
-                        found.as_mut_ptr(),
-                    )
-                    .map_err(fault)?;
-                    let (algorithm, math) = first!(found, n)?;
-                    self.take_up(convolution, math)?;
-                    let bytes = result::get_convolution_backward_filter_workspace_size(
-                        handle,
-                        images,
-                        output,
-                        convolution,
-                        weight,
-                        algorithm,
+                        at,
                     );
-                    (Algorithm::GradWeight(algorithm), bytes.map_err(fault)?)
+                    first!(asked, found, n, Algorithm::GradWeight)
                 }
             }
+        })
+    }
+
+    /// Takes a convolution, chooses how to compute it, and gives its number.
+    pub fn add(&mut self, own: &Convolution<Stored<u64>>) -> Result<usize, Fault> {
+        let storage = self.precision.storage();
+        if [own.images, own.weight, own.output].iter().any(|value| value.storage != storage) {
+            return Err(Fault::internal("a convolution for cuDNN of values that are stored otherwise"));
+        }
+        let shapes = Shapes::new(own, storage, self.precision)?;
+        let found = self.algorithm(own.direction, &shapes)?;
+        let (algorithm, math) =
+            found.ok_or_else(|| device_fault("cuDNN", "a convolution that it offered is none any more"))?;
+        let &Shapes { images, weight, output, convolution } = &shapes;
+        self.take_up(convolution, math)?;
+        let handle = self.handle;
+        // SAFETY: handle and descriptors are alive.
+        let bytes = unsafe {
+            match algorithm {
+                Algorithm::Output(own) => result::get_convolution_forward_workspace_size(
+                    handle,
+                    images,
+                    weight,
+                    convolution,
+                    output,
+                    own,
+                ),
+                Algorithm::GradInput(own) => result::get_convolution_backward_data_workspace_size(
+                    handle,
+                    weight,
+                    output,
+                    convolution,
+                    images,
+                    own,
+                ),
+                Algorithm::GradWeight(own) => result::get_convolution_backward_filter_workspace_size(
+                    handle,
+                    images,
+                    output,
+                    convolution,
+                    weight,
+                    own,
+                ),
+            }
         };
+        let bytes = bytes.map_err(fault)?;
         if bytes > CONVOLUTIONS_WORKSPACE {
             return Err(device_fault("cuDNN", &format!("an algorithm wants a work space of {bytes} bytes")));
         }

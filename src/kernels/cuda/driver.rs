@@ -234,11 +234,17 @@ impl Machine for Driver {
         self.precision
     }
 
-    fn offers(&self, command: &Command<Place>) -> bool {
+    fn offers(&self, command: &Command<Place>) -> Result<bool, Fault> {
         match command {
-            Command::Product(_) => true,
-            Command::Convolution(_) => cfg!(feature = "cudnn"),
-            Command::Launch(_) | Command::Copy { .. } => false,
+            Command::Product(_) => Ok(true),
+            #[cfg(feature = "cudnn")]
+            Command::Convolution(own) => {
+                self.context.bind_to_thread().map_err(driver_fault)?;
+                self.dnn.offers(own)
+            }
+            #[cfg(not(feature = "cudnn"))]
+            Command::Convolution(_) => Ok(false),
+            Command::Launch(_) | Command::Copy { .. } => Ok(false),
         }
     }
 

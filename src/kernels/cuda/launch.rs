@@ -3,6 +3,7 @@
 
 use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::format::Format;
 use crate::ops::conv2d::Geometry;
 use crate::shape::Shape;
 
@@ -73,6 +74,8 @@ pub enum Direction {
 pub struct Convolution<P> {
     pub direction: Direction,
     pub geometry: Geometry,
+    /// Of all three values.
+    pub format: Format,
     /// `N x C x H x W`, or its gradient.
     pub images: P,
     pub weight: P,
@@ -115,6 +118,7 @@ impl<P: Copy> Command<P> {
             Command::Convolution(convolution) => Command::Convolution(Convolution {
                 direction: convolution.direction,
                 geometry: convolution.geometry,
+                format: convolution.format,
                 images: place(convolution.images),
                 weight: place(convolution.weight),
                 output: place(convolution.output),
@@ -149,7 +153,13 @@ pub struct Prepared {
 }
 
 /// Attributes, input shapes, output shape → the work of a node.
-pub type Prepare = fn(&Attrs, &[&Shape], &Shape) -> Result<Prepared, Fault>;
+#[derive(Clone, Copy)]
+pub enum Prepare {
+    /// On values that lie with channels first.
+    First(fn(&Attrs, &[&Shape], &Shape) -> Result<Prepared, Fault>),
+    /// On values that all lie in a format. Without commands where own kernels have no such format.
+    Any(fn(&Attrs, &[&Shape], &Shape, Format) -> Result<Prepared, Fault>),
+}
 
 impl Prepared {
     pub fn of(command: Command<Place>) -> Result<Prepared, Fault> {

@@ -34,8 +34,9 @@ pub trait Machine {
     /// How it computes, from which it follows how the values of its programs are stored.
     fn precision(&self) -> Precision;
 
-    /// Whether a library of the device does this itself, so that no kernel is needed.
-    fn offers(&self, command: &Command<Place>) -> bool;
+    /// Whether a library of the device does this itself, so that no kernel is needed. Convolutions are asked about before
+    /// it is known where they lie; their values have the type that libraries multiply.
+    fn offers(&self, command: &Command<Place>) -> Result<bool, Fault>;
 
     /// Takes memory for `len` numbers, all zero, and makes the programs ready; places of commands are counted in numbers
     /// from the memory's start, in numbers of 32 bits whatever lies there. Called once.

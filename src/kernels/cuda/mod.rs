@@ -12,6 +12,7 @@ mod classes;
 mod dnn;
 #[cfg(feature = "cuda")]
 mod driver;
+pub mod format;
 pub mod gather;
 mod geometry;
 pub mod launch;
@@ -36,7 +37,9 @@ mod walk;
 use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
-use crate::kernels::cuda::launch::{Prepare, Prepared, int};
+use crate::kernels::cuda::format::{AXES, Format};
+use crate::kernels::cuda::launch::Prepare::{self, Any, First};
+use crate::kernels::cuda::launch::{Prepared, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::precision::Precision;
 use crate::shape::Shape;
@@ -44,39 +47,39 @@ use crate::tensor::Device;
 
 /// The kernels by the name of their op, for ops that are not element-wise; those have their kernels written.
 pub static KERNELS: &[(&str, Prepare)] = &[
-    ("pointwise", pointwise::pointwise),
-    ("conv2d", product::conv2d),
-    ("conv2d_grad_input", product::grad_input),
-    ("conv2d_grad_weight", product::grad_weight),
-    ("matmul", product::matmul),
-    ("max_pool2d", pool::max),
-    ("max_pool2d_grad", pool::max_grad),
-    ("avg_pool2d", pool::avg),
-    ("avg_pool2d_grad", pool::avg_grad),
-    ("reduce_sum", moving::sum),
-    ("reduce_mean", moving::mean),
-    ("expand", moving::expand),
-    ("concat", moving::concat),
-    ("slice", moving::slice),
-    ("pad", moving::pad),
-    ("transpose", moving::transpose),
-    ("resample", moving::forward),
-    ("resample_adjoint", moving::adjoint),
-    ("softmax", classes::softmax),
-    ("softmax_grad", classes::softmax_grad),
-    ("log_softmax", classes::log_softmax),
-    ("cross_entropy", classes::cross_entropy),
-    ("cross_entropy_grad", classes::cross_entropy_grad),
-    ("top1_correct", classes::top1_correct),
-    ("one_hot", classes::one_hot),
-    ("moments", norm::moments),
-    ("running_moment", norm::running_moment),
-    ("batch_norm", norm::forward),
-    ("batch_norm_grad_sums", norm::grad_sums),
-    ("batch_norm_grad_input", norm::grad_input),
-    ("standardize", norm::standardize),
-    ("standardize_grad", norm::standardize_grad),
-    ("dropout_mask", moving::dropout_mask),
+    ("pointwise", Any(pointwise::pointwise)),
+    ("conv2d", Any(product::conv2d)),
+    ("conv2d_grad_input", Any(product::grad_input)),
+    ("conv2d_grad_weight", Any(product::grad_weight)),
+    ("matmul", First(product::matmul)),
+    ("max_pool2d", Any(pool::max)),
+    ("max_pool2d_grad", Any(pool::max_grad)),
+    ("avg_pool2d", Any(pool::avg)),
+    ("avg_pool2d_grad", Any(pool::avg_grad)),
+    ("reduce_sum", Any(moving::sum)),
+    ("reduce_mean", Any(moving::mean)),
+    ("expand", Any(moving::expand)),
+    ("concat", Any(moving::concat)),
+    ("slice", Any(moving::slice)),
+    ("pad", Any(moving::pad)),
+    ("transpose", First(moving::transpose)),
+    ("resample", Any(moving::forward)),
+    ("resample_adjoint", Any(moving::adjoint)),
+    ("softmax", First(classes::softmax)),
+    ("softmax_grad", First(classes::softmax_grad)),
+    ("log_softmax", First(classes::log_softmax)),
+    ("cross_entropy", First(classes::cross_entropy)),
+    ("cross_entropy_grad", First(classes::cross_entropy_grad)),
+    ("top1_correct", First(classes::top1_correct)),
+    ("one_hot", First(classes::one_hot)),
+    ("moments", Any(norm::moments)),
+    ("running_moment", First(norm::running_moment)),
+    ("batch_norm", Any(norm::forward)),
+    ("batch_norm_grad_sums", Any(norm::grad_sums)),
+    ("batch_norm_grad_input", Any(norm::grad_input)),
+    ("standardize", First(norm::standardize)),
+    ("standardize_grad", First(norm::standardize_grad)),
+    ("dropout_mask", First(moving::dropout_mask)),
 ];
 
 /// The machine of a CUDA device.
@@ -106,14 +109,25 @@ pub fn find(op: &'static dyn Op) -> Option<Prepare> {
     KERNELS.iter().find(|(name, _)| *name == op.name()).map(|(_, prepare)| *prepare)
 }
 
-/// The work of a node on whole values of these shapes.
-pub fn prepare(node: &Node, inputs: &[&Shape]) -> Result<Prepared, Fault> {
-    for shape in inputs.iter().copied().chain([&node.shape]) {
+/// The work of a node on whole values of these shapes that lie in this format; `None` where there is none in it, which is
+/// never so with channels first.
+pub fn prepare(node: &Node, inputs: &[&Shape], format: Format) -> Result<Option<Prepared>, Fault> {
+    let (attrs, output) = (&node.attrs, &node.shape);
+    for shape in inputs.iter().copied().chain([output]) {
         int(shape.elements())?;
     }
-    match find(node.op) {
-        Some(prepare) => prepare(&node.attrs, inputs, &node.shape),
-        None if node.op.is_elementwise() => pointwise::single(node.op, &node.attrs, inputs, &node.shape),
-        None => Err(Fault::internal(format!("`{}` has no kernel for CUDA", node.op.name()))),
-    }
+    let is_first = format == Format::ChannelsFirst;
+    let rank = inputs.iter().copied().chain([output]).map(Shape::rank).max();
+    let fits = is_first || rank == Some(AXES);
+    let prepared = match find(node.op) {
+        Some(Any(prepare)) if fits => prepare(attrs, inputs, output, format)?,
+        Some(First(prepare)) if is_first => prepare(attrs, inputs, output)?,
+        Some(_) => return Ok(None),
+        None if !node.op.is_elementwise() => {
+            return Err(Fault::internal(format!("`{}` has no kernel for CUDA", node.op.name())));
+        }
+        None if fits => pointwise::single(node.op, attrs, inputs, output, format)?,
+        None => return Ok(None),
+    };
+    Ok((!prepared.commands.is_empty() || prepared.library.is_some()).then_some(prepared))
 }

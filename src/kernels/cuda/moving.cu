@@ -32,6 +32,24 @@ extern "C" __global__ void move(float *out, const float *x, int n, int to_start,
     if (i < (unsigned)n) out[to_start + place(to, i)] = x[from_start + place(from, i)];
 }
 
+// Each of some matrices of `rows x columns` the other way round, in squares that are read and written along rows.
+const int SQUARE = 32, LINES = THREADS / SQUARE;
+
+extern "C" __global__ void swap_axes(float *out, const float *x, int rows, int columns) {
+    __shared__ float square[SQUARE][SQUARE + 1];
+    unsigned across = (columns + SQUARE - 1) / SQUARE, down = (rows + SQUARE - 1) / SQUARE;
+    int column = blockIdx.x % across * SQUARE, row = blockIdx.x / across % down * SQUARE;
+    size_t matrix = (size_t)(blockIdx.x / across / down) * rows * columns;
+    int along = threadIdx.x % SQUARE, line = threadIdx.x / SQUARE;
+    for (int k = line; k < SQUARE; k += LINES)
+        if (row + k < rows && column + along < columns)
+            square[k][along] = x[matrix + (size_t)(row + k) * columns + column + along];
+    __syncthreads();
+    for (int k = line; k < SQUARE; k += LINES)
+        if (column + k < columns && row + along < rows)
+            out[matrix + (size_t)(column + k) * rows + row + along] = square[along][k];
+}
+
 // The same numbers, stored otherwise.
 extern "C" __global__ void cast(float *out, const float *x, int n) {
     unsigned i = element();
@@ -49,18 +67,19 @@ template <class T> __device__ __forceinline__ int tap_begin(const T *table, int 
 template <class T> __device__ __forceinline__ int tap_input(const T *table, int n, int tap) { return (int)table[n + 1 + 2 * tap]; }
 template <class T> __device__ __forceinline__ float tap_weight(const T *table, int n, int tap) { return table[n + 2 + 2 * tap]; }
 
+// Positions of a plane have `depth` numbers.
 extern "C" __global__ void resample(float *out, const float *x, const float *rows, const float *columns, int n, int height,
-                                    int width, int from_height, int from_width) {
+                                    int width, int from_height, int from_width, int depth) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int ox = i % width, oy = i / width % height;
-    const auto *plane = x + (size_t)(i / width / height) * from_height * from_width;
+    int position = i / depth, ox = position % width, oy = position / width % height;
+    const auto *plane = x + (size_t)(position / width / height) * from_height * from_width * depth + i % depth;
     float sum = 0.0f;
     for (int row = tap_begin(rows, oy); row < tap_begin(rows, oy + 1); ++row) {
-        const auto *line = plane + (size_t)tap_input(rows, height, row) * from_width;
+        const auto *line = plane + (size_t)tap_input(rows, height, row) * from_width * depth;
         float inner = 0.0f;
         for (int column = tap_begin(columns, ox); column < tap_begin(columns, ox + 1); ++column)
-            inner += tap_weight(columns, width, column) * line[tap_input(columns, width, column)];
+            inner += tap_weight(columns, width, column) * line[(size_t)tap_input(columns, width, column) * depth];
         sum += tap_weight(rows, height, row) * inner;
     }
     out[i] = sum;

@@ -2,6 +2,7 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::format::{AXES, Format};
 use crate::kernels::cuda::launch::{
     Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, size, too_large,
 };
@@ -16,19 +17,28 @@ const SUMMANDS: usize = 16;
 const NEIGHBOURS: usize = 32;
 const FEW_BLOCKS: usize = 1024;
 const MAX_PARTS: usize = 64;
+/// `SQUARE` of `moving.cu`.
+const SQUARE: usize = 32;
 
-pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    reduce(attrs, inputs[0], output, |_| 1.0)
+pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let axes = placed(attrs.get_ints("axes"), inputs[0], format);
+    reduce(&axes, &format.in_memory(inputs[0]), output, |_| 1.0)
 }
 
-pub fn mean(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    reduce(attrs, inputs[0], output, |count| 1.0 / count as f32)
+pub fn mean(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let axes = placed(attrs.get_ints("axes"), inputs[0], format);
+    reduce(&axes, &format.in_memory(inputs[0]), output, |count| 1.0 / count as f32)
 }
 
-fn reduce(attrs: &Attrs, from: &Shape, to: &Shape, factor: impl Fn(usize) -> f32) -> Result<Prepared, Fault> {
+fn reduce(
+    axes: &[usize],
+    from: &Shape,
+    to: &Shape,
+    factor: impl Fn(usize) -> f32,
+) -> Result<Prepared, Fault> {
     let own = steps(from.dims());
     let axis = |axis: usize| (from.dims()[axis], [own[axis]]);
-    let is_reduced = |axis: &usize| attrs.get_ints("axes").contains(axis);
+    let is_reduced = |axis: &usize| axes.contains(axis);
     let (reduced, kept): (Vec<usize>, Vec<usize>) = (0..from.rank()).partition(is_reduced);
     let reduced = merged(reduced.into_iter().map(axis));
     let kept = merged(kept.into_iter().map(axis));
@@ -92,10 +102,45 @@ fn moved(axes: Vec<Axis<2>>, from: usize, starts: [usize; 2]) -> Result<Command<
     each(Kernel::Named("move"), n, arguments)
 }
 
-/// `n` numbers from one place to another where they are stored otherwise.
-pub fn cast<P: Copy>(from: P, to: P, n: usize) -> Result<Command<P>, Fault> {
-    let command = each(Kernel::Named("cast"), n, vec![output(), input(0), size(n)?])?;
+/// A value of this shape from one place to another where it lies otherwise.
+pub fn converted<P: Copy>(
+    shape: &Shape,
+    [old, new]: [Format; 2],
+    [from, to]: [P; 2],
+) -> Result<Command<P>, Fault> {
+    let n = shape.elements();
+    let command = match (old.of(shape), new.of(shape)) {
+        (old, new) if old == new => each(Kernel::Named("cast"), n, vec![output(), input(0), size(n)?])?,
+        (old, _) => {
+            // Channels and positions change places.
+            let lies = old.in_memory(shape);
+            let (rows, columns) = match (old, lies.dims()) {
+                (Format::ChannelsFirst, &[.., channels, height, width]) => (channels, height * width),
+                (Format::ChannelsLast, &[.., height, width, channels]) => (height * width, channels),
+                _ => return Err(Fault::internal(format!("a value of {shape} lies in one way"))),
+            };
+            let squares = rows.div_ceil(SQUARE) * columns.div_ceil(SQUARE) * (n / (rows * columns).max(1));
+            let arguments = vec![output(), input(0), size(rows)?, size(columns)?];
+            blocks(Kernel::Named("swap_axes"), squares, arguments)?
+        }
+    };
     Ok(command.at(&|place| if place == Place::Output { to } else { from }))
+}
+
+/// These axes of a value as they lie in memory.
+fn placed(axes: &[usize], of: &Shape, format: Format) -> Vec<usize> {
+    match format {
+        Format::ChannelsFirst => axes.to_vec(),
+        Format::ChannelsLast => axes.iter().map(|axis| format.place(axis + AXES - of.rank())).collect(),
+    }
+}
+
+/// Where something starts on the axes as they lie in memory.
+fn starts(start: &[usize], format: Format) -> Vec<usize> {
+    match (format, start) {
+        (Format::ChannelsLast, &[image, channel, row, column]) => vec![image, row, column, channel],
+        _ => start.to_vec(),
+    }
 }
 
 /// A box of these extents in two values that lie row by row.
@@ -108,39 +153,43 @@ fn start_of(start: &[usize], inside: &Shape) -> usize {
     start.iter().zip(steps(inside.dims())).map(|(start, step)| start * step).sum()
 }
 
-pub fn expand(_attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    let (from, to) = (inputs[0], steps(output.dims()));
-    let (lead, own) = (output.rank() - from.rank(), steps(from.dims()));
+pub fn expand(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let (from, to) = (format.in_memory(inputs[0]), format.in_memory(to));
+    let (lead, own) = (to.rank() - from.rank(), steps(from.dims()));
     let step = |axis: usize| match axis.checked_sub(lead) {
         Some(axis) if from.dims()[axis] > 1 => own[axis],
         _ => 0,
     };
-    let axes = output.dims().iter().enumerate();
-    Prepared::of(moved(axes.map(|(axis, &extent)| (extent, [to[axis], step(axis)])).collect(), 0, [0, 0])?)
+    let axes = to.dims().iter().zip(steps(to.dims())).enumerate();
+    Prepared::of(moved(axes.map(|(axis, (&extent, to))| (extent, [to, step(axis)])).collect(), 0, [0, 0])?)
 }
 
-pub fn concat(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    let axis = attrs.get_int("axis") as usize;
-    let mut start = vec![0; output.rank()];
+pub fn concat(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let axis = placed(&[attrs.get_int("axis") as usize], to, format)[0];
+    let to = format.in_memory(to);
+    let mut start = vec![0; to.rank()];
     let mut prepared = Prepared::default();
     for (i, shape) in inputs.iter().enumerate() {
-        let begin = start_of(&start, output);
-        prepared.commands.push(moved(boxed(shape, output, shape), i, [begin, 0])?);
+        let shape = format.in_memory(shape);
+        let begin = start_of(&start, &to);
+        prepared.commands.push(moved(boxed(&shape, &to, &shape), i, [begin, 0])?);
         start[axis] += shape.dims()[axis];
     }
     Ok(prepared)
 }
 
-pub fn slice(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    let start = start_of(attrs.get_ints("start"), inputs[0]);
-    Prepared::of(moved(boxed(output, output, inputs[0]), 0, [0, start])?)
+pub fn slice(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let (from, to) = (format.in_memory(inputs[0]), format.in_memory(to));
+    let start = start_of(&starts(attrs.get_ints("start"), format), &from);
+    Prepared::of(moved(boxed(&to, &to, &from), 0, [0, start])?)
 }
 
-pub fn pad(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn pad(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let (from, to) = (format.in_memory(inputs[0]), format.in_memory(to));
     let n = to.elements();
     let zeros = each(Kernel::Named("fill"), n, vec![output(), size(n)?, Argument::Float(0.0)])?;
-    let start = start_of(attrs.get_ints("start"), to);
-    let inside = moved(boxed(inputs[0], to, inputs[0]), 0, [start, 0])?;
+    let start = start_of(&starts(attrs.get_ints("start"), format), &to);
+    let inside = moved(boxed(&from, &to, &from), 0, [start, 0])?;
     Ok(Prepared { commands: vec![zeros, inside], ..Prepared::default() })
 }
 
@@ -150,14 +199,14 @@ pub fn transpose(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Pre
     Prepared::of(moved(axes.map(|((&axis, &extent), to)| (extent, [to, from[axis]])).collect(), 0, [0, 0])?)
 }
 
-pub fn forward(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+pub fn forward(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> Result<Prepared, Fault> {
     let [rows, columns] = resample::axes("resample", attrs)?;
-    resampled([rows.taps, columns.taps], inputs[0], output)
+    resampled([rows.taps, columns.taps], inputs[0], output, format)
 }
 
-pub fn adjoint(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
+pub fn adjoint(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> Result<Prepared, Fault> {
     let [rows, columns] = resample::axes("resample_adjoint", attrs)?;
-    resampled([turned(&rows), turned(&columns)], inputs[0], output)
+    resampled([turned(&rows), turned(&columns)], inputs[0], output, format)
 }
 
 /// For each input of an axis the outputs that read it, and their weights.
@@ -169,11 +218,17 @@ fn turned(axis: &resample::Axis) -> Vec<Vec<(usize, f32)>> {
     taps
 }
 
-fn resampled(taps: [Vec<Vec<(usize, f32)>>; 2], from: &Shape, to: &Shape) -> Result<Prepared, Fault> {
+fn resampled(
+    taps: [Vec<Vec<(usize, f32)>>; 2],
+    from: &Shape,
+    to: &Shape,
+    format: Format,
+) -> Result<Prepared, Fault> {
     let n = to.elements();
     let mut arguments = vec![output(), input(0)];
     arguments.extend([0, 1].map(|table| Argument::Memory(Place::Table(table))));
-    for extent in [n, to.dims()[2], to.dims()[3], from.dims()[2], from.dims()[3]] {
+    let depth = format.depth(to.dims()[1]);
+    for extent in [n, to.dims()[2], to.dims()[3], from.dims()[2], from.dims()[3], depth] {
         arguments.push(size(extent)?);
     }
     let command = each(Kernel::Named("resample"), n, arguments)?;

@@ -1,31 +1,38 @@
-// Statistics of channels (axis 1 of `N x C x inner`) and of rows, and what is normalised with them. Sums over a
+// Statistics of channels (axis 1 of `N x C x inner`; with channels last `inner` is 1 and each position a row) and of rows, and what is normalised with them. Sums over a
 // channel are made by several blocks, each of which leaves a part; the parts are added in their order.
 
-// The parts of a channel's numbers: block `part * channels + channel` takes `begin..end` of them.
+// What a thread adds up of a channel: from number `begin` to `end` in steps. A block has one part of each of `lanes`
+// neighbouring channels, a power of two: one, or several where those lie beside each other.
 struct Part {
     int channel, part;
-    unsigned begin, end;
+    bool there;
+    unsigned begin, end, step;
 };
 
-__device__ __forceinline__ Part part_of(int channels, int count, int n_parts) {
+__device__ __forceinline__ Part part_of(int channels, int count, int n_parts, int lanes) {
     Part own;
-    own.channel = blockIdx.x % channels;
-    own.part = blockIdx.x / channels;
+    unsigned groups = ((unsigned)channels + lanes - 1) / lanes;
+    int channel = blockIdx.x % groups * lanes + threadIdx.x % lanes;
+    own.there = channel < channels;
+    own.channel = min(channel, channels - 1);
+    own.part = blockIdx.x / groups;
     unsigned length = ((unsigned)count + n_parts - 1) / n_parts;
     own.begin = min(own.part * length, (unsigned)count);
-    own.end = min(own.begin + length, (unsigned)count);
+    own.end = own.there ? min(own.begin + length, (unsigned)count) : own.begin;
+    own.begin += threadIdx.x / lanes;
+    own.step = blockDim.x / lanes;
     return own;
 }
 
-// Where numbers of a channel lie, from number `i` on in steps of a block.
+// Where the numbers of a part lie, one after another.
 struct Steps {
     size_t at, images;
     unsigned inside, rest, inner, others;
-    __device__ Steps(unsigned i, int channel, int channels, int inner)
-        : at(((size_t)(i / inner) * channels + channel) * inner + i % inner),
-          images((size_t)(blockDim.x / inner) * channels * inner),
-          inside(i % inner),
-          rest(blockDim.x % inner),
+    __device__ Steps(const Part &own, int channels, int inner)
+        : at(((size_t)(own.begin / inner) * channels + own.channel) * inner + own.begin % inner),
+          images((size_t)(own.step / inner) * channels * inner),
+          inside(own.begin % inner),
+          rest(own.step % inner),
           inner(inner),
           others((channels - 1) * inner) {}
     __device__ void next() {
@@ -37,22 +44,29 @@ struct Steps {
     }
 };
 
+// Adds up what the threads of a block have for their channels, and leaves it as two numbers of the part.
+template <class Parts>
+__device__ __forceinline__ void leave(Parts *parts, const Part &own, int channels, int lanes, float a, float b) {
+    a = block_sum(a, lanes);
+    b = block_sum(b, lanes);
+    if (threadIdx.x >= (unsigned)lanes || !own.there) return;
+    parts[(own.part * 2) * channels + own.channel] = a;
+    parts[(own.part * 2 + 1) * channels + own.channel] = b;
+}
+
 // Of each part the sums of the distances from the channel's first number, and of their squares.
-extern "C" __global__ void moments_parts(float *parts, const float *x, int channels, int inner, int count, int n_parts) {
-    Part own = part_of(channels, count, n_parts);
+extern "C" __global__ void moments_parts(float *parts, const float *x, int channels, int inner, int count, int n_parts,
+                                         int lanes) {
+    Part own = part_of(channels, count, n_parts, lanes);
     float first = x[(size_t)own.channel * inner], sum = 0.0f, squares = 0.0f;
-    Steps steps(own.begin + threadIdx.x, own.channel, channels, inner);
+    Steps steps(own, channels, inner);
 #pragma unroll 4
-    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x, steps.next()) {
+    for (unsigned i = own.begin; i < own.end; i += own.step, steps.next()) {
         float distance = x[steps.at] - first;
         sum += distance;
         squares += distance * distance;
     }
-    sum = block_sum(sum);
-    squares = block_sum(squares);
-    if (threadIdx.x > 0) return;
-    parts[(own.part * 2) * channels + own.channel] = sum;
-    parts[(own.part * 2 + 1) * channels + own.channel] = squares;
+    leave(parts, own, channels, lanes, sum, squares);
 }
 
 extern "C" __global__ void moments(float *out, const float *parts, const float *x, int channels, int inner, int count,
@@ -111,25 +125,21 @@ extern "C" __global__ void batch_norm(float *out, const float *x, const float *m
 // Of each part the gradients of scale and shift.
 extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, const float *grad, const float *moments,
                                                 const float *result, const float *told_scale, const float *told_shift,
-                                                int channels, int inner, int count, int n_parts, float epsilon,
-                                                int activation) {
+                                                int channels, int inner, int count, int n_parts, int lanes,
+                                                float epsilon, int activation) {
     Told told = {result, told_scale, told_shift};
-    Part own = part_of(channels, count, n_parts);
+    Part own = part_of(channels, count, n_parts, lanes);
     float mean = moments[own.channel], inverse = 1.0f / sqrtf(moments[channels + own.channel] + epsilon);
     float to_scale = 0.0f, to_shift = 0.0f;
-    Steps steps(own.begin + threadIdx.x, own.channel, channels, inner);
+    Steps steps(own, channels, inner);
 #pragma unroll 4
-    for (unsigned i = own.begin + threadIdx.x; i < own.end; i += blockDim.x, steps.next()) {
+    for (unsigned i = own.begin; i < own.end; i += own.step, steps.next()) {
         float normalized = (x[steps.at] - mean) * inverse;
         float passed = let_through(grad[steps.at], told, steps.at, own.channel, normalized, activation);
         to_scale += passed * normalized;
         to_shift += passed;
     }
-    to_scale = block_sum(to_scale);
-    to_shift = block_sum(to_shift);
-    if (threadIdx.x > 0) return;
-    parts[(own.part * 2) * channels + own.channel] = to_scale;
-    parts[(own.part * 2 + 1) * channels + own.channel] = to_shift;
+    leave(parts, own, channels, lanes, to_scale, to_shift);
 }
 
 // `share` is one over the count of a channel's numbers; 0 where the moments are constants.

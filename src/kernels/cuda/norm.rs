@@ -2,6 +2,7 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
     Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, size,
 };
@@ -15,16 +16,36 @@ use crate::shape::Shape;
 /// on the shape alone, so that every device gives the same sums.
 const PART: usize = 4096;
 const MAX_PARTS: usize = 64;
+/// Neighbouring channels that one block adds up, of each of which it takes fewer numbers then.
+const LANES: usize = 32;
+const MAX_PARTS_OF_LANES: usize = 128;
 
-/// Channels, the numbers of one of them in one image, and in the whole batch.
-fn extents(input: &Shape) -> [usize; 3] {
-    let inner: usize = input.dims().iter().skip(2).product();
+/// Channels, the numbers of one of them that lie side by side, and in the whole batch.
+fn extents(input: &Shape, format: Format) -> [usize; 3] {
     let channels = input.dims().get(1).copied().unwrap_or(1);
+    let inner = match format {
+        Format::ChannelsFirst => input.dims().iter().skip(2).product(),
+        Format::ChannelsLast => 1,
+    };
     [channels, inner, input.elements() / channels.max(1)]
 }
 
-fn n_parts(count: usize) -> usize {
-    count.div_ceil(PART).clamp(1, MAX_PARTS)
+/// Sums over the numbers of each channel: the blocks that make them, and what they are told of.
+struct Sums {
+    n_blocks: usize,
+    n_parts: usize,
+    extents: Vec<Argument<Place>>,
+}
+
+fn sums(input: &Shape, format: Format) -> Result<Sums, Fault> {
+    let [channels, inner, count] = extents(input, format);
+    let (lanes, most) = match inner {
+        1 => (channels.next_power_of_two().min(LANES), MAX_PARTS_OF_LANES),
+        _ => (1, MAX_PARTS),
+    };
+    let n_parts = (count * lanes).div_ceil(PART).clamp(1, most);
+    let extents = sizes([channels, inner, count, n_parts, lanes])?;
+    Ok(Sums { n_blocks: channels.div_ceil(lanes) * n_parts, n_parts, extents })
 }
 
 fn scratch() -> Argument<Place> {
@@ -46,18 +67,17 @@ fn epsilon(attrs: &Attrs) -> Argument<Place> {
     Argument::Float(attrs.get_float("epsilon"))
 }
 
-pub fn moments(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let [channels, inner, count] = extents(inputs[0]);
-    let n_parts = n_parts(count);
-    let extents = sizes([channels, inner, count, n_parts])?;
+pub fn moments(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let Sums { n_blocks, n_parts, mut extents } = sums(inputs[0], format)?;
     let mut arguments = vec![scratch(), input(0)];
     arguments.extend(extents.clone());
-    let sums = blocks(Kernel::Named("moments_parts"), channels * n_parts, arguments)?;
+    let sums = blocks(Kernel::Named("moments_parts"), n_blocks, arguments)?;
+    // The end takes a channel a thread.
+    extents.pop();
     let mut arguments = vec![output(), scratch(), input(0)];
     arguments.extend(extents);
-    let finish = each(Kernel::Named("moments"), channels, arguments)?;
-    let scratch = 2 * channels * n_parts;
-    Ok(Prepared { commands: vec![sums, finish], scratch, ..Prepared::default() })
+    let finish = each(Kernel::Named("moments"), to.elements() / 2, arguments)?;
+    Ok(Prepared { commands: vec![sums, finish], scratch: to.elements() * n_parts, ..Prepared::default() })
 }
 
 pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
@@ -68,25 +88,24 @@ pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resu
     Prepared::of(each(Kernel::Named("running_moment"), n, arguments)?)
 }
 
-pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let [channels, inner, _] = extents(to);
+pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let [channels, inner, _] = extents(to, format);
     let mut arguments = vec![output(), input(0), input(1), input(2), input(3), optional(inputs, 4)];
     arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
     Prepared::of(each(Kernel::Named("batch_norm"), to.elements(), arguments)?)
 }
 
-pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let [channels, inner, count] = extents(inputs[0]);
-    let n_parts = n_parts(count);
+pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let Sums { n_blocks, n_parts, extents } = sums(inputs[0], format)?;
     let mut arguments = vec![scratch(), input(0), input(1), input(2)];
     arguments.extend(told(inputs, 3));
-    arguments.extend(sizes([channels, inner, count, n_parts])?);
+    arguments.extend(extents);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
-    let sums = blocks(Kernel::Named("batch_norm_grad_sums"), channels * n_parts, arguments)?;
+    let sums = blocks(Kernel::Named("batch_norm_grad_sums"), n_blocks, arguments)?;
     let finish = add_parts(Place::Scratch(0), to.elements(), n_parts, End::none())?;
     let commands = vec![sums, finish];
-    Ok(Prepared { commands, scratch: 2 * channels * n_parts, ..Prepared::default() })
+    Ok(Prepared { commands, scratch: to.elements() * n_parts, ..Prepared::default() })
 }
 
 /// What tells of an activation behind `n` inputs: its result, or scale and shift (`struct Told`).
@@ -97,8 +116,8 @@ fn told(inputs: &[&Shape], n: usize) -> [Argument<Place>; 3] {
     }
 }
 
-pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let [channels, inner, _] = extents(to);
+pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let [channels, inner, _] = extents(to, format);
     let share = match attrs.get_text("statistics") {
         "running" => 0.0,
         _ => 1.0 / attrs.get_int("count") as f32,

@@ -115,6 +115,7 @@ mod tests {
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
     use crate::graph::op::Backward;
+    use crate::kernels::cuda::format::Format;
     use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, Place};
     use crate::kernels::cuda::module::{FILES, Module, names};
     use crate::kernels::cuda::prepare;
@@ -153,7 +154,11 @@ mod tests {
             for value in graph.values().filter(|&value| !graph.node(value).inputs.is_empty()) {
                 let node = graph.node(value);
                 let shapes: Vec<&Shape> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-                commands.extend(prepare(node, &shapes).unwrap().commands);
+                for format in [Format::ChannelsFirst, Format::ChannelsLast] {
+                    commands.extend(
+                        prepare(node, &shapes, format).unwrap().into_iter().flat_map(|own| own.commands),
+                    );
+                }
             }
         }
         commands
@@ -176,7 +181,8 @@ mod tests {
                 let inputs: Vec<_> = (0..n_inputs).map(|_| builder.input("x", &shape)).collect();
                 let Ok(value) = builder.apply(op, Attrs::new(), &inputs) else { continue };
                 let shapes = vec![&shape; n_inputs];
-                commands.extend(prepare(builder.graph().node(value), &shapes).unwrap().commands);
+                let prepared = prepare(builder.graph().node(value), &shapes, Format::ChannelsFirst);
+                commands.extend(prepared.unwrap().unwrap().commands);
             }
         }
         let written: Vec<Launch<Place>> = commands[n_named..].iter().filter_map(launched).cloned().collect();
@@ -196,7 +202,7 @@ mod tests {
         };
         let module = Module::of(&[stored(Storage::F32), stored(Storage::Bf16)].concat());
         let text = module.text();
-        assert!(names(&text).len() > 2 * (n_named + 34) + 30 && n_named > 20, "{n_named}");
+        assert!(names(&text).len() > 2 * (n_named + 34) + 40 && n_named > 20, "{n_named}");
         for capability in [(7, 5), (8, 0), (9, 0), (12, 0), (99, 0)] {
             let target = target(capability).unwrap();
             let is_known = capability.0 < 99;

@@ -7,14 +7,20 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::graph::program::{Operand, Program, Step};
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, int, output, size};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::pointwise::{Reading, program, reading};
 use crate::shape::Shape;
 
-pub fn pointwise(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
-    prepare(program(attrs)?, inputs, output)
+pub fn pointwise(
+    attrs: &Attrs,
+    inputs: &[&Shape],
+    output: &Shape,
+    format: Format,
+) -> Result<Prepared, Fault> {
+    prepare(program(attrs)?, inputs, output, format)
 }
 
 /// One op on its inputs.
@@ -23,19 +29,21 @@ pub fn single(
     attrs: &Attrs,
     inputs: &[&Shape],
     output: &Shape,
+    format: Format,
 ) -> Result<Prepared, Fault> {
     let operands = (0..inputs.len()).map(Operand::Input).collect();
-    prepare(&Program { steps: vec![Step { op, attrs: attrs.clone(), operands }] }, inputs, output)
+    prepare(&Program { steps: vec![Step { op, attrs: attrs.clone(), operands }] }, inputs, output, format)
 }
 
-fn prepare(program: &Program, inputs: &[&Shape], out: &Shape) -> Result<Prepared, Fault> {
+fn prepare(program: &Program, inputs: &[&Shape], out: &Shape, format: Format) -> Result<Prepared, Fault> {
+    let out = &format.in_memory(out);
     let mut parameters = "float *out, int n".to_owned();
     let mut body = String::new();
     let mut arguments = vec![output(), size(out.elements())?];
     for (i, shape) in inputs.iter().enumerate() {
         let _ = write!(parameters, ", const float *a{i}");
         arguments.push(input(i));
-        let place = place(i, shape, out, &mut parameters, &mut arguments)?;
+        let place = place(i, &format.in_memory(shape), out, &mut parameters, &mut arguments)?;
         let _ = writeln!(body, "    float x{i} = a{i}[{place}];");
     }
     for (i, step) in program.steps.iter().enumerate() {

@@ -1,26 +1,47 @@
-// Pools over planes of `N x C x H x W`. A gradient is gathered by the input positions, so that windows may overlap and
-// nothing is added by two threads.
+// Pools over planes whose positions have `DEPTH` numbers: all channels, or one where each channel has planes of its own.
+// A gradient is gathered by the input positions, so that windows may overlap and nothing is added by two threads.
 //
 // These are functions: a kernel that calls one is written for each size of windows (`geometry.rs`), and the compiler
 // knows that size.
 
+// Element `i` of planes of `height x width`: its plane's number, and where it is there.
+struct Position {
+    unsigned plane;
+    int y, x, channel;
+};
+
+template <int DEPTH> __device__ __forceinline__ Position position_of(unsigned i, const int *extents) {
+    Position own;
+    own.channel = i % DEPTH, i /= DEPTH;
+    own.x = i % extents[1], i /= extents[1];
+    own.y = i % extents[0];
+    own.plane = i / extents[0];
+    return own;
+}
+
+// The numbers of an element's channel in its plane, of which each next one is `DEPTH` further.
+template <int DEPTH, class X>
+__device__ __forceinline__ const X *plane_of(const X *x, const Position &own, const int *extents) {
+    return x + (size_t)own.plane * extents[0] * extents[1] * DEPTH + own.channel;
+}
+
 // Whether `x` is larger than the largest so far; a NaN is larger than every number.
 __device__ __forceinline__ bool larger(float x, float most) { return x > most || (x != x && most == most); }
 
-template <class Out, class X>
+template <int DEPTH, class Out, class X>
 __device__ __forceinline__ void max_pool2d(Out *out, const X *x, int n, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    Position own = position_of<DEPTH>(i, w.out);
+    const auto *plane = plane_of<DEPTH>(x, own, w.size);
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
-        int y = source(w, 0, oy, ky);
+        int y = source(w, 0, own.y, ky);
         if (!inside(y, w.size[0])) continue;
         for (int kx = 0; kx < w.kernel[1]; ++kx) {
-            int column = source(w, 1, ox, kx);
+            int column = source(w, 1, own.x, kx);
             if (!inside(column, w.size[1])) continue;
-            float number = plane[y * w.size[1] + column];
+            float number = plane[(y * w.size[1] + column) * DEPTH];
             if (larger(number, most)) most = number;
         }
     }
@@ -28,7 +49,8 @@ __device__ __forceinline__ void max_pool2d(Out *out, const X *x, int n, const Wi
 }
 
 // The position in its plane of the first largest number of a window; -1 where there is none.
-template <class X> __device__ __forceinline__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
+template <int DEPTH, class X>
+__device__ __forceinline__ int first_largest(const X *plane, const Windows &w, int oy, int ox) {
     int best = -1;
     float most = -INF;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
@@ -38,8 +60,9 @@ template <class X> __device__ __forceinline__ int first_largest(const X *plane, 
             int column = source(w, 1, ox, kx);
             if (!inside(column, w.size[1])) continue;
             int at = y * w.size[1] + column;
-            if (best < 0 || larger(plane[at], most)) {
-                most = plane[at];
+            float number = plane[at * DEPTH];
+            if (best < 0 || larger(number, most)) {
+                most = number;
                 best = at;
             }
         }
@@ -47,25 +70,26 @@ template <class X> __device__ __forceinline__ int first_largest(const X *plane, 
     return best;
 }
 
-template <class Out, class X, class Grad>
+template <int DEPTH, class Out, class X, class Grad>
 __device__ __forceinline__ void max_pool2d_grad(Out *out, const X *x, const Grad *grad, int n, int relu,
                                                 const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int size = w.size[0] * w.size[1], own = i % size;
-    int plane = i / size, ix = own % w.size[1], iy = own / w.size[1];
-    const auto *numbers = x + (size_t)plane * size;
-    const auto *grads = grad + (size_t)plane * w.out[0] * w.out[1];
+    Position own = position_of<DEPTH>(i, w.size);
+    const auto *numbers = plane_of<DEPTH>(x, own, w.size);
+    const auto *grads = plane_of<DEPTH>(grad, own, w.out);
+    int at = own.y * w.size[1] + own.x;
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
-        int oy = reader(w, 0, iy, ky);
+        int oy = reader(w, 0, own.y, ky);
         if (oy < 0) continue;
         for (int kx = 0; kx < w.kernel[1]; ++kx) {
-            int ox = reader(w, 1, ix, kx);
-            if (ox >= 0 && first_largest(numbers, w, oy, ox) == own) sum += grads[oy * w.out[1] + ox];
+            int ox = reader(w, 1, own.x, kx);
+            if (ox < 0 || first_largest<DEPTH>(numbers, w, oy, ox) != at) continue;
+            sum += grads[(oy * w.out[1] + ox) * DEPTH];
         }
     }
-    out[i] = relu && !(numbers[own] > 0.0f) ? 0.0f : sum;
+    out[i] = relu && !(numbers[at * DEPTH] > 0.0f) ? 0.0f : sum;
 }
 
 // How many summands a window has along one axis; where the padding counts, zeros of it are summands.
@@ -81,38 +105,37 @@ __device__ __forceinline__ float share(const Windows &w, int oy, int ox, int pad
     return 1.0f / (float)max(summands(w, 0, oy, padded) * summands(w, 1, ox, padded), 1);
 }
 
-template <class Out, class X>
+template <int DEPTH, class Out, class X>
 __device__ __forceinline__ void avg_pool2d(Out *out, const X *x, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int ox = i % w.out[1], oy = i / w.out[1] % w.out[0];
-    const auto *plane = x + (size_t)(i / w.out[1] / w.out[0]) * w.size[0] * w.size[1];
+    Position own = position_of<DEPTH>(i, w.out);
+    const auto *plane = plane_of<DEPTH>(x, own, w.size);
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
-        int y = source(w, 0, oy, ky);
+        int y = source(w, 0, own.y, ky);
         if (!inside(y, w.size[0])) continue;
         for (int kx = 0; kx < w.kernel[1]; ++kx) {
-            int column = source(w, 1, ox, kx);
-            if (inside(column, w.size[1])) sum += plane[y * w.size[1] + column];
+            int column = source(w, 1, own.x, kx);
+            if (inside(column, w.size[1])) sum += plane[(y * w.size[1] + column) * DEPTH];
         }
     }
-    out[i] = sum * share(w, oy, ox, padded);
+    out[i] = sum * share(w, own.y, own.x, padded);
 }
 
-template <class Out, class Grad>
+template <int DEPTH, class Out, class Grad>
 __device__ __forceinline__ void avg_pool2d_grad(Out *out, const Grad *grad, int n, int padded, const Windows &w) {
     unsigned i = element();
     if (i >= (unsigned)n) return;
-    int size = w.size[0] * w.size[1], own = i % size;
-    int ix = own % w.size[1], iy = own / w.size[1];
-    const auto *grads = grad + (size_t)(i / size) * w.out[0] * w.out[1];
+    Position own = position_of<DEPTH>(i, w.size);
+    const auto *grads = plane_of<DEPTH>(grad, own, w.out);
     float sum = 0.0f;
     for (int ky = 0; ky < w.kernel[0]; ++ky) {
-        int oy = reader(w, 0, iy, ky);
+        int oy = reader(w, 0, own.y, ky);
         if (oy < 0) continue;
         for (int kx = 0; kx < w.kernel[1]; ++kx) {
-            int ox = reader(w, 1, ix, kx);
-            if (ox >= 0) sum += grads[oy * w.out[1] + ox] * share(w, oy, ox, padded);
+            int ox = reader(w, 1, own.x, kx);
+            if (ox >= 0) sum += grads[(oy * w.out[1] + ox) * DEPTH] * share(w, oy, ox, padded);
         }
     }
     out[i] = sum;

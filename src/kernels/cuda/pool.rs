@@ -2,38 +2,52 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::of_windows;
 use crate::kernels::cuda::launch::{Argument, Prepared, each, input, output, size};
 use crate::ops::window::Windows;
 use crate::shape::Shape;
 
-pub fn max(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn max(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let windows = Windows::of_pool("max_pool2d", attrs, inputs[0])?;
-    let kernel = of_windows("max_pool2d", "float *out, const float *x, int n", &windows)?;
+    let kernel =
+        of_windows(&function("max_pool2d", to, format), "float *out, const float *x, int n", &windows)?;
     Prepared::of(each(kernel, to.elements(), vec![output(), input(0), size(to.elements())?])?)
 }
 
-pub fn max_grad(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn max_grad(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let windows = Windows::of_pool("max_pool2d_grad", attrs, inputs[0])?;
     let parameters = "float *out, const float *x, const float *grad, int n, int relu";
-    let kernel = of_windows("max_pool2d_grad", parameters, &windows)?;
+    let kernel = of_windows(&function("max_pool2d_grad", to, format), parameters, &windows)?;
     let relu = Argument::Int(i32::from(attrs.get_int("relu") != 0));
     let arguments = vec![output(), input(0), input(1), size(to.elements())?, relu];
     Prepared::of(each(kernel, to.elements(), arguments)?)
 }
 
-pub fn avg(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    averaged("avg_pool2d", attrs, inputs[0], to)
+pub fn avg(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    averaged("avg_pool2d", attrs, inputs[0], to, format)
 }
 
-pub fn avg_grad(attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    averaged("avg_pool2d_grad", attrs, to, to)
+pub fn avg_grad(attrs: &Attrs, _inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
+    averaged("avg_pool2d_grad", attrs, to, to, format)
 }
 
-fn averaged(name: &'static str, attrs: &Attrs, images: &Shape, to: &Shape) -> Result<Prepared, Fault> {
+fn averaged(
+    name: &'static str,
+    attrs: &Attrs,
+    images: &Shape,
+    to: &Shape,
+    format: Format,
+) -> Result<Prepared, Fault> {
     let windows = Windows::of_pool(name, attrs, images)?;
-    let kernel = of_windows(name, "float *out, const float *from, int n, int padded", &windows)?;
+    let parameters = "float *out, const float *from, int n, int padded";
+    let kernel = of_windows(&function(name, to, format), parameters, &windows)?;
     let padded = Argument::Int(i32::from(attrs.get_int("count_padding") == 1));
     let arguments = vec![output(), input(0), size(to.elements())?, padded];
     Prepared::of(each(kernel, to.elements(), arguments)?)
+}
+
+/// The function for images of these channels.
+fn function(name: &str, images: &Shape, format: Format) -> String {
+    format!("{name}<{}>", format.depth(images.dims()[1]))
 }

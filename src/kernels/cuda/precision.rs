@@ -1,6 +1,8 @@
 //! How exactly a device with kernels of its own computes, by the name that a file gives it.
 
 use crate::diag::{Fault, codes};
+use crate::kernels::cuda::format::Format;
+use crate::kernels::cuda::storage::Storage;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
@@ -29,6 +31,22 @@ impl Precision {
     /// The precision of a name that is one of theirs.
     pub fn of(name: &str) -> Precision {
         Precision::ALL.into_iter().find(|precision| precision.name() == name).unwrap_or_default()
+    }
+
+    /// How the values of libraries' convolutions are stored.
+    pub fn storage(self) -> Storage {
+        match self {
+            Precision::F32 | Precision::Tf32 => Storage::F32,
+            Precision::Bf16 => Storage::Bf16,
+        }
+    }
+
+    /// The format of libraries' convolutions: with tensor cores channels last.
+    pub fn format(self) -> Format {
+        match self {
+            Precision::F32 => Format::ChannelsFirst,
+            Precision::Tf32 | Precision::Bf16 => Format::ChannelsLast,
+        }
     }
 
     /// Whether devices of a compute capability have it; `tf32` is f32 where they do not.

@@ -3,6 +3,7 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::{self, of_convolution};
 use crate::kernels::cuda::launch::{
     Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, blocks, each, input, int,
@@ -23,6 +24,8 @@ const PART: usize = 512;
 const DIRECT_PART: usize = 4096;
 const MAX_DIRECT_PARTS: usize = 64;
 const TAPS: usize = 32;
+/// Neighbouring outputs that a block of it takes where channels are last.
+const LANES: usize = 32;
 /// With fewer channels a group's tiles would be mostly empty.
 const FEW_CHANNELS: usize = 16;
 
@@ -40,11 +43,14 @@ impl End {
     }
 
     /// The end of a product with this output, whose axis 1 has the channels.
-    fn of(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> End {
+    fn of(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> End {
         End {
             bias: optional(inputs, 2),
             channels: output.dims()[1],
-            inner: output.dims()[2..].iter().product(),
+            inner: match format {
+                Format::ChannelsFirst => output.dims()[2..].iter().product(),
+                Format::ChannelsLast => 1,
+            },
             relu: epilogue::has_relu(attrs),
         }
     }
@@ -79,7 +85,7 @@ fn n_parts(n_tiles: usize, k: usize) -> usize {
 pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
     let [m, k, n] = op::sizes(attrs, inputs[0], inputs[1])?;
     let (transpose_a, transpose_b) = (attrs.get_int("transpose_a") == 1, attrs.get_int("transpose_b") == 1);
-    let end = End::of(attrs, inputs, to);
+    let end = End::of(attrs, inputs, to, Format::ChannelsFirst);
     let n_tiles = tiles(m, n);
     let n_parts = n_parts(n_tiles, k);
     let (target, bias, relu) = match n_parts {
@@ -103,7 +109,7 @@ pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, 
     };
     let mut library = vec![Command::Product(product)];
     if !end.is_none() {
-        library.push(add_parts(Place::Output, m * n, 1, End::of(attrs, inputs, to))?);
+        library.push(add_parts(Place::Output, m * n, 1, End::of(attrs, inputs, to, Format::ChannelsFirst))?);
     }
     if n_parts > 1 {
         commands.push(add_parts(Place::Scratch(0), m * n, n_parts, end)?);
@@ -112,86 +118,125 @@ pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, 
     Ok(Prepared { commands, scratch, library: Some(library), ..Prepared::default() })
 }
 
-pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
-    let end = End::of(attrs, inputs, to);
+    let end = End::of(attrs, inputs, to, format);
     let [_, outputs] = per_group(&g);
     let mut arguments = vec![output(), input(0), input(1), end.bias.clone()];
-    let command = match outputs < FEW_CHANNELS {
-        true => {
+    let own = match way(&g, format, outputs < FEW_CHANNELS) {
+        Way::None => None,
+        Way::Direct { last } => {
             arguments.extend([size(to.elements())?, end.relu()]);
             let parameters =
                 "float *out, const float *x, const float *weight, const float *bias, int n, int relu";
-            each(of_convolution("conv2d_direct", parameters, &g)?, to.elements(), arguments)?
+            let function = format!("conv2d_direct<{last}>");
+            Some(each(of_convolution(&function, parameters, &g)?, to.elements(), arguments)?)
         }
-        false => {
+        Way::Tiles => {
             let tiles = tiles(outputs, positions(&g)?);
             arguments.extend([end.relu(), size(tiles)?, geometry::convolution(&g)?]);
-            blocks(Kernel::Named("conv2d"), tiles * g.groups, arguments)?
+            Some(blocks(Kernel::Named("conv2d"), tiles * g.groups, arguments)?)
         }
     };
-    let mut library = library(Direction::Output, &g);
+    let mut library = library(Direction::Output, &g, format);
     if let Some(library) = library.as_mut().filter(|_| !end.is_none()) {
         library.push(add_parts(Place::Output, to.elements(), 1, end)?);
     }
-    Ok(Prepared { commands: vec![command], library, ..Prepared::default() })
+    Ok(Prepared { commands: own.into_iter().collect(), library, ..Prepared::default() })
 }
 
-pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
-    let [own, _] = per_group(&g);
+    let [inputs, _] = per_group(&g);
     let mut arguments = vec![output(), input(0), input(1)];
-    let command = match own < FEW_CHANNELS {
-        true => {
+    let own = match way(&g, format, inputs < FEW_CHANNELS) {
+        Way::None => None,
+        Way::Direct { last } => {
             arguments.push(size(to.elements())?);
             let parameters = "float *out, const float *weight, const float *grad, int n";
-            each(of_convolution("conv2d_grad_input_direct", parameters, &g)?, to.elements(), arguments)?
+            let function = format!("conv2d_grad_input_direct<{last}>");
+            Some(each(of_convolution(&function, parameters, &g)?, to.elements(), arguments)?)
         }
-        false => {
+        Way::Tiles => {
             let pixels = g.batch * g.windows.height * g.windows.width;
-            let tiles = tiles(own, pixels);
+            let tiles = tiles(inputs, pixels);
             int(pixels)?;
             arguments.extend([size(tiles)?, geometry::convolution(&g)?]);
-            blocks(Kernel::Named("conv2d_grad_input"), tiles * g.groups, arguments)?
+            Some(blocks(Kernel::Named("conv2d_grad_input"), tiles * g.groups, arguments)?)
         }
     };
-    let library = library(Direction::GradInput, &g);
-    Ok(Prepared { commands: vec![command], library, ..Prepared::default() })
+    let library = library(Direction::GradInput, &g, format);
+    Ok(Prepared { commands: own.into_iter().collect(), library, ..Prepared::default() })
 }
 
-pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
-    let [own, outputs] = per_group(&g);
-    let (taps, k) = (own * g.windows.n_taps(), positions(&g)?);
-    let is_direct = outputs < FEW_CHANNELS || taps < FEW_CHANNELS;
-    let tiles = tiles(outputs, taps);
-    let n_parts = match is_direct {
-        true => k.div_ceil(DIRECT_PART).min(MAX_DIRECT_PARTS),
-        false => n_parts(tiles * g.groups, k),
+    let [inputs, outputs] = per_group(&g);
+    let (taps, k) = (inputs * g.windows.n_taps(), positions(&g)?);
+    let way = way(&g, format, outputs < FEW_CHANNELS || taps < FEW_CHANNELS);
+    let (tiles, lanes) =
+        (tiles(outputs, taps), if way.is_last() { LANES.min(g.out_channels.next_power_of_two()) } else { 1 });
+    let n_parts = match way {
+        Way::None | Way::Tiles => n_parts(tiles * g.groups, k),
+        Way::Direct { .. } => (k * lanes).div_ceil(DIRECT_PART).min(MAX_DIRECT_PARTS),
     };
     let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
     let mut arguments = vec![Argument::Memory(target), input(0), input(1)];
-    let command = match is_direct {
-        true => {
+    let own = match way {
+        Way::None => None,
+        Way::Direct { .. } => {
             arguments.extend([size(k)?, size(n_parts)?]);
             let at_once = g.windows.n_taps().min(TAPS);
-            let function = format!("conv2d_grad_weight_direct<{at_once}>");
+            let function = format!("conv2d_grad_weight_direct<{at_once}, {lanes}>");
             let parameters = "float *out, const float *x, const float *grad, int count, int n_parts";
-            let n_blocks = g.windows.n_taps().div_ceil(at_once) * own * g.out_channels * n_parts;
-            blocks(of_convolution(&function, parameters, &g)?, n_blocks, arguments)?
+            let rows = inputs * g.out_channels.div_ceil(lanes);
+            let n_blocks = g.windows.n_taps().div_ceil(at_once) * rows * n_parts;
+            Some(blocks(of_convolution(&function, parameters, &g)?, n_blocks, arguments)?)
         }
-        false => {
+        Way::Tiles => {
             arguments.extend([size(tiles * n_parts)?, size(n_parts)?, geometry::convolution(&g)?]);
-            blocks(Kernel::Named("conv2d_grad_weight"), tiles * n_parts * g.groups, arguments)?
+            Some(blocks(Kernel::Named("conv2d_grad_weight"), tiles * n_parts * g.groups, arguments)?)
         }
     };
-    let (mut commands, mut scratch) = (vec![command], 0);
-    if n_parts > 1 {
+    let (mut commands, mut scratch) = (Vec::from_iter(own), 0);
+    if n_parts > 1 && !commands.is_empty() {
         scratch = to.elements() * n_parts;
         commands.push(add_parts(target, to.elements(), n_parts, End::none())?);
     }
-    let library = library(Direction::GradWeight, &g);
+    let library = library(Direction::GradWeight, &g, format);
     Ok(Prepared { commands, scratch, library, ..Prepared::default() })
+}
+
+/// How own kernels compute a convolution, if they do.
+#[derive(Clone, Copy)]
+enum Way {
+    Tiles,
+    /// With channels last, or not.
+    Direct {
+        last: bool,
+    },
+    None,
+}
+
+impl Way {
+    fn is_last(self) -> bool {
+        matches!(self, Way::Direct { last: true })
+    }
+}
+
+/// Where channels are last only groups of one input channel have kernels: a library has the others.
+fn way(g: &Geometry, format: Format, has_few_channels: bool) -> Way {
+    match format {
+        Format::ChannelsFirst if has_few_channels => Way::Direct { last: false },
+        Format::ChannelsFirst => Way::Tiles,
+        Format::ChannelsLast if is_depthwise(g) && has_few_channels => Way::Direct { last: true },
+        Format::ChannelsLast => Way::None,
+    }
+}
+
+/// Groups of one input channel.
+fn is_depthwise(g: &Geometry) -> bool {
+    g.groups > 1 && per_group(g)[0] == 1
 }
 
 /// Channels of the input that one output channel reads, and output channels that read one input channel.
@@ -206,10 +251,9 @@ fn positions(g: &Geometry) -> Result<usize, Fault> {
 }
 
 /// Libraries pad both sides of an axis alike, and are slower than a direct kernel where a group has one channel.
-fn library(direction: Direction, g: &Geometry) -> Option<Vec<Command<Place>>> {
+fn library(direction: Direction, g: &Geometry, format: Format) -> Option<Vec<Command<Place>>> {
     let is_even = [g.windows.rows, g.windows.columns].iter().all(|axis| axis.before == axis.after);
-    let is_depthwise = g.groups > 1 && per_group(g)[0] == 1;
-    if !is_even || is_depthwise {
+    if !is_even || is_depthwise(g) {
         return None;
     }
     let (images, weight, to) = match direction {
@@ -217,6 +261,6 @@ fn library(direction: Direction, g: &Geometry) -> Option<Vec<Command<Place>>> {
         Direction::GradInput => (Place::Output, Place::Input(0), Place::Input(1)),
         Direction::GradWeight => (Place::Input(0), Place::Output, Place::Input(1)),
     };
-    let convolution = Convolution { direction, geometry: *g, images, weight, output: to };
+    let convolution = Convolution { direction, geometry: *g, format, images, weight, output: to };
     Some(vec![Command::Convolution(convolution)])
 }

@@ -1,6 +1,8 @@
 //! How the numbers of a value lie in a device's memory, and a place of memory together with that. Kernels compute in f32
 //! whatever they load and store.
 
+use crate::kernels::cuda::format::Format;
+
 /// The type of numbers in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Storage {
@@ -26,6 +28,13 @@ impl Storage {
             Storage::Bf16 => "bf16",
         }
     }
+}
+
+/// All of how a value lies in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Form {
+    pub storage: Storage,
+    pub format: Format,
 }
 
 /// Numbers at a place.
