@@ -37,8 +37,8 @@ impl Machine for Failing {
         Precision::F32
     }
 
-    fn offers(&self, _command: &Command<Place>) -> bool {
-        false
+    fn offers(&self, _command: &Command<Place>) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn begin(&mut self, len: usize, _programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {

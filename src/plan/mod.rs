@@ -11,6 +11,7 @@ mod copies;
 mod forms;
 pub mod layout;
 pub mod memory;
+mod parts;
 pub mod print;
 mod rules;
 pub mod schedule;

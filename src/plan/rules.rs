@@ -1,10 +1,11 @@
-//! The optimizer's rule on each parameter → few launches for all parameters: what becomes states element by element is done
-//! last in a sequence, and launches of one kernel become one.
+//! The optimizer's rule on each parameter, and each running average → few launches for all: what becomes states element by
+//! element is done last in a sequence, and launches of one kernel become one.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::graph::{Graph, Value};
+use crate::kernels::cuda::is_by_element;
 use crate::kernels::cuda::launch::{Argument, Command, Launch, THREADS};
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::kernels::cuda::together::{Together, together};
@@ -17,7 +18,7 @@ type Member = (Launch<Stored<Spot>>, Value);
 /// The steps that are rules, and how many of them must be done one after another before each.
 pub fn rules(graph: &Graph, order: &[Value]) -> BTreeMap<Value, usize> {
     let is_rule = |value: &Value| {
-        graph.node(*value).op.is_elementwise() && graph.updates.iter().any(|update| update.value == *value)
+        is_by_element(graph.node(*value).op) && graph.updates.iter().any(|update| update.value == *value)
     };
     let mut found: Vec<Value> = order.iter().copied().filter(is_rule).collect();
     // Nothing that comes earlier may wait for them.

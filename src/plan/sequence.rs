@@ -12,16 +12,16 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value, print};
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Command, Place, Prepared};
-use crate::kernels::cuda::moving;
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::{Form, Storage, Stored};
+use crate::kernels::cuda::{is_by_element, moving};
 use crate::plan::copies::{Copies, Key};
 use crate::plan::forms::{Offers, Work, work};
 use crate::plan::layout::Layout;
 use crate::plan::memory::{Block, place};
-use crate::plan::owners;
+use crate::plan::parts::parts;
 use crate::plan::rules::{self, Rule};
-use crate::plan::schedule::Schedule;
+use crate::plan::schedule::{Schedule, Slot};
 use crate::plan::storage::storages;
 use crate::shape::Shape;
 
@@ -86,13 +86,15 @@ pub fn sequence(
     precision: Precision,
     offers: Offers<'_>,
 ) -> Result<Sequence, Fault> {
-    let owner = owners(&graph);
+    let slots = Schedule::new(&graph).slots;
+    let parts = parts(&graph, &slots);
+    let owner: BTreeMap<Value, Value> = parts.iter().map(|(&value, part)| (value, part.owner)).collect();
     let storages = storages(&graph, precision);
     let of_storage = |storage: Storage| Form { storage, ..Form::default() };
     // The formats follow step by step.
     let mut forms: BTreeMap<Value, Form> =
         storages.into_iter().map(|(value, storage)| (value, of_storage(storage))).collect();
-    let is_free = free(&graph, &owner);
+    let is_free = free(&graph, &slots, &owner);
     let order: Vec<Value> = graph
         .values()
         .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
@@ -154,7 +156,9 @@ pub fn sequence(
             if form == forms[input] {
                 return None;
             }
-            let of = if form.format == Format::ChannelsFirst { owner[input] } else { *input };
+            let is_whole = graph.shape(*input).elements() == graph.shape(owner[input]).elements();
+            let is_same = is_whole && form.format == Format::ChannelsFirst;
+            let of = if is_same { owner[input] } else { *input };
             let (start, until) = if frozen.contains(&of) { (0, end) } else { (start, until) };
             copies.want((of, form), time, start, until);
             Some((of, form))
@@ -182,7 +186,9 @@ pub fn sequence(
             .or_else(|| number(owned).map(|at| given.start + at..given.start + at + 1))
             .or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
         let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
-        places.insert(value, found.ok_or_else(nowhere)?);
+        let whole: Range<usize> = found.ok_or_else(nowhere)?;
+        let begin = whole.start + parts[&value].offset;
+        places.insert(value, begin..begin + words(&graph, &forms, value));
     }
     let (mut setup, mut commands) = (Vec::new(), Vec::new());
     let (mut values, mut tables) = (Vec::new(), Vec::new());
@@ -251,8 +257,7 @@ pub fn sequence(
 }
 
 /// The values whose format is free: those with a row an image that nobody reads from outside or under another shape.
-fn free(graph: &Graph, owner: &BTreeMap<Value, Value>) -> BTreeSet<Value> {
-    let slots = Schedule::new(graph).slots;
+fn free(graph: &Graph, slots: &BTreeMap<Value, Slot>, owner: &BTreeMap<Value, Value>) -> BTreeSet<Value> {
     let viewed = graph.values().filter(|value| owner[value] != *value).chain(graph.roots());
     let bound: BTreeSet<Value> = viewed.map(|value| owner[&value]).collect();
     graph.values().filter(|value| slots[value].batched && !bound.contains(value)).collect()
@@ -298,7 +303,7 @@ fn overwritten(graph: &Graph, owner: &BTreeMap<Value, Value>, order: &[Value]) -
         // Each element is read before it is written, once and by one thread.
         let alone = reads.next().is_some_and(|&input| graph.shape(input) == &node.shape)
             && reads.next().is_none()
-            && node.op.is_elementwise();
+            && is_by_element(node.op);
         let is_last = time.get(&value).is_some_and(|time| last_read.get(&state) == Some(time));
         if alone && is_last && !taken.contains(&state) && !over.contains_key(&value) {
             over.insert(value, state);

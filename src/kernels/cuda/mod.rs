@@ -42,6 +42,7 @@ use crate::kernels::cuda::launch::Prepare::{self, Any, First};
 use crate::kernels::cuda::launch::{Prepared, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::precision::Precision;
+use crate::ops::moments::RUNNING_MOMENT;
 use crate::shape::Shape;
 use crate::tensor::Device;
 
@@ -107,6 +108,12 @@ pub fn versions() -> Vec<(&'static str, String)> {
 /// The work of an op; `None` for one that has no kernel.
 pub fn find(op: &'static dyn Op) -> Option<Prepare> {
     KERNELS.iter().find(|(name, _)| *name == op.name()).map(|(_, prepare)| *prepare)
+}
+
+/// Whether element `i` of an op's output is made of no other element of the inputs of its shape, so that it may be written
+/// over one of them.
+pub fn is_by_element(op: &'static dyn Op) -> bool {
+    op.is_elementwise() || op.name() == RUNNING_MOMENT.name()
 }
 
 /// The work of a node on whole values of these shapes that lie in this format; `None` where there is none in it, which is

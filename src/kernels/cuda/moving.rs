@@ -184,6 +184,13 @@ pub fn slice(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Re
     Prepared::of(moved(boxed(&to, &to, &from), 0, [0, start])?)
 }
 
+/// Where in a value a slice of it begins, if its numbers lie side by side.
+pub fn offset(attrs: &Attrs, from: &Shape, to: &Shape) -> Option<usize> {
+    let axes = merged(boxed(to, to, from));
+    let is_one = axes.iter().all(|(_, steps)| *steps == [1, 1]) && axes.len() <= 1;
+    is_one.then(|| start_of(attrs.get_ints("start"), from))
+}
+
 pub fn pad(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let (from, to) = (format.in_memory(inputs[0]), format.in_memory(to));
     let n = to.elements();

@@ -83,12 +83,6 @@ extern "C" __global__ void moments(float *out, const float *parts, const float *
     out[channels + c] = fmaxf(squares / count - distance * distance, 0.0f);
 }
 
-extern "C" __global__ void running_moment(float *out, const float *old, const float *moments, int n, int row, float keep,
-                                          float take) {
-    unsigned c = element();
-    if (c < (unsigned)n) out[c] = keep * old[c] + take * moments[row * n + c];
-}
-
 // An activation behind the normalisation: 0 none, 1 relu, 2 relu6.
 __device__ __forceinline__ float activated(float x, int activation) {
     return activation == 1 ? relu_value(x, 0.0f) : activation == 2 ? relu6_value(x, 0.0f) : x;

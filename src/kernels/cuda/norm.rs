@@ -7,6 +7,7 @@ use crate::kernels::cuda::launch::{
     Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, size,
 };
 use crate::kernels::cuda::product::{End, add_parts};
+use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::batch_norm;
 use crate::ops::standardize::parts;
@@ -80,12 +81,17 @@ pub fn moments(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) ->
     Ok(Prepared { commands: vec![sums, finish], scratch: to.elements() * n_parts, ..Prepared::default() })
 }
 
+/// Written as a kernel for elements, as all of a step's are done together.
 pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let n = inputs[0].elements();
     let mut arguments = vec![output(), input(0), input(1), size(n)?];
     arguments.push(Argument::Int(attrs.get_int("row") as i32));
     arguments.extend(["keep", "take"].map(|name| Argument::Float(attrs.get_float(name))));
-    Prepared::of(each(Kernel::Named("running_moment"), n, arguments)?)
+    let text = format!(
+        "(float *out, const float *old, const float *moments, int n, int row, float keep, float take) {{\n{ELEMENT}    \
+         if (i < (unsigned)n) out[i] = keep * old[i] + take * moments[row * n + i];\n}}\n"
+    );
+    Prepared::of(each(Kernel::Written(text), n, arguments)?)
 }
 
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {

@@ -25,9 +25,12 @@ pub fn together<P>(members: &[&Launch<P>], place: impl Fn(&P) -> Option<usize>) 
     let parameters: Vec<&str> = parameters.split(", ").collect();
     let mut head = format!("    Member own = member(table, n_members, {});\n", 1 + 2 * parameters.len());
     for (i, parameter) in parameters.iter().enumerate() {
-        let value = match parameter.starts_with("int ") {
-            true => format!("(int)argument(own, {i})"),
-            false => format!("memory + argument(own, {i})"),
+        let value = match parameter {
+            number if number.starts_with("int ") => format!("(int)argument(own, {i})"),
+            number if number.starts_with("float ") && !number.contains('*') => {
+                format!("__int_as_float((int)argument(own, {i}))")
+            }
+            _ => format!("memory + argument(own, {i})"),
         };
         let _ = writeln!(head, "    {parameter} = {value};");
     }
@@ -45,7 +48,8 @@ pub fn together<P>(members: &[&Launch<P>], place: impl Fn(&P) -> Option<usize>) 
             let words = match argument {
                 Argument::Memory(at) => place(at)? as u64,
                 Argument::Int(number) => u64::try_from(*number).ok()?,
-                Argument::Nothing | Argument::Float(_) | Argument::Ints(_) => return None,
+                Argument::Float(number) => number.to_bits().into(),
+                Argument::Nothing | Argument::Ints(_) => return None,
             };
             table.extend([words as u32, (words >> 32) as u32].map(f32::from_bits));
         }
