@@ -309,7 +309,7 @@ mod tests {
         let mut builder = Builder::default();
         let lr = builder.input("lr", &Shape::default());
         let mut first = None;
-        for n in [5, 1000, 300] {
+        for n in [5, 4000, 1200] {
             let shape = Shape::from([n]);
             let name = format!("w{n}");
             let weight = builder.state(&name, StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
@@ -335,7 +335,7 @@ mod tests {
             let plan = sequence(graph, &layout, Precision::F32, &|_| Ok(false)).unwrap();
             let last = plan.commands.last().unwrap();
             let Command::Launch(launch) = last else { panic!("{last:?}") };
-            // Blocks of 256 threads for 5, 1000 and 300 numbers.
+            // Blocks of 256 threads with four numbers each, for 5, 4000 and 1200 numbers.
             assert_eq!((launch.blocks, plan.commands.len()), (1 + 4 + 2, if tied { 6 } else { 4 }));
             let first: Vec<u32> =
                 plan.tables.iter().step_by(plan.tables.len() / 3).map(|number| number.to_bits()).collect();

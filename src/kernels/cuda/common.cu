@@ -61,6 +61,31 @@ __device__ __forceinline__ int place(const Walk &walk, int i) {
 
 __device__ __forceinline__ unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Elements of a thread that has several, so that enough of memory is on its way; they lie `THREADS` apart.
+const unsigned SEVERAL = 4;
+
+// The first of them, of thread `element`.
+__device__ __forceinline__ unsigned first_of(unsigned element) {
+    return element / THREADS * (SEVERAL * THREADS) + element % THREADS;
+}
+
+// Stores `make(i)` for each of a thread's elements `i` below `n`; everything is loaded before anything is stored.
+template <class Out, class Make>
+__device__ __forceinline__ void make_several(Out *out, unsigned element, int n, const Make &make) {
+    float made[SEVERAL];
+    unsigned first = first_of(element);
+#pragma unroll
+    for (unsigned k = 0; k < SEVERAL; ++k) {
+        unsigned i = first + k * THREADS;
+        made[k] = i < (unsigned)n ? make(i) : 0.0f;
+    }
+#pragma unroll
+    for (unsigned k = 0; k < SEVERAL; ++k) {
+        unsigned i = first + k * THREADS;
+        if (i < (unsigned)n) out[i] = made[k];
+    }
+}
+
 // What a block of a launch for several members works for: a row of the members' table, and the thread's element.
 struct Member {
     const float *row;
