@@ -69,15 +69,15 @@ extern "C" __global__ void moments_parts(float *parts, const float *x, int chann
     leave(parts, own, channels, lanes, sum, squares);
 }
 
+// From the parts' sums; a block has `lanes` channels.
 extern "C" __global__ void moments(float *out, const float *parts, const float *x, int channels, int inner, int count,
-                                   int n_parts) {
-    unsigned c = element();
-    if (c >= (unsigned)channels) return;
-    float sum = 0.0f, squares = 0.0f;
-    for (int part = 0; part < n_parts; ++part) {
-        sum += parts[(part * 2) * channels + c];
-        squares += parts[(part * 2 + 1) * channels + c];
-    }
+                                   int n_parts, int lanes) {
+    unsigned c = blockIdx.x * lanes + threadIdx.x % lanes;
+    bool there = c < (unsigned)channels;
+    unsigned beyond = 2 * channels;
+    float sum = sum_of_parts(parts, there ? c : beyond, 2 * channels, n_parts, lanes);
+    float squares = sum_of_parts(parts, there ? channels + c : beyond, 2 * channels, n_parts, lanes);
+    if (!there || threadIdx.x >= (unsigned)lanes) return;
     float distance = sum / count;
     out[c] = x[(size_t)c * inner] + distance;
     out[channels + c] = fmaxf(squares / count - distance * distance, 0.0f);

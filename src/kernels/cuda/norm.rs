@@ -6,7 +6,7 @@ use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
     Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
 };
-use crate::kernels::cuda::product::{End, add_parts};
+use crate::kernels::cuda::product::{End, add_parts, lanes};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::batch_norm;
@@ -69,15 +69,15 @@ fn epsilon(attrs: &Attrs) -> Argument<Place> {
 }
 
 pub fn moments(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let Sums { n_blocks, n_parts, mut extents } = sums(inputs[0], format)?;
+    let Sums { n_blocks, n_parts, extents } = sums(inputs[0], format)?;
     let mut arguments = vec![scratch(), input(0)];
     arguments.extend(extents.clone());
     let sums = blocks(Kernel::Named("moments_parts"), n_blocks, arguments)?;
-    // The end takes a channel a thread.
-    extents.pop();
+    let (channels, lanes) = (to.elements() / 2, lanes(n_parts));
     let mut arguments = vec![output(), scratch(), input(0)];
-    arguments.extend(extents);
-    let finish = each(Kernel::Named("moments"), to.elements() / 2, arguments)?;
+    arguments.extend(extents.into_iter().take(4));
+    arguments.push(size(lanes)?);
+    let finish = blocks(Kernel::Named("moments"), channels.div_ceil(lanes), arguments)?;
     Ok(Prepared { commands: vec![sums, finish], scratch: to.elements() * n_parts, ..Prepared::default() })
 }
 
