@@ -7,6 +7,8 @@
 
 mod batches;
 mod casts;
+mod counted;
+mod evaluations;
 mod host;
 mod models;
 #[allow(dead_code)]
@@ -29,6 +31,7 @@ use dslc::tensor::device::{self, Choice};
 
 use crate::batches::batches;
 use crate::casts::casts;
+use crate::evaluations::evaluations;
 use crate::host::Host;
 use crate::models::models;
 use crate::operators::{Subject, operators};
@@ -142,7 +145,8 @@ fn main() {
             };
             let most = if storage == Storage::F32 { 1e-3 } else { 1e-2 };
             wrong.extend(batches(&machine, most));
-            done.push("batches and runs".to_owned());
+            wrong.extend(evaluations(&machine, most));
+            done.push("batches, runs and evaluations".to_owned());
         }
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();
