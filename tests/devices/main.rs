@@ -63,7 +63,7 @@ fn candidates() -> Vec<Candidate> {
         Ok(Box::new(move |precision| Ok(Made::Machine(Box::new(Host::new(&compiler, libraries, precision))))))
     };
     let opened =
-        |choice: Choice| device::open(choice).map(|(device, _)| device).map_err(|fault| fault.message);
+        |choice: Choice| device::open(choice).map(|opened| opened.device).map_err(|fault| fault.message);
     let on_cuda = || -> Result<Box<Make>, String> {
         let device = opened(Choice::Cuda(0))?;
         Ok(Box::new(move |precision| {
