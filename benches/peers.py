@@ -10,8 +10,9 @@ For each network and task the programs take turns, round by round, so that all o
 median of the rounds counts. Random images, f32, no data loading. PyTorch trains in its better mode, eager or
 channels_last. A ratio above 1 means that dslc is faster than the best of the others.
 
-With `--device cuda` dslc runs there (a build with the features `cuda,cudnn`), and PyTorch in eager mode, compiled,
-compiled in channels_last, and that in bf16 (autocast); every step is waited for. This has never been run.
+With `--device cuda` dslc runs there in f32, tf32 and bf16 (a build with the features `cuda,cudnn`), and PyTorch in eager
+mode, compiled, compiled in channels_last, and that in bf16 (autocast), each with TF32 in convolutions, as PyTorch does by
+default; every step is waited for. The ratio is that of the best of either side. This has never been run.
 """
 
 import argparse
@@ -121,14 +122,17 @@ def contenders(name, task, args, torch, make):
     wait = torch.cuda.synchronize if args.device == "cuda" else None
     file, shape, optimizer = NETWORKS[name]
 
-    def ours():
+    def ours(precision):
         command = [args.dslc, "bench", os.path.join(ROOT, file), "--json", "--batch", str(batch), "--threads",
-                   str(args.threads), "--seconds", str(args.seconds), "--device", args.device]
+                   str(args.threads), "--seconds", str(args.seconds), "--device", args.device, "--precision", precision]
         command += ["--train"] if is_training else []
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)}\n{done.stderr}")
-        return json.loads(done.stdout)["images_per_second"]
+
+        def measure():
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                sys.exit(f"{' '.join(command)}\n{done.stderr}")
+            return json.loads(done.stdout)["images_per_second"]
+        return measure
 
     images = torch.rand(batch, *shape, device=args.device)
     labels = torch.randint(0, 10, (batch,), device=args.device)
@@ -161,8 +165,9 @@ def contenders(name, task, args, torch, make):
             return rate(step, batch, args.seconds, wait)
         return measure
 
-    found = {"dslc": ours, "torch": pytorch(False), "torch cl": pytorch(True)}
+    found = {"dslc": ours("f32"), "torch": pytorch(False), "torch cl": pytorch(True)}
     if args.device == "cuda":
+        found |= {"dslc tf32": ours("tf32"), "dslc bf16": ours("bf16")}
         found |= {"compiled": pytorch(False, True), "comp. cl": pytorch(True, True), "bf16": pytorch(True, True, True)}
     elif not is_training:
         import onnxruntime
@@ -199,8 +204,9 @@ def main():
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("PyTorch finds no CUDA device")
     place = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads"
-    columns = ["dslc", "torch", "torch cl", *(["compiled", "comp. cl", "bf16"] if args.device == "cuda" else ["ort"])]
-    print(f"images/s, {place}, f32, PyTorch {torch.__version__}, median of {args.rounds} rounds")
+    on_cuda = ["dslc tf32", "dslc bf16", "torch", "torch cl", "compiled", "comp. cl", "bf16"]
+    columns = ["dslc", *(on_cuda if args.device == "cuda" else ["torch", "torch cl", "ort"])]
+    print(f"images/s, {place}, PyTorch {torch.__version__}, median of {args.rounds} rounds")
     print(f"{'network':<11}{'task':<9}" + "".join(f"{column:>10}" for column in columns) + f"{'ratio':>8}")
     with tempfile.TemporaryDirectory() as args.folder:
         for name in args.networks or NETWORKS:
@@ -212,10 +218,10 @@ def main():
                     for key, measure in programs.items():
                         rates[key].append(measure())
                 medians = {key: statistics.median(values) for key, values in rates.items()}
-                others = max(value for key, value in medians.items() if key != "dslc")
+                best = lambda ours: max(value for key, value in medians.items() if key.startswith("dslc") == ours)
                 cell = lambda key: f"{medians[key]:>10.0f}" if key in medians else f"{'':>10}"
                 row = "".join(cell(key) for key in columns)
-                print(f"{name:<11}{task:<9}{row}{medians['dslc'] / others:>8.2f}", flush=True)
+                print(f"{name:<11}{task:<9}{row}{best(True) / best(False):>8.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
     }
     // Channels, height and width; filters; kernel; stride; padding; dilation; groups.
     type Convolution = ([usize; 3], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
-    let convolutions: [Convolution; 16] = [
+    let convolutions: [Convolution; 18] = [
         ([1, 1, 1], 1, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [3, 2], [0; 4], [1, 1], 1),
@@ -89,6 +89,8 @@ pub fn cases() -> Vec<Case> {
         ([1, 2, 2], 2, [3, 3], [2, 2], [4; 4], [1, 1], 1),
         ([2, 17, 19], 4, [3, 3], [1, 1], [1; 4], [1, 1], 2),
         ([3, 9, 7], 3, [7, 7], [1, 1], [3; 4], [1, 1], 3),
+        ([3, 5, 6], 6, [3, 3], [1, 1], [1; 4], [1, 1], 3),
+        ([40, 5, 6], 40, [3, 3], [2, 1], [1; 4], [1, 1], 40),
     ];
     for ([channels, height, width], filters, kernel, stride, padding, dilation, groups) in convolutions {
         let attrs = Attrs::new().ints("stride", stride).ints("padding", padding);
@@ -274,6 +276,11 @@ pub fn cases() -> Vec<Case> {
             add("standardize", Attrs::new().int("parts", parts as i64).float("epsilon", 1e-5), &[input]);
         }
     }
+    // Sums of so many numbers that they are made of many parts.
+    let large = (&[3, 2, 150, 160][..], WIDE);
+    let moments = (&[2, 2][..], POSITIVE);
+    add("moments", Attrs::new(), &[large]);
+    add("batch_norm_grad_sums", Attrs::new().float("epsilon", 1e-5), &[large, large, moments]);
     for (dims, p) in [(&[1][..], 0.5), (&[17, 3, 5], 0.3), (&[2, 2], 0.99), (&[5, 5], 0.0)] {
         let attrs = Attrs::new().ints("shape", dims).float("p", p).int("seed", 1 << 40).int("stream", 7);
         add("dropout_mask", attrs, &[(&[], Whole(1000))]);

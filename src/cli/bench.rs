@@ -12,6 +12,7 @@ use crate::cli::{Stop, batch, devices, load};
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::simd::peak;
 use crate::model::Model;
+use crate::run::{Precision, precision_on};
 use crate::tensor::device::Choice;
 use crate::train::measure::{Measured, measure};
 
@@ -37,6 +38,9 @@ pub struct Options {
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
+    /// How exactly a CUDA device computes; by default as the file trains, else in f32
+    #[arg(long, value_parser = Precision::ALL.map(Precision::name))]
+    precision: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -57,6 +61,8 @@ struct Figures {
     batch: usize,
     threads: usize,
     device: String,
+    /// What the device has of the one that was asked for.
+    precision: &'static str,
     /// By the median step.
     images_per_second: f64,
     milliseconds: f64,
@@ -107,9 +113,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let threads = options.threads.map_or_else(rayon::current_num_threads, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
+    let asked = options.precision.as_deref().map(Precision::of);
+    let asked = asked.or(experiment.train.as_ref().map(|train| train.precision)).unwrap_or_default();
     let train = train.filter(|_| options.train);
     let peak = || (taken == Choice::Cpu).then(peak_flops);
-    let (measured, peak) = pool.install(|| (measure(model, train, batch, options.seconds, &device), peak()));
+    let (measured, peak) =
+        pool.install(|| (measure(model, train, asked, batch, options.seconds, &device), peak()));
     let measured = measured?;
     let layer = |origin: u32| {
         let instance = model.layers.get(origin as usize)?;
@@ -121,6 +130,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         batch,
         threads,
         device: taken.to_string(),
+        precision: precision_on(&device, asked).name(),
         images_per_second: measured.images_per_second(),
         milliseconds: milliseconds(measured.median()),
         fastest_milliseconds: milliseconds(measured.steps[0]),
@@ -238,9 +248,10 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
         format!(", {} of the measured peak of {:.0} GFLOP/s", percent(rate / peak), peak / 1e9)
     });
     text.push_str(&format!(
-        "{} of {}: {} in batches of {} on {place}\n",
+        "{} of {} in {}: {} in batches of {} on {place}\n",
         figures.what,
         figures.file,
+        figures.precision,
         speed(figures.images_per_second),
         figures.batch,
     ));

@@ -11,11 +11,13 @@ mod copies;
 mod forms;
 pub mod layout;
 pub mod memory;
+mod order;
 mod parts;
 pub mod print;
 mod rules;
 pub mod schedule;
 pub mod sequence;
+mod steps;
 pub mod storage;
 
 use std::collections::BTreeMap;

@@ -1,29 +1,23 @@
 //! Graph → the commands of a device with kernels of its own: node after node, each on whole values, in one piece of
 //! memory. States and constants come first, as in every plan of the session; behind them values share memory where
 //! their lifetimes allow it.
-//!
-//! A value that another node reads under another shape, that is read from outside, or that has no row an image, lies with
-//! channels first; any other as the step leaves it that makes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value, print};
-use crate::kernels::cuda::format::Format;
-use crate::kernels::cuda::launch::{Command, Place, Prepared};
+use crate::kernels::cuda::launch::{Command, Place};
+use crate::kernels::cuda::moving;
 use crate::kernels::cuda::precision::Precision;
-use crate::kernels::cuda::storage::{Form, Storage, Stored};
-use crate::kernels::cuda::{is_by_element, moving};
-use crate::plan::copies::{Copies, Key};
-use crate::plan::forms::{Offers, Work, work};
+use crate::kernels::cuda::storage::{Form, Stored};
+use crate::plan::copies::Key;
+use crate::plan::forms::Offers;
 use crate::plan::layout::Layout;
-use crate::plan::memory::{Block, place};
-use crate::plan::parts::parts;
+use crate::plan::memory::place;
+use crate::plan::order::Order;
 use crate::plan::rules::{self, Rule};
-use crate::plan::schedule::{Schedule, Slot};
-use crate::plan::storage::storages;
-use crate::shape::Shape;
+use crate::plan::steps::{Step, Steps};
 
 /// Where an operand of a command lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +61,6 @@ pub struct Sequence {
     pub transient: usize,
 }
 
-/// A node with its work and the block of memory of its own.
-struct Step {
-    value: Value,
-    commands: Vec<Command<Place>>,
-    tables: Vec<Vec<f32>>,
-    scratch: usize,
-    /// The copies of its inputs that it reads instead of them.
-    copies: Vec<Option<Key>>,
-    /// Where it leaves its result in another form than the value's, and that form.
-    result: Option<(usize, Form)>,
-}
-
 /// Plans one graph; `layout` must have been made of it, too. `offers` says what the device does by itself.
 pub fn sequence(
     graph: Graph,
@@ -86,154 +68,36 @@ pub fn sequence(
     precision: Precision,
     offers: Offers<'_>,
 ) -> Result<Sequence, Fault> {
-    let slots = Schedule::new(&graph).slots;
-    let parts = parts(&graph, &slots);
-    let owner: BTreeMap<Value, Value> = parts.iter().map(|(&value, part)| (value, part.owner)).collect();
-    let storages = storages(&graph, precision);
-    let of_storage = |storage: Storage| Form { storage, ..Form::default() };
-    // The formats follow step by step.
-    let mut forms: BTreeMap<Value, Form> =
-        storages.into_iter().map(|(value, storage)| (value, of_storage(storage))).collect();
-    let is_free = free(&graph, &slots, &owner);
-    let order: Vec<Value> = graph
-        .values()
-        .filter(|&value| owner[&value] == value && !graph.node(value).inputs.is_empty())
-        .collect();
-    let rules = rules::rules(&graph, &order);
-    let mut order = rules::last(order, &rules);
-    // The setup first: a copy that it shares with later steps is made there.
-    let frozen = frozen(&graph);
-    order.sort_by_key(|value| !frozen.contains(value));
-    let end = order.len();
-    let over = overwritten(&graph, &owner, &order);
-    let apart = |value: Value| !layout.holds(&graph, value) && !over.contains_key(&value);
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut want = |size: usize, start: usize, end: usize| {
-        blocks.push(Block { size, start, end });
-        blocks.len() - 1
-    };
-    // The last step that reads each value.
-    let mut last: BTreeMap<Value, usize> = BTreeMap::new();
-    for (time, &value) in order.iter().enumerate() {
-        for input in &graph.node(value).inputs {
-            // Rules are done together: none may write over what another reads.
-            let until = if rules.contains_key(&value) { end } else { time };
-            let last = last.entry(owner[input]).or_insert(until);
-            *last = until.max(*last);
-        }
-    }
-    for root in graph.roots() {
-        last.insert(owner[&root], end);
-    }
-    let (numbers, arrays): (Vec<Value>, Vec<Value>) =
-        graph.inputs.iter().partition(|&&input| graph.shape(input).rank() == 0);
-    let given = want(numbers.len() + CONTROL, 0, end);
-    let mut own: BTreeMap<Value, usize> = BTreeMap::new();
-    for input in arrays {
-        let until = last.get(&input).copied().unwrap_or(0);
-        own.insert(input, want(words(&graph, &forms, input), 0, until));
-    }
-    let mut steps: Vec<Step> = Vec::with_capacity(end);
-    let mut copies = Copies::default();
-    for (time, &value) in order.iter().enumerate() {
-        let node = graph.node(value);
-        if apart(value) {
-            let until = last.get(&value).copied().unwrap_or(time);
-            let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, until) };
-            own.insert(value, want(words(&graph, &forms, value), start, until));
-        }
-        let inputs: Vec<(&Shape, Form)> =
-            node.inputs.iter().map(|input| (graph.shape(*input), forms[input])).collect();
-        let Work { prepared, inputs, output } =
-            work(node, &inputs, forms[&value].storage, precision, offers)?;
-        let Prepared { commands, scratch, tables, .. } = prepared;
-        if is_free.contains(&value) {
-            forms.insert(value, Form { format: output.format, ..forms[&value] });
-        }
-        // The setup is done when inputs may be there, and what it has made stays.
-        let (start, until) = if frozen.contains(&value) { (0, end) } else { (time, time) };
-        let copied = node.inputs.iter().zip(inputs).map(|(input, form)| {
-            if form == forms[input] {
-                return None;
-            }
-            let is_whole = graph.shape(*input).elements() == graph.shape(owner[input]).elements();
-            let is_same = is_whole && form.format == Format::ChannelsFirst;
-            let of = if is_same { owner[input] } else { *input };
-            let (start, until) = if frozen.contains(&of) { (0, end) } else { (start, until) };
-            copies.want((of, form), time, start, until);
-            Some((of, form))
-        });
-        let copied = copied.collect();
-        let n = node.shape.elements();
-        let result = (output != forms[&value]).then(|| (want(output.storage.words(n), start, time), output));
-        let scratch = want(scratch, start, time);
-        steps.push(Step { value, commands, tables, scratch, copies: copied, result });
-    }
-    copies.place(|(of, form), copied| {
-        want(form.storage.words(graph.shape(of).elements()), copied.start, copied.last)
-    });
-    let (offsets, transient) = place(&blocks);
+    let order = Order::new(&graph);
+    let steps = Steps::new(&graph, &order, layout, precision, offers)?;
+    let (offsets, transient) = place(&steps.blocks);
     let start = |block: usize| layout.len() + offsets[block];
-
-    let given = start(given)..start(given) + blocks[given].size;
-    let number = |input: Value| numbers.iter().position(|&number| number == input);
-    let mut places = BTreeMap::new();
-    for value in graph.values() {
-        let owned = owner[&value];
-        let owned = over.get(&owned).copied().unwrap_or(owned);
-        let kept = layout.find(&graph, owned);
-        let found = kept
-            .or_else(|| number(owned).map(|at| given.start + at..given.start + at + 1))
-            .or_else(|| own.get(&owned).map(|&b| start(b)..start(b) + blocks[b].size));
-        let nowhere = || Fault::internal(format!("no memory for {}", print::line(&graph, value)));
-        let whole: Range<usize> = found.ok_or_else(nowhere)?;
-        let begin = whole.start + parts[&value].offset;
-        places.insert(value, begin..begin + words(&graph, &forms, value));
-    }
+    let given = start(steps.given)..start(steps.given) + steps.blocks[steps.given].size;
+    let places = places(&graph, &order, &steps, layout, &start)?;
+    let memory = Memory { graph: &graph, steps: &steps, places: &places, start: &start };
     let (mut setup, mut commands) = (Vec::new(), Vec::new());
     let (mut values, mut tables) = (Vec::new(), Vec::new());
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
-    for (time, step) in steps.iter().enumerate() {
-        let node = graph.node(step.value);
+    for (time, step) in steps.all.iter().enumerate() {
+        let value = step.value;
         let begins = step.tables.iter().map(|table| {
-            let begin = tables.len();
             tables.extend_from_slice(table);
-            begin
+            tables.len() - table.len()
         });
         let begins: Vec<usize> = begins.collect();
-        let of =
-            |value: Value| Stored { at: Spot::Memory(places[&value].start), storage: forms[&value].storage };
-        let block =
-            |block: usize, form: Form| Stored { at: Spot::Memory(start(block)), storage: form.storage };
-        let copy = |key: Key| copies.find(key).map(|copied| (copied.first, block(copied.block, key.1)));
-        let at = |place: Place| match place {
-            Place::Input(i) => step.copies[i].and_then(copy).map_or(of(node.inputs[i]), |(_, at)| at),
-            Place::Output => step.result.map_or(of(step.value), |(number, form)| block(number, form)),
-            Place::Scratch(from) => Stored::f32(Spot::Memory(start(step.scratch) + from)),
-            Place::Table(i) => Stored::f32(Spot::Table(begins[i])),
-        };
         let mut own = Vec::new();
-        for key in step.copies.iter().copied().flatten().collect::<BTreeSet<Key>>() {
-            let (value, form) = key;
-            if let Some((_, to)) = copy(key).filter(|(first, _)| *first == time) {
-                let formats = [forms[&value].format, form.format];
-                let made = moving::converted(graph.shape(value), formats, [of(value), to])?;
-                if frozen.contains(&value) { setup.push(made) } else { own.push(made) }
-            }
+        for (of, made) in memory.copies(step, time)? {
+            if order.frozen.contains(&of) { setup.push(made) } else { own.push(made) }
         }
-        own.extend(step.commands.iter().map(|command| command.at(&at)));
-        if let Some((number, form)) = step.result {
-            let formats = [form.format, forms[&step.value].format];
-            own.push(moving::converted(&node.shape, formats, [block(number, form), of(step.value)])?);
-        }
-        match rules.get(&step.value) {
+        own.extend(memory.commands(step, &begins)?);
+        match order.rules.get(&value) {
             Some(&depth) => {
-                let own = own.into_iter().map(|command| (command, step.value));
+                let own = own.into_iter().map(|command| (command, value));
                 depths.entry(depth).or_default().extend(own);
             }
-            None if frozen.contains(&step.value) => setup.extend(own),
+            None if order.frozen.contains(&value) => setup.extend(own),
             None => {
-                values.extend(own.iter().map(|_| Some(step.value)));
+                values.extend(own.iter().map(|_| Some(value)));
                 commands.extend(own);
             }
         }
@@ -256,60 +120,84 @@ pub fn sequence(
     Ok(Sequence { graph, setup, commands, values, places, given, tables, transient })
 }
 
-/// The values whose format is free: those with a row an image that nobody reads from outside or under another shape.
-fn free(graph: &Graph, slots: &BTreeMap<Value, Slot>, owner: &BTreeMap<Value, Value>) -> BTreeSet<Value> {
-    let viewed = graph.values().filter(|value| owner[value] != *value).chain(graph.roots());
-    let bound: BTreeSet<Value> = viewed.map(|value| owner[&value]).collect();
-    graph.values().filter(|value| slots[value].batched && !bound.contains(value)).collect()
+/// Where each value lies; `start` is where a block does.
+fn places(
+    graph: &Graph,
+    order: &Order,
+    steps: &Steps,
+    layout: &Layout,
+    start: &dyn Fn(usize) -> usize,
+) -> Result<BTreeMap<Value, Range<usize>>, Fault> {
+    let number = |input: Value| steps.numbers.iter().position(|&number| number == input);
+    let mut places = BTreeMap::new();
+    for value in graph.values() {
+        let owner = order.owner(value);
+        let owner = order.over.get(&owner).copied().unwrap_or(owner);
+        let kept = layout.find(graph, owner).map(|range| range.start);
+        let found = kept
+            .or_else(|| number(owner).map(|at| start(steps.given) + at))
+            .or_else(|| steps.own.get(&owner).map(|&block| start(block)));
+        let nowhere = || Fault::internal(format!("no memory for {}", print::line(graph, value)));
+        let begin = found.ok_or_else(nowhere)? + order.parts[&value].offset;
+        places.insert(value, begin..begin + steps.words(graph, value));
+    }
+    Ok(places)
 }
 
-/// The values that depend on states and constants alone, in a graph that changes no state.
-fn frozen(graph: &Graph) -> BTreeSet<Value> {
-    let mut frozen = BTreeSet::new();
-    for value in graph.values().filter(|_| graph.updates.is_empty()) {
-        let node = graph.node(value);
-        let is_made = !node.inputs.is_empty() && node.inputs.iter().all(|input| frozen.contains(input));
-        if is_made || (node.inputs.is_empty() && !graph.inputs.contains(&value)) {
-            frozen.insert(value);
-        }
-    }
-    frozen
+/// Where everything lies that steps read and write.
+struct Memory<'a> {
+    graph: &'a Graph,
+    steps: &'a Steps,
+    places: &'a BTreeMap<Value, Range<usize>>,
+    start: &'a dyn Fn(usize) -> usize,
 }
 
-/// How much of the memory a value takes.
-fn words(graph: &Graph, forms: &BTreeMap<Value, Form>, value: Value) -> usize {
-    forms[&value].storage.words(graph.shape(value).elements())
-}
+impl Memory<'_> {
+    fn value(&self, value: Value) -> Stored<Spot> {
+        Stored { at: Spot::Memory(self.places[&value].start), storage: self.steps.forms[&value].storage }
+    }
 
-/// The updates that can be written over their states, with those: made element by element, when nobody reads the old
-/// state any more.
-fn overwritten(graph: &Graph, owner: &BTreeMap<Value, Value>, order: &[Value]) -> BTreeMap<Value, Value> {
-    let time: BTreeMap<Value, usize> = order.iter().enumerate().map(|(time, &value)| (value, time)).collect();
-    let mut last_read: BTreeMap<Value, usize> = BTreeMap::new();
-    for (&value, &time) in &time {
-        for input in &graph.node(value).inputs {
-            let last = last_read.entry(owner[input]).or_default();
-            *last = time.max(*last);
-        }
+    fn block(&self, block: usize, form: Form) -> Stored<Spot> {
+        Stored { at: Spot::Memory((self.start)(block)), storage: form.storage }
     }
-    let outputs = graph.outputs.iter().map(|output| output.value);
-    let taken: BTreeSet<Value> =
-        outputs.chain(graph.updates.iter().map(|update| update.value)).map(|value| owner[&value]).collect();
-    let mut over = BTreeMap::new();
-    for update in &graph.updates {
-        let (state, value) = (update.state, update.value);
-        let node = graph.node(value);
-        let mut reads = node.inputs.iter().filter(|&&input| owner[&input] == state);
-        // Each element is read before it is written, once and by one thread.
-        let alone = reads.next().is_some_and(|&input| graph.shape(input) == &node.shape)
-            && reads.next().is_none()
-            && is_by_element(node.op);
-        let is_last = time.get(&value).is_some_and(|time| last_read.get(&state) == Some(time));
-        if alone && is_last && !taken.contains(&state) && !over.contains_key(&value) {
-            over.insert(value, state);
-        }
+
+    fn copy(&self, key: Key) -> Option<Stored<Spot>> {
+        self.steps.copies.find(key).map(|copied| self.block(copied.block, key.1))
     }
-    over
+
+    /// What is copied for a step that is the first to read it in some form.
+    fn copies(&self, step: &Step, time: usize) -> Result<Vec<(Value, Command<Stored<Spot>>)>, Fault> {
+        let keys: BTreeSet<Key> = step.copies.iter().copied().flatten().collect();
+        let is_first = |key: &Key| self.steps.copies.find(*key).is_some_and(|copied| copied.first == time);
+        let made = keys.into_iter().filter(is_first).filter_map(|key| Some((key, self.copy(key)?)));
+        let made = made.map(|((value, form), to)| {
+            let formats = [self.steps.forms[&value].format, form.format];
+            Ok((value, moving::converted(self.graph.shape(value), formats, [self.value(value), to])?))
+        });
+        made.collect()
+    }
+
+    /// A step's work, whose tables begin there, and what brings its result into the value's form.
+    fn commands(&self, step: &Step, tables: &[usize]) -> Result<Vec<Command<Stored<Spot>>>, Fault> {
+        let node = self.graph.node(step.value);
+        let at = |place: Place| match place {
+            Place::Input(i) => {
+                step.copies[i].and_then(|key| self.copy(key)).unwrap_or_else(|| self.value(node.inputs[i]))
+            }
+            Place::Output => {
+                step.result.map_or_else(|| self.value(step.value), |(block, form)| self.block(block, form))
+            }
+            Place::Scratch(from) => Stored::f32(Spot::Memory((self.start)(step.scratch) + from)),
+            Place::Table(i) => Stored::f32(Spot::Table(tables[i])),
+        };
+        let mut own: Vec<_> = step.commands.iter().map(|command| command.at(&at)).collect();
+        if let Some((block, form)) = step.result {
+            let formats = [form.format, self.steps.forms[&step.value].format];
+            let places = [self.block(block, form), self.value(step.value)];
+            own.push(moving::converted(&node.shape, formats, places)?);
+        }
+        Ok(own)
+    }
 }
 
 #[cfg(test)]
@@ -421,7 +309,7 @@ mod tests {
         let mut builder = Builder::default();
         let lr = builder.input("lr", &Shape::default());
         let mut first = None;
-        for n in [5, 1000, 300] {
+        for n in [5, 4000, 1200] {
             let shape = Shape::from([n]);
             let name = format!("w{n}");
             let weight = builder.state(&name, StateKind::Parameter, &shape, Init::Constant(0.0)).unwrap();
@@ -447,7 +335,7 @@ mod tests {
             let plan = sequence(graph, &layout, Precision::F32, &|_| Ok(false)).unwrap();
             let last = plan.commands.last().unwrap();
             let Command::Launch(launch) = last else { panic!("{last:?}") };
-            // Blocks of 256 threads for 5, 1000 and 300 numbers.
+            // Blocks of 256 threads with four numbers each, for 5, 4000 and 1200 numbers.
             assert_eq!((launch.blocks, plan.commands.len()), (1 + 4 + 2, if tied { 6 } else { 4 }));
             let first: Vec<u32> =
                 plan.tables.iter().step_by(plan.tables.len() / 3).map(|number| number.to_bits()).collect();

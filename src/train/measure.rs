@@ -7,7 +7,7 @@ use crate::graph::{Graph, Value};
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
-use crate::run::Session;
+use crate::run::{Precision, Session};
 use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::random::Random;
@@ -61,6 +61,7 @@ impl Measured {
 pub fn measure(
     model: &Model,
     train: Option<&TrainSection>,
+    precision: Precision,
     batch: usize,
     seconds: f64,
     device: &Device,
@@ -70,7 +71,6 @@ pub fn measure(
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
-    let precision = train.map(|train| train.precision).unwrap_or_default();
     let mut session = budget::open(vec![graph.clone()], device, precision, 0)?;
     fill(&mut session, model, train)?;
     // A step counts when its work is done.

@@ -8,17 +8,19 @@ use crate::cli::{Desk, NET};
 fn bench_measures_training_and_inference() {
     let desk = Desk::new();
     desk.write("small.net", NET);
-    for (flags, batch) in [("--train", 32), ("--batch 3 --threads 1", 3)] {
+    for (flags, batch) in [("--train", 32), ("--batch 3 --threads 1 --precision bf16", 3)] {
         let done = desk.run(&format!("bench small.net --json --seconds 0 {flags}"));
         assert_eq!(done.code, Some(0), "{}", done.err);
         let figures: Value = serde_json::from_str(&done.out).unwrap();
         assert_eq!(figures["batch"].as_u64(), Some(batch));
+        assert_eq!(figures["precision"], "f32", "the CPU has no other");
         for key in ["images_per_second", "threads", "peak_bytes", "peak_flops_per_second"] {
             assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
         }
         assert!(figures["parts"].as_array().unwrap().iter().any(|part| part["op"] == "conv2d"));
     }
     assert!(desk.run("bench small.net --seconds 0").out.contains("images/s in batches of 32"));
+    desk.refused("bench small.net --precision f16", 2, &["f32", "tf32", "bf16"]);
     desk.refused("bench small.net --seconds forever", 2, &["a number of seconds from 0 to 3600"]);
 }
 

@@ -39,6 +39,7 @@ static unsigned __float_as_uint(float number) {
     memcpy(&bits, &number, sizeof bits);
     return bits;
 }
+static float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 template <class T> static T min(T a, T b) { return b < a ? b : a; }
 template <class T> static T max(T a, T b) { return a < b ? b : a; }
 

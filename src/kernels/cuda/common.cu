@@ -61,6 +61,31 @@ __device__ __forceinline__ int place(const Walk &walk, int i) {
 
 __device__ __forceinline__ unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Elements of a thread that has several, so that enough of memory is on its way; they lie `THREADS` apart.
+const unsigned SEVERAL = 4;
+
+// The first of them, of thread `element`.
+__device__ __forceinline__ unsigned first_of(unsigned element) {
+    return element / THREADS * (SEVERAL * THREADS) + element % THREADS;
+}
+
+// Stores `make(i)` for each of a thread's elements `i` below `n`; everything is loaded before anything is stored.
+template <class Out, class Make>
+__device__ __forceinline__ void make_several(Out *out, unsigned element, int n, const Make &make) {
+    float made[SEVERAL];
+    unsigned first = first_of(element);
+#pragma unroll
+    for (unsigned k = 0; k < SEVERAL; ++k) {
+        unsigned i = first + k * THREADS;
+        made[k] = i < (unsigned)n ? make(i) : 0.0f;
+    }
+#pragma unroll
+    for (unsigned k = 0; k < SEVERAL; ++k) {
+        unsigned i = first + k * THREADS;
+        if (i < (unsigned)n) out[i] = made[k];
+    }
+}
+
 // What a block of a launch for several members works for: a row of the members' table, and the thread's element.
 struct Member {
     const float *row;
@@ -123,12 +148,28 @@ template <class Bias> __device__ __forceinline__ float finished(float sum, const
     return relu && !(sum > 0.0f) ? 0.0f : sum;
 }
 
-// Sums `n_parts` rows of `n` numbers, in their order, and finishes; axis 1 has `channels` places of `inner` numbers.
-extern "C" __global__ void add_parts(float *out, const float *parts, const float *bias, int n, int n_parts, Divisor channels,
-                                     Divisor inner, int relu) {
-    unsigned i = element();
-    if (i >= (unsigned)n) return;
+// Finishes each number of a product; axis 1 has `channels` places of `inner` numbers.
+extern "C" __global__ void finish(float *out, const float *x, const float *bias, int n, Divisor channels, Divisor inner,
+                                  int relu) {
+    make_several(out, element(), n, [=](unsigned i) {
+        return finished(x[i], bias, modulo(divided(i, inner), channels), relu);
+    });
+}
+
+// The sum of column `i` of `n_parts` rows of `n` numbers, for the threads of a block that have one place among `lanes`.
+template <class X> __device__ __forceinline__ float sum_of_parts(const X *parts, unsigned i, int n, int n_parts, int lanes) {
     float sum = 0.0f;
-    for (int part = 0; part < n_parts; ++part) sum += parts[(size_t)part * n + i];
-    out[i] = finished(sum, bias, modulo(divided(i, inner), channels), relu);
+#pragma unroll 4
+    for (int part = threadIdx.x / lanes; part < n_parts; part += THREADS / lanes)
+        if (i < (unsigned)n) sum += parts[(size_t)part * n + i];
+    return block_sum(sum, lanes);
+}
+
+// Sums `n_parts` rows of `n` numbers and finishes. A block has `lanes` columns.
+extern "C" __global__ void add_parts(float *out, const float *parts, const float *bias, int n, int n_parts, int lanes,
+                                     Divisor channels, Divisor inner, int relu) {
+    unsigned i = blockIdx.x * lanes + threadIdx.x % lanes;
+    float sum = sum_of_parts(parts, i, n, n_parts, lanes);
+    if (i < (unsigned)n && threadIdx.x < (unsigned)lanes)
+        out[i] = finished(sum, bias, modulo(divided(i, inner), channels), relu);
 }

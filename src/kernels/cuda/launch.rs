@@ -175,6 +175,14 @@ pub fn each<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<
     blocks(kernel, n.div_ceil(THREADS as usize), arguments)
 }
 
+/// Elements of a thread that has several: `SEVERAL` of `common.cu`.
+const SEVERAL: usize = 4;
+
+/// A launch of one thread for several elements.
+pub fn several<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<Command<P>, Fault> {
+    blocks(kernel, n.div_ceil(SEVERAL * THREADS as usize), arguments)
+}
+
 /// A launch of so many blocks of [`THREADS`] threads.
 pub fn blocks<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<Command<P>, Fault> {
     let blocks = u32::try_from(n.max(1)).ok().filter(|&n| n <= i32::MAX as u32).ok_or_else(too_large)?;

@@ -52,8 +52,7 @@ extern "C" __global__ void swap_axes(float *out, const float *x, int rows, int c
 
 // The same numbers, stored otherwise.
 extern "C" __global__ void cast(float *out, const float *x, int n) {
-    unsigned i = element();
-    if (i < (unsigned)n) out[i] = x[i];
+    make_several(out, element(), n, [=](unsigned i) -> float { return x[i]; });
 }
 
 extern "C" __global__ void fill(float *out, int n, float number) {

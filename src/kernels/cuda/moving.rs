@@ -4,7 +4,8 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::{AXES, Format};
 use crate::kernels::cuda::launch::{
-    Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, size, too_large,
+    Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, several, size,
+    too_large,
 };
 use crate::kernels::cuda::product::{End, add_parts};
 use crate::kernels::cuda::walk::{self, Axis, merged, steps};
@@ -110,7 +111,7 @@ pub fn converted<P: Copy>(
 ) -> Result<Command<P>, Fault> {
     let n = shape.elements();
     let command = match (old.of(shape), new.of(shape)) {
-        (old, new) if old == new => each(Kernel::Named("cast"), n, vec![output(), input(0), size(n)?])?,
+        (old, new) if old == new => several(Kernel::Named("cast"), n, vec![output(), input(0), size(n)?])?,
         (old, _) => {
             // Channels and positions change places.
             let lies = old.in_memory(shape);

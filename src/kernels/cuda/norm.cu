@@ -69,15 +69,15 @@ extern "C" __global__ void moments_parts(float *parts, const float *x, int chann
     leave(parts, own, channels, lanes, sum, squares);
 }
 
+// From the parts' sums; a block has `lanes` channels.
 extern "C" __global__ void moments(float *out, const float *parts, const float *x, int channels, int inner, int count,
-                                   int n_parts) {
-    unsigned c = element();
-    if (c >= (unsigned)channels) return;
-    float sum = 0.0f, squares = 0.0f;
-    for (int part = 0; part < n_parts; ++part) {
-        sum += parts[(part * 2) * channels + c];
-        squares += parts[(part * 2 + 1) * channels + c];
-    }
+                                   int n_parts, int lanes) {
+    unsigned c = blockIdx.x * lanes + threadIdx.x % lanes;
+    bool there = c < (unsigned)channels;
+    unsigned beyond = 2 * channels;
+    float sum = sum_of_parts(parts, there ? c : beyond, 2 * channels, n_parts, lanes);
+    float squares = sum_of_parts(parts, there ? channels + c : beyond, 2 * channels, n_parts, lanes);
+    if (!there || threadIdx.x >= (unsigned)lanes) return;
     float distance = sum / count;
     out[c] = x[(size_t)c * inner] + distance;
     out[channels + c] = fmaxf(squares / count - distance * distance, 0.0f);
@@ -107,13 +107,13 @@ __device__ __forceinline__ float let_through(float grad, const T &told, size_t a
 extern "C" __global__ void batch_norm(float *out, const float *x, const float *moments, const float *scale,
                                       const float *shift, const float *residual, int n, Divisor channels, Divisor inner,
                                       float epsilon, int activation) {
-    unsigned i = element();
-    if (i >= (unsigned)n) return;
-    int c = modulo(divided(i, inner), channels);
-    float inverse = 1.0f / sqrtf(moments[channels.number + c] + epsilon);
-    float y = (x[i] - moments[c]) * inverse * scale[c] + shift[c];
-    if (residual) y += residual[i];
-    out[i] = activated(y, activation);
+    make_several(out, element(), n, [=](unsigned i) {
+        int c = modulo(divided(i, inner), channels);
+        float inverse = rsqrtf(moments[channels.number + c] + epsilon);
+        float y = (x[i] - moments[c]) * inverse * scale[c] + shift[c];
+        if (residual) y += residual[i];
+        return activated(y, activation);
+    });
 }
 
 // Of each part the gradients of scale and shift.
@@ -123,7 +123,7 @@ extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, co
                                                 float epsilon, int activation) {
     Told told = {result, told_scale, told_shift};
     Part own = part_of(channels, count, n_parts, lanes);
-    float mean = moments[own.channel], inverse = 1.0f / sqrtf(moments[channels + own.channel] + epsilon);
+    float mean = moments[own.channel], inverse = rsqrtf(moments[channels + own.channel] + epsilon);
     float to_scale = 0.0f, to_shift = 0.0f;
     Steps steps(own, channels, inner);
 #pragma unroll 4
@@ -142,15 +142,15 @@ extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, con
                                                  const float *told_scale, const float *told_shift, int n,
                                                  Divisor channels, Divisor inner, float epsilon, float share,
                                                  int activation) {
-    unsigned i = element();
-    if (i >= (unsigned)n) return;
-    int c = modulo(divided(i, inner), channels);
-    float inverse = 1.0f / sqrtf(moments[channels.number + c] + epsilon);
-    float normalized = (x[i] - moments[c]) * inverse;
     Told told = {result, told_scale, told_shift};
-    float passed = let_through(grad[i], told, i, c, normalized, activation);
-    float through = share * (sums[channels.number + c] + normalized * sums[c]);
-    out[i] = (passed - through) * (scale[c] * inverse);
+    make_several(out, element(), n, [=](unsigned i) {
+        int c = modulo(divided(i, inner), channels);
+        float inverse = rsqrtf(moments[channels.number + c] + epsilon);
+        float normalized = (x[i] - moments[c]) * inverse;
+        float passed = let_through(grad[i], told, i, c, normalized, activation);
+        float through = share * (sums[channels.number + c] + normalized * sums[c]);
+        return (passed - through) * (scale[c] * inverse);
+    });
 }
 
 // A block a row: mean 0 and variance 1.
@@ -160,7 +160,7 @@ extern "C" __global__ void standardize(float *out, const float *x, int length, f
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
     float mean = block_sum(sum) / length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) squares += (row[i] - mean) * (row[i] - mean);
-    float inverse = 1.0f / sqrtf(block_sum(squares) / length + epsilon);
+    float inverse = rsqrtf(block_sum(squares) / length + epsilon);
     auto *to = out + (size_t)blockIdx.x * length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) to[i] = (row[i] - mean) * inverse;
 }
@@ -172,7 +172,7 @@ extern "C" __global__ void standardize_grad(float *out, const float *x, const fl
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) sum += row[i];
     float mean = block_sum(sum) / length;
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) squares += (row[i] - mean) * (row[i] - mean);
-    float inverse = 1.0f / sqrtf(block_sum(squares) / length + epsilon);
+    float inverse = rsqrtf(block_sum(squares) / length + epsilon);
     for (unsigned i = threadIdx.x; i < (unsigned)length; i += blockDim.x) {
         grad_sum += grads[i];
         through += grads[i] * ((row[i] - mean) * inverse);

@@ -4,9 +4,9 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
-    Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, size,
+    Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
 };
-use crate::kernels::cuda::product::{End, add_parts};
+use crate::kernels::cuda::product::{End, add_parts, lanes};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::batch_norm;
@@ -69,15 +69,15 @@ fn epsilon(attrs: &Attrs) -> Argument<Place> {
 }
 
 pub fn moments(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let Sums { n_blocks, n_parts, mut extents } = sums(inputs[0], format)?;
+    let Sums { n_blocks, n_parts, extents } = sums(inputs[0], format)?;
     let mut arguments = vec![scratch(), input(0)];
     arguments.extend(extents.clone());
     let sums = blocks(Kernel::Named("moments_parts"), n_blocks, arguments)?;
-    // The end takes a channel a thread.
-    extents.pop();
+    let (channels, lanes) = (to.elements() / 2, lanes(n_parts));
     let mut arguments = vec![output(), scratch(), input(0)];
-    arguments.extend(extents);
-    let finish = each(Kernel::Named("moments"), to.elements() / 2, arguments)?;
+    arguments.extend(extents.into_iter().take(4));
+    arguments.push(size(lanes)?);
+    let finish = blocks(Kernel::Named("moments"), channels.div_ceil(lanes), arguments)?;
     Ok(Prepared { commands: vec![sums, finish], scratch: to.elements() * n_parts, ..Prepared::default() })
 }
 
@@ -89,7 +89,7 @@ pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resu
     arguments.extend(["keep", "take"].map(|name| Argument::Float(attrs.get_float(name))));
     let text = format!(
         "(float *out, const float *old, const float *moments, int n, int row, float keep, float take) {{\n{ELEMENT}    \
-         if (i < (unsigned)n) out[i] = keep * old[i] + take * moments[row * n + i];\n}}\n"
+         if (element < (unsigned)n) out[element] = keep * old[element] + take * moments[row * n + element];\n}}\n"
     );
     Prepared::of(each(Kernel::Written(text), n, arguments)?)
 }
@@ -99,7 +99,7 @@ pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> 
     let mut arguments = vec![output(), input(0), input(1), input(2), input(3), optional(inputs, 4)];
     arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
-    Prepared::of(each(Kernel::Named("batch_norm"), to.elements(), arguments)?)
+    Prepared::of(several(Kernel::Named("batch_norm"), to.elements(), arguments)?)
 }
 
 pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
@@ -133,7 +133,7 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) 
     arguments.extend(told(inputs, 5));
     arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
     arguments.extend([epsilon(attrs), Argument::Float(share), activation(attrs)?]);
-    Prepared::of(each(Kernel::Named("batch_norm_grad_input"), to.elements(), arguments)?)
+    Prepared::of(several(Kernel::Named("batch_norm_grad_input"), to.elements(), arguments)?)
 }
 
 pub fn standardize(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {

@@ -1,4 +1,4 @@
-//! Element-wise ops and programs of them → a kernel that is written for the program: a thread an element. One op is a
+//! Element-wise ops and programs of them → a kernel that is written for the program: a thread several elements. One op is a
 //! program of one step. Extents are arguments, so that one kernel serves values of every size.
 
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::graph::program::{Operand, Program, Step};
 use crate::kernels::cuda::format::Format;
-use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, each, input, int, output, size};
+use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, input, int, output, several, size};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::pointwise::{Reading, program, reading};
@@ -44,17 +44,18 @@ fn prepare(program: &Program, inputs: &[&Shape], out: &Shape, format: Format) ->
         let _ = write!(parameters, ", const float *a{i}");
         arguments.push(input(i));
         let place = place(i, &format.in_memory(shape), out, &mut parameters, &mut arguments)?;
-        let _ = writeln!(body, "    float x{i} = a{i}[{place}];");
+        let _ = writeln!(body, "        float x{i} = a{i}[{place}];");
     }
     for (i, step) in program.steps.iter().enumerate() {
-        let _ = writeln!(body, "    float t{i} = {};", expression(step)?);
+        let _ = writeln!(body, "        float t{i} = {};", expression(step)?);
     }
     let last = program.steps.len().checked_sub(1);
     let last = last.ok_or_else(|| Fault::internal("`pointwise` of no steps"))?;
     let text = format!(
-        "({parameters}) {{\n{ELEMENT}    if (i >= (unsigned)n) return;\n{body}    out[i] = t{last};\n}}\n"
+        "({parameters}) {{\n{ELEMENT}    make_several(out, element, n, [=](unsigned i) {{\n{body}        return t{last};\n    \
+         }});\n}}\n"
     );
-    Prepared::of(each(Kernel::Written(text), out.elements(), arguments)?)
+    Prepared::of(several(Kernel::Written(text), out.elements(), arguments)?)
 }
 
 /// Where element `i` of the output finds what it reads of an input.

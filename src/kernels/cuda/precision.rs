@@ -18,7 +18,7 @@ pub enum Precision {
 const BF16_CAPABILITY: (i32, i32) = (8, 0);
 
 impl Precision {
-    const ALL: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
+    pub const ALL: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -6,8 +6,8 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::{self, of_convolution};
 use crate::kernels::cuda::launch::{
-    Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, blocks, each, input, int,
-    optional, output, size,
+    Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, THREADS, blocks, each,
+    input, int, optional, output, several, size,
 };
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
@@ -24,8 +24,9 @@ const PART: usize = 512;
 const DIRECT_PART: usize = 4096;
 const MAX_DIRECT_PARTS: usize = 64;
 const TAPS: usize = 32;
-/// Neighbouring outputs that a block of it takes where channels are last.
+/// Neighbouring outputs that a block of it takes where channels are last, and columns of many parts.
 const LANES: usize = 32;
+const MANY_PARTS: usize = 16;
 /// With fewer channels a group's tiles would be mostly empty.
 const FEW_CHANNELS: usize = 16;
 
@@ -64,12 +65,28 @@ impl End {
     }
 }
 
+/// A product's numbers are finished where they are.
+fn finish(n: usize, end: End) -> Result<Command<Place>, Fault> {
+    let relu = end.relu();
+    let mut arguments = vec![output(), output(), end.bias];
+    arguments.extend([size(n)?, divisor(end.channels)?, divisor(end.inner)?, relu]);
+    several(Kernel::Named("finish"), n, arguments)
+}
+
 /// The output is the sum of `n_parts` parts of `n` numbers, finished.
 pub fn add_parts(parts: Place, n: usize, n_parts: usize, end: End) -> Result<Command<Place>, Fault> {
-    let relu = end.relu();
+    let (relu, lanes) = (end.relu(), lanes(n_parts));
     let mut arguments = vec![output(), Argument::Memory(parts), end.bias];
-    arguments.extend([size(n)?, size(n_parts)?, divisor(end.channels)?, divisor(end.inner)?, relu]);
-    each(Kernel::Named("add_parts"), n, arguments)
+    for number in [n, n_parts, lanes] {
+        arguments.push(size(number)?);
+    }
+    arguments.extend([divisor(end.channels)?, divisor(end.inner)?, relu]);
+    blocks(Kernel::Named("add_parts"), n.div_ceil(lanes), arguments)
+}
+
+/// Columns of a block that adds parts: fewer where several threads have enough to add of each.
+pub fn lanes(n_parts: usize) -> usize {
+    if n_parts >= MANY_PARTS { LANES } else { THREADS as usize }
 }
 
 /// Tiles of `m x n`.
@@ -109,7 +126,7 @@ pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, 
     };
     let mut library = vec![Command::Product(product)];
     if !end.is_none() {
-        library.push(add_parts(Place::Output, m * n, 1, End::of(attrs, inputs, to, Format::ChannelsFirst))?);
+        library.push(finish(m * n, End::of(attrs, inputs, to, Format::ChannelsFirst))?);
     }
     if n_parts > 1 {
         commands.push(add_parts(Place::Scratch(0), m * n, n_parts, end)?);
@@ -140,7 +157,7 @@ pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> R
     };
     let mut library = library(Direction::Output, &g, format);
     if let Some(library) = library.as_mut().filter(|_| !end.is_none()) {
-        library.push(add_parts(Place::Output, to.elements(), 1, end)?);
+        library.push(finish(to.elements(), end)?);
     }
     Ok(Prepared { commands: own.into_iter().collect(), library, ..Prepared::default() })
 }

@@ -35,7 +35,7 @@ pub fn together<P>(members: &[&Launch<P>], place: impl Fn(&P) -> Option<usize>) 
         let _ = writeln!(head, "    {parameter} = {value};");
     }
     let text = format!(
-        "(float *memory, const float *table, int n_members) {{\n{head}    unsigned i = own.element;\n{body}"
+        "(float *memory, const float *table, int n_members) {{\n{head}    unsigned element = own.element;\n{body}"
     );
 
     let (mut table, mut blocks) = (Vec::new(), 0u32);
@@ -58,5 +58,5 @@ pub fn together<P>(members: &[&Launch<P>], place: impl Fn(&P) -> Option<usize>) 
     Some(Together { kernel: Kernel::Written(text), blocks, table, n_members: members.len() })
 }
 
-/// How the body of a written kernel begins.
-pub const ELEMENT: &str = "    unsigned i = element();\n";
+/// How the body of a written kernel begins: with the number of the thread.
+pub const ELEMENT: &str = "    unsigned element = ::element();\n";
