@@ -127,7 +127,8 @@ mod tests {
         let listed = [Ok(found(Choice::Cuda(0))), Err(failure), Ok(found(Choice::Cuda(2)))];
         let text = text(&listed);
         let lines: Vec<&str> = text.lines().collect();
-        let begins: Vec<&str> = lines.iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        let begins: Vec<&str> =
+            lines.iter().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
         assert_eq!(begins, ["device", "cuda:0", "cuda:2", "", "cuda:1"], "{text}");
         let said =
             "cuda:1 does not answer: DriverError(CUDA_ERROR_ECC_UNCORRECTABLE, \"uncorrectable ECC error\")";
