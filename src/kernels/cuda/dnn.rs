@@ -148,32 +148,28 @@ impl Shapes {
     }
 }
 
-/// The first algorithm that works in the work space and repeats its bits, with the arithmetic that it wants. None rounds
-/// f32 to less than TF32, and with a precision of f32 the descriptor forbids that, too.
-macro_rules! first {
+/// The algorithms that work in the work space and repeat their bits, the fastest first, with the arithmetic that each
+/// wants. None rounds f32 to less than TF32, and with a precision of f32 the descriptor forbids that, too.
+macro_rules! candidates {
     ($asked:expr, $found:expr, $n:expr, $which:path) => {{
-        let is_there = supported($asked)?;
-        $found
-            .iter()
-            .take(usize::try_from($n).unwrap_or(0))
-            .filter(|_| is_there)
-            .find(|own| {
-                own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
-                    && own.memory <= CONVOLUTIONS_WORKSPACE
-                    && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
-                    && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
-            })
-            .map(|own| ($which(own.algo), own.mathType))
+        let n = if supported($asked)?.is_some() { usize::try_from($n).unwrap_or(0) } else { 0 };
+        let fit = $found.iter().take(n).filter(|own| {
+            own.status == cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                && own.memory <= CONVOLUTIONS_WORKSPACE
+                && own.determinism == cudnnDeterminism_t::CUDNN_DETERMINISTIC
+                && own.mathType != cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
+        });
+        fit.map(|own| ($which(own.algo), own.mathType)).collect::<Vec<_>>()
     }};
 }
 
-/// Whether cuDNN has what it was asked for; an error where it could not say.
-fn supported(asked: Result<(), CudnnError>) -> Result<bool, Fault> {
+/// What cuDNN answered; nothing where it does not support what it was asked for.
+fn supported<T>(asked: Result<T, CudnnError>) -> Result<Option<T>, Fault> {
     // From version 9 on there is a status for each reason.
     let is_lack = |status| format!("{status:?}").starts_with("CUDNN_STATUS_NOT_SUPPORTED");
     match asked {
-        Ok(()) => Ok(true),
-        Err(CudnnError(status)) if is_lack(status) => Ok(false),
+        Ok(answer) => Ok(Some(answer)),
+        Err(CudnnError(status)) if is_lack(status) => Ok(None),
         Err(error) => Err(fault(error)),
     }
 }
@@ -191,86 +187,28 @@ impl Dnn {
     /// Whether there is a way to compute a convolution in its format that repeats its bits within the work space.
     pub fn offers<P>(&self, own: &Convolution<P>) -> Result<bool, Fault> {
         let shapes = Shapes::new(own, self.precision.storage(), self.precision)?;
-        Ok(self.algorithm(own.direction, &shapes)?.is_some())
+        Ok(self.choice(own.direction, &shapes)?.is_some())
     }
 
-    /// What cuDNN's heuristics put first, and its arithmetic.
-    fn algorithm(
-        &self,
-        direction: Direction,
-        shapes: &Shapes,
-    ) -> Result<Option<(Algorithm, cudnnMathType_t)>, Fault> {
-        let &Shapes { images, weight, output, convolution } = shapes;
-        let (handle, most) = (self.handle, MOST as c_int);
-        let mut n: c_int = 0;
-        // SAFETY: handle and descriptors are alive; `n` and the array of `MOST` results are written only within their
-        // bounds; all-zero bytes are valid in such a result.
-        Ok(unsafe {
-            match direction {
-                Direction::Output => {
-                    let mut found = [zeroed(); MOST];
-                    let at = found.as_mut_ptr();
-                    let asked = result::get_convolution_forward_algorithm(
-                        handle,
-                        images,
-                        weight,
-                        convolution,
-                        output,
-                        most,
-                        &mut n,
-                        at,
-                    );
-                    first!(asked, found, n, Algorithm::Output)
-                }
-                Direction::GradInput => {
-                    let mut found = [zeroed(); MOST];
-                    let at = found.as_mut_ptr();
-                    let asked = result::get_convolution_backward_data_algorithm(
-                        handle,
-                        weight,
-                        output,
-                        convolution,
-                        images,
-                        most,
-                        &mut n,
-                        at,
-                    );
-                    first!(asked, found, n, Algorithm::GradInput)
-                }
-                Direction::GradWeight => {
-                    let mut found = [zeroed(); MOST];
-                    let at = found.as_mut_ptr();
-                    let asked = result::get_convolution_backward_filter_algorithm(
-                        handle,
-                        images,
-                        output,
-                        convolution,
-                        weight,
-                        most,
-                        &mut n,
-                        at,
-                    );
-                    first!(asked, found, n, Algorithm::GradWeight)
-                }
+    /// What cuDNN's heuristics put first of what it can do, and the bytes of its work space; the descriptor has its
+    /// arithmetic then.
+    fn choice(&self, direction: Direction, shapes: &Shapes) -> Result<Option<(Algorithm, usize)>, Fault> {
+        for (algorithm, math) in self.candidates(direction, shapes)? {
+            self.take_up(shapes.convolution, math)?;
+            let bytes = self.workspace(shapes, algorithm)?;
+            if let Some(bytes) = bytes.filter(|&bytes| bytes <= CONVOLUTIONS_WORKSPACE) {
+                return Ok(Some((algorithm, bytes)));
             }
-        })
+        }
+        Ok(None)
     }
 
-    /// Takes a convolution, chooses how to compute it, and gives its number.
-    pub fn add(&mut self, own: &Convolution<Stored<u64>>) -> Result<usize, Fault> {
-        let storage = self.precision.storage();
-        if [own.images, own.weight, own.output].iter().any(|value| value.storage != storage) {
-            return Err(Fault::internal("a convolution for cuDNN of values that are stored otherwise"));
-        }
-        let shapes = Shapes::new(own, storage, self.precision)?;
-        let found = self.algorithm(own.direction, &shapes)?;
-        let (algorithm, math) =
-            found.ok_or_else(|| device_fault("cuDNN", "a convolution that it offered is none any more"))?;
-        let &Shapes { images, weight, output, convolution } = &shapes;
-        self.take_up(convolution, math)?;
+    /// The bytes of an algorithm's work space; nothing where it does not do this convolution.
+    fn workspace(&self, shapes: &Shapes, algorithm: Algorithm) -> Result<Option<usize>, Fault> {
+        let &Shapes { images, weight, output, convolution } = shapes;
         let handle = self.handle;
         // SAFETY: handle and descriptors are alive.
-        let bytes = unsafe {
+        supported(unsafe {
             match algorithm {
                 Algorithm::Output(own) => result::get_convolution_forward_workspace_size(
                     handle,
@@ -297,11 +235,80 @@ impl Dnn {
                     own,
                 ),
             }
-        };
-        let bytes = bytes.map_err(fault)?;
-        if bytes > CONVOLUTIONS_WORKSPACE {
-            return Err(device_fault("cuDNN", &format!("an algorithm wants a work space of {bytes} bytes")));
+        })
+    }
+
+    fn candidates(
+        &self,
+        direction: Direction,
+        shapes: &Shapes,
+    ) -> Result<Vec<(Algorithm, cudnnMathType_t)>, Fault> {
+        let &Shapes { images, weight, output, convolution } = shapes;
+        let (handle, most) = (self.handle, MOST as c_int);
+        let mut n: c_int = 0;
+        // SAFETY: handle and descriptors are alive; `n` and the array of `MOST` results are written only within their
+        // bounds; all-zero bytes are valid in such a result.
+        Ok(unsafe {
+            match direction {
+                Direction::Output => {
+                    let mut found = [zeroed(); MOST];
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_forward_algorithm(
+                        handle,
+                        images,
+                        weight,
+                        convolution,
+                        output,
+                        most,
+                        &mut n,
+                        at,
+                    );
+                    candidates!(asked, found, n, Algorithm::Output)
+                }
+                Direction::GradInput => {
+                    let mut found = [zeroed(); MOST];
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_backward_data_algorithm(
+                        handle,
+                        weight,
+                        output,
+                        convolution,
+                        images,
+                        most,
+                        &mut n,
+                        at,
+                    );
+                    candidates!(asked, found, n, Algorithm::GradInput)
+                }
+                Direction::GradWeight => {
+                    let mut found = [zeroed(); MOST];
+                    let at = found.as_mut_ptr();
+                    let asked = result::get_convolution_backward_filter_algorithm(
+                        handle,
+                        images,
+                        output,
+                        convolution,
+                        weight,
+                        most,
+                        &mut n,
+                        at,
+                    );
+                    candidates!(asked, found, n, Algorithm::GradWeight)
+                }
+            }
+        })
+    }
+
+    /// Takes a convolution, chooses how to compute it, and gives its number.
+    pub fn add(&mut self, own: &Convolution<Stored<u64>>) -> Result<usize, Fault> {
+        let storage = self.precision.storage();
+        if [own.images, own.weight, own.output].iter().any(|value| value.storage != storage) {
+            return Err(Fault::internal("a convolution for cuDNN of values that are stored otherwise"));
         }
+        let shapes = Shapes::new(own, storage, self.precision)?;
+        let found = self.choice(own.direction, &shapes)?;
+        let (algorithm, bytes) =
+            found.ok_or_else(|| device_fault("cuDNN", "a convolution that it offered is none any more"))?;
         self.bytes = self.bytes.max(bytes);
         let (images, weight, output) = (own.images.at, own.weight.at, own.output.at);
         self.calls.push(Call { shapes, algorithm, images, weight, output });

@@ -27,6 +27,7 @@ const TAPS: usize = 32;
 /// Neighbouring outputs that a block of it takes where channels are last, and columns of many parts.
 const LANES: usize = 32;
 const MANY_PARTS: usize = 16;
+const MAX_PARTS_OF_LANES: usize = 256;
 /// With fewer channels a group's tiles would be mostly empty.
 const FEW_CHANNELS: usize = 16;
 
@@ -195,7 +196,11 @@ pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format)
         (tiles(outputs, taps), if way.is_last() { LANES.min(g.out_channels.next_power_of_two()) } else { 1 });
     let n_parts = match way {
         Way::None | Way::Tiles => n_parts(tiles * g.groups, k),
-        Way::Direct { .. } => (k * lanes).div_ceil(DIRECT_PART).min(MAX_DIRECT_PARTS),
+        Way::Direct { .. } => (k * lanes).div_ceil(DIRECT_PART).min(if lanes == 1 {
+            MAX_DIRECT_PARTS
+        } else {
+            MAX_PARTS_OF_LANES
+        }),
     };
     let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
     let mut arguments = vec![Argument::Memory(target), input(0), input(1)];
