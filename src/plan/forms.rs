@@ -41,7 +41,7 @@ pub fn work(
     let mut found = None;
     if follows || leads {
         let last = chosen(node, &shapes, Format::ChannelsLast, offers)?;
-        found = last.filter(|(prepared, _)| follows || is_convolution(prepared));
+        found = last.filter(|(prepared, _)| follows || may_lead(prepared));
     }
     let (found, format) = match found {
         Some(found) => (Some(found), Format::ChannelsLast),
@@ -80,8 +80,9 @@ fn chosen(
     Ok((!prepared.commands.is_empty()).then_some((prepared, false)))
 }
 
-fn is_convolution(prepared: &Prepared) -> bool {
-    matches!(prepared.commands.first(), Some(Command::Convolution(_)))
+/// Whether channels lie last for its own sake: libraries are at their best so where a convolution has no groups.
+fn may_lead(prepared: &Prepared) -> bool {
+    matches!(prepared.commands.first(), Some(Command::Convolution(own)) if own.geometry.groups == 1)
 }
 
 /// The operands of a library's command that have the type of its factors.

@@ -22,7 +22,7 @@ pub fn parts(graph: &Graph, slots: &BTreeMap<Value, Slot>) -> BTreeMap<Value, Pa
         let node = graph.node(value);
         let within = match node.inputs.as_slice() {
             [_, ..] if node.op.is_view() => Some(0),
-            &[from] if node.op.name() == SLICE.name() && !slots[&from].batched => {
+            &[from] if node.op.name() == SLICE.name() && !slots[&parts[&from].owner].batched => {
                 moving::offset(&node.attrs, graph.shape(from), &node.shape)
             }
             _ => None,

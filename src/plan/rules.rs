@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::is_by_element;
-use crate::kernels::cuda::launch::{Argument, Command, Launch, THREADS};
+use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, THREADS};
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::kernels::cuda::together::{Together, together};
 use crate::plan::sequence::Spot;
@@ -56,7 +56,10 @@ pub fn joined(
     range: &dyn Fn(Value) -> Range<usize>,
     tables: &mut Vec<f32>,
 ) -> Vec<Rule> {
-    if disturb_each_other(graph, rules.iter().map(|(_, value)| *value), range) {
+    let is_written = |(command, _): &Rule| matches!(command, Command::Launch(own) if matches!(own.kernel, Kernel::Written(_)));
+    if !rules.iter().all(is_written)
+        || disturb_each_other(graph, rules.iter().map(|(_, value)| *value), range)
+    {
         return rules;
     }
     let mut kernels: BTreeMap<_, Vec<Member>> = BTreeMap::new();

@@ -144,6 +144,9 @@ fn places(
     Ok(places)
 }
 
+/// A copy of a value, as it is made.
+type Made = (Value, Command<Stored<Spot>>);
+
 /// Where everything lies that steps read and write.
 struct Memory<'a> {
     graph: &'a Graph,
@@ -166,7 +169,7 @@ impl Memory<'_> {
     }
 
     /// What is copied for a step that is the first to read it in some form.
-    fn copies(&self, step: &Step, time: usize) -> Result<Vec<(Value, Command<Stored<Spot>>)>, Fault> {
+    fn copies(&self, step: &Step, time: usize) -> Result<Vec<Made>, Fault> {
         let keys: BTreeSet<Key> = step.copies.iter().copied().flatten().collect();
         let is_first = |key: &Key| self.steps.copies.find(*key).is_some_and(|copied| copied.first == time);
         let made = keys.into_iter().filter(is_first).filter_map(|key| Some((key, self.copy(key)?)));

@@ -117,8 +117,9 @@ impl Steps {
         let node = graph.node(value);
         let Work { prepared, inputs, output } = work;
         let Prepared { commands, scratch, tables, .. } = prepared;
-        let while_made = |value: &Value| if order.frozen.contains(value) { (0, end) } else { (time, time) };
-        let (start, until) = while_made(&value);
+        // Rules are done together. What the setup makes is there when inputs are, and stays.
+        let own = if order.rules.contains_key(&value) { end } else { time };
+        let (start, until) = if order.frozen.contains(&value) { (0, end) } else { (time, own) };
         let mut copied = Vec::with_capacity(inputs.len());
         for (input, form) in node.inputs.iter().zip(inputs) {
             if form == self.forms[input] {
@@ -136,9 +137,9 @@ impl Steps {
         let is_other = output != self.forms[&value];
         let result = is_other.then(|| {
             let size = output.storage.words(node.shape.elements());
-            (self.want(size, start, time), output)
+            (self.want(size, start, own), output)
         });
-        let scratch = self.want(scratch, start, time);
+        let scratch = self.want(scratch, start, own);
         self.all.push(Step { value, commands, tables, scratch, copies: copied, result });
     }
 }

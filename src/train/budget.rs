@@ -46,8 +46,8 @@ fn most_alive(graph: &Graph) -> u64 {
     most
 }
 
-/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, at most: what they may have
-/// beside the planned memory counts whole. What the libraries' and the kernels' code takes does not count.
+/// Bytes that a session of these graphs takes on a GPU with own kernels and libraries, if those do all that they may: what
+/// they have at most beside the planned memory counts whole. What the libraries' and the kernels' code takes does not.
 fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let (mut transient, mut tables) = (0, 0);

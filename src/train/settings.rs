@@ -87,8 +87,8 @@ pub static PRECISION: Spec = Spec {
            Convolutions, products, `softmax` and losses are as with PyTorch's autocast. It also stores as f32 what \
            sums, powers, exponentials, `layer_norm` and `group_norm` give; here they compute in f32 and store bf16 if \
            they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
-           With both, cuDNN's convolutions and what follows from them have channels last in memory; files, shapes \
-           and results are as without.\n\n\
+           With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
+           do not show it; some sums are made in another order.\n\n\
            Neither has ever run on a GPU: see `On a GPU` in the README.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",

@@ -86,6 +86,7 @@ fn candidates() -> Vec<Candidate> {
     }
     // Nothing rounds to TF32 there: the plan of bf16, whose convolutions have channels last, with the exactness of f32.
     add(beside, 1, on_host(true), Precision::Tf32, &["models"]);
+    add("CUDA", 3, on_cuda(), Precision::Tf32, &["models"]);
     add("Metal", 1, on_metal(), Precision::F32, &PARTS);
     all
 }
@@ -135,7 +136,9 @@ fn main() {
             }
         }
         if is_asked("models") {
-            wrong.extend(models(&again, precision));
+            let rounds =
+                precision == Precision::Bf16 || (precision == Precision::Tf32 && name.starts_with("CUDA,"));
+            wrong.extend(models(&again, rounds));
             done.push(format!("{} models", MODELS.len()));
         }
         if is_asked("batches") && is_machine {

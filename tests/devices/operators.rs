@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dslc::graph::op::Op;
 use dslc::graph::{Graph, Node, Value, leaf};
+use dslc::kernels::cuda;
 use dslc::kernels::cuda::format::Format;
-use dslc::kernels::cuda::launch::{Command, Place, Prepared};
+use dslc::kernels::cuda::launch::{Command, Place, Prepare, Prepared};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::prepare;
 use dslc::kernels::cuda::storage::{Storage, Stored};
@@ -151,6 +152,15 @@ struct Laid {
 /// What memory holds before.
 const BEFORE: f32 = f32::NAN;
 
+/// Whether there are kernels for values with channels last.
+fn has_both_formats(op: &'static dyn Op) -> bool {
+    match cuda::find(op) {
+        Some(Prepare::Any(_)) => true,
+        Some(Prepare::First(_)) => false,
+        None => op.is_elementwise(),
+    }
+}
+
 /// `None` where nothing computes it in that format.
 fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Option<Laid> {
     let shapes: Vec<&Shape> = trial.shapes.iter().collect();
@@ -195,9 +205,18 @@ fn on_machine(
 ) -> (usize, Vec<String>) {
     let laid = trials.iter().filter_map(|trial| Some((trial, lay(trial, &*machine, storage)?)));
     let laid: Vec<(&Trial, Laid)> = laid.collect();
+    let last: BTreeSet<&str> = laid
+        .iter()
+        .filter(|(trial, _)| trial.format == LAST)
+        .map(|(trial, _)| trial.node.op.name())
+        .collect();
+    let needed = OPS.iter().filter(|op| has_both_formats(**op)).map(|op| op.name());
+    let mut wrong: Vec<String> = needed
+        .filter(|op| !last.contains(op))
+        .map(|op| format!("{op} was not tried with channels last"))
+        .collect();
     let len = laid.iter().map(|(_, laid)| laid.len).max().unwrap();
     machine.begin(len, laid.iter().map(|(_, laid)| laid.commands.clone()).collect()).unwrap();
-    let mut wrong = Vec::new();
     for (program, (trial, laid)) in laid.iter().enumerate() {
         // Whatever memory held before must not matter, and what lies beside the results must stay.
         let mut memory = vec![BEFORE; laid.len];

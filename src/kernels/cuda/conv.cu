@@ -238,6 +238,7 @@ __device__ __forceinline__ void conv2d_grad_weight_direct(Out *out, const X *x, 
     int step = LAST ? c.out_channels : 1;
     float sums[TAPS];
     for (int tap = 0; tap < TAPS; ++tap) sums[tap] = 0.0f;
+#pragma unroll 2
     for (unsigned n = begin + threadIdx.x / LANES; n < end; n += blockDim.x / LANES) {
         int image = n / g.positions, position = n % g.positions;
         float own = channel_of<LAST>(grad, image, output, c.out_channels, g.positions)[position * step];

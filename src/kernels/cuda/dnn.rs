@@ -186,8 +186,15 @@ impl Dnn {
 
     /// Whether there is a way to compute a convolution in its format that repeats its bits within the work space.
     pub fn offers<P>(&self, own: &Convolution<P>) -> Result<bool, Fault> {
-        let shapes = Shapes::new(own, self.precision.storage(), self.precision)?;
-        Ok(self.choice(own.direction, &shapes)?.is_some())
+        let shapes = Shapes::new(own, self.precision.storage(), self.precision);
+        let choice = shapes.and_then(|shapes| self.choice(own.direction, &shapes));
+        match (choice, own.format) {
+            (Ok(choice), _) => Ok(choice.is_some()),
+            // Whatever it has against channels last: if something is wrong with the device, the question about channels
+            // first, which comes next, tells.
+            (Err(_), Format::ChannelsLast) => Ok(false),
+            (Err(fault), Format::ChannelsFirst) => Err(fault),
+        }
     }
 
     /// What cuDNN's heuristics put first of what it can do, and the bytes of its work space; the descriptor has its

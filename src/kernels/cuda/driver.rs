@@ -92,7 +92,7 @@ impl Driver {
     pub fn new(device: &Device, precision: Precision) -> Result<Driver, Fault> {
         let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
         let capability = context.compute_capability().map_err(driver_fault)?;
-        precision.check(capability)?;
+        let precision = precision.on(capability)?;
         // SAFETY: all work of this machine is on its own stream, in the order in which it is asked for; candle's tensors
         // are not used beside it. Events between streams would forbid recording.
         unsafe { context.disable_event_tracking() };

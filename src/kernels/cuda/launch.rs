@@ -170,6 +170,9 @@ impl Prepared {
 /// Threads of a block where each element has one.
 pub const THREADS: u32 = 256;
 
+/// Blocks of [`THREADS`] that are enough for every device to be busy: one of the largest holds a thousand at once.
+pub const FEW_BLOCKS: usize = 1024;
+
 /// A launch of one thread an element.
 pub fn each<P>(kernel: Kernel, n: usize, arguments: Vec<Argument<P>>) -> Result<Command<P>, Fault> {
     blocks(kernel, n.div_ceil(THREADS as usize), arguments)

@@ -4,22 +4,23 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::{AXES, Format};
 use crate::kernels::cuda::launch::{
-    Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, several, size,
-    too_large,
+    Argument, Command, FEW_BLOCKS, Kernel, Place, Prepared, THREADS, blocks, each, input, output, several,
+    size, too_large,
 };
 use crate::kernels::cuda::product::{End, add_parts};
 use crate::kernels::cuda::walk::{self, Axis, merged, steps};
 use crate::ops::resample;
 use crate::shape::Shape;
 
-/// Summands that a thread of a reduction has where there are enough; neighbouring threads that are enough for memory;
-/// blocks that are enough for a device, and the most parts that sums are cut into to have as many.
+/// Summands that a thread of a reduction has where there are enough; neighbouring threads that are enough for memory; the
+/// most parts that sums are cut into.
 const SUMMANDS: usize = 16;
 const NEIGHBOURS: usize = 32;
-const FEW_BLOCKS: usize = 1024;
-const MAX_PARTS: usize = 64;
+const MAX_PARTS: usize = 512;
 /// `SQUARE` of `moving.cu`.
 const SQUARE: usize = 32;
+/// Matrices of so few rows or columns are moved element by element.
+const FEW_LINES: usize = 8;
 
 pub fn sum(attrs: &Attrs, inputs: &[&Shape], output: &Shape, format: Format) -> Result<Prepared, Fault> {
     let axes = placed(attrs.get_ints("axes"), inputs[0], format);
@@ -120,9 +121,19 @@ pub fn converted<P: Copy>(
                 (Format::ChannelsLast, &[.., height, width, channels]) => (height * width, channels),
                 _ => return Err(Fault::internal(format!("a value of {shape} lies in one way"))),
             };
-            let squares = rows.div_ceil(SQUARE) * columns.div_ceil(SQUARE) * (n / (rows * columns).max(1));
-            let arguments = vec![output(), input(0), size(rows)?, size(columns)?];
-            blocks(Kernel::Named("swap_axes"), squares, arguments)?
+            let n_matrices = n / (rows * columns).max(1);
+            match rows.min(columns) < FEW_LINES {
+                true => {
+                    let axes =
+                        [(n_matrices, [rows * columns; 2]), (columns, [rows, 1]), (rows, [1, columns])];
+                    moved(axes.to_vec(), 0, [0, 0])?
+                }
+                false => {
+                    let squares = rows.div_ceil(SQUARE) * columns.div_ceil(SQUARE) * n_matrices;
+                    let arguments = vec![output(), input(0), size(rows)?, size(columns)?];
+                    blocks(Kernel::Named("swap_axes"), squares, arguments)?
+                }
+            }
         }
     };
     Ok(command.at(&|place| if place == Place::Output { to } else { from }))

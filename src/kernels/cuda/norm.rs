@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
-    Argument, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
+    Argument, FEW_BLOCKS, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
 };
 use crate::kernels::cuda::product::{End, add_parts, lanes};
 use crate::kernels::cuda::together::ELEMENT;
@@ -13,13 +13,12 @@ use crate::ops::batch_norm;
 use crate::ops::standardize::parts;
 use crate::shape::Shape;
 
-/// Numbers of a channel that one block adds up, and the most blocks of a channel. What is added in which order depends
-/// on the shape alone, so that every device gives the same sums.
+/// Numbers that one block adds up, of one channel or of each of some; and the most parts of a channel. What is added in
+/// which order depends on the shape alone, so that every device gives the same sums.
 const PART: usize = 4096;
-const MAX_PARTS: usize = 64;
-/// Neighbouring channels that one block adds up, of each of which it takes fewer numbers then.
+const MAX_PARTS: usize = 512;
+/// Neighbouring channels that one block adds up where they lie side by side.
 const LANES: usize = 32;
-const MAX_PARTS_OF_LANES: usize = 128;
 
 /// Channels, the numbers of one of them that lie side by side, and in the whole batch.
 fn extents(input: &Shape, format: Format) -> [usize; 3] {
@@ -40,10 +39,8 @@ struct Sums {
 
 fn sums(input: &Shape, format: Format) -> Result<Sums, Fault> {
     let [channels, inner, count] = extents(input, format);
-    let (lanes, most) = match inner {
-        1 => (channels.next_power_of_two().min(LANES), MAX_PARTS_OF_LANES),
-        _ => (1, MAX_PARTS),
-    };
+    let lanes = if inner == 1 { channels.next_power_of_two().min(LANES) } else { 1 };
+    let most = (FEW_BLOCKS / channels.div_ceil(lanes).max(1)).clamp(1, MAX_PARTS);
     let n_parts = (count * lanes).div_ceil(PART).clamp(1, most);
     let extents = sizes([channels, inner, count, n_parts, lanes])?;
     Ok(Sums { n_blocks: channels.div_ceil(lanes) * n_parts, n_parts, extents })

@@ -8,9 +8,9 @@ use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::graph::program::{Operand, Program, Step};
 use crate::kernels::cuda::format::Format;
-use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, input, int, output, several, size};
+use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, input, output, several, size};
 use crate::kernels::cuda::together::ELEMENT;
-use crate::kernels::cuda::walk::divisor;
+use crate::kernels::cuda::walk::{divisor, merged, steps};
 use crate::ops::pointwise::{Reading, program, reading};
 use crate::shape::Shape;
 
@@ -74,21 +74,33 @@ fn place(
             arguments.extend([divisor(count)?, divisor(repeat)?]);
             format!("modulo(divided(i, repeat{number}), count{number})")
         }
-        None => any_place(from, to)?,
+        None => any_place(number, from, to, parameters, arguments)?,
     })
 }
 
-/// The same where an input is repeated along axes between others: its extents become part of the kernel.
-fn any_place(from: &Shape, to: &Shape) -> Result<String, Fault> {
+/// The same where an input is repeated along axes between others.
+fn any_place(
+    number: usize,
+    from: &Shape,
+    to: &Shape,
+    parameters: &mut String,
+    arguments: &mut Vec<Argument<Place>>,
+) -> Result<String, Fault> {
     let lead =
         to.rank().checked_sub(from.rank()).ok_or_else(|| Fault::internal("a value of too many axes"))?;
-    let (mut terms, mut inner, mut step) = (Vec::new(), 1, 1);
-    for (axis, &extent) in to.dims().iter().enumerate().rev() {
-        let own = axis.checked_sub(lead).map_or(1, |axis| from.dims()[axis]);
-        if own > 1 {
-            terms.push(format!("i / {}u % {}u * {}u", int(inner)?, int(extent)?, int(step)?));
+    let own = steps(from.dims());
+    let axes = to.dims().iter().enumerate().map(|(axis, &extent)| {
+        let from = axis.checked_sub(lead).filter(|&axis| from.dims()[axis] > 1);
+        (extent, [from.map_or(0, |axis| own[axis])])
+    });
+    let (mut terms, mut inner) = (Vec::new(), 1);
+    for (k, (extent, [step])) in merged(axes).into_iter().enumerate().rev() {
+        if step > 0 {
+            let own = format!("{number}_{k}");
+            let _ = write!(parameters, ", Divisor inner{own}, Divisor extent{own}, int step{own}");
+            arguments.extend([divisor(inner)?, divisor(extent)?, size(step)?]);
+            terms.push(format!("modulo(divided(i, inner{own}), extent{own}) * step{own}"));
         }
-        step *= own;
         inner *= extent;
     }
     Ok(if terms.is_empty() { "0".to_owned() } else { terms.join(" + ") })

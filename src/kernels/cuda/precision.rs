@@ -14,8 +14,8 @@ pub enum Precision {
     Bf16,
 }
 
-/// The first devices whose libraries multiply bf16 with f32 sums.
-const BF16_CAPABILITY: (i32, i32) = (8, 0);
+/// The first devices whose tensor cores multiply TF32, and bf16 with f32 sums.
+const CAPABILITY: (i32, i32) = (8, 0);
 
 impl Precision {
     pub const ALL: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
@@ -49,11 +49,11 @@ impl Precision {
         }
     }
 
-    /// Whether devices of a compute capability have it; `tf32` is f32 where they do not.
-    pub fn check(self, capability: (i32, i32)) -> Result<(), Fault> {
+    /// What devices of a compute capability have of it: f32 for `tf32` where there is none; `bf16` is refused.
+    pub fn on(self, capability: (i32, i32)) -> Result<Precision, Fault> {
         match self {
-            Precision::Bf16 if capability < BF16_CAPABILITY => {
-                let ((major, minor), (own, own_minor)) = (BF16_CAPABILITY, capability);
+            Precision::Bf16 if capability < CAPABILITY => {
+                let ((major, minor), (own, own_minor)) = (CAPABILITY, capability);
                 Err(Fault::new(
                     codes::DEVICE,
                     format!("`precision bf16` needs a GPU of compute capability {major}.{minor} or newer"),
@@ -61,7 +61,8 @@ impl Precision {
                 .note(format!("this one has {own}.{own_minor}"))
                 .advise("`--set train.precision=f32`"))
             }
-            Precision::F32 | Precision::Tf32 | Precision::Bf16 => Ok(()),
+            Precision::Tf32 if capability < CAPABILITY => Ok(Precision::F32),
+            Precision::F32 | Precision::Tf32 | Precision::Bf16 => Ok(self),
         }
     }
 }
@@ -78,12 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn only_bf16_asks_for_a_newer_device() {
+    fn an_older_device_computes_in_f32_or_refuses() {
         for precision in Precision::ALL {
-            assert_eq!(precision.check((8, 0)), Ok(()));
-            assert_eq!(precision.check((7, 5)).is_err(), precision == Precision::Bf16);
+            assert_eq!(precision.on((8, 0)), Ok(precision));
         }
-        let fault = Precision::Bf16.check((7, 5)).unwrap_err();
+        for precision in [Precision::F32, Precision::Tf32] {
+            assert_eq!(precision.on((7, 5)), Ok(Precision::F32));
+        }
+        let fault = Precision::Bf16.on((7, 5)).unwrap_err();
         assert!(format!("{fault:?}").contains("train.precision=f32"), "{fault:?}");
     }
 }

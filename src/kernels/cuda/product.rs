@@ -6,8 +6,8 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::{self, of_convolution};
 use crate::kernels::cuda::launch::{
-    Argument, Command, Convolution, Direction, Kernel, Place, Prepared, Product, THREADS, blocks, each,
-    input, int, optional, output, several, size,
+    Argument, Command, Convolution, Direction, FEW_BLOCKS, Kernel, Place, Prepared, Product, THREADS, blocks,
+    each, input, int, optional, output, several, size,
 };
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::conv2d::{Conv2dGradInput, Conv2dGradWeight, Geometry};
@@ -22,12 +22,11 @@ const PART: usize = 512;
 /// Windows of which a block of the direct gradient of weights adds up so many, in at most so many parts; a thread keeps
 /// so many taps in its registers.
 const DIRECT_PART: usize = 4096;
-const MAX_DIRECT_PARTS: usize = 64;
+const MAX_DIRECT_PARTS: usize = 512;
 const TAPS: usize = 32;
 /// Neighbouring outputs that a block of it takes where channels are last, and columns of many parts.
 const LANES: usize = 32;
 const MANY_PARTS: usize = 16;
-const MAX_PARTS_OF_LANES: usize = 256;
 /// With fewer channels a group's tiles would be mostly empty.
 const FEW_CHANNELS: usize = 16;
 
@@ -194,13 +193,14 @@ pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format)
     let way = way(&g, format, outputs < FEW_CHANNELS || taps < FEW_CHANNELS);
     let (tiles, lanes) =
         (tiles(outputs, taps), if way.is_last() { LANES.min(g.out_channels.next_power_of_two()) } else { 1 });
+    let at_once = g.windows.n_taps().min(TAPS);
+    // Blocks of one part.
+    let n_direct = g.windows.n_taps().div_ceil(at_once) * inputs * g.out_channels.div_ceil(lanes);
     let n_parts = match way {
         Way::None | Way::Tiles => n_parts(tiles * g.groups, k),
-        Way::Direct { .. } => (k * lanes).div_ceil(DIRECT_PART).min(if lanes == 1 {
-            MAX_DIRECT_PARTS
-        } else {
-            MAX_PARTS_OF_LANES
-        }),
+        Way::Direct { .. } => {
+            (k * lanes).div_ceil(DIRECT_PART).clamp(1, (FEW_BLOCKS / n_direct).clamp(1, MAX_DIRECT_PARTS))
+        }
     };
     let target = if n_parts == 1 { Place::Output } else { Place::Scratch(0) };
     let mut arguments = vec![Argument::Memory(target), input(0), input(1)];
@@ -208,12 +208,9 @@ pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format)
         Way::None => None,
         Way::Direct { .. } => {
             arguments.extend([size(k)?, size(n_parts)?]);
-            let at_once = g.windows.n_taps().min(TAPS);
             let function = format!("conv2d_grad_weight_direct<{at_once}, {lanes}>");
             let parameters = "float *out, const float *x, const float *grad, int count, int n_parts";
-            let rows = inputs * g.out_channels.div_ceil(lanes);
-            let n_blocks = g.windows.n_taps().div_ceil(at_once) * rows * n_parts;
-            Some(blocks(of_convolution(&function, parameters, &g)?, n_blocks, arguments)?)
+            Some(blocks(of_convolution(&function, parameters, &g)?, n_direct * n_parts, arguments)?)
         }
         Way::Tiles => {
             arguments.extend([size(tiles * n_parts)?, size(n_parts)?, geometry::convolution(&g)?]);
