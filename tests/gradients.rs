@@ -26,6 +26,7 @@ const NOT_DIFFERENTIABLE: &[(&str, &str)] = &[
     ("state", "a leaf"),
     ("constant", "a leaf"),
     ("top1_correct", "a count"),
+    ("argmax", "a position"),
     ("one_hot", "labels are whole numbers"),
     ("dropout_mask", "the step is a whole number"),
     ("moments", "within `batch_norm`: see its case"),
@@ -185,6 +186,7 @@ fn constants() -> Vec<Case> {
     let mask = Attrs::new().ints("shape", [3]).float("p", 0.5);
     vec![
         Case::new("top1_correct", Attrs::new(), [(Shape::from([4, 5]), WIDE), labels.clone()]),
+        Case::new("argmax", Attrs::new(), [(Shape::from([4, 5]), WIDE)]),
         Case::new("one_hot", Attrs::new().int("classes", 5), [labels]),
         Case::new("dropout_mask", mask, [(Shape::default(), WIDE)]),
     ]

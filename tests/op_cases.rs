@@ -243,6 +243,7 @@ pub fn cases() -> Vec<Case> {
                 add("cross_entropy", attrs, &[(&[n, classes], numbers), labels]);
             }
             add("top1_correct", Attrs::new(), &[(&[n, classes], numbers), labels]);
+            add("argmax", Attrs::new(), &[(&[n, classes], numbers)]);
         }
         add("one_hot", Attrs::new().int("classes", classes as i64), &[labels]);
     }

@@ -2,6 +2,7 @@
 //! A gradient op stands beside the op it belongs to. Adding one is a file and its lines in [`OPS`].
 
 pub mod activation;
+pub mod argmax;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod binary;
@@ -99,6 +100,7 @@ pub static OPS: &[&dyn Op] = &[
     &cross_entropy::CROSS_ENTROPY,
     &cross_entropy::CROSS_ENTROPY_GRAD,
     &cross_entropy::TOP1_CORRECT,
+    &argmax::ARGMAX,
     &one_hot::ONE_HOT,
     &moments::MOMENTS,
     &moments::RUNNING_MOMENT,

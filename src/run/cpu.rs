@@ -12,7 +12,7 @@ use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
 use crate::run::pace::Pace;
-use crate::run::{Runtime, numbers_of};
+use crate::run::{Runtime, noted};
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
 
@@ -123,9 +123,10 @@ impl Runtime for Cpu {
 
     fn note(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
-        let places = numbers_of(&plan.graph).map(|value| plan.places[&value].start);
         self.memory.with(|numbers| {
-            self.noted.extend(places.map(|at| numbers[at]));
+            for value in noted(&plan.graph) {
+                self.noted.extend_from_slice(&numbers[plan.places[&value].clone()]);
+            }
             Ok(())
         })
     }

@@ -2,7 +2,8 @@
 //! numbers are read.
 //!
 //! A step begins with one small write, of the inputs that are single numbers. Where the session has a stock of images the
-//! step makes its batch itself; what single numbers it leaves go to a log that is read when somebody asks.
+//! step makes its batch itself; what it leaves of single numbers, and of numbers an image, goes to a log that is read when
+//! somebody asks.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,16 +11,28 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::gather::{Places, gather, notes};
-use crate::kernels::cuda::launch::{Command, Place};
+use crate::kernels::cuda::launch::{Command, Place, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
 use crate::run::stock::{Laid, Stock};
-use crate::run::{Runtime, numbers_of};
+use crate::run::{Runtime, noted};
 
-/// Numbers of memory for what is noted until it is read.
-pub const LOG: usize = 8192;
+/// The log has room for so many numbers, and for so many of the largest steps' notes, at least.
+const LOG: usize = 8192;
+const LOGGED_STEPS: usize = 16;
+
+/// Numbers of memory for what steps of these graphs leave until it is read.
+pub fn log_len<'a>(graphs: impl IntoIterator<Item = &'a Graph>) -> usize {
+    let most = graphs.into_iter().map(n_noted).max().unwrap_or(0);
+    most.saturating_mul(LOGGED_STEPS).max(LOG)
+}
+
+/// Numbers that a step of the graph leaves in the log.
+fn n_noted(graph: &Graph) -> usize {
+    noted(graph).map(|value| graph.shape(value).elements()).sum()
+}
 
 pub struct Cuda {
     machine: Box<dyn Machine>,
@@ -28,7 +41,7 @@ pub struct Cuda {
     /// The graph whose setup is in memory, for the states as they are.
     ready: Option<usize>,
     stock: Option<Laid>,
-    log: usize,
+    log: Range<usize>,
     /// Numbers in the log, and those that were taken out of it before.
     logged: usize,
     noted: Vec<f32>,
@@ -45,7 +58,7 @@ struct Program {
     values: Vec<Option<Value>>,
     /// What the next step is given: the inputs of one number, and [`Control`].
     given: Vec<f32>,
-    /// Outputs of one number.
+    /// Numbers that a step leaves in the log.
     n_noted: usize,
     /// The numbers of the machine's programs: what is done at first, if anything is, and what is done at each step.
     setup: Option<usize>,
@@ -82,7 +95,9 @@ impl Cuda {
         let sequences = planned.collect::<Result<Vec<Sequence>, _>>()?;
         let transient = sequences.iter().map(|sequence| sequence.transient).max().unwrap_or(0);
         let log = layout.len() + transient;
-        let mut len = log + LOG;
+        let log = log..log + log_len(sequences.iter().map(|sequence| &sequence.graph));
+        int(log.len())?;
+        let mut len = log.end;
         let tables: Vec<usize> = sequences
             .iter()
             .map(|sequence| {
@@ -96,7 +111,7 @@ impl Cuda {
         let (mut programs, mut commands) = (Vec::new(), Vec::new());
         for (number, (sequence, &tables)) in sequences.into_iter().zip(&tables).enumerate() {
             let stock = stock.as_ref().zip(laid.as_ref());
-            let own = whole(&sequence, tables, log, stock.map(|(stock, laid)| (stock, laid, number)))?;
+            let own = whole(&sequence, tables, log.start, stock.map(|(stock, laid)| (stock, laid, number)))?;
             let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
             let first: Vec<Command<Stored<usize>>> =
                 sequence.setup.iter().map(|command| command.at(&at)).collect();
@@ -106,7 +121,7 @@ impl Cuda {
             let values = own.iter().map(|(value, _)| *value).collect();
             commands.push(own.into_iter().map(|(_, command)| command).collect());
             let given = vec![0.0; sequence.given.len()];
-            let n_noted = numbers_of(&sequence.graph).count();
+            let n_noted = n_noted(&sequence.graph);
             programs.push(Program { sequence, values, given, n_noted, setup, step });
         }
         machine.begin(len, commands)?;
@@ -149,7 +164,7 @@ impl Cuda {
     /// Takes what is in the log out of it.
     fn drain(&mut self) -> Result<(), Fault> {
         if self.logged > 0 {
-            let taken = self.numbers(self.log..self.log + self.logged)?;
+            let taken = self.numbers(self.log.start..self.log.start + self.logged)?;
             self.noted.extend(taken);
             self.logged = 0;
         }
@@ -188,8 +203,8 @@ fn whole(
     let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
     let own = sequence.commands.iter().map(|command| command.at(&at));
     all.extend(sequence.values.iter().copied().zip(own));
-    let noted: Vec<usize> = numbers_of(graph).map(|value| sequence.places[&value].start).collect();
-    let notes = notes(&noted, log, control(Control::Slot))?;
+    let values: Vec<Range<usize>> = noted(graph).map(|value| sequence.places[&value].clone()).collect();
+    let notes = notes(&values, log, control(Control::Slot))?;
     all.extend(notes.iter().map(|command| (None, command.at(&Stored::f32))));
     Ok(all)
 }
@@ -273,7 +288,7 @@ impl Runtime for Cuda {
         self.logged += self.programs[graph].n_noted;
         let most = self.programs.iter().map(|program| program.n_noted).max().unwrap_or(0);
         // The next step's numbers must have room.
-        if self.logged + most > LOG { self.drain() } else { Ok(()) }
+        if self.logged + most > self.log.len() { self.drain() } else { Ok(()) }
     }
 
     fn noted(&mut self) -> Result<Vec<f32>, Fault> {

@@ -11,7 +11,7 @@ mod pace;
 mod reference;
 pub mod stock;
 
-pub use cuda::LOG;
+pub use cuda::log_len;
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ trait Runtime {
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
     /// Whether a step is done when [`Runtime::step`] returns, so that reading takes no waiting.
     fn is_done(&self) -> bool;
-    /// Keeps the graph's outputs of one number ([`numbers_of`]) as they are behind its last step.
+    /// Keeps the graph's small outputs ([`noted`]) as they are behind its last step.
     fn note(&mut self, graph: usize) -> Result<(), Fault>;
     /// What was kept since the last call, in order.
     fn noted(&mut self) -> Result<Vec<f32>, Fault>;
@@ -228,13 +228,13 @@ impl Session {
         self.runtime.is_done()
     }
 
-    /// Keeps those outputs of graph number `graph` that are one number (of no axis), as they are behind its last step, for
-    /// [`Session::noted`]. That takes no waiting, where reading would.
+    /// Keeps those outputs of graph number `graph` that are one number, or one an image (of one axis at most), as they are
+    /// behind its last step, for [`Session::noted`]. That takes no waiting, where reading would.
     pub fn note(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.note(graph)
     }
 
-    /// What was kept since the last call: step by step, in the order of the graph's outputs.
+    /// What was kept since the last call: step by step, output by output in the graph's order.
     pub fn noted(&mut self) -> Result<Vec<f32>, Fault> {
         self.runtime.noted()
     }
@@ -264,10 +264,10 @@ fn interface(graph: &Graph) -> Interface {
     }
 }
 
-/// A graph's outputs of one number, in order.
-fn numbers_of(graph: &Graph) -> impl Iterator<Item = Value> + '_ {
+/// A graph's outputs of one axis at most, in order.
+fn noted(graph: &Graph) -> impl Iterator<Item = Value> + '_ {
     let outputs = graph.outputs.iter().map(|output| output.value);
-    outputs.filter(|&value| graph.shape(value).rank() == 0)
+    outputs.filter(|&value| graph.shape(value).rank() <= 1)
 }
 
 fn find(ends: &[(String, Value)], name: &str) -> Option<Value> {

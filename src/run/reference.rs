@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::diag::Fault;
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
-use crate::run::{Runtime, numbers_of};
+use crate::run::{Runtime, noted};
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Tensor};
 
@@ -116,7 +116,7 @@ impl Runtime for Reference {
     }
 
     fn note(&mut self, graph: usize) -> Result<(), Fault> {
-        let outputs = numbers_of(&self.graphs[graph]).map(|value| self.outputs.get(&(graph, value)).cloned());
+        let outputs = noted(&self.graphs[graph]).map(|value| self.outputs.get(&(graph, value)).cloned());
         let outputs: Option<Vec<Tensor>> = outputs.collect();
         self.noted.extend(outputs.ok_or_else(|| Fault::internal("noted before the first step"))?);
         Ok(())

@@ -60,8 +60,16 @@ pub struct Found {
     pub capability: Option<(i32, i32)>,
 }
 
+/// A device that is there and does not answer, or a backend (`cuda`) whose driver is there and fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub device: String,
+    /// As the driver said it.
+    pub reason: String,
+}
+
 /// The CPU, and every device of the backends that are compiled in.
-pub fn list() -> Result<Vec<Found>, Fault> {
+pub fn list() -> Vec<Result<Found, Failure>> {
     let cpu = Found {
         choice: Choice::Cpu,
         name: String::new(),
@@ -69,24 +77,56 @@ pub fn list() -> Result<Vec<Found>, Fault> {
         free_bytes: host::free_bytes(),
         capability: None,
     };
-    let mut found = vec![cpu];
-    found.extend(cuda::list()?);
-    found.extend(metal::list());
-    Ok(found)
+    let mut all = vec![Ok(cpu)];
+    all.extend(cuda::list());
+    all.extend(metal::list());
+    all
+}
+
+/// A device for use.
+pub struct Opened {
+    pub device: Device,
+    /// Which one it is.
+    pub choice: Choice,
+    /// Why [`Choice::Auto`] could not take what it would rather have had, where a driver is there and fails.
+    pub failed: Vec<String>,
+}
+
+/// Why a device was not opened.
+struct Refusal {
+    fault: Fault,
+    /// Whether its driver is there and fails. Else there is no such device, no driver for it, or no backend in this build.
+    is_there: bool,
 }
 
 /// Opens the device, and says which one it is.
-pub fn open(choice: Choice) -> Result<(Device, Choice), Fault> {
+pub fn open(choice: Choice) -> Result<Opened, Fault> {
     let device = match choice {
-        Choice::Cpu => Device::Cpu,
-        Choice::Cuda(number) => cuda::open(number)?,
-        Choice::Metal => metal::open()?,
+        Choice::Cpu => Ok(Device::Cpu),
+        Choice::Cuda(number) => cuda::open(number),
+        Choice::Metal => metal::open(),
         Choice::Auto => {
-            let best = [Choice::Cuda(0), Choice::Metal].into_iter().find_map(|choice| open(choice).ok());
-            return Ok(best.unwrap_or((Device::Cpu, Choice::Cpu)));
+            let cuda = std::iter::once_with(|| (Choice::Cuda(0), cuda::open(0)));
+            return Ok(best(cuda.chain(std::iter::once_with(|| (Choice::Metal, metal::open())))));
         }
     };
-    Ok((device, choice))
+    match device {
+        Ok(device) => Ok(Opened { device, choice, failed: Vec::new() }),
+        Err(refusal) => Err(refusal.fault),
+    }
+}
+
+/// The first that was opened, else the CPU.
+fn best(tries: impl Iterator<Item = (Choice, Result<Device, Refusal>)>) -> Opened {
+    let mut failed = Vec::new();
+    for (choice, device) in tries {
+        match device {
+            Ok(device) => return Opened { device, choice, failed },
+            Err(refusal) if refusal.is_there => failed.push(refusal.fault.message),
+            Err(_) => {}
+        }
+    }
+    Opened { device: Device::Cpu, choice: Choice::Cpu, failed }
 }
 
 /// Bytes that can still be had on a device other than the CPU, where its driver says.
@@ -112,19 +152,29 @@ fn absent(message: String) -> Fault {
 
 #[cfg(feature = "cuda")]
 mod cuda {
+    use candle_core::cuda_backend::cudarc::driver::sys::CUresult;
     use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result};
 
-    use super::{Choice, Found, absent};
-    use crate::diag::Fault;
+    use super::{Choice, Failure, Found, Refusal, absent};
     use crate::tensor::Device;
 
-    /// 0 where there is no driver, or one without a device.
+    /// 0 where there is a driver's stub alone, or a driver without a device.
     fn count() -> Result<usize, DriverError> {
-        CudaContext::device_count().map(|n| usize::try_from(n).unwrap_or(0))
+        match CudaContext::device_count() {
+            Ok(n) => Ok(usize::try_from(n).unwrap_or(0)),
+            Err(DriverError(CUresult::CUDA_ERROR_NO_DEVICE | CUresult::CUDA_ERROR_STUB_LIBRARY)) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
-    pub(super) fn list() -> Result<Vec<Found>, Fault> {
-        (0..count().unwrap_or(0)).map(|number| found(number).map_err(|e| broken(number, &e))).collect()
+    pub(super) fn list() -> Vec<Result<Found, Failure>> {
+        let failure = |device: String, error: DriverError| Failure { device, reason: error.to_string() };
+        match count() {
+            Ok(n) => (0..n)
+                .map(|number| found(number).map_err(|e| failure(Choice::Cuda(number).to_string(), e)))
+                .collect(),
+            Err(error) => vec![Err(failure("cuda".to_owned(), error))],
+        }
     }
 
     fn found(number: usize) -> Result<Found, DriverError> {
@@ -139,19 +189,15 @@ mod cuda {
         })
     }
 
-    pub(super) fn open(number: usize) -> Result<Device, Fault> {
-        let there = count().map_err(|e| absent(format!("the CUDA driver does not answer: {e}")))?;
+    pub(super) fn open(number: usize) -> Result<Device, Refusal> {
+        let failed = |message: String| Refusal { fault: absent(message), is_there: true };
+        let there = count().map_err(|e| failed(format!("the CUDA driver does not answer: {e}")))?;
         if number >= there {
             let devices = if there == 1 { "device" } else { "devices" };
-            return Err(absent(format!(
-                "there is no device `cuda:{number}`: the driver knows {there} {devices}"
-            )));
+            let message = format!("there is no device `cuda:{number}`: the driver knows {there} {devices}");
+            return Err(Refusal { fault: absent(message), is_there: false });
         }
-        Device::new_cuda(number).map_err(|e| absent(format!("`cuda:{number}` cannot be opened: {e}")))
-    }
-
-    fn broken(number: usize, error: &DriverError) -> Fault {
-        absent(format!("`cuda:{number}` does not answer: {error}"))
+        Device::new_cuda(number).map_err(|e| failed(format!("`cuda:{number}` cannot be opened: {e}")))
     }
 
     pub(super) fn free_bytes(device: &Device) -> Option<u64> {
@@ -169,18 +215,18 @@ mod cuda {
 
 #[cfg(not(feature = "cuda"))]
 mod cuda {
-    use super::{Found, absent};
-    use crate::diag::Fault;
+    use super::{Failure, Found, Refusal, absent};
     use crate::tensor::Device;
 
-    pub(super) fn list() -> Result<Vec<Found>, Fault> {
-        Ok(Vec::new())
+    pub(super) fn list() -> Vec<Result<Found, Failure>> {
+        Vec::new()
     }
 
-    pub(super) fn open(_number: usize) -> Result<Device, Fault> {
-        Err(absent("this dslc was built without CUDA".to_owned()).advise(
+    pub(super) fn open(_number: usize) -> Result<Device, Refusal> {
+        let fault = absent("this dslc was built without CUDA".to_owned()).advise(
             "a build with it: `cargo build --release --features cuda,cudnn` (README.md, \"On a GPU\")",
-        ))
+        );
+        Err(Refusal { fault, is_there: false })
     }
 
     pub(super) fn free_bytes(_device: &Device) -> Option<u64> {
@@ -194,12 +240,10 @@ mod cuda {
 
 #[cfg(feature = "metal")]
 mod metal {
-    use super::{Choice, Found, absent};
-    use crate::diag::Fault;
+    use super::{Choice, Failure, Found, Refusal, absent};
     use crate::tensor::Device;
 
-    pub(super) fn list() -> Vec<Found> {
-        let there = Device::new_metal(0).is_ok();
+    pub(super) fn list() -> Vec<Result<Found, Failure>> {
         let found = Found {
             choice: Choice::Metal,
             name: String::new(),
@@ -207,34 +251,37 @@ mod metal {
             free_bytes: None,
             capability: None,
         };
-        there.then_some(found).into_iter().collect()
+        let failure = |e: candle_core::Error| Failure { device: "metal".to_owned(), reason: e.to_string() };
+        vec![Device::new_metal(0).map(|_| found).map_err(failure)]
     }
 
-    pub(super) fn open() -> Result<Device, Fault> {
-        Device::new_metal(0).map_err(|e| absent(format!("`metal` cannot be opened: {e}")))
+    pub(super) fn open() -> Result<Device, Refusal> {
+        let fault = |e| absent(format!("`metal` cannot be opened: {e}"));
+        Device::new_metal(0).map_err(|e| Refusal { fault: fault(e), is_there: true })
     }
 }
 
 #[cfg(not(feature = "metal"))]
 mod metal {
-    use super::{Found, absent};
-    use crate::diag::Fault;
+    use super::{Failure, Found, Refusal, absent};
     use crate::tensor::Device;
 
-    pub(super) fn list() -> Vec<Found> {
+    pub(super) fn list() -> Vec<Result<Found, Failure>> {
         Vec::new()
     }
 
-    pub(super) fn open() -> Result<Device, Fault> {
-        Err(absent("this dslc was built without Metal".to_owned()).advise(
+    pub(super) fn open() -> Result<Device, Refusal> {
+        let fault = absent("this dslc was built without Metal".to_owned()).advise(
             "a build with it, on macOS: `cargo build --release --features metal` (README.md, \"On a GPU\")",
-        ))
+        );
+        Err(Refusal { fault, is_there: false })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, list, open};
+    use super::{Choice, Refusal, absent, best, list, open};
+    use crate::tensor::Device;
 
     #[test]
     fn devices_are_read_as_they_are_written() {
@@ -256,17 +303,38 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there_and_auto_takes_something_that_is() {
-        let found = list().unwrap();
-        assert_eq!(found[0].choice, Choice::Cpu);
-        let (_, taken) = open(Choice::Auto).unwrap();
-        assert!(found.iter().any(|found| found.choice == taken), "{taken} is not listed");
+        let found = list();
+        let choices: Vec<Choice> = found.iter().flatten().map(|found| found.choice).collect();
+        assert_eq!(choices[0], Choice::Cpu);
+        let taken = open(Choice::Auto).unwrap().choice;
+        assert!(choices.contains(&taken), "{taken} is not listed");
+    }
+
+    #[test]
+    fn auto_tells_of_what_is_there_and_fails_and_of_nothing_else() {
+        let refused = |choice: Choice, is_there| {
+            (choice, Err(Refusal { fault: absent(format!("{choice} fails")), is_there }))
+        };
+        let (absent, failed) = (|choice| refused(choice, false), |choice| refused(choice, true));
+        let (cuda, metal) = (Choice::Cuda(0), Choice::Metal);
+        let opened = |choice| (choice, Ok(Device::Cpu));
+        for (tries, taken, told) in [
+            (vec![absent(cuda), absent(metal)], Choice::Cpu, vec![]),
+            (vec![failed(cuda), absent(metal)], Choice::Cpu, vec!["cuda:0 fails"]),
+            (vec![failed(cuda), failed(metal)], Choice::Cpu, vec!["cuda:0 fails", "metal fails"]),
+            (vec![failed(cuda), opened(metal)], metal, vec!["cuda:0 fails"]),
+            (vec![opened(cuda), failed(metal)], cuda, vec![]),
+        ] {
+            let best = best(tries.into_iter());
+            assert_eq!((best.choice, best.failed), (taken, told.into_iter().map(str::to_owned).collect()));
+        }
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_backend_that_is_not_compiled_in_is_refused_with_the_way_to_have_it() {
         for choice in [Choice::Cuda(0), Choice::Metal] {
-            let fault = format!("{:?}", open(choice).unwrap_err());
+            let fault = format!("{:?}", open(choice).err().unwrap());
             assert!(fault.contains("built without") && fault.contains("--features"), "{fault}");
         }
     }

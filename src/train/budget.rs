@@ -8,7 +8,7 @@ use crate::kernels::cuda::machine::beside;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
 use crate::plan::sequence::sequence;
-use crate::run::{LOG, Precision, Session, Target};
+use crate::run::{Precision, Session, Target, log_len};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
@@ -59,7 +59,7 @@ fn in_sequence(graphs: &[Graph], precision: Precision) -> Result<u64, Fault> {
         commands.extend(sequence.setup);
         commands.extend(sequence.commands);
     }
-    let numbers = layout.len() as u64 + transient as u64 + tables as u64 + LOG as u64;
+    let numbers = layout.len() as u64 + transient as u64 + tables as u64 + log_len(graphs) as u64;
     Ok(numbers * size_of::<f32>() as u64 + beside(&commands) as u64)
 }
 

@@ -5,17 +5,16 @@ use std::ops::ControlFlow;
 use crate::data::Images;
 use crate::data::loader::{Loader, Mode};
 use crate::diag::{Fault, codes};
-use crate::kernels::cpu::loss::argmax;
-use crate::run::Session;
-use crate::train::budget;
+use crate::run::{Session, Target};
 use crate::train::checkpoint::Weights;
 use crate::train::feed::{Feed, Pass};
 use crate::train::metrics::{Classes, Confusion, Evaluation};
-use crate::train::program::{CORRECT, LOSSES, SCORES};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::trainer::Job;
+use crate::train::{budget, kept};
 
-/// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`.
+/// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`. The batches follow each
+/// other without waiting; what they leave is read at the end.
 pub fn evaluate(
     session: &mut Session,
     programs: &Programs,
@@ -28,39 +27,65 @@ pub fn evaluate(
     }
     let train = job.train;
     let classifies = train.classifies()?;
-    let mut confusion = Confusion::new(job.data.classes());
-    let (mut loss, mut correct) = (0.0f64, 0.0f64);
     let way = Pass { order: indices, batch: job.batch, epoch: 0, mode: Mode::Eval };
-    let mut measured = 0;
-    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, batch| {
+    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, _| {
         session.step(graph)?;
-        measured += batch.len();
-        loss += session.read(graph, LOSSES)?.iter().map(|&l| f64::from(l)).sum::<f64>();
-        if classifies {
-            correct += session.read(graph, CORRECT)?.iter().map(|&c| f64::from(c)).sum::<f64>();
-            let scores = session.read(graph, SCORES)?;
-            for (scores, &index) in scores.chunks(scores.len() / batch.len()).zip(batch) {
-                confusion.add(feed.loader.label(index) as usize, argmax(scores));
-            }
-        }
+        session.note(graph)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    if measured != indices.len() {
-        return Err(Fault::internal(format!("no graph evaluates {} images", indices.len() - measured)));
-    }
+    // Of each batch the losses, and the classes that were found where there are any to find.
+    let noted = session.noted()?;
+    let n_noted = 1 + usize::from(classifies);
     let images = indices.len();
-    let classes = classifies.then(|| Classes { accuracy: correct / images as f64, confusion });
+    if noted.len() != n_noted * images {
+        return Err(Fault::internal(format!("{} numbers of {images} images", noted.len())));
+    }
+    let mut confusion = Confusion::new(job.data.classes());
+    let (mut loss, mut correct) = (0.0f64, 0);
+    for (batch, noted) in indices.chunks(job.batch).zip(noted.chunks(n_noted * job.batch)) {
+        let (losses, predicted) = noted.split_at(batch.len());
+        loss += losses.iter().map(|&l| f64::from(l)).sum::<f64>();
+        for (&class, &index) in predicted.iter().zip(batch) {
+            let label = feed.loader.label(index);
+            correct += usize::from(class == label as f32);
+            confusion.add(label as usize, class as usize);
+        }
+    }
+    let classes = classifies.then(|| Classes { accuracy: correct as f64 / images as f64, confusion });
     Ok(Evaluation { images, loss: loss / images as f64, classes })
 }
 
 /// Measures given weights on all of `images`.
 pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
+    let target = || Target::on(job.device, job.train.precision);
+    evaluate_on(job, images, weights, target, budget::available(job.device))
+}
+
+/// The same on a target that is made once the graphs are known to fit so many bytes; `None` is as many as it takes.
+pub fn evaluate_on(
+    job: Job<'_>,
+    images: &Images,
+    weights: &Weights,
+    target: impl FnOnce() -> Result<Target, Fault>,
+    available: Option<u64>,
+) -> Result<Evaluation, Fault> {
     let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
     let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let mut session = budget::open(programs.take(), job.device, job.train.precision, job.train.seed)?;
+    let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)?;
+    let target = target()?;
+    let seed = job.train.seed;
+    let stock = match target {
+        Target::Machine(_) => {
+            let spare = available.map(|available| available - needed);
+            kept::stock(job.data, &[images], &programs.modes(), seed, spare)?
+        }
+        Target::Cpu | Target::Reference(_) => None,
+    };
+    let start = stock.as_ref().and_then(|stock| stock.starts().first().copied());
+    let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
     weights.load(&mut session)?;
     let all: Vec<u32> = (0..images.len() as u32).collect();
-    let feed = Feed { loader: Loader::new(job.data, images)?, stock: None, seed: job.train.seed };
+    let feed = Feed { loader: Loader::new(job.data, images)?, stock: start, seed };
     evaluate(&mut session, &programs, &feed, &all, job)
 }

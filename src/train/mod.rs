@@ -6,6 +6,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod evaluate;
 pub mod feed;
+pub mod kept;
 pub mod losses;
 pub mod measure;
 pub mod metrics;

@@ -8,6 +8,7 @@ use crate::graph::{Graph, StateKind, Value};
 use crate::layers::lowering::Mode;
 use crate::model::Model;
 use crate::model::lower::{Lowered, lower};
+use crate::ops::argmax::ARGMAX;
 use crate::ops::cross_entropy::TOP1_CORRECT;
 use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use crate::ops::reshape::RESHAPE;
@@ -20,11 +21,12 @@ use crate::train::section::TrainSection;
 pub const LABELS: &str = "labels";
 /// Output of a training graph: the batch's mean loss.
 pub const LOSS: &str = "loss";
-/// Output of both graphs where images have classes to find: how many were classified right (training), or which
-/// (evaluation).
+/// Output of a training graph where images have classes to find: how many were classified right.
 pub const CORRECT: &str = "correct";
 /// Output of an evaluation graph: the loss of each image.
 pub const LOSSES: &str = "losses";
+/// Output of an evaluation graph where images have classes to find: the class of each image's highest score.
+pub const PREDICTED: &str = "predicted";
 /// Output of an evaluation graph: the model's output for each image.
 pub const SCORES: &str = "scores";
 
@@ -60,15 +62,16 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
     Ok(builder.finish())
 }
 
-/// Forward with each image's loss, scores and whether it is right.
+/// Forward with each image's loss and class. Scores leave the graph, too, so that every device keeps them in the precision
+/// that [`inference_graph`] gives.
 pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
     let output = lowered.output;
     let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
     builder.output(LOSSES, losses);
-    if let Some(labels) = labels {
-        let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
-        builder.output(CORRECT, correct);
+    if labels.is_some() {
+        let predicted = builder.apply(&ARGMAX, Attrs::new(), &[output])?;
+        builder.output(PREDICTED, predicted);
     }
     builder.output(SCORES, output);
     Ok(builder.finish())

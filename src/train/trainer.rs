@@ -11,18 +11,16 @@ use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
 use crate::layers::lowering::STEP;
 use crate::model::Model;
-use crate::model::lower::IMAGES;
-use crate::run::stock::{Set, Stock};
+use crate::run::stock::Stock;
 use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
 use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed};
 use crate::train::metrics::Evaluation;
-use crate::train::program::LABELS;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::schedules::{self, Progress};
 use crate::train::section::{Monitor, TrainSection};
-use crate::train::{auto_batch, budget};
+use crate::train::{auto_batch, budget, kept};
 
 /// What is to be trained, checked before.
 #[derive(Clone, Copy)]
@@ -189,7 +187,7 @@ impl<'a> Prepared<'a> {
     /// Bytes that the run takes for states and values, and for images that stay on a GPU.
     pub fn bytes(&self) -> Result<u64, Fault> {
         let stock = match self.job.device {
-            Device::Cuda(_) => self.stock()?.map_or(Ok(0), |stock| stock_bytes(&stock))?,
+            Device::Cuda(_) => self.stock()?.map_or(Ok(0), |stock| kept::bytes(&stock))?,
             Device::Cpu | Device::Metal(_) => 0,
         };
         Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
@@ -197,20 +195,8 @@ impl<'a> Prepared<'a> {
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
     fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
-        let Dataset { train, test, .. } = self.dataset;
-        let loader = Loader::new(self.job.data, train)?;
-        let modes = self.programs.modes();
-        let recipes = modes.iter().map(|&mode| loader.recipe(mode, self.job.train.seed).transpose());
-        let Some(recipes) = recipes.collect::<Option<Result<Vec<_>, _>>>().transpose()? else {
-            return Ok(None);
-        };
-        let sets = [train, test].map(|images| Set { pixels: &images.pixels, labels: &images.labels });
-        let longest = train.len().max(test.len());
-        let stock = Stock { sets: sets.into(), recipes, longest, images: IMAGES, labels: LABELS };
-        let bytes = stock_bytes(&stock)?;
-        // What the libraries' code takes is not known before.
-        let fits = self.spare.is_none_or(|spare| bytes <= spare - spare / 8);
-        Ok(fits.then_some(stock))
+        let sets = [&self.dataset.train, &self.dataset.test];
+        kept::stock(self.job.data, &sets, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
     /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
@@ -388,10 +374,6 @@ impl Pass {
         }
         Ok(())
     }
-}
-
-fn stock_bytes(stock: &Stock<'_>) -> Result<u64, Fault> {
-    Ok(stock.lay(0)?.end as u64 * size_of::<f32>() as u64)
 }
 
 impl Best {

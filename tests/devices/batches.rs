@@ -1,5 +1,5 @@
-//! Batches that a machine makes of images in its memory, against the loader's, to the bit; runs that are fed in both ways;
-//! and numbers that are noted on the machine and read later.
+//! Batches that a machine makes of images in its memory, against the loader's, to the bit; and runs that are fed in both
+//! ways.
 
 use std::sync::atomic::AtomicBool;
 
@@ -8,12 +8,10 @@ use dslc::data::section::DataSection;
 use dslc::data::{Dataset, Images};
 use dslc::diag::{Fault, has_errors};
 use dslc::graph::Graph;
-use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::kernels::cuda::machine::Machine;
-use dslc::ops::binary::ADD;
 use dslc::run::stock::{Set, Stock};
-use dslc::run::{LOG, Session, Target};
+use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
@@ -21,14 +19,13 @@ use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone, prepare, pre
 
 use crate::support::check;
 
-/// What is wrong with a machine's batches and notes; a run is within `most` of the CPU's.
+/// What is wrong with a machine's batches; a run is within `most` of the CPU's.
 pub fn batches(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let mut wrong = Vec::new();
     for augment in AUGMENT {
         wrong.extend(gathered(make(), augment));
     }
     wrong.extend(tables_of_channels(make()));
-    wrong.extend(noted(make()));
     wrong.extend(runs(make, most));
     wrong
 }
@@ -133,27 +130,6 @@ fn tables_of_channels(machine: Box<dyn Machine>) -> Option<String> {
     let expected = all[0].pixels.iter().enumerate();
     let expected = expected.map(|(i, &byte)| (i / plane % EXTENTS[0] * 1000 + usize::from(byte)) as f32);
     (!session.read(0, "images").unwrap().into_iter().eq(expected)).then(|| "a table of a channel".to_owned())
-}
-
-/// More steps than the log has numbers, each with five outputs of one number.
-fn noted(machine: Box<dyn Machine>) -> Option<String> {
-    let mut builder = Builder::default();
-    let x = builder.input("x", &Shape::default());
-    for i in 0..5 {
-        let number = builder.scalar(i as f32);
-        let sum = builder.apply(&ADD, Attrs::new(), &[x, number]).unwrap();
-        builder.output(&format!("sum {i}"), sum);
-    }
-    let mut session = Session::new(vec![builder.finish()], Target::Machine(machine), 0).unwrap();
-    let n_steps = LOG / 5 + 7;
-    for step in 0..n_steps {
-        session.write(0, "x", |out| out[0] = (10 * step) as f32).unwrap();
-        session.step(0).unwrap();
-        session.note(0).unwrap();
-    }
-    let expected = (0..n_steps).flat_map(|step| (0..5).map(move |i| (10 * step + i) as f32));
-    let right = session.noted().unwrap().into_iter().eq(expected) && session.noted().unwrap().is_empty();
-    (!right).then(|| "what was noted".to_owned())
 }
 
 /// Is never curious, or always.

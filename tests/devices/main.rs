@@ -7,6 +7,8 @@
 
 mod batches;
 mod casts;
+mod counted;
+mod evaluations;
 mod host;
 mod models;
 #[allow(dead_code)]
@@ -29,6 +31,7 @@ use dslc::tensor::device::{self, Choice};
 
 use crate::batches::batches;
 use crate::casts::casts;
+use crate::evaluations::evaluations;
 use crate::host::Host;
 use crate::models::models;
 use crate::operators::{Subject, operators};
@@ -60,7 +63,7 @@ fn candidates() -> Vec<Candidate> {
         Ok(Box::new(move |precision| Ok(Made::Machine(Box::new(Host::new(&compiler, libraries, precision))))))
     };
     let opened =
-        |choice: Choice| device::open(choice).map(|(device, _)| device).map_err(|fault| fault.message);
+        |choice: Choice| device::open(choice).map(|opened| opened.device).map_err(|fault| fault.message);
     let on_cuda = || -> Result<Box<Make>, String> {
         let device = opened(Choice::Cuda(0))?;
         Ok(Box::new(move |precision| {
@@ -145,7 +148,8 @@ fn main() {
             };
             let most = if storage == Storage::F32 { 1e-3 } else { 1e-2 };
             wrong.extend(batches(&machine, most));
-            done.push("batches and runs".to_owned());
+            wrong.extend(evaluations(&machine, most));
+            done.push("batches, runs and evaluations".to_owned());
         }
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();

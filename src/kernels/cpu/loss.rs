@@ -192,7 +192,7 @@ pub fn cross_entropy_grad(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> 
 }
 
 /// The position of the first largest number.
-pub fn argmax(numbers: &[f32]) -> usize {
+fn argmax(numbers: &[f32]) -> usize {
     let better = |best: usize, i: usize| if numbers[i] > numbers[best] { i } else { best };
     (0..numbers.len()).fold(0, better)
 }
@@ -203,6 +203,15 @@ pub fn top1_correct(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resul
         let rows = inputs[0].chunks(classes).zip(inputs[1]);
         for ((logits, &label), out) in rows.zip(output) {
             *out = f32::from(argmax(logits) as f32 == label);
+        }
+    })
+}
+
+pub fn positions(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let classes = inputs[0].dims()[1];
+    Prepared::new(move |inputs, output| {
+        for (scores, out) in inputs[0].chunks(classes).zip(output) {
+            *out = argmax(scores) as f32;
         }
     })
 }

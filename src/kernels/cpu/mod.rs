@@ -231,6 +231,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("cross_entropy", loss::cross_entropy),
     ("cross_entropy_grad", loss::cross_entropy_grad),
     ("top1_correct", loss::top1_correct),
+    ("argmax", loss::positions),
     ("one_hot", loss::one_hot),
     ("moments", batch_norm::moments),
     ("running_moment", batch_norm::running_moment),

@@ -80,16 +80,26 @@ extern "C" __global__ void cross_entropy_grad(float *out, const float *x, const 
     }
 }
 
-// A thread a row: whether the first largest number is the label's.
-extern "C" __global__ void top1_correct(float *out, const float *x, const float *labels, int n, int classes) {
-    unsigned i = element();
-    if (i >= (unsigned)n) return;
-    const auto *row = x + (size_t)i * classes;
+// The position of the first largest number.
+template <class X> __device__ float first_largest(const X *row, int classes) {
     int best = 0;
     for (int k = 1; k < classes; ++k) {
         if (row[k] > row[best]) best = k;
     }
-    out[i] = (float)best == labels[i] ? 1.0f : 0.0f;
+    return (float)best;
+}
+
+// A thread a row: whether the first largest number is the label's.
+extern "C" __global__ void top1_correct(float *out, const float *x, const float *labels, int n, int classes) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    out[i] = first_largest(x + (size_t)i * classes, classes) == labels[i] ? 1.0f : 0.0f;
+}
+
+// A thread a row: which number is the first largest.
+extern "C" __global__ void argmax(float *out, const float *x, int n, int classes) {
+    unsigned i = element();
+    if (i < (unsigned)n) out[i] = first_largest(x + (size_t)i * classes, classes);
 }
 
 extern "C" __global__ void one_hot(float *out, const float *labels, int n, int classes) {

@@ -49,6 +49,12 @@ pub fn top1_correct(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resul
     Prepared::of(each(Kernel::Named("top1_correct"), images, arguments)?)
 }
 
+pub fn argmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let [images, classes] = matrix(inputs[0]);
+    let arguments = vec![output(), input(0), size(images)?, size(classes)?];
+    Prepared::of(each(Kernel::Named("argmax"), images, arguments)?)
+}
+
 pub fn one_hot(_attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
     let [_, classes] = matrix(to);
     let arguments = vec![output(), input(0), size(to.elements())?, size(classes)?];

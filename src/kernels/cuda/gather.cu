@@ -93,12 +93,15 @@ extern "C" __global__ void gather(float *images, float *labels, const float *byt
     }
 }
 
-// Up to four numbers of a step, to the place of the log that `slot` tells; those that are not there are null.
-extern "C" __global__ void note(float *log, const float *slot, int at, const float *a, const float *b, const float *c,
-                                const float *d) {
-    float *to = log + __float_as_int(*slot) + at;
-    if (a) to[0] = *a;
-    if (b) to[1] = *b;
-    if (c) to[2] = *c;
-    if (d) to[3] = *d;
+// Up to four values of a step, of `n` numbers each, one behind another to the place of the log that `slot` tells and `at`
+// behind it; those that are not there are null.
+extern "C" __global__ void note(float *log, const float *slot, int at, int n, const float *a, const float *b,
+                                const float *c, const float *d) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    float *to = log + __float_as_int(*slot) + at + i;
+    if (a) to[0] = a[i];
+    if (b) to[n] = b[i];
+    if (c) to[2 * (size_t)n] = c[i];
+    if (d) to[3 * (size_t)n] = d[i];
 }

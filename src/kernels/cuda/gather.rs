@@ -1,8 +1,10 @@
 //! Images that stay in a device's memory → the batch of a step, and a step's numbers → a log: what `gather.cu` is asked
 //! to do, and where what it reads lies.
 
+use std::ops::Range;
+
 use crate::diag::Fault;
-use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, blocks, int, size};
+use crate::kernels::cuda::launch::{Argument, Command, Kernel, blocks, each, int, size};
 use crate::tensor::random::stream;
 
 /// What the name of the stream of an image's random words begins with; behind it stands the image's position.
@@ -13,7 +15,7 @@ const PART_OF_IMAGE: usize = 1024;
 const MOST_DRAWS: usize = 8;
 const DRAW: usize = 8;
 
-/// Numbers of a step that one launch notes.
+/// Values of a step that one launch notes.
 const NOTED: usize = 4;
 
 /// A change of an image that is drawn at random.
@@ -115,13 +117,17 @@ pub fn gather(recipe: &Recipe, n: usize, at: &Places) -> Result<Command<usize>, 
     blocks(Kernel::Named("gather"), n * image.div_ceil(PART_OF_IMAGE), arguments)
 }
 
-/// Notes the numbers at these places in the log, from the place on that the number at `slot` tells.
-pub fn notes(numbers: &[usize], log: usize, slot: usize) -> Result<Vec<Command<usize>>, Fault> {
-    let launch = |(part, numbers): (usize, &[usize])| {
-        let mut arguments = vec![Argument::Memory(log), Argument::Memory(slot), size(part * NOTED)?];
-        let given = (0..NOTED).map(|i| numbers.get(i).map_or(Argument::Nothing, |&at| Argument::Memory(at)));
-        arguments.extend(given);
-        Ok(Command::Launch(Launch { kernel: Kernel::Named("note"), blocks: 1, threads: 1, arguments }))
+/// Notes the numbers at these places, one behind another, in the log from the place on that the number at `slot` tells.
+pub fn notes(values: &[Range<usize>], log: usize, slot: usize) -> Result<Vec<Command<usize>>, Fault> {
+    let mut behind = 0;
+    let alike = values.chunk_by(|a, b| a.len() == b.len()).flat_map(|values| values.chunks(NOTED));
+    let launch = |values: &[Range<usize>]| {
+        let n = values[0].len();
+        let mut arguments = vec![Argument::Memory(log), Argument::Memory(slot), size(behind)?, size(n)?];
+        let at = |value: &Range<usize>| Argument::Memory(value.start);
+        arguments.extend((0..NOTED).map(|i| values.get(i).map_or(Argument::Nothing, at)));
+        behind += n * values.len();
+        each(Kernel::Named("note"), n, arguments)
     };
-    numbers.chunks(NOTED).enumerate().map(launch).collect()
+    alike.map(launch).collect()
 }

@@ -72,6 +72,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("cross_entropy", First(classes::cross_entropy)),
     ("cross_entropy_grad", First(classes::cross_entropy_grad)),
     ("top1_correct", First(classes::top1_correct)),
+    ("argmax", First(classes::argmax)),
     ("one_hot", First(classes::one_hot)),
     ("moments", Any(norm::moments)),
     ("running_moment", First(norm::running_moment)),
