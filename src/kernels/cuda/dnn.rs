@@ -1,5 +1,6 @@
 //! cuDNN for convolutions and both of their gradients, in full f32 or, where it is asked for, with factors in TF32 or
-//! values in bf16, whose sums are f32; only with algorithms that give the same bits each time. cuDNN's heuristics choose among those.
+//! values in bf16, whose sums are f32; only with algorithms that give the same bits each time. cuDNN's heuristics choose
+//! among those.
 //!
 //! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnConvolutionForward`,
 //! `cudnnConvolutionBackwardData`, `cudnnConvolutionBackwardFilter` and their `Get…Algorithm_v7`.
@@ -7,21 +8,19 @@
 
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
-use std::ptr::null_mut;
 use std::sync::Arc;
 
 use crate::diag::Fault;
+use crate::kernels::cuda::descriptors::{Shapes, fault};
 use crate::kernels::cuda::format::Format;
-use crate::kernels::cuda::launch::{Convolution, Direction, int};
+use crate::kernels::cuda::launch::{Convolution, Direction};
 use crate::kernels::cuda::machine::CONVOLUTIONS_WORKSPACE;
 use crate::kernels::cuda::precision::Precision;
-use crate::kernels::cuda::storage::{Storage, Stored};
+use crate::kernels::cuda::storage::Stored;
 use crate::tensor::cudarc::cudnn::result::{self, CudnnError};
 use crate::tensor::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t, cudnnConvolutionBwdFilterAlgo_t, cudnnConvolutionDescriptor_t,
-    cudnnConvolutionFwdAlgo_t, cudnnConvolutionMode_t, cudnnDataType_t, cudnnDeterminism_t,
-    cudnnFilterDescriptor_t, cudnnHandle_t, cudnnMathType_t, cudnnStatus_t, cudnnTensorDescriptor_t,
-    cudnnTensorFormat_t,
+    cudnnConvolutionFwdAlgo_t, cudnnDeterminism_t, cudnnHandle_t, cudnnMathType_t, cudnnStatus_t,
 };
 use crate::tensor::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 use crate::tensor::device_fault;
@@ -53,99 +52,6 @@ enum Algorithm {
     Output(cudnnConvolutionFwdAlgo_t),
     GradInput(cudnnConvolutionBwdDataAlgo_t),
     GradWeight(cudnnConvolutionBwdFilterAlgo_t),
-}
-
-/// cuDNN's descriptions of a convolution's three values and of how they belong together.
-struct Shapes {
-    images: cudnnTensorDescriptor_t,
-    weight: cudnnFilterDescriptor_t,
-    output: cudnnTensorDescriptor_t,
-    convolution: cudnnConvolutionDescriptor_t,
-}
-
-fn fault(error: CudnnError) -> Fault {
-    device_fault("cuDNN", &format!("{error:?}"))
-}
-
-impl Drop for Shapes {
-    fn drop(&mut self) {
-        // SAFETY: each was made by `Shapes::new`, or is null where that failed, and nobody else has it. Whether they are
-        // freed well is of no consequence to a session that ends.
-        unsafe {
-            if !self.images.is_null() {
-                let _ = result::destroy_tensor_descriptor(self.images);
-            }
-            if !self.weight.is_null() {
-                let _ = result::destroy_filter_descriptor(self.weight);
-            }
-            if !self.output.is_null() {
-                let _ = result::destroy_tensor_descriptor(self.output);
-            }
-            if !self.convolution.is_null() {
-                let _ = result::destroy_convolution_descriptor(self.convolution);
-            }
-        }
-    }
-}
-
-impl Shapes {
-    fn new<P>(own: &Convolution<P>, storage: Storage, precision: Precision) -> Result<Shapes, Fault> {
-        let g = own.geometry;
-        let w = g.windows;
-        let four = |dims: [usize; 4]| -> Result<[c_int; 4], Fault> {
-            Ok([int(dims[0])?, int(dims[1])?, int(dims[2])?, int(dims[3])?])
-        };
-        let images = four([g.batch, g.in_channels, w.height, w.width])?;
-        let weight = four([g.out_channels, g.in_channels / g.groups, w.rows.kernel, w.columns.kernel])?;
-        let output = four([g.batch, g.out_channels, w.out_height, w.out_width])?;
-        let [pad_h, pad_w, ..] = four([w.rows.before, w.columns.before, 0, 0])?;
-        let [stride_h, stride_w, dilation_h, dilation_w] =
-            four([w.rows.stride, w.columns.stride, w.rows.dilation, w.columns.dilation])?;
-        // Extents are given as of `N x C x H x W` whatever the format (`cudnnSetTensor4dDescriptor`,
-        // `cudnnSetFilter4dDescriptor`).
-        let format = match own.format {
-            Format::ChannelsFirst => cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
-            Format::ChannelsLast => cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
-        };
-        let float = cudnnDataType_t::CUDNN_DATA_FLOAT;
-        let data = match storage {
-            Storage::F32 => float,
-            Storage::Bf16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
-        };
-        let mut shapes =
-            Shapes { images: null_mut(), weight: null_mut(), output: null_mut(), convolution: null_mut() };
-        shapes.images = result::create_tensor_descriptor().map_err(fault)?;
-        shapes.weight = result::create_filter_descriptor().map_err(fault)?;
-        shapes.output = result::create_tensor_descriptor().map_err(fault)?;
-        shapes.convolution = result::create_convolution_descriptor().map_err(fault)?;
-        // SAFETY: the descriptors were just made.
-        unsafe {
-            result::set_tensor4d_descriptor(shapes.images, format, data, images).map_err(fault)?;
-            result::set_filter4d_descriptor(shapes.weight, data, format, weight).map_err(fault)?;
-            result::set_tensor4d_descriptor(shapes.output, format, data, output).map_err(fault)?;
-            result::set_convolution2d_descriptor(
-                shapes.convolution,
-                pad_h,
-                pad_w,
-                stride_h,
-                stride_w,
-                dilation_h,
-                dilation_w,
-                cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
-                float,
-            )
-            .map_err(fault)?;
-            result::set_convolution_group_count(shapes.convolution, int(g.groups)?).map_err(fault)?;
-            let math = match precision {
-                // Without tensor cores, which would round the factors to TF32.
-                Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
-                Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,
-                Precision::Bf16 => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
-            };
-            result::set_convolution_math_type(shapes.convolution, math).map_err(fault)?;
-        }
-        Ok(shapes)
-    }
 }
 
 /// The algorithms that work in the work space and repeat their bits, the fastest first, with the arithmetic that each

@@ -8,10 +8,14 @@
 #[cfg(feature = "cuda")]
 mod blas;
 mod classes;
+mod conv;
+#[cfg(feature = "cudnn")]
+mod descriptors;
 #[cfg(feature = "cudnn")]
 mod dnn;
 #[cfg(feature = "cuda")]
 mod driver;
+mod end;
 pub mod format;
 pub mod gather;
 mod geometry;
@@ -26,6 +30,8 @@ mod pool;
 mod nvrtc;
 pub mod precision;
 mod product;
+mod reduce;
+mod resample;
 pub mod storage;
 pub mod together;
 #[cfg(feature = "cuda")]
@@ -49,23 +55,23 @@ use crate::tensor::Device;
 /// The kernels by the name of their op, for ops that are not element-wise; those have their kernels written.
 pub static KERNELS: &[(&str, Prepare)] = &[
     ("pointwise", Any(pointwise::pointwise)),
-    ("conv2d", Any(product::conv2d)),
-    ("conv2d_grad_input", Any(product::grad_input)),
-    ("conv2d_grad_weight", Any(product::grad_weight)),
+    ("conv2d", Any(conv::conv2d)),
+    ("conv2d_grad_input", Any(conv::grad_input)),
+    ("conv2d_grad_weight", Any(conv::grad_weight)),
     ("matmul", First(product::matmul)),
     ("max_pool2d", Any(pool::max)),
     ("max_pool2d_grad", Any(pool::max_grad)),
     ("avg_pool2d", Any(pool::avg)),
     ("avg_pool2d_grad", Any(pool::avg_grad)),
-    ("reduce_sum", Any(moving::sum)),
-    ("reduce_mean", Any(moving::mean)),
+    ("reduce_sum", Any(reduce::sum)),
+    ("reduce_mean", Any(reduce::mean)),
     ("expand", Any(moving::expand)),
     ("concat", Any(moving::concat)),
     ("slice", Any(moving::slice)),
     ("pad", Any(moving::pad)),
     ("transpose", First(moving::transpose)),
-    ("resample", Any(moving::forward)),
-    ("resample_adjoint", Any(moving::adjoint)),
+    ("resample", Any(resample::forward)),
+    ("resample_adjoint", Any(resample::adjoint)),
     ("softmax", First(classes::softmax)),
     ("softmax_grad", First(classes::softmax_grad)),
     ("log_softmax", First(classes::log_softmax)),

@@ -2,11 +2,11 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::end::{End, add_parts, lanes};
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
     Argument, FEW_BLOCKS, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
 };
-use crate::kernels::cuda::product::{End, add_parts, lanes};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
 use crate::ops::batch_norm;
