@@ -15,7 +15,7 @@ mod conv2d;
 mod dropout;
 mod functions;
 mod gemm;
-pub mod loss;
+mod loss;
 mod matmul;
 pub mod packs;
 pub mod pages;

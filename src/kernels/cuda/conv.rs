@@ -79,8 +79,11 @@ pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format)
     let [inputs, outputs] = per_group(&g);
     let (taps, k) = (inputs * g.windows.n_taps(), positions(&g)?);
     let way = way(&g, format, outputs < FEW_CHANNELS || taps < FEW_CHANNELS);
-    let (tiles, lanes) =
-        (tiles(outputs, taps), if way.is_last() { LANES.min(g.out_channels.next_power_of_two()) } else { 1 });
+    let tiles = tiles(outputs, taps);
+    let lanes = match way {
+        Way::Direct { last: true } => LANES.min(g.out_channels.next_power_of_two()),
+        Way::Direct { last: false } | Way::Tiles | Way::None => 1,
+    };
     let at_once = g.windows.n_taps().min(TAPS);
     // Blocks of one part.
     let n_direct = g.windows.n_taps().div_ceil(at_once) * inputs * g.out_channels.div_ceil(lanes);
@@ -123,12 +126,6 @@ enum Way {
         last: bool,
     },
     None,
-}
-
-impl Way {
-    fn is_last(self) -> bool {
-        matches!(self, Way::Direct { last: true })
-    }
 }
 
 /// Where channels are last only groups of one input channel have kernels: a library has the others.

@@ -11,7 +11,7 @@ use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Argument, Kernel, Place, Prepared, input, output, several, size};
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::{divisor, merged, steps};
-use crate::ops::pointwise::{Reading, program, reading};
+use crate::ops::pointwise::program;
 use crate::shape::Shape;
 
 pub fn pointwise(
@@ -58,7 +58,7 @@ fn prepare(program: &Program, inputs: &[&Shape], out: &Shape, format: Format) ->
     Prepared::of(several(Kernel::Written(text), out.elements(), arguments)?)
 }
 
-/// Where element `i` of the output finds what it reads of an input.
+/// Where element `i` of the output finds what it reads of an input, which is repeated along the axes that it lacks.
 fn place(
     number: usize,
     from: &Shape,
@@ -66,26 +66,9 @@ fn place(
     parameters: &mut String,
     arguments: &mut Vec<Argument<Place>>,
 ) -> Result<String, Fault> {
-    Ok(match reading(from, to) {
-        Some(Reading::Whole) => "i".to_owned(),
-        Some(Reading::One) => "0".to_owned(),
-        Some(Reading::Run { count, repeat }) => {
-            let _ = write!(parameters, ", Divisor count{number}, Divisor repeat{number}");
-            arguments.extend([divisor(count)?, divisor(repeat)?]);
-            format!("modulo(divided(i, repeat{number}), count{number})")
-        }
-        None => any_place(number, from, to, parameters, arguments)?,
-    })
-}
-
-/// The same where an input is repeated along axes between others.
-fn any_place(
-    number: usize,
-    from: &Shape,
-    to: &Shape,
-    parameters: &mut String,
-    arguments: &mut Vec<Argument<Place>>,
-) -> Result<String, Fault> {
+    if from.elements() == to.elements() {
+        return Ok("i".to_owned());
+    }
     let lead =
         to.rank().checked_sub(from.rank()).ok_or_else(|| Fault::internal("a value of too many axes"))?;
     let own = steps(from.dims());
