@@ -11,8 +11,9 @@ median of the rounds counts. Random images, f32, no data loading. PyTorch trains
 channels_last. A ratio above 1 means that dslc is faster than the best of the others.
 
 With `--device cuda` dslc runs there in f32, tf32 and bf16 (a build with the features `cuda,cudnn`), and PyTorch in eager
-mode, compiled, compiled in channels_last, and that in bf16 (autocast), each with TF32 in convolutions, as PyTorch does by
-default; every step is waited for. The ratio is that of the best of either side. This has never been run.
+mode, with a whole step recorded as a CUDA graph, and compiled (`--compile`, with CUDA graphs too); each with TF32 in
+convolutions, as PyTorch does by default, and in channels_last with bf16 (autocast). PyTorch has cuDNN's benchmark mode and
+fused optimizers. Every step is waited for. The ratio is that of the best of either side.
 """
 
 import argparse
@@ -116,6 +117,20 @@ def rate(step, images, seconds, wait=None):
     return images / statistics.median(times)
 
 
+def record(step, torch):
+    """A step as one CUDA graph."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
 def contenders(name, task, args, torch, make):
     """The programs that take part, each a function that measures once."""
     batch, is_training = TASKS[task], task.startswith("train")
@@ -130,14 +145,14 @@ def contenders(name, task, args, torch, make):
         def measure():
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                sys.exit(f"{' '.join(command)}\n{done.stderr}")
+                raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
             return json.loads(done.stdout)["images_per_second"]
         return measure
 
     images = torch.rand(batch, *shape, device=args.device)
     labels = torch.randint(0, 10, (batch,), device=args.device)
 
-    def pytorch(channels_last, compiled=False, bf16=False):
+    def pytorch(channels_last, compiled=None, bf16=False, recorded=False):
         def measure():
             torch.manual_seed(0)
             model, x = make().to(args.device), images
@@ -146,29 +161,40 @@ def contenders(name, task, args, torch, make):
             if not is_training:
                 model.eval()
             if compiled:
-                model = torch.compile(model, mode="max-autotune")
-            cast = lambda: torch.autocast(args.device, torch.bfloat16, enabled=bf16)
+                model = torch.compile(model, mode=compiled)
+            # What autocast caches of one step does not belong in a recorded one.
+            cast = lambda: torch.autocast(args.device, torch.bfloat16, enabled=bf16, cache_enabled=not recorded)
             if not is_training:
-                with torch.no_grad(), cast():
-                    return rate(lambda: model(x), batch, args.seconds, wait)
-            parameters = model.parameters()
-            update = (torch.optim.Adam(parameters, 1e-3) if optimizer == "adam"
-                      else torch.optim.SGD(parameters, 1e-2, momentum=0.9))
-            loss_of = torch.nn.CrossEntropyLoss()
+                def step():
+                    with torch.no_grad(), cast():
+                        return model(x)
+            else:
+                parameters, on_cuda = model.parameters(), args.device == "cuda"
+                more = {"fused": True} if on_cuda else {}
+                update = (torch.optim.Adam(parameters, 1e-3, capturable=recorded, **more) if optimizer == "adam"
+                          else torch.optim.SGD(parameters, 1e-2, momentum=0.9, **more))
+                loss_of = torch.nn.CrossEntropyLoss()
 
-            def step():
-                update.zero_grad()
-                with cast():
-                    loss = loss_of(model(x), labels)
-                loss.backward()
-                update.step()
-            return rate(step, batch, args.seconds, wait)
+                def step():
+                    update.zero_grad()
+                    with cast():
+                        loss = loss_of(model(x), labels)
+                    loss.backward()
+                    update.step()
+            if recorded:
+                step = record(step, torch)
+            return rate(step, batch, 0 if args.warm else args.seconds, wait)
         return measure
 
+    compiled = {} if args.compile == "none" else {
+        "compiled": pytorch(False, args.compile), "comp. bf16": pytorch(True, args.compile, True)}
+    if args.warm:
+        return compiled
     found = {"dslc": ours("f32"), "torch": pytorch(False), "torch cl": pytorch(True)}
     if args.device == "cuda":
-        found |= {"dslc tf32": ours("tf32"), "dslc bf16": ours("bf16")}
-        found |= {"compiled": pytorch(False, True), "comp. cl": pytorch(True, True), "bf16": pytorch(True, True, True)}
+        found = {"dslc": ours("f32"), "dslc tf32": ours("tf32"), "dslc bf16": ours("bf16"), "torch": pytorch(False),
+                 "bf16": pytorch(True, bf16=True), "graph": pytorch(False, recorded=True),
+                 "graph bf16": pytorch(True, bf16=True, recorded=True), **compiled}
     elif not is_training:
         import onnxruntime
         path = os.path.join(args.folder, f"{name}.onnx")
@@ -190,38 +216,57 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", default="reduce-overhead", help="torch.compile's mode on a GPU, or none")
+    parser.add_argument("--warm", action="store_true", help="only let PyTorch compile, for its caches")
+    parser.add_argument("--json", help="a file for all figures")
     parser.add_argument("--tasks", help=f"of {', '.join(TASKS)}")
     parser.add_argument("--dslc", default=os.path.join(ROOT, "target/release/dslc"))
     args = parser.parse_args()
     tasks = args.tasks.split(",") if args.tasks else ON_CUDA if args.device == "cuda" else ON_CPU
     if not set(tasks) <= set(TASKS):
         parser.error(f"tasks are {', '.join(TASKS)}")
-    if not os.path.exists(args.dslc):
+    if not os.path.exists(args.dslc) and not args.warm:
         parser.error(f"{args.dslc} is not there; `cargo build --release` makes it")
     warnings.filterwarnings("ignore")
     import torch
     torch.set_num_threads(args.threads)
-    if args.device == "cuda" and not torch.cuda.is_available():
-        parser.error("PyTorch finds no CUDA device")
+    if args.device == "cuda":
+        if not torch.cuda.is_available():
+            parser.error("PyTorch finds no CUDA device")
+        torch.backends.cudnn.benchmark = True
     place = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads"
-    on_cuda = ["dslc tf32", "dslc bf16", "torch", "torch cl", "compiled", "comp. cl", "bf16"]
+    on_cuda = ["dslc tf32", "dslc bf16", "torch", "bf16", "graph", "graph bf16", "compiled", "comp. bf16"]
     columns = ["dslc", *(on_cuda if args.device == "cuda" else ["torch", "torch cl", "ort"])]
     print(f"images/s, {place}, PyTorch {torch.__version__}, median of {args.rounds} rounds")
-    print(f"{'network':<11}{'task':<9}" + "".join(f"{column:>10}" for column in columns) + f"{'ratio':>8}")
+    print(f"{'network':<11}{'task':<9}" + "".join(f"{column:>11}" for column in columns) + f"{'ratio':>8}", flush=True)
+    figures = []
     with tempfile.TemporaryDirectory() as args.folder:
         for name in args.networks or NETWORKS:
             make = networks(torch.nn, torch)[name]
             for task in tasks:
-                programs = contenders(name, task, args, torch, make)
-                rates = {key: [] for key in programs}
-                for _ in range(args.rounds):
-                    for key, measure in programs.items():
-                        rates[key].append(measure())
-                medians = {key: statistics.median(values) for key, values in rates.items()}
-                best = lambda ours: max(value for key, value in medians.items() if key.startswith("dslc") == ours)
-                cell = lambda key: f"{medians[key]:>10.0f}" if key in medians else f"{'':>10}"
-                row = "".join(cell(key) for key in columns)
-                print(f"{name:<11}{task:<9}{row}{best(True) / best(False):>8.2f}", flush=True)
+                medians = measured(contenders(name, task, args, torch, make), args)
+                best = lambda ours: max((value for key, value in medians.items() if key.startswith("dslc") == ours),
+                                        default=float("nan"))
+                ratio = best(True) / best(False)
+                cell = lambda key: f"{medians[key]:>11.0f}" if key in medians else f"{'':>11}"
+                print(f"{name:<11}{task:<9}{''.join(cell(key) for key in columns)}{ratio:>8.2f}", flush=True)
+                figures.append({"network": name, "task": task, "images_per_second": medians, "ratio": ratio})
+                if args.json:
+                    with open(args.json, "w", encoding="utf-8") as file:
+                        json.dump({"place": place, "torch": torch.__version__, "rows": figures}, file, indent=1)
+
+
+def measured(programs, args):
+    """The median of each program's rounds; one that fails is told and left out."""
+    rates = {}
+    for _ in range(1 if args.warm else args.rounds):
+        for key, measure in list(programs.items()):
+            try:
+                rates.setdefault(key, []).append(measure())
+            except Exception as error:
+                print(f"{key}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                del programs[key]
+    return {key: statistics.median(values) for key, values in rates.items()}
 
 
 if __name__ == "__main__":

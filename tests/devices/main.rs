@@ -11,6 +11,7 @@ mod counted;
 mod evaluations;
 mod host;
 mod models;
+mod networks;
 #[allow(dead_code)]
 #[path = "../op_cases.rs"]
 mod op_cases;
@@ -34,7 +35,8 @@ use crate::casts::casts;
 use crate::evaluations::evaluations;
 use crate::host::Host;
 use crate::models::models;
-use crate::operators::{Subject, operators};
+use crate::networks::{Cpu, Extent, networks};
+use crate::operators::{Subject, needed, operators};
 use crate::support::MODELS;
 
 /// A device, or why it is not here.
@@ -44,8 +46,10 @@ struct Candidate {
     n_runs: usize,
     make: Result<Box<Make>, String>,
     precision: Precision,
-    /// What is asked of it.
+    /// What is asked of it,
     parts: &'static [&'static str],
+    /// and how much of the networks.
+    extent: Extent,
 }
 
 /// Why it does not have that precision, else.
@@ -76,37 +80,80 @@ fn candidates() -> Vec<Candidate> {
     };
     let mut all = Vec::new();
     let mut add = |name, n_runs, make, precision, parts| {
-        all.push(Candidate { name, n_runs, make, precision, parts });
+        let extent = if name == CUDA { networks::WHOLE } else { networks::PART };
+        all.push(Candidate { name, n_runs, make, precision, parts, extent });
     };
     let beside = "CUDA kernels on the host beside libraries";
     for precision in [Precision::F32, Precision::Bf16] {
-        add("CUDA kernels on the host", 1, on_host(false), precision, &PARTS);
+        add("CUDA kernels on the host", 1, on_host(false), precision, &PARTS[..3]);
         add(beside, 1, on_host(true), precision, &PARTS);
-        add("CUDA", 3, on_cuda(), precision, &PARTS);
+        add(CUDA, 3, on_cuda(), precision, &PARTS);
     }
     // Nothing rounds to TF32 there: the plan of bf16, whose convolutions have channels last, with the exactness of f32.
     add(beside, 1, on_host(true), Precision::Tf32, &["models"]);
-    add("CUDA", 3, on_cuda(), Precision::Tf32, &["models"]);
-    add("Metal", 1, on_metal(), Precision::F32, &PARTS);
+    add(CUDA, 3, on_cuda(), Precision::Tf32, &["models", "networks"]);
+    add("Metal", 1, on_metal(), Precision::F32, &PARTS[..3]);
     all
 }
 
+/// The device itself, as it is called here.
+const CUDA: &str = "CUDA";
+
 /// The parts of the suite.
-const PARTS: [&str; 3] = ["operators", "models", "batches"];
+const PARTS: [&str; 4] = ["operators", "models", "batches", "networks"];
+
+/// What the command line asks for: `cargo test --test devices -- PART… --on=DEVICE --op=OP --precision=PRECISION`; with
+/// `--ops` only the names of the operators are printed.
+struct Asked {
+    /// A name behind `cargo test` asks for the tests of that name: a part, or the whole as `devices`.
+    names: Vec<String>,
+    /// Only devices, operators and precisions of this name.
+    on: Option<String>,
+    op: Option<String>,
+    precision: Option<String>,
+}
+
+impl Asked {
+    fn new(arguments: impl Iterator<Item = String>) -> Asked {
+        let mut asked = Asked { names: Vec::new(), on: None, op: None, precision: None };
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some(("--on", name)) => asked.on = Some(name.to_owned()),
+                Some(("--op", name)) => asked.op = Some(name.to_owned()),
+                Some(("--precision", name)) => asked.precision = Some(name.to_owned()),
+                _ if argument.starts_with('-') => {}
+                _ => asked.names.push(argument),
+            }
+        }
+        asked
+    }
+
+    fn has(&self, part: &str) -> bool {
+        let names = &self.names;
+        names.is_empty() || names.iter().any(|name| part.contains(name) || "devices".contains(name))
+    }
+
+    fn takes(&self, candidate: &Candidate) -> bool {
+        let is = |asked: &Option<String>, own: &str| asked.as_ref().is_none_or(|name| name == own);
+        is(&self.on, candidate.name) && is(&self.precision, candidate.precision.name())
+    }
+}
 
 fn main() {
-    // A name behind `cargo test` asks for the tests of that name: a part, or the whole as `devices`.
-    let names: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_asked = |part: &str| {
-        names.is_empty() || names.iter().any(|name| part.contains(name) || "devices".contains(name))
-    };
-    if !PARTS.into_iter().any(is_asked) || std::env::args().any(|argument| argument == "--list") {
+    let asked = Asked::new(std::env::args().skip(1));
+    if !PARTS.into_iter().any(|part| asked.has(part)) || std::env::args().any(|argument| argument == "--list")
+    {
         return;
     }
     let mut report = std::io::stdout();
-    let mut n_wrong = 0;
-    for Candidate { name, n_runs, make, precision, parts } in candidates() {
-        let is_asked = |part: &str| parts.contains(&part) && is_asked(part);
+    if std::env::args().any(|argument| argument == "--ops") {
+        needed().for_each(|op| writeln!(report, "{op}").unwrap());
+        return;
+    }
+    let (mut n_wrong, mut cpu) = (0, Cpu::default());
+    for candidate in candidates().into_iter().filter(|candidate| asked.takes(candidate)) {
+        let Candidate { name, n_runs, make, precision, parts, extent } = candidate;
+        let is_asked = |part: &str| parts.contains(&part) && asked.has(part);
         let name = format!("{name}, {}", precision.name());
         let made = make.and_then(|make| make(precision).map(|made| (make, made)));
         let (make, made) = match made {
@@ -128,7 +175,7 @@ fn main() {
                 Made::Machine(machine) => Subject::Machine(machine, n_runs, storage),
                 Made::Candle(device) => Subject::Candle(device),
             };
-            let (n_nodes, found) = operators(subject);
+            let (n_nodes, found) = operators(subject, asked.op.as_deref());
             wrong.extend(found);
             done.push(format!("{n_nodes} operators"));
             if let (Precision::Bf16, Made::Machine(machine)) = (precision, again()) {
@@ -141,11 +188,19 @@ fn main() {
             wrong.extend(models(&again, rounds));
             done.push(format!("{} models", MODELS.len()));
         }
+        let machine = || match again() {
+            Made::Machine(machine) => machine,
+            Made::Candle(_) => unreachable!("it was a machine"),
+        };
+        if is_asked("networks") {
+            let (compared, found) = networks(&mut cpu, &machine, precision, extent);
+            for line in compared {
+                writeln!(report, "{name}: {line}").unwrap();
+            }
+            wrong.extend(found);
+            done.push(format!("{} networks", extent.n_networks));
+        }
         if is_asked("batches") && is_machine {
-            let machine = || match again() {
-                Made::Machine(machine) => machine,
-                Made::Candle(_) => unreachable!("it was a machine"),
-            };
             let most = if storage == Storage::F32 { 1e-3 } else { 1e-2 };
             wrong.extend(batches(&machine, most));
             wrong.extend(evaluations(&machine, most));

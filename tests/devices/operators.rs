@@ -97,24 +97,33 @@ fn laid_as(value: &Tensor, format: Format) -> Tensor {
     }
 }
 
-/// How many operators were tried, and what is wrong with which.
-pub fn operators(subject: Subject) -> (usize, Vec<String>) {
+/// The operators that a device must be able to do.
+pub fn needed() -> impl Iterator<Item = &'static str> {
+    let leaves = [leaf::INPUT.name(), leaf::STATE.name(), leaf::CONSTANT.name()];
+    let computed = OPS.iter().filter(move |op| !op.is_view() && !leaves.contains(&op.name()));
+    computed.map(|op| op.name())
+}
+
+/// How many operators were tried, all or those of one name, and what is wrong with which.
+pub fn operators(subject: Subject, only: Option<&str>) -> (usize, Vec<String>) {
     let storage = match &subject {
         Subject::Machine(_, _, storage) => *storage,
         Subject::Candle(_) => Storage::F32,
     };
     let mut trials = trials(storage);
+    let is_asked = |op: &str| only.is_none_or(|only| only == op);
+    trials.retain(|trial| is_asked(trial.node.op.name()));
     if let Subject::Candle(_) = subject {
         trials.retain(|trial| trial.format == FIRST);
     }
-    let leaves = [leaf::INPUT.name(), leaf::STATE.name(), leaf::CONSTANT.name()];
-    let needed = OPS.iter().filter(|op| !op.is_view() && !leaves.contains(&op.name())).map(|op| op.name());
     let tried: BTreeSet<&str> = trials.iter().map(|trial| trial.node.op.name()).collect();
-    let mut wrong: Vec<String> =
-        needed.filter(|op| !tried.contains(op)).map(|op| format!("{op} was not tried")).collect();
+    let mut wrong: Vec<String> = needed()
+        .filter(|op| is_asked(op) && !tried.contains(op))
+        .map(|op| format!("{op} was not tried"))
+        .collect();
     let n_trials = match subject {
         Subject::Machine(machine, n_runs, storage) => {
-            let (n_trials, found) = on_machine(machine, n_runs, storage, &trials);
+            let (n_trials, found) = on_machine(machine, n_runs, storage, &trials, &is_asked);
             wrong.extend(found);
             n_trials
         }
@@ -202,6 +211,7 @@ fn on_machine(
     n_runs: usize,
     storage: Storage,
     trials: &[Trial],
+    is_asked: &dyn Fn(&str) -> bool,
 ) -> (usize, Vec<String>) {
     let laid = trials.iter().filter_map(|trial| Some((trial, lay(trial, &*machine, storage)?)));
     let laid: Vec<(&Trial, Laid)> = laid.collect();
@@ -210,12 +220,12 @@ fn on_machine(
         .filter(|(trial, _)| trial.format == LAST)
         .map(|(trial, _)| trial.node.op.name())
         .collect();
-    let needed = OPS.iter().filter(|op| has_both_formats(**op)).map(|op| op.name());
+    let needed = OPS.iter().filter(|op| has_both_formats(**op)).map(|op| op.name()).filter(|op| is_asked(op));
     let mut wrong: Vec<String> = needed
         .filter(|op| !last.contains(op))
         .map(|op| format!("{op} was not tried with channels last"))
         .collect();
-    let len = laid.iter().map(|(_, laid)| laid.len).max().unwrap();
+    let Some(len) = laid.iter().map(|(_, laid)| laid.len).max() else { return (0, wrong) };
     machine.begin(len, laid.iter().map(|(_, laid)| laid.commands.clone()).collect()).unwrap();
     for (program, (trial, laid)) in laid.iter().enumerate() {
         // Whatever memory held before must not matter, and what lies beside the results must stay.

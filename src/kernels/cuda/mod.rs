@@ -7,6 +7,8 @@
 
 #[cfg(feature = "cuda")]
 mod blas;
+#[cfg(any(feature = "cuda", test))]
+mod cache;
 mod classes;
 mod conv;
 #[cfg(feature = "cudnn")]

@@ -7,7 +7,9 @@
 use std::ffi::{CStr, CString, c_int};
 
 use crate::diag::{Fault, codes};
+use crate::kernels::cuda::cache::Cache;
 use crate::kernels::cuda::module::Module;
+use crate::kernels::cuda::versions;
 use crate::tensor::cudarc::nvrtc::Ptx;
 use crate::tensor::cudarc::nvrtc::result::{self, NvrtcError};
 use crate::tensor::cudarc::nvrtc::sys::{
@@ -16,7 +18,9 @@ use crate::tensor::cudarc::nvrtc::sys::{
 
 /// The module's kernels for devices of a compute capability.
 pub fn compiled(module: &Module, capability: (i32, i32)) -> Result<Ptx, Fault> {
-    compile(&module.text(), target(capability)?).map(Ptx::from_binary)
+    let (text, target) = (module.text(), target(capability)?);
+    let key = format!("NVRTC {}, {target:?}\n{text}", versions::nvrtc());
+    Cache::open().code(&key, || compile(&text, target)).map(Ptx::from_binary)
 }
 
 /// What is compiled for (90 is 9.0).

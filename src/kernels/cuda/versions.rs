@@ -31,7 +31,7 @@ fn driver() -> Option<i64> {
     result.ok().map(|()| i64::from(version))
 }
 
-fn nvrtc() -> String {
+pub fn nvrtc() -> String {
     let (mut major, mut minor): (c_int, c_int) = (0, 0);
     // SAFETY: the library writes two numbers to the places that it is given.
     match unsafe { nvrtcVersion(&mut major, &mut minor) }.result() {
