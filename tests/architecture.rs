@@ -34,6 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("ctrlc", &["cli"]),
+    ("signal_hook", &["cli"]),
     ("lsp_server", &["lsp"]),
     ("gen_lsp_types", &["lsp"]),
     ("line_index", &["lsp"]),

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::out::out;
-use crate::cli::scores::{classes_json, confusion_json, report_text};
+use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
-use crate::cli::{Stop, devices, folder, load};
+use crate::cli::{Stop, devices, load};
+use crate::runs::folder;
+use crate::runs::record::Record;
+use crate::runs::report::{classes_json, confusion_json};
 use crate::spec::Arg;
 use crate::tensor::device::Choice;
 use crate::train::auto_batch;
@@ -31,7 +34,8 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (weights, record) = folder::open(&options.run)?;
+    let (weights, folder) = folder::weights(&options.run)?;
+    let record = Record::read(&folder)?;
     let (file, source) = (weights.path().to_owned(), &weights.card.source);
     let mut loaded = load::load_text(&file, source.clone(), &[]);
     if let (Some(folder), Some(data)) = (&options.data, &loaded.experiment.data) {

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
 use crate::cli::table::{percent, plural, table};
-use crate::cli::{Stop, devices, folder, pictures};
+use crate::cli::{Stop, devices, pictures};
 use crate::data::{picture, png};
 use crate::diag::Fault;
 use crate::experiment::disk;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
+use crate::runs::folder;
 use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
@@ -93,7 +94,7 @@ fn open(options: &Options) -> Result<(Loaded, Option<Weights>), Stop> {
         if !options.settings.is_empty() {
             return refuse("`--set` changes a file; a run keeps the settings that it was trained with");
         }
-        let (weights, _) = folder::open(path)?;
+        let (weights, _) = folder::weights(path)?;
         let loaded = load::load_text(weights.path(), weights.card.source.clone(), &[]);
         load::report_errors(&loaded)?;
         return Ok((loaded, Some(weights)));

@@ -57,7 +57,8 @@ impl Folder {
         let folder = Folder::lock(out)?;
         let own = format!("{name}.net");
         let written = [RECORD, METRICS, LAST, BEST, PREVIOUS, SUMMARY, CHECKPOINTS, own.as_str()];
-        let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok()) else {
+        let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
+        else {
             return Ok(folder);
         };
         let why = match [RECORD, METRICS, LAST, BEST].contains(&taken) {
@@ -67,7 +68,9 @@ impl Folder {
         folder.give_back(is_new, had_lock);
         let fault = cannot(out, "made", why).advise("another folder, or no `--out` for the next free one");
         Err(match taken == RECORD {
-            true => fault.advise(format!("`dslc resume {}` goes on with the run that is there", out.display())),
+            true => {
+                fault.advise(format!("`dslc resume {}` goes on with the run that is there", out.display()))
+            }
             false => fault,
         })
     }
@@ -103,7 +106,8 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let fault = Fault::new(codes::RUN, format!("another process is at work in {}", path.display()));
+                let fault =
+                    Fault::new(codes::RUN, format!("another process is at work in {}", path.display()));
                 Err(fault.advise("wait until it ends, or take another folder by `--out DIR`"))
             }
             Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(ELSEWHERE)),

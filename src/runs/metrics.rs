@@ -35,9 +35,8 @@ impl Log {
     /// taken out. An epoch that the log does not have is missing.
     pub fn reopen(folder: &Path, n_epochs: usize) -> Result<(Log, Vec<Epoch>), Fault> {
         let path = folder.join(METRICS);
-        let unreadable = |e: std::io::Error| {
-            Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()))
-        };
+        let unreadable =
+            |e: std::io::Error| Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = file.map_err(|e| unwritten(&path, &e))?;
         let mut bytes = Vec::new();
@@ -45,7 +44,9 @@ impl Log {
         let (mut len, mut epochs) = (0, Vec::new());
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let event: Option<Value> = serde_json::from_slice(line).ok().filter(|_| line.ends_with(b"\n"));
-            let Some(epoch) = event.as_ref().and_then(read).filter(|epoch| epoch.number <= n_epochs) else { break };
+            let Some(epoch) = event.as_ref().and_then(read).filter(|epoch| epoch.number <= n_epochs) else {
+                break;
+            };
             len += line.len() as u64;
             epochs.push(epoch);
         }

@@ -15,4 +15,6 @@ pub mod folder;
 pub mod metrics;
 pub mod record;
 pub mod recorder;
+pub mod report;
 pub mod resume;
+pub mod train;

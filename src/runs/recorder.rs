@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::run::Session;
 use crate::runs::folder::{BEST, CHECKPOINTS, Folder, LAST, PREVIOUS};
 use crate::runs::metrics::{self, Log};
 use crate::train::checkpoint::{Card, save};
 use crate::train::progress::Progress;
+use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Observer, StepDone};
 
 /// How long a refused state waits.
@@ -31,21 +32,12 @@ pub trait Viewer {
     fn say(&mut self, text: &str);
 }
 
-/// How often a state is kept, and how many of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeping {
-    /// Inside an epoch; behind an epoch it always is.
-    pub every: Duration,
-    /// States, the newest among them.
-    pub states: usize,
-}
-
 pub struct Recorder<'a> {
     folder: &'a Folder,
     log: Log,
     /// What all weights of the run have in common.
     card: Card,
-    keeping: Keeping,
+    checkpointing: Checkpointing,
     viewer: &'a mut dyn Viewer,
     /// Set from outside where a state is wanted now.
     wanted: &'a AtomicBool,
@@ -62,20 +54,23 @@ impl<'a> Recorder<'a> {
         folder: &'a Folder,
         log: Log,
         card: Card,
-        keeping: Keeping,
+        checkpointing: Checkpointing,
         kept: Option<u64>,
         viewer: &'a mut dyn Viewer,
         wanted: &'a AtomicBool,
     ) -> Recorder<'a> {
-        let due = Instant::now() + keeping.every;
-        Recorder { folder, log, card, keeping, viewer, wanted, kept, due, refused: None }
+        let due = Instant::now() + checkpointing.every;
+        Recorder { folder, log, card, checkpointing, viewer, wanted, kept, due, refused: None }
     }
 
     /// Writes the last event; refuses if the newest state is not on disk.
     pub fn finish(mut self, event: &Value) -> Result<(), Fault> {
         match self.refused {
             Some(fault) => {
-                let resume = format!("`dslc resume {}` goes on from the state before, when there is room", self.folder.path().display());
+                let resume = format!(
+                    "`dslc resume {}` goes on from the state before, when there is room",
+                    self.folder.path().display()
+                );
                 Err(fault.advise(resume))
             }
             None => self.log.append(event),
@@ -103,7 +98,7 @@ impl<'a> Recorder<'a> {
     /// Takes the state in [`LAST`] among those before it, and forgets the oldest.
     fn keep_last(&mut self) -> Result<(), Fault> {
         let last = self.folder.join(LAST);
-        let before = self.keeping.states.saturating_sub(1);
+        let before = self.checkpointing.keep.saturating_sub(1);
         let Some(step) = self.kept.filter(|_| before > 0 && last.exists()) else { return Ok(()) };
         let folder = self.folder.join(CHECKPOINTS);
         let to = folder.join(format!("step-{step:010}.safetensors"));
@@ -113,9 +108,8 @@ impl<'a> Recorder<'a> {
             Err(_) => std::fs::copy(&last, &to).map(|_| ()),
             Ok(()) => Ok(()),
         });
-        linked.map_err(|e| {
-            Fault::new(crate::diag::codes::UNWRITTEN, format!("{} cannot be written: {e}", to.display()))
-        })?;
+        linked
+            .map_err(|e| Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", to.display())))?;
         let states = states(self.folder);
         for (_, path) in states.iter().skip(before) {
             // One too many does no harm.
@@ -132,7 +126,7 @@ impl<'a> Recorder<'a> {
                 if self.refused.take().is_some() {
                     self.viewer.say("the state is on disk again");
                 }
-                self.due = now + self.keeping.every;
+                self.due = now + self.checkpointing.every;
             }
             Err(fault) => {
                 let seconds = RETRY.as_secs();
@@ -171,7 +165,7 @@ impl Observer for Recorder<'_> {
                 if best.exists() {
                     let renamed = std::fs::rename(&best, self.folder.join(PREVIOUS));
                     renamed.map_err(|e| {
-                        Fault::new(crate::diag::codes::UNWRITTEN, format!("{} cannot be moved: {e}", best.display()))
+                        Fault::new(codes::UNWRITTEN, format!("{} cannot be moved: {e}", best.display()))
                     })?;
                 }
                 save(&best, session, &self.card(progress))?;

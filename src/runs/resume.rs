@@ -56,7 +56,9 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
         }
     }
     match (&state, told.is_empty()) {
-        (Some(state), false) => told.push(format!("going on from {} instead", state.weights.path().display())),
+        (Some(state), false) => {
+            told.push(format!("going on from {} instead", state.weights.path().display()))
+        }
         (None, false) => {
             let fault = Fault::new(codes::RUN, format!("{} holds no state that is whole", path.display()));
             let fault = told.into_iter().fold(fault, Fault::note);
@@ -83,7 +85,11 @@ fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weig
     match best {
         Some(best) => Ok((weights, progress, Some(best))),
         None => {
-            let message = format!("{} needs the best weights, those of epoch {}, which are not in {BEST}", path.display(), scored.epoch);
+            let message = format!(
+                "{} needs the best weights, those of epoch {}, which are not in {BEST}",
+                path.display(),
+                scored.epoch
+            );
             Err(Fault::new(codes::RUN, message))
         }
     }

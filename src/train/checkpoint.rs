@@ -104,10 +104,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     write(path, |file| file.write_all(bytes).map_err(|e| unwritten(path, &e)))
 }
 
-fn write(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> Result<(), Fault>) -> Result<(), Fault> {
     let mut name = path.as_os_str().to_owned();
     name.push(PART);
     let part = PathBuf::from(name);
@@ -127,7 +124,9 @@ fn write(
 
 fn unwritten(path: &Path, e: &std::io::Error) -> Fault {
     let remedy = match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free some space there, or `--out DIR` on another disk",
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "free some space there, or `--out DIR` on another disk"
+        }
         _ => "a folder that you may write to, by `--out DIR`",
     };
     Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", path.display())).advise(remedy)
@@ -214,7 +213,9 @@ impl Weights {
         self.fit(graph)?;
         let lacks = |name: &str| self.header.info(name).is_none();
         match graph.states.iter().find(|state| lacks(&state.name)) {
-            Some(state) => Err(fault(&self.path, format!("holds no `{}`, so training cannot go on from it", state.name))),
+            Some(state) => {
+                Err(fault(&self.path, format!("holds no `{}`, so training cannot go on from it", state.name)))
+            }
             None => Ok(()),
         }
     }

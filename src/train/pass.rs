@@ -48,7 +48,8 @@ impl Pass {
         if noted.len() != n * self.open.len() {
             return Err(Fault::internal(format!("{} numbers of {} steps", noted.len(), self.open.len())));
         }
-        for (Open { images, step, learning_rate }, numbers) in self.open.drain(..).zip(noted.chunks_exact(n)) {
+        for (Open { images, step, learning_rate }, numbers) in self.open.drain(..).zip(noted.chunks_exact(n))
+        {
             let loss = f64::from(numbers[0]);
             if !loss.is_finite() {
                 return Err(diverged(loss, self.epoch, step, learning_rate));

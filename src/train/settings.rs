@@ -91,7 +91,7 @@ pub static PRECISION: Spec = Spec {
            they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
            With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
            do not show it; some sums are made in another order.\n\n\
-           Neither has ever run on a GPU: see `On a GPU` in the README.",
+           Neither has ever run on a GPU: see docs/gpu.md.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",
     elsewhere: &["dtype", "amp", "mixed_precision"],

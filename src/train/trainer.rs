@@ -276,6 +276,19 @@ impl<'a> Prepared<'a> {
         Ok((session, Outcome { epochs, steps, seconds, images_per_second, tested, test, ended }))
     }
 
+    /// That of the step behind so many.
+    pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
+        let Job { train, batch, .. } = self.job;
+        let n_images = self.train_images.len();
+        let is_trained = |images: usize| images > 0 && self.programs.training(images).is_some();
+        let whole = if is_trained(batch) { n_images / batch } else { 0 };
+        let steps_per_epoch = (whole + usize::from(is_trained(n_images % batch))) as u64;
+        let total = steps_per_epoch.saturating_mul(train.epochs as u64);
+        let place = schedules::Progress { step, total, steps_per_epoch };
+        Ok(train.optimizer.args.number("lr")?
+            * schedules::factor(train.schedule.what, &train.schedule.args, place)?)
+    }
+
     /// An epoch behind its last step: measured on the validation images, and counted.
     fn close(
         &self,
@@ -328,9 +341,6 @@ impl<'a> Prepared<'a> {
     ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
         let number = progress.epochs + 1;
-        let trained = |batch: &&[u32]| self.programs.training(batch.len()).is_some();
-        let steps_per_epoch = self.train_images.chunks(size).filter(trained).count() as u64;
-        let total = steps_per_epoch.saturating_mul(train.epochs as u64);
         let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
         let correct = train.classifies()?.then_some(0.0);
         let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
@@ -348,9 +358,7 @@ impl<'a> Prepared<'a> {
             &|images| self.programs.training(images),
             &mut |session, graph, batch| {
                 let step = progress.step;
-                let place = schedules::Progress { step, total, steps_per_epoch };
-                let factor = schedules::factor(train.schedule.what, &train.schedule.args, place)?;
-                let learning_rate = train.optimizer.args.number("lr")? * factor;
+                let learning_rate = self.learning_rate(step)?;
                 session.write(graph, STEP, |out| out[0] = step as f32)?;
                 let optimizer = &train.optimizer;
                 for (name, value) in optimizer.what.scalars(&optimizer.args, learning_rate, step + 1)? {
@@ -405,7 +413,7 @@ struct Passed {
 }
 
 /// How a training ends that stands between two epochs, if it does.
-fn ended(train: &TrainSection, progress: &Progress) -> Option<Ended> {
+pub fn ended(train: &TrainSection, progress: &Progress) -> Option<Ended> {
     let waited = progress.epochs - progress.best.map_or(0, |best| best.epoch);
     if progress.epochs >= train.epochs {
         return Some(Ended::Complete);
@@ -425,7 +433,9 @@ impl Best {
         let Some(scored) = start.progress.best else { return Ok(None) };
         let best = start.best.ok_or_else(|| Fault::internal("the best weights were not given"))?;
         let kept = session.states().iter().filter(|state| state.kind != StateKind::Moment);
-        let read = |state: &StateInfo| Some((state.name.clone(), best.state(state).transpose()?)).map(|(name, found)| Ok((name, found?)));
+        let read = |state: &StateInfo| {
+            Some((state.name.clone(), best.state(state).transpose()?)).map(|(name, found)| Ok((name, found?)))
+        };
         Ok(Some(Best { scored, weights: kept.filter_map(read).collect::<Result<_, Fault>>()? }))
     }
 }
