@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["train"],
     &["experiment"],
     &["runs"],
+    &["door"],
     &["reference"],
     &["editor"],
     &["lsp"],

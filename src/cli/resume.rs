@@ -7,14 +7,11 @@ use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, load};
 use crate::diag::{Fault, codes};
-use crate::runs::folder;
 use crate::runs::record::{Machine, Record};
 use crate::runs::resume::{Stopped, stopped};
 use crate::runs::train::machine;
 use crate::tensor::device::Choice;
 use crate::train::progress::Progress;
-use crate::train::section::TrainSection;
-use crate::train::trainer::{Ended, ended};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -42,27 +39,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let progress = run.progress();
     options.settings.iter().try_for_each(|setting| may_change(setting, &progress))?;
     let record = &run.record;
-    let stem = PathBuf::from(&record.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let name = format!("{}.net", folder::short(stem.as_deref().unwrap_or("run")));
-    let loaded = load::load_text(&run.folder.join(&name), record.source.clone(), &options.settings);
+    let loaded = load::load_text(&run.file(), record.source.clone(), &options.settings);
     load::report_errors(&loaded)?;
     let experiment = &loaded.experiment;
     let (Some(data), Some(train)) = (&experiment.data, &experiment.train) else { return Err(Stop::Findings) };
-    complete(&run, train, &progress)?;
+    run.refuse_complete(train)?;
     let was = match options.device {
         Some(choice) => choice,
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
     let dataset = data.source.load(&data.args, &record.base)?;
-    let found = dataset.fingerprint();
-    if found != record.data {
-        let fault = Fault::new(codes::RUN, "the data are not those that the run began with");
-        let fault = fault.note(format!("it began with {}", record.data)).note(format!("there are  {found}"));
-        return Err(fault
-            .advise(format!("the same files in {}, or a new run", record.base.display()))
-            .into());
-    }
+    run.refuse_other_data(&dataset)?;
     differences(&record.machine, &machine(&taken.to_string()));
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {
@@ -87,27 +75,6 @@ fn may_change(setting: &str, progress: &Progress) -> Result<(), Fault> {
         false => fault.note(format!("what may change: {free}, and between two epochs `train.{BETWEEN}`")),
     }
     .advise("a new run"))
-}
-
-/// Refuses a run with nothing left to do.
-fn complete(run: &Stopped, train: &TrainSection, progress: &Progress) -> Result<(), Fault> {
-    let Some(ended) = ended(train, progress).filter(|_| progress.begun.is_none()) else { return Ok(()) };
-    if !run.folder.join(folder::SUMMARY).exists() {
-        // It was stopped before its test.
-        return Ok(());
-    }
-    let path = run.folder.path().display();
-    let epochs = progress.epochs;
-    Err(match ended {
-        Ended::Early => {
-            Fault::new(codes::RUN, format!("{path} ended early, behind epoch {epochs}, as `early_stop` says"))
-                .advise("`--set train.early_stop.patience=N` with a larger N goes on")
-        }
-        Ended::Complete | Ended::Interrupted => {
-            Fault::new(codes::RUN, format!("{path} is complete: {epochs} of {} epochs", train.epochs))
-                .advise(format!("`--set train.epochs={}` goes on longer", 2 * epochs))
-        }
-    })
 }
 
 /// Says what makes other numbers than the run would have had.

@@ -14,13 +14,12 @@ use crate::diag::{Diagnostic, codes};
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
 use crate::run::{Precision, precision_on};
-use crate::runs::folder::{self, Folder};
+use crate::runs::folder::Folder;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
 use crate::runs::train::{self, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
-use crate::train::checkpoint::write_atomically;
 use crate::train::programs::Sizes;
 use crate::train::trainer::{self, Ended, Job, Outcome};
 
@@ -104,9 +103,9 @@ impl Training<'_> {
             Place::New { out, record } => {
                 let record = Record { source: loaded.resolved(Some(batch)), ..record };
                 let folder = Folder::claim(out, &loaded.stem())?;
-                if let Err(stop) = write(&folder, &loaded.stem(), &record) {
+                if let Err(fault) = record.write_with_file(folder.path()) {
                     folder.abandon();
-                    return Err(stop);
+                    return Err(fault.into());
                 }
                 claimed = (folder, record);
                 let (folder, record) = &claimed;
@@ -114,7 +113,7 @@ impl Training<'_> {
             }
             Place::Stopped { run, changed } => {
                 if let Some(record) = &changed {
-                    write(&run.folder, &loaded.stem(), record)?;
+                    record.write_with_file(run.folder.path())?;
                     let rate = prepared.learning_rate(run.progress().step)?;
                     err(&format!(
                         "the learning rate goes on at {rate:.3e}, as in a run of {} epochs",
@@ -200,20 +199,6 @@ impl Training<'_> {
             bytes(memory),
         )
     }
-}
-
-/// Writes what was asked for: the record, and the file with every default filled in.
-fn write(folder: &Folder, stem: &str, record: &Record) -> Result<(), Stop> {
-    let resolved = format!(
-        "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n{}",
-        record.file,
-        env!("CARGO_PKG_VERSION"),
-        record.base.display(),
-        record.source,
-    );
-    record.write(folder.path())?;
-    write_atomically(&folder.join(&format!("{}.net", folder::short(stem))), resolved.as_bytes())?;
-    Ok(())
 }
 
 /// What is told of a precision that a device does not have.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
 use crate::experiment::disk::RECORD;
+use crate::runs::folder::short;
 use crate::train::checkpoint::write_atomically;
 
 /// No record is longer.
@@ -44,6 +45,24 @@ pub struct Machine {
 }
 
 impl Record {
+    /// The name of the file with every default.
+    pub fn own_file(&self) -> String {
+        let stem = Path::new(&self.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        format!("{}.net", short(stem.as_deref().unwrap_or("run")))
+    }
+
+    /// Writes the record, and the file with every default beside it.
+    pub fn write_with_file(&self, folder: &Path) -> Result<(), Fault> {
+        let head = format!(
+            "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n",
+            self.file,
+            env!("CARGO_PKG_VERSION"),
+            self.base.display(),
+        );
+        self.write(folder)?;
+        write_atomically(&folder.join(self.own_file()), (head + &self.source).as_bytes())
+    }
+
     pub fn write(&self, folder: &Path) -> Result<(), Fault> {
         let path = folder.join(RECORD);
         let mut bytes = serde_json::to_vec_pretty(self).map_err(Fault::internal)?;

@@ -1,15 +1,17 @@
 //! The folder of a run → the newest state in it that is whole, to go on from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::data::Dataset;
 use crate::diag::{Fault, codes};
-use crate::runs::folder::{BEST, Folder, LAST, PREVIOUS};
+use crate::runs::folder::{BEST, Folder, LAST, PREVIOUS, SUMMARY};
 use crate::runs::metrics::Log;
 use crate::runs::record::Record;
 use crate::runs::recorder::states;
 use crate::train::checkpoint::Weights;
 use crate::train::progress::Progress;
-use crate::train::trainer::{Epoch, Start};
+use crate::train::section::TrainSection;
+use crate::train::trainer::{Ended, Epoch, Start, ended};
 
 /// A run that can go on. Its folder is taken.
 #[derive(Debug)]
@@ -96,6 +98,43 @@ fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weig
 }
 
 impl Stopped {
+    /// Where the file with every default lies.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join(&self.record.own_file())
+    }
+
+    /// Refuses a run with nothing left to do under this section.
+    pub fn refuse_complete(&self, train: &TrainSection) -> Result<(), Fault> {
+        let progress = self.progress();
+        let ended = ended(train, &progress).filter(|_| progress.begun.is_none());
+        // A run without a summary was stopped before its test.
+        let Some(ended) = ended.filter(|_| self.folder.join(SUMMARY).exists()) else { return Ok(()) };
+        let (path, epochs) = (self.folder.path().display(), progress.epochs);
+        Err(match ended {
+            Ended::Early => {
+                let message = format!("{path} ended early, behind epoch {epochs}, as `early_stop` says");
+                let advice = "`--set train.early_stop.patience=N` with a larger N goes on";
+                Fault::new(codes::RUN, message).advise(advice)
+            }
+            Ended::Complete | Ended::Interrupted => {
+                let message = format!("{path} is complete: {epochs} of {} epochs", train.epochs);
+                let advice = format!("`--set train.epochs={}` goes on longer", 2 * epochs.max(1));
+                Fault::new(codes::RUN, message).advise(advice)
+            }
+        })
+    }
+
+    /// Refuses data that are not those that the run began with.
+    pub fn refuse_other_data(&self, dataset: &Dataset) -> Result<(), Fault> {
+        let (was, is) = (&self.record.data, dataset.fingerprint());
+        if *was == is {
+            return Ok(());
+        }
+        let fault = Fault::new(codes::RUN, "the data are not those that the run began with");
+        let fault = fault.note(format!("it began with {was}")).note(format!("there are    {is}"));
+        Err(fault.advise(format!("the same files in {}, or a new run", self.record.base.display())))
+    }
+
     /// Where it stands.
     pub fn progress(&self) -> Progress {
         self.state.as_ref().map(|state| state.progress.clone()).unwrap_or_default()
