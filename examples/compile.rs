@@ -6,9 +6,14 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A network that a program has put together.
-    let layers: Vec<String> =
-        [8, 16].iter().map(|channels| format!("    conv2d {channels} 3x3 padding=1 -> batch_norm -> relu")).collect();
-    let text = format!("model Small {{\n    input 3x32x32\n{}\n    global_avg_pool -> linear 10\n}}\n", layers.join("\n"));
+    let layers: Vec<String> = [8, 16]
+        .iter()
+        .map(|channels| format!("    conv2d {channels} 3x3 padding=1 -> batch_norm -> relu"))
+        .collect();
+    let text = format!(
+        "model Small {{\n    input 3x32x32\n{}\n    global_avg_pool -> linear 10\n}}\n",
+        layers.join("\n")
+    );
     let file = dslc::check_text("small.model", text.as_str(), &[]);
     if !file.is_right() {
         return Err(file.report().into());

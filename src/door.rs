@@ -9,7 +9,7 @@ use crate::experiment::figures::{Figures, broken_expectations, figures};
 use crate::experiment::imports::{Imports, Project};
 use crate::experiment::{self, Experiment, disk, resolved};
 use crate::graph::{Graph, print};
-use crate::runs::folder::{self, Folder};
+use crate::runs::folder::Folder;
 use crate::runs::record::Record;
 use crate::runs::recorder::Viewer;
 use crate::runs::resume::stopped;
@@ -248,7 +248,8 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
         machine: machine(&opened.choice.to_string()),
         data: dataset.fingerprint(),
     };
-    let stem = file.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem =
+        file.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let folder = Folder::claim(options.out.as_deref(), &stem)?;
     record.write_with_file(folder.path())?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };

@@ -107,6 +107,8 @@ pub struct Start<'a> {
 pub struct Outcome {
     /// Whole epochs, those of an earlier training that was gone on with among them.
     pub epochs: Vec<Epoch>,
+    /// The epoch behind them that was interrupted.
+    pub begun: Option<Begun>,
     pub steps: u64,
     /// Training time without validation and test.
     pub seconds: f64,
@@ -268,12 +270,13 @@ impl<'a> Prepared<'a> {
         }
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let test = self.measure(&mut session, TEST, &all)?;
-        let part = progress.begun.unwrap_or_default();
+        let begun = progress.begun;
+        let part = begun.clone().unwrap_or_default();
         let seconds = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + part.seconds;
         let images = epochs.iter().map(|epoch| epoch.seconds * epoch.images_per_second).sum::<f64>();
         let images_per_second = (images + part.images as f64) / seconds.max(1e-9);
         let steps = progress.step;
-        Ok((session, Outcome { epochs, steps, seconds, images_per_second, tested, test, ended }))
+        Ok((session, Outcome { epochs, begun, steps, seconds, images_per_second, tested, test, ended }))
     }
 
     /// That of the step behind so many.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::cli::Desk;
-use crate::reliability::kills::{NET, result, same, signal, start};
+use crate::reliability::kills::{NET, numbers, result, same, signal, start};
 
 /// Starts a run that would take for ever, and waits for its first epoch.
 fn endless(desk: &Desk, out: &str) -> std::process::Child {
@@ -151,7 +151,8 @@ fn a_longer_run_goes_on_from_a_complete_one() {
     }
     assert_eq!(desk.run("resume parts --set train.epochs=4").code, Some(0));
     let [parts, all] = ["parts", "all"].map(|run| result(&desk, run));
-    same(&all, &parts, "longer");
+    assert_eq!(all.metrics, parts.metrics);
+    assert!(numbers(&all) == numbers(&parts), "other weights");
 }
 
 #[test]
