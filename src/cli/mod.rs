@@ -103,7 +103,12 @@ impl From<crate::diag::Fault> for Stop {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(wrong) if wrong.use_stderr() => wrong.exit(),
+        Err(wrong) if wrong.use_stderr() => {
+            let said = wrong.render();
+            let color = out::Look::stderr().color;
+            out::err_styled(&if color { said.ansi().to_string() } else { said.to_string() });
+            return ExitCode::from(2);
+        }
         // What was asked for: help, or the version.
         Err(page) => {
             let printed = page.print().and_then(|()| std::io::stdout().flush());

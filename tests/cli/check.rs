@@ -169,9 +169,9 @@ fn output_that_cannot_be_written_is_a_failure() {
         "summary small.net",
         "summary small.net --json",
     ] {
-        let mut closed = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(closed.stdout.take());
-        let closed = done(closed.wait_with_output().unwrap());
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = done(desk.command(line).stdout(writer).stderr(Stdio::piped()).output().unwrap());
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let full = done(desk.command(line).stdout(full).stderr(Stdio::piped()).output().unwrap());
         // Where nothing is to be printed on standard output, nothing is lost.
