@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::load::{self, Loaded, MOST_SHOWN};
-use crate::cli::out::{Look, err, out};
+use crate::cli::out::{self, Look, err, out};
 use crate::cli::table::plural;
 use crate::cli::{Stop, explain, files};
 use crate::diag::{Diagnostic, Severity, github, has_errors, render, sarif};
@@ -62,8 +62,10 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             // A document of all files, once they are read.
             Format::Sarif => String::new(),
         };
-        if !text.is_empty() {
-            out(&text)?;
+        match options.message_format {
+            _ if text.is_empty() => {}
+            Format::Human => out::styled(&text)?,
+            Format::Concise | Format::Json | Format::Github | Format::Sarif => out(&text)?,
         }
         checked.push(loaded);
     }
@@ -98,7 +100,7 @@ fn human(loaded: &Loaded) -> String {
     let model = model.map_or_else(String::new, |model| {
         format!(" ({}, {})", model.name, plural(model.n_parameters() as u64, "parameter", "parameters"))
     });
-    text.push_str(&format!("{}: {found}{model}\n", loaded.path.display()));
+    text.push_str(&format!("{}: {found}{model}\n", out::name(&loaded.path)));
     text
 }
 
@@ -126,6 +128,6 @@ fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
 
 /// Prints what is left to mend; stops if there is an error among it.
 pub fn remaining(loaded: &Loaded) -> Result<(), Stop> {
-    out(&format!("{}{}", human(loaded), explain::hint(&loaded.diagnostics).unwrap_or_default()))?;
+    out::styled(&format!("{}{}", human(loaded), explain::hint(&loaded.diagnostics).unwrap_or_default()))?;
     if has_errors(&loaded.diagnostics) { Err(Stop::Findings) } else { Ok(()) }
 }

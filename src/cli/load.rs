@@ -132,7 +132,7 @@ pub fn report(loaded: &Loaded) -> Result<(), Stop> {
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic]) {
     let text = human(sources, diagnostics, Look::stderr());
     if let Some(hint) = explain::hint(diagnostics) {
-        out::err(&format!("{text}{hint}"));
+        out::err_styled(&format!("{text}{hint}"));
     }
 }
 
