@@ -319,7 +319,7 @@ pub fn resolve(
                 format!("`{}` of `{}` is given twice", param.name, spec.name),
             )
             .label("given again here")
-            .replace("remove this one", argument.span(), "");
+            .drop("remove this one", argument.span());
             if let Some(span) = first.span {
                 d = d.related(span, "first given here");
             }
@@ -396,10 +396,8 @@ fn unknown_argument(spec: &Spec, key: &Word, whole: Span) -> Diagnostic {
     let message = format!("`{}` has no argument `{}`", spec.name, key.text);
     let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message);
     match nearest(&key.text, known.iter().copied()) {
-        Some(near) => {
-            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), key.span, near)
-        }
-        None if known.is_empty() => d.label("it takes none").replace("remove it", whole, ""),
+        Some(near) => d.meant(key.span, near),
+        None if known.is_empty() => d.label("it takes none").drop("remove it", whole),
         None => d.label(format!("it has: {}", known.join(", "))),
     }
 }
@@ -533,11 +531,7 @@ fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnos
             ValueKind::Word(word) => {
                 let d = bad(&format!("one of: {}", choices.join(", "))).label("");
                 Err(Box::new(match nearest(word, choices.iter().copied()) {
-                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                        format!("write `{near}`"),
-                        value.span,
-                        near,
-                    ),
+                    Some(near) => d.meant(value.span, near),
                     None => d,
                 }))
             }

@@ -54,7 +54,7 @@ enum Command {
     Check(check::Options),
     /// List what networks can run on here
     Devices(devices::Options),
-    /// Apply the first offered way out of each error
+    /// Apply the ways out of errors that are sure or proved
     Fix(fix::Options),
     /// Write the reference of the language
     #[command(hide = true)]

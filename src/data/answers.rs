@@ -21,7 +21,7 @@ pub fn unknown(
     }
     if let Some((_, reason)) = NOT_NEEDED.iter().find(|(other, _)| *other == name) {
         let message = format!("`{name}` is not needed: {reason}");
-        return Diagnostic::error(codes::UNKNOWN_WORD, span, message).replace("remove it", line.span, "");
+        return Diagnostic::error(codes::UNKNOWN_WORD, span, message).translate("remove it", line.span, "");
     }
     let d = Diagnostic::error(codes::UNKNOWN_WORD, span, format!("{unknown} `{name}`"));
     match others.iter().map(|other| other.spec()).find(|spec| spec.elsewhere.contains(&name)) {
@@ -42,12 +42,10 @@ pub fn suggest(
         return d
             .label(format!("here it is called `{}`", spec.name))
             .note(format!("it is written: {}", spec.example))
-            .replace(format!("write `{}`", spec.name), span, spec.name);
+            .translate(format!("write `{}`", spec.name), span, spec.name);
     }
     match nearest(name, known.iter().map(|spec| spec.name)) {
-        Some(near) => {
-            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), span, near)
-        }
+        Some(near) => d.meant(span, near),
         None => {
             let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
             d.label(format!("known: {}", names.join(", ")))

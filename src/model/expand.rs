@@ -337,11 +337,7 @@ impl<'a> Expansion<'a> {
             };
             let d = Diagnostic::error(codes::MISPLACED, statement.head(), message).label(label);
             self.report(match self.input_seen {
-                true => d.related(self.model.input_span, "the first one").replace(
-                    "remove it",
-                    statement.head(),
-                    "",
-                ),
+                true => d.related(self.model.input_span, "the first one").drop("remove it", statement.head()),
                 false => d,
             });
             self.input_seen = true;
@@ -526,13 +522,11 @@ impl<'a> Expansion<'a> {
             return d
                 .label(format!("it is called `{}` here", spec.name))
                 .note(format!("it is written: {}", spec::usage(spec)))
-                .replace(format!("write `{}`", spec.name), word.span, spec.name);
+                .translate(format!("write `{}`", spec.name), word.span, spec.name);
         }
         let blocks = self.definitions.blocks.keys().map(String::as_str);
         match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {
-            Some(near) => {
-                d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), word.span, near)
-            }
+            Some(near) => d.meant(word.span, near),
             None => d
                 .label("not a layer, and no block of this name")
                 .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),
