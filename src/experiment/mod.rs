@@ -11,6 +11,7 @@ pub mod overrides;
 pub mod resolved;
 pub mod stages;
 pub mod unused;
+pub mod waiting;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +110,7 @@ fn whole(
     if unreadable {
         // What could not be read may use them.
         found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT].contains(&d.code));
+        waiting::hold_back(sources, &ast, &diagnostics, &mut found);
     }
     diagnostics.extend(found);
     in_order(&mut diagnostics);
@@ -321,11 +323,7 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
         return d.label("a layer belongs into `model Name { … }`");
     }
     match nearest(word, SECTIONS.iter().copied()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-            format!("write `{near}`"),
-            statement.word.span,
-            near,
-        ),
+        Some(near) => d.meant(statement.word.span, near),
         None => d.label(format!("expected one of: {}", SECTIONS.join(", "))),
     }
 }
@@ -377,10 +375,19 @@ fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Di
         )
         .label(format!("{outputs} outputs"))
         .related(data.source_span, format!("{classes} classes"));
-        if let Some(span) = last.args.span(name) {
-            let title = format!("`{} {classes}`", last.unit.spec().name);
-            d = d.replace(title, span, classes.to_string());
-        }
+        // What stands behind may make other numbers of these, as `flatten` does.
+        let gives = last.output.as_ref().and_then(|shape| shape.dims().first().copied());
+        d = match (last.args.span(name), gives == Some(outputs), model.last()) {
+            (Some(span), true, _) => {
+                d.replace(format!("`{} {classes}`", last.unit.spec().name), span, classes.to_string())
+            }
+            (_, false, Some(end)) => d.replace(
+                format!("put `linear {classes}` behind `{}`", end.unit.spec().name),
+                end.span.after(),
+                format!(" -> linear {classes}"),
+            ),
+            (None, true, _) | (_, false, None) => d,
+        };
         diagnostics.push(d);
     }
 }

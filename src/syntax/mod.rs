@@ -3,12 +3,14 @@
 
 pub mod ast;
 mod build;
+mod characters;
 pub mod guard;
 mod items;
 pub mod print;
 mod reading;
 pub mod scan;
 mod spans;
+mod unclosed;
 
 use crate::diag::Diagnostics;
 use crate::source::{FileId, Sources};
