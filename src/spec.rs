@@ -3,11 +3,12 @@
 
 use std::fmt;
 
+pub mod elsewhere;
 mod evaluate;
 
 pub use crate::spec::evaluate::evaluate;
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest, same_but_case};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Number, Unit, Value, ValueKind, Word};
@@ -287,7 +288,7 @@ pub fn resolve(
             Argument::Value(value) => match places.next() {
                 Some(param) => (param, value),
                 None => {
-                    diagnostics.push(too_many(spec, value, diagnostics.len() == before));
+                    diagnostics.push(too_many(spec, value, arguments, diagnostics.len() == before));
                     continue;
                 }
             },
@@ -295,7 +296,7 @@ pub fn resolve(
                 match spec.params.iter().find(|param| param.name == key.text) {
                     Some(param) => (param, value),
                     None => {
-                        diagnostics.push(unknown_argument(spec, key, argument.span()));
+                        diagnostics.push(elsewhere::unknown_argument(spec, key, value, arguments));
                         continue;
                     }
                 }
@@ -377,29 +378,25 @@ pub fn placeholder(param: &Param) -> String {
     }
 }
 
-fn too_many(spec: &Spec, value: &Value, first: bool) -> Diagnostic {
+fn too_many(spec: &Spec, value: &Value, all: &[Argument], first: bool) -> Diagnostic {
     let n_places = spec.params.iter().filter(|param| param.positional).count();
     let takes = match n_places {
         0 => "no value without a name".to_owned(),
         1 => "one value without a name".to_owned(),
         n => format!("{n} values without a name"),
     };
-    let d =
+    let mut d =
         Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{}` takes {takes}", spec.name))
-            .label("one value too many")
-            .replace("remove it", value.span, "");
-    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
-}
-
-fn unknown_argument(spec: &Spec, key: &Word, whole: Span) -> Diagnostic {
-    let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
-    let message = format!("`{}` has no argument `{}`", spec.name, key.text);
-    let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message);
-    match nearest(&key.text, known.iter().copied()) {
-        Some(near) => d.meant(key.span, near),
-        None if known.is_empty() => d.label("it takes none").drop("remove it", whole),
-        None => d.label(format!("it has: {}", known.join(", "))),
+            .label("one value too many");
+    // Other tools take further arguments by their places, in the order of the declaration.
+    let place = all.iter().filter(|a| matches!(a, Argument::Value(_))).position(|a| a.span() == value.span);
+    let param = place.and_then(|at| spec.params.iter().filter(|param| param.kind != Kind::Bool).nth(at));
+    if let Some(param) = param.filter(|param| !param.positional && convert(param, spec, value).is_ok()) {
+        let at = Span { end: value.span.start, ..value.span };
+        d = d.replace(format!("name it: `{}=…`", param.name), at, format!("{}=", param.name));
     }
+    d = d.drop("remove it", value.span);
+    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
 }
 
 fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {
@@ -415,7 +412,27 @@ pub const MAX_COUNT: f64 = (1u64 << 31) as f64;
 /// The largest size of memory that any argument may have: a million times what machines have, and exact.
 const MAX_BYTES: f64 = (1u64 << 53) as f64;
 
+/// An argument of the declared kind; a quoted word where a bare one is meant is answered with that.
 fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
+    let refused = match converted(param, spec, value) {
+        Err(refused) => refused,
+        converted => return converted,
+    };
+    if let ValueKind::Text(text) = &value.kind {
+        let bare = Value { kind: ValueKind::Word(text.clone()), ..value.clone() };
+        if converted(param, spec, &bare).is_ok() {
+            return Err(Box::new(refused.translate(format!("write `{text}`"), value.span, text.as_str())));
+        }
+    }
+    if let (ValueKind::Word(word), Kind::Bool) = (&value.kind, param.kind)
+        && let Some(near) = ["true", "false"].into_iter().find(|own| same_but_case(own, word))
+    {
+        return Err(Box::new(refused.translate(format!("write `{near}`"), value.span, near)));
+    }
+    Err(refused)
+}
+
+fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
     let bad = |expected: &str| {
         let message = format!("`{}` of `{}` must be {expected}", param.name, spec.name);
         let label = match &value.kind {

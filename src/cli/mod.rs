@@ -28,6 +28,7 @@ mod show;
 mod snapshot;
 mod summary;
 mod table;
+mod unknown;
 
 use std::process::ExitCode;
 
@@ -100,7 +101,12 @@ impl From<crate::diag::Fault> for Stop {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let arguments = || std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => unknown::advised(error, &arguments()).exit(),
+    };
+    let result = match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),

@@ -3,7 +3,7 @@
 use crate::data::transforms::Transform;
 use crate::diag::{Diagnostic, Fault, Remedy, codes, nearest};
 use crate::source::Span;
-use crate::spec::{Args, Spec};
+use crate::spec::{Args, Spec, elsewhere};
 use crate::syntax::ast::Statement;
 
 /// The error for a line whose word is not `known`. `others` are the transforms of the other block; the texts
@@ -38,11 +38,14 @@ pub fn suggest(
     known: impl Iterator<Item = &'static Spec>,
 ) -> Diagnostic {
     let known: Vec<&Spec> = known.collect();
-    if let Some(spec) = known.iter().find(|spec| spec.elsewhere.contains(&name)) {
+    if let Some(spec) = elsewhere::translated(name, known.iter().copied()) {
         return d
             .label(format!("here it is called `{}`", spec.name))
             .note(format!("it is written: {}", spec.example))
             .translate(format!("write `{}`", spec.name), span, spec.name);
+    }
+    if let Some(what) = elsewhere::absent(name) {
+        return d.label(what);
     }
     match nearest(name, known.iter().map(|spec| spec.name)) {
         Some(near) => d.meant(span, near),

@@ -9,7 +9,7 @@ mod near;
 pub mod render;
 pub mod sarif;
 
-pub use crate::diag::near::{Near, nearest};
+pub use crate::diag::near::{Near, nearest, same_but_case};
 use crate::shape::Shape;
 use crate::source::Span;
 

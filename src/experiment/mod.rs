@@ -8,6 +8,7 @@ pub mod images;
 pub mod imports;
 pub mod mend;
 pub mod overrides;
+pub mod paths;
 pub mod resolved;
 pub mod stages;
 pub mod unused;
@@ -356,40 +357,29 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
 }
 
 fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
-    let Some(output) = model.output() else { return };
+    let (Some(output), Some(end)) = (model.output(), model.last()) else { return };
     let (classes, outputs) = (data.classes(), output.dims().first().copied().unwrap_or(1));
-    if output.rank() == 1 && outputs != classes {
-        let Some(last) = model
-            .layers
-            .iter()
-            .rev()
-            .find(|instance| instance.args.has("features") || instance.args.has("channels"))
-        else {
-            return;
-        };
-        let name = if last.args.has("features") { "features" } else { "channels" };
-        let mut d = Diagnostic::error(
-            codes::CLASSES,
-            last.span,
-            format!("the model gives {outputs} outputs, but the data has {classes} classes"),
-        )
+    if output.rank() != 1 || outputs == classes {
+        return;
+    }
+    let names = ["features", "channels"];
+    let counted = |instance: &&Instance| names.iter().any(|name| instance.args.has(name));
+    // What stands behind may make other numbers of them, as `flatten` does.
+    let gives = |instance: &&Instance| instance.output.as_ref().and_then(|shape| shape.dims().first()) == Some(&outputs);
+    let giver = model.layers.iter().rev().find(counted).filter(gives);
+    let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
+    let d = Diagnostic::error(codes::CLASSES, giver.unwrap_or(end).span, message)
         .label(format!("{outputs} outputs"))
         .related(data.source_span, format!("{classes} classes"));
-        // What stands behind may make other numbers of these, as `flatten` does.
-        let gives = last.output.as_ref().and_then(|shape| shape.dims().first().copied());
-        d = match (last.args.span(name), gives == Some(outputs), model.last()) {
-            (Some(span), true, _) => {
-                d.replace(format!("`{} {classes}`", last.unit.spec().name), span, classes.to_string())
-            }
-            (_, false, Some(end)) => d.replace(
-                format!("put `linear {classes}` behind `{}`", end.unit.spec().name),
-                end.span.after(),
-                format!(" -> linear {classes}"),
-            ),
-            (None, true, _) | (_, false, None) => d,
-        };
-        diagnostics.push(d);
-    }
+    let Some(giver) = giver else {
+        let title = format!("put `linear {classes}` behind `{}`", end.unit.spec().name);
+        diagnostics.push(d.replace(title, end.span.after(), format!(" -> linear {classes}")));
+        return;
+    };
+    diagnostics.push(match names.iter().find_map(|name| giver.args.span(name)) {
+        Some(span) => d.replace(format!("`{} {classes}`", giver.unit.spec().name), span, classes.to_string()),
+        None => d,
+    });
 }
 
 fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {

@@ -508,6 +508,19 @@ impl<'a> Expansion<'a> {
         trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
+    /// A known word that brackets or quotes have got into, `conv[1]d`, and the whole of what stands there.
+    fn broken_word(
+        &self,
+        word: &Word,
+        mut known: impl Iterator<Item = &'static str>,
+    ) -> Option<(Span, &'static str)> {
+        let text = self.sources.get(word.span.file).text.get(word.span.start as usize..)?;
+        let end = text.find([' ', '\t', '\r', '\n', ';', '{', '}', '#', ':', '(']).unwrap_or(text.len());
+        let letters: String = text[..end].chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let meant = known.find(|known| *known == letters)?;
+        Some((Span { end: word.span.start + end as u32, ..word.span }, meant))
+    }
+
     fn unknown(&self, word: &Word, text: &str) -> Diagnostic {
         let d = Diagnostic::error(
             codes::UNKNOWN_WORD,
@@ -518,11 +531,17 @@ impl<'a> Expansion<'a> {
             return d;
         }
         let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);
-        if let Some(spec) = specs().find(|spec| spec.elsewhere.contains(&text)) {
+        if let Some(spec) = spec::elsewhere::translated(text, specs()) {
             return d
                 .label(format!("it is called `{}` here", spec.name))
                 .note(format!("it is written: {}", spec::usage(spec)))
                 .translate(format!("write `{}`", spec.name), word.span, spec.name);
+        }
+        if let Some(what) = spec::elsewhere::absent(text) {
+            return d.label(what);
+        }
+        if let Some((span, word)) = self.broken_word(word, specs().map(|spec| spec.name)) {
+            return d.label(format!("did you mean `{word}`?")).replace(format!("write `{word}`"), span, word);
         }
         let blocks = self.definitions.blocks.keys().map(String::as_str);
         match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {

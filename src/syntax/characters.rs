@@ -110,7 +110,7 @@ fn meant(c: char, before: &str, behind: &str) -> Option<&'static str> {
         _ if unseen(c) || c.is_control() => "",
         '‐'..='―' | '−' | '﹣' | '－' | '⁃' => "-",
         '×' | '✕' | '✖' | '⨯' | '⨉' => {
-            let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+            let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || ('０'..='９').contains(&c));
             let between = digit(before.chars().next_back()) && digit(behind.chars().next());
             if between { "x" } else { "*" }
         }
@@ -221,10 +221,11 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
         ),
     };
     let mut d = Diagnostic::error(codes::SYNTAX, span(first), message).label(label);
-    for (at, _) in places.iter().skip(1).take(SHOWN_PLACES) {
+    let shown = if write == Some("\n") { 0 } else { SHOWN_PLACES };
+    for (at, _) in places.iter().skip(1).take(shown) {
         d = d.related(span(*at), "and here");
     }
-    if places.len() > 1 + SHOWN_PLACES {
+    if places.len() > 1 + shown {
         d = d.note(format!("it stands at {} places", places.len()));
     }
     let edits: Vec<_> =

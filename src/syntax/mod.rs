@@ -6,6 +6,7 @@ mod build;
 mod characters;
 pub mod guard;
 mod items;
+mod mistaken;
 pub mod print;
 mod reading;
 pub mod scan;

@@ -60,9 +60,9 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
     let (first_behind, n_items) = (known.len() - back, items.len());
 
     let mut own = Diagnostics::new();
-    stray
-        .into_iter()
-        .for_each(|at| build::report(&mut own, build::closes_nothing(Span::new(file, at..at + 1))));
+    let together = |a: &usize, b: &usize| plain[a + 1..*b].trim().is_empty();
+    let runs = stray.chunk_by(together).filter_map(|places| build::close_nothing(file, places));
+    runs.for_each(|d| build::report(&mut own, d));
     let n_outside = own.len();
     let (mut noted, mut given) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
     for (place, item) in items.into_iter().enumerate() {
