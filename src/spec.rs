@@ -288,7 +288,7 @@ pub fn resolve(
             Argument::Value(value) => match places.next() {
                 Some(param) => (param, value),
                 None => {
-                    diagnostics.push(too_many(spec, value, arguments, diagnostics.len() == before));
+                    diagnostics.push(too_many(spec, word, (value, arguments), diagnostics.len() == before));
                     continue;
                 }
             },
@@ -296,7 +296,7 @@ pub fn resolve(
                 match spec.params.iter().find(|param| param.name == key.text) {
                     Some(param) => (param, value),
                     None => {
-                        diagnostics.push(elsewhere::unknown_argument(spec, key, value, arguments));
+                        diagnostics.push(elsewhere::unknown_argument(spec, word, (key, value), arguments));
                         continue;
                     }
                 }
@@ -320,7 +320,7 @@ pub fn resolve(
                 format!("`{}` of `{}` is given twice", param.name, spec.name),
             )
             .label("given again here")
-            .drop("remove this one", argument.span());
+            .drop("remove this one", elsewhere::with_blank(word, arguments, argument.span()));
             if let Some(span) = first.span {
                 d = d.related(span, "first given here");
             }
@@ -378,7 +378,7 @@ pub fn placeholder(param: &Param) -> String {
     }
 }
 
-fn too_many(spec: &Spec, value: &Value, all: &[Argument], first: bool) -> Diagnostic {
+fn too_many(spec: &Spec, word: &Word, (value, all): (&Value, &[Argument]), first: bool) -> Diagnostic {
     let n_places = spec.params.iter().filter(|param| param.positional).count();
     let takes = match n_places {
         0 => "no value without a name".to_owned(),
@@ -389,13 +389,13 @@ fn too_many(spec: &Spec, value: &Value, all: &[Argument], first: bool) -> Diagno
         Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{}` takes {takes}", spec.name))
             .label("one value too many");
     // Other tools take further arguments by their places, in the order of the declaration.
-    let place = all.iter().filter(|a| matches!(a, Argument::Value(_))).position(|a| a.span() == value.span);
+    let place = all.iter().position(|argument| argument.span() == value.span);
     let param = place.and_then(|at| spec.params.iter().filter(|param| param.kind != Kind::Bool).nth(at));
     if let Some(param) = param.filter(|param| !param.positional && convert(param, spec, value).is_ok()) {
         let at = Span { end: value.span.start, ..value.span };
-        d = d.replace(format!("name it: `{}=…`", param.name), at, format!("{}=", param.name));
+        d = d.replace(format!("`{}={value}`", param.name), at, format!("{}=", param.name));
     }
-    d = d.drop("remove it", value.span);
+    d = d.drop("remove it", elsewhere::with_blank(word, all, value.span));
     if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
 }
 

@@ -19,8 +19,8 @@ pub struct Options {
     #[arg(long)]
     dry_run: bool,
     /// Apply guesses too, and what drops a part of the text
-    #[arg(long)]
-    r#unsafe: bool,
+    #[arg(long = "unsafe")]
+    all: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
@@ -54,7 +54,7 @@ fn mend(path: &Path, options: &Options, one_of_many: bool) -> Result<(), Stop> {
         }
         Findings { file: loaded.ast.file, diagnostics: loaded.diagnostics.clone() }
     };
-    let consent = if options.r#unsafe { Consent::Asked } else { Consent::Given };
+    let consent = if options.all { Consent::Asked } else { Consent::Given };
     let mended = mend::mend(&original, consent, &mut check);
     check(&mended.text);
     for applied in &mended.applied {
@@ -65,7 +65,9 @@ fn mend(path: &Path, options: &Options, one_of_many: bool) -> Result<(), Stop> {
     }
     match (options.dry_run, mended.text == original) {
         (true, true) if one_of_many => {}
-        (true, _) if one_of_many => out(&format!("==> {} <==\n{}", path.display(), mended.text))?,
+        (true, _) if one_of_many => {
+            out(&format!("==> {} <==\n{}", visible(&path.display().to_string()), mended.text))?
+        }
         (true, _) => out(&mended.text)?,
         (false, false) => load::rewrite(path, &mended.text)?,
         (false, true) if one_of_many => {}
@@ -79,7 +81,7 @@ fn left(loaded: &Loaded, options: &Options) -> Result<(), Stop> {
     let mut text = check::remaining(loaded, if options.dry_run { Look::stderr() } else { Look::stdout() });
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
     let n_offered = errors.filter(|d| mend::own_fixes(d, loaded.ast.file).next().is_some()).count() as u64;
-    if n_offered > 0 && !options.r#unsafe {
+    if n_offered > 0 && !options.all {
         let findings = plural(n_offered, "error has a fix that is", "errors have fixes that are");
         text.push_str(&format!("{findings} not proved: `dslc fix --unsafe` applies such fixes too\n"));
     }

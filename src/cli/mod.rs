@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
         Err(Stop::Findings) => ExitCode::from(1),
         Err(Stop::Environment(message)) => {
             if !message.is_empty() {
-                out::err(&message);
+                out::err(&crate::diag::render::visible(&message));
             }
             ExitCode::from(2)
         }

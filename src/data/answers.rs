@@ -44,8 +44,8 @@ pub fn suggest(
             .note(format!("it is written: {}", spec.example))
             .translate(format!("write `{}`", spec.name), span, spec.name);
     }
-    if let Some(what) = elsewhere::absent(name) {
-        return d.label(what);
+    if let Some(answered) = elsewhere::absent(&d, name) {
+        return answered;
     }
     match nearest(name, known.iter().map(|spec| spec.name)) {
         Some(near) => d.meant(span, near),

@@ -83,8 +83,22 @@ mod tests {
     use super::*;
 
     const KNOWN: [&str; 16] = [
-        "conv1d", "conv2d", "linear", "relu", "elu", "prelu", "gelu", "max_pool2d", "avg_pool2d", "adam", "sgd",
-        "pixel_shuffle", "dropout", "dropout2d", "test.loss", "tanh",
+        "conv1d",
+        "conv2d",
+        "linear",
+        "relu",
+        "elu",
+        "prelu",
+        "gelu",
+        "max_pool2d",
+        "avg_pool2d",
+        "adam",
+        "sgd",
+        "pixel_shuffle",
+        "dropout",
+        "dropout2d",
+        "test.loss",
+        "tanh",
     ];
 
     #[test]
@@ -99,12 +113,40 @@ mod tests {
     #[test]
     fn a_slip_is_told_from_another_operation() {
         let slip = |word| nearest(word, KNOWN).is_some_and(|near| near.applicability == Applicability::Sure);
-        for word in ["covn2d", "MaxPool2d", "rleu", "ReLU", "liner", "linearr", "max_pol2d", "drpout", "ocnv2d", "LINEAR"] {
+        for word in [
+            "covn2d",
+            "MaxPool2d",
+            "rleu",
+            "ReLU",
+            "liner",
+            "linearr",
+            "max_pol2d",
+            "drpout",
+            "ocnv2d",
+            "LINEAR",
+        ] {
             assert!(slip(word), "{word}");
         }
         let others = [
-            "min_pool2d", "pixel_unshuffle", "conv3d", "conv", "celu", "rrelu", "crelu", "nadam", "radam", "asgd",
-            "deconv2d", "dropout3d", "bilinear", "max_unpool2d", "test.top5", "glu", "adamax", "relu2", "tan",
+            "min_pool2d",
+            "pixel_unshuffle",
+            "conv3d",
+            "conv",
+            "celu",
+            "rrelu",
+            "crelu",
+            "nadam",
+            "radam",
+            "asgd",
+            "deconv2d",
+            "dropout3d",
+            "bilinear",
+            "max_unpool2d",
+            "test.top5",
+            "glu",
+            "adamax",
+            "relu2",
+            "tan",
         ];
         for word in others {
             assert!(!slip(word), "{word}");

@@ -201,7 +201,12 @@ impl miette::Diagnostic for Shown<'_> {
         let file = self.diagnostic.primary.span.file;
         let primary = std::iter::once((&self.diagnostic.primary, true));
         let related = self.diagnostic.related.iter().map(|label| (label, false));
-        Some(Box::new(primary.chain(related).filter(move |(label, _)| label.span.file == file).map(|label| self.labeled(label))))
+        Some(Box::new(
+            primary
+                .chain(related)
+                .filter(move |(label, _)| label.span.file == file)
+                .map(|label| self.labeled(label)),
+        ))
     }
 }
 
@@ -218,7 +223,9 @@ mod tests {
         let file = sources.add("a\u{1b}[31m\nb.net", text);
         let at = text.find("relu").unwrap();
         let d = Diagnostic::error(codes::SYNTAX, Span::new(file, at..at + 4), "of \u{9b}31m")
-            .label("l\u{8}").note("n\u{85}").advise("f\u{7f}");
+            .label("l\u{8}")
+            .note("n\u{85}")
+            .advise("f\u{7f}");
         let all = [
             report(&sources, std::slice::from_ref(&d), false, 100),
             concise(&sources, std::slice::from_ref(&d)),

@@ -49,7 +49,7 @@ pub struct Mended {
 /// How many bytes are checked in all, so that mending a large file takes no longer than some checks of it.
 const MOST_BYTES: usize = 4 << 20;
 /// But so many checks are made of any file, and no more of a small one.
-const CHECKS: std::ops::Range<usize> = 48..1_000;
+const CHECKS: std::ops::Range<usize> = 24..1_000;
 /// Mending begins again with what it came to, at most so many times.
 const MOST_ROUNDS: usize = 4;
 
@@ -80,9 +80,9 @@ pub fn mend(text: &str, consent: Consent, check: &mut dyn FnMut(&str) -> Finding
 
 /// The first fix of a finding that edits the file itself and may be applied under some circumstance.
 pub fn own_fixes(d: &Diagnostic, file: FileId) -> impl Iterator<Item = &Fix> {
-    d.fixes.iter().filter(move |fix| {
-        !fix.edits.is_empty() && fix.edits.iter().all(|(span, _)| span.file == file)
-    })
+    d.fixes
+        .iter()
+        .filter(move |fix| !fix.edits.is_empty() && fix.edits.iter().all(|(span, _)| span.file == file))
 }
 
 /// Whether there are more errors, or more findings in all.
@@ -159,9 +159,8 @@ impl Work<'_> {
             let mut batch: Vec<Candidate<'_>> = Vec::new();
             let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
             for d in errors() {
-                let fix = own_fixes(d, findings.file).find(|fix| {
-                    fix.applicability == applicability && !refuted.contains(&name(&(d, fix)))
-                });
+                let fix = own_fixes(d, findings.file)
+                    .find(|fix| fix.applicability == applicability && !refuted.contains(&name(&(d, fix))));
                 let Some(fix) = fix.filter(|_| applicability <= most) else { continue };
                 let touches = |&(start, end): &(u32, u32)| {
                     taken.range(..=end).next_back().is_some_and(|(_, &taken_end)| taken_end >= start)

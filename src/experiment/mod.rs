@@ -1,6 +1,7 @@
 //! A whole file → a checked [`Experiment`]: its model, data and training, each by its own stage, and then held
 //! against each other. Nothing has run yet.
 
+pub mod channels;
 pub mod disk;
 pub mod expect;
 pub mod figures;
@@ -166,6 +167,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
     models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
+        diagnostics.extend(channels::check(model));
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
             if !learns_images {
@@ -365,7 +367,9 @@ fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Di
     let names = ["features", "channels"];
     let counted = |instance: &&Instance| names.iter().any(|name| instance.args.has(name));
     // What stands behind may make other numbers of them, as `flatten` does.
-    let gives = |instance: &&Instance| instance.output.as_ref().and_then(|shape| shape.dims().first()) == Some(&outputs);
+    let gives = |instance: &&Instance| {
+        instance.output.as_ref().and_then(|shape| shape.dims().first()) == Some(&outputs)
+    };
     let giver = model.layers.iter().rev().find(counted).filter(gives);
     let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
     let d = Diagnostic::error(codes::CLASSES, giver.unwrap_or(end).span, message)

@@ -11,7 +11,11 @@ const SECTIONS: [&str; 2] = ["train", "data"];
 pub fn setting(name: &str) -> Option<String> {
     let name = name.replace('-', "_");
     let called = |spec: &&Spec| spec.name == name || elsewhere::is_called(spec, &name);
-    let all = || SECTIONS.iter().flat_map(|section| lines(section).into_iter().flatten().map(move |line| (section, line)));
+    let all = || {
+        SECTIONS
+            .iter()
+            .flat_map(|section| lines(section).into_iter().flatten().map(move |line| (section, line)))
+    };
     if let Some((section, line)) = all().find(|(_, line)| called(line)) {
         return Some(format!("{section}.{}", line.name));
     }

@@ -69,7 +69,8 @@ impl<'a> Broken<'a> {
     fn concerns(&self, place: Span) -> bool {
         let section = self.section.span;
         let inside = place.file == section.file && (section.start..=section.end).contains(&place.start);
-        let head = place.start < self.section.block.as_ref().map_or(section.end, |block| block.span.start + 1);
+        let head =
+            place.start < self.section.block.as_ref().map_or(section.end, |block| block.span.start + 1);
         match self.section.word.text.as_str() {
             // What arrives at the layers behind is not known.
             "model" => inside && (head || place.end > self.start),

@@ -516,7 +516,8 @@ impl<'a> Expansion<'a> {
     ) -> Option<(Span, &'static str)> {
         let text = self.sources.get(word.span.file).text.get(word.span.start as usize..)?;
         let end = text.find([' ', '\t', '\r', '\n', ';', '{', '}', '#', ':', '(']).unwrap_or(text.len());
-        let letters: String = text[..end].chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let letters: String =
+            text[..end].chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         let meant = known.find(|known| *known == letters)?;
         Some((Span { end: word.span.start + end as u32, ..word.span }, meant))
     }
@@ -537,8 +538,8 @@ impl<'a> Expansion<'a> {
                 .note(format!("it is written: {}", spec::usage(spec)))
                 .translate(format!("write `{}`", spec.name), word.span, spec.name);
         }
-        if let Some(what) = spec::elsewhere::absent(text) {
-            return d.label(what);
+        if let Some(answered) = spec::elsewhere::absent(&d, text) {
+            return answered;
         }
         if let Some((span, word)) = self.broken_word(word, specs().map(|spec| spec.name)) {
             return d.label(format!("did you mean `{word}`?")).replace(format!("write `{word}`"), span, word);

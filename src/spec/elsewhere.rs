@@ -23,8 +23,14 @@ use Said::{As, Behind, Each, Needless, Not};
 
 /// What other tools call arguments. Of several entries for a word, the first holds that the declaration has.
 static ARGUMENTS: &[(Said, &[&str])] = &[
-    (As("channels"), &["filters", "out_channels", "num_output", "num_filter", "num_filters", "nb_filter", "out_ch"]),
-    (As("features"), &["units", "out_features", "num_output", "num_units", "num_hidden", "output", "output_dim"]),
+    (
+        As("channels"),
+        &["filters", "out_channels", "num_output", "num_filter", "num_filters", "nb_filter", "out_ch"],
+    ),
+    (
+        As("features"),
+        &["units", "out_features", "num_output", "num_units", "num_hidden", "output", "output_dim"],
+    ),
     (As("kernel"), &["kernel_size", "pool_size", "filter_size", "kernel_shape", "ksize", "window", "size"]),
     (As("stride"), &["strides", "step", "subsample"]),
     (As("padding"), &["pad", "pads", "pad_size"]),
@@ -39,7 +45,10 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     (As("scale"), &["scale_factor", "size", "upscale", "factor"]),
     (As("factor"), &["upscale_factor", "block_size", "scale"]),
     (As("size"), &["output_size", "local_size"]),
-    (As("p"), &["rate", "prob", "probability", "drop_prob", "drop_rate", "dropout_rate", "dropout_ratio", "ratio"]),
+    (
+        As("p"),
+        &["rate", "prob", "probability", "drop_prob", "drop_rate", "dropout_rate", "dropout_ratio", "ratio"],
+    ),
     (As("affine"), &["elementwise_affine"]),
     (As("mode"), &["interpolation"]),
     (As("multiplier"), &["depth_multiplier", "channel_multiplier"]),
@@ -57,14 +66,28 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     (Behind, &["activation"]),
     (
         Needless("it follows from what arrives"),
-        &["in_channels", "in_features", "num_features", "num_channels", "normalized_shape", "input_shape", "input_dim"],
+        &[
+            "in_channels",
+            "in_features",
+            "num_features",
+            "num_channels",
+            "normalized_shape",
+            "input_shape",
+            "input_dim",
+        ],
     ),
     (Needless("memory is planned"), &["inplace", "in_place"]),
     (Needless("images are channels x height x width"), &["data_format"]),
     (Needless("`--device` says it on the command line"), &["device"]),
     (Not("a value gets its name by `as NAME` behind the layer"), &["name"]),
-    (Not("initial weights follow from the layer's kind and the seed"), &["kernel_initializer", "bias_initializer", "weight_filler", "bias_filler"]),
-    (Not("`weight_decay` of the optimizer does this"), &["kernel_regularizer", "bias_regularizer", "activity_regularizer"]),
+    (
+        Not("initial weights follow from the layer's kind and the seed"),
+        &["kernel_initializer", "bias_initializer", "weight_filler", "bias_filler"],
+    ),
+    (
+        Not("`weight_decay` of the optimizer does this"),
+        &["kernel_regularizer", "bias_regularizer", "activity_regularizer"],
+    ),
     (Not("`pad … mode=reflect` or `replicate` in front does this"), &["padding_mode"]),
     (Not("`precision` in `train` says it"), &["dtype"]),
     (Not("all weights are trained"), &["trainable"]),
@@ -73,16 +96,53 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
 /// Operations that the language does not have, which no word of the language is like, with a way to the same where there
 /// is one.
 static ABSENT: &[(&[&str], &str)] = &[
-    (&["min_pool2d", "min_pool1d", "MinPooling2D"], "`scale -1 -> max_pool2d KERNEL -> scale -1` gives the smallest number"),
-    (&["pixel_unshuffle", "space_to_depth"], "a `conv2d` whose kernel and stride are the factor reads the same pixels"),
+    (
+        &["min_pool2d", "min_pool1d", "MinPooling2D"],
+        "`scale -1 -> max_pool2d KERNEL -> scale -1` gives the smallest number",
+    ),
+    (
+        &["pixel_unshuffle", "space_to_depth"],
+        "a `conv2d` whose kernel and stride are the factor reads the same pixels",
+    ),
     (&["lp_pool2d", "fractional_max_pool2d", "max_unpool2d", "sum_pool2d"], ""),
     (&["conv3d", "conv_transpose1d", "conv_transpose3d", "max_pool3d", "avg_pool3d"], ""),
     (&["rms_norm", "weight_norm", "spectral_norm", "batch_renorm"], ""),
-    (&["celu", "rrelu", "crelu", "hardtanh", "hardshrink", "softshrink", "softsign", "tanhshrink", "softmin"], ""),
-    (&["logsigmoid", "log_sigmoid", "glu", "swiglu", "geglu", "threshold", "bilinear", "cosine_similarity"], ""),
+    (
+        &[
+            "celu",
+            "rrelu",
+            "crelu",
+            "hardtanh",
+            "hardshrink",
+            "softshrink",
+            "softsign",
+            "tanhshrink",
+            "softmin",
+        ],
+        "",
+    ),
+    (
+        &[
+            "logsigmoid",
+            "log_sigmoid",
+            "glu",
+            "swiglu",
+            "geglu",
+            "threshold",
+            "bilinear",
+            "cosine_similarity",
+        ],
+        "",
+    ),
     (&["alpha_dropout", "dropout1d", "dropout3d", "drop_block", "zoneout"], ""),
     (&["lstm", "gru", "rnn", "embedding", "attention", "multihead_attention", "transformer"], ""),
-    (&["rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "adan", "asgd", "lamb", "lars", "lion"], ""),
+    (
+        &[
+            "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "adan", "asgd", "lamb", "lars",
+            "lion",
+        ],
+        "",
+    ),
     (&["lbfgs", "rprop"], ""),
     (&["nll_loss", "bce", "bce_with_logits", "hinge", "huber", "smooth_l1", "kl_div", "ctc", "focal"], ""),
     (&["exponential", "plateau", "reduce_on_plateau", "one_cycle", "cyclic", "polynomial"], ""),
@@ -103,15 +163,19 @@ fn tail(word: &str) -> &str {
 
 /// The declaration that another tool's word stands for; one that lists it as it is written goes first.
 pub fn translated<'s>(word: &str, known: impl Iterator<Item = &'s Spec> + Clone) -> Option<&'s Spec> {
-    known.clone().find(|spec| spec.elsewhere.contains(&word)).or_else(|| known.clone().find(|spec| is_called(spec, word)))
+    known
+        .clone()
+        .find(|spec| spec.elsewhere.contains(&word))
+        .or_else(|| known.clone().find(|spec| is_called(spec, word)))
 }
 
-/// What is said of a word for an operation that the language does not have, so that no other one is offered for it.
-pub fn absent(word: &str) -> Option<String> {
+/// The error for a word that stands for an operation which the language does not have, so that no other operation is
+/// offered for it; `None` for any other word.
+pub fn absent(d: &Diagnostic, word: &str) -> Option<Diagnostic> {
     let named = |(words, _): &&(&[&str], &str)| words.iter().any(|own| same_but_case(own, tail(word)));
     let (_, instead) = ABSENT.iter().find(named)?;
-    let known = "an operation that this language does not have";
-    Some(if instead.is_empty() { known.to_owned() } else { format!("{known}; {instead}") })
+    let d = d.clone().label("this language does not have this operation");
+    Some(if instead.is_empty() { d } else { d.advise(*instead) })
 }
 
 /// The name here of an argument that another tool calls `name`, with the same value.
@@ -133,17 +197,25 @@ fn said(spec: &Spec, name: &str) -> Option<&'static Said> {
     ARGUMENTS.iter().find(|(said, names)| listed(names) && can(said)).map(|(said, _)| said)
 }
 
-/// The error for an argument that a word does not have; `all` are the arguments of the statement.
-pub fn unknown_argument(spec: &Spec, key: &Word, value: &Value, all: &[Argument]) -> Diagnostic {
+/// The error for an argument that a word does not have; `all` are the arguments of the statement of `word`.
+pub fn unknown_argument(
+    spec: &Spec,
+    word: &Word,
+    (key, value): (&Word, &Value),
+    all: &[Argument],
+) -> Diagnostic {
     let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
     let message = format!("`{}` has no argument `{}`", spec.name, key.text);
     let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message);
     let whole = key.span.to(value.span);
+    let gone = with_blank(word, all, whole);
     match said(spec, &key.text) {
         Some(As(own)) => {
-            return d
-                .label(format!("it is called `{own}` here"))
-                .translate(format!("write `{own}`"), key.span, *own);
+            return d.label(format!("it is called `{own}` here")).translate(
+                format!("write `{own}`"),
+                key.span,
+                *own,
+            );
         }
         Some(Each(own)) => {
             let d = d.label(format!("they are called {} here", quoted(own)));
@@ -155,22 +227,22 @@ pub fn unknown_argument(spec: &Spec, key: &Word, value: &Value, all: &[Argument]
         Some(Behind) => {
             let d = d.label("it is a layer of its own, behind this one");
             return match (&value.kind, all.last().map(Argument::span)) {
-                (ValueKind::Word(word) | ValueKind::Text(word), Some(last)) if is_name(word) => {
-                    d.fix(Fix::new(format!("write `-> {word}` behind it"), moved(all, whole, last, word)))
+                (ValueKind::Word(name) | ValueKind::Text(name), Some(last)) if is_name(name) => {
+                    d.fix(Fix::new(format!("write `-> {name}` behind it"), moved(gone, whole, last, name)))
                 }
                 _ => d,
             };
         }
         Some(Needless(reason)) => {
             let d = d.label(format!("it is not needed: {reason}"));
-            return d.replace("remove it", blank_before(all, whole), "");
+            return d.replace("remove it", gone, "");
         }
-        Some(Not(reason)) => return d.label(*reason).drop("remove it", blank_before(all, whole)),
+        Some(Not(reason)) => return d.label(*reason).drop("remove it", gone),
         None => {}
     }
     match nearest(&key.text, known.iter().copied()) {
         Some(near) => d.meant(key.span, near),
-        None if known.is_empty() => d.label("it takes none").drop("remove it", whole),
+        None if known.is_empty() => d.label("it takes none").drop("remove it", gone),
         None => d.label(format!("it has: {}", known.join(", "))),
     }
 }
@@ -198,18 +270,18 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Edits that take an argument away and put a layer behind the last one.
-fn moved(all: &[Argument], whole: Span, last: Span, word: &str) -> Vec<(Span, String)> {
-    let gone = blank_before(all, whole);
+fn moved(gone: Span, whole: Span, last: Span, name: &str) -> Vec<(Span, String)> {
     match last.end == whole.end {
-        true => vec![(gone, format!(" -> {word}"))],
-        false => vec![(gone, String::new()), (last.after(), format!(" -> {word}"))],
+        true => vec![(gone, format!(" -> {name}"))],
+        false => vec![(gone, String::new()), (last.after(), format!(" -> {name}"))],
     }
 }
 
-/// An argument with what separates it from the one in front of it, if there is one.
-fn blank_before(all: &[Argument], whole: Span) -> Span {
-    let before = all.iter().map(Argument::span).filter(|span| span.file == whole.file && span.end <= whole.start);
-    Span { start: before.map(|span| span.end).max().unwrap_or(whole.start), ..whole }
+/// An argument with what separates it from the one in front of it, or from the statement's word.
+pub(super) fn with_blank(word: &Word, all: &[Argument], whole: Span) -> Span {
+    let in_front = std::iter::once(word.span).chain(all.iter().map(Argument::span));
+    let in_front = in_front.filter(|span| span.file == whole.file && span.end <= whole.start);
+    Span { start: in_front.map(|span| span.end).max().unwrap_or(whole.start), ..whole }
 }
 
 #[cfg(test)]

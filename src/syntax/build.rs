@@ -4,12 +4,13 @@
 use pest::iterators::{Pair, Pairs};
 
 use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
+use crate::numbers::thousands;
 use crate::source::{FileId, Span};
-use crate::syntax::{Rule, mistaken};
 use crate::syntax::ast::{
     Argument, Block, Chain, Compare, Expression, Link, Number, Operator, Statement, Unit, Value, ValueKind,
     Word,
 };
+use crate::syntax::{Rule, mistaken};
 
 /// Longer sums and products than this are refused: a tree as deep as they are long could not be walked.
 const MAX_TERMS: usize = 256;
@@ -47,8 +48,13 @@ pub fn close_nothing(file: FileId, places: &[usize]) -> Option<Diagnostic> {
     match (edits.first().map(|(span, _)| *span)?, places.len()) {
         (_, 1) => Some(closes_nothing(Span::new(file, places[0]..places[0] + 1))),
         (first, n) => {
-            let d = Diagnostic::error(codes::SYNTAX, first, format!("these {n} `}}` close nothing"));
-            Some(d.label("no `{` is open here").fix(Fix::new("remove them", edits)))
+            let behind = match n {
+                2 => "neither does the one behind it".to_owned(),
+                _ => format!("neither do the {} behind it", thousands(n as u64 - 1)),
+            };
+            let message = format!("this `}}` closes nothing, and {behind}");
+            let d = Diagnostic::error(codes::SYNTAX, first, message).label("no `{` is open here");
+            Some(d.fix(Fix::new("remove them", edits)))
         }
     }
 }

@@ -104,7 +104,9 @@ const LOOK_ALIKE: &str = "аaеeоoрpсcуyхxіiѕsјjԁdһhԛqԝwАAВBЕEКK
 /// What was meant by a character, between two stretches of text.
 fn meant(c: char, before: &str, behind: &str) -> Option<&'static str> {
     Some(match c {
-        '→' | '⟶' | '➔' | '➙' | '➜' | '➝' | '➞' | '➡' | '⇒' | '⟹' | '⇨' | '↦' | '￫' => "->",
+        '→' | '⟶' | '➔' | '➙' | '➜' | '➝' | '➞' | '➡' | '⇒' | '⟹' | '⇨' | '↦' | '￫' => {
+            "->"
+        }
         _ if blank(c) => " ",
         _ if line(c) => "\n",
         _ if unseen(c) || c.is_control() => "",
@@ -138,7 +140,8 @@ fn meant(c: char, before: &str, behind: &str) -> Option<&'static str> {
 
 /// One character of ASCII as a text.
 fn ascii(code: u32) -> &'static str {
-    const ALL: &str = "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+    const ALL: &str =
+        "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
     let at = (code as usize).wrapping_sub(0x21);
     ALL.get(at..at + 1).unwrap_or(" ")
 }

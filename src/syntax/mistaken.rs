@@ -16,10 +16,17 @@ pub struct Instead {
 
 /// What a piece that cannot be read stands for. `before` is the character in front of it.
 pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
-    let found = |start, end, text: String, title: String, label| Some(Instead { start, end, text, title, label });
+    let found =
+        |start, end, text: String, title: String, label| Some(Instead { start, end, text, title, label });
     for arrow in ["=>", "-->", "|>", "==>", "~>"] {
         if piece.starts_with(arrow) {
-            return found(0, arrow.len(), "->".to_owned(), "write `->`".to_owned(), "statements are joined by `->`");
+            return found(
+                0,
+                arrow.len(),
+                "->".to_owned(),
+                "write `->`".to_owned(),
+                "statements are joined by `->`",
+            );
         }
     }
     if piece.starts_with("//") {
@@ -41,7 +48,8 @@ pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
     if attached {
         let arguments: Option<Vec<String>> = parts(inside).into_iter().map(argument).collect();
         let said = arguments?.join(" ");
-        let title = if said.is_empty() { "leave the brackets out".to_owned() } else { format!("write `{said}`") };
+        let title =
+            if said.is_empty() { "leave the brackets out".to_owned() } else { format!("write `{said}`") };
         let text = if said.is_empty() { said } else { format!(" {said}") };
         return found(0, end, text, title, "arguments stand behind a word without brackets");
     }
@@ -92,7 +100,9 @@ fn parts(text: &str) -> Vec<&str> {
 /// An argument of a call as it is written here.
 fn argument(text: &str) -> Option<String> {
     match text.split_once('=') {
-        Some((key, value)) if is_word(key.trim()) => Some(format!("{}={}", key.trim(), value_of(value.trim())?)),
+        Some((key, value)) if is_word(key.trim()) => {
+            Some(format!("{}={}", key.trim(), value_of(value.trim())?))
+        }
         Some(_) => None,
         None => value_of(text),
     }
@@ -126,7 +136,8 @@ fn tuple(inside: &str) -> Option<String> {
 
 /// A text up to its arrow, name, shape or block, with blanks for the commas that are in no brackets.
 fn without_commas(piece: &str) -> (usize, String) {
-    let end = ["->", ":", "{", ";", "\n"].iter().filter_map(|stop| piece.find(stop)).min().unwrap_or(piece.len());
+    let end =
+        ["->", ":", "{", ";", "\n"].iter().filter_map(|stop| piece.find(stop)).min().unwrap_or(piece.len());
     let piece = piece[..end].trim_end();
     let (mut text, mut depth) = (String::new(), 0);
     let mut letters = piece.chars().peekable();
@@ -178,7 +189,9 @@ mod tests {
             let expected = expected.replace('\'', "\"");
             assert_eq!(said(&line.replace('\'', "\"")), Some(expected), "{line}");
         }
-        for line in ["conv2d|(8, f(x))", "relu |(", "conv2d |stride=(a b)", "relu |?", "conv2d|(x for x in y)"] {
+        for line in
+            ["conv2d|(8, f(x))", "relu |(", "conv2d |stride=(a b)", "relu |?", "conv2d|(x for x in y)"]
+        {
             assert_eq!(said(line), None, "{line}");
         }
     }
