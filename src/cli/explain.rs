@@ -45,8 +45,8 @@ fn unknown(what: &str) -> Stop {
     let chapters = reference::chapters();
     let words = chapters.iter().flat_map(|chapter| &chapter.entries).map(|entry| entry.name.as_str());
     let near = nearest(what, PAGES.iter().map(|page| page.code).chain(words));
-    let remedy =
-        near.map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {near}`"));
+    let remedy = near
+        .map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {}`", near.word));
     Stop::Environment(format!("error: there is no code and no word `{what}`\n  try: {remedy}"))
 }
 

@@ -29,6 +29,7 @@ mod signals;
 mod snapshot;
 mod summary;
 mod table;
+mod unknown;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -58,7 +59,7 @@ enum Command {
     Check(check::Options),
     /// List what networks can run on here
     Devices(devices::Options),
-    /// Apply the first offered way out of each error
+    /// Apply the ways out of errors that are sure or proved
     Fix(fix::Options),
     /// Write the reference of the language
     #[command(hide = true)]
@@ -107,6 +108,9 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(wrong) if wrong.use_stderr() => {
+            let arguments: Vec<String> =
+                std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+            let wrong = unknown::advised(wrong, &arguments);
             let said = wrong.render();
             let color = out::Look::stderr().color;
             out::err_styled(&if color { said.ansi().to_string() } else { said.to_string() });
@@ -147,7 +151,7 @@ fn ended(result: Result<(), Stop>) -> ExitCode {
         Err(Stop::Findings) => ExitCode::from(1),
         Err(Stop::Environment(message)) => {
             if !message.is_empty() {
-                out::err(&message);
+                out::err(&crate::diag::render::visible(&message));
             }
             ExitCode::from(2)
         }
