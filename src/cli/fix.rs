@@ -71,6 +71,7 @@ fn mend(path: &Path, options: &Options, one_of_many: bool) -> Result<(), Stop> {
         (true, _) => out(&mended.text)?,
         (false, false) => load::rewrite(path, &mended.text)?,
         (false, true) if one_of_many => {}
+        (false, true) if has_errors(&loaded.diagnostics) => err("nothing was changed"),
         (false, true) => err("nothing to fix"),
     }
     left(&loaded, options)
