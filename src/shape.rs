@@ -108,6 +108,13 @@ impl Window {
         Some(n)
     }
 
+    /// Whether some window lies in the padding alone.
+    pub fn has_empty(&self, input: usize) -> bool {
+        let last = |n: usize| (n - 1).saturating_mul(self.stride);
+        let behind = |n: usize| last(n) >= input.saturating_add(self.before);
+        self.output(input).is_some_and(|n| self.before >= self.reach() || behind(n))
+    }
+
     /// Input positions behind the last window that no window reads.
     pub fn dropped(&self, input: usize) -> usize {
         match self.output(input) {
@@ -162,6 +169,16 @@ mod tests {
         assert_eq!(window(2, 2, 0).output(1), None);
         assert_eq!(Window { ceil: true, ..window(3, 2, 0) }.output(112), Some(56)); // GoogLeNet
         assert_eq!(Window { ceil: true, ..window(2, 2, 1) }.output(3), Some(2));
+    }
+
+    #[test]
+    fn a_window_in_the_padding_alone_is_seen_on_both_sides() {
+        assert!(window(1, 1, 1).has_empty(26) && window(2, 2, 2).has_empty(28));
+        assert!(!window(2, 1, 1).has_empty(28) && !window(3, 2, 2).has_empty(28));
+        let behind = |after| Window { after, ..window(2, 2, 0) };
+        assert!(behind(3).has_empty(28) && !behind(1).has_empty(28));
+        // With `ceil` such a window does not count.
+        assert!(!Window { ceil: true, ..behind(1) }.has_empty(28));
     }
 
     #[test]

@@ -192,6 +192,15 @@ impl Args {
         self.get(name).is_some()
     }
 
+    /// These arguments with another value for one of them.
+    pub fn with(&self, name: &str, arg: &Arg) -> Args {
+        let swapped = |given: &Given| match given.name == name {
+            true => Given { arg: arg.clone(), ..given.clone() },
+            false => given.clone(),
+        };
+        Args(self.0.iter().map(swapped).collect())
+    }
+
     fn wanted<T>(&self, name: &str, found: Option<T>) -> Result<T, Fault> {
         found.ok_or_else(|| Fault::internal(format!("argument `{name}` is not declared as it is used")))
     }
@@ -283,6 +292,11 @@ impl Args {
 pub trait Scope {
     fn lookup(&self, name: &str) -> Option<ValueKind>;
     fn names(&self) -> Vec<String>;
+
+    /// Why a name that has no value here has none, where that is known and the name can be no word.
+    fn absent(&self, _name: &str, _span: Span) -> Option<Box<Diagnostic>> {
+        None
+    }
 }
 
 /// A scope without names.

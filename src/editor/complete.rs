@@ -15,6 +15,7 @@ use crate::layers::joins::JOINS;
 use crate::layers::{self, LAYERS};
 use crate::model::definitions::Block;
 use crate::model::expand::INPUT;
+use crate::model::scope::ARRIVING;
 use crate::reference::{blocks, expectation, spec as reference, statements};
 use crate::source::Span;
 use crate::spec::{Kind, Param, Preset, Spec};
@@ -222,9 +223,9 @@ impl List<'_> {
         let (meanings, scope) = Meanings::at(self.program, self.offset);
         self.visible(&meanings, &scope.values);
         if arriving {
-            for axis in ["channels", "height", "width"] {
-                let (name, detail) = (format!("in.{axis}"), format!("the {axis} of what arrives"));
-                self.push(&name, CompletionKind::Value, &detail, String::new(), name.clone());
+            for name in ARRIVING {
+                let detail = format!("the {} of what arrives", name.trim_start_matches("in."));
+                self.push(name, CompletionKind::Value, &detail, String::new(), name.to_owned());
             }
         }
     }

@@ -4,6 +4,7 @@
 use crate::editor::Program;
 use crate::editor::facts::{facts, parameters};
 use crate::editor::meaning::{Meanings, Name, NameKind, What, head, statements as top};
+use crate::model::scope::arriving_names;
 use crate::numbers::plural;
 use crate::reference::{blocks, expectation, spec, statements};
 use crate::source::{LIBRARY, Span};
@@ -159,7 +160,7 @@ fn arriving(program: &Program, span: Span, word: &str) -> Option<String> {
         let model = program.checked.experiment.model.as_ref()?;
         let input =
             model.layers.get(passed.layers.start).filter(|_| !passed.layers.is_empty())?.input.as_ref()?;
-        let axis = ["channels", "height", "width"].iter().position(|known| *known == axis)?;
+        let axis = arriving_names(input.rank()).iter().position(|known| *known == word)?;
         input.dims().get(axis).copied()
     });
     Some(value.map_or_else(|| format!("{what}."), |value| format!("{what}: `{value}`")))

@@ -13,6 +13,7 @@ use crate::layers;
 use crate::layers::joins;
 use crate::model::definitions::{Block, CONTROL, Definitions, Origin};
 use crate::model::expand::INPUT;
+use crate::model::scope::ARRIVING;
 use crate::source::{FileId, Span};
 use crate::spec::{Kind, Param, Spec};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Link, Statement, Value, ValueKind, Word};
@@ -77,7 +78,7 @@ pub enum What {
     Bool,
     /// A line of `expect`.
     Quantity,
-    /// `in.channels`, `in.height`, `in.width`.
+    /// `in.channels` and its like.
     Arriving,
     /// A quoted text; the path of a `use` among them.
     Text,
@@ -536,7 +537,7 @@ impl<'a> Walker<'a> {
     }
 
     fn word(&self, word: &str, param: Option<&'static Param>) -> What {
-        if ["in.channels", "in.height", "in.width"].contains(&word) {
+        if ARRIVING.contains(&word) {
             return What::Arriving;
         }
         if let Some(name) = self.visible(word) {

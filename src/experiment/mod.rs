@@ -3,6 +3,7 @@
 
 pub mod channels;
 pub mod disk;
+pub mod ending;
 pub mod expect;
 pub mod figures;
 pub mod images;
@@ -22,12 +23,12 @@ use std::sync::OnceLock;
 
 use crate::data;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, codes, has_errors, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fix, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Before, Imports, Project};
 use crate::model::definitions::{Definitions, Origin};
 use crate::model::passing::Passing;
-use crate::model::{Instance, Model, expand, suspicious};
+use crate::model::{Instance, Model, expand};
 use crate::source::{LIBRARY, Sources};
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
@@ -111,7 +112,7 @@ fn whole(
     let (experiment, mut found) = resolve_with(sources, &ast, &imports);
     if unreadable {
         // What could not be read may use them.
-        found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT].contains(&d.code));
+        found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT, codes::UNUSED_PARAMETER].contains(&d.code));
         waiting::hold_back(sources, &ast, &diagnostics, &mut found);
     }
     diagnostics.extend(found);
@@ -164,18 +165,19 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
             _ => {}
         }
     }
-    models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
+    let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
         diagnostics.extend(channels::check(model));
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
             if !learns_images {
-                classes_against_model(data, model, &mut diagnostics);
+                diagnostics.extend(ending::classes(data, model));
             }
         }
         if let Some(train) = &experiment.train {
-            model_against_loss(model, train, &mut diagnostics);
+            let classes = experiment.data.as_ref().map(DataSection::classes);
+            diagnostics.extend(ending::loss(model, train, classes, &removals));
             batch_against_norms(model, train, &mut diagnostics);
         }
         if model.output().is_some() {
@@ -226,17 +228,17 @@ fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> V
 }
 
 /// Expands every model of the file itself, and chooses the one that is run: the file's own, or else the only one
-/// that it imports.
+/// that it imports. Gives the edits that leave out what bounds or drops its scores, by the place of the layer.
 fn models(
     sources: &Sources,
     definitions: &Definitions<'_>,
     ast: &Ast,
     experiment: &mut Experiment,
     diagnostics: &mut Diagnostics,
-) {
+) -> BTreeMap<usize, Fix> {
     let own: Vec<_> = definitions.models.iter().filter(|model| model.origin == Origin::Main).collect();
     let candidates = if own.is_empty() { definitions.models.iter().collect() } else { own };
-    let mut used = BTreeSet::new();
+    let (mut used, mut removals) = (BTreeSet::new(), BTreeMap::new());
     for (i, block) in candidates.iter().enumerate() {
         let expanded = expand::expand(sources, definitions, block, diagnostics);
         if i > 0 {
@@ -244,6 +246,7 @@ fn models(
         } else {
             experiment.passing = expanded.passing;
             experiment.used_blocks = expanded.used.clone();
+            removals = expanded.removals;
             experiment.model = Some(expanded.model);
         }
         used.extend(expanded.used);
@@ -261,7 +264,7 @@ fn models(
         );
     }
     if candidates.is_empty() {
-        return;
+        return removals;
     }
     let unused = definitions.blocks.values().filter(|block| block.name.span.file == ast.file);
     for block in unused.filter(|block| !used.contains(&block.name.text)) {
@@ -275,6 +278,7 @@ fn models(
             .replace("remove this `block`", sources.whole_line(block.statement.span), ""),
         );
     }
+    removals
 }
 
 fn fixed_expectations(model: &Model, expectations: &[Expectation], diagnostics: &mut Diagnostics) {
@@ -356,68 +360,6 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
         }
         diagnostics.push(d);
     }
-}
-
-fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
-    let (Some(output), Some(end)) = (model.output(), model.last()) else { return };
-    let (classes, outputs) = (data.classes(), output.dims().first().copied().unwrap_or(1));
-    if output.rank() != 1 || outputs == classes {
-        return;
-    }
-    let names = ["features", "channels"];
-    let counted = |instance: &&Instance| names.iter().any(|name| instance.args.has(name));
-    // What stands behind may make other numbers of them, as `flatten` does.
-    let gives = |instance: &&Instance| {
-        instance.output.as_ref().and_then(|shape| shape.dims().first()) == Some(&outputs)
-    };
-    let giver = model.layers.iter().rev().find(counted).filter(gives);
-    let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
-    let d = Diagnostic::error(codes::CLASSES, giver.unwrap_or(end).span, message)
-        .label(format!("{outputs} outputs"))
-        .related(data.source_span, format!("{classes} classes"));
-    let Some(giver) = giver else {
-        let title = format!("put `linear {classes}` behind `{}`", end.unit.spec().name);
-        diagnostics.push(d.replace(title, end.span.after(), format!(" -> linear {classes}")));
-        return;
-    };
-    diagnostics.push(match names.iter().find_map(|name| giver.args.span(name)) {
-        Some(span) => d.replace(format!("`{} {classes}`", giver.unit.spec().name), span, classes.to_string()),
-        None => d,
-    });
-}
-
-fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    let (Some(output), Some(last)) = (model.output(), model.last()) else { return };
-    let chosen = &train.loss;
-    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else {
-        return probabilities_at_loss(model, train, diagnostics);
-    };
-    let mut d = crate::data::answers::place(fault, chosen.span, &chosen.args);
-    if last.span.file == chosen.span.file {
-        d = d.related(last.span, "the model ends here");
-    }
-    diagnostics.push(d);
-}
-
-/// Cross-entropy takes logits, also where a `dropout` or the like stands between the softmax and it.
-fn probabilities_at_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    let logits = train.loss.args.word("from").is_ok_and(|from| from == "logits");
-    let Some(softmax) = suspicious::softmax_above(model, model.output).filter(|_| logits) else { return };
-    let (softmax, last) = (&model.layers[softmax], model.last().map_or("", |last| last.unit.spec().name));
-    let name = softmax.unit.spec().name;
-    // A `log_softmax` gives logits that its repetition does not change.
-    if name != "softmax" {
-        return;
-    }
-    let message = format!(
-        "`loss {}` applies the softmax itself, and one stands above the `{last}` at the model's end",
-        train.loss.what.spec().name
-    );
-    diagnostics.push(
-        Diagnostic::warning(codes::SOFTMAX_INSIDE, softmax.span, message)
-            .label("applied here, and again in the loss")
-            .advise("leave this `softmax` out"),
-    );
 }
 
 /// Batch norm in training needs at least two values a channel.

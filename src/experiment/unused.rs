@@ -1,16 +1,19 @@
-//! What a file defines or imports and nothing names: found in the text alone, whatever the values are.
+//! What a file defines, declares or imports and nothing names: found in the text alone, whatever the values are.
 
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::imports::{Imports, Use};
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind, Word};
 
-/// Warnings for the `let` and the `use` lines of a file with a model.
+/// Warnings for the `let` and the `use` lines, and for the parameters, of a file with a model.
 pub fn find(sources: &Sources, main: &Ast, imports: &Imports) -> Diagnostics {
     let mut found = Diagnostics::new();
     unused_lets(sources, main, imports, &mut found);
+    for statement in statements(&main.chains).filter(|s| ["block", "model"].contains(&s.word.text.as_str())) {
+        unused_parameters(main, statement, &mut found);
+    }
     let own = imports.uses.iter().filter(|line| line.at.file == main.file);
     let mut seen: Vec<FileId> = Vec::new();
     for line in own {
@@ -52,6 +55,106 @@ fn unused_lets(sources: &Sources, main: &Ast, imports: &Imports, found: &mut Dia
             (_, 1) => d,
             _ => d.replace(format!("remove `{}`", key.text), argument.span(), ""),
         });
+    }
+}
+
+/// Warnings for the parameters of a `block` or `model` that neither its body nor the default of another one names.
+fn unused_parameters(main: &Ast, definition: &Statement, found: &mut Diagnostics) {
+    let Some(Argument::Value(whole)) = definition.arguments.first() else { return };
+    let (ValueKind::Call { name, arguments }, Some(body)) = (&whole.kind, &definition.block) else { return };
+    let mut used = words(&body.chains);
+    for argument in arguments {
+        if let Argument::Property { value, .. } = argument {
+            visit_value(value, &mut |word| {
+                used.insert(word);
+            });
+        }
+    }
+    let what = definition.word.text.as_str();
+    for (at, (parameter, key)) in named(arguments).filter(|(_, (_, key))| !used.contains(key.0)) {
+        let message = format!("the parameter `{}` of `{}` is never used", key.0, name.text);
+        let d = Diagnostic::warning(codes::UNUSED_PARAMETER, key.1, message)
+            .label(format!("nothing in this {what} names it"));
+        let given: Option<Vec<Span>> = match what {
+            "block" => given(main, &name.text, key.0, at, arguments.len()),
+            _ => Some(Vec::new()),
+        };
+        found.push(match given {
+            Some(given) => {
+                let own = separated(name, whole.span, arguments, parameter);
+                let edits = std::iter::once(own).chain(given).map(|span| (span, String::new()));
+                removed(d, "remove it, with what is given for it", edits.collect())
+            }
+            None => d.advise("remove it, with what is given for it"),
+        });
+    }
+}
+
+fn removed(d: Diagnostic, title: &str, mut edits: Vec<(Span, String)>) -> Diagnostic {
+    let Some((first, text)) = edits.first().cloned() else { return d };
+    let mut d = d.replace(title, first, text);
+    if let Some(fix) = d.fixes.last_mut() {
+        fix.edits.append(&mut edits.split_off(1));
+    }
+    d
+}
+
+/// The parameters with their places, names and the names' spans.
+fn named(arguments: &[Argument]) -> impl Iterator<Item = (usize, (&Argument, (&str, Span)))> {
+    let name = |argument| match argument {
+        &Argument::Value(Value { kind: ValueKind::Word(ref text), span }) => Some((text.as_str(), span)),
+        Argument::Property { key, .. } => Some((key.text.as_str(), key.span)),
+        Argument::Value(_) | Argument::Relation { .. } => None,
+    };
+    arguments.iter().enumerate().filter_map(move |(at, argument)| Some((at, (argument, name(argument)?))))
+}
+
+/// A parameter with its comma; of the only one, with the parentheses.
+fn separated(name: &Word, whole: Span, all: &[Argument], parameter: &Argument) -> Span {
+    let own = parameter.span();
+    let at = all.iter().position(|other| other.span() == own).unwrap_or(0);
+    match (all.get(at + 1), at.checked_sub(1).and_then(|before| all.get(before))) {
+        (Some(next), _) => Span { end: next.span().start, ..own },
+        (None, Some(before)) => Span { start: before.span().end, ..own },
+        (None, None) => Span { start: name.span.end, ..whole },
+    }
+}
+
+/// What the uses of a block give for its parameter at place `at`, each with the blank in front; `None` where a use gives
+/// more than there are parameters, so that places are not to be trusted.
+fn given(main: &Ast, block: &str, parameter: &str, at: usize, n: usize) -> Option<Vec<Span>> {
+    let (mut found, mut sound) = (Vec::new(), true);
+    each_statement(&main.chains, &mut |statement| {
+        if statement.word.text != block {
+            return;
+        }
+        let mut place = 0;
+        let mut before = statement.word.span.end;
+        for argument in &statement.arguments {
+            let is_own = match argument {
+                Argument::Value(_) => {
+                    place += 1;
+                    place - 1 == at
+                }
+                Argument::Property { key, .. } => key.text == parameter,
+                Argument::Relation { .. } => false,
+            };
+            if is_own {
+                found.push(Span { start: before, ..argument.span() });
+            }
+            before = argument.span().end;
+        }
+        sound &= place <= n;
+    });
+    sound.then_some(found)
+}
+
+/// Tells every statement, those in blocks and clauses too.
+fn each_statement<'a>(chains: &'a [Chain], tell: &mut dyn FnMut(&'a Statement)) {
+    for statement in statements(chains) {
+        tell(statement);
+        let blocks = std::iter::once(statement).chain(&statement.clauses);
+        blocks.filter_map(|s| s.block.as_ref()).for_each(|block| each_statement(&block.chains, tell));
     }
 }
 

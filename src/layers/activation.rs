@@ -5,7 +5,7 @@ use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, UNBOUNDED};
 use crate::ops::activation::{
     elu, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus, tanh,
 };
@@ -16,6 +16,12 @@ use crate::spec::{Args, Kind, Param, Preset, Spec, positional};
 pub struct Activation {
     spec: &'static Spec,
     op: &'static dyn Op,
+    /// Bounds of its numbers; given its `alpha`, or 0 where it has none.
+    range: fn(f64) -> [f64; 2],
+}
+
+const fn above(least: f64) -> [f64; 2] {
+    [least, f64::INFINITY]
 }
 
 const fn plain(
@@ -31,6 +37,7 @@ const fn plain(
 pub static RELU: Activation = Activation {
     spec: &plain("relu", "negative numbers become 0", "`max(x, 0)`", "relu", &["ReLU", "nn.ReLU", "Relu"]),
     op: &relu::RELU,
+    range: |_| above(0.0),
 };
 
 const LEAKY_RELU_PARAMS: &[Param] =
@@ -46,11 +53,13 @@ pub static LEAKY_RELU: Activation = Activation {
         elsewhere: &["LeakyReLU", "leaky", "nn.LeakyReLU", "lrelu"],
     },
     op: &leaky_relu::LEAKY_RELU,
+    range: |alpha| if alpha == 0.0 { above(0.0) } else { UNBOUNDED },
 };
 
 pub static TANH: Activation = Activation {
     spec: &plain("tanh", "hyperbolic tangent", "into (-1, 1)", "tanh", &["Tanh", "TanH", "nn.Tanh"]),
     op: &tanh::TANH,
+    range: |_| [-1.0, 1.0],
 };
 
 pub static SIGMOID: Activation = Activation {
@@ -62,6 +71,7 @@ pub static SIGMOID: Activation = Activation {
         &["Sigmoid", "logistic", "nn.Sigmoid"],
     ),
     op: &sigmoid::SIGMOID,
+    range: |_| [0.0, 1.0],
 };
 
 pub static GELU: Activation = Activation {
@@ -73,6 +83,7 @@ pub static GELU: Activation = Activation {
         &["GELU", "nn.GELU"],
     ),
     op: &gelu::GELU,
+    range: |_| above(-0.17),
 };
 
 pub static RELU6: Activation = Activation {
@@ -84,6 +95,7 @@ pub static RELU6: Activation = Activation {
         &["ReLU6", "nn.ReLU6"],
     ),
     op: &relu6::RELU6,
+    range: |_| [0.0, 6.0],
 };
 
 pub static SILU: Activation = Activation {
@@ -95,6 +107,7 @@ pub static SILU: Activation = Activation {
         &["SiLU", "swish", "Swish", "nn.SiLU"],
     ),
     op: &silu::SILU,
+    range: |_| above(-0.279),
 };
 
 pub static HARDSWISH: Activation = Activation {
@@ -106,6 +119,7 @@ pub static HARDSWISH: Activation = Activation {
         &["Hardswish", "nn.Hardswish", "hard_swish", "HardSwish", "h_swish"],
     ),
     op: &hardswish::HARDSWISH,
+    range: |_| above(-0.375),
 };
 
 pub static HARDSIGMOID: Activation = Activation {
@@ -117,6 +131,7 @@ pub static HARDSIGMOID: Activation = Activation {
         &["Hardsigmoid", "nn.Hardsigmoid", "hard_sigmoid", "HardSigmoid"],
     ),
     op: &hardsigmoid::HARDSIGMOID,
+    range: |_| [0.0, 1.0],
 };
 
 const ELU_PARAMS: &[Param] = &[positional(
@@ -136,6 +151,7 @@ pub static ELU: Activation = Activation {
         elsewhere: &["ELU", "nn.ELU", "Elu"],
     },
     op: &elu::ELU,
+    range: |alpha| above(-alpha),
 };
 
 pub static SELU: Activation = Activation {
@@ -147,6 +163,7 @@ pub static SELU: Activation = Activation {
         &["SELU", "nn.SELU", "Selu"],
     ),
     op: &selu::SELU,
+    range: |_| above(-1.759),
 };
 
 pub static SOFTPLUS: Activation = Activation {
@@ -158,6 +175,7 @@ pub static SOFTPLUS: Activation = Activation {
         &["Softplus", "nn.Softplus", "SoftPlus"],
     ),
     op: &softplus::SOFTPLUS,
+    range: |_| above(0.0),
 };
 
 pub static MISH: Activation = Activation {
@@ -169,6 +187,7 @@ pub static MISH: Activation = Activation {
         &["Mish", "nn.Mish"],
     ),
     op: &mish::MISH,
+    range: |_| above(-0.309),
 };
 
 impl Layer for Activation {
@@ -178,6 +197,10 @@ impl Layer for Activation {
 
     fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         Ok(Inferred::shape(input.clone()))
+    }
+
+    fn range(&self, args: &Args) -> [f64; 2] {
+        (self.range)(args.number("alpha").unwrap_or_default())
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

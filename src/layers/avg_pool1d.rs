@@ -15,11 +15,12 @@ static SPEC: Spec = Spec {
     name: "avg_pool1d",
     summary: "the mean of each window of a sequence",
     docs: "`C x L` becomes `C x L'` with `L' = (L + padding - kernel) / stride + 1`, rounded down, or up with `ceil=true`. \
-           The stride is the kernel unless it is given.",
+           The stride is the kernel unless it is given. As in PyTorch, padding is at most half the kernel, also where its \
+           zeros count: a mean of zeros alone would say nothing of the sequence.",
     params: &[
         positional("kernel", Kind::Count, Preset::Required, "the window's length"),
         keyword("stride", Kind::Count, Preset::Like("kernel"), "how far the window moves"),
-        keyword("padding", Kind::Ends, Preset::Padding(0), "zeros at both ends"),
+        keyword("padding", Kind::Ends, Preset::Padding(0), "zeros at both ends; at most half the kernel"),
         keyword("ceil", Kind::Bool, Preset::Bool(false), "a window that is partly outside counts"),
         keyword("count_padding", Kind::Bool, Preset::Bool(true), "zeros of the padding count as summands"),
     ],

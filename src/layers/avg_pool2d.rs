@@ -15,7 +15,8 @@ static SPEC: Spec = Spec {
     name: "avg_pool2d",
     summary: "the mean of each window",
     docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + padding - kernel) / stride + 1`, rounded down, or up with \
-           `ceil=true`. The stride is the kernel unless it is given.",
+           `ceil=true`. The stride is the kernel unless it is given. As in PyTorch, padding is at most half the kernel, also where \
+           its zeros count: a mean of zeros alone would say nothing of the image.",
     params: &[
         positional(
             "kernel",
@@ -24,7 +25,12 @@ static SPEC: Spec = Spec {
             "the window's height x width; one number for both",
         ),
         keyword("stride", Kind::Pair, Preset::Like("kernel"), "how far the window moves"),
-        keyword("padding", Kind::Padding, Preset::Padding(0), "zeros around the image"),
+        keyword(
+            "padding",
+            Kind::Padding,
+            Preset::Padding(0),
+            "zeros around the image; at most half the kernel",
+        ),
         keyword("ceil", Kind::Bool, Preset::Bool(false), "a window that is partly outside counts"),
         keyword("count_padding", Kind::Bool, Preset::Bool(true), "zeros of the padding count as summands"),
     ],

@@ -1,13 +1,13 @@
 //! `conv_transpose2d`: learned filters laid down at every pixel and summed; the adjoint of a convolution.
 
-use crate::diag::{Fault, codes};
+use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Parameter, Reach, image};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Padding, Preset, Spec, keyword, positional};
 
 pub struct ConvTranspose2d;
 
@@ -15,7 +15,9 @@ static SPEC: Spec = Spec {
     name: "conv_transpose2d",
     summary: "learned filters laid down at every pixel, which makes an image larger",
     docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H - 1) stride - padding + dilation (kernel - 1) + \
-           output_padding + 1`: what `conv2d` with these arguments would bring back to `H`. Weights and bias begin \
+           output_padding + 1`: what `conv2d` with these arguments would bring back to `H`. `padding=same` is not taken: at a \
+           stride above 1 several sizes come back to `H`; stride times the size is had by cutting `dilation (kernel - 1) + \
+           output_padding + 1 - stride` pixels in all, such as `4x4 stride=2 padding=1`. Weights and bias begin \
            uniform in ±1/sqrt(CHANNELS/groups · kernel area), as in PyTorch. Zeiler et al., 2010.",
     params: &[
         positional("channels", Kind::Count, Preset::Required, "the output's channels"),
@@ -26,7 +28,12 @@ static SPEC: Spec = Spec {
             "the filter's height x width; one number for both",
         ),
         keyword("stride", Kind::Pair, Preset::Pair(1, 1), "how far apart the filters are laid down"),
-        keyword("padding", Kind::Padding, Preset::Padding(0), "pixels that are cut off around the result"),
+        keyword(
+            "padding",
+            Kind::Padding,
+            Preset::Padding(0),
+            "pixels that are cut off around the result; a number of them, not `same`",
+        ),
         keyword(
             "output_padding",
             Kind::Whole,
@@ -62,11 +69,12 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
     let (kernel, stride, dilation) = (args.pair("kernel")?, args.pair("stride")?, args.pair("dilation")?);
     let (filters, groups, more) =
         (args.whole("channels")?, args.whole("groups")?, args.whole("output_padding")?);
+    let whole = |i: usize, extent: usize| {
+        let reach = dilation[i].saturating_mul(kernel[i] - 1).saturating_add(1 + more);
+        (extent - 1).saturating_mul(stride[i]).saturating_add(reach)
+    };
     let Padding::Sides(sides) = args.padding("padding")? else {
-        return Err(Fault::new(codes::BAD_VALUE, "`conv_transpose2d` does not take `same` as its padding")
-            .at("padding")
-            .label("a number of pixels is needed")
-            .set("padding", kernel[0] / 2));
+        return Err(no_same([(height, whole(0, height)), (width, whole(1, width))], stride, filters));
     };
     if let Some((what, n)) =
         [("input", channels), ("output", filters)].into_iter().find(|(_, n)| n % groups != 0)
@@ -77,7 +85,7 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
         )
         .at("groups")
         .label(format!("{n} / {groups} leaves {}", n % groups))
-        .remedy(crate::diag::Remedy::Unset { name: "groups" }));
+        .remedy(Remedy::Unset { name: "groups" }));
     }
     if more >= stride[0].min(stride[1]) && more > 0 {
         return Err(Fault::new(
@@ -90,10 +98,7 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
     }
     let mut output = [0; 2];
     for (i, extent) in [height, width].into_iter().enumerate() {
-        let whole = (extent - 1)
-            .saturating_mul(stride[i])
-            .saturating_add(dilation[i].saturating_mul(kernel[i] - 1))
-            .saturating_add(1 + more);
+        let whole = whole(i, extent);
         let cut = sides[2 * i] + sides[2 * i + 1];
         output[i] = whole.checked_sub(cut).filter(|&left| left > 0).ok_or_else(|| {
             Fault::new(
@@ -112,6 +117,35 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
         .int("groups", groups as i64)
         .ints("input", output);
     Ok((output, attrs))
+}
+
+/// That `same` has no one meaning, with the padding that makes the image `stride` times as large. `axes` are the extents
+/// that arrive, each with what comes out before anything is cut off.
+fn no_same(axes: [(usize, usize); 2], stride: [usize; 2], filters: usize) -> Fault {
+    let times: [usize; 2] = std::array::from_fn(|i| axes[i].0.saturating_mul(stride[i]));
+    let message = "`conv_transpose2d` does not take `same` as its padding: several sizes would be the same";
+    let fault = Fault::new(codes::BAD_VALUE, message)
+        .at("padding")
+        .label("a number of pixels is needed")
+        .assume(Shape::from([filters, times[0], times[1]]));
+    let cut: Option<Vec<usize>> =
+        axes.iter().zip(times).map(|((_, whole), to)| whole.checked_sub(to)).collect();
+    match cut.as_deref() {
+        Some(&[rows, columns]) => {
+            let sides = [rows / 2, rows - rows / 2, columns / 2, columns - columns / 2];
+            let what = if stride == [1, 1] { "keeps the size" } else { "gives stride times the size" };
+            fault
+                .note(format!(
+                    "{} is what {what}: {}x{}",
+                    Arg::Padding(Padding::Sides(sides)),
+                    times[0],
+                    times[1]
+                ))
+                .set("padding", Arg::Padding(Padding::Sides(sides)))
+        }
+        // The kernel does not reach from one pixel to the next.
+        _ => fault.remedy(Remedy::Unset { name: "padding" }),
+    }
 }
 
 impl Layer for ConvTranspose2d {

@@ -15,11 +15,17 @@ static SPEC: Spec = Spec {
     name: "max_pool1d",
     summary: "the largest number of each window of a sequence",
     docs: "`C x L` becomes `C x L'` with `L' = (L + padding - kernel) / stride + 1`, rounded down, or up with `ceil=true`. \
-           The padding never wins. The stride is the kernel unless it is given.",
+           The padding never wins, and is at most half the kernel, as in PyTorch: in a window of padding alone nothing \
+           would. The stride is the kernel unless it is given.",
     params: &[
         positional("kernel", Kind::Count, Preset::Required, "the window's length"),
         keyword("stride", Kind::Count, Preset::Like("kernel"), "how far the window moves"),
-        keyword("padding", Kind::Ends, Preset::Padding(0), "places at both ends that never win"),
+        keyword(
+            "padding",
+            Kind::Ends,
+            Preset::Padding(0),
+            "places at both ends that never win; at most half the kernel",
+        ),
         keyword("ceil", Kind::Bool, Preset::Bool(false), "a window that is partly outside counts"),
     ],
     example: "reshape 12x36 -> max_pool1d 2",

@@ -17,7 +17,8 @@ static SPEC: Spec = Spec {
     name: "max_pool2d",
     summary: "the largest pixel of each window",
     docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + padding - kernel) / stride + 1`, rounded down, or up with \
-           `ceil=true`. The padding never wins. The stride is the kernel unless it is given.",
+           `ceil=true`. The padding never wins, and is at most half the kernel, as in PyTorch: in a window of padding alone \
+           nothing would. The stride is the kernel unless it is given.",
     params: &[
         positional(
             "kernel",
@@ -26,7 +27,12 @@ static SPEC: Spec = Spec {
             "the window's height x width; one number for both",
         ),
         keyword("stride", Kind::Pair, Preset::Like("kernel"), "how far the window moves"),
-        keyword("padding", Kind::Padding, Preset::Padding(0), "pixels around the image that never win"),
+        keyword(
+            "padding",
+            Kind::Padding,
+            Preset::Padding(0),
+            "pixels around the image that never win; at most half the kernel",
+        ),
         keyword("ceil", Kind::Bool, Preset::Bool(false), "a window that is partly outside counts"),
     ],
     example: "max_pool2d 2",
@@ -69,6 +75,7 @@ pub(crate) fn infer_pool<const N: usize>(
     let (channels, extents) = spatial::<N>(layer, input)?;
     let sliding = Sliding::new(args, extents)?;
     let output = sliding.output_shape(layer, channels, extents)?;
+    sliding.half_at_most(layer, extents, &output)?;
     Ok(Inferred {
         output,
         arithmetic: sliding.arithmetic(extents),

@@ -155,6 +155,9 @@ pub enum Reach {
     Rescaled,
 }
 
+/// Any number at all.
+pub const UNBOUNDED: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+
 pub trait Layer: Sync {
     fn spec(&self) -> &'static Spec;
 
@@ -165,6 +168,11 @@ pub trait Layer: Sync {
     /// norm. Asked only of an input that [`Layer::infer`] has accepted.
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
         Reach::Pixel
+    }
+
+    /// Bounds of the numbers that it can give, whatever arrives; infinite where there are none.
+    fn range(&self, _args: &Args) -> [f64; 2] {
+        UNBOUNDED
     }
 
     /// The layer as ops; the value has the shape of [`Layer::infer`] behind a batch axis.

@@ -5,7 +5,7 @@ use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::layers::Reach;
 use crate::shape::{Shape, Window};
-use crate::spec::{Args, Padding};
+use crate::spec::{Arg, Args, Padding};
 
 /// The windows over the `N` axes behind the channels: rows and columns of an image, or the one axis of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,46 @@ impl<const N: usize> Sliding<N> {
         Err(fault)
     }
 
+    /// Refuses a pool whose padding is more than half its kernel, as PyTorch does: windows could lie in the padding alone,
+    /// where there is nothing to pool. `output` is what it would give.
+    pub fn half_at_most(&self, layer: &str, extents: [usize; N], output: &Shape) -> Result<(), Fault> {
+        let most = self.axes.map(|window| window.kernel / 2);
+        let beyond = |i: &usize| self.axes[*i].before.max(self.axes[*i].after) > most[*i];
+        let Some(worst) = (0..N).find(beyond) else { return Ok(()) };
+        let window = self.axes[worst];
+        let (what, room) = match N {
+            1 => ("place", "places"),
+            _ => ("pixel", "pixels"),
+        };
+        let padded = window.before.max(window.after);
+        let empty = (0..N).any(|i| self.axes[i].has_empty(extents[i]));
+        let why = match empty {
+            true => "a window would lie in the padding alone",
+            false => "most of a window would lie in the padding",
+        };
+        let message = format!(
+            "`{layer}` pads by {padded} {}, more than half its kernel of {}: {why}",
+            if padded == 1 { what } else { room },
+            shortest(self.axes.map(|window| window.kernel)),
+        );
+        let mut fault = Fault::new(codes::POOL_PADDING, message)
+            .at("padding")
+            .label(format!("at most {}, half the kernel", shortest(most)))
+            .assume(output.clone());
+        // What was meant to be uneven stays so, where a window still fits.
+        let cut = |i: usize| [self.axes[i].before, self.axes[i].after].map(|side| side.min(most[i]));
+        let even = |i: usize| [most[i].min(padded); 2];
+        let fits = |i: usize, [before, after]: [usize; 2]| {
+            Window { before, after, ..self.axes[i] }.output(extents[i]).is_some()
+        };
+        let ends: [[usize; 2]; N] = std::array::from_fn(|i| if fits(i, cut(i)) { cut(i) } else { even(i) });
+        fault = fault.set("padding", sides(ends));
+        Err(match N {
+            1 => fault,
+            _ => fault.advise("`pad` in front of it, whose pixels count as the image's own"),
+        })
+    }
+
     /// The arithmetic of every axis, once where they are alike.
     pub fn arithmetic(&self, extents: [usize; N]) -> String {
         let first = (self.axes[0], extents[0]);
@@ -169,6 +209,16 @@ impl<const N: usize> Sliding<N> {
     /// Whether a window that is partly outside counts.
     pub fn ceil(&self) -> bool {
         self.axes.iter().any(|window| window.ceil)
+    }
+}
+
+/// The padding before and behind each axis, as it is written.
+fn sides<const N: usize>(ends: [[usize; 2]; N]) -> String {
+    let all = ends.iter().flatten();
+    match ends.as_slice() {
+        [[before, after]] if before != after => format!("[{before}, {after}]"),
+        [[t, b], [l, r]] => Arg::Padding(Padding::Sides([*t, *b, *l, *r])).to_string(),
+        _ => all.max().copied().unwrap_or(0).to_string(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Statements that part the wire and join it again: `residual`, `concat`, `add`, `multiply`.
 
 use crate::diag::{Diagnostic, codes, nearest};
-use crate::layers::joins::{self, Join};
+use crate::layers::joins::{self, JOINS, Join};
 use crate::model::expand::Expansion;
-use crate::model::scope::Flow;
+use crate::model::fitting::{self, End, Side};
+use crate::model::scope::Named;
+use crate::model::{Instance, Unit, remedy};
 use crate::shape::Shape;
 use crate::source::Span;
-use crate::syntax::ast::{Argument, Block, Statement, Value, ValueKind};
+use crate::spec::Args;
+use crate::syntax::ast::{Argument, Block, Statement, Value, ValueKind, Word};
 
 impl<'a> Expansion<'a> {
     /// `residual { … }`, optionally with `shortcut { … }` behind it: the sum of both.
@@ -31,12 +34,12 @@ impl<'a> Expansion<'a> {
         let entry = self.flow.clone();
         self.body(&block.chains);
         let body = std::mem::replace(&mut self.flow, entry.clone());
-        let mut shortcut_span = None;
+        let (mut shortcut_span, mut shortcut_end) = (None, None);
         for clause in &statement.clauses {
             match (&clause.block, clause.word.text.as_str()) {
                 (Some(block), "shortcut") if shortcut_span.is_none() => {
                     self.body(&block.chains);
-                    shortcut_span = Some(block.span);
+                    (shortcut_span, shortcut_end) = (Some(block.span), back(block));
                 }
                 (_, other) => {
                     let message = format!("`{other}` cannot follow `residual`");
@@ -50,12 +53,15 @@ impl<'a> Expansion<'a> {
             }
         }
         let shortcut = self.flow.clone();
-        let flows =
-            [(body.clone(), block.span), (shortcut.clone(), shortcut_span.unwrap_or(statement.word.span))];
+        let through = shortcut_span.unwrap_or(statement.word.span);
+        let sides = [
+            Side { flow: body.clone(), from: block.span, end: back(block) },
+            Side { flow: shortcut.clone(), from: through, end: shortcut_end },
+        ];
         let Some(add) = joins::find("add") else { return };
         let (inside, through) = (body.shape, shortcut.shape);
         let end = block.span.after();
-        self.join(add, &flows, statement.word.span, |d| {
+        self.join(add, &sides, statement.word.span, |d| {
             differing(d, inside, through, shortcut_span.is_some(), end)
         });
     }
@@ -76,11 +82,17 @@ impl<'a> Expansion<'a> {
             self.error(codes::MISSING_ARGUMENT, statement.head(), message, "nothing to join");
             return;
         }
-        let mut flows = vec![(self.flow.clone(), statement.word.span)];
+        let front = Span { end: statement.word.span.start, ..statement.word.span };
+        let own = Side { flow: self.flow.clone(), from: statement.word.span, end: Some(End::Front(front)) };
+        let mut sides = vec![own];
         for argument in &statement.arguments {
             match argument {
                 Argument::Value(Value { kind: ValueKind::Word(name), span }) => match self.named(name) {
-                    Some(found) => flows.push(found),
+                    Some(named) => {
+                        let side = Side { flow: named.flow.clone(), from: named.span, end: None };
+                        let whole = named.whole;
+                        sides.push(Side { end: self.behind_named(whole), ..side });
+                    }
                     None => self.unknown_value(name, *span),
                 },
                 _ => {
@@ -89,8 +101,8 @@ impl<'a> Expansion<'a> {
                 }
             }
         }
-        if flows.len() == statement.arguments.len() + 1 {
-            self.join(join, &flows, statement.head(), |d| d);
+        if sides.len() == statement.arguments.len() + 1 {
+            self.join(join, &sides, statement.head(), |d| d);
         } else {
             self.flow.shape = None;
         }
@@ -98,7 +110,7 @@ impl<'a> Expansion<'a> {
 
     fn branches(&mut self, join: &'static dyn Join, statement: &'a Statement, block: &'a Block) {
         let entry = self.flow.clone();
-        let mut flows: Vec<(Flow, Span)> = Vec::new();
+        let mut sides: Vec<Side> = Vec::new();
         for inner in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
             // Branches may follow each other on one line: `branch { … } branch { … }`.
             for branch in std::iter::once(inner).chain(&inner.clauses) {
@@ -117,27 +129,102 @@ impl<'a> Expansion<'a> {
                 }
                 self.flow = entry.clone();
                 self.body(&body.chains);
-                flows.push((self.flow.clone(), branch.word.span));
+                sides.push(Side { flow: self.flow.clone(), from: branch.word.span, end: back(body) });
             }
         }
         self.flow = entry;
-        match flows.len() {
+        match sides.len() {
             0 => self.error(
                 codes::MISSING_ARGUMENT,
                 block.span,
                 format!("`{}` has no branches", statement.word.text),
                 "nothing to join",
             ),
-            _ => self.join(join, &flows, statement.word.span, |d| d),
+            _ => self.join(join, &sides, statement.word.span, |d| d),
         }
     }
 
+    /// Joins values; a fault is shown at `span`, with `related` places, how the shapes arose, and ways to make them fit.
+    fn join(
+        &mut self,
+        join: &'static dyn Join,
+        sides: &[Side],
+        span: Span,
+        mend: impl FnOnce(Diagnostic) -> Diagnostic,
+    ) {
+        let name = self.fresh_name(join.spec().name);
+        let shapes: Option<Vec<&Shape>> = sides.iter().map(|side| side.flow.shape.as_ref()).collect();
+        let (mut inferred, mut output) = (None, None);
+        if let Some(shapes) = &shapes {
+            match join.infer(shapes) {
+                Ok(found) => {
+                    output = Some(found.output.clone());
+                    inferred = Some(found);
+                }
+                Err(fault) => {
+                    let mut d = Diagnostic::of(&fault, span);
+                    for (side, shape) in sides.iter().zip(shapes) {
+                        if side.from != span {
+                            d = d.related(side.from, format!("{shape} from here"));
+                        }
+                    }
+                    let explained = self.is_explained(&d);
+                    if !explained && let Some([a, b]) = fitting::odd_pair(join, sides) {
+                        d.notes.extend(self.trace(&[(a.0.flow.wire, a.1), (b.0.flow.wire, b.1)], span));
+                    }
+                    d = mend(d);
+                    if !explained {
+                        for way in fitting::ways(&self.model, join, sides, &mut self.search) {
+                            d = d.replace(way.title, way.at, way.text);
+                        }
+                    }
+                    self.report(d);
+                }
+            }
+        }
+        let input = sides.first().and_then(|side| side.flow.shape.clone());
+        let inputs = sides.iter().map(|side| side.flow.wire).collect();
+        let unit = Unit::Join(join);
+        self.push(Instance { unit, name, args: Args::default(), inputs, input, inferred, output, span });
+    }
+
     /// The value of an `as` name that is visible here.
-    fn named(&mut self, name: &str) -> Option<(Flow, Span)> {
+    fn named(&mut self, name: &str) -> Option<&Named> {
         let closed = self.frames.iter().rposition(|frame| frame.closed).unwrap_or(0);
         let named = self.frames[closed..].iter_mut().rev().find_map(|frame| frame.flows.get_mut(name))?;
         named.used = true;
-        Some((named.flow.clone(), named.span))
+        Some(named)
+    }
+
+    /// Where a layer is put behind one that `as` names; nowhere if an assertion would then be wrong.
+    fn behind_named(&self, whole: Span) -> Option<End> {
+        let text = self.sources.get(whole.file).text.get(whole.end as usize..)?;
+        let asserted = text.trim_start_matches([' ', '\t']).starts_with(':');
+        (!asserted).then_some(End::Through(Span { end: whole.start, ..whole }))
+    }
+
+    /// Says of the name of a value, which stands where a layer is expected, how it is read; false if it is no such name.
+    pub(super) fn value_as_layer(&mut self, word: &Word) -> bool {
+        let arriving = self.flow.shape.clone();
+        let Some(named) = self.named(&word.text) else { return false };
+        let (shape, span) = (named.flow.shape.clone(), named.span);
+        let name = &word.text;
+        let message = format!("`{name}` is a value, not a layer: a join reads it");
+        let mut d = Diagnostic::error(codes::UNKNOWN_WORD, word.span, message)
+            .label("a layer or a join is expected")
+            .related(span, "named here");
+        let joined = |join: &&&'static dyn Join| match (&arriving, &shape) {
+            (Some(arriving), Some(shape)) => join.infer(&[arriving, shape]).is_ok(),
+            _ => true,
+        };
+        let fitting: Vec<&dyn Join> = JOINS.iter().filter(joined).copied().collect();
+        // Where none takes both, its own report says why.
+        let offered = if fitting.is_empty() { JOINS.to_vec() } else { fitting };
+        for join in offered {
+            d = d.advise(format!("`{} {name}`: {}", join.spec().name, join.spec().summary));
+        }
+        self.report(d);
+        true
     }
 
     fn unknown_value(&mut self, name: &str, span: Span) {
@@ -153,6 +240,11 @@ impl<'a> Expansion<'a> {
     }
 }
 
+/// Where a layer is put at a branch's end.
+fn back(body: &Block) -> Option<End> {
+    remedy::end(&body.chains).map(End::Back)
+}
+
 /// Ways to make the two sides of a residual agree.
 fn differing(
     d: Diagnostic,
@@ -163,7 +255,6 @@ fn differing(
 ) -> Diagnostic {
     let (Some(body), Some(through)) = (body, through) else { return d };
     let (&[channels, height, width], &[_, h, w]) = (body.dims(), through.dims()) else { return d };
-    let d = d.note(format!("the block gives {body}, the shortcut {through}"));
     if has_shortcut || height == 0 || width == 0 || h < height || w < width {
         return d;
     }

@@ -1,6 +1,7 @@
 //! What a model's layers cost: floating-point operations, from the ops that each is lowered to.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::diag::Fault;
 use crate::graph::builder::Builder;
@@ -11,27 +12,21 @@ use crate::shape::Shape;
 /// The operations of each layer for one image, forward; a multiply-add counts as two. Layers that are alike are
 /// lowered once. An error for a layer with a fault in it.
 pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
-    let mut known: HashMap<&'static str, Vec<Costed<'_>>> = HashMap::new();
-    let mut outputs: Vec<&Shape> = Vec::with_capacity(model.layers.len() + 1);
+    let mut known: HashMap<Alike<'_>, u64> = HashMap::new();
     let unknown = || Fault::internal("a model with a fault in it has no cost");
-    outputs.extend(&model.input);
+    let mut outputs: Vec<&Shape> = Vec::with_capacity(model.layers.len() + 1);
+    outputs.push(model.input.as_ref().ok_or_else(unknown)?);
     let mut costs = Vec::with_capacity(model.layers.len());
     for instance in &model.layers {
-        let arriving = || instance.inputs.iter().map(|wire| outputs.get(wire.index()).copied());
-        let alike = known.entry(instance.unit.spec().name).or_default();
-        let takes = |arrived: &[Shape]| {
-            let known = arriving().all(|shape| shape.is_some());
-            known && arriving().flatten().eq(arrived)
-        };
-        let found = alike.iter().find(|(other, arrived, _)| takes(arrived) && same(instance, other));
-        let cost = match found {
-            Some((.., cost)) => *cost,
-            None => {
-                let inputs: Option<Vec<Shape>> = arriving().map(Option::<&Shape>::cloned).collect();
-                let inputs = inputs.ok_or_else(unknown)?;
-                let cost = of(instance, &inputs)?;
-                alike.push((instance, inputs, cost));
-                cost
+        let arriving: Option<Vec<&Shape>> =
+            instance.inputs.iter().map(|wire| outputs.get(wire.index()).copied()).collect();
+        let arriving = arriving.ok_or_else(unknown)?;
+        let args = instance.args.iter().map(|given| format!("{}={}", given.name, given.arg)).collect();
+        let cost = match known.entry((instance.unit.spec().name, args, arriving)) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let cost = of(instance, &entry.key().2)?;
+                *entry.insert(cost)
             }
         };
         costs.push(cost);
@@ -40,18 +35,10 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
     Ok(costs)
 }
 
-/// A layer with the shapes that arrived at it and its operations.
-type Costed<'a> = (&'a Instance, Vec<Shape>, u64);
+/// A layer's word, its arguments as they are written, and the shapes that arrive: what its operations follow from.
+type Alike<'a> = (&'static str, Vec<String>, Vec<&'a Shape>);
 
-/// Whether two layers of one word have the same arguments.
-fn same(a: &Instance, b: &Instance) -> bool {
-    a.args
-        .iter()
-        .map(|given| (given.name, &given.arg))
-        .eq(b.args.iter().map(|given| (given.name, &given.arg)))
-}
-
-fn of(instance: &Instance, inputs: &[Shape]) -> Result<u64, Fault> {
+fn of(instance: &Instance, inputs: &[&Shape]) -> Result<u64, Fault> {
     let mut builder = Builder::new();
     let values: Vec<_> = inputs
         .iter()

@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
-use crate::layers::joins::{self, JOINS, Join};
+use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
-use crate::model::passing::Passing;
+use crate::model::passing::{Passed, Passing};
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::suspicious::{self, SOFTMAX};
-use crate::model::trace::trace;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
@@ -29,8 +28,6 @@ const LONG_STATEMENT: usize = 128;
 const LONG_NAME: usize = 64;
 /// The most findings of one model that are reported.
 const MAX_FINDINGS: usize = 200;
-/// The most findings of one model that tell how a shape arose; behind them it mostly arose in the same way.
-const MAX_TRACES: usize = 20;
 /// The most findings that are made before expansion stops, those that come again in loops and blocks counted each
 /// time: making one takes far longer than reading a statement.
 const MAX_REPORTS: usize = 2_000;
@@ -52,6 +49,8 @@ pub struct Expanded {
     pub passing: Passing,
     /// The blocks that it uses, directly or through others.
     pub used: BTreeSet<String>,
+    /// Edits that leave out what bounds or drops the model's scores, by its place in the model.
+    pub removals: BTreeMap<usize, Fix>,
 }
 
 /// Expands a model; its parameters take their defaults.
@@ -72,6 +71,7 @@ pub fn expand(
             input: None,
             input_span: name.span,
             layers: Vec::new(),
+            end: remedy::end(block.body).unwrap_or(name.span.after()),
             output: Wire::INPUT,
             output_shape: None,
         },
@@ -87,7 +87,7 @@ pub fn expand(
         traces: 0,
         search: MAX_SEARCHED,
         used: BTreeSet::new(),
-        removals: BTreeMap::new(),
+        placed: Vec::new(),
         stopped: false,
     };
     expansion.bind_parameters(block, &[], block.statement.head());
@@ -108,9 +108,12 @@ pub fn expand(
         );
     }
     expansion.pop_frame();
-    for warning in suspicious::softmax_inside(&expansion.model, &expansion.removals) {
+    let removals = expansion.removals(|name, _| SOFTMAX.contains(&name));
+    for warning in suspicious::softmax_inside(&expansion.model, &removals) {
         expansion.report(warning);
     }
+    let endings = suspicious::endings(&expansion.model, expansion.flow.wire);
+    let removals = expansion.removals(|_, at| endings.contains(&at));
     diagnostics.append(&mut expansion.diagnostics);
     let Flow { wire, shape } = expansion.flow.clone();
     let Expansion { mut model, passing, used, .. } = expansion;
@@ -119,7 +122,7 @@ pub fn expand(
         let message = format!("the model `{}` has no layers", model.name);
         diagnostics.push(Diagnostic::error(codes::MISSING_SECTION, model.name_span, message));
     }
-    Expanded { model, passing, used }
+    Expanded { model, passing, used, removals }
 }
 
 /// A block that is being put in.
@@ -146,12 +149,13 @@ pub(super) struct Expansion<'a> {
     input_seen: bool,
     statements: usize,
     reports: usize,
-    traces: usize,
+    /// How many findings have told how a shape arose.
+    pub(super) traces: usize,
     /// What is left of [`MAX_SEARCHED`].
-    search: usize,
+    pub(super) search: usize,
     pub used: BTreeSet<String>,
-    /// Edits that leave a softmax out, by its place in the model.
-    removals: BTreeMap<usize, Fix>,
+    /// Each layer's place in the model, and its link in a chain of the text.
+    placed: Vec<(usize, &'a Chain, usize)>,
     /// A bound was reached: nothing more is expanded.
     pub stopped: bool,
 }
@@ -192,7 +196,7 @@ impl<'a> Expansion<'a> {
 
     /// Whether a finding need not be explained: it was reported before, from another use of its block or another turn of
     /// its loop, or there are as many as are reported.
-    fn is_explained(&self, diagnostic: &Diagnostic) -> bool {
+    pub(super) fn is_explained(&self, diagnostic: &Diagnostic) -> bool {
         let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
         self.diagnostics.len() >= MAX_FINDINGS || self.diagnostics.iter().any(same)
     }
@@ -304,6 +308,7 @@ impl<'a> Expansion<'a> {
         } else if let Some(block) = self.definitions.blocks.get(word) {
             self.no_block(statement);
             self.call(block, statement);
+        } else if self.value_as_layer(&statement.word) {
         } else {
             let d = self.unknown(&statement.word, word);
             self.report(d);
@@ -364,12 +369,22 @@ impl<'a> Expansion<'a> {
         name
     }
 
-    fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &Chain, link: usize) {
+    /// Edits that leave layers out, by their places in the model: of those that are `wanted` by name and place, and that
+    /// the text puts in once.
+    fn removals(&self, wanted: impl Fn(&str, usize) -> bool) -> BTreeMap<usize, Fix> {
+        let removal = |&(at, chain, link): &(usize, &Chain, usize)| {
+            let name = self.model.layers.get(at)?.unit.spec().name;
+            let once = |passed: &Passed| passed.n_times == 1;
+            let own = wanted(name, at) && self.passing.of(&chain.links[link].statement).is_some_and(once);
+            own.then(|| (at, remedy::removal(chain, link)))
+        };
+        self.placed.iter().filter_map(removal).collect()
+    }
+
+    fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &'a Chain, link: usize) {
         let statement = &chain.links[link].statement;
         let name = self.fresh_name(layer.spec().name);
-        if SOFTMAX.contains(&layer.spec().name) {
-            self.removals.insert(self.model.layers.len(), remedy::removal(chain, link));
-        }
+        self.placed.push((self.model.layers.len(), chain, link));
         let Flow { wire, shape: input } = self.flow.clone();
         let (mut inferred, mut output) = (None, None);
         match input.as_ref().map(|input| (input, infer(layer, &args, input))) {
@@ -386,9 +401,10 @@ impl<'a> Expansion<'a> {
                 inferred = Some(found);
             }
             Some((input, Err(fault))) => {
+                let fault = self.as_asserted(fault, layer, &args, &chain.links[link]);
                 let mut d = remedy::locate(&fault, &args, chain, link);
                 if !self.is_explained(&d) {
-                    d.notes.extend(self.trace(input, d.primary.span));
+                    d.notes.extend(self.trace(&[(wire, input)], d.primary.span));
                     let needed = (fault.code == codes::WINDOW_TOO_LARGE)
                         .then(|| solve::smallest_input(&self.model, layer, &args, wire, &mut self.search));
                     if let Some(needed) = needed.flatten() {
@@ -413,41 +429,7 @@ impl<'a> Expansion<'a> {
         });
     }
 
-    /// Joins flows; a fault is shown at `span`, with `related` places.
-    pub fn join(
-        &mut self,
-        join: &'static dyn Join,
-        flows: &[(Flow, Span)],
-        span: Span,
-        mend: impl FnOnce(Diagnostic) -> Diagnostic,
-    ) {
-        let name = self.fresh_name(join.spec().name);
-        let shapes: Option<Vec<&Shape>> = flows.iter().map(|(flow, _)| flow.shape.as_ref()).collect();
-        let (mut inferred, mut output) = (None, None);
-        if let Some(shapes) = &shapes {
-            match join.infer(shapes) {
-                Ok(found) => {
-                    output = Some(found.output.clone());
-                    inferred = Some(found);
-                }
-                Err(fault) => {
-                    let mut d = Diagnostic::of(&fault, span);
-                    for ((_, from), shape) in flows.iter().zip(shapes) {
-                        if *from != span {
-                            d = d.related(*from, format!("{shape} from here"));
-                        }
-                    }
-                    self.report(mend(d));
-                }
-            }
-        }
-        let input = flows.first().and_then(|(flow, _)| flow.shape.clone());
-        let inputs = flows.iter().map(|(flow, _)| flow.wire).collect();
-        let unit = Unit::Join(join);
-        self.push(Instance { unit, name, args: Args::default(), inputs, input, inferred, output, span });
-    }
-
-    fn push(&mut self, instance: Instance) {
+    pub(super) fn push(&mut self, instance: Instance) {
         let shape = instance.output.clone();
         self.model.layers.push(instance);
         self.flow = Flow { wire: Wire::of_layer(self.model.layers.len() - 1), shape };
@@ -466,46 +448,6 @@ impl<'a> Expansion<'a> {
                     .related(first.span, "first named here");
             self.report(d);
         }
-    }
-
-    fn assertion(&mut self, link: &Link) {
-        let Some(asserted) = &link.assertion else { return };
-        let ValueKind::Extent(dims) = &asserted.kind else { return };
-        let dims: Option<Shape> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-        let Some(said) = dims.filter(|shape| shape.checked_elements().is_some_and(|n| n > 0)) else {
-            let message = "this is not a shape: every extent is at least 1, and their product must fit";
-            self.error(codes::ASSERTION, asserted.span, message, "");
-            return;
-        };
-        let Some(shape) = self.flow.shape.clone() else {
-            // Behind a fault the assertion says how to go on.
-            let Flow { wire, .. } = self.flow;
-            if let Some(last) = wire.layer().and_then(|at| self.model.layers.get_mut(at)) {
-                last.output = Some(said.clone());
-            }
-            self.flow.shape = Some(said);
-            return;
-        };
-        if shape != said {
-            let message = format!("`{}` gives {shape}, not {said}", link.statement.word.text);
-            let mut d = Diagnostic::error(codes::ASSERTION, asserted.span, message)
-                .label(format!("it is {shape}"))
-                .related(link.statement.head(), "this layer")
-                .replace(format!("write `: {shape}`"), asserted.span, shape.to_string());
-            if !self.is_explained(&d) {
-                d.notes.extend(self.trace(&shape, asserted.span));
-            }
-            self.report(d);
-        }
-    }
-
-    /// How the shape that arrives arose, for a finding at `span`; nothing where that was told often.
-    fn trace(&mut self, arriving: &Shape, span: Span) -> Vec<String> {
-        if self.traces == MAX_TRACES {
-            return Vec::new();
-        }
-        self.traces += 1;
-        trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
     /// A known word that brackets or quotes have got into, `conv[1]d`, and the whole of what stands there.

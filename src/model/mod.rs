@@ -1,12 +1,14 @@
 //! Ast → [`Model`]: names looked up, blocks put in, arguments checked, shapes inferred through every layer; then
 //! → graph.
 
+pub mod asserting;
 pub mod branches;
 pub mod control;
 pub mod cost;
 pub mod dead;
 pub mod definitions;
 pub mod expand;
+pub mod fitting;
 pub mod lower;
 pub mod passing;
 pub mod print;
@@ -32,6 +34,8 @@ pub struct Model {
     pub input: Option<Shape>,
     pub input_span: Span,
     pub layers: Vec<Instance>,
+    /// The empty span behind its last line, where ` -> LAYER` goes on.
+    pub end: Span,
     /// What the model gives.
     pub output: Wire,
     /// Its shape, where that is known.

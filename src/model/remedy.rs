@@ -77,6 +77,14 @@ pub fn removal(chain: &Chain, link: usize) -> Fix {
     )
 }
 
+/// The empty span behind a body's last line, where ` -> LAYER` goes on; `None` for a body without lines.
+pub fn end(chains: &[Chain]) -> Option<Span> {
+    let chain = chains.last()?;
+    let last = chain.links.len().checked_sub(1)?;
+    let end = end_of(chain, last);
+    Some(Span { start: end, end, ..chain.links[last].statement.span })
+}
+
 /// Where a link ends, its assertion and name included.
 fn end_of(chain: &Chain, link: usize) -> u32 {
     let link = &chain.links[link];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::diag::{Diagnostic, codes};
 use crate::model::Wire;
 use crate::model::definitions::Definitions;
 use crate::shape::Shape;
@@ -35,6 +36,18 @@ pub struct Named {
     pub used: bool,
 }
 
+/// The names of what arrives, of whatever rank.
+pub const ARRIVING: [&str; 4] = ["in.channels", "in.height", "in.width", "in.length"];
+
+/// The names of the extents of what arrives, in their order: of an image, a sequence or a flat vector.
+pub fn arriving_names(rank: usize) -> &'static [&'static str] {
+    match rank {
+        1 => &["in.channels"],
+        2 => &["in.channels", "in.length"],
+        _ => &["in.channels", "in.height", "in.width"],
+    }
+}
+
 /// The names that are visible at one place.
 pub struct Visible<'a> {
     pub definitions: &'a Definitions<'a>,
@@ -52,9 +65,10 @@ impl Visible<'_> {
 
 impl Scope for Visible<'_> {
     fn lookup(&self, name: &str) -> Option<ValueKind> {
-        if let Some(axis) = name.strip_prefix("in.") {
-            let axis = ["channels", "height", "width"].iter().position(|known| *known == axis)?;
-            let extent = *self.arriving?.dims().get(axis)?;
+        if name.starts_with("in.") {
+            let arriving = self.arriving?;
+            let axis = arriving_names(arriving.rank()).iter().position(|known| *known == name)?;
+            let extent = *arriving.dims().get(axis)?;
             return Some(ValueKind::Number(Number { value: extent as f64, unit: Unit::None }));
         }
         self.frames()
@@ -65,7 +79,27 @@ impl Scope for Visible<'_> {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.frames().flat_map(|frame| frame.values.keys().cloned()).collect();
         names.extend(self.definitions.names());
-        names.extend(["in.channels", "in.height", "in.width"].map(str::to_owned));
+        names.extend(ARRIVING.iter().map(|name| (*name).to_owned()));
         names
+    }
+
+    fn absent(&self, name: &str, span: Span) -> Option<Box<Diagnostic>> {
+        let arriving = self.arriving.filter(|_| name.starts_with("in."))?;
+        let names = arriving_names(arriving.rank());
+        if names.contains(&name) {
+            return None;
+        }
+        let what = match arriving.rank() {
+            1 => "a flat vector",
+            2 => "a sequence, channels x length,",
+            _ => "an image",
+        };
+        let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("there is no `{name}` here: {what} has {}", shown.join(", "));
+        let d = Diagnostic::error(codes::UNKNOWN_NAME, span, message).label(format!("{arriving} arrives"));
+        Some(Box::new(match (arriving.rank(), name) {
+            (2, "in.height" | "in.width") => d.replace("write `in.length`", span, "in.length"),
+            _ => d,
+        }))
     }
 }

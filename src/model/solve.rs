@@ -1,10 +1,12 @@
-//! Answers that take a search: the smallest input with which a model gets through to a layer.
+//! Answers that take a search: inputs with which a model gets through to a layer or fits together at a join, and the
+//! padding that gives an asserted shape.
 
 use crate::diag::{Fault, codes};
 use crate::layers::Layer;
+use crate::layers::joins::Join;
 use crate::model::{Model, Unit, Wire};
 use crate::shape::Shape;
-use crate::spec::Args;
+use crate::spec::{Arg, Args, Kind, Padding};
 
 /// Larger images than this are not proposed.
 const LARGEST: usize = 4096;
@@ -54,7 +56,25 @@ fn first_fault(
     wire: Wire,
     input: &Shape,
 ) -> Option<&'static str> {
-    let mut shapes = vec![input.clone()];
+    match shapes(model, input, None) {
+        Ok(shapes) => last.infer(args, &shapes[wire.index()]).err().map(|fault| fault.code),
+        Err(code) => Some(code),
+    }
+}
+
+/// The shapes of a model's input and of what each layer gives, for this input; or the code of the first refusal. One of
+/// them may be changed to another one.
+pub fn shapes(
+    model: &Model,
+    input: &Shape,
+    changed: Option<(Wire, &Shape)>,
+) -> Result<Vec<Shape>, &'static str> {
+    let mut shapes: Vec<Shape> = Vec::with_capacity(model.layers.len() + 1);
+    let push = |shape: Shape, shapes: &mut Vec<Shape>| match changed {
+        Some((wire, other)) if wire.index() == shapes.len() => shapes.push(other.clone()),
+        _ => shapes.push(shape),
+    };
+    push(input.clone(), &mut shapes);
     for instance in &model.layers {
         let inputs: Vec<&Shape> = instance.inputs.iter().map(|wire| &shapes[wire.index()]).collect();
         let inferred = match instance.unit {
@@ -62,10 +82,72 @@ fn first_fault(
             Unit::Join(join) => join.infer(&inputs),
         };
         let output = inferred.map(|inferred| inferred.output);
-        match output.or_else(|Fault { code, assume, .. }| assume.ok_or(code)) {
-            Ok(shape) => shapes.push(shape),
-            Err(code) => return Some(code),
-        }
+        let shape = output.or_else(|Fault { code, assume, .. }| assume.ok_or(code))?;
+        push(shape, &mut shapes);
     }
-    last.infer(args, &shapes[wire.index()]).err().map(|fault| fault.code)
+    Ok(shapes)
+}
+
+/// Further from the model's own input than so many pixels none is looked for that fits at a join.
+const FURTHEST: usize = 64;
+
+/// The nearest larger and the nearest smaller input with which values of these wires can be joined; only these `axes` of
+/// the input are changed. `work` is as for [`smallest_input`].
+pub fn fitting_inputs(
+    model: &Model,
+    join: &'static dyn Join,
+    wires: &[Wire],
+    axes: &[usize],
+    work: &mut usize,
+) -> Vec<Shape> {
+    let Some(own) = &model.input else { return Vec::new() };
+    let mut nearest = |other: fn(usize, usize) -> Option<usize>| {
+        (1..=FURTHEST).find_map(|by| {
+            let mut input = own.clone();
+            for &axis in axes {
+                let extent = input.0.get_mut(axis)?;
+                *extent = other(*extent, by).filter(|&extent| extent > 0)?;
+            }
+            *work = work.checked_sub(model.layers.len() + 1)?;
+            let shapes = shapes(model, &input, None).ok()?;
+            let joined: Option<Vec<&Shape>> = wires.iter().map(|wire| shapes.get(wire.index())).collect();
+            join.infer(&joined?).ok().map(|_| input)
+        })
+    };
+    [nearest(usize::checked_add), nearest(usize::checked_sub)].into_iter().flatten().collect()
+}
+
+/// More pixels than this on both sides together are not proposed as a padding.
+const MOST_PADDING: usize = 32;
+
+/// The padding, as it is written, with which a layer that has one makes `wanted` of `input`: less than its kernel on each
+/// side; alike on both sides where that is possible, else with one pixel more behind.
+pub fn padding(layer: &'static dyn Layer, args: &Args, input: &Shape, wanted: &Shape) -> Option<String> {
+    let kind = layer.spec().params.iter().find(|param| param.name == "padding")?.kind;
+    if !args.has("kernel") || wanted.rank() != input.rank() {
+        return None;
+    }
+    let kernel = args.pair("kernel").or_else(|_| args.extents::<1>("kernel").map(|[n]| [n, n])).ok()?;
+    let dilation = args.pair("dilation").or_else(|_| args.extents::<1>("dilation").map(|[n]| [n, n]));
+    let dilation = dilation.unwrap_or([1, 1]);
+    let most =
+        [0, 1].map(|i| (kernel[i] - 1).saturating_mul(dilation[i]).saturating_mul(2).min(MOST_PADDING));
+    let written = |[rows, columns]: [usize; 2]| {
+        Arg::Padding(Padding::Sides([rows / 2, rows - rows / 2, columns / 2, columns - columns / 2]))
+    };
+    let gives = |totals: [usize; 2]| {
+        let inferred = layer.infer(&args.with("padding", &written(totals)), input);
+        inferred.is_ok_and(|inferred| inferred.output == *wanted)
+    };
+    let totals = |most: usize| (0..=most).step_by(2).chain((1..=most).step_by(2));
+    if kind == Kind::Ends {
+        let total = totals(most[0]).find(|&total| gives([total, total]))?;
+        return Some(match total % 2 {
+            0 => (total / 2).to_string(),
+            _ => format!("[{}, {}]", total / 2, total - total / 2),
+        });
+    }
+    let pairs = totals(most[0]).flat_map(|rows| totals(most[1]).map(move |columns| [rows, columns]));
+    let even = totals(most[0].min(most[1])).map(|total| [total, total]);
+    even.chain(pairs).find(|&pair| gives(pair)).map(|pair| written(pair).to_string())
 }

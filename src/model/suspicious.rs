@@ -1,4 +1,5 @@
-//! Layers that work where they stand but are hardly ever meant there: a `softmax` in the middle of a model.
+//! Layers that work where they stand but are hardly ever meant there: a `softmax` in the middle of a model, what bounds
+//! or drops numbers at its end.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +62,53 @@ pub fn softmax_above(model: &Model, wire: Wire) -> Option<usize> {
             _ => return None,
         }
     }
+}
+
+/// Layers that make some of their numbers 0 by chance, in training.
+const DROPPING: &[&str] = &["dropout", "dropout2d", "drop_path"];
+
+/// Layers that hand every number on as it is.
+const PASSING: &[&str] = &["identity", "flatten", "reshape"];
+
+/// What a layer does to scores that a loss takes as they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Harm {
+    /// None is smaller than that.
+    Below(f64),
+    /// They lie in between.
+    Between(f64, f64),
+    /// Some become 0 by chance.
+    Drops,
+}
+
+/// What a layer does to scores; none where they come out free.
+pub fn harm(instance: &Instance) -> Option<Harm> {
+    let Unit::Layer(layer) = instance.unit else { return None };
+    if DROPPING.contains(&layer.spec().name) {
+        return instance.args.number("p").is_ok_and(|p| p > 0.0).then_some(Harm::Drops);
+    }
+    match layer.range(&instance.args) {
+        [low, high] if low.is_finite() && high.is_finite() => Some(Harm::Between(low, high)),
+        [low, _] if low.is_finite() => Some(Harm::Below(low)),
+        _ => None,
+    }
+}
+
+/// The layers that harm the model's numbers behind its last layer with weights or the like: places in the model, the
+/// last first.
+pub fn endings(model: &Model, output: Wire) -> Vec<usize> {
+    let (mut wire, mut found) = (output, Vec::new());
+    while let Some(at) = wire.layer() {
+        let Some(instance) = model.layers.get(at) else { break };
+        match harm(instance) {
+            Some(_) => found.push(at),
+            None if PASSING.contains(&instance.unit.spec().name) => {}
+            None => break,
+        }
+        let Some(&input) = instance.inputs.first() else { break };
+        wire = input;
+    }
+    found
 }
 
 fn is_softmax(instance: &Instance) -> bool {

@@ -16,7 +16,10 @@ pub fn evaluate<'a>(value: &'a Value, scope: &dyn Scope) -> Result<Cow<'a, Value
     let kind = match &value.kind {
         ValueKind::Word(word) => match scope.lookup(word) {
             Some(kind) => kind,
-            None => return Ok(Cow::Borrowed(value)),
+            None => match scope.absent(word, value.span) {
+                Some(diagnostic) => return Err(diagnostic),
+                None => return Ok(Cow::Borrowed(value)),
+            },
         },
         ValueKind::Sum(sum) => {
             let number = compute(sum, scope)?;

@@ -63,6 +63,32 @@ impl Programs {
         Ok(programs)
     }
 
+    /// Refuses sets of which no batch can be trained on: the only one has one image, and a norm needs more.
+    pub fn check_steps(&self, model: &Model, sizes: Sizes) -> Result<(), Fault> {
+        if !self.train.is_empty() || sizes.train == 0 {
+            return Ok(());
+        }
+        let norm = model.layers.iter().find(|instance| instance.unit.spec().name == "batch_norm");
+        let norm = norm.map_or("a norm", |instance| instance.name.as_str());
+        let mut fault = Fault::new(
+            codes::BATCH_OF_ONE,
+            format!(
+                "no step can be made: the only batch holds one image, in which `{norm}` sees one value a channel, \
+                 and its variance is 0"
+            ),
+        );
+        if sizes.evaluated[0] > 0 {
+            fault = fault.advise(format!(
+                "a smaller `validation`, which sets {} of {} images aside",
+                sizes.evaluated[0],
+                sizes.evaluated[0] + sizes.train
+            ));
+        }
+        Err(fault
+            .advise("more training images: at least 2")
+            .advise("`layer_norm` or `group_norm` for `batch_norm`: they look at one image"))
+    }
+
     /// Which graph trains on so many images.
     pub fn training(&self, images: usize) -> Option<usize> {
         graph_for(&self.train, images)

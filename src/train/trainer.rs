@@ -169,6 +169,7 @@ pub fn prepare_within<'a>(
     }
     let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
+    programs.check_steps(job.model, sizes)?;
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     let spare = available.map(|available| available - needed);

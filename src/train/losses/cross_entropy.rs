@@ -52,7 +52,6 @@ impl Loss for CrossEntropy {
                 ),
             )
             .label(format!("{output} arrives at the loss"))
-            .advise("end the model in `flatten -> linear CLASSES` or `global_avg_pool`")
             .advise("`loss mse target=input`, if the model is to give the image itself back"));
         }
         match (last, probabilities) {

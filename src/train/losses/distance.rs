@@ -35,8 +35,7 @@ pub fn check(loss: &str, args: &Args, output: &Shape) -> Result<(), Fault> {
         format!("`loss {loss}` needs one number a class, but the model gives an image of {output}"),
     )
     .label(format!("{output} arrives at the loss"))
-    .set(TARGET.name, "input")
-    .advise("end the model in `flatten -> linear CLASSES` or `global_avg_pool`"))
+    .set(TARGET.name, "input"))
 }
 
 /// `output - target`, of the output's shape.

@@ -1,0 +1,200 @@
+//! How a model must end: with one number for each class of the data, and with such numbers as its loss takes.
+
+use std::collections::BTreeMap;
+
+use crate::data::answers;
+use crate::data::section::DataSection;
+use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
+use crate::model::suspicious::{self, Harm, SOFTMAX};
+use crate::model::{Instance, Model, Unit};
+use crate::source::Span;
+use crate::train::section::TrainSection;
+
+/// An error where a model that ends in a vector gives another number of scores than the data has classes.
+pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
+    let (output, last) = (model.output()?, model.last()?);
+    let (classes, &[outputs]) = (data.classes(), output.dims()) else { return None };
+    if outputs == classes {
+        return None;
+    }
+    let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
+    let giver = giver(model).unwrap_or(last);
+    let mut d = Diagnostic::error(codes::CLASSES, giver.span, message)
+        .label(format!("{outputs} outputs"))
+        .related(data.source_span, format!("{classes} classes"));
+    let layer = format!("linear {classes}");
+    let title = format!("put `{layer}` behind the last layer");
+    let behind = (title, model.end, format!(" -> {layer}"));
+    let resized = resized(giver, classes);
+    // A `linear` that ends the model, or whose softmax does, gives the scores; any other layer only leads there.
+    let scores = giver.unit.spec().name == "linear" && (at_end(model, giver) || is_softmax(last));
+    let mut ways = vec![behind];
+    match (resized, scores) {
+        (Some(way), true) => ways.insert(0, way),
+        (Some(way), false) => ways.push(way),
+        (None, _) => {}
+    }
+    // Behind a softmax there is nothing to learn.
+    ways.retain(|way| !is_softmax(last) || way.1 != model.end);
+    for (title, at, text) in ways {
+        d = d.replace(title, at, text);
+    }
+    Some(d)
+}
+
+/// The layer that decides how many numbers there are at the end: the `linear`, or the 1x1 convolution in front of a
+/// global pool, that is followed by nothing but layers that keep the number.
+fn giver(model: &Model) -> Option<&Instance> {
+    let mut wire = model.output;
+    loop {
+        let instance = model.layers.get(wire.layer()?)?;
+        let (input, output) = (instance.input.as_ref()?, instance.output.as_ref()?);
+        let Unit::Layer(_) = instance.unit else { return None };
+        if instance.args.has("features") {
+            return Some(instance);
+        }
+        if instance.args.has("channels") {
+            return instance.args.pair("kernel").is_ok_and(|kernel| kernel == [1, 1]).then_some(instance);
+        }
+        let pooled = instance.unit.spec().name.starts_with("global_");
+        if input != output && !pooled {
+            return None;
+        }
+        wire = *instance.inputs.first()?;
+    }
+}
+
+fn at_end(model: &Model, instance: &Instance) -> bool {
+    model.last().is_some_and(|last| last.name == instance.name)
+}
+
+fn is_softmax(instance: &Instance) -> bool {
+    SOFTMAX.contains(&instance.unit.spec().name)
+}
+
+/// An edit of the text: what it is called, where, and what is written there.
+type Way = (String, Span, String);
+
+/// The layer with as many features or channels as there are classes.
+fn resized(giver: &Instance, classes: usize) -> Option<Way> {
+    let span = ["features", "channels"].iter().find_map(|name| giver.args.span(name))?;
+    Some((format!("`{} {classes}`", giver.unit.spec().name), span, classes.to_string()))
+}
+
+/// What the loss has to say of the model's output. `removals` are edits that leave a layer out, by its place in the model.
+pub fn loss(
+    model: &Model,
+    train: &TrainSection,
+    classes: Option<usize>,
+    removals: &BTreeMap<usize, Fix>,
+) -> Diagnostics {
+    let (Some(output), Some(last)) = (model.output(), model.last()) else { return Diagnostics::new() };
+    let chosen = &train.loss;
+    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else {
+        return match probabilities_at_loss(model, train) {
+            Some(d) => vec![d],
+            None => harmed(model, train, removals),
+        };
+    };
+    let image = fault.code == codes::LOSS && output.rank() > 1;
+    let mut d = answers::place(fault, chosen.span, &chosen.args);
+    if last.span.file == chosen.span.file {
+        d = d.related(last.span, "the model ends here");
+    }
+    vec![if image { ended(d, model, classes) } else { d }]
+}
+
+/// Ways to end a model that gives an image or a sequence in scores.
+fn ended(mut d: Diagnostic, model: &Model, classes: Option<usize>) -> Diagnostic {
+    let (Some(output), Some(classes)) = (model.output(), classes) else {
+        return d
+            .advise("end the model in `global_avg_pool -> linear CLASSES` or `flatten -> linear CLASSES`");
+    };
+    let others = std::mem::take(&mut d.fixes);
+    let heads = match output.dims().first() == Some(&classes) {
+        true => vec!["global_avg_pool".to_owned()],
+        false => ["global_avg_pool", "flatten"].map(|way| format!("{way} -> linear {classes}")).to_vec(),
+    };
+    // An output like the input may be meant as an image.
+    let as_input = model.input.as_ref() == Some(output);
+    if as_input {
+        d.fixes = others.clone();
+    }
+    for head in heads {
+        let title = format!("put `{head}` behind the last layer");
+        d = d.replace(title, model.end, format!(" -> {head}"));
+    }
+    if !as_input {
+        d.fixes.extend(others);
+    }
+    d
+}
+
+/// Cross-entropy takes logits.
+fn takes_logits(train: &TrainSection) -> bool {
+    train.loss.args.word("from").is_ok_and(|from| from == "logits")
+}
+
+/// Cross-entropy takes logits, also where a `dropout` or the like stands between the softmax and it.
+fn probabilities_at_loss(model: &Model, train: &TrainSection) -> Option<Diagnostic> {
+    let softmax = suspicious::softmax_above(model, model.output).filter(|_| takes_logits(train))?;
+    let (softmax, last) = (&model.layers[softmax], model.last().map_or("", |last| last.unit.spec().name));
+    // A `log_softmax` gives logits that its repetition does not change.
+    if softmax.unit.spec().name != "softmax" {
+        return None;
+    }
+    let message = format!(
+        "`loss {}` applies the softmax itself, and one stands above the `{last}` at the model's end",
+        train.loss.what.spec().name
+    );
+    Some(
+        Diagnostic::warning(codes::SOFTMAX_INSIDE, softmax.span, message)
+            .label("applied here, and again in the loss")
+            .advise("leave this `softmax` out"),
+    )
+}
+
+/// A warning for each layer that bounds or drops the scores in front of a loss that takes logits.
+fn harmed(model: &Model, train: &TrainSection, removals: &BTreeMap<usize, Fix>) -> Diagnostics {
+    if !takes_logits(train) {
+        return Diagnostics::new();
+    }
+    let n_classes = model.output().map_or(1, |output| output.elements());
+    let loss = train.loss.what.spec().name;
+    let warning = |at: usize| {
+        let instance = &model.layers[at];
+        let name = instance.unit.spec().name;
+        let (what, why) = match suspicious::harm(instance)? {
+            Harm::Drops => {
+                ("makes some of them 0", "in training by chance, the right class's among them".to_owned())
+            }
+            Harm::Below(least) => {
+                let why = format!("none falls below {least}, so a wrong class cannot be ruled out");
+                ("bounds them", why)
+            }
+            Harm::Between(least, most) => ("bounds them", between(least, most, n_classes)),
+        };
+        let message =
+            format!("`loss {loss}` takes scores of any size, and `{name}` at the model's end {what}");
+        let mut d = Diagnostic::warning(codes::BOUNDED_SCORES, instance.span, message).label(why);
+        if instance.span.file == train.loss.span.file {
+            d = d.related(train.loss.span, "this loss applies a softmax to them");
+        }
+        match removals.get(&at).filter(|fix| !fix.edits.is_empty()) {
+            Some(fix) => d.fixes.push(fix.clone()),
+            None => d = d.advise(format!("leave this `{name}` out")),
+        }
+        Some(d)
+    };
+    suspicious::endings(model, model.output).into_iter().filter_map(warning).collect()
+}
+
+/// What comes of scores from `least` to `most`: the largest share that a softmax of them can give to one class.
+fn between(least: f64, most: f64, n_classes: usize) -> String {
+    let others = n_classes.saturating_sub(1) as f64;
+    let share = 1.0 / (1.0 + others * (least - most).exp());
+    format!(
+        "they lie between {least} and {most}: of {n_classes} classes none can get more than {:.1} %",
+        100.0 * share
+    )
+}

@@ -1,0 +1,230 @@
+//! Values that a join cannot take → edits that would make them fit: the padding of a layer on the way, `pad` or `crop`
+//! where they meet, or another input.
+
+use std::collections::BTreeSet;
+
+use crate::layers::joins::Join;
+use crate::model::scope::Flow;
+use crate::model::{Instance, Model, Unit, Wire, solve};
+use crate::shape::Shape;
+use crate::source::{LIBRARY, Span};
+use crate::spec::{Arg, Padding};
+
+/// A value that is joined.
+#[derive(Clone, Debug)]
+pub struct Side {
+    pub flow: Flow,
+    /// The place that it is told of.
+    pub from: Span,
+    /// Where a layer can be put that it goes through.
+    pub end: Option<End>,
+}
+
+/// Where a layer can be put that a joined value goes through, as an empty span.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// In front of the join.
+    Front(Span),
+    /// Behind the last layer of its branch.
+    Back(Span),
+    /// Behind the layer that `as` names; the layers that follow there go through it, too.
+    Through(Span),
+}
+
+impl End {
+    /// Puts a layer there.
+    fn put(self, layer: &str) -> Way {
+        match self {
+            End::Front(at) => {
+                Way { title: format!("put `{layer}` in front"), at, text: format!("{layer} -> ") }
+            }
+            End::Back(at) => {
+                Way { title: format!("put `{layer}` at that branch's end"), at, text: format!(" -> {layer}") }
+            }
+            End::Through(at) => {
+                Way { title: format!("put `{layer}` in front of the `as`"), at, text: format!(" -> {layer}") }
+            }
+        }
+    }
+}
+
+/// An edit of the text.
+#[derive(Clone, Debug)]
+pub struct Way {
+    pub title: String,
+    pub at: Span,
+    pub text: String,
+}
+
+/// The first two values that cannot be joined with each other.
+pub fn odd_pair<'s>(join: &dyn Join, sides: &'s [Side]) -> Option<[(&'s Side, &'s Shape); 2]> {
+    let known = || sides.iter().filter_map(|side| Some((side, side.flow.shape.as_ref()?)));
+    let with = |first: (&'s Side, &'s Shape), after: usize| {
+        let other = known().skip(after + 1).find(|(_, shape)| join.infer(&[first.1, shape]).is_err())?;
+        Some([first, other])
+    };
+    known().enumerate().find_map(|(at, first)| with(first, at))
+}
+
+/// Ways to make the values fit, the nearest first. `work` is how many layers may still be inferred for such questions.
+pub fn ways(model: &Model, join: &'static dyn Join, sides: &[Side], work: &mut usize) -> Vec<Way> {
+    let Some([a, b]) = odd_pair(join, sides) else { return Vec::new() };
+    if a.1.rank() != b.1.rank() {
+        return Vec::new();
+    }
+    if a.1.dims()[1..] == b.1.dims()[1..] {
+        return other_channels(join, sides, [a, b]).into_iter().collect();
+    }
+    // Where they differ by more, one side was halved on purpose.
+    let near = |(x, y): (&usize, &usize)| x.abs_diff(*y) * 4 <= *x.max(y);
+    if !a.1.dims()[1..].iter().zip(&b.1.dims()[1..]).all(near) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let inside = |x: &Shape, y: &Shape| x.dims()[1..].iter().zip(&y.dims()[1..]).all(|(x, y)| x <= y);
+    let ordered = match (inside(a.1, b.1), inside(b.1, a.1)) {
+        (true, _) => Some([a, b]),
+        (_, true) => Some([b, a]),
+        (false, false) => None,
+    };
+    if let Some([small, large]) = ordered {
+        found.extend(padded(model, join, sides, [small, large], work));
+        found.extend(pad_or_crop(model, join, sides, [small, large], work));
+    }
+    let wires: Vec<Wire> = sides.iter().map(|side| side.flow.wire).collect();
+    let rank = model.input.as_ref().map_or(0, Shape::rank);
+    let differ = |axis: &usize| rank != a.1.rank() || a.1.dims()[*axis] != b.1.dims()[*axis];
+    let axes: Vec<usize> = (1..rank).filter(differ).collect();
+    for input in solve::fitting_inputs(model, join, &wires, &axes, work) {
+        let title = format!("an input of {input}");
+        found.push(Way { title, at: model.input_span, text: input.to_string() });
+    }
+    found
+}
+
+/// The channels of one with the extents of another.
+fn with_extents(own: &Shape, extents: &Shape) -> Shape {
+    own.dims().iter().take(1).chain(&extents.dims()[1..]).copied().collect()
+}
+
+/// Whether the sides fit once the value of a wire has another shape.
+fn fits(
+    model: &Model,
+    join: &dyn Join,
+    sides: &[Side],
+    changed: (Wire, &Shape),
+    work: &mut usize,
+) -> Option<()> {
+    *work = work.checked_sub(model.layers.len() + 1)?;
+    let shapes = solve::shapes(model, model.input.as_ref()?, Some(changed)).ok()?;
+    let joined: Option<Vec<&Shape>> = sides.iter().map(|side| shapes.get(side.flow.wire.index())).collect();
+    join.infer(&joined?).ok().map(|_| ())
+}
+
+/// Whether the sides fit once one of them alone has another shape.
+fn fits_alone(join: &dyn Join, sides: &[Side], changed: &Side, shape: &Shape) -> bool {
+    let own = |side: &Side| std::ptr::eq(side, changed);
+    let joined: Option<Vec<&Shape>> =
+        sides.iter().map(|side| if own(side) { Some(shape) } else { side.flow.shape.as_ref() }).collect();
+    joined.is_some_and(|joined| join.infer(&joined).is_ok())
+}
+
+/// The padding of the last window on the smaller side's own way.
+fn padded(
+    model: &Model,
+    join: &dyn Join,
+    sides: &[Side],
+    [small, large]: [(&Side, &Shape); 2],
+    work: &mut usize,
+) -> Option<Way> {
+    let shared = above(model, large.0.flow.wire);
+    let mut wire = small.0.flow.wire;
+    while let Some(at) = wire.layer().filter(|at| !shared.contains(at)) {
+        let instance = model.layers.get(at)?;
+        let output = instance.output.as_ref()?;
+        if output.rank() != small.1.rank() || output.dims()[1..] != small.1.dims()[1..] {
+            return None;
+        }
+        let once = || model.layers.iter().filter(|other| other.span == instance.span).count() == 1;
+        let own = instance.span.file == small.0.from.file && instance.span.file != LIBRARY;
+        if let (Unit::Layer(layer), Some(input)) = (instance.unit, &instance.input)
+            && own
+            && windowed(instance)
+            && once()
+        {
+            let wanted = with_extents(output, large.1);
+            let value = solve::padding(layer, &instance.args, input, &wanted)?;
+            fits(model, join, sides, (Wire::of_layer(at), &wanted), work)?;
+            let title = format!("`padding={value}` for the `{}` on the smaller side", layer.spec().name);
+            return Some(match instance.args.span("padding") {
+                Some(at) => Way { title, at, text: value },
+                None => Way { title, at: instance.span.after(), text: format!(" padding={value}") },
+            });
+        }
+        wire = *instance.inputs.first()?;
+    }
+    None
+}
+
+/// Whether a layer looks at more than one place.
+fn windowed(instance: &Instance) -> bool {
+    let kernel =
+        instance.args.pair("kernel").or_else(|_| instance.args.extents::<1>("kernel").map(|[n]| [n, 1]));
+    instance.args.has("padding") && kernel.is_ok_and(|kernel| kernel != [1, 1])
+}
+
+/// Every layer that a value is made by.
+fn above(model: &Model, wire: Wire) -> BTreeSet<usize> {
+    let (mut open, mut found) = (vec![wire], BTreeSet::new());
+    while let Some(wire) = open.pop() {
+        if let Some(at) = wire.layer().filter(|at| found.insert(*at)) {
+            open.extend(model.layers.get(at).iter().flat_map(|instance| &instance.inputs));
+        }
+    }
+    found
+}
+
+/// Pixels around the smaller side, or a part of the larger one; of images alone.
+fn pad_or_crop(
+    model: &Model,
+    join: &dyn Join,
+    sides: &[Side],
+    [small, large]: [(&Side, &Shape); 2],
+    work: &mut usize,
+) -> Vec<Way> {
+    let (&[_, height, width], &[_, rows, columns]) = (small.1.dims(), large.1.dims()) else {
+        return Vec::new();
+    };
+    let (down, across) = (rows - height, columns - width);
+    let padding = Arg::Padding(Padding::Sides([down / 2, down - down / 2, across / 2, across - across / 2]));
+    let mut found = Vec::new();
+    let cut = with_extents(large.1, small.1);
+    let choices = [
+        (small.0, format!("pad {padding}"), with_extents(small.1, large.1)),
+        (large.0, format!("crop {height}x{width}"), cut),
+    ];
+    for (side, layer, shape) in choices {
+        let holds = match side.end {
+            Some(End::Front(_) | End::Back(_)) => fits_alone(join, sides, side, &shape),
+            Some(End::Through(_)) => fits(model, join, sides, (side.flow.wire, &shape), work).is_some(),
+            None => false,
+        };
+        found.extend(side.end.filter(|_| holds).map(|end| end.put(&layer)));
+    }
+    found
+}
+
+/// A 1x1 convolution, where only the channels differ and one side stands in front of the join.
+fn other_channels(join: &dyn Join, sides: &[Side], [a, b]: [(&Side, &Shape); 2]) -> Option<Way> {
+    let front = |(side, _): &(&Side, &Shape)| matches!(side.end, Some(End::Front(_)));
+    let (own, other) = if front(&a) { (a, b) } else { (b, a) };
+    let end = own.0.end.filter(|_| front(&own))?;
+    let shape = other.1;
+    let channels = shape.dims().first()?;
+    let layer = match shape.rank() {
+        1 => format!("linear {channels}"),
+        2 => format!("conv1d {channels} 1"),
+        _ => format!("conv2d {channels} 1x1"),
+    };
+    fits_alone(join, sides, own.0, shape).then(|| end.put(&layer))
+}
