@@ -99,12 +99,13 @@ fn record(path: &Path) -> Result<Option<Record>, Stop> {
 }
 
 /// The card of weights at a point of a run.
-pub fn card(model: &str, source: &str, step: u64, epoch: usize) -> Card {
+pub fn card(model: &str, source: &str, classes: &[String], step: u64, epoch: usize) -> Card {
     Card {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.to_owned(),
         step,
         epoch,
         source: source.to_owned(),
+        classes: classes.to_vec(),
     }
 }

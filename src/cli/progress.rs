@@ -54,13 +54,20 @@ pub struct Follower {
     metrics: File,
     model: String,
     source: String,
+    classes: Vec<String>,
     epochs: usize,
     screen: Screen,
     last_line: Instant,
 }
 
 impl Follower {
-    pub fn new(folder: &Path, model: &str, source: &str, epochs: usize) -> Result<Follower, Fault> {
+    pub fn new(
+        folder: &Path,
+        model: &str,
+        source: &str,
+        classes: &[String],
+        epochs: usize,
+    ) -> Result<Follower, Fault> {
         let path = folder.join(METRICS);
         let metrics = File::create(&path).map_err(|e| cannot_write(&path, &e))?;
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -73,6 +80,7 @@ impl Follower {
             metrics,
             model: model.to_owned(),
             source: source.to_owned(),
+            classes: classes.to_vec(),
             epochs,
             screen: Screen { bar },
             last_line: Instant::now(),
@@ -125,7 +133,7 @@ impl Observer for Follower {
     }
 
     fn epoch(&mut self, epoch: &Epoch, session: &Session, step: u64) -> Result<(), Fault> {
-        let card = folder::card(&self.model, &self.source, step, epoch.number);
+        let card = folder::card(&self.model, &self.source, &self.classes, step, epoch.number);
         checkpoint::save(&self.folder.join(LAST), session, &card)?;
         if epoch.best {
             checkpoint::save(&self.folder.join(BEST), session, &card)?;

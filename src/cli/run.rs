@@ -65,7 +65,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let head = head(&loaded, &dataset, &figures, prepared.bytes()?) + &precision;
     err(&format!("{head}\nfolder {}\n", folder.display()));
 
-    let mut follower = Follower::new(&folder, &model.name, &source, training.epochs)?;
+    let classes: &[String] = if training.classifies()? { &dataset.classes } else { &[] };
+    let mut follower = Follower::new(&folder, &model.name, &source, classes, training.epochs)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     stop_on_signals(Arc::clone(&interrupt), follower.screen())?;
     let trained = prepared.train(&interrupt, &mut follower);

@@ -25,6 +25,9 @@ pub struct Card {
     pub epoch: usize,
     /// The experiment with every default filled in.
     pub source: String,
+    /// The classes' names in the order of the model's outputs; empty where there are none, or where an older dslc wrote it.
+    #[serde(default)]
+    pub classes: Vec<String>,
 }
 
 /// The one metadata key: a map with several would be written in an order that changes from run to run.
