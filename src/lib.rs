@@ -26,6 +26,7 @@ pub mod run;
 pub mod data;
 pub mod train;
 pub mod experiment;
+pub mod predict;
 pub mod reference;
 pub mod editor;
 pub mod lsp;

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["run", "data"],
     &["train"],
     &["experiment"],
+    &["predict"],
     &["reference"],
     &["editor"],
     &["lsp"],

@@ -28,6 +28,7 @@ mod show;
 mod snapshot;
 mod summary;
 mod table;
+mod trained;
 
 use std::process::ExitCode;
 

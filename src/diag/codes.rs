@@ -78,6 +78,7 @@ codes! {
     EXPECTATION = "E0407";
     BATCH_OF_ONE = "E0408";
     DEVICE = "E0409";
+    NOT_FINITE = "E0412";
     INTERNAL = "E0900";
     UNUSED = "W0201";
     DEAD_BRANCH = "W0202";

@@ -381,6 +381,9 @@ fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Di
             let title = format!("`{} {classes}`", last.unit.spec().name);
             d = d.replace(title, span, classes.to_string());
         }
+        if data.args.has("classes") {
+            d = d.advise(format!("`classes={outputs}` behind `source`, where the data has so many"));
+        }
         diagnostics.push(d);
     }
 }
