@@ -14,6 +14,7 @@ use dslc::run::{Precision, Session, Target};
 use dslc::shape::Shape;
 use dslc::tensor::{Device, device_fault};
 use dslc::train::checkpoint::{Card, Weights, save};
+use dslc::train::progress::Progress;
 use dslc::train::trainer::{Epoch, Job, Observer, Prepared, StepDone, prepare, prepare_within};
 
 use crate::support::check;
@@ -76,8 +77,8 @@ struct Saving(PathBuf);
 impl Observer for Saving {
     fn step(&mut self, _done: &StepDone) {}
 
-    fn epoch(&mut self, epoch: &Epoch, session: &Session, step: u64) -> Result<(), Fault> {
-        save(&self.0, session, &Card { epoch: epoch.number, step, ..Card::default() })
+    fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        save(&self.0, session, &Card { epoch: epoch.number, step: progress.step, ..Card::default() })
     }
 }
 
@@ -105,7 +106,7 @@ fn job(experiment: &Experiment, batch: usize) -> Job<'_> {
 
 fn train(prepared: Prepared<'_>, machine: Failing, weights: &Path) -> Fault {
     let target = Target::Machine(Box::new(machine));
-    let trained = prepared.train_on(target, &AtomicBool::new(false), &mut Saving(weights.to_owned()));
+    let trained = prepared.train_on(target, None, &AtomicBool::new(false), &mut Saving(weights.to_owned()));
     trained.map(|_| ()).unwrap_err()
 }
 

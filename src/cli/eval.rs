@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::out::out;
-use crate::cli::scores::{classes_json, confusion_json, report_text};
+use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, trained};
-use crate::predict::evaluate::{Evaluated, Place, evaluate};
+use crate::predict::evaluate::{Evaluated, evaluate_weights};
+use crate::runs::report::{classes_json, confusion_json};
 use crate::tensor::device::Choice;
 
 #[derive(clap::Args)]
@@ -27,14 +28,14 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (weights, own) = trained::open(&options.run)?;
-    let place = options.data.clone().map_or(own, Place::Other);
+    let (weights, folder) = trained::open(&options.run)?;
     let (device, _) = devices::open(options.device)?;
-    let Evaluated { model, classes, evaluation } =
-        evaluate(&weights, &place, &device).map_err(|fault| match (&place, fault.argument) {
-            (Place::Own(_), Some("path")) => fault.advise("`--data DIR` with the folder of the data"),
-            _ => fault,
-        })?;
+    let data = options.data.as_deref();
+    let found = evaluate_weights(&weights, &folder, data, &device);
+    let Evaluated { model, classes, evaluation } = found.map_err(|fault| match (data, fault.argument) {
+        (None, Some("path")) => fault.advise("`--data DIR` with the folder of the data"),
+        (None | Some(_), _) => fault,
+    })?;
     let (file, card) = (weights.path().display(), &weights.card);
     if options.json {
         let report = json!({

@@ -11,7 +11,6 @@ mod explain;
 mod files;
 mod fix;
 mod fmt;
-mod folder;
 mod graph;
 mod load;
 mod lsp;
@@ -22,9 +21,11 @@ mod page;
 mod pictures;
 mod predict;
 mod progress;
+mod resume;
 mod run;
 mod scores;
 mod show;
+mod signals;
 mod snapshot;
 mod summary;
 mod table;
@@ -51,6 +52,8 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
+    /// Go on with a run where it stopped, to the same end
+    Resume(resume::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// List what networks can run on here
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Resume(options) => resume::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Devices(options) => devices::run(&options),
         Command::Fix(options) => fix::run(&options),

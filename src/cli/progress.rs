@@ -1,21 +1,13 @@
-//! Following a run: a bar on a terminal, plain lines elsewhere, JSON lines in the run's folder.
+//! A training as people see it: a bar on a terminal, plain lines elsewhere.
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
-
-use crate::cli::folder::{self, BEST, LAST, METRICS};
 use crate::cli::out::err;
 use crate::cli::table::{loss, percent, speed, thousands};
-use crate::diag::{Fault, codes};
-use crate::run::Session;
-use crate::train::checkpoint;
-use crate::train::metrics::Evaluation;
-use crate::train::trainer::{Epoch, Observer, StepDone};
+use crate::runs::recorder::Viewer;
+use crate::train::trainer::{Epoch, StepDone};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal a line is printed this often within a long epoch.
 const QUIET: Duration = Duration::from_secs(30);
@@ -49,59 +41,29 @@ impl Screen {
     }
 }
 
-pub struct Follower {
-    folder: PathBuf,
-    metrics: File,
-    model: String,
-    source: String,
-    classes: Vec<String>,
+/// Shows a training on standard error.
+pub struct Progress {
     epochs: usize,
     screen: Screen,
     last_line: Instant,
 }
 
-impl Follower {
-    pub fn new(
-        folder: &Path,
-        model: &str,
-        source: &str,
-        classes: &[String],
-        epochs: usize,
-    ) -> Result<Follower, Fault> {
-        let path = folder.join(METRICS);
-        let metrics = File::create(&path).map_err(|e| cannot_write(&path, &e))?;
+impl Progress {
+    pub fn new(epochs: usize) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Ok(Follower {
-            folder: folder.to_owned(),
-            metrics,
-            model: model.to_owned(),
-            source: source.to_owned(),
-            classes: classes.to_vec(),
-            epochs,
-            screen: Screen { bar },
-            last_line: Instant::now(),
-        })
+        Progress { epochs, screen: Screen { bar }, last_line: Instant::now() }
     }
 
     pub fn screen(&self) -> Screen {
         self.screen.clone()
     }
-
-    pub fn record(&mut self, event: &serde_json::Value) -> Result<(), Fault> {
-        let written = writeln!(self.metrics, "{event}").and_then(|()| self.metrics.flush());
-        written.map_err(|e| cannot_write(&self.folder.join(METRICS), &e))
-    }
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(codes::DATA_FILE, format!("{} cannot be written: {error}", path.display()))
-}
-
-impl Observer for Follower {
+impl Viewer for Progress {
     fn is_due(&self) -> bool {
         self.last_line.elapsed() >= if self.screen.bar.is_some() { BAR_PAUSE } else { QUIET }
     }
@@ -132,18 +94,13 @@ impl Observer for Follower {
         }
     }
 
-    fn epoch(&mut self, epoch: &Epoch, session: &Session, step: u64) -> Result<(), Fault> {
-        let card = folder::card(&self.model, &self.source, &self.classes, step, epoch.number);
-        checkpoint::save(&self.folder.join(LAST), session, &card)?;
-        if epoch.best {
-            checkpoint::save(&self.folder.join(BEST), session, &card)?;
-        }
+    fn epoch(&mut self, epoch: &Epoch) {
         let accuracy = |share: Option<f64>| {
             share.map_or_else(String::new, |share| format!(" accuracy {}", percent(share)))
         };
-        let validation = epoch.validation.as_ref().map_or_else(String::new, |v| {
+        let validation = epoch.validation.map_or_else(String::new, |found| {
             let best = if epoch.best { " (best)" } else { "" };
-            format!("  validation loss {}{}{best}", loss(v.loss), accuracy(v.accuracy()))
+            format!("  validation loss {}{}{best}", loss(found.loss), accuracy(found.accuracy))
         });
         self.screen.line(&format!(
             "epoch {}/{}  loss {}{}{validation}  {}",
@@ -154,19 +111,9 @@ impl Observer for Follower {
             speed(epoch.images_per_second)
         ));
         self.last_line = Instant::now();
-        let validation = epoch.validation.as_ref();
-        self.record(&json!({
-            "event": "epoch",
-            "epoch": epoch.number,
-            "step": step,
-            "train.loss": epoch.train_loss,
-            "train.accuracy": epoch.train_accuracy,
-            "validation.loss": validation.map(|v| v.loss),
-            "validation.accuracy": validation.and_then(Evaluation::accuracy),
-            "learning_rate": epoch.learning_rate,
-            "seconds": epoch.seconds,
-            "images_per_second": epoch.images_per_second,
-            "best": epoch.best,
-        }))
+    }
+
+    fn say(&mut self, text: &str) {
+        self.screen.line(text);
     }
 }

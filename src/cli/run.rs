@@ -2,27 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
-
-use crate::cli::folder::{self, Record};
 use crate::cli::load::{self, Loaded};
 use crate::cli::out::{err, out};
-use crate::cli::progress::{Follower, Screen};
-use crate::cli::scores::{classes_json, confusion_json, report_text};
+use crate::cli::progress::Progress;
+use crate::cli::scores::report_text;
 use crate::cli::table::{bytes, duration, plural, short, speed};
-use crate::cli::{Stop, batch, devices, summary};
+use crate::cli::{Stop, batch, devices, signals, summary};
 use crate::data::Dataset;
 use crate::diag::{Diagnostic, codes};
-use crate::experiment::disk::RECORD;
 use crate::experiment::expect::Expectation;
 use crate::experiment::figures::{Figures, figures};
 use crate::run::{Precision, precision_on};
+use crate::runs::folder::Folder;
+use crate::runs::record::Record;
+use crate::runs::resume::Stopped;
+use crate::runs::train::{self, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
-use crate::train::checkpoint::write_atomically;
-use crate::train::metrics::Evaluation;
 use crate::train::programs::Sizes;
 use crate::train::trainer::{self, Ended, Job, Outcome};
 
@@ -46,139 +43,162 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
-    let experiment = &loaded.experiment;
-    let (Some(model), Some(data), Some(training)) = (&experiment.model, &experiment.data, &experiment.train)
-    else {
-        return Err(Stop::Findings);
-    };
-    let (device, _) = devices::open(options.device)?;
+    let Some(data) = &loaded.experiment.data else { return Err(Stop::Findings) };
+    let (device, taken) = devices::open(options.device)?;
     let dataset = loaded.dataset(data)?;
-    let batch = batch::chosen(&loaded, model, training, Sizes::new(data, &dataset)?, &device)?;
-    let figures = figures(model, &loaded.sources, Some((training, batch)))?;
-    let job = Job { model, data, train: training, batch: batch.images, device: &device };
-    let prepared = trainer::prepare(job, &dataset)?;
-
-    let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
-    let source = loaded.resolved(Some(batch));
-    record(&loaded, options, &folder, &source)?;
-    let precision = precision_line(&device, training.precision);
-    let head = head(&loaded, &dataset, &figures, prepared.bytes()?) + &precision;
-    err(&format!("{head}\nfolder {}\n", folder.display()));
-
-    let classes: &[String] = if training.classifies()? { &dataset.classes } else { &[] };
-    let mut follower = Follower::new(&folder, &model.name, &source, classes, training.epochs)?;
-    let interrupt = Arc::new(AtomicBool::new(false));
-    stop_on_signals(Arc::clone(&interrupt), follower.screen())?;
-    let trained = prepared.train(&interrupt, &mut follower);
-    follower.screen().clear();
-    let (_, outcome) = match trained {
-        Err(fault) if fault.code == codes::TRAINING_NEEDS => {
-            loaded.print_at(&fault, training.optimizer.span);
-            return Err(Stop::Findings);
-        }
-        trained => trained?,
-    };
-    let report = report(&folder, &job, &dataset, &outcome);
-    let mut event = report.clone();
-    event["event"] = json!("end");
-    follower.record(&event)?;
-    let ending = ending(&outcome, &dataset.classes, training.epochs);
-    let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(&figures));
-    write_atomically(&folder.join(folder::SUMMARY), text.as_bytes())?;
-    match options.json {
-        true => out(&report.to_string())?,
-        false => out(&format!("\n{ending}\nweights and measurements in {}", folder.display()))?,
-    }
-    if outcome.ended == Ended::Interrupted {
-        return Err(Stop::Interrupted);
-    }
-    let measured = experiment.expect.iter().filter(|expectation| !expectation.fixed);
-    let judge = |expectation: &Expectation| expectation.judge(report[expectation.quantity].as_f64()?);
-    let broken: Vec<Diagnostic> = measured.filter_map(judge).collect();
-    load::print(&loaded.sources, &broken);
-    if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
-}
-
-/// Writes what was asked for: the record, and the file with every default filled in.
-fn record(loaded: &Loaded, options: &Options, folder: &Path, source: &str) -> Result<(), Stop> {
     let base = std::fs::canonicalize(loaded.base()).unwrap_or(loaded.base());
-    let resolved = format!(
-        "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n{source}",
-        options.file.display(),
-        env!("CARGO_PKG_VERSION"),
-        base.display(),
-    );
-    let record =
-        Record { file: options.file.display().to_string(), base, settings: options.settings.clone() };
-    let mut record = serde_json::to_vec_pretty(&record).map_err(|e| Stop::Environment(e.to_string()))?;
-    record.push(b'\n');
-    write_atomically(&folder.join(RECORD), &record)?;
-    write_atomically(&folder.join(format!("{}.net", loaded.stem())), resolved.as_bytes())?;
-    Ok(())
-}
-
-/// The first Ctrl-C (or SIGTERM) asks for an orderly end, the second ends at once.
-fn stop_on_signals(interrupt: Arc<AtomicBool>, screen: Screen) -> Result<(), Stop> {
-    let handler = move || {
-        if interrupt.swap(true, Ordering::Relaxed) {
-            screen.clear();
-            std::process::exit(130);
-        }
-        screen.line("stopping after this step, then testing; once more to stop at once");
+    let record = Record {
+        file: options.file.display().to_string(),
+        base,
+        settings: options.settings.clone(),
+        source: String::new(),
+        machine: machine(&taken.to_string()),
+        data: dataset.fingerprint(),
     };
-    ctrlc::set_handler(handler)
-        .map_err(|e| Stop::Environment(format!("error: signals cannot be caught: {e}")))
+    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    training.go(Place::New { out: options.out.as_deref(), record })
 }
 
-fn report(folder: &Path, job: &Job<'_>, dataset: &Dataset, outcome: &Outcome) -> serde_json::Value {
-    let (last, test) = (outcome.epochs.last(), &outcome.test);
-    json!({
-        "run": folder.display().to_string(),
-        "model": job.model.name,
-        "parameters": job.model.n_parameters(),
-        "batch": job.batch,
-        "epochs": outcome.epochs.len(),
-        "steps": outcome.steps,
-        "ended": match outcome.ended {
-            Ended::Complete => "complete",
-            Ended::Early => "early_stop",
-            Ended::Interrupted => "interrupted",
-        },
-        "train.loss": last.map(|e| e.train_loss),
-        "train.accuracy": last.and_then(|e| e.train_accuracy),
-        "validation.loss": last.and_then(|e| e.validation.as_ref()).map(|v| v.loss),
-        "validation.accuracy": last.and_then(|e| e.validation.as_ref()).and_then(Evaluation::accuracy),
-        "train.seconds": outcome.seconds,
-        "train.images_per_second": outcome.images_per_second,
-        "test.epoch": outcome.tested,
-        "test.images": test.images,
-        "test.loss": test.loss,
-        "test.accuracy": test.accuracy(),
-        "test.classes": classes_json(test, &dataset.classes),
-        "test.confusion": confusion_json(test),
-    })
+/// A checked file with its data, ready to be trained on a device.
+pub struct Training<'a> {
+    pub loaded: &'a Loaded,
+    pub dataset: &'a Dataset,
+    pub device: &'a Device,
+    pub json: bool,
 }
 
-fn head(loaded: &Loaded, dataset: &Dataset, figures: &Figures, memory: u64) -> String {
-    let (parameters, flops) = figures.totals();
-    let batch = match (figures.batch, figures.batch_bound) {
-        (Some(images), Some(bound)) => {
-            let images = plural(images as u64, "image", "images");
-            format!("batch  {images}, chosen {bound}\n")
+/// Where a training is recorded.
+pub enum Place<'a> {
+    /// In a folder of its own.
+    New {
+        out: Option<&'a Path>,
+        /// Without the source, which the chosen batch belongs to.
+        record: Record,
+    },
+    /// In the folder of the run that goes on.
+    Stopped {
+        run: &'a Stopped,
+        /// What is trained now, if that is not what was.
+        changed: Option<Record>,
+    },
+}
+
+impl Training<'_> {
+    pub fn go(&self, place: Place<'_>) -> Result<(), Stop> {
+        let Training { loaded, dataset, device, .. } = *self;
+        let experiment = &loaded.experiment;
+        let (Some(model), Some(data), Some(training)) =
+            (&experiment.model, &experiment.data, &experiment.train)
+        else {
+            return Err(Stop::Findings);
+        };
+        let batch = batch::chosen(loaded, model, training, Sizes::new(data, dataset)?, device)?;
+        let figures = figures(model, &loaded.sources, Some((training, batch)))?;
+        let job = Job { model, data, train: training, batch: batch.images, device };
+        let prepared = trainer::prepare(job, dataset)?;
+        let head = self.head(&figures, prepared.bytes()?) + &precision_line(device, training.precision);
+
+        let claimed;
+        let recording = match place {
+            Place::New { out, record } => {
+                let record = Record { source: loaded.resolved(Some(batch)), ..record };
+                let folder = Folder::claim(out, &loaded.stem())?;
+                if let Err(fault) = record.write_with_file(folder.path()) {
+                    folder.abandon();
+                    return Err(fault.into());
+                }
+                claimed = (folder, record);
+                let (folder, record) = &claimed;
+                Recording { folder, source: &record.source, stopped: None }
+            }
+            Place::Stopped { run, changed } => {
+                if let Some(record) = &changed {
+                    record.write_with_file(run.folder.path())?;
+                    let rate = prepared.learning_rate(run.progress().step)?;
+                    err(&format!(
+                        "the learning rate goes on at {rate:.3e}, as in a run of {} epochs",
+                        training.epochs
+                    ));
+                }
+                let source = changed.map_or_else(|| run.record.source.clone(), |record| record.source);
+                return self.train(
+                    prepared,
+                    job,
+                    Recording { folder: &run.folder, source: &source, stopped: Some(run) },
+                    &head,
+                    &figures,
+                );
+            }
+        };
+        self.train(prepared, job, recording, &head, &figures)
+    }
+
+    fn train(
+        &self,
+        prepared: trainer::Prepared<'_>,
+        job: Job<'_>,
+        recording: Recording<'_>,
+        head: &str,
+        figures: &Figures,
+    ) -> Result<(), Stop> {
+        let Training { loaded, dataset, json, .. } = *self;
+        let folder = recording.folder.path();
+        err(&format!("{head}\nfolder {}\n", folder.display()));
+        let mut progress = Progress::new(job.train.epochs);
+        let screen = progress.screen();
+        let signals = Arc::new(Signals::default());
+        signals::listen(&signals, &screen)?;
+        let trained = train::train(prepared, job, dataset, recording, &signals, &mut progress);
+        screen.clear();
+        let finished = match trained {
+            Err(fault) if fault.code == codes::TRAINING_NEEDS => {
+                loaded.print_at(&fault, job.train.optimizer.span);
+                return Err(Stop::Findings);
+            }
+            trained => trained?,
+        };
+        let (report, ended) = (finished.report.clone(), finished.outcome.ended);
+        let ending = ending(&finished.outcome, &dataset.classes, job.train.epochs);
+        let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(figures));
+        let closed = finished.close(&text);
+        match json {
+            true => out(&report.to_string())?,
+            false => out(&format!("\n{ending}\nweights and measurements in {}", folder.display()))?,
         }
-        _ => String::new(),
-    };
-    format!(
-        "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\n{batch}memory {} planned",
-        loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
-        loaded.path.display(),
-        plural(parameters, "parameter", "parameters"),
-        short(flops),
-        plural(dataset.train.len() as u64, "training image", "training images"),
-        plural(dataset.test.len() as u64, "test image", "test images"),
-        dataset.classes.len(),
-        bytes(memory),
-    )
+        closed?;
+        if ended == Ended::Interrupted {
+            err(&format!("`dslc resume {}` goes on from here", folder.display()));
+            return Err(Stop::Interrupted);
+        }
+        let measured = loaded.experiment.expect.iter().filter(|expectation| !expectation.fixed);
+        let judge = |expectation: &Expectation| expectation.judge(report[expectation.quantity].as_f64()?);
+        let broken: Vec<Diagnostic> = measured.filter_map(judge).collect();
+        load::print(&loaded.sources, &broken);
+        if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
+    }
+
+    fn head(&self, figures: &Figures, memory: u64) -> String {
+        let (parameters, flops) = figures.totals();
+        let batch = match (figures.batch, figures.batch_bound) {
+            (Some(images), Some(bound)) => {
+                let images = plural(images as u64, "image", "images");
+                format!("batch  {images}, chosen {bound}\n")
+            }
+            _ => String::new(),
+        };
+        let Training { loaded, dataset, .. } = *self;
+        format!(
+            "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\n{batch}memory {} planned",
+            loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
+            loaded.path.display(),
+            plural(parameters, "parameter", "parameters"),
+            short(flops),
+            plural(dataset.train.len() as u64, "training image", "training images"),
+            plural(dataset.test.len() as u64, "test image", "test images"),
+            dataset.classes.len(),
+            bytes(memory),
+        )
+    }
 }
 
 /// What is told of a precision that a device does not have.

@@ -1,9 +1,7 @@
 //! What an evaluation found, for people and for machines: per-class scores, confusions, the totals.
 
-use serde_json::json;
-
 use crate::cli::table::{loss, percent, plural, thousands};
-use crate::train::metrics::{Classes, Confusion, Evaluation};
+use crate::train::metrics::{Confusion, Evaluation};
 
 /// A matrix of more classes is wider than a terminal; the JSON has it whole.
 const MOST_COLUMNS: usize = 14;
@@ -61,24 +59,6 @@ fn result(test: &Evaluation) -> String {
         ),
         None => format!("test loss {} ({images})", loss(test.loss)),
     }
-}
-
-/// Precision, recall and number of images of each class; null where there are none to find.
-pub fn classes_json(test: &Evaluation, classes: &[String]) -> serde_json::Value {
-    let Some(found) = &test.classes else { return serde_json::Value::Null };
-    let class = |(i, name): (usize, &String)| {
-        let score = found.confusion.class(i);
-        json!({ "class": name, "precision": score.precision, "recall": score.recall, "images": score.support })
-    };
-    classes.iter().enumerate().map(class).collect()
-}
-
-/// Rows are true classes, columns predicted ones; null where there are none to find.
-pub fn confusion_json(test: &Evaluation) -> serde_json::Value {
-    let Some(Classes { confusion, .. }) = &test.classes else { return serde_json::Value::Null };
-    let n = confusion.n_classes();
-    let row = |truth| (0..n).map(|predicted| confusion.count(truth, predicted)).collect::<Vec<u64>>();
-    (0..n).map(row).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Stop, folder};
+use crate::cli::Stop;
 use crate::experiment::disk;
-use crate::predict::evaluate::Place;
+use crate::runs::folder::{LAST, weights};
 use crate::train::checkpoint::Weights;
 
-/// The weights of a run, and where its data lies.
-pub fn open(run: &Path) -> Result<(Weights, Place), Stop> {
+/// The weights of a run, and its folder.
+pub fn open(run: &Path) -> Result<(Weights, PathBuf), Stop> {
     if disk::is_network(run) && !run.is_dir() {
         let what = if run.exists() {
             "is a network file, and has no weights before it is run"
@@ -17,8 +17,7 @@ pub fn open(run: &Path) -> Result<(Weights, Place), Stop> {
         };
         return Err(Stop::Environment(format!("error: {} {what}\n  try: {}", run.display(), how(run))));
     }
-    let (weights, record) = folder::open(run)?;
-    Ok((weights, Place::Own(record.map(|record| record.base).unwrap_or_default())))
+    Ok(weights(run)?)
 }
 
 /// How a run of a network file is got, or which one there is.
@@ -43,6 +42,6 @@ fn newest(stem: &str) -> Option<PathBuf> {
     let number = |path: &PathBuf| -> Option<u32> {
         path.file_name()?.to_str()?.strip_prefix(stem)?.strip_prefix('-')?.parse().ok()
     };
-    let runs = entries.map(|entry| entry.path()).filter(|path| path.join(folder::LAST).is_file());
+    let runs = entries.map(|entry| entry.path()).filter(|path| path.join(LAST).is_file());
     runs.filter_map(|path| Some((number(&path)?, path))).max().map(|(_, path)| path)
 }

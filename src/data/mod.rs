@@ -18,6 +18,8 @@ pub mod testing;
 
 use std::path::Path;
 
+use flate2::Crc;
+
 use crate::diag::Fault;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
@@ -62,6 +64,24 @@ pub struct Dataset {
     pub test: Images,
     /// The classes' names, in the order of the labels.
     pub classes: Vec<String>,
+}
+
+impl Dataset {
+    /// A text that is another one where any pixel or label is: sizes, and a CRC-32 of all bytes.
+    pub fn fingerprint(&self) -> String {
+        let mut sum = Crc::new();
+        for images in [&self.train, &self.test] {
+            sum.update(&images.pixels);
+            images.labels.iter().for_each(|label| sum.update(&label.to_le_bytes()));
+        }
+        format!(
+            "{} + {} of {}, CRC-32 {:08x}",
+            self.train.len(),
+            self.test.len(),
+            self.train.shape,
+            sum.sum()
+        )
+    }
 }
 
 /// The part of a data set that is measured on.

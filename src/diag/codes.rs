@@ -78,6 +78,8 @@ codes! {
     EXPECTATION = "E0407";
     BATCH_OF_ONE = "E0408";
     DEVICE = "E0409";
+    UNWRITTEN = "E0410";
+    RUN = "E0411";
     NOT_FINITE = "E0412";
     INTERNAL = "E0900";
     UNUSED = "W0201";

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
 use crate::predict::held::experiment;
+use crate::runs::folder;
+use crate::runs::record::Record;
 use crate::spec::Arg;
 use crate::tensor::Device;
+use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
 use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate_only;
@@ -23,18 +26,28 @@ pub struct Evaluated {
     pub evaluation: Evaluation,
 }
 
-/// Where the test images lie.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// Where the weights' own description says, relative to this folder.
-    Own(PathBuf),
-    /// In this folder, with files of the same kind.
-    Other(PathBuf),
+/// Measures a run's weights on test images: RUN is its folder (its best weights are taken) or a weights file.
+///
+/// The images are those of the run's own data set, or of one of the same kind in the folder `data`; no other file of it
+/// needs to be there.
+///
+/// # Errors
+/// A run without weights, or with damaged ones; images that cannot be read, or of other classes; a device that is not there
+/// or has too little memory; a network that gives NaN.
+pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
+    let (weights, folder) = folder::weights(run.as_ref())?;
+    evaluate_weights(&weights, &folder, data, &device::open(device)?.device)
 }
 
-/// Measures a run's weights on test images. No other file of the data set needs to be there.
-pub fn evaluate(weights: &Weights, place: &Place, device: &Device) -> Result<Evaluated, Fault> {
+/// The same with weights that are open, of a run in `folder`.
+pub fn evaluate_weights(
+    weights: &Weights,
+    folder: &Path,
+    data: Option<&Path>,
+    device: &Device,
+) -> Result<Evaluated, Fault> {
     let experiment = experiment(weights)?;
+    let other = data;
     let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
     else {
         let message = format!("{} does not describe a whole experiment", weights.path().display());
@@ -42,13 +55,13 @@ pub fn evaluate(weights: &Weights, place: &Place, device: &Device) -> Result<Eva
             Fault::new(codes::MISSING_SECTION, message).advise("a weights file that `dslc run` wrote")
         );
     };
-    let (args, base) = match place {
-        Place::Own(base) => (data.args.clone(), base.as_path()),
-        Place::Other(folder) => {
-            (data.args.clone().with("path", Arg::Text(folder.display().to_string())), Path::new(""))
+    let (args, base) = match other {
+        None => (data.args.clone(), Record::read(folder)?.map(|record| record.base).unwrap_or_default()),
+        Some(other) => {
+            (data.args.clone().with("path", Arg::Text(other.display().to_string())), PathBuf::new())
         }
     };
-    let tested = data.source.load_test(&args, base)?;
+    let tested = data.source.load_test(&args, &base)?;
     let known = &weights.card.classes;
     if !known.is_empty() && *known != tested.classes {
         let [own, other] = [known, &tested.classes].map(|names| listed(names));

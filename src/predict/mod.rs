@@ -8,6 +8,8 @@ mod held;
 pub use answer::{Answer, Class};
 pub use held::experiment;
 
+use std::path::Path;
+
 use crate::data::loader::{Mode, prepare, scale};
 use crate::data::picture::{self, Fitted, Picture};
 use crate::data::section::DataSection;
@@ -16,8 +18,10 @@ use crate::experiment::Experiment;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
+use crate::runs::folder;
 use crate::shape::Shape;
 use crate::tensor::Device;
+use crate::tensor::device::{self, Choice};
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
@@ -36,9 +40,34 @@ pub struct Predictor {
 }
 
 impl Predictor {
+    /// Of a run: its folder (its best weights are taken) or a weights file.
+    ///
+    /// ```no_run
+    /// let mut predictor = dslc::Predictor::open("runs/mnist-1", dslc::Device::Cpu)?;
+    /// let answer = predictor.picture(&std::fs::read("seven.png").unwrap())?;
+    /// println!("{}: {:.3}", answer.classes()[0].name, answer.classes()[0].probability);
+    /// # Ok::<(), dslc::Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A run without weights, or with damaged ones; a device that is not there or has too little memory.
+    pub fn open(run: impl AsRef<Path>, device: Choice) -> Result<Predictor, Fault> {
+        let (weights, _) = folder::weights(run.as_ref())?;
+        Predictor::of_weights(&weights, &device::open(device)?.device)
+    }
+
+    /// Of the bytes of a weights file.
+    ///
+    /// # Errors
+    /// Bytes that are not a whole file of weights; a device that is not there or has too little memory.
+    pub fn from_bytes(weights: Vec<u8>, device: Choice) -> Result<Predictor, Fault> {
+        Predictor::of_weights(&Weights::from_bytes(weights)?, &device::open(device)?.device)
+    }
+
     /// Of a run's weights: with the preparation of pictures and the classes' names that are kept with them.
     ///
-    /// Errors: weights that do not describe their model, or are of another one than they describe; a device with too little
+    /// # Errors
+    /// Weights that do not describe their model, or are of another one than they describe; a device with too little
     /// memory.
     pub fn of_weights(weights: &Weights, device: &Device) -> Result<Predictor, Fault> {
         Predictor::new(&experiment(weights)?, Some(weights), device)
@@ -109,7 +138,10 @@ impl Predictor {
     ///
     /// The picture is brought to [`Predictor::input`] (see [`Picture::fit`]) and prepared as the images that the model learnt
     /// from; where there is no `data` section its pixels are 0 (black) to 1 (white). What was done to it is told in the
-    /// answer's remarks. An output that is not finite is an error, as it says nothing.
+    /// answer's remarks.
+    ///
+    /// # Errors
+    /// Bytes that are no whole picture, or are above the limits of one; an output that is not finite, as it says nothing.
     pub fn picture(&mut self, bytes: &[u8]) -> Result<Answer, Fault> {
         let Fitted { pixels, mut remarks } = Picture::decode(bytes)?.fit(self.input())?;
         remarks.extend(self.data.as_ref().and_then(|data| picture::inverted(&pixels, data)));

@@ -223,9 +223,8 @@ mod cuda {
     }
 
     pub(super) fn open(_number: usize) -> Result<Device, Refusal> {
-        let fault = absent("this dslc was built without CUDA".to_owned()).advise(
-            "a build with it: `cargo build --release --features cuda,cudnn` (README.md, \"On a GPU\")",
-        );
+        let fault = absent("this dslc was built without CUDA".to_owned())
+            .advise("a build with it: `cargo build --release --features cuda,cudnn` (docs/gpu.md)");
         Err(Refusal { fault, is_there: false })
     }
 
@@ -271,9 +270,8 @@ mod metal {
     }
 
     pub(super) fn open() -> Result<Device, Refusal> {
-        let fault = absent("this dslc was built without Metal".to_owned()).advise(
-            "a build with it, on macOS: `cargo build --release --features metal` (README.md, \"On a GPU\")",
-        );
+        let fault = absent("this dslc was built without Metal".to_owned())
+            .advise("a build with it, on macOS: `cargo build --release --features metal` (docs/gpu.md)");
         Err(Refusal { fault, is_there: false })
     }
 }

@@ -1,19 +1,22 @@
 //! Weights on disk: one safetensors file holds every state (weights, statistics, optimizer) and, in its
-//! metadata, the step and the resolved source, so that the file explains itself. Written atomically: a reader
-//! never sees half a file.
+//! metadata, a card: where the training stood, a checksum of the numbers, and the resolved source, so that the file
+//! explains itself. Written beside its place and renamed: a reader never sees half a file. Read through one open file: a
+//! file that is replaced meanwhile is not mixed with its successor.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use flate2::Crc;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
 use crate::graph::{Graph, StateKind};
-use crate::run::Session;
+use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
+use crate::train::progress::Progress;
 
 /// What a file of weights says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,7 @@ pub struct Card {
     /// The dslc version that wrote it.
     pub version: String,
     pub model: String,
+    /// Steps behind these weights, and the epoch that they belong to, counted from 1.
     pub step: u64,
     pub epoch: usize,
     /// The experiment with every default filled in.
@@ -28,6 +32,12 @@ pub struct Card {
     /// The classes' names in the order of the model's outputs; empty where there are none, or where an older dslc wrote it.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// Where the training stood, for going on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// CRC-32 of the numbers as they lie in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u32>,
 }
 
 /// The one metadata key: a map with several would be written in an order that changes from run to run.
@@ -36,77 +46,148 @@ const KEY: &str = "dslc";
 /// A header of more bytes than this is not one that dslc wrote.
 const MAX_HEADER: u64 = 1 << 25;
 
+/// Added to a file's name while it is written.
+pub const PART: &str = ".part";
+
 fn fault(path: &Path, message: impl std::fmt::Display) -> Fault {
     Fault::new(codes::DATA_FILE, format!("{} {message}", path.display()))
 }
 
-/// Writes all states of a session.
+/// Writes all states of a session, one after another: only one of them is in memory beside the session's own.
 pub fn save(path: &Path, session: &Session, card: &Card) -> Result<(), Fault> {
-    let mut numbers = Vec::new();
-    for state in session.states() {
-        let bytes: Vec<u8> = session.read_state(&state.name)?.iter().flat_map(|x| x.to_le_bytes()).collect();
-        numbers.push((state.name.clone(), state.shape.dims().to_vec(), bytes));
-    }
-    let mut views = Vec::new();
-    for (name, shape, bytes) in &numbers {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
-            .map_err(|e| fault(path, format!("cannot be written: {e}")))?;
-        views.push((name.as_str(), view));
-    }
-    let text = serde_json::to_string(card).map_err(|e| fault(path, format!("cannot be written: {e}")))?;
-    let metadata = HashMap::from([(KEY.to_owned(), text)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| fault(path, format!("cannot be written: {e}")))?;
-    write_atomically(path, &bytes)
-}
-
-/// Writes a file so that it is there whole or not at all.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let write = || {
-        let mut file = atomic_write_file::AtomicWriteFile::open(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    write().map_err(|e: std::io::Error| {
-        fault(path, format!("cannot be written: {e}"))
-            .advise("a folder with free space that you may write to, by `--out DIR`")
+    let mut states: Vec<&StateInfo> = session.states().iter().collect();
+    states.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut checksum = Crc::new();
+    each(session, &states, |bytes| {
+        checksum.update(bytes);
+        Ok(())
+    })?;
+    let card = Card { checksum: Some(checksum.sum()), ..card.clone() };
+    let header = header(&states, &card).map_err(|e| fault(path, format!("cannot be written: {e}")))?;
+    write(path, |file| {
+        let unwritten = |e: std::io::Error| unwritten(path, &e);
+        file.write_all(&(header.len() as u64).to_le_bytes()).map_err(unwritten)?;
+        file.write_all(&header).map_err(unwritten)?;
+        each(session, &states, |bytes| file.write_all(bytes).map_err(unwritten))
     })
 }
 
-/// A file of weights whose header was read; its numbers are read when a session takes them.
+/// The bytes of each state in turn.
+fn each(
+    session: &Session,
+    states: &[&StateInfo],
+    mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut bytes = Vec::new();
+    states.iter().try_for_each(|state| {
+        bytes.clear();
+        bytes.extend(session.read_state(&state.name)?.iter().flat_map(|number| number.to_le_bytes()));
+        take(&bytes)
+    })
+}
+
+/// The header of these states' file, padded so that the numbers begin at a multiple of 8 bytes, as the format recommends.
+fn header(states: &[&StateInfo], card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut end = 0;
+    let tensors = states.iter().map(|state| {
+        let start = end;
+        end += size_of::<f32>() * state.shape.elements();
+        let shape = state.shape.dims().to_vec();
+        (state.name.clone(), TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) })
+    });
+    let metadata = [(KEY.to_owned(), serde_json::to_string(card)?)];
+    let metadata = Metadata::new(Some(metadata.into()), tensors.collect())?;
+    let mut bytes = serde_json::to_vec(&metadata)?;
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    Ok(bytes)
+}
+
+/// Writes a file so that it is there whole or not at all, whatever ends the program.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write(path, |file| file.write_all(bytes).map_err(|e| unwritten(path, &e)))
+}
+
+fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(PART);
+    let part = PathBuf::from(name);
+    let written = File::create(&part).map_err(|e| unwritten(path, &e)).and_then(|file| {
+        let mut file = BufWriter::with_capacity(1 << 20, file);
+        content(&mut file)?;
+        let whole = file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        whole.and_then(|file| file.sync_all()).map_err(|e| unwritten(path, &e))?;
+        std::fs::rename(&part, path).map_err(|e| unwritten(path, &e))
+    });
+    if written.is_err() {
+        // What is not whole takes room that others may need.
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}
+
+fn unwritten(path: &Path, e: &std::io::Error) -> Fault {
+    let remedy = match e.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "free some space there, or `--out DIR` on another disk"
+        }
+        _ => "a folder that you may write to, by `--out DIR`",
+    };
+    Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", path.display())).advise(remedy)
+}
+
+/// A file of weights whose header was read and whose numbers have their checksum; a session takes them from the file that
+/// was opened, whatever has its name by then.
 #[derive(Debug)]
 pub struct Weights {
     path: PathBuf,
+    content: Mutex<Box<dyn Content>>,
     header: Metadata,
     /// Where the numbers begin.
     start: u64,
     pub card: Card,
 }
 
+/// A file that is open, or its bytes.
+trait Content: Read + Seek + Send + std::fmt::Debug {}
+
+impl Content for File {}
+
+impl Content for Cursor<Vec<u8>> {}
+
 impl Weights {
-    /// Reads the header. Nothing is allocated on the word of a size that the file does not have.
+    /// Reads the header, and all numbers once where the file has a checksum of them. Nothing is allocated on the word of a
+    /// size that the file does not have.
     pub fn open(path: &Path) -> Result<Weights, Fault> {
-        let not_weights = |what: &str| {
-            fault(path, format!("is not a whole file of weights: {what}"))
-                .advise("a weights file out of a run's folder, such as runs/mnist-1/best.safetensors")
-        };
         let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
-        let metadata = std::fs::metadata(path).map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(not_weights("it is not a file"));
+        // Opening a pipe would wait for its writer.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(not_weights(path, "it is not a regular file"));
         }
-        let mut file = File::open(path).map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        Weights::of(path, Box::new(file), len)
+    }
+
+    /// The same of a file's bytes. In errors they are called `weights`.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Weights, Fault> {
+        let len = bytes.len() as u64;
+        Weights::of(Path::new("weights"), Box::new(Cursor::new(bytes)), len)
+    }
+
+    fn of(path: &Path, mut content: Box<dyn Content>, len: u64) -> Result<Weights, Fault> {
+        let not_weights = |what: &str| not_weights(path, what);
+        let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
         let mut size = [0; 8];
-        if metadata.len() < 8 {
-            return Err(not_weights(&format!("it has {} bytes", metadata.len())));
+        if len < 8 {
+            return Err(not_weights(&format!("it has {len} bytes")));
         }
-        file.read_exact(&mut size).map_err(unreadable)?;
+        content.read_exact(&mut size).map_err(unreadable)?;
         let size = u64::from_le_bytes(size);
         if size > MAX_HEADER {
             return Err(not_weights(&format!("its header claims {size} bytes")));
         }
         let mut bytes = Vec::new();
-        file.take(size).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut content).take(size).read_to_end(&mut bytes).map_err(unreadable)?;
         if (bytes.len() as u64) < size {
             return Err(not_weights("it is cut short in its header"));
         }
@@ -114,16 +195,22 @@ impl Weights {
             .map_err(|e| not_weights(&format!("its header is damaged ({e})")))?;
         let start = 8 + size;
         let end = start.saturating_add(header.data_len() as u64);
-        if end != metadata.len() {
-            return Err(not_weights(&format!("its header says {end} bytes, it has {}", metadata.len())));
+        if end != len {
+            return Err(not_weights(&format!("its header says {end} bytes, it has {len}")));
         }
         let text = header.metadata().as_ref().and_then(|map| map.get(KEY)).ok_or_else(|| {
             fault(path, "was not written by dslc: it does not say which model it belongs to")
                 .advise("a weights file out of a run's folder")
         })?;
-        let card = serde_json::from_str(text)
+        let card: Card = serde_json::from_str(text)
             .map_err(|e| not_weights(&format!("its description is damaged ({e})")))?;
-        Ok(Weights { path: path.to_owned(), header, start, card })
+        if let Some(expected) = card.checksum {
+            let found = checksum(&mut content).map_err(unreadable)?;
+            if found != expected {
+                return Err(not_weights("its numbers are damaged: their checksum is another"));
+            }
+        }
+        Ok(Weights { path: path.to_owned(), content: Mutex::new(content), header, start, card })
     }
 
     pub fn path(&self) -> &Path {
@@ -139,20 +226,37 @@ impl Weights {
             .try_for_each(|state| self.find(&state.name, state.kind, graph.shape(state.value)).map(|_| ()))
     }
 
+    /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
+    pub fn fit_whole(&self, graph: &Graph) -> Result<(), Fault> {
+        self.fit(graph)?;
+        let lacks = |name: &str| self.header.info(name).is_none();
+        match graph.states.iter().find(|state| lacks(&state.name)) {
+            Some(state) => {
+                Err(fault(&self.path, format!("holds no `{}`, so training cannot go on from it", state.name)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Puts the weights into a session that they fit.
     pub fn load(&self, session: &mut Session) -> Result<(), Fault> {
-        let unreadable = |e: std::io::Error| fault(&self.path, format!("cannot be read: {e}"));
-        let mut file = File::open(&self.path).map_err(unreadable)?;
         for state in session.states().to_vec() {
-            let Some((start, end)) = self.find(&state.name, state.kind, &state.shape)? else { continue };
-            file.seek(SeekFrom::Start(self.start + start as u64)).map_err(unreadable)?;
-            let mut bytes = vec![0; end - start];
-            file.read_exact(&mut bytes).map_err(unreadable)?;
-            let numbers: Vec<f32> =
-                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            session.write_state(&state.name, &numbers)?;
+            if let Some(numbers) = self.state(&state)? {
+                session.write_state(&state.name, &numbers)?;
+            }
         }
         Ok(())
+    }
+
+    /// The numbers of a session's state; `None` for moments that the file does not have.
+    pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
+        let Some((start, end)) = self.find(&state.name, state.kind, &state.shape)? else { return Ok(None) };
+        let mut bytes = vec![0; end - start];
+        let mut file = self.content.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
+        let read = file.seek(SeekFrom::Start(self.start + start as u64));
+        read.and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|e| fault(&self.path, format!("cannot be read: {e}")))?;
+        Ok(Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()))
     }
 
     /// Where a state's bytes lie behind the header; `None` for moments that the file does not have.
@@ -177,5 +281,25 @@ impl Weights {
             true => Ok(Some((start, end))),
             false => Err(fault(&self.path, format!("is damaged: the place of `{name}` is not of its size"))),
         }
+    }
+}
+
+fn not_weights(path: &Path, what: &str) -> Fault {
+    fault(path, format!("is not a whole file of weights: {what}"))
+        .advise("a weights file out of a run's folder, such as runs/mnist-1/best.safetensors")
+}
+
+/// Of everything from here on.
+fn checksum(file: &mut dyn Read) -> std::io::Result<u32> {
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut checksum = Crc::new();
+    loop {
+        let bytes = std::io::BufRead::fill_buf(&mut reader)?;
+        if bytes.is_empty() {
+            return Ok(checksum.sum());
+        }
+        checksum.update(bytes);
+        let n = bytes.len();
+        std::io::BufRead::consume(&mut reader, n);
     }
 }

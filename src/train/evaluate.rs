@@ -27,7 +27,7 @@ pub fn evaluate(
     }
     let train = job.train;
     let classifies = train.classifies()?;
-    let way = Pass { order: indices, batch: job.batch, epoch: 0, mode: Mode::Eval };
+    let way = Pass { order: indices, from: 0, batch: job.batch, epoch: 0, mode: Mode::Eval };
     feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, _| {
         session.step(graph)?;
         session.note(graph)?;
@@ -51,8 +51,15 @@ pub fn evaluate(
             confusion.add(label as usize, class as usize);
         }
     }
+    let loss = loss / images as f64;
+    if !loss.is_finite() {
+        let message = format!("the loss of {images} images that were measured is {loss}");
+        let fault =
+            Fault::new(codes::TRAINING_NEEDS, message).label("the network gives numbers that are none");
+        return Err(fault.advise("a smaller learning rate"));
+    }
     let classes = classifies.then(|| Classes { accuracy: correct as f64 / images as f64, confusion });
-    Ok(Evaluation { images, loss: loss / images as f64, classes })
+    Ok(Evaluation { images, loss, classes })
 }
 
 /// Measures given weights on all of `images`.

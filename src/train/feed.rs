@@ -27,6 +27,8 @@ pub struct Feed<'a> {
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
     pub order: &'a [u32],
+    /// Images in front that are passed over: whole batches.
+    pub from: usize,
     /// Images of a batch; the last one may have fewer.
     pub batch: usize,
     pub epoch: u32,
@@ -53,6 +55,7 @@ impl Feed<'_> {
         step: Step<'_>,
     ) -> Result<(), Fault> {
         let batches: Vec<(usize, usize, &[u32])> = (pass.order.chunks(pass.batch).enumerate())
+            .filter(|(i, _)| i * pass.batch >= pass.from)
             .filter_map(|(i, batch)| Some((i * pass.batch, graph(batch.len())?, batch)))
             .collect();
         if let Some(start) = self.stock {

@@ -49,6 +49,21 @@ impl Confusion {
     }
 }
 
+/// What an [`Evaluation`] comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Mean loss of an image.
+    pub loss: f64,
+    /// Share of the images whose class was found; `None` where the model gives images.
+    pub accuracy: Option<f64>,
+}
+
+impl Score {
+    pub fn of(evaluation: &Evaluation) -> Score {
+        Score { loss: evaluation.loss, accuracy: evaluation.accuracy() }
+    }
+}
+
 /// Measurements over a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {

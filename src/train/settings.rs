@@ -1,10 +1,12 @@
 //! The lines that a `train { … }` section may hold.
 
+use std::time::Duration;
+
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
 
 /// Every setting of `train`.
 pub static SETTINGS: &[&Spec] =
-    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP];
+    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP, &CHECKPOINT];
 
 pub static LOSS: Spec = Spec {
     name: "loss",
@@ -89,7 +91,7 @@ pub static PRECISION: Spec = Spec {
            they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
            With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
            do not show it; some sums are made in another order.\n\n\
-           Neither has ever run on a GPU: see `On a GPU` in the README.",
+           Neither has ever run on a GPU: see docs/gpu.md.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",
     elsewhere: &["dtype", "amp", "mixed_precision"],
@@ -110,4 +112,26 @@ pub static EARLY_STOP: Spec = Spec {
     ],
     example: "early_stop patience=3",
     elsewhere: &["early_stopping", "EarlyStopping"],
+};
+
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(10 * 60);
+pub const CHECKPOINT_KEEP: usize = 2;
+
+pub static CHECKPOINT: Spec = Spec {
+    name: "checkpoint",
+    summary: "how often a run is saved inside an epoch, and how many saves are kept",
+    docs: "A run that is cut off goes on from its last checkpoint (`dslc resume`). One is written at the end of \
+           every epoch, when a signal ends the run, and inside an epoch `every` so often; it never changes what is learnt. \
+           The newest `keep` stay: should the last one be damaged, the one before serves.",
+    params: &[
+        keyword(
+            "every",
+            Kind::Time { min: Duration::from_secs(1) },
+            Preset::Time(CHECKPOINT_EVERY),
+            "the time between two checkpoints inside an epoch",
+        ),
+        keyword("keep", Kind::Count, Preset::Count(CHECKPOINT_KEEP), "how many checkpoints stay"),
+    ],
+    example: "checkpoint every=30min keep=3",
+    elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],
 };

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use crate::data::Dataset;
 use crate::data::loader::{self, Loader, Mode};
@@ -14,11 +13,14 @@ use crate::model::Model;
 use crate::run::stock::Stock;
 use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
+use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed};
-use crate::train::metrics::Evaluation;
+use crate::train::metrics::{Evaluation, Score};
+use crate::train::pass::Pass;
 use crate::train::programs::{Programs, Sizes};
-use crate::train::schedules::{self, Progress};
+use crate::train::progress::{Begun, Progress, Scored};
+use crate::train::schedules;
 use crate::train::section::{Monitor, TrainSection};
 use crate::train::{auto_batch, budget, kept};
 
@@ -42,7 +44,7 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Where there are classes to find, here and below.
     pub train_accuracy: Option<f64>,
-    pub validation: Option<Evaluation>,
+    pub validation: Option<Score>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Time spent in training steps, data included.
@@ -74,19 +76,45 @@ pub trait Observer {
     }
 
     fn step(&mut self, done: &StepDone);
+
+    /// Whether the training's state is to be saved behind the step that was just done.
+    fn wants_state(&mut self) -> bool {
+        false
+    }
+
+    /// The state inside an epoch, because the observer wants it or the training is interrupted; `session` holds the numbers.
+    fn state(&mut self, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// After an epoch; `session` holds its weights.
-    fn epoch(&mut self, epoch: &Epoch, session: &Session, step: u64) -> Result<(), Fault>;
+    fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault>;
+}
+
+/// An earlier training that is gone on with.
+pub struct Start<'a> {
+    pub progress: Progress,
+    /// Every state at that point.
+    pub weights: &'a Weights,
+    /// The weights of `progress.best`.
+    pub best: Option<&'a Weights>,
+    /// The epochs behind it.
+    pub epochs: Vec<Epoch>,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// Whole epochs, those of an earlier training that was gone on with among them.
     pub epochs: Vec<Epoch>,
+    /// The epoch behind them that was interrupted.
+    pub begun: Option<Begun>,
     pub steps: u64,
     /// Training time without validation and test.
     pub seconds: f64,
     pub images_per_second: f64,
-    /// The epoch whose weights were tested: the best one where validation images tell, else the last.
+    /// The epoch whose weights were tested, counted from 1: the best one where validation images tell, else the last, which is
+    /// not whole where the run was interrupted in it.
     pub tested: usize,
     pub test: Evaluation,
     pub ended: Ended,
@@ -118,29 +146,9 @@ pub struct Prepared<'a> {
 const TRAIN: usize = 0;
 const TEST: usize = 1;
 
-/// A step whose numbers were not read yet.
-struct Open {
-    images: usize,
-    step: u64,
-    learning_rate: f64,
-}
-
-/// What a pass over the training images came to.
-#[derive(Default)]
-struct Pass {
-    loss_sum: f64,
-    /// `None` where there are no classes to find.
-    correct: Option<f64>,
-    seen: usize,
-    learning_rate: f64,
-    interrupted: bool,
-}
-
 /// The weights of the best epoch so far, where validation images tell which it is.
-#[derive(Default)]
 struct Best {
-    epoch: usize,
-    score: Option<f64>,
+    scored: Scored,
     weights: Vec<(String, Vec<f32>)>,
 }
 
@@ -199,20 +207,23 @@ impl<'a> Prepared<'a> {
         kept::stock(self.job.data, &sets, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
-    /// Trains, and evaluates on the test images at the end; `interrupt` stops it after the current step.
+    /// Trains, from the beginning or from where an earlier training stood, and evaluates on the test images at the end;
+    /// `interrupt` stops it after the current step.
     pub fn train(
         self,
+        start: Option<Start<'_>>,
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let target = Target::on(self.job.device, self.job.train.precision)?;
-        self.train_on(target, interrupt, observer)
+        self.train_on(target, start, interrupt, observer)
     }
 
     /// The same on a target that was made before.
     pub fn train_on(
         mut self,
         target: Target,
+        start: Option<Start<'_>>,
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
@@ -222,113 +233,158 @@ impl<'a> Prepared<'a> {
             Target::Cpu | Target::Reference(_) => None,
         };
         self.starts = stock.as_ref().map(Stock::starts);
-        let mut session = Session::with_stock(self.programs.take(), target, train.seed, stock)?;
-        let mut epochs: Vec<Epoch> = Vec::new();
-        let mut best = Best::default();
-        let (mut step, mut all_seconds, mut all_images) = (0u64, 0.0, 0usize);
-        let mut ended = Ended::Complete;
-        for number in 1..=train.epochs {
-            let begin = Instant::now();
-            let pass = self.epoch(&mut session, number, &mut step, interrupt, observer)?;
-            let seconds = positive(begin.elapsed());
-            all_seconds += seconds;
-            all_images += pass.seen;
-            let validation = match self.validation_images.is_empty() || pass.interrupted {
-                true => None,
-                false => Some(self.measure(&mut session, TRAIN, &self.validation_images)?),
-            };
-            // Without validation images the last weights count as the best.
-            let is_best = match &validation {
-                Some(validation) => best.challenge(number, self.score(validation), &session)?,
-                None => self.validation_images.is_empty(),
-            };
-            let epoch = Epoch {
-                number,
-                train_loss: pass.loss_sum / pass.seen.max(1) as f64,
-                train_accuracy: pass.correct.map(|correct| correct / pass.seen.max(1) as f64),
-                validation,
-                learning_rate: pass.learning_rate,
-                seconds,
-                images_per_second: pass.seen as f64 / seconds,
-                best: is_best,
-            };
-            observer.epoch(&epoch, &session, step)?;
-            epochs.push(epoch);
-            if pass.interrupted || (interrupt.load(Ordering::Relaxed) && number < train.epochs) {
-                ended = Ended::Interrupted;
-                break;
-            }
-            let waited = number - best.epoch;
-            if train.early_stop.is_some_and(|stop| waited >= stop.patience) && number < train.epochs {
-                ended = Ended::Early;
-                break;
-            }
+        if let Some(start) = &start {
+            self.programs.graphs.iter().try_for_each(|graph| start.weights.fit_whole(graph))?;
         }
-        let mut tested = epochs.len();
-        if best.epoch > 0 && best.epoch < tested {
-            tested = best.epoch;
+        let mut session = Session::with_stock(self.programs.take(), target, train.seed, stock)?;
+        let (mut progress, mut epochs, mut best) = (Progress::default(), Vec::new(), None);
+        if let Some(start) = start {
+            start.weights.load(&mut session)?;
+            best = Best::of(&start, &session)?;
+            (progress, epochs) = (start.progress, start.epochs);
+        }
+        let ended = loop {
+            let begun = progress.begun.take();
+            if begun.is_none() {
+                if let Some(ended) = ended(train, &progress) {
+                    break ended;
+                }
+                if interrupt.load(Ordering::Relaxed) {
+                    break Ended::Interrupted;
+                }
+            }
+            let pass = self.pass(&mut session, &mut progress, begun, interrupt, observer)?;
+            if pass.interrupted {
+                progress.begun = Some(pass.begun);
+                observer.state(&progress, &session)?;
+                break Ended::Interrupted;
+            }
+            let epoch = self.close(pass, &mut progress, &mut best, &mut session)?;
+            observer.epoch(&epoch, &progress, &session)?;
+            epochs.push(epoch);
+        };
+        let last = progress.epochs + usize::from(progress.begun.is_some());
+        let tested = best.as_ref().map_or(last, |best| best.scored.epoch);
+        if let Some(best) = best.filter(|best| best.scored.epoch < last) {
             best.weights.iter().try_for_each(|(name, numbers)| session.write_state(name, numbers))?;
         }
         let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
         let test = self.measure(&mut session, TEST, &all)?;
-        let images_per_second = all_images as f64 / all_seconds.max(1e-9);
-        let seconds = all_seconds;
-        Ok((session, Outcome { epochs, steps: step, seconds, images_per_second, tested, test, ended }))
+        let begun = progress.begun;
+        let part = begun.clone().unwrap_or_default();
+        let seconds = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + part.seconds;
+        let images = epochs.iter().map(|epoch| epoch.seconds * epoch.images_per_second).sum::<f64>();
+        let images_per_second = (images + part.images as f64) / seconds.max(1e-9);
+        let steps = progress.step;
+        Ok((session, Outcome { epochs, begun, steps, seconds, images_per_second, tested, test, ended }))
     }
 
-    /// Every training image once, in the epoch's order.
-    fn epoch(
+    /// That of the step behind so many.
+    pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
+        let Job { train, batch, .. } = self.job;
+        let n_images = self.train_images.len();
+        let is_trained = |images: usize| images > 0 && self.programs.training(images).is_some();
+        let whole = if is_trained(batch) { n_images / batch } else { 0 };
+        let steps_per_epoch = (whole + usize::from(is_trained(n_images % batch))) as u64;
+        let total = steps_per_epoch.saturating_mul(train.epochs as u64);
+        let place = schedules::Progress { step, total, steps_per_epoch };
+        Ok(train.optimizer.args.number("lr")?
+            * schedules::factor(train.schedule.what, &train.schedule.args, place)?)
+    }
+
+    /// An epoch behind its last step: measured on the validation images, and counted.
+    fn close(
+        &self,
+        pass: Passed,
+        progress: &mut Progress,
+        best: &mut Option<Best>,
+        session: &mut Session,
+    ) -> Result<Epoch, Fault> {
+        let Passed { begun, seen, .. } = pass;
+        progress.epochs += 1;
+        let number = progress.epochs;
+        let validation = match self.validation_images.is_empty() {
+            true => None,
+            false => Some(self.measure(session, TRAIN, &self.validation_images)?),
+        };
+        // Without validation images the last weights count as the best.
+        let is_best = match &validation {
+            Some(validation) => {
+                let scored = Scored { epoch: number, score: self.score(validation) };
+                let is_best = best.as_ref().is_none_or(|best| scored.score > best.scored.score);
+                if is_best {
+                    *best = Some(Best::now(scored, session)?);
+                }
+                is_best
+            }
+            None => true,
+        };
+        progress.best = best.as_ref().map(|best| best.scored);
+        let share = |sum: f64| sum / seen.max(1) as f64;
+        Ok(Epoch {
+            number,
+            train_loss: share(begun.loss_sum),
+            train_accuracy: begun.correct.map(share),
+            validation: validation.as_ref().map(Score::of),
+            learning_rate: begun.learning_rate,
+            seconds: begun.seconds,
+            images_per_second: seen as f64 / begun.seconds.max(1e-9),
+            best: is_best,
+        })
+    }
+
+    /// Every image of the epoch behind `progress` once, in the epoch's order; those of `begun` were seen before.
+    fn pass(
         &self,
         session: &mut Session,
-        number: usize,
-        step: &mut u64,
+        progress: &mut Progress,
+        begun: Option<Begun>,
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
-    ) -> Result<Pass, Fault> {
+    ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
-        let trained = |batch: &&[u32]| self.programs.training(batch.len()).is_some();
-        let steps_per_epoch = self.train_images.chunks(size).filter(trained).count() as u64;
-        let total = steps_per_epoch.saturating_mul(train.epochs as u64);
+        let number = progress.epochs + 1;
         let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
-        let begin = Instant::now();
         let correct = train.classifies()?.then_some(0.0);
-        let mut pass = Pass { correct, ..Pass::default() };
-        let mut open = Vec::new();
-        let way = feed::Pass { order: &order, batch: size, epoch: number as u32, mode: Mode::Train };
+        let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
+        let way = feed::Pass {
+            order: &order,
+            from: begun.images,
+            batch: size,
+            epoch: number as u32,
+            mode: Mode::Train,
+        };
+        let mut pass = Pass::new(number, begun);
         self.feed(TRAIN)?.batches(
             session,
             way,
             &|images| self.programs.training(images),
             &mut |session, graph, batch| {
-                let progress = Progress { step: *step, total, steps_per_epoch };
-                let factor = schedules::factor(train.schedule.what, &train.schedule.args, progress)?;
-                pass.learning_rate = train.optimizer.args.number("lr")? * factor;
-                session.write(graph, STEP, |out| out[0] = *step as f32)?;
+                let step = progress.step;
+                let learning_rate = self.learning_rate(step)?;
+                session.write(graph, STEP, |out| out[0] = step as f32)?;
                 let optimizer = &train.optimizer;
-                for (name, value) in optimizer.what.scalars(&optimizer.args, pass.learning_rate, *step + 1)? {
+                for (name, value) in optimizer.what.scalars(&optimizer.args, learning_rate, step + 1)? {
                     session.write(graph, name, |out| out[0] = value as f32)?;
                 }
                 session.step(graph)?;
                 session.note(graph)?;
-                *step += 1;
-                open.push(Open { images: batch.len(), step: *step, learning_rate: pass.learning_rate });
+                progress.step += 1;
+                pass.push(batch.len(), progress.step, learning_rate);
                 if session.is_done() || observer.is_due() {
-                    pass.settle(session, &mut open, number)?;
-                    observer.step(&StepDone {
-                        epoch: number,
-                        images: pass.seen,
-                        epoch_images: order.len(),
-                        loss: pass.loss_sum / pass.seen as f64,
-                        accuracy: pass.correct.map(|correct| correct / pass.seen as f64),
-                        images_per_second: pass.seen as f64 / positive(begin.elapsed()),
-                    });
+                    pass.settle(session)?;
+                    observer.step(&pass.done(order.len()));
                 }
                 pass.interrupted = interrupt.load(Ordering::Relaxed);
+                if observer.wants_state() && !pass.interrupted {
+                    pass.settle(session)?;
+                    observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
+                }
                 Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             },
         )?;
-        pass.settle(session, &mut open, number)?;
-        Ok(pass)
+        pass.settle(session)?;
+        Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }
 
     /// How the images of a set reach a session.
@@ -352,57 +408,37 @@ impl<'a> Prepared<'a> {
     }
 }
 
-impl Pass {
-    /// Takes in what the open steps left.
-    fn settle(&mut self, session: &mut Session, open: &mut Vec<Open>, epoch: usize) -> Result<(), Fault> {
-        let noted = session.noted()?;
-        // The loss, and where there are classes how many were found.
-        let n = 1 + usize::from(self.correct.is_some());
-        if noted.len() != n * open.len() {
-            return Err(Fault::internal(format!("{} numbers of {} steps", noted.len(), open.len())));
-        }
-        for (Open { images, step, learning_rate }, numbers) in open.drain(..).zip(noted.chunks_exact(n)) {
-            let loss = f64::from(numbers[0]);
-            if !loss.is_finite() {
-                return Err(diverged(loss, epoch, step, learning_rate));
-            }
-            self.loss_sum += loss * images as f64;
-            if let Some(correct) = &mut self.correct {
-                *correct += f64::from(numbers[1]);
-            }
-            self.seen += images;
-        }
-        Ok(())
+/// What a pass over the training images came to.
+struct Passed {
+    begun: Begun,
+    seen: usize,
+    interrupted: bool,
+}
+
+/// How a training ends that stands between two epochs, if it does.
+pub fn ended(train: &TrainSection, progress: &Progress) -> Option<Ended> {
+    let waited = progress.epochs - progress.best.map_or(0, |best| best.epoch);
+    if progress.epochs >= train.epochs {
+        return Some(Ended::Complete);
     }
+    train.early_stop.is_some_and(|stop| waited >= stop.patience).then_some(Ended::Early)
 }
 
 impl Best {
-    /// Takes the session's weights if `score` is higher than any before.
-    fn challenge(&mut self, epoch: usize, score: f64, session: &Session) -> Result<bool, Fault> {
-        if score.is_nan() || self.score.is_some_and(|best| score <= best) {
-            return Ok(false);
-        }
+    fn now(scored: Scored, session: &Session) -> Result<Best, Fault> {
         let kept = session.states().iter().filter(|state| state.kind != StateKind::Moment);
         let read = |state: &StateInfo| Ok((state.name.clone(), session.read_state(&state.name)?));
-        *self = Best { epoch, score: Some(score), weights: kept.map(read).collect::<Result<_, Fault>>()? };
-        Ok(true)
+        Ok(Best { scored, weights: kept.map(read).collect::<Result<_, Fault>>()? })
     }
-}
 
-fn positive(duration: Duration) -> f64 {
-    duration.as_secs_f64().max(1e-9)
-}
-
-fn diverged(loss: f64, epoch: usize, step: u64, learning_rate: f64) -> Fault {
-    let message = format!(
-        "the loss became {loss} in step {step} (epoch {epoch}), at a learning rate of {learning_rate:.3e}"
-    );
-    let fault = Fault::new(codes::TRAINING_NEEDS, message).label("the steps grow without bound");
-    let fault = match epoch {
-        0 | 1 => fault,
-        _ => fault.note(format!("the weights of epoch {} are kept in the run's folder", epoch - 1)),
-    };
-    fault
-        .advise(format!("a smaller learning rate, such as `lr={:.0e}`", learning_rate / 10.0))
-        .advise("`schedule cosine warmup=5%`, or a `batch_norm` behind each convolution")
+    /// That of an earlier training.
+    fn of(start: &Start<'_>, session: &Session) -> Result<Option<Best>, Fault> {
+        let Some(scored) = start.progress.best else { return Ok(None) };
+        let best = start.best.ok_or_else(|| Fault::internal("the best weights were not given"))?;
+        let kept = session.states().iter().filter(|state| state.kind != StateKind::Moment);
+        let read = |state: &StateInfo| {
+            Some((state.name.clone(), best.state(state).transpose()?)).map(|(name, found)| Ok((name, found?)))
+        };
+        Ok(Some(Best { scored, weights: kept.filter_map(read).collect::<Result<_, Fault>>()? }))
+    }
 }

@@ -85,7 +85,7 @@ impl Desk {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dslc"));
         command.args(line.split_whitespace()).current_dir(self.folder.path());
         command

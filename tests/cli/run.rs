@@ -170,8 +170,8 @@ fn an_interrupted_run_keeps_its_weights() {
     use std::io::{BufRead, BufReader};
     let desk = Desk::new();
     for signal in ["INT", "TERM"] {
-        let mut run = desk
-            .command(&format!("run small.net --set train.epochs=100000 --json --out {signal}"))
+        let line = format!("run small.net --set train.epochs=100000 --json --out {signal}");
+        let mut run = crate::reliability::kills::listening(&desk, &line)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -15,6 +15,7 @@ use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
+use dslc::train::progress::Progress;
 use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone, prepare, prepare_within};
 
 use crate::support::check;
@@ -147,7 +148,7 @@ impl Observer for Watcher {
         self.n_steps += 1;
     }
 
-    fn epoch(&mut self, _epoch: &Epoch, _session: &Session, _step: u64) -> Result<(), Fault> {
+    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -176,7 +177,8 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let run = |target: Target, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
         let prepared = prepare_within(job, &dataset, available).unwrap();
         let mut watcher = Watcher { is_due, n_steps: 0 };
-        let (session, outcome) = prepared.train_on(target, &AtomicBool::new(false), &mut watcher).unwrap();
+        let (session, outcome) =
+            prepared.train_on(target, None, &AtomicBool::new(false), &mut watcher).unwrap();
         (session.read_state("linear_1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
     };
     let figures = |outcome: &Outcome| {

@@ -19,6 +19,7 @@ use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::evaluate::evaluate_on;
 use dslc::train::metrics::Evaluation;
 use dslc::train::programs::{Programs, Sizes};
+use dslc::train::progress::Progress;
 use dslc::train::trainer::{Epoch, Job, Observer, StepDone, prepare};
 
 use crate::counted::Counted;
@@ -104,7 +105,7 @@ impl Observer for Nobody {
 
     fn step(&mut self, _done: &StepDone) {}
 
-    fn epoch(&mut self, _epoch: &Epoch, _session: &Session, _step: u64) -> Result<(), Fault> {
+    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -130,7 +131,8 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     let graphs =
         Programs::new(model, job.train, 4, Sizes { train: 0, evaluated: [N_TEST, 0] }).unwrap().graphs;
     let needed = budget::needed(&graphs, job.device, job.train.precision).unwrap();
-    let (session, outcome) = prepared.train_on(Target::Cpu, &AtomicBool::new(false), &mut Nobody).unwrap();
+    let (session, outcome) =
+        prepared.train_on(Target::Cpu, None, &AtomicBool::new(false), &mut Nobody).unwrap();
     save(&path, &session, &Card::default()).unwrap();
     let weights = Weights::open(&path).unwrap();
 

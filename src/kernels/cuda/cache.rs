@@ -17,6 +17,7 @@ const ENDING: &str = "kernels";
 pub struct Cache(Option<PathBuf>);
 
 impl Cache {
+    #[cfg(feature = "cuda")]
     pub fn open() -> Cache {
         Cache::among(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
     }

@@ -110,6 +110,15 @@ pub enum Level {
 }
 
 impl Level {
+    /// As records and `DSLC_SIMD` have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
     /// Values in a register at this level.
     pub fn lanes(self) -> usize {
         match self {

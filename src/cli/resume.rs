@@ -1,0 +1,103 @@
+//! `dslc resume RUN`: goes on with a run where it stopped.
+
+use std::path::PathBuf;
+
+use crate::cli::out::err;
+use crate::cli::run::{Place, Training};
+use crate::cli::table::thousands;
+use crate::cli::{Stop, devices, load};
+use crate::diag::{Fault, codes};
+use crate::runs::record::{Machine, Record};
+use crate::runs::resume::{Stopped, stopped};
+use crate::runs::train::machine;
+use crate::tensor::device::Choice;
+use crate::train::progress::Progress;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// The folder of a run that was stopped, by whatever
+    run: PathBuf,
+    /// Change a setting of `train` for the rest of the run, such as `train.epochs=20` for a longer one
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+    /// Where to run; by default where it ran
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Choice>,
+    /// End with one JSON line on standard output, and print nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+/// Settings that may change in the middle of a training; the words behind `train.`.
+const FREE: [&str; 5] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint"];
+/// One that may change between two epochs.
+const BETWEEN: &str = "batch";
+
+pub fn run(options: &Options) -> Result<(), Stop> {
+    let run = stopped(&options.run)?;
+    run.told.iter().for_each(|line| err(line));
+    let progress = run.progress();
+    options.settings.iter().try_for_each(|setting| may_change(setting, &progress))?;
+    let record = &run.record;
+    let loaded = load::load_text(&run.file(), record.source.clone(), &options.settings);
+    load::report_errors(&loaded)?;
+    let experiment = &loaded.experiment;
+    let (Some(data), Some(train)) = (&experiment.data, &experiment.train) else { return Err(Stop::Findings) };
+    run.refuse_complete(train)?;
+    let was = match options.device {
+        Some(choice) => choice,
+        None => record.machine.device.parse().unwrap_or_default(),
+    };
+    let (device, taken) = devices::open(was)?;
+    let dataset = data.source.load(&data.args, &record.base)?;
+    run.refuse_other_data(&dataset)?;
+    differences(&record.machine, &machine(&taken.to_string()));
+    tell(&run, &progress);
+    let changed = (!options.settings.is_empty()).then(|| Record {
+        settings: [record.settings.clone(), options.settings.clone()].concat(),
+        source: loaded.resolved(None),
+        ..record.clone()
+    });
+    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    training.go(Place::Stopped { run: &run, changed })
+}
+
+fn may_change(setting: &str, progress: &Progress) -> Result<(), Fault> {
+    let path = setting.split('=').next().unwrap_or_default().trim();
+    let word = path.strip_prefix("train.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    if FREE.contains(&word) || word == BETWEEN && progress.begun.is_none() {
+        return Ok(());
+    }
+    let free = FREE.map(|word| format!("`train.{word}`")).join(", ");
+    let fault = Fault::new(codes::RUN, format!("`{path}` cannot change in the middle of a run"));
+    Err(match word == BETWEEN {
+        true => fault.note("the run stopped inside an epoch; between two epochs the batch may change"),
+        false => fault.note(format!("what may change: {free}, and between two epochs `train.{BETWEEN}`")),
+    }
+    .advise("a new run"))
+}
+
+/// Says what makes other numbers than the run would have had.
+fn differences(was: &Machine, is: &Machine) {
+    let mut all = vec![("device", &was.device, &is.device, "--device ")];
+    if is.device == Choice::Cpu.to_string() {
+        all.push(("instructions", &was.instructions, &is.instructions, "DSLC_SIMD="));
+    }
+    for (what, was, is, switch) in all.into_iter().filter(|(_, was, is, _)| was != is) {
+        err(&format!(
+            "the run began with the {what} `{was}` and goes on with `{is}`: numbers will differ in their last digits\n  \
+             try: {switch}{was}, where this machine has it"
+        ));
+    }
+}
+
+fn tell(run: &Stopped, progress: &Progress) {
+    let at = match &progress.begun {
+        Some(begun) => {
+            format!("inside epoch {}, behind image {}", progress.epochs + 1, thousands(begun.images as u64))
+        }
+        None if progress.step == 0 => "from the beginning: no state was kept yet".to_owned(),
+        None => format!("behind epoch {}", progress.epochs),
+    };
+    err(&format!("resume {} {at} (step {})", run.folder.path().display(), thousands(progress.step)));
+}

@@ -1,0 +1,307 @@
+//! The library as a stranger calls it: a function for each thing that the commands do, with the types that they take and
+//! give. Nothing here prints; every error is a [`Fault`] with its remedies.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
+use crate::experiment::figures::{Figures, broken_expectations, figures};
+use crate::experiment::imports::{Imports, Project};
+use crate::experiment::{self, Experiment, disk, resolved};
+use crate::graph::{Graph, print};
+use crate::runs::folder::Folder;
+use crate::runs::record::Record;
+use crate::runs::recorder::Viewer;
+use crate::runs::resume::stopped;
+use crate::runs::train::{Recording, Signals, machine, train as train_in};
+use crate::source::Sources;
+use crate::syntax::ast::Ast;
+use crate::tensor::device::{self, Choice};
+use crate::train::auto_batch;
+use crate::train::budget;
+use crate::train::metrics::Evaluation;
+use crate::train::program::{inference_graph, optimized, training_graph};
+use crate::train::programs::Sizes;
+use crate::train::trainer::{Epoch, Job, StepDone, prepare};
+
+/// A `.net` or `.model` file that was read and checked.
+pub struct Checked {
+    path: PathBuf,
+    sources: Sources,
+    ast: Ast,
+    imports: Imports,
+    experiment: Experiment,
+    findings: Vec<Diagnostic>,
+}
+
+/// Reads and checks a file with everything that it uses, after overrides such as `train.epochs=1`.
+///
+/// # Errors
+/// A file that cannot be read. What is wrong *in* it are the findings of [`Checked`].
+pub fn check(path: impl AsRef<Path>, settings: &[String]) -> Result<Checked, Fault> {
+    let path = path.as_ref();
+    let text = disk::read(Path::new(""), path).map_err(|reason| Fault::new(codes::IMPORT, reason))?;
+    Ok(check_text(path, text, settings))
+}
+
+/// Checks a text that stands for the file at `path`: paths in it are relative to that file's folder.
+///
+/// ```
+/// let right = dslc::check_text("tiny.model", "model Tiny { input 1x8x8; flatten -> linear 10 }", &[]);
+/// assert!(right.is_right());
+/// assert_eq!(right.parameters(), Some(650));
+///
+/// let wrong = dslc::check_text("tiny.model", "model Tiny { input 1x8x8; linear 10 }", &[]);
+/// assert!(!wrong.is_right());
+/// assert!(wrong.report().contains("flatten"));
+/// ```
+pub fn check_text(path: impl AsRef<Path>, text: impl Into<String>, settings: &[String]) -> Checked {
+    let path = path.as_ref();
+    let mut sources = Sources::default();
+    let root = path.parent().map(Path::to_owned).unwrap_or_default();
+    let read = |path: &Path| disk::read(Path::new(""), path);
+    let project = Project { root: &root, read: &read };
+    let found = experiment::check(&mut sources, path, text.into(), settings, &project);
+    let experiment::Checked { ast, imports, experiment, diagnostics: mut findings, .. } = found;
+    if !has_errors(&findings) {
+        findings.extend(broken_expectations(&experiment));
+    }
+    Checked { path: path.to_owned(), sources, ast, imports, experiment, findings }
+}
+
+impl Checked {
+    /// Whether no finding is an error.
+    pub fn is_right(&self) -> bool {
+        !has_errors(&self.findings)
+    }
+
+    /// Everything that was found, in the order of the text.
+    pub fn findings(&self) -> &[Diagnostic] {
+        &self.findings
+    }
+
+    /// The findings as a terminal shows them, without colour, 100 columns wide.
+    pub fn report(&self) -> String {
+        render::report(&self.sources, &self.findings, false, 100)
+    }
+
+    /// Trained numbers of the model, if the file has one that is right.
+    pub fn parameters(&self) -> Option<u64> {
+        self.experiment.model.as_ref().map(|model| model.n_parameters() as u64)
+    }
+
+    /// What the model costs: parameters, FLOPs of one image, bytes, by layer and in all.
+    ///
+    /// # Errors
+    /// A file that is not right, or has no model.
+    pub fn figures(&self) -> Result<Figures, Fault> {
+        self.right()?;
+        let model = self.experiment.model.as_ref().ok_or_else(|| self.lacks("model"))?;
+        figures(model, &self.sources, None)
+    }
+
+    /// The file with every default filled in, as a run records it.
+    pub fn resolved(&self) -> String {
+        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, None)
+    }
+
+    /// Answers for pictures, where the model has nothing to train, such as filters of given numbers.
+    ///
+    /// # Errors
+    /// A file that is not right or has no model, or one that must be trained first; a device that is not there.
+    pub fn predictor(&self, device: Choice) -> Result<Predictor, Fault> {
+        self.right()?;
+        Predictor::of_experiment(&self.experiment, &device::open(device)?.device)
+    }
+
+    fn right(&self) -> Result<(), Fault> {
+        let first = self.findings.iter().find(|finding| finding.severity == Severity::Error);
+        match first {
+            Some(finding) => Err(Fault::new(finding.code, finding.message.clone())
+                .note(format!("{} is not right; `Checked::report` tells all of it", self.path.display()))),
+            None => Ok(()),
+        }
+    }
+
+    fn lacks(&self, section: &str) -> Fault {
+        Fault::new(codes::MISSING_SECTION, format!("{} has no `{section}` section", self.path.display()))
+    }
+
+    fn base(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+}
+
+/// A graph as it runs.
+pub struct Compiled {
+    graph: Graph,
+    bytes: u64,
+}
+
+/// Lowers the model and optimises its graph for batches of `batch` images: the training step where the file has a `train`
+/// section, else inference.
+///
+/// # Errors
+/// A file that is not right or has no model; a batch that no memory could hold.
+pub fn compile(file: &Checked, batch: usize) -> Result<Compiled, Fault> {
+    file.right()?;
+    let model = file.experiment.model.as_ref().ok_or_else(|| file.lacks("model"))?;
+    let graph = optimized(match &file.experiment.train {
+        Some(train) => training_graph(model, train, batch)?,
+        None => inference_graph(model, batch)?,
+    })?;
+    let bytes = budget::planned(std::slice::from_ref(&graph))?;
+    Ok(Compiled { graph, bytes })
+}
+
+impl Compiled {
+    /// A line a node: its op, shape and operands.
+    pub fn text(&self) -> String {
+        print::text(&self.graph, &|_| None)
+    }
+
+    /// Nodes, leaves among them.
+    pub fn n_nodes(&self) -> usize {
+        self.graph.values().count()
+    }
+
+    /// Bytes that the CPU's plan takes, for states and values.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// How a file is trained; [`Options::default`] is on the CPU, in the next free folder `runs/NAME-N`.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder of the run.
+    pub out: Option<PathBuf>,
+    /// `cpu`, `cuda`, `cuda:N`, `metal` or `auto`.
+    pub device: Choice,
+    /// Stops the training, or has its state kept, from another thread.
+    pub signals: Arc<Signals>,
+}
+
+/// Who follows a training. Every method may do nothing.
+pub trait Follow {
+    /// After a step.
+    fn step(&mut self, _done: &StepDone) {}
+    /// After an epoch and its validation.
+    fn epoch(&mut self, _epoch: &Epoch) {}
+    /// Something beside the figures, such as a disk without room.
+    fn say(&mut self, _text: &str) {}
+}
+
+/// Nobody.
+impl Follow for () {}
+
+struct Following<'a>(&'a mut dyn Follow);
+
+impl Viewer for Following<'_> {
+    fn is_due(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self, done: &StepDone) {
+        self.0.step(done);
+    }
+
+    fn epoch(&mut self, epoch: &Epoch) {
+        self.0.epoch(epoch);
+    }
+
+    fn say(&mut self, text: &str) {
+        self.0.say(text);
+    }
+}
+
+/// What a training came to.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The folder with weights and measurements.
+    pub folder: PathBuf,
+    /// Whether it was stopped; [`resume`] goes on with it.
+    pub interrupted: bool,
+    /// Steps in all.
+    pub steps: u64,
+    /// Every whole epoch.
+    pub epochs: Vec<Epoch>,
+    /// The best weights on the test images.
+    pub test: Evaluation,
+}
+
+/// Trains the network of a file with `model`, `data` and `train`, tests it, and leaves a folder.
+///
+/// # Errors
+/// A file that is not right or not whole; data that cannot be read; a device that is not there; a network that does not fit
+/// into memory; a folder that is taken; a loss that is no number any more.
+pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
+    file.right()?;
+    let data = file.experiment.data.as_ref().ok_or_else(|| file.lacks("data"))?;
+    let opened = device::open(options.device)?;
+    let base = std::fs::canonicalize(file.base()).unwrap_or(file.base());
+    let dataset = data.source.load(&data.args, &base)?;
+    let model = file.experiment.model.as_ref().ok_or_else(|| file.lacks("model"))?;
+    let section = file.experiment.train.as_ref().ok_or_else(|| file.lacks("train"))?;
+    let batch = auto_batch::batch(model, section, Sizes::new(data, &dataset)?, &opened.device)?;
+    let job = Job { model, data, train: section, batch: batch.images, device: &opened.device };
+    let prepared = prepare(job, &dataset)?;
+    let record = Record {
+        file: file.path.display().to_string(),
+        base,
+        settings: Vec::new(),
+        source: resolved::text(&file.sources, &file.ast, &file.imports, &file.experiment, Some(batch)),
+        machine: machine(&opened.choice.to_string()),
+        data: dataset.fingerprint(),
+    };
+    let stem =
+        file.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let folder = Folder::claim(options.out.as_deref(), &stem)?;
+    record.write_with_file(folder.path())?;
+    let recording = Recording { folder: &folder, source: &record.source, stopped: None };
+    let mut viewer = Following(follow);
+    let finished = train_in(prepared, job, &dataset, recording, &options.signals, &mut viewer)?;
+    closed(finished, folder.path())
+}
+
+/// Goes on with a run that was stopped, by whatever, to the bits that it would have had.
+///
+/// # Errors
+/// As for [`train`]; a folder without a run, or in use; a run that is complete; data that are not those it began with.
+pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow) -> Result<Trained, Fault> {
+    let run = stopped(run.as_ref())?;
+    run.told.iter().for_each(|line| follow.say(line));
+    let file = check_text(run.file(), run.record.source.clone(), &[]);
+    file.right()?;
+    let lacks = |section| file.lacks(section);
+    let data = file.experiment.data.as_ref().ok_or_else(|| lacks("data"))?;
+    let model = file.experiment.model.as_ref().ok_or_else(|| lacks("model"))?;
+    let section = file.experiment.train.as_ref().ok_or_else(|| lacks("train"))?;
+    run.refuse_complete(section)?;
+    let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
+    let dataset = data.source.load(&data.args, &run.record.base)?;
+    run.refuse_other_data(&dataset)?;
+    let batch = auto_batch::batch(model, section, Sizes::new(data, &dataset)?, &opened.device)?;
+    let job = Job { model, data, train: section, batch: batch.images, device: &opened.device };
+    let prepared = prepare(job, &dataset)?;
+    let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
+    let mut viewer = Following(follow);
+    let finished = train_in(prepared, job, &dataset, recording, signals, &mut viewer)?;
+    closed(finished, run.folder.path())
+}
+
+fn closed(finished: crate::runs::train::Finished<'_>, folder: &Path) -> Result<Trained, Fault> {
+    let outcome = finished.outcome.clone();
+    let summary = serde_json::to_string_pretty(&finished.report).map_err(Fault::internal)?;
+    finished.close(&format!("{summary}\n"))?;
+    Ok(Trained {
+        folder: folder.to_owned(),
+        interrupted: outcome.ended == crate::train::trainer::Ended::Interrupted,
+        steps: outcome.steps,
+        epochs: outcome.epochs,
+        test: outcome.test,
+    })
+}

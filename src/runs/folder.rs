@@ -1,0 +1,220 @@
+//! The folder of a run: claimed by one process, with nothing in it that the run did not write.
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Fault, codes};
+use crate::experiment::disk::RECORD;
+use crate::train::checkpoint::{PART, Weights};
+
+pub const LAST: &str = "last.safetensors";
+pub const BEST: &str = "best.safetensors";
+/// The best weights before the best, until a state that knows of the new ones is on disk.
+pub const PREVIOUS: &str = "best.previous.safetensors";
+pub const METRICS: &str = "metrics.jsonl";
+pub const SUMMARY: &str = "summary.txt";
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Locked by the process that works in the folder. The lock ends with the process, however that ends; the file stays.
+const LOCK: &str = ".lock";
+
+/// Bytes of a run's name at most, so that no name of a file in its folder is too long.
+const LONGEST_NAME: usize = 200;
+
+/// A folder that no other process works in.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Ends the lock when it is dropped.
+    _lock: File,
+}
+
+/// Where nothing was claimed.
+fn cannot(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
+    Fault::new(codes::RUN, format!("the run's folder {} cannot be {what}: {why}", path.display()))
+}
+
+const ELSEWHERE: &str = "`--out DIR` with a folder that you may write to";
+
+impl Folder {
+    /// Makes `runs/NAME-N` with the first free N, or takes exactly `out`, which must hold nothing that the run would write.
+    pub fn claim(out: Option<&Path>, name: &str) -> Result<Folder, Fault> {
+        let name = short(name);
+        match out {
+            Some(out) => Folder::take(out, name),
+            None => Folder::next(Path::new("runs"), name),
+        }
+    }
+
+    fn take(out: &Path, name: &str) -> Result<Folder, Fault> {
+        if out.exists() && !out.is_dir() {
+            let fault = cannot(out, "made", "there is a file of this name");
+            return Err(fault.advise("`--out DIR` with another name"));
+        }
+        let is_new = !out.exists();
+        std::fs::create_dir_all(out).map_err(|e| cannot(out, "made", e).advise(ELSEWHERE))?;
+        let had_lock = out.join(LOCK).exists();
+        let folder = Folder::lock(out)?;
+        let own = format!("{name}.net");
+        let written = [RECORD, METRICS, LAST, BEST, PREVIOUS, SUMMARY, CHECKPOINTS, own.as_str()];
+        let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
+        else {
+            return Ok(folder);
+        };
+        let why = match [RECORD, METRICS, LAST, BEST].contains(&taken) {
+            true => "it holds a run already".to_owned(),
+            false => format!("it holds {taken}, which the run would write over"),
+        };
+        folder.give_back(is_new, had_lock);
+        let fault = cannot(out, "made", why).advise("another folder, or no `--out` for the next free one");
+        Err(match taken == RECORD {
+            true => {
+                fault.advise(format!("`dslc resume {}` goes on with the run that is there", out.display()))
+            }
+            false => fault,
+        })
+    }
+
+    fn next(runs: &Path, name: &str) -> Result<Folder, Fault> {
+        std::fs::create_dir_all(runs).map_err(|e| cannot(runs, "made", e).advise(ELSEWHERE))?;
+        for n in 1..=1_000_000 {
+            let path = runs.join(format!("{name}-{n}"));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Folder::lock(&path),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(cannot(&path, "made", e).advise(ELSEWHERE)),
+            }
+        }
+        Err(cannot(runs, "made", "a million runs are there").advise(ELSEWHERE))
+    }
+
+    /// Takes the folder of a run, to go on with it; what an ended process left half written is removed.
+    pub fn reopen(path: &Path) -> Result<Folder, Fault> {
+        if !path.join(RECORD).is_file() {
+            let what = if path.exists() { "holds no run" } else { "does not exist" };
+            let fault = Fault::new(codes::RUN, format!("{} {what}", path.display()));
+            return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
+        }
+        let folder = Folder::lock(path)?;
+        folder.clean();
+        Ok(folder)
+    }
+
+    fn lock(path: &Path) -> Result<Folder, Fault> {
+        let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
+        let lock = file.map_err(|e| cannot(path, "written to", e).advise(ELSEWHERE))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let fault =
+                    Fault::new(codes::RUN, format!("another process is at work in {}", path.display()));
+                Err(fault.advise("wait until it ends, or take another folder by `--out DIR`"))
+            }
+            Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(ELSEWHERE)),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn join(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    /// Undoes the claim of a run that never began.
+    pub fn abandon(self) {
+        self.give_back(true, false);
+    }
+
+    /// Removes the lock's file unless it was there, and the folder if it is new; nothing else is removed.
+    fn give_back(self, is_new: bool, had_lock: bool) {
+        if !had_lock {
+            // A file that stays does no harm.
+            let _ = std::fs::remove_file(self.join(LOCK));
+        }
+        if is_new {
+            // A folder with anything in it stays.
+            let _ = std::fs::remove_dir(&self.path);
+        }
+    }
+
+    fn clean(&self) {
+        for folder in [self.path.clone(), self.join(CHECKPOINTS)] {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            for part in entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(PART)) {
+                // It is written over when its turn comes.
+                let _ = std::fs::remove_file(part.path());
+            }
+        }
+    }
+}
+
+/// A name that leaves room for endings.
+pub fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(LONGEST_NAME)]
+}
+
+/// The weights of a run: RUN is its folder (its best weights are taken) or a weights file. Beside it the folder.
+pub fn weights(run: &Path) -> Result<(Weights, PathBuf), Fault> {
+    let refuse = |message: String| Fault::new(codes::RUN, format!("{} {message}", run.display()));
+    if !run.exists() {
+        let fault = refuse("does not exist".to_owned());
+        return Err(fault.advise("a run is a folder such as runs/mnist-1, or a weights file in it"));
+    }
+    if !run.is_dir() {
+        return Ok((Weights::open(run)?, run.parent().map(Path::to_owned).unwrap_or_default()));
+    }
+    let found = [BEST, LAST].iter().map(|name| run.join(name)).find(|file| file.exists());
+    match found {
+        Some(file) => Ok((Weights::open(&file)?, run.to_owned())),
+        None => Err(refuse(format!("holds no weights ({BEST} or {LAST})"))
+            .advise("a run writes them after its first epoch, or when it is interrupted")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Folder, LOCK, short};
+
+    #[test]
+    fn one_of_two_processes_has_a_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("run");
+        let first = Folder::claim(Some(&out), "net").unwrap();
+        let fault = Folder::claim(Some(&out), "net").unwrap_err();
+        assert!(fault.message.starts_with("another process is at work in"), "{fault}");
+        drop(first);
+        std::fs::write(out.join("run.json"), "{}").unwrap();
+        let fault = Folder::claim(Some(&out), "net").unwrap_err();
+        assert!(fault.message.contains("it holds a run already"), "{fault}");
+        let again = Folder::reopen(&out).unwrap();
+        assert!(Folder::reopen(&out).is_err());
+        drop(again);
+        assert!(Folder::reopen(&out).is_ok());
+    }
+
+    #[test]
+    fn what_is_there_stays_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        for own in ["net.net", "summary.txt", "checkpoints", "best.safetensors"] {
+            let out = place.path().join(own.replace('.', "_"));
+            std::fs::create_dir(&out).unwrap();
+            std::fs::write(out.join(own), "mine").unwrap();
+            let fault = Folder::claim(Some(&out), "net").unwrap_err();
+            assert!(fault.message.contains("it holds"), "{fault}");
+            assert_eq!(std::fs::read_to_string(out.join(own)).unwrap(), "mine");
+            assert!(!out.join(LOCK).exists());
+        }
+        // Of another name it is no concern of the run.
+        std::fs::write(place.path().join("other.net"), "mine").unwrap();
+        assert!(Folder::claim(Some(place.path()), "net").is_ok());
+    }
+
+    #[test]
+    fn a_long_name_leaves_room() {
+        assert_eq!(short("mnist"), "mnist");
+        assert_eq!(short(&"ä".repeat(150)).len(), 200);
+        assert_eq!(short(&format!("x{}", "ä".repeat(150))).len(), 199);
+    }
+}

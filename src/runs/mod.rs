@@ -1,0 +1,20 @@
+//! Runs on disk: the folder that a training leaves, what it records there while it goes on, and how it is resumed.
+//!
+//! ```text
+//! runs/mnist-1/
+//!   run.json               what was asked for, and on what machine and data: `record`
+//!   mnist.net              the file with every default filled in
+//!   last.safetensors       the newest state: weights, optimizer, and where the training stands
+//!   best.safetensors       the weights that are tested
+//!   checkpoints/           states before the last one
+//!   metrics.jsonl          a line an epoch, and one at the end
+//!   summary.txt            what was printed
+//! ```
+
+pub mod folder;
+pub mod metrics;
+pub mod record;
+pub mod recorder;
+pub mod report;
+pub mod resume;
+pub mod train;

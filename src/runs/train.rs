@@ -1,0 +1,99 @@
+//! A prepared training and a folder → the training, recorded in the folder.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::{Value, json};
+
+use crate::data::Dataset;
+use crate::diag::Fault;
+use crate::kernels::cpu::simd;
+use crate::run::Session;
+use crate::runs::folder::{Folder, SUMMARY};
+use crate::runs::metrics::Log;
+use crate::runs::record::Machine;
+use crate::runs::recorder::{Recorder, Viewer};
+use crate::runs::report::report;
+use crate::runs::resume::Stopped;
+use crate::train::checkpoint::{Card, write_atomically};
+use crate::train::trainer::{Job, Outcome, Prepared};
+
+/// What may be asked of a training from outside, at any time.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// Stop after this step.
+    pub stop: AtomicBool,
+    /// Keep the state after this step.
+    pub save: AtomicBool,
+}
+
+/// A training that has ended. [`Finished::close`] records it.
+pub struct Finished<'a> {
+    pub outcome: Outcome,
+    /// The figures of the run.
+    pub report: Value,
+    /// With the weights that were tested.
+    pub session: Session,
+    recorder: Recorder<'a>,
+    folder: &'a Path,
+}
+
+/// What is recorded where.
+pub struct Recording<'a> {
+    pub folder: &'a Folder,
+    /// The file with every default filled in.
+    pub source: &'a str,
+    /// The run that is gone on with.
+    pub stopped: Option<&'a Stopped>,
+}
+
+/// Trains, from the beginning or from where the run stopped.
+pub fn train<'a>(
+    prepared: Prepared<'_>,
+    job: Job<'_>,
+    dataset: &Dataset,
+    recording: Recording<'a>,
+    signals: &'a Signals,
+    viewer: &'a mut dyn Viewer,
+) -> Result<Finished<'a>, Fault> {
+    let Recording { folder, source, stopped } = recording;
+    let (log, epochs) = match stopped {
+        Some(stopped) => stopped.log()?,
+        None => (Log::create(folder.path())?, Vec::new()),
+    };
+    stopped.map_or(Ok(()), Stopped::restore_best)?;
+    let card = Card {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: job.model.name.clone(),
+        source: source.to_owned(),
+        classes: if job.train.classifies()? { dataset.classes.clone() } else { Vec::new() },
+        ..Card::default()
+    };
+    let kept = stopped.and_then(Stopped::kept);
+    let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, kept, viewer, &signals.save);
+    let start = stopped.and_then(|stopped| stopped.start(epochs));
+    let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
+    let mut report = report(&job, &dataset.classes, &outcome);
+    report["run"] = json!(folder.path().display().to_string());
+    Ok(Finished { outcome, report, session, recorder, folder: folder.path() })
+}
+
+impl Finished<'_> {
+    /// Writes the summary and, last, that the training has ended.
+    pub fn close(self, summary: &str) -> Result<(), Fault> {
+        write_atomically(&self.folder.join(SUMMARY), summary.as_bytes())?;
+        let mut event = self.report;
+        event["event"] = json!("end");
+        self.recorder.finish(&event)
+    }
+}
+
+/// What computes on a device of this name.
+pub fn machine(device: &str) -> Machine {
+    Machine {
+        dslc: env!("CARGO_PKG_VERSION").to_owned(),
+        device: device.to_owned(),
+        instructions: simd::level().name().to_owned(),
+        threads: rayon::current_num_threads(),
+    }
+}

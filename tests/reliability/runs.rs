@@ -1,0 +1,191 @@
+//! A run's folder and what can happen to it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::cli::Desk;
+use crate::reliability::kills::{NET, numbers, result, same, signal, start};
+
+/// Starts a run that would take for ever, and waits for its first epoch.
+fn endless(desk: &Desk, out: &str) -> std::process::Child {
+    let line =
+        format!("run n.net --set train.epochs=100000 --set train.early_stop.patience=100000 --out {out}");
+    let mut process = desk.command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.as_mut().unwrap()).lines().map(std::result::Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("epoch 1/")));
+    process
+}
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("n.net", NET);
+    desk
+}
+
+#[test]
+fn a_folder_is_one_process_s() {
+    let desk = desk();
+    let mut first = endless(&desk, "out");
+    desk.refused("run n.net --out out", 2, &["another process is at work in out", "--out DIR"]);
+    desk.refused("resume out", 2, &["another process is at work in out"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    desk.refused("run n.net --out out", 2, &["it holds a run already", "`dslc resume out`"]);
+}
+
+#[test]
+fn nothing_that_was_there_is_written_over() {
+    let desk = desk();
+    desk.refused("run n.net --out .", 2, &["it holds n.net, which the run would write over"]);
+    assert_eq!(std::fs::read_to_string(desk.path("n.net")).unwrap(), NET);
+    let long = format!("{}.net", "n".repeat(240));
+    desk.write(&long, NET);
+    let done = desk.run(&format!("run {long} --set train.epochs=1 --json"));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+}
+
+#[test]
+fn two_runs_that_begin_at_once_do_not_mix() {
+    let desk = desk();
+    for i in 0..4 {
+        let line = format!("run n.net --set train.epochs=2 --out at-once-{i}");
+        let both = [start(&desk, &line, 1), start(&desk, &line, 1)];
+        let mut codes = both.map(|mut process| process.wait().unwrap().code());
+        codes.sort();
+        assert_eq!(codes, [Some(0), Some(2)]);
+    }
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_end() {
+    let desk = desk();
+    assert_eq!(desk.run("run n.net --out whole --set train.epochs=6").code, Some(0));
+    for name in ["INT", "TERM", "HUP"] {
+        let mut process = start(&desk, &format!("run n.net --out {name} --set train.epochs=6"), 2);
+        while !desk.path(name).join("metrics.jsonl").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        signal("USR1", process.id());
+        std::thread::sleep(std::time::Duration::from_millis(15));
+        signal(name, process.id());
+        let code = process.wait().unwrap().code();
+        // A fast machine may have trained to the end.
+        assert!(code == Some(130) || code == Some(0), "{code:?}");
+        if code == Some(130) {
+            let done = desk.run(&format!("resume {name}"));
+            assert_eq!(done.code, Some(0), "{}", done.err);
+            assert!(done.err.contains(&format!("resume {name} ")), "{}", done.err);
+        }
+        same(&result(&desk, "whole"), &result(&desk, name), name);
+    }
+    desk.refused("resume whole", 2, &["whole is complete: 6 of 6 epochs", "--set train.epochs=12"]);
+    desk.refused("resume nowhere", 2, &["nowhere does not exist", "runs/mnist-1"]);
+    desk.refused("resume data", 2, &["data holds no run"]);
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let desk = desk();
+    let binary = env!("CARGO_BIN_EXE_dslc");
+    let script = format!(
+        "trap '' HUP; exec {binary} run n.net --set train.epochs=8 --set train.early_stop.patience=99 --json --out out"
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(desk.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = command.spawn().unwrap();
+    while !desk.path("out/metrics.jsonl").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    signal("HUP", process.id());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    let text = std::fs::read_to_string(desk.path("out/metrics.jsonl")).unwrap();
+    assert!(text.contains("\"ended\":\"complete\""), "{text}");
+}
+
+#[test]
+fn a_damaged_state_gives_way_to_the_one_before() {
+    let desk = desk();
+    assert_eq!(desk.run("run n.net --out whole --set train.epochs=5").code, Some(0));
+    let whole = result(&desk, "whole");
+    let last = desk.path("whole/last.safetensors");
+    let good = std::fs::read(&last).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    for damaged in [bad, good[..good.len() - 7].to_vec(), good[..100].to_vec(), Vec::new()] {
+        std::fs::write(&last, damaged).unwrap();
+        let done = desk.run("resume whole");
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(
+            done.err.contains("is not a whole file of weights") && done.err.contains("checkpoints/step-"),
+            "{}",
+            done.err
+        );
+        same(&whole, &result(&desk, "whole"), "behind damage");
+    }
+    std::fs::remove_dir_all(desk.path("whole/checkpoints")).unwrap();
+    std::fs::write(&last, "").unwrap();
+    desk.refused("resume whole", 2, &["holds no state that is whole", "dslc run n.net"]);
+}
+
+#[test]
+fn a_longer_run_goes_on_from_a_complete_one() {
+    let desk = desk();
+    assert_eq!(desk.run("run n.net --out short --set train.epochs=3").code, Some(0));
+    let done = desk.run("resume short --set train.epochs=5 --json");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let report: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(report["epochs"], 5);
+    assert!(
+        done.err.contains("the learning rate goes on at") && done.err.contains("a run of 5 epochs"),
+        "{}",
+        done.err
+    );
+    assert!(std::fs::read_to_string(desk.path("short/n.net")).unwrap().contains("epochs 5"));
+    desk.refused("resume short --set train.seed=4", 2, &["`train.seed` cannot change", "train.epochs"]);
+    desk.refused("resume short --set model.input=1x32x32", 2, &["`model.input` cannot change"]);
+    // Where no schedule looks at the length, it is as if it had been so long from the beginning.
+    desk.write("n.net", NET.replace("    schedule cosine warmup=5%\n", ""));
+    for (out, epochs) in [("parts", 2), ("all", 4)] {
+        let line = format!("run n.net --out {out} --set train.epochs={epochs}");
+        assert_eq!(desk.run(&line).code, Some(0));
+    }
+    assert_eq!(desk.run("resume parts --set train.epochs=4").code, Some(0));
+    let [parts, all] = ["parts", "all"].map(|run| result(&desk, run));
+    assert_eq!(all.metrics, parts.metrics);
+    assert!(numbers(&all) == numbers(&parts), "other weights");
+}
+
+#[test]
+fn other_data_are_refused() {
+    let desk = desk();
+    assert_eq!(desk.run("run n.net --out run --set train.epochs=2").code, Some(0));
+    let path = "data/train-labels-idx1-ubyte";
+    let mut labels = std::fs::read(desk.path(path)).unwrap();
+    labels[20] = (labels[20] + 1) % 10;
+    desk.write(path, labels);
+    desk.refused(
+        "resume run --set train.epochs=3",
+        2,
+        &["the data are not those that the run began with", "CRC-32"],
+    );
+}
+
+/// A file may not grow beyond some blocks there: as on a full disk, what is written in part fails.
+#[test]
+fn a_disk_without_room_does_not_end_a_run() {
+    let desk = desk();
+    assert_eq!(desk.run("run n.net --out whole --set train.epochs=4").code, Some(0));
+    let binary = env!("CARGO_BIN_EXE_dslc");
+    let script =
+        format!("trap '' XFSZ; ulimit -f 16; exec {binary} run n.net --set train.epochs=4 --out full");
+    let run = Command::new("sh").args(["-c", &script]).current_dir(desk.path("")).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(2), "{said}");
+    assert!(said.contains("training goes on, and tries again") && said.contains("epoch 4/4"), "{said}");
+    assert!(said.contains("`dslc resume full` goes on"), "{said}");
+    assert!(String::from_utf8_lossy(&run.stdout).contains("test accuracy"));
+    assert!(!desk.path("full/last.safetensors.part").exists());
+    let done = desk.run("resume full");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    same(&result(&desk, "whole"), &result(&desk, "full"), "behind a full disk");
+}
