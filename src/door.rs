@@ -9,6 +9,7 @@ use crate::experiment::figures::{Figures, broken_expectations, figures};
 use crate::experiment::imports::{Imports, Project};
 use crate::experiment::{self, Experiment, disk, resolved};
 use crate::graph::{Graph, print};
+use crate::predict::Predictor;
 use crate::runs::folder::Folder;
 use crate::runs::record::Record;
 use crate::runs::recorder::Viewer;
@@ -59,7 +60,7 @@ pub fn check_text(path: impl AsRef<Path>, text: impl Into<String>, settings: &[S
     let path = path.as_ref();
     let mut sources = Sources::default();
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
-    let read = |path: &Path| disk::read(Path::new(""), path);
+    let read = |path: &Path| disk::import(Path::new(""), &root, path);
     let project = Project { root: &root, read: &read };
     let found = experiment::check(&mut sources, path, text.into(), settings, &project);
     let experiment::Checked { ast, imports, experiment, diagnostics: mut findings, .. } = found;

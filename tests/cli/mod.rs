@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod mend;
 mod new;
+mod predict;
 mod run;
 mod settings;
 
