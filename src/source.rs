@@ -48,9 +48,14 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
+    /// 1-based line of a byte offset.
+    pub fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= offset).max(1)
+    }
+
     /// 1-based line and column (in characters) of a byte offset.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|&start| start <= offset).max(1);
+        let line = self.line(offset);
         let start = self.line_starts[line - 1];
         let end = offset.min(self.text.len());
         (line, self.text.get(start..end).map_or(0, |before| before.chars().count()) + 1)
@@ -125,6 +130,6 @@ impl Sources {
 
     /// 1-based line of a span's start.
     pub fn line(&self, span: Span) -> usize {
-        self.get(span.file).line_column(span.start as usize).0
+        self.get(span.file).line(span.start as usize)
     }
 }

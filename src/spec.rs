@@ -5,12 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 mod convert;
+pub mod elsewhere;
 mod evaluate;
 
 pub use crate::spec::convert::MAX_COUNT;
 pub use crate::spec::evaluate::evaluate;
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::convert::convert;
@@ -322,7 +323,7 @@ pub fn resolve(
             Argument::Value(value) => match places.next() {
                 Some(param) => (param, value),
                 None => {
-                    diagnostics.push(too_many(spec, value, diagnostics.len() == before));
+                    diagnostics.push(too_many(spec, word, (value, arguments), diagnostics.len() == before));
                     continue;
                 }
             },
@@ -330,7 +331,7 @@ pub fn resolve(
                 match spec.params.iter().find(|param| param.name == key.text) {
                     Some(param) => (param, value),
                     None => {
-                        diagnostics.push(unknown_argument(spec, key, argument.span()));
+                        diagnostics.push(elsewhere::unknown_argument(spec, word, (key, value), arguments));
                         continue;
                     }
                 }
@@ -354,7 +355,7 @@ pub fn resolve(
                 format!("`{}` of `{}` is given twice", param.name, spec.name),
             )
             .label("given again here")
-            .replace("remove this one", argument.span(), "");
+            .drop("remove this one", elsewhere::with_blank(word, arguments, argument.span()));
             if let Some(span) = first.span {
                 d = d.related(span, "first given here");
             }
@@ -413,31 +414,25 @@ pub fn placeholder(param: &Param) -> String {
     }
 }
 
-fn too_many(spec: &Spec, value: &Value, first: bool) -> Diagnostic {
+fn too_many(spec: &Spec, word: &Word, (value, all): (&Value, &[Argument]), first: bool) -> Diagnostic {
     let n_places = spec.params.iter().filter(|param| param.positional).count();
     let takes = match n_places {
         0 => "no value without a name".to_owned(),
         1 => "one value without a name".to_owned(),
         n => format!("{n} values without a name"),
     };
-    let d =
+    let mut d =
         Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{}` takes {takes}", spec.name))
-            .label("one value too many")
-            .replace("remove it", value.span, "");
-    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
-}
-
-fn unknown_argument(spec: &Spec, key: &Word, whole: Span) -> Diagnostic {
-    let known: Vec<&str> = spec.params.iter().map(|param| param.name).collect();
-    let message = format!("`{}` has no argument `{}`", spec.name, key.text);
-    let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message);
-    match nearest(&key.text, known.iter().copied()) {
-        Some(near) => {
-            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), key.span, near)
-        }
-        None if known.is_empty() => d.label("it takes none").replace("remove it", whole, ""),
-        None => d.label(format!("it has: {}", known.join(", "))),
+            .label("one value too many");
+    // Other tools take further arguments by their places, in the order of the declaration.
+    let place = all.iter().position(|argument| argument.span() == value.span);
+    let param = place.and_then(|at| spec.params.iter().filter(|param| param.kind != Kind::Bool).nth(at));
+    if let Some(param) = param.filter(|param| !param.positional && convert(param, spec, value).is_ok()) {
+        let at = Span { end: value.span.start, ..value.span };
+        d = d.replace(format!("`{}={value}`", param.name), at, format!("{}=", param.name));
     }
+    d = d.drop("remove it", elsewhere::with_blank(word, all, value.span));
+    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
 }
 
 fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {

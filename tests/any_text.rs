@@ -51,7 +51,7 @@ fn filling(piece: &Piece, choice: u8) -> String {
     match piece {
         Piece::Text(text) => text.clone(),
         Piece::Blank => ["", "", " ", "  ", "\t"][usize::from(choice) % 5].to_owned(),
-        Piece::Space => [" ", " ", "  ", "\t", " \r "][usize::from(choice) % 5].to_owned(),
+        Piece::Space => [" ", " ", "  ", "\t", " \t "][usize::from(choice) % 5].to_owned(),
         Piece::Break => BREAKS[usize::from(choice) % BREAKS.len()].to_owned(),
         Piece::End => ENDS[usize::from(choice) % ENDS.len()].to_owned(),
         Piece::Edge => match choice % 3 {

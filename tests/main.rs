@@ -19,6 +19,7 @@ mod kernels;
 mod language;
 mod learning;
 mod lsp;
+mod mending;
 mod mixed;
 mod op_cases;
 mod passes;

@@ -1,11 +1,15 @@
-//! What every file in `models/` becomes at each stage, kept under `snapshots/` for review.
+//! What every file in `models/` becomes at each stage, kept under `snapshots/` for review: whole where a person can read
+//! it, else as a census.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use dslc::diag::has_errors;
 use dslc::experiment::imports::{Imports, Project};
 use dslc::experiment::{resolved, stages};
-use dslc::graph::print;
+use dslc::graph::op::Cost;
+use dslc::graph::{Graph, StateKind, print};
 use dslc::source::Sources;
 
 fn settings(stage: &str) -> insta::Settings {
@@ -33,12 +37,77 @@ fn every_model_at_every_stage() {
         let model = experiment.model.as_ref().unwrap();
         settings("model").bind(|| insta::assert_snapshot!(stem.as_str(), model.to_string()));
         let lowered = stages::lowered(model, 1).unwrap();
-        settings("lowered")
-            .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&lowered, model, &sources)));
+        settings("lowered").bind(|| {
+            insta::assert_snapshot!(stem.as_str(), shown(&lowered, stages::text(&lowered, model, &sources)))
+        });
         let finished = stages::fused(&experiment, model, 2).unwrap();
-        settings("final")
-            .bind(|| insta::assert_snapshot!(stem.as_str(), stages::text(&finished, model, &sources)));
+        settings("final").bind(|| {
+            insta::assert_snapshot!(stem.as_str(), shown(&finished, stages::text(&finished, model, &sources)))
+        });
     });
+}
+
+/// A graph of more lines is shown as a census.
+const MOST_LINES: usize = 120;
+
+fn shown(graph: &Graph, text: String) -> String {
+    if text.lines().count() <= MOST_LINES { text } else { census(graph) }
+}
+
+/// How many nodes of each op there are and what they cost, what the graph holds, and a digest of the whole listing, so that
+/// no change of it goes unseen.
+fn census(graph: &Graph) -> String {
+    let mut ops: BTreeMap<&str, (usize, Cost)> = BTreeMap::new();
+    let mut all = Cost::default();
+    for node in graph.values().map(|value| graph.node(value)) {
+        let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
+        let cost = node.op.cost(&node.attrs, &inputs, &node.shape);
+        let (count, sum) = ops.entry(node.op.name()).or_default();
+        *count += 1;
+        *sum += cost;
+        all += cost;
+    }
+    let held = |kind: StateKind| {
+        let own = graph.states.iter().filter(|state| state.kind == kind);
+        own.map(|state| graph.shape(state.value).elements()).sum::<usize>()
+    };
+    let line = |out: &mut String, count: usize, name: &str, cost: Cost| {
+        writeln!(out, "{count:>6}  {name:<24} {:>16} {:>14}", cost.flops, cost.bytes).unwrap();
+    };
+    let mut out = String::from(" nodes  op                                  FLOPs          bytes\n");
+    for (name, (count, cost)) in ops {
+        line(&mut out, count, name, cost);
+    }
+    line(&mut out, graph.len(), "in all", all);
+    let digest = print::text(graph, &|_| None).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [parameters, buffers, moments] =
+        [StateKind::Parameter, StateKind::Buffer, StateKind::Moment].map(held);
+    writeln!(out, "states: {parameters} parameters, {buffers} of layers, {moments} of the optimizer")
+        .unwrap();
+    writeln!(out, "{} outputs, {} updates, listing {digest:016x}", graph.outputs.len(), graph.updates.len())
+        .unwrap();
+    out
+}
+
+/// Plans depend on the width of the CPU's vectors, so these are made for the kernels that run everywhere, by a process of
+/// its own.
+#[test]
+fn small_files_as_planned() {
+    for name in ["edges.model", "lenet5.net", "alexnet.model", "two_convs.net", "prescaler.net"] {
+        let path = format!("models/{name}");
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_dslc"))
+            .args(["graph", &path, "--stage", "planned", "--batch", "2"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("DSLC_SIMD", "portable")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        assert!(done.status.success() && text.lines().count() <= MOST_LINES, "{name}: {text}");
+        let stem = Path::new(name).file_stem().unwrap().to_str().unwrap();
+        settings("planned").bind(|| insta::assert_snapshot!(stem, text));
+    }
 }
 
 /// The resolved file says the same as the file it came from, comments aside also when it is resolved again.

@@ -1,6 +1,7 @@
 //! A corpus of wrong programs: each is answered with a code, a place and words that are kept for review, and
 //! every fix that can be applied removes the mistake it was offered for.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dslc::diag::{Diagnostic, render};
@@ -80,12 +81,76 @@ fn every_fix_removes_its_mistake() {
     assert!(fixes >= 60, "{fixes} fixes");
 }
 
-/// The same text gives the same findings, whatever was checked before.
+/// What is found in each program of the corpus, taken in this order.
+fn findings(
+    corpus: &[(String, String)],
+    order: impl Iterator<Item = usize>,
+) -> Vec<(usize, Vec<Diagnostic>)> {
+    let mut found: Vec<_> = order.map(|i| (i, check(&corpus[i].0, &corpus[i].1).1)).collect();
+    found.sort_by_key(|(i, _)| *i);
+    found
+}
+
+/// A text gives the same findings whatever is checked before it or beside it on another thread. Each check also has hash
+/// maps with keys of their own.
 #[test]
-fn findings_do_not_depend_on_order() {
+fn findings_do_not_depend_on_order_or_threads() {
+    let corpus = corpus();
+    let n = corpus.len();
+    let forward = findings(&corpus, 0..n);
+    assert_eq!(forward, findings(&corpus, (0..n).rev()), "backwards");
+    // Each thread in an order of its own: steps with no factor in common with `n` meet every program.
+    let steps = (7..).filter(|step| (2..=*step).all(|d| step % d != 0 || n % d != 0)).take(4);
+    let steps: Vec<usize> = steps.collect();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = steps
+            .iter()
+            .map(|&step| {
+                let corpus = &corpus;
+                scope.spawn(move || findings(corpus, (0..n).map(move |i| i * step % n)))
+            })
+            .collect();
+        for (thread, step) in threads.into_iter().zip(&steps) {
+            assert_eq!(forward, thread.join().unwrap(), "in steps of {step}");
+        }
+    });
+}
+
+/// Files on the command line say the same in any order, on any number of threads, in every process.
+#[test]
+fn reports_do_not_depend_on_the_order_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("parts.model"), "let maps = 4\nblock narrow { conv2d maps 1x1 }\n")
+        .unwrap();
+    let mut names = vec!["parts.model".to_owned()];
     for (name, program) in corpus() {
-        assert_eq!(check(&name, &program).1, check(&name, &program).1, "{name}");
+        names.push(format!("{name}.net"));
+        std::fs::write(folder.path().join(format!("{name}.net")), program).unwrap();
     }
+    // What is said of each file, in the order in which it is said.
+    let said = |names: &[String], threads: &str| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_dslc"))
+            .args(["check", "--message-format", "json"])
+            .args(names)
+            .current_dir(folder.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+        let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in String::from_utf8(done.stdout).unwrap().lines() {
+            let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+            said.entry(finding["file"].as_str().unwrap().to_owned()).or_default().push(line.to_owned());
+        }
+        said
+    };
+    let forward = said(&names, "1");
+    assert!(forward.len() >= 80, "{} files", forward.len());
+    names.reverse();
+    assert_eq!(forward, said(&names, "3"), "backwards");
+    let half = names.len() / 2;
+    names.rotate_left(half);
+    assert_eq!(forward, said(&names, "2"), "from the middle");
 }
 
 /// What looks like a warned-of mistake but is meant.

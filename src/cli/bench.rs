@@ -11,6 +11,7 @@ use crate::cli::table::{bytes, percent, speed, table};
 use crate::cli::{Stop, batch, devices, load};
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::simd::peak;
+use crate::kernels::cpu::threads;
 use crate::model::Model;
 use crate::run::{Precision, precision_on};
 use crate::tensor::device::Choice;
@@ -110,7 +111,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         Some(batch) => batch as usize,
         None => batch::of(&loaded, &device)?.map_or(64, |batch| batch.images),
     };
-    let threads = options.threads.map_or_else(rayon::current_num_threads, usize::from);
+    let threads = options.threads.map_or_else(threads::start, |threads| Ok(usize::from(threads)))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
     let asked = options.precision.as_deref().map(Precision::of);

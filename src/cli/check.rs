@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::load::{self, Loaded, MOST_SHOWN};
-use crate::cli::out::{Look, err, out};
+use crate::cli::out::{self, Look, err, out};
 use crate::cli::table::plural;
 use crate::cli::{Stop, explain, files};
-use crate::diag::{Diagnostic, Severity, github, has_errors, render, sarif};
+use crate::diag::{Applicability, Diagnostic, Severity, github, has_errors, render, sarif};
 use crate::experiment::missing_parts;
 
 #[derive(clap::Args)]
@@ -55,15 +55,17 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             loaded.diagnostics = missing_parts(&loaded.ast, &loaded.experiment, &["model"]);
         }
         let text = match options.message_format {
-            Format::Human => human(&loaded),
+            Format::Human => human(&loaded, Look::stdout()),
             Format::Concise => render::concise(&loaded.sources, shown(&loaded)),
             Format::Json => shown(&loaded).iter().map(|d| format!("{}\n", object(&loaded, d))).collect(),
             Format::Github => github::commands(&loaded.sources, shown(&loaded)),
             // A document of all files, once they are read.
             Format::Sarif => String::new(),
         };
-        if !text.is_empty() {
-            out(&text)?;
+        match options.message_format {
+            _ if text.is_empty() => {}
+            Format::Human => out::styled(&text)?,
+            Format::Concise | Format::Json | Format::Github | Format::Sarif => out(&text)?,
         }
         checked.push(loaded);
     }
@@ -90,15 +92,15 @@ fn shown(loaded: &Loaded) -> &[Diagnostic] {
 }
 
 /// The findings, and a line on the file as a whole.
-fn human(loaded: &Loaded) -> String {
-    let mut text = load::human(&loaded.sources, &loaded.diagnostics, Look::stdout());
+fn human(loaded: &Loaded, look: Look) -> String {
+    let mut text = load::human(&loaded.sources, &loaded.diagnostics, look);
     let model = loaded.experiment.model.as_ref().filter(|_| !has_errors(&loaded.diagnostics));
     let found =
         if loaded.diagnostics.is_empty() { "fine".to_owned() } else { load::count(&loaded.diagnostics) };
     let model = model.map_or_else(String::new, |model| {
         format!(" ({}, {})", model.name, plural(model.n_parameters() as u64, "parameter", "parameters"))
     });
-    text.push_str(&format!("{}: {found}{model}\n", loaded.path.display()));
+    text.push_str(&format!("{}: {found}{model}\n", out::name(&loaded.path)));
     text
 }
 
@@ -109,7 +111,15 @@ fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
     let fixes: Vec<_> = d
         .fixes
         .iter()
-        .map(|fix| json!({ "title": fix.title, "edits": fix.edits.iter().map(edit).collect::<Vec<_>>() }))
+        .map(|fix| {
+            let applicability = match fix.applicability {
+                Applicability::Sure => "sure",
+                Applicability::Proved => "proved",
+                Applicability::Asked => "asked",
+            };
+            let edits: Vec<_> = fix.edits.iter().map(edit).collect();
+            json!({ "title": fix.title, "applicability": applicability, "edits": edits })
+        })
         .collect();
     json!({
         "file": file.path,
@@ -124,8 +134,7 @@ fn object(loaded: &Loaded, d: &Diagnostic) -> serde_json::Value {
     })
 }
 
-/// Prints what is left to mend; stops if there is an error among it.
-pub fn remaining(loaded: &Loaded) -> Result<(), Stop> {
-    out(&format!("{}{}", human(loaded), explain::hint(&loaded.diagnostics).unwrap_or_default()))?;
-    if has_errors(&loaded.diagnostics) { Err(Stop::Findings) } else { Ok(()) }
+/// What is left to mend, with a line on the file as a whole.
+pub fn remaining(loaded: &Loaded, look: Look) -> String {
+    format!("{}{}", human(loaded, look), explain::hint(&loaded.diagnostics).unwrap_or_default())
 }

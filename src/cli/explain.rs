@@ -1,6 +1,6 @@
 //! `dslc explain [CODE|WORD]`: the page of a finding's code, or what the reference says of a word.
 
-use crate::cli::out::{Look, out};
+use crate::cli::out::{Look, out, styled};
 use crate::cli::{Stop, page};
 use crate::diag::codes::{self, PAGES};
 use crate::diag::{Diagnostic, nearest};
@@ -18,7 +18,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let code = what.to_uppercase();
     if let Some(page) = codes::page(&code) {
         let body = page.text.trim_start_matches("# ");
-        return out(&page::text(&format!("# {code}: {body}"), Look::stdout()));
+        return styled(&page::text(&format!("# {code}: {body}"), Look::stdout()));
     }
     let entries = reference::find(what);
     if entries.is_empty() {
@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
         text.push_str(&format!("# {}\n\n{}\n", entry.name, entry.text));
     }
-    out(&page::text(&text, Look::stdout()))
+    styled(&page::text(&text, Look::stdout()))
 }
 
 /// Every code with what it means, a line each.
@@ -45,8 +45,8 @@ fn unknown(what: &str) -> Stop {
     let chapters = reference::chapters();
     let words = chapters.iter().flat_map(|chapter| &chapter.entries).map(|entry| entry.name.as_str());
     let near = nearest(what, PAGES.iter().map(|page| page.code).chain(words));
-    let remedy =
-        near.map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {near}`"));
+    let remedy = near
+        .map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {}`", near.word));
     Stop::Environment(format!("error: there is no code and no word `{what}`\n  try: {remedy}"))
 }
 

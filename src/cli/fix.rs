@@ -1,11 +1,14 @@
-//! `dslc fix FILE|FOLDER…`: the first offered way out of each error, applied to the files.
+//! `dslc fix FILE|FOLDER…`: the ways out of errors that are sure or proved, applied to the files.
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::load::{self, Loaded};
-use crate::cli::out::{err, out};
+use crate::cli::out::{Look, err, err_styled, out, styled};
+use crate::cli::table::plural;
 use crate::cli::{Stop, check, files};
-use crate::experiment::mend::{MOST_FIXES, applied, first_fix};
+use crate::diag::render::visible;
+use crate::diag::{Severity, has_errors};
+use crate::experiment::mend::{self, Consent, Findings};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -15,13 +18,16 @@ pub struct Options {
     /// Print the mended files instead of writing them
     #[arg(long)]
     dry_run: bool,
+    /// Apply guesses too, and what drops a part of the text
+    #[arg(long = "unsafe")]
+    all: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let paths = files::expand(&options.files)?;
     let (mut findings, mut unreadable) = (false, false);
     for path in &paths {
-        match mend(path, options.dry_run, paths.len() > 1) {
+        match mend(path, options, paths.len() > 1) {
             Ok(()) => {}
             Err(Stop::Findings) => findings = true,
             // One file that cannot be read or written does not keep the others from being mended.
@@ -39,31 +45,51 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     }
 }
 
-fn mend(path: &Path, dry_run: bool, one_of_many: bool) -> Result<(), Stop> {
+fn mend(path: &Path, options: &Options, one_of_many: bool) -> Result<(), Stop> {
     let mut loaded = load::load(path, &[])?;
     let original = text_of(&loaded).to_owned();
-    let mut text = original.clone();
-    for _ in 0..MOST_FIXES {
-        let Some((d, fix)) = first_fix(&loaded.diagnostics, loaded.ast.file) else { break };
-        let line = loaded.sources.line(d.primary.span);
-        let place = if one_of_many { format!("{}:{line}", path.display()) } else { format!("line {line}") };
-        err(&format!("{place}: {}\n  fixed by: {}", d.message, fix.title));
-        let mended = applied(&text, fix);
-        if mended == text {
-            break;
+    let mut check = |text: &str| {
+        if text != text_of(&loaded) {
+            loaded = load::load_text(path, text.to_owned(), &[]);
         }
-        text = mended;
-        loaded = load::load_text(path, text.clone(), &[]);
+        Findings { file: loaded.ast.file, diagnostics: loaded.diagnostics.clone() }
+    };
+    let consent = if options.all { Consent::Asked } else { Consent::Given };
+    let mended = mend::mend(&original, consent, &mut check);
+    check(&mended.text);
+    for applied in &mended.applied {
+        let line = applied.line;
+        let place = if one_of_many { format!("{}:{line}", path.display()) } else { format!("line {line}") };
+        let told = format!("{place}: {}\n  fixed by: {}", applied.message, applied.title);
+        err(&visible(&told));
     }
-    match (dry_run, text == original) {
+    match (options.dry_run, mended.text == original) {
         (true, true) if one_of_many => {}
-        (true, _) if one_of_many => out(&format!("==> {} <==\n{text}", path.display()))?,
-        (true, _) => out(&text)?,
-        (false, false) => load::rewrite(path, &text)?,
+        (true, _) if one_of_many => {
+            out(&format!("==> {} <==\n{}", visible(&path.display().to_string()), mended.text))?
+        }
+        (true, _) => out(&mended.text)?,
+        (false, false) => load::rewrite(path, &mended.text)?,
         (false, true) if one_of_many => {}
         (false, true) => err("nothing to fix"),
     }
-    check::remaining(&loaded)
+    left(&loaded, options)
+}
+
+/// Prints what is left to mend, and how many more fixes there are on request; stops if there is an error among it.
+fn left(loaded: &Loaded, options: &Options) -> Result<(), Stop> {
+    let mut text = check::remaining(loaded, if options.dry_run { Look::stderr() } else { Look::stdout() });
+    let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    let n_offered = errors.filter(|d| mend::own_fixes(d, loaded.ast.file).next().is_some()).count() as u64;
+    if n_offered > 0 && !options.all {
+        let findings = plural(n_offered, "error has a fix that is", "errors have fixes that are");
+        text.push_str(&format!("{findings} not proved: `dslc fix --unsafe` applies such fixes too\n"));
+    }
+    match options.dry_run {
+        true => err_styled(&text),
+        false => styled(&text)?,
+    }
+    if has_errors(&loaded.diagnostics) { Err(Stop::Findings) } else { Ok(()) }
 }
 
 /// The file's own text: it is the first behind the language's library.

@@ -9,7 +9,7 @@ use crate::cli::out::{self, Look};
 use crate::cli::table::plural;
 use crate::data::Dataset;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, has_errors, render};
+use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, codes, has_errors, render};
 use crate::experiment::figures::broken_expectations;
 use crate::experiment::imports::{Imports, Project, normal};
 use crate::experiment::{self, Checked, Experiment, disk, missing_parts, resolved};
@@ -105,8 +105,11 @@ fn project_root(path: &Path) -> PathBuf {
 /// Reads and checks a file that must have these sections and no errors; prints what was found.
 pub fn load_whole(path: &Path, settings: &[String], sections: &[&str]) -> Result<Loaded, Stop> {
     let mut loaded = load(path, settings)?;
-    let missing = missing_parts(&loaded.ast, &loaded.experiment, sections);
-    loaded.diagnostics.extend(missing);
+    // In a text that is half read a section may only seem to be missing.
+    if !loaded.diagnostics.iter().any(|d| d.code == codes::SYNTAX) {
+        let missing = missing_parts(&loaded.ast, &loaded.experiment, sections);
+        loaded.diagnostics.extend(missing);
+    }
     report(&loaded)?;
     Ok(loaded)
 }
@@ -132,7 +135,7 @@ pub fn report(loaded: &Loaded) -> Result<(), Stop> {
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic]) {
     let text = human(sources, diagnostics, Look::stderr());
     if let Some(hint) = explain::hint(diagnostics) {
-        out::err(&format!("{text}{hint}"));
+        out::err_styled(&format!("{text}{hint}"));
     }
 }
 

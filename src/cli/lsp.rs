@@ -16,6 +16,6 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     match lsp::stdio() {
         Ok(Ended::Asked) => Ok(()),
         Ok(Ended::Unasked | Ended::Closed | Ended::Orphaned) => Err(Stop::Findings),
-        Err(e) => Err(Stop::Environment(format!("error: the editor said what cannot be read: {e}"))),
+        Err(broken) => Err(Stop::Environment(format!("error: {broken}"))),
     }
 }

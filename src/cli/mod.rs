@@ -1,5 +1,5 @@
 //! The commands. The only folder that prints or decides the exit code: 0 fine, 1 findings in the user's files,
-//! 2 wrong usage or environment, 130 interrupted.
+//! 2 wrong usage or environment, 130 interrupted, 141 nobody reads the output any more.
 
 mod batch;
 mod bench;
@@ -30,7 +30,9 @@ mod snapshot;
 mod summary;
 mod table;
 mod trained;
+mod unknown;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -58,7 +60,7 @@ enum Command {
     Check(check::Options),
     /// List what networks can run on here
     Devices(devices::Options),
-    /// Apply the first offered way out of each error
+    /// Apply the ways out of errors that are sure or proved
     Fix(fix::Options),
     /// Write the reference of the language
     #[command(hide = true)]
@@ -104,7 +106,24 @@ impl From<crate::diag::Fault> for Stop {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) if wrong.use_stderr() => {
+            let arguments: Vec<String> =
+                std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+            let wrong = unknown::advised(wrong, &arguments);
+            let said = wrong.render();
+            let color = out::Look::stderr().color;
+            out::err_styled(&if color { said.ansi().to_string() } else { said.to_string() });
+            return ExitCode::from(2);
+        }
+        // What was asked for: help, or the version.
+        Err(page) => {
+            let printed = page.print().and_then(|()| std::io::stdout().flush());
+            return ended(printed.map_err(|e| out::unwritten(&e)));
+        }
+    };
+    ended(match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Resume(options) => resume::run(&options),
@@ -122,13 +141,18 @@ pub fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
-    };
+    })
+}
+
+fn ended(result: Result<(), Stop>) -> ExitCode {
     match result {
-        Ok(()) | Err(Stop::Closed) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
+        // As if SIGPIPE had ended it.
+        Err(Stop::Closed) => ExitCode::from(141),
         Err(Stop::Findings) => ExitCode::from(1),
         Err(Stop::Environment(message)) => {
             if !message.is_empty() {
-                out::err(&message);
+                out::err(&crate::diag::render::visible(&message));
             }
             ExitCode::from(2)
         }

@@ -73,7 +73,8 @@ fn refuse<T>(message: String) -> Result<T, Stop> {
 
 fn unknown(name: &str) -> Stop {
     let near = nearest(name, NETWORKS.iter().map(|network| network.name));
-    let remedy = near.map_or("`dslc new` lists the networks".to_owned(), |near| format!("`dslc new {near}`"));
+    let remedy =
+        near.map_or("`dslc new` lists the networks".to_owned(), |near| format!("`dslc new {}`", near.word));
     Stop::Environment(format!(
         "error: no network is called `{name}`, and there is no folder of this name\n  try: {remedy}"
     ))

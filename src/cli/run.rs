@@ -217,7 +217,10 @@ fn ending(outcome: &Outcome, classes: &[String], epochs: usize) -> String {
         Ended::Early => {
             format!("stopped early after epoch {done} of {epochs}, as `early_stop` says; trained")
         }
-        Ended::Interrupted => format!("interrupted in epoch {done} of {epochs}; trained"),
+        Ended::Interrupted => {
+            let within = if outcome.begun.is_some() { done + 1 } else { done };
+            format!("interrupted in epoch {within} of {epochs}; trained")
+        }
     };
     let tested = match outcome.tested < done {
         true => {

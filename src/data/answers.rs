@@ -3,7 +3,7 @@
 use crate::data::transforms::Transform;
 use crate::diag::{Diagnostic, Fault, Remedy, codes, nearest};
 use crate::source::Span;
-use crate::spec::{Args, Spec};
+use crate::spec::{Args, Spec, elsewhere};
 use crate::syntax::ast::Statement;
 
 /// The error for a line whose word is not `known`. `others` are the transforms of the other block; the texts
@@ -21,7 +21,7 @@ pub fn unknown(
     }
     if let Some((_, reason)) = NOT_NEEDED.iter().find(|(other, _)| *other == name) {
         let message = format!("`{name}` is not needed: {reason}");
-        return Diagnostic::error(codes::UNKNOWN_WORD, span, message).replace("remove it", line.span, "");
+        return Diagnostic::error(codes::UNKNOWN_WORD, span, message).translate("remove it", line.span, "");
     }
     let d = Diagnostic::error(codes::UNKNOWN_WORD, span, format!("{unknown} `{name}`"));
     match others.iter().map(|other| other.spec()).find(|spec| spec.elsewhere.contains(&name)) {
@@ -38,16 +38,17 @@ pub fn suggest(
     known: impl Iterator<Item = &'static Spec>,
 ) -> Diagnostic {
     let known: Vec<&Spec> = known.collect();
-    if let Some(spec) = known.iter().find(|spec| spec.elsewhere.contains(&name)) {
+    if let Some(spec) = elsewhere::translated(name, known.iter().copied()) {
         return d
             .label(format!("here it is called `{}`", spec.name))
             .note(format!("it is written: {}", spec.example))
-            .replace(format!("write `{}`", spec.name), span, spec.name);
+            .translate(format!("write `{}`", spec.name), span, spec.name);
+    }
+    if let Some(answered) = elsewhere::absent(&d, name) {
+        return answered;
     }
     match nearest(name, known.iter().map(|spec| spec.name)) {
-        Some(near) => {
-            d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), span, near)
-        }
+        Some(near) => d.meant(span, near),
         None => {
             let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
             d.label(format!("known: {}", names.join(", ")))

@@ -55,7 +55,7 @@ impl Reader<'_> {
                     format!("`{name}` is given twice"),
                 );
                 let d = d.label("given again here").related(*first, "first given here");
-                self.diagnostics.push(d.replace("remove this one", line.span, ""));
+                self.diagnostics.push(d.drop("remove this one", line.span));
                 continue;
             }
             seen.push((spec.name, line.head()));
@@ -286,7 +286,7 @@ impl Reader<'_> {
                 block.span,
                 format!("`{}` takes no block", line.word.text),
             );
-            self.diagnostics.push(d.replace("remove it", block.span, ""));
+            self.diagnostics.push(d.drop("remove it", block.span));
         }
     }
 

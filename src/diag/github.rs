@@ -3,6 +3,7 @@
 //! Format: `::error file=…,line=…,col=…,endLine=…,endColumn=…,title=…::message`; in the message `%` and line ends
 //! are escaped, in the properties also `:` and `,`.
 
+use crate::diag::render::visible;
 use crate::diag::{Diagnostic, Severity};
 use crate::source::Sources;
 
@@ -36,7 +37,9 @@ fn command(sources: &Sources, d: &Diagnostic) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    // A carriage return has its own form here.
+    let parts: Vec<_> = text.split('\r').map(visible).collect();
+    parts.join("\r").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

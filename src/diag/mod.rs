@@ -5,9 +5,11 @@
 
 pub mod codes;
 pub mod github;
+mod near;
 pub mod render;
 pub mod sarif;
 
+pub use crate::diag::near::{Near, nearest, same_but_case};
 use crate::shape::Shape;
 use crate::source::Span;
 
@@ -25,11 +27,34 @@ pub struct Label {
     pub text: String,
 }
 
+/// When a machine may apply a fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Applicability {
+    /// Without asking: it corrects a slip of spelling, or says the same in the language's own words.
+    Sure,
+    /// Without asking, where the whole file has been checked with it: its finding is gone, and no new one has come.
+    Proved,
+    /// Only where a person asks for it: it guesses what was meant, or drops what somebody wrote.
+    Asked,
+}
+
 /// A way out. With edits it can be applied by a machine; without, it is advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     pub title: String,
     pub edits: Vec<(Span, String)>,
+    pub applicability: Applicability,
+}
+
+impl Fix {
+    /// A fix that has to be proved before it is applied without asking.
+    pub fn new(title: impl Into<String>, edits: Vec<(Span, String)>) -> Fix {
+        Fix { title: title.into(), edits, applicability: Applicability::Proved }
+    }
+
+    pub fn when(self, applicability: Applicability) -> Fix {
+        Fix { applicability, ..self }
+    }
 }
 
 /// One finding about the user's text.
@@ -87,14 +112,34 @@ impl Diagnostic {
 
     /// Advice that no edit of the text can express.
     pub fn advise(mut self, title: impl Into<String>) -> Diagnostic {
-        self.fixes.push(Fix { title: title.into(), edits: Vec::new() });
+        self.fixes.push(Fix::new(title, Vec::new()));
         self
     }
 
-    /// A fix that replaces the text under `span`.
-    pub fn replace(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Diagnostic {
-        self.fixes.push(Fix { title: title.into(), edits: vec![(span, text.into())] });
+    pub fn fix(mut self, fix: Fix) -> Diagnostic {
+        self.fixes.push(fix);
         self
+    }
+
+    /// A fix that replaces the text under `span`, to be proved before it is applied.
+    pub fn replace(self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.fix(Fix::new(title, vec![(span, text.into())]))
+    }
+
+    /// The same thing in the language's own words.
+    pub fn translate(self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.fix(Fix::new(title, vec![(span, text.into())]).when(Applicability::Sure))
+    }
+
+    /// A fix that drops what somebody wrote: only a person can say whether it is to go.
+    pub fn drop(self, title: impl Into<String>, span: Span) -> Diagnostic {
+        self.fix(Fix::new(title, vec![(span, String::new())]).when(Applicability::Asked))
+    }
+
+    /// The known word that the one under `span` is near to.
+    pub fn meant(self, span: Span, near: Near<'_>) -> Diagnostic {
+        let fix = Fix::new(format!("write `{}`", near.word), vec![(span, near.word.to_owned())]);
+        self.label(format!("did you mean `{}`?", near.word)).fix(fix.when(near.applicability))
     }
 
     /// Every place in the text that it has to do with.
@@ -212,55 +257,3 @@ impl std::fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-/// The known word nearest to a misspelt one, when one is near enough to be meant; of several as near, the first.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
-    let folded = fold(word);
-    known
-        .into_iter()
-        .filter_map(|candidate| {
-            let distance = edit_distance(&folded, &fold(candidate));
-            (distance <= limit).then_some((distance, candidate))
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-fn fold(word: &str) -> Vec<char> {
-    word.chars().take(64).filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
-}
-
-/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
-fn edit_distance(a: &[char], b: &[char]) -> usize {
-    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    rows[0] = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            rows[i][j] = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if swap {
-                rows[i][j] = rows[i][j].min(rows[i - 2][j - 2] + 1);
-            }
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn the_nearest_word_is_found_and_a_far_one_is_not() {
-        let known = ["conv2d", "linear", "relu", "max_pool2d"];
-        assert_eq!(nearest("covn2d", known), Some("conv2d"));
-        assert_eq!(nearest("MaxPool2d", known), Some("max_pool2d"));
-        assert_eq!(nearest("rleu", known), Some("relu"));
-        assert_eq!(nearest("transformer", known), None);
-    }
-}

@@ -1,10 +1,36 @@
 //! Diagnostics as people read them: through miette's graphical report, with the user's lines.
 
+use std::borrow::Cow;
+
 use crate::diag::{Diagnostic, Label, Severity};
 use crate::source::Sources;
 
 /// The longest line or message that is shown whole.
 const LONGEST: usize = 400;
+
+/// Text of the user's as a terminal may be sent it: control characters, which could move the cursor, change colours or
+/// turn what is behind them around, as `\u{1b}`. Ends of lines and tabs stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        // The end of a line of two letters does no harm.
+        let line_end = c == '\r' && letters.peek() == Some(&'\n');
+        if hidden(c) && !line_end { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Control characters but the end of a line and the tab; what separates lines, or changes the direction of writing; what
+/// has no width.
+fn hidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
 
 /// All findings as text; `color` asks for ANSI styles, `width` is the terminal's.
 pub fn report(sources: &Sources, diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
@@ -17,12 +43,12 @@ pub fn report(sources: &Sources, diagnostics: &[Diagnostic], color: bool, width:
         if !readable(sources, diagnostic) {
             out.push_str(&concise(sources, std::slice::from_ref(diagnostic)));
             shown.help.iter().flat_map(|help| help.lines()).for_each(|line| {
-                out.push_str(&format!("  {}\n", clipped(line)));
+                out.push_str(&format!("  {}\n", clipped(&visible(line))));
             });
             continue;
         }
         if handler.render_report(&mut out, &shown).is_err() {
-            out.push_str(&format!("{}: {}\n", diagnostic.code, diagnostic.message));
+            out.push_str(&format!("{}: {}\n", diagnostic.code, visible(&diagnostic.message)));
         }
     }
     out
@@ -44,6 +70,11 @@ fn clipped(text: &str) -> String {
     }
 }
 
+/// Text for a format in which a line's end would end the finding.
+fn one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}
+
 /// One finding a line: `path:line:column: error[E0301]: message`.
 pub fn concise(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();
@@ -56,9 +87,9 @@ pub fn concise(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
         };
         out.push_str(&format!(
             "{}:{line}:{column}: {kind}[{}]: {}\n",
-            file.path,
+            one_line(&file.path),
             d.code,
-            clipped(&d.message)
+            clipped(&one_line(&d.message))
         ));
     }
     out
@@ -92,18 +123,43 @@ fn help<'a>(sources: &Sources, d: &Diagnostic, others: impl Iterator<Item = &'a 
 /// files become lines of the help text.
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
+    message: String,
+    /// The file's text, unless all of it can be shown as it is.
+    hidden: Option<&'a str>,
     source: miette::NamedSource<String>,
     help: Option<String>,
 }
 
 impl<'a> Shown<'a> {
-    fn new(sources: &Sources, diagnostic: &'a Diagnostic) -> Shown<'a> {
+    fn new(sources: &'a Sources, diagnostic: &'a Diagnostic) -> Shown<'a> {
         let file = sources.get(diagnostic.primary.span.file);
         let other = |label: &&Label| label.span.file != diagnostic.primary.span.file;
         let help = help(sources, diagnostic, diagnostic.related.iter().filter(other));
-        let help = (!help.is_empty()).then(|| help.join("\n"));
-        let source = miette::NamedSource::new(file.path.clone(), file.text.clone());
-        Shown { diagnostic, source, help }
+        let help = (!help.is_empty()).then(|| visible(&help.join("\n")).into_owned());
+        let text = visible(&file.text);
+        let hidden = matches!(text, Cow::Owned(_)).then_some(file.text.as_str());
+        let source = miette::NamedSource::new(one_line(&file.path), text.into_owned());
+        Shown { diagnostic, message: visible(&diagnostic.message).into_owned(), hidden, source, help }
+    }
+
+    /// Where a place of the file is in the text that is shown.
+    fn place(&self, at: usize) -> usize {
+        let before = self.hidden.and_then(|text| Some((text, text.get(..at)?)));
+        // A carriage return is looked at with what follows it.
+        before.map_or(at, |(text, before)| match (before.strip_suffix('\r'), text[at..].starts_with('\n')) {
+            (Some(rest), true) => visible(rest).len() + 1,
+            (Some(_), false) | (None, _) => visible(before).len(),
+        })
+    }
+
+    fn labeled(&self, (label, primary): (&Label, bool)) -> miette::LabeledSpan {
+        let text = (!label.text.is_empty()).then(|| visible(&label.text).into_owned());
+        let range = label.span.range();
+        let range = self.place(range.start)..self.place(range.end);
+        match primary {
+            true => miette::LabeledSpan::new_primary_with_span(text, range),
+            false => miette::LabeledSpan::new_with_span(text, range),
+        }
     }
 }
 
@@ -115,7 +171,7 @@ impl std::fmt::Debug for Shown<'_> {
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.diagnostic.message)
+        f.write_str(&self.message)
     }
 }
 
@@ -145,15 +201,45 @@ impl miette::Diagnostic for Shown<'_> {
         let file = self.diagnostic.primary.span.file;
         let primary = std::iter::once((&self.diagnostic.primary, true));
         let related = self.diagnostic.related.iter().map(|label| (label, false));
-        Some(Box::new(primary.chain(related).filter(move |(label, _)| label.span.file == file).map(labeled)))
+        Some(Box::new(
+            primary
+                .chain(related)
+                .filter(move |(label, _)| label.span.file == file)
+                .map(|label| self.labeled(label)),
+        ))
     }
 }
 
-fn labeled((label, primary): (&Label, bool)) -> miette::LabeledSpan {
-    let text = (!label.text.is_empty()).then(|| label.text.clone());
-    let range = label.span.range();
-    match primary {
-        true => miette::LabeledSpan::new_primary_with_span(text, range),
-        false => miette::LabeledSpan::new_with_span(text, range),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::codes;
+    use crate::source::Span;
+
+    #[test]
+    fn control_characters_are_escaped_and_places_stay() {
+        let text = "model M {\r\n    input 1x28x28 # \u{1b}[2J\u{202e}\n    \u{1b}]0;x\u{7}relu\r\n}\n";
+        let mut sources = Sources::default();
+        let file = sources.add("a\u{1b}[31m\nb.net", text);
+        let at = text.find("relu").unwrap();
+        let d = Diagnostic::error(codes::SYNTAX, Span::new(file, at..at + 4), "of \u{9b}31m")
+            .label("l\u{8}")
+            .note("n\u{85}")
+            .advise("f\u{7f}");
+        let all = [
+            report(&sources, std::slice::from_ref(&d), false, 100),
+            concise(&sources, std::slice::from_ref(&d)),
+            crate::diag::github::commands(&sources, std::slice::from_ref(&d)),
+        ];
+        for shown in &all {
+            assert!(!shown.contains(hidden), "{shown:?}");
+            assert!(shown.contains("\\u{9b}31m"), "{shown}");
+        }
+        let line = all[0].lines().find(|line| line.contains("relu")).unwrap();
+        let under = all[0].lines().skip_while(|other| *other != line).nth(1).unwrap();
+        let column = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+        assert_eq!(column(line, "relu"), column(under, "─"), "{}", all[0]);
+        assert_eq!(all[1].lines().count(), 1);
+        assert!(matches!(visible("a\r\n\tb é"), Cow::Owned(text) if text == "a\r\n\tb é"));
     }
 }

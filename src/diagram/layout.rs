@@ -79,7 +79,8 @@ fn ordered_rows(diagram: &Diagram) -> Vec<Vec<usize>> {
         depth[arrow.to] = depth[arrow.to].max(depth[arrow.from] + 1);
     }
     for (i, block) in diagram.boxes.iter().enumerate() {
-        let taken = arrows.iter().filter(|arrow| arrow.from == i).map(|arrow| depth[arrow.to]).min();
+        let own = &arrows[arrows.partition_point(|arrow| arrow.from < i)..];
+        let taken = own.iter().take_while(|arrow| arrow.from == i).map(|arrow| depth[arrow.to]).min();
         if let (Role::Given, Some(taken)) = (block.role, taken) {
             depth[i] = taken.saturating_sub(1);
         }

@@ -50,11 +50,7 @@ pub fn resolve(section: &Statement, diagnostics: &mut Diagnostics) -> Vec<Expect
             );
             let names = QUANTITIES.iter().map(|(name, ..)| *name);
             diagnostics.push(match nearest(word, names.clone()) {
-                Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                    format!("write `{near}`"),
-                    line.word.span,
-                    near,
-                ),
+                Some(near) => d.meant(line.word.span, near),
                 None => d.label(format!("there are: {}", names.collect::<Vec<_>>().join(", "))),
             });
             continue;

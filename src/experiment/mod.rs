@@ -1,6 +1,7 @@
 //! A whole file → a checked [`Experiment`]: its model, data and training, each by its own stage, and then held
 //! against each other. Nothing has run yet.
 
+pub mod channels;
 pub mod disk;
 pub mod expect;
 pub mod figures;
@@ -8,9 +9,11 @@ pub mod images;
 pub mod imports;
 pub mod mend;
 pub mod overrides;
+pub mod paths;
 pub mod resolved;
 pub mod stages;
 pub mod unused;
+pub mod waiting;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +112,7 @@ fn whole(
     if unreadable {
         // What could not be read may use them.
         found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT].contains(&d.code));
+        waiting::hold_back(sources, &ast, &diagnostics, &mut found);
     }
     diagnostics.extend(found);
     in_order(&mut diagnostics);
@@ -163,6 +167,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
     models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
+        diagnostics.extend(channels::check(model));
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
             if !learns_images {
@@ -321,11 +326,7 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
         return d.label("a layer belongs into `model Name { … }`");
     }
     match nearest(word, SECTIONS.iter().copied()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-            format!("write `{near}`"),
-            statement.word.span,
-            near,
-        ),
+        Some(near) => d.meant(statement.word.span, near),
         None => d.label(format!("expected one of: {}", SECTIONS.join(", "))),
     }
 }
@@ -358,34 +359,35 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
 }
 
 fn classes_against_model(data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
-    let Some(output) = model.output() else { return };
+    let (Some(output), Some(end)) = (model.output(), model.last()) else { return };
     let (classes, outputs) = (data.classes(), output.dims().first().copied().unwrap_or(1));
-    if output.rank() == 1 && outputs != classes {
-        let Some(last) = model
-            .layers
-            .iter()
-            .rev()
-            .find(|instance| instance.args.has("features") || instance.args.has("channels"))
-        else {
-            return;
-        };
-        let name = if last.args.has("features") { "features" } else { "channels" };
-        let mut d = Diagnostic::error(
-            codes::CLASSES,
-            last.span,
-            format!("the model gives {outputs} outputs, but the data has {classes} classes"),
-        )
+    if output.rank() != 1 || outputs == classes {
+        return;
+    }
+    let names = ["features", "channels"];
+    let counted = |instance: &&Instance| names.iter().any(|name| instance.args.has(name));
+    // What stands behind may make other numbers of them, as `flatten` does.
+    let gives = |instance: &&Instance| {
+        instance.output.as_ref().and_then(|shape| shape.dims().first()) == Some(&outputs)
+    };
+    let giver = model.layers.iter().rev().find(counted).filter(gives);
+    let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
+    let d = Diagnostic::error(codes::CLASSES, giver.unwrap_or(end).span, message)
         .label(format!("{outputs} outputs"))
         .related(data.source_span, format!("{classes} classes"));
-        if let Some(span) = last.args.span(name) {
-            let title = format!("`{} {classes}`", last.unit.spec().name);
-            d = d.replace(title, span, classes.to_string());
-        }
-        if data.args.has("classes") {
-            d = d.advise(format!("`classes={outputs}` behind `source`, where the data has so many"));
-        }
-        diagnostics.push(d);
-    }
+    let Some(giver) = giver else {
+        let title = format!("put `linear {classes}` behind `{}`", end.unit.spec().name);
+        diagnostics.push(d.replace(title, end.span.after(), format!(" -> linear {classes}")));
+        return;
+    };
+    let d = match names.iter().find_map(|name| giver.args.span(name)) {
+        Some(span) => d.replace(format!("`{} {classes}`", giver.unit.spec().name), span, classes.to_string()),
+        None => d,
+    };
+    diagnostics.push(match data.args.has("classes") {
+        true => d.advise(format!("`classes={outputs}` behind `source`, where the data has so many")),
+        false => d,
+    });
 }
 
 fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {

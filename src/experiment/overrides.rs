@@ -2,6 +2,7 @@
 //! override is a source of its own, so that its mistakes are shown where they were made.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::experiment::paths;
 use crate::experiment::words::declared;
 use crate::source::{SETTING, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
@@ -24,7 +25,16 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let (section, statement) = match parts.as_slice() {
         [section, setting] => (*section, format!("{setting} {value}")),
         [section, setting, argument] => (*section, format!("{setting} {argument}={value}")),
-        _ => return wrong(format!("`{path}` is not the path of a setting")),
+        _ => {
+            let message = format!("`{path}` is not the path of a setting");
+            return match (parts.as_slice(), paths::setting(path)) {
+                ([_], Some(meant)) => vec![
+                    Diagnostic::error(codes::SYNTAX, whole, message)
+                        .label(format!("`--set {meant}={value}` changes this setting")),
+                ],
+                _ => wrong(message),
+            };
+        }
     };
     if value.trim().is_empty() || parts.iter().any(|part| part.is_empty()) {
         return wrong(format!("`--set {text}` lacks a name or a value"));

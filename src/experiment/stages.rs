@@ -1,5 +1,7 @@
 //! An experiment at the stages that people look at: the graph of a forward pass, and the graph that runs.
 
+use std::collections::BTreeMap;
+
 use crate::diag::Fault;
 use crate::experiment::Experiment;
 use crate::graph::op::Cost;
@@ -83,9 +85,10 @@ pub fn changes(
 ) -> Result<Vec<Change>, Fault> {
     let before = whole(experiment, model, batch)?;
     let after = optimized(before.clone())?;
+    let (mut made, mut became) = (ops(&before), ops(&after));
     let of = |origin: Origin| {
-        let (names_before, cost_before) = ops_of(&before, origin);
-        let (names_after, cost_after) = ops_of(&after, origin);
+        let (names_before, cost_before) = made.remove(&origin).unwrap_or_default();
+        let (names_after, cost_after) = became.remove(&origin).unwrap_or_default();
         let instance = origin.and_then(|at| model.layers.get(at as usize));
         Change {
             layer: instance.map_or_else(String::new, |instance| instance.name.clone()),
@@ -98,20 +101,20 @@ pub fn changes(
     Ok((0..model.layers.len() as u32).map(Some).chain([None]).map(of).collect())
 }
 
-/// The ops that come from a layer, in the order of their first appearance, and what they cost together.
-fn ops_of(graph: &Graph, origin: Origin) -> (Vec<(&'static str, usize)>, Cost) {
-    let mut names: Vec<(&'static str, usize)> = Vec::new();
-    let mut cost = Cost::default();
-    for node in graph.values().map(|value| graph.node(value)).filter(|node| node.origin == origin) {
-        if node.inputs.is_empty() {
-            continue;
-        }
+/// Names of ops, each once with its count, and what they cost together.
+type Ops = (Vec<(&'static str, usize)>, Cost);
+
+/// The ops that come from each layer, in the order of their first appearance.
+fn ops(graph: &Graph) -> BTreeMap<Origin, Ops> {
+    let mut all: BTreeMap<Origin, Ops> = BTreeMap::new();
+    for node in graph.values().map(|value| graph.node(value)).filter(|node| !node.inputs.is_empty()) {
+        let (names, cost) = all.entry(node.origin).or_default();
         match names.iter_mut().find(|(name, _)| *name == node.op.name()) {
             Some((_, count)) => *count += 1,
             None => names.push((node.op.name(), 1)),
         }
         let inputs: Vec<_> = node.inputs.iter().map(|&input| graph.shape(input)).collect();
-        cost += node.op.cost(&node.attrs, &inputs, &node.shape);
+        *cost += node.op.cost(&node.attrs, &inputs, &node.shape);
     }
-    (names, cost)
+    all
 }

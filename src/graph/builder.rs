@@ -82,7 +82,7 @@ impl Builder {
         }
         let attrs = Attrs::new().ints("shape", shape.dims());
         let value = self.insert(&leaf::STATE, attrs, Vec::new(), shape.clone(), Some(name.to_owned()));
-        self.graph.states.push(State { name: name.to_owned(), kind, init, value });
+        self.graph.declare(State { name: name.to_owned(), kind, init, value });
         Ok(value)
     }
 
@@ -92,11 +92,11 @@ impl Builder {
         let node = from.node(value);
         let new =
             self.insert(node.op, node.attrs.clone(), inputs.to_vec(), node.shape.clone(), node.name.clone());
-        if from.inputs.contains(&value) {
+        if node.op.name() == leaf::INPUT.name() {
             self.graph.inputs.push(new);
         }
-        if let Some(state) = from.states.iter().find(|state| state.value == value) {
-            self.graph.states.push(State { value: new, ..state.clone() });
+        if let Some(state) = from.state_of(value) {
+            self.graph.declare(State { value: new, ..state.clone() });
         }
         new
     }

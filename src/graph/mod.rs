@@ -102,6 +102,9 @@ pub struct Graph {
     nodes: StableDiGraph<Node, ()>,
     pub inputs: Vec<Value>,
     pub states: Vec<State>,
+    /// Where a state stands in `states`, by its name and by its value: a long network has thousands.
+    named: BTreeMap<String, usize>,
+    held: BTreeMap<Value, usize>,
     pub outputs: Vec<Output>,
     pub updates: Vec<Update>,
 }
@@ -153,7 +156,18 @@ impl Graph {
     }
 
     pub fn find_state(&self, name: &str) -> Option<&State> {
-        self.states.iter().find(|state| state.name == name)
+        self.named.get(name).and_then(|&at| self.states.get(at))
+    }
+
+    /// The declaration of a value that is a state.
+    pub fn state_of(&self, value: Value) -> Option<&State> {
+        self.held.get(&value).and_then(|&at| self.states.get(at))
+    }
+
+    pub(crate) fn declare(&mut self, state: State) {
+        self.named.insert(state.name.clone(), self.states.len());
+        self.held.insert(state.value, self.states.len());
+        self.states.push(state);
     }
 
     pub(crate) fn insert(&mut self, node: Node) -> Value {

@@ -25,6 +25,7 @@ pub fn verify(graph: &Graph) -> Result<(), Fault> {
         made.insert(value);
     }
     let states: BTreeSet<_> = graph.states.iter().map(|state| state.value).collect();
+    let changed: BTreeSet<_> = graph.updates.iter().map(|update| update.state).collect();
     let mut updated = BTreeSet::new();
     for update in &graph.updates {
         if !states.contains(&update.state) || *graph.node(update.state).op != *(&leaf::STATE as &dyn Op) {
@@ -33,7 +34,7 @@ pub fn verify(graph: &Graph) -> Result<(), Fault> {
         if !updated.insert(update.state) {
             return Err(Fault::internal(format!("%{} is updated twice", update.state.index())));
         }
-        if graph.updates.iter().any(|other| other.state == update.value && other != update) {
+        if changed.contains(&update.value) && update.value != update.state {
             return Err(Fault::internal(format!(
                 "%{} takes a state that is updated itself",
                 update.state.index()

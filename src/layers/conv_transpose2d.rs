@@ -49,6 +49,9 @@ static SPEC: Spec = Spec {
         "Deconvolution",
         "nn.ConvTranspose2d",
         "deconv",
+        "deconv2d",
+        "deconvolutional",
+        "transposed_conv2d",
         "conv2d_transpose",
     ],
 };

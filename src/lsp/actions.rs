@@ -1,5 +1,4 @@
-//! Code actions: each way out that a finding offers, and all of them at once as `dslc fix` takes them
-//! (`source.fixAll`).
+//! Code actions: each way out that a finding offers, and at once all that `dslc fix` takes (`source.fixAll`).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +8,8 @@ use gen_lsp_types::{
     TextEdit, Uri, WorkspaceEdit,
 };
 
-use crate::experiment::mend::{MOST_FIXES, applied, first_fix};
+use crate::diag::Applicability;
+use crate::experiment::mend::{Consent, Findings, mend};
 use crate::lsp::client::Client;
 use crate::lsp::diagnostics::diagnostic;
 use crate::lsp::request::{Answer, Feature, Params};
@@ -56,13 +56,13 @@ fn quick_fixes(view: &View<'_>, within: std::ops::Range<usize>) -> Vec<CodeActio
     let touched = |at: Span| at.range().start <= within.end && within.start <= at.range().end;
     for finding in view.findings().iter().filter(|finding| touched(finding.at)) {
         let fixes = finding.diagnostic.fixes.iter().filter(|fix| !fix.edits.is_empty());
-        for (i, fix) in fixes.enumerate() {
+        for fix in fixes {
             let Some(edit) = of_fix(view, &fix.edits) else { continue };
             actions.push(CodeAction {
                 title: fix.title.clone(),
                 kind: Some(CodeActionKind::QuickFix),
                 diagnostics: Some(vec![diagnostic(view, &lines, finding)]),
-                is_preferred: Some(i == 0),
+                is_preferred: Some(fix.applicability == Applicability::Sure),
                 edit: Some(edit),
                 ..CodeAction::default()
             });
@@ -71,24 +71,18 @@ fn quick_fixes(view: &View<'_>, within: std::ops::Range<usize>) -> Vec<CodeActio
     actions
 }
 
-/// The first way out of each error, one after the other.
+/// Every way out that `dslc fix` takes without asking.
 fn fix_all(view: &View<'_>) -> Option<CodeAction> {
     let original = &view.document.text;
-    let mut text = original.clone();
-    let (_, mut fix) = first_fix(&view.program.checked.diagnostics, view.program.file)?;
-    let mut program;
-    for _ in 0..MOST_FIXES {
-        let mended = applied(&text, fix);
-        if mended == text {
-            break;
+    let mut known = Some(view.program.checked.diagnostics.clone());
+    let mut check = |text: &str| match known.take() {
+        Some(diagnostics) => Findings { file: view.program.file, diagnostics },
+        None => {
+            let program = view.checked_again(text.to_owned());
+            Findings { file: program.file, diagnostics: program.checked.diagnostics }
         }
-        text = mended;
-        program = view.checked_again(text.clone());
-        match first_fix(&program.checked.diagnostics, program.file) {
-            Some((_, next)) => fix = next,
-            None => break,
-        }
-    }
+    };
+    let text = mend(original, Consent::Given, &mut check).text;
     let edit = crate::format::smallest_edit(original, &text)?;
     let span = Span::new(view.program.file, edit.range);
     Some(CodeAction {

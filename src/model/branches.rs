@@ -145,11 +145,8 @@ impl<'a> Expansion<'a> {
         let names: Vec<String> =
             self.frames[closed..].iter().flat_map(|frame| frame.flows.keys().cloned()).collect();
         let d = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("no value above is called `{name}`"));
-        let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
-        self.report(match near {
-            Some(near) => {
-                d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), span, near)
-            }
+        self.report(match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => d.meant(span, near),
             None if names.is_empty() => d.label("give a value its name with `… as NAME` on a line above"),
             None => d.label(format!("there are: {}", names.join(", "))),
         });

@@ -320,7 +320,7 @@ impl<'a> Expansion<'a> {
                         let d = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, message)
                             .label("one value too many")
                             .related(block.name.span, "defined here")
-                            .replace("remove it", value.span, "");
+                            .drop("remove it", value.span);
                         self.report(d);
                         sound = false;
                         continue;
@@ -333,14 +333,8 @@ impl<'a> Expansion<'a> {
                             let message = format!("the block `{name}` has no parameter `{}`", key.text);
                             let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message)
                                 .related(block.name.span, "defined here");
-                            let near =
-                                nearest(&key.text, names.iter().map(String::as_str)).map(str::to_owned);
-                            self.report(match near {
-                                Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                                    format!("write `{near}`"),
-                                    key.span,
-                                    near,
-                                ),
+                            self.report(match nearest(&key.text, names.iter().map(String::as_str)) {
+                                Some(near) => d.meant(key.span, near),
                                 None => d.label(format!("it has: {}", names.join(", "))),
                             });
                             sound = false;

@@ -90,7 +90,7 @@ fn without_condition(statement: &Statement, holds: bool, closed: impl Fn(Span) -
             }
         },
     };
-    Some(Fix { title: title.to_owned(), edits })
+    Some(Fix::new(title, edits))
 }
 
 /// What a comparison of a name with itself comes to.

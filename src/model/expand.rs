@@ -337,11 +337,7 @@ impl<'a> Expansion<'a> {
             };
             let d = Diagnostic::error(codes::MISPLACED, statement.head(), message).label(label);
             self.report(match self.input_seen {
-                true => d.related(self.model.input_span, "the first one").replace(
-                    "remove it",
-                    statement.head(),
-                    "",
-                ),
+                true => d.related(self.model.input_span, "the first one").drop("remove it", statement.head()),
                 false => d,
             });
             self.input_seen = true;
@@ -512,6 +508,20 @@ impl<'a> Expansion<'a> {
         trace(self.sources, &self.model, self.flow.wire, arriving, span.file)
     }
 
+    /// A known word that brackets or quotes have got into, `conv[1]d`, and the whole of what stands there.
+    fn broken_word(
+        &self,
+        word: &Word,
+        mut known: impl Iterator<Item = &'static str>,
+    ) -> Option<(Span, &'static str)> {
+        let text = self.sources.get(word.span.file).text.get(word.span.start as usize..)?;
+        let end = text.find([' ', '\t', '\r', '\n', ';', '{', '}', '#', ':', '(']).unwrap_or(text.len());
+        let letters: String =
+            text[..end].chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let meant = known.find(|known| *known == letters)?;
+        Some((Span { end: word.span.start + end as u32, ..word.span }, meant))
+    }
+
     fn unknown(&self, word: &Word, text: &str) -> Diagnostic {
         let d = Diagnostic::error(
             codes::UNKNOWN_WORD,
@@ -522,17 +532,21 @@ impl<'a> Expansion<'a> {
             return d;
         }
         let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);
-        if let Some(spec) = specs().find(|spec| spec.elsewhere.contains(&text)) {
+        if let Some(spec) = spec::elsewhere::translated(text, specs()) {
             return d
                 .label(format!("it is called `{}` here", spec.name))
                 .note(format!("it is written: {}", spec::usage(spec)))
-                .replace(format!("write `{}`", spec.name), word.span, spec.name);
+                .translate(format!("write `{}`", spec.name), word.span, spec.name);
+        }
+        if let Some(answered) = spec::elsewhere::absent(&d, text) {
+            return answered;
+        }
+        if let Some((span, word)) = self.broken_word(word, specs().map(|spec| spec.name)) {
+            return d.label(format!("did you mean `{word}`?")).replace(format!("write `{word}`"), span, word);
         }
         let blocks = self.definitions.blocks.keys().map(String::as_str);
         match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {
-            Some(near) => {
-                d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), word.span, near)
-            }
+            Some(near) => d.meant(word.span, near),
             None => d
                 .label("not a layer, and no block of this name")
                 .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),

@@ -33,30 +33,30 @@ fn fix(remedy: &Remedy, args: &Args, chain: &Chain, link: usize) -> Fix {
     let statement = &chain.links[link].statement;
     match remedy {
         Remedy::Set { name, value } => match args.span(name) {
-            Some(span) => Fix { title: format!("`{name}={value}`"), edits: vec![(span, value.clone())] },
-            None => Fix {
-                title: format!("`{name}={value}`"),
-                edits: vec![(statement.head().after(), format!(" {name}={value}"))],
-            },
+            Some(span) => Fix::new(format!("`{name}={value}`"), vec![(span, value.clone())]),
+            None => Fix::new(
+                format!("`{name}={value}`"),
+                vec![(statement.head().after(), format!(" {name}={value}"))],
+            ),
         },
         Remedy::Unset { name } => {
             let span = argument_span(statement, args, name);
             // With the blank in front of it.
             let edits =
                 span.map(|span| (Span { start: span.start.saturating_sub(1), ..span }, String::new()));
-            Fix { title: format!("leave `{name}` out"), edits: edits.into_iter().collect() }
+            Fix::new(format!("leave `{name}` out"), edits.into_iter().collect())
         }
         Remedy::Before(text) => {
             let start = statement.word.span;
             let at = Span { end: start.start, ..start };
-            Fix { title: format!("put `{text}` in front"), edits: vec![(at, format!("{text} -> "))] }
+            Fix::new(format!("put `{text}` in front"), vec![(at, format!("{text} -> "))])
         }
-        Remedy::After(text) => Fix {
-            title: format!("put `{text}` behind it"),
-            edits: vec![(statement.head().after(), format!(" -> {text}"))],
-        },
+        Remedy::After(text) => Fix::new(
+            format!("put `{text}` behind it"),
+            vec![(statement.head().after(), format!(" -> {text}"))],
+        ),
         Remedy::Remove => removal(chain, link),
-        Remedy::Advice(text) => Fix { title: text.clone(), edits: Vec::new() },
+        Remedy::Advice(text) => Fix::new(text, Vec::new()),
     }
 }
 
@@ -71,10 +71,10 @@ pub fn removal(chain: &Chain, link: usize) -> Fix {
         let next = chain.links.get(1).map_or(own.end, |next| next.statement.span.start);
         Some(Span { end: next, ..own })
     };
-    Fix {
-        title: format!("leave this `{}` out", chain.links[link].statement.word.text),
-        edits: span.map(|span| (span, String::new())).into_iter().collect(),
-    }
+    Fix::new(
+        format!("leave this `{}` out", chain.links[link].statement.word.text),
+        span.map(|span| (span, String::new())).into_iter().collect(),
+    )
 }
 
 /// Where a link ends, its assertion and name included.

@@ -95,19 +95,22 @@ impl<'a> Planner<'a> {
 
     /// The frozen values first, then stage after stage.
     fn order(&self) -> Vec<Unit> {
-        let steps: Vec<Value> = self.graph.values().filter(|&v| self.is_step(v)).collect();
-        let of = |stage: usize, frozen: bool| {
-            let fits = move |v: &Value| self.slot(*v).stage == stage && self.slot(*v).frozen == frozen;
-            steps.iter().copied().filter(fits)
-        };
-        let mut units: Vec<Unit> = of(0, true).map(Unit::Whole).collect();
-        for stage in 0..self.schedule.n_stages() {
+        let mut frozen = Vec::new();
+        let mut stages: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
+        for value in self.graph.values().filter(|&value| self.is_step(value)) {
+            let slot = self.slot(value);
+            match (slot.frozen, slot.stage) {
+                (false, stage) => stages.entry(stage).or_default().push(value),
+                (true, 0) => frozen.push(value),
+                // What is frozen depends on nothing that has a later stage.
+                (true, _) => {}
+            }
+        }
+        let mut units: Vec<Unit> = frozen.into_iter().map(Unit::Whole).collect();
+        for (stage, values) in stages {
             match stage % 2 {
-                0 => units.extend(of(stage, false).map(Unit::Whole)),
-                _ => {
-                    let values: Vec<Value> = of(stage, false).collect();
-                    units.extend((!values.is_empty()).then_some(Unit::Tiled(values)));
-                }
+                0 => units.extend(values.into_iter().map(Unit::Whole)),
+                _ => units.push(Unit::Tiled(values)),
             }
         }
         units

@@ -1,5 +1,7 @@
 //! Lifetimes → offsets: blocks whose lifetimes overlap get disjoint memory, the others share it.
 
+use std::ops::Range;
+
 /// A piece of memory that is needed from step `start` to step `end`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -40,28 +42,43 @@ pub fn place(blocks: &[Block]) -> (Vec<usize>, usize) {
     let mut by_size: Vec<usize> = (0..blocks.len()).collect();
     by_size.sort_by_key(|&i| (std::cmp::Reverse(blocks[i].size), blocks[i].start, i));
     let mut offsets = vec![0; blocks.len()];
-    // Placed blocks, by offset.
-    let mut placed: Vec<usize> = Vec::with_capacity(blocks.len());
+    let mut placed = Placed::default();
     let mut total = 0;
     for i in by_size {
-        let block = blocks[i];
-        let mut at = 0;
-        for &other in &placed {
-            let apart = blocks[other].end < block.start || block.end < blocks[other].start;
-            if apart {
-                continue;
-            }
-            if offsets[other] >= at + aligned(block.size) {
-                break;
-            }
-            at = at.max(offsets[other] + aligned(blocks[other].size));
-        }
+        let size = aligned(blocks[i].size);
+        let at = placed.lowest(blocks[i], size);
         offsets[i] = at;
-        total = total.max(at + aligned(block.size));
-        let position = placed.partition_point(|&other| offsets[other] <= at);
-        placed.insert(position, i);
+        total = total.max(at + size);
+        placed.add(blocks[i], at..at + size);
     }
     (offsets, total)
+}
+
+/// Blocks with a place, in the order of their offsets. They lie beside one another in memory: a block of a long network
+/// is held against thousands.
+#[derive(Default)]
+struct Placed(Vec<(Range<usize>, Block)>);
+
+impl Placed {
+    /// The lowest offset where `size` numbers are free while `block` lives.
+    fn lowest(&self, block: Block, size: usize) -> usize {
+        let mut at = 0;
+        for (taken, other) in &self.0 {
+            if other.end < block.start || block.end < other.start {
+                continue;
+            }
+            if taken.start >= at + size {
+                break;
+            }
+            at = at.max(taken.end);
+        }
+        at
+    }
+
+    fn add(&mut self, block: Block, taken: Range<usize>) {
+        let position = self.0.partition_point(|(other, _)| other.start <= taken.start);
+        self.0.insert(position, (taken, block));
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::graph::{Graph, Value};
 use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::packs::Packs;
 use crate::kernels::cpu::tiled::Tiled;
+use crate::kernels::cpu::{simd, threads};
 use crate::plan::layout::Layout;
 
 /// One node's work on whole values.
@@ -68,8 +69,11 @@ pub struct Plan {
     pub n_workers: usize,
 }
 
-/// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too.
+/// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too. Refuses a level of kernels that
+/// is not here.
 pub fn plan(graph: Graph, layout: &Layout, n_threads: usize) -> Result<Plan, Fault> {
+    simd::chosen()?;
+    threads::start()?;
     build::Planner::new(&graph, layout, n_threads)?.finish()
 }
 

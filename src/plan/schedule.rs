@@ -63,10 +63,6 @@ impl Schedule {
         schedule
     }
 
-    pub fn n_stages(&self) -> usize {
-        self.slots.values().map(|slot| slot.stage + 1).max().unwrap_or(0)
-    }
-
     fn slot(&self, graph: &Graph, node: &Node) -> Slot {
         let is = |op: &dyn Op| node.op.name() == op.name();
         let leads = self.batch > 0 && node.shape.dims().first() == Some(&self.batch);

@@ -9,6 +9,7 @@ use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
+use crate::kernels::cpu::threads;
 use crate::plan::layout::Layout;
 use crate::plan::{Action, Plan, Step, plan};
 use crate::run::pace::Pace;
@@ -30,11 +31,11 @@ pub struct Cpu {
 
 impl Cpu {
     pub fn new(graphs: Vec<Graph>, layout: Layout) -> Result<Cpu, Fault> {
-        let n_threads = rayon::current_num_threads();
+        let n_threads = threads::start()?;
         let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads));
         let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
-        let memory = Memory::new(layout.len() + transient)?;
+        let memory = Memory::new(layout.len() + transient, pages::zeros)?;
         memory.with(|numbers| {
             pages::prefer_large(numbers);
             layout.constants().for_each(|(number, range)| numbers[range].fill(number));

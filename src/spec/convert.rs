@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::diag::{Diagnostic, codes, nearest};
+use crate::diag::{Diagnostic, codes, nearest, same_but_case};
 use crate::shape::Shape;
 use crate::spec::{Arg, Kind, Padding, Param, Spec, shown};
 use crate::syntax::ast::{Unit, Value, ValueKind};
@@ -16,8 +16,27 @@ const MAX_TIME: Duration = Duration::from_secs(100_000 * 3600);
 /// The largest size of memory that any argument may have: a million times what machines have, and exact.
 const MAX_BYTES: f64 = (1u64 << 53) as f64;
 
-/// The argument that a value is for a parameter of `spec`.
+/// The argument that a value is for a parameter of `spec`; a quoted word where a bare one is meant is answered with that.
 pub fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
+    let refused = match converted(param, spec, value) {
+        Err(refused) => refused,
+        converted => return converted,
+    };
+    if let ValueKind::Text(text) = &value.kind {
+        let bare = Value { kind: ValueKind::Word(text.clone()), ..value.clone() };
+        if converted(param, spec, &bare).is_ok() {
+            return Err(Box::new(refused.translate(format!("write `{text}`"), value.span, text.as_str())));
+        }
+    }
+    if let (ValueKind::Word(word), Kind::Bool) = (&value.kind, param.kind)
+        && let Some(near) = ["true", "false"].into_iter().find(|own| same_but_case(own, word))
+    {
+        return Err(Box::new(refused.translate(format!("write `{near}`"), value.span, near)));
+    }
+    Err(refused)
+}
+
+fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
     let bad = |expected: &str| {
         let message = format!("`{}` of `{}` must be {expected}", param.name, spec.name);
         let label = match &value.kind {
@@ -143,11 +162,7 @@ pub fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Dia
             ValueKind::Word(word) => {
                 let d = bad(&format!("one of: {}", choices.join(", "))).label("");
                 Err(Box::new(match nearest(word, choices.iter().copied()) {
-                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                        format!("write `{near}`"),
-                        value.span,
-                        near,
-                    ),
+                    Some(near) => d.meant(value.span, near),
                     None => d,
                 }))
             }

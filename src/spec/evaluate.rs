@@ -87,11 +87,7 @@ fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagno
                     format!("nothing here is called `{word}`"),
                 );
                 Err(Box::new(match nearest(word, names.iter().map(String::as_str)) {
-                    Some(near) => d.label(format!("did you mean `{near}`?")).replace(
-                        format!("write `{near}`"),
-                        value.span,
-                        near,
-                    ),
+                    Some(near) => d.meant(value.span, near),
                     None => d.label("not a name that is visible here"),
                 }))
             }

@@ -3,13 +3,14 @@
 
 use pest::iterators::{Pair, Pairs};
 
-use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
+use crate::numbers::thousands;
 use crate::source::{FileId, Span};
-use crate::syntax::Rule;
 use crate::syntax::ast::{
     Argument, Block, Chain, Compare, Expression, Link, Number, Operator, Statement, Unit, Value, ValueKind,
     Word,
 };
+use crate::syntax::{Rule, mistaken};
 
 /// Longer sums and products than this are refused: a tree as deep as they are long could not be walked.
 const MAX_TERMS: usize = 256;
@@ -33,6 +34,29 @@ pub fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
 pub fn closes_nothing(brace: Span) -> Diagnostic {
     let d = Diagnostic::error(codes::SYNTAX, brace, "this `}` closes nothing");
     d.label("no `{` is open here").replace("remove it", brace, "")
+}
+
+/// The same of braces with nothing but blanks and ends of lines between them, at these places in order.
+pub fn close_nothing(file: FileId, places: &[usize]) -> Option<Diagnostic> {
+    let mut edits: Vec<(Span, String)> = Vec::new();
+    for &at in places {
+        match edits.last_mut() {
+            Some((span, _)) if span.end as usize == at => span.end += 1,
+            Some(_) | None => edits.push((Span::new(file, at..at + 1), String::new())),
+        }
+    }
+    match (edits.first().map(|(span, _)| *span)?, places.len()) {
+        (_, 1) => Some(closes_nothing(Span::new(file, places[0]..places[0] + 1))),
+        (first, n) => {
+            let behind = match n {
+                2 => "neither does the one behind it".to_owned(),
+                _ => format!("neither do the {} behind it", thousands(n as u64 - 1)),
+            };
+            let message = format!("this `}}` closes nothing, and {behind}");
+            let d = Diagnostic::error(codes::SYNTAX, first, message).label("no `{` is open here");
+            Some(d.fix(Fix::new("remove them", edits)))
+        }
+    }
 }
 
 pub struct Builder<'a> {
@@ -273,17 +297,19 @@ impl<'a> Builder<'a> {
         let shown = first_line.chars().take(40).collect::<String>();
         let span = Span { end: span.start + first_line.len() as u32, ..span };
         let mut d = Diagnostic::error(codes::SYNTAX, span, format!("`{shown}` is not expected here"));
+        let before = self.text.get(..span.start as usize).and_then(|before| before.chars().next_back());
+        if let Some(other) = mistaken::instead(before, first_line) {
+            let at = |at: usize| span.start + at as u32;
+            let place = Span { start: at(other.start), end: at(other.end), ..span };
+            self.report(d.label(other.label).translate(other.title, place, other.text));
+            return self.blocks_of(pair);
+        }
         d = match text.chars().next() {
             Some('-') if text.starts_with("->") => d.label("a statement must follow the `->`"),
             Some('=') => d.label("write `key=value` with a name in front of the `=`"),
             Some(':') => d.label("an output shape such as `6x28x28` must follow the `:`"),
             Some('"') => d.label("this string does not end on its line"),
             Some('(' | '[') => d.label("this bracket is not closed, or holds something other than values"),
-            Some('/') if text.starts_with("//") => d.label("comments begin with `#`").replace(
-                "use `#`",
-                Span { end: span.start + 2, ..span },
-                "#",
-            ),
             Some('{') => d.label("a block needs a word in front, such as `model Name {`"),
             Some(c) if c.is_ascii_digit() => d.label(
                 "a statement begins with a word; a number has this form: `64`, `3x3`, `1e-3`, `70k`, `5%`",
@@ -297,6 +323,10 @@ impl<'a> Builder<'a> {
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };
         self.report(d);
+        self.blocks_of(pair)
+    }
+
+    fn blocks_of(&mut self, pair: &Pair<'_, Rule>) -> Vec<Block> {
         let blocks = pair.clone().into_inner().filter(|p| p.as_rule() == Rule::block);
         blocks.map(|block| self.block(block)).collect()
     }

@@ -1,9 +1,11 @@
 //! What is done to a text before the grammar runs. Brackets are counted: how deep they nest (the grammar recurses),
 //! and which are left open (they are closed at the end of the text, so that the grammar reads the whole file).
-//! Comments become blanks, so that the grammar has one kind of space.
+//! Comments become blanks, so that the grammar has one kind of space, and characters without a meaning what was meant.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::{FileId, Span};
+use crate::syntax::characters::{Plain, plain};
+use crate::syntax::unclosed;
 
 /// Deeper nesting than this is refused.
 pub const MAX_NESTING: usize = 64;
@@ -15,6 +17,8 @@ pub struct Guarded {
     /// open at its end. Every other byte is where it was.
     pub text: String,
     pub diagnostics: Diagnostics,
+    /// Where characters without a meaning are, in order: what else is wrong with their lines may follow from them.
+    pub strange: Vec<usize>,
 }
 
 pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
@@ -25,7 +29,8 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
                 .advise("a `.net` or `.model` file: weights and data are named in it, not written into it"),
         ));
     }
-    let bytes = text.as_bytes();
+    let Plain { bytes, mut diagnostics, places } = plain(file, text);
+    let bytes = bytes.as_slice();
     let mut plain = bytes.to_vec();
     let mut open: Vec<usize> = Vec::new();
     let mut brackets = 0usize;
@@ -70,22 +75,13 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
         }
         at += 1;
     }
-    let diagnostics = open
-        .iter()
-        .map(|&at| {
-            Diagnostic::error(codes::SYNTAX, Span::new(file, at..at + 1), "this `{` is never closed")
-                .label("opened here")
-                .replace(
-                    "close it at the end of the file",
-                    Span::new(file, text.len()..text.len()),
-                    if text.ends_with('\n') { "}\n" } else { "\n}\n" },
-                )
-        })
-        .collect();
-    plain.extend(std::iter::repeat_n(b'}', open.len()));
     // Whole comments went, so no character was cut.
-    let text = String::from_utf8(plain).unwrap_or_else(|_| text.to_owned());
-    Ok(Guarded { text, diagnostics })
+    let mut plain = String::from_utf8(plain).unwrap_or_else(|_| text.to_owned());
+    if !open.is_empty() {
+        diagnostics.extend(unclosed::findings(file, text, &plain, &open));
+    }
+    plain.extend(std::iter::repeat_n('}', open.len()));
+    Ok(Guarded { text: plain, diagnostics, strange: places })
 }
 
 fn line_end(bytes: &[u8], from: usize) -> usize {

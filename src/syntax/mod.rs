@@ -3,12 +3,15 @@
 
 pub mod ast;
 mod build;
+mod characters;
 pub mod guard;
 mod items;
+mod mistaken;
 pub mod print;
 mod reading;
 pub mod scan;
 mod spans;
+mod unclosed;
 
 use crate::diag::Diagnostics;
 use crate::source::{FileId, Sources};

@@ -51,7 +51,7 @@ pub fn refused(file: FileId, diagnostic: Diagnostic) -> (Ast, Reading) {
 
 /// Reads a text; `before` is what came of reading another one, or this one, the last time.
 pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Reading)) -> (Ast, Reading) {
-    let Guarded { text: plain, mut diagnostics } = guarded;
+    let Guarded { text: plain, mut diagnostics, strange } = guarded;
     let (items, stray) = cut(&plain);
     let old_plain = std::mem::take(&mut before.1.plain);
     let n_old = before.1.n_written;
@@ -60,9 +60,9 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
     let (first_behind, n_items) = (known.len() - back, items.len());
 
     let mut own = Diagnostics::new();
-    stray
-        .into_iter()
-        .for_each(|at| build::report(&mut own, build::closes_nothing(Span::new(file, at..at + 1))));
+    let together = |a: &usize, b: &usize| plain[a + 1..*b].trim().is_empty();
+    let runs = stray.chunk_by(together).filter_map(|places| build::close_nothing(file, places));
+    runs.for_each(|d| build::report(&mut own, d));
     let n_outside = own.len();
     let (mut noted, mut given) = (Vec::with_capacity(n_items), Vec::with_capacity(n_items));
     for (place, item) in items.into_iter().enumerate() {
@@ -85,7 +85,8 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
         given.push(chains);
     }
     let chains = tree(&mut noted.iter(), &mut given.into_iter(), n_items);
-    diagnostics.extend(own.iter().cloned());
+    let follows = |d: &&Diagnostic| shares_line(&plain, d.primary.span.start as usize, &strange);
+    diagnostics.extend(own.iter().filter(|d| !follows(d)).cloned());
     diagnostics.sort_by_key(|d| d.primary.span);
     if own.len() > MAX_FINDINGS {
         noted.clear();
@@ -238,6 +239,16 @@ fn blocks_of(statement: &mut Statement, visit: &mut dyn FnMut(&mut Block) -> boo
         blocks(&mut block.chains, visit);
     }
     statement.clauses.iter_mut().for_each(|clause| blocks_of(clause, visit));
+}
+
+/// Whether one of some places, which are in order, is on the line of another.
+fn shares_line(text: &str, at: usize, places: &[usize]) -> bool {
+    if places.is_empty() {
+        return false;
+    }
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
+    places.get(places.partition_point(|&place| place < start)).is_some_and(|&place| place <= end)
 }
 
 /// The `##` lines that end directly above the line that begins at `at`.

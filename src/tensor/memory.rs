@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor};
 
 use crate::diag::Fault;
 
@@ -17,10 +17,11 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// `len` zeros.
-    pub fn new(len: usize) -> Result<Memory, Fault> {
-        let tensor = Tensor::zeros(len + ALIGNMENT / size_of::<f32>(), DType::F32, &Device::Cpu)?;
-        Ok(Memory { tensor, len })
+    /// `len` zeros, and a few more for the alignment, as `zeros` gets them from the system.
+    pub fn new(len: usize, zeros: impl FnOnce(usize) -> Result<Vec<f32>, Fault>) -> Result<Memory, Fault> {
+        let numbers = zeros(len.saturating_add(ALIGNMENT / size_of::<f32>()))?;
+        let count = numbers.len();
+        Ok(Memory { tensor: Tensor::from_vec(numbers, count, &Device::Cpu)?, len })
     }
 
     /// How many numbers it holds.
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn numbers_begin_at_a_cache_line() {
         for len in [0, 1, 15, 16, 17, 1000, 100_000] {
-            let memory = Memory::new(len).unwrap();
+            let memory = Memory::new(len, |n| Ok(vec![0.0; n])).unwrap();
             memory
                 .with(|numbers| {
                     assert_eq!((numbers.as_ptr().addr() % ALIGNMENT, numbers.len()), (0, len));

@@ -4,6 +4,7 @@
 use crate::diag::{Fault, codes};
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
+use crate::kernels::cpu::threads;
 use crate::kernels::cuda::machine::beside;
 use crate::plan::layout::Layout;
 use crate::plan::plan;
@@ -14,7 +15,7 @@ use crate::tensor::{Device, device, host};
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
-    let n_threads = rayon::current_num_threads();
+    let n_threads = threads::start()?;
     let mut transient = 0;
     for graph in graphs {
         transient = transient.max(plan(graph.clone(), &layout, n_threads)?.transient);

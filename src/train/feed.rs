@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::data::loader::{Loader, Mode};
 use crate::diag::Fault;
+use crate::kernels::cpu::threads;
 use crate::model::lower::IMAGES;
 use crate::run::Session;
 use crate::train::program::LABELS;
@@ -58,6 +59,7 @@ impl Feed<'_> {
             .filter(|(i, _)| i * pass.batch >= pass.from)
             .filter_map(|(i, batch)| Some((i * pass.batch, graph(batch.len())?, batch)))
             .collect();
+        threads::start()?;
         if let Some(start) = self.stock {
             return gathered(session, pass, start, &batches, step);
         }
@@ -100,7 +102,8 @@ impl Feed<'_> {
             let (to_here, made) = sync_channel(1);
             let (used, free) = channel::<Made>();
             let mut unused = UNDER_WAY;
-            scope.spawn(move || {
+            let maker = thread::Builder::new().name("batches".to_owned());
+            let started = maker.spawn_scoped(scope, move || {
                 for (_, _, batch) in batches {
                     let room = match unused.checked_sub(1) {
                         Some(left) => {
@@ -118,6 +121,7 @@ impl Feed<'_> {
                     }
                 }
             });
+            started.map_err(threads::cannot_start)?;
             for &(_, graph, batch) in batches {
                 let made =
                     made.recv().map_err(|_| Fault::internal("the thread that makes batches ended"))??;

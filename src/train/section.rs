@@ -141,7 +141,7 @@ pub fn resolve(
                 Diagnostic::error(codes::REPEATED_SECTION, line.head(), format!("`{word}` is given twice"))
                     .label("given again here")
                     .related(*first, "first given here")
-                    .replace("remove this one", line.span, ""),
+                    .drop("remove this one", line.span),
             );
             continue;
         }

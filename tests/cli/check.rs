@@ -136,7 +136,65 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
         .unwrap();
     drop(graph.stdout.take());
     let done = done(graph.wait_with_output().unwrap());
-    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    assert_eq!((done.code, done.err.as_str()), (Some(141), ""));
+}
+
+/// Whether nobody reads, or the disk is full: the exit code is not that of a command that has said what it found.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let desk = Desk::new();
+    desk.write("wrong.net", NET.replace("linear 10", "linear 12"));
+    std::fs::create_dir(desk.path("nets")).unwrap();
+    desk.write("nets/a.net", NET);
+    for line in [
+        "--help",
+        "--version",
+        "check --help",
+        "check small.net",
+        "check wrong.net",
+        "check wrong.net --message-format sarif",
+        "devices",
+        "explain",
+        "explain conv2d",
+        "explain E0301",
+        "fix wrong.net --dry-run",
+        "fmt --check wrong.net",
+        "graph small.net --stage ast",
+        "graph small.net --stage planned",
+        "graph small.net --why",
+        "new",
+        "show small.net --resolved",
+        "snapshot --check nets",
+        "summary small.net",
+        "summary small.net --json",
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = done(desk.command(line).stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let full = done(desk.command(line).stdout(full).stderr(Stdio::piped()).output().unwrap());
+        // Where nothing is to be printed on standard output, nothing is lost.
+        let whole = desk.run(line);
+        if whole.out.is_empty() {
+            assert_eq!((closed.code, full.code), (whole.code, whole.code), "{line}");
+            continue;
+        }
+        assert_eq!(closed.code, Some(141), "{line}: {}", closed.err);
+        assert!(!closed.err.contains("cannot be written"), "{line}: {}", closed.err);
+        assert_eq!(full.code, Some(2), "{line}: {}", full.err);
+        assert!(full.err.contains("standard output cannot be written"), "{line}: {}", full.err);
+    }
+    // A reader that has gone when everything is written loses nothing.
+    let shell = |script: String| {
+        let done =
+            std::process::Command::new("bash").args(["-c", &script]).current_dir(desk.path("")).output();
+        String::from_utf8(done.unwrap().stdout).unwrap()
+    };
+    let dslc = env!("CARGO_BIN_EXE_dslc");
+    assert_eq!(shell(format!("{dslc} check wrong.net | cat >/dev/null; echo ${{PIPESTATUS[0]}}")), "1\n");
+    let code = shell(format!("{dslc} check wrong.net | true; echo ${{PIPESTATUS[0]}}"));
+    assert!(["1\n", "141\n"].contains(&code.as_str()), "{code}");
 }
 
 #[test]

@@ -19,6 +19,15 @@ fn fix_mends_a_file_and_show_fills_it_in() {
     assert_eq!(desk.run("fix wrong.net").code, Some(0));
     assert_eq!(std::fs::read_to_string(desk.path("wrong.net")).unwrap(), NET);
     assert!(desk.run("fix wrong.net").err.contains("nothing to fix"));
+    // What is printed instead of being written is the text alone.
+    desk.write("wrong.net", NET.replace("linear 10", "linear 12 foo").replace("relu", "rleu"));
+    let dry = desk.run("fix wrong.net --dry-run");
+    assert_eq!(dry.out, NET.replace("linear 10", "linear 12 foo"));
+    assert!(dry.code == Some(1) && dry.err.contains("E0206") && dry.err.contains("--unsafe"), "{}", dry.err);
+    // What somebody wrote goes only where that is asked for.
+    assert_eq!(desk.run("fix wrong.net").code, Some(1));
+    assert_eq!(desk.run("fix wrong.net --unsafe").code, Some(0));
+    assert_eq!(std::fs::read_to_string(desk.path("wrong.net")).unwrap(), NET);
     desk.write("hopeless.net", "model M { input 1x28x28; conv2d 8 }");
     assert_eq!(desk.run("fix hopeless.net").code, Some(1));
 

@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod machine;
 mod mend;
 mod new;
 mod predict;

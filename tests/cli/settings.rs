@@ -141,3 +141,24 @@ fn batch_auto_is_refused_with_the_sizes() {
     desk.write("alone.net", alone);
     desk.refused("summary alone.net", 1, &["the file has no `data`", "such as `batch 64`"]);
 }
+
+/// A setting that is given as an option, or without its section, is answered with its path.
+#[test]
+fn a_setting_given_as_an_option_is_answered_with_its_path() {
+    let desk = Desk::new();
+    for (option, path) in [
+        ("--epochs 3", "`--set train.epochs=3`"),
+        ("--batch-size=8", "`--set train.batch=8`"),
+        ("--lr 0.1", "`--set train.optimizer.lr=0.1`"),
+        ("--validation 10%", "`--set data.validation=10%`"),
+    ] {
+        desk.refused(&format!("run small.net {option}"), 2, &[path]);
+    }
+    desk.refused("run small.net --colour red", 2, &["unexpected argument '--colour'"]);
+    for (setting, path) in
+        [("epochs=1", "`--set train.epochs=1`"), ("learning_rate=0.5", "`--set train.optimizer.lr=0.5`")]
+    {
+        desk.refused(&format!("check small.net --set {setting}"), 1, &[path]);
+    }
+    desk.refused("check small.net --set colour=red", 1, &["is not the path of a setting"]);
+}

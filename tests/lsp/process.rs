@@ -72,10 +72,46 @@ fn the_exit_code_says_how_it_ended() {
 #[test]
 fn what_is_no_message_ends_it_with_words() {
     let mut process = Process::server();
-    process.input.write_all(b"Content-Length: 5\r\n\r\nhello").unwrap();
+    process.input.write_all(b"hello\n").unwrap();
     let (code, words) = process.end();
     assert_eq!(code, Some(2));
     assert!(words.starts_with("error: the editor said what cannot be read"), "{words}");
+}
+
+/// No length makes the server set memory aside, and a message that is refused is not its end.
+#[test]
+fn messages_that_are_too_long_or_none_are_refused_and_the_server_lives() {
+    let mut process = Process::server();
+    process.initialize(std::process::id());
+    let lengths =
+        ["100000000000", "18446744073709551615", "4294967296", "99999999999999999999999", "17000000"];
+    let long = lengths.map(|length| (format!("Content-Length: {length}\r\n\r\n"), "at most 16 MiB"));
+    // One whose bytes do come.
+    let body = format!("\"{}\"", "x".repeat(20_000_000));
+    let whole = (format!("Content-Length: {}\r\n\r\n{body}", body.len()), "at most 16 MiB");
+    let none = ("Content-Length: 5\r\n\r\nhello".to_owned(), "cannot be read");
+    for (bytes, reason) in long.into_iter().chain([whole, none]) {
+        process.input.write_all(bytes.as_bytes()).unwrap();
+        let Message::Notification(told) = Message::read(&mut process.output).unwrap().unwrap() else {
+            panic!("{reason}: not told")
+        };
+        assert_eq!((told.method.as_str(), told.params["type"].as_u64()), ("window/logMessage", Some(1)));
+        assert!(told.params["message"].as_str().unwrap().contains(reason), "{}", told.params);
+        let Message::Response(answer) = process.ask("textDocument/nonsense", Value::Null) else {
+            panic!("{reason}: no answer behind it")
+        };
+        assert!(answer.response_result.is_err());
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kilobytes < 100_000, "{kilobytes} kB at the peak");
+    }
+    process.ask("shutdown", Value::Null);
+    process.tell("exit");
+    assert_eq!(process.end(), (Some(0), String::new()));
 }
 
 /// The pipe stays open, as it does where others have inherited it.

@@ -3,6 +3,6 @@
 
 pub mod files;
 #[cfg(unix)]
-mod kills;
+pub mod kills;
 #[cfg(unix)]
 mod runs;

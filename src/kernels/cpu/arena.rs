@@ -14,6 +14,34 @@ pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
+/// Ranges that are written, in the order of the memory: thousands, in a long network.
+pub(super) struct Written {
+    /// With the number that each was given by.
+    sorted: Vec<(Range<usize>, usize)>,
+}
+
+impl Written {
+    /// `None` where two of the ranges overlap.
+    pub(super) fn apart(ranges: impl Iterator<Item = Range<usize>>) -> Option<Written> {
+        let numbered = ranges.enumerate().map(|(number, range)| (range, number));
+        let mut sorted: Vec<_> = numbered.filter(|(range, _)| !range.is_empty()).collect();
+        sorted.sort_unstable_by_key(|(range, _)| range.start);
+        let apart = sorted.windows(2).all(|pair| pair[0].0.end <= pair[1].0.start);
+        apart.then_some(Written { sorted })
+    }
+
+    /// The numbers of the ranges that overlap this one.
+    pub(super) fn met(&self, range: &Range<usize>) -> impl Iterator<Item = usize> {
+        let first = self.sorted.partition_point(|(own, _)| own.end <= range.start);
+        let end = range.end;
+        self.sorted[first..].iter().take_while(move |(own, _)| own.start < end).map(|(_, number)| *number)
+    }
+
+    pub(super) fn is_clear(&self, range: &Range<usize>) -> bool {
+        self.met(range).next().is_none()
+    }
+}
+
 /// An arena that several threads use at once, each its own parts.
 #[derive(Clone, Copy)]
 pub(super) struct Arena<'a> {
@@ -116,7 +144,22 @@ pub fn borrow<R>(
 
 #[cfg(test)]
 mod tests {
-    use super::borrow;
+    use super::{Written, borrow, overlap};
+
+    #[test]
+    fn what_meets_written_ranges_is_found() {
+        let ranges = [7..9, 0..3, 5..5, 3..6];
+        let written = Written::apart(ranges.iter().cloned()).unwrap();
+        for start in 0..11 {
+            for end in start..11 {
+                let mut met: Vec<usize> = written.met(&(start..end)).collect();
+                met.sort_unstable();
+                let expected = |i: &usize| !ranges[*i].is_empty() && overlap(&ranges[*i], &(start..end));
+                assert_eq!(met, (0..4).filter(expected).collect::<Vec<_>>(), "{start}..{end}");
+            }
+        }
+        assert!(Written::apart([0..3, 5..7, 2..4].into_iter()).is_none());
+    }
 
     #[test]
     fn overlapping_ranges_are_refused_and_disjoint_ones_are_lent() {

@@ -33,6 +33,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 pub mod team;
+pub mod threads;
 mod tile;
 pub mod tiled;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::kernels::cpu::Pack;
-use crate::kernels::cpu::arena::{Arena, overlap};
+use crate::kernels::cpu::arena::{Arena, Written};
 use crate::kernels::cpu::team::Team;
 
 /// One operand with its place before and after.
@@ -20,11 +20,8 @@ pub struct Packs(Vec<Task>);
 impl Packs {
     /// Refuses tasks that would write what another one reads or writes.
     pub fn new(tasks: Vec<Task>) -> Result<Packs, Fault> {
-        let sound = tasks.iter().enumerate().all(|(i, task)| {
-            tasks.iter().all(|other| !overlap(&other.from, &task.to))
-                && tasks[..i].iter().all(|other| !overlap(&other.to, &task.to))
-        });
-        match sound {
+        let written = Written::apart(tasks.iter().map(|task| task.to.clone()));
+        match written.is_some_and(|written| tasks.iter().all(|task| written.is_clear(&task.from))) {
             true => Ok(Packs(tasks)),
             false => Err(Fault::internal("the plan packs two operands into the same memory")),
         }

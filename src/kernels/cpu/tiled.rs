@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::diag::Fault;
-use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, overlap};
+use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, Written, overlap};
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::team::Team;
 use crate::kernels::cpu::{Call, N_TILES, Prepared, Sum, part};
@@ -131,21 +131,20 @@ impl Tiled {
     fn is_sound(&self) -> bool {
         let (base, len, n_workers) = self.local;
         let locals = base..base + len * n_workers;
-        let written: Vec<(&Place, Range<usize>)> = self
+        let outputs: Vec<(&Place, Range<usize>)> = self
             .steps
             .iter()
             .filter_map(|s| self.extent(&s.output).map(|range| (&s.output, range)))
             .collect();
-        let apart_from_written = |range: &Range<usize>| written.iter().all(|(_, w)| !overlap(range, w));
-        let each = written.iter().enumerate().all(|(i, (place, range))| {
-            !matches!(place, Place::Whole(_))
-                && !overlap(range, &locals)
-                && written[..i].iter().all(|(_, other)| !overlap(range, other))
-        });
-        let results: Vec<Range<usize>> = self.steps.iter().map(|step| step.result.clone()).collect();
-        let finishes = results.iter().enumerate().all(|(i, result)| {
-            apart_from_written(result) && results[..i].iter().all(|other| !overlap(result, other))
-        });
+        let Some(written) = Written::apart(outputs.iter().map(|(_, range)| range.clone())) else {
+            return false;
+        };
+        let each = outputs
+            .iter()
+            .all(|(place, range)| !matches!(place, Place::Whole(_)) && !overlap(range, &locals));
+        let results = || self.steps.iter().map(|step| step.result.clone());
+        let finishes =
+            Written::apart(results()).is_some() && results().all(|result| written.is_clear(&result));
         each && finishes
             && self.steps.iter().all(|step| {
                 let own: Vec<Range<usize>> = [self.within_local(&step.output), Some(step.scratch.clone())]
@@ -158,7 +157,7 @@ impl Tiled {
                         (Some(range), _) => {
                             let same = matches!(input, Place::Rows { .. }) && *input != step.output;
                             !overlap(&range, &locals)
-                                && written.iter().all(|(w, r)| (same && **w == *input) || !overlap(&range, r))
+                                && written.met(&range).all(|number| same && outputs[number].0 == input)
                         }
                         (_, Some(range)) => range.end <= len && own.iter().all(|own| !overlap(own, &range)),
                         _ => false,
@@ -168,7 +167,7 @@ impl Tiled {
                     && step.inputs.len() <= MAX_INPUTS
                     && own.iter().all(|range| range.end <= len)
                     && !output.zip(scratch).is_some_and(|(a, b)| overlap(a, b))
-                    && apart_from_written(&step.packed)
+                    && written.is_clear(&step.packed)
                     && !overlap(&step.packed, &locals)
                     && step.kernels.len() == self.sizes.len()
             })

@@ -24,6 +24,8 @@ pub use portable::Portable;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::diag::{Fault, codes};
+
 /// Lane number with this bit set asks [`Simd::expand`] for a zero.
 pub const ZERO_LANE: u32 = 1 << 31;
 
@@ -110,7 +112,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// As records and `DSLC_SIMD` have it.
+    /// From least to most capable.
+    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    /// How a user calls it.
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
@@ -128,9 +133,49 @@ impl Level {
     }
 }
 
+/// The environment variable that names the level to use. Levels round differently: bits are the same on two machines only
+/// where they use the same one.
+pub const VARIABLE: &str = "DSLC_SIMD";
+
+/// The level that kernels run at in this process: what [`VARIABLE`] names, else the most capable one. Refuses a name that
+/// is none, and a level that this CPU lacks.
+pub fn chosen() -> Result<Level, Fault> {
+    asked()?;
+    Ok(level())
+}
+
+/// The level that the variable names, if it is set.
+fn asked() -> Result<Option<Level>, Fault> {
+    match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+        Some(name) => named(&name.to_string_lossy(), detect()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The level of a name, on a CPU that has no more than `most`.
+fn named(name: &str, most: Level) -> Result<Level, Fault> {
+    let names = |levels: &[Level]| {
+        let names: Vec<String> = levels.iter().map(|level| format!("`{}`", level.name())).collect();
+        names.join(", ")
+    };
+    let has: Vec<Level> = Level::ALL.into_iter().filter(|level| *level <= most).collect();
+    let refused = |message: String| Fault::new(codes::DEVICE, message);
+    match Level::ALL.into_iter().find(|level| level.name() == name) {
+        Some(level) if level <= most => Ok(level),
+        Some(level) => Err(refused(format!(
+            "this CPU does not have the instructions that `{VARIABLE}={}` asks for",
+            level.name()
+        ))
+        .advise(format!("one of what it has: {}; or leave the variable unset", names(&has)))),
+        None => Err(refused(format!("`{VARIABLE}={name}` names no kind of CPU kernels"))
+            .advise(format!("one of {}; or leave the variable unset", names(&Level::ALL)))),
+    }
+}
+
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 
-/// The level that kernels run at on this CPU, detected at the first call unless [`limit_level`] was called before.
+/// The level that kernels run at, settled at the first call unless [`limit_level`] was called before: what
+/// [`VARIABLE`] names, if that is a level that this CPU has ([`chosen`] refuses any other), else the most capable one.
 #[inline]
 pub fn level() -> Level {
     match LEVEL.load(Ordering::Relaxed) {
@@ -138,7 +183,7 @@ pub fn level() -> Level {
         2 => Level::Avx2,
         3 => Level::Avx512,
         _ => {
-            let level = detect();
+            let level = asked().ok().flatten().unwrap_or_else(detect);
             LEVEL.store(level as u8, Ordering::Relaxed);
             level
         }
@@ -213,3 +258,24 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, named};
+
+    #[test]
+    fn a_level_is_named_or_refused() {
+        for most in Level::ALL {
+            for level in Level::ALL {
+                let found = named(level.name(), most);
+                match level <= most {
+                    true => assert_eq!(found, Ok(level)),
+                    false => assert!(found.unwrap_err().message.contains("does not have the instructions")),
+                }
+            }
+        }
+        for name in ["AVX2", "sse2", "auto", " "] {
+            assert!(named(name, Level::Avx512).unwrap_err().message.contains("names no kind"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Text that cannot be read, in the notation of another language → the same in this one: calls in parentheses, tuples,
+//! commas between arguments, other arrows and comments.
+
+/// Text to be written in the place of the first bytes of a piece.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Instead {
+    /// Where in the piece.
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+    /// What is to be done, in words.
+    pub title: String,
+    /// What the piece is taken for.
+    pub label: &'static str,
+}
+
+/// What a piece that cannot be read stands for. `before` is the character in front of it.
+pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
+    let found =
+        |start, end, text: String, title: String, label| Some(Instead { start, end, text, title, label });
+    for arrow in ["=>", "-->", "|>", "==>", "~>"] {
+        if piece.starts_with(arrow) {
+            return found(
+                0,
+                arrow.len(),
+                "->".to_owned(),
+                "write `->`".to_owned(),
+                "statements are joined by `->`",
+            );
+        }
+    }
+    if piece.starts_with("//") {
+        return found(0, 2, "#".to_owned(), "use `#`".to_owned(), "comments begin with `#`");
+    }
+    if piece.starts_with(',') {
+        let (end, text) = without_commas(piece);
+        let label = "arguments are separated by blanks";
+        return found(0, end, text, "separate them by blanks".to_owned(), label);
+    }
+    let key = piece.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(piece.len());
+    let open = match piece[key..].trim_start().strip_prefix('=') {
+        Some(rest) if key > 0 => piece.len() - rest.trim_start().len(),
+        _ => 0,
+    };
+    let inside = bracketed(&piece[open..])?;
+    let end = open + inside.len() + 2;
+    let attached = open == 0 && before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    if attached {
+        let arguments: Option<Vec<String>> = parts(inside).into_iter().map(argument).collect();
+        let said = arguments?.join(" ");
+        let title =
+            if said.is_empty() { "leave the brackets out".to_owned() } else { format!("write `{said}`") };
+        let text = if said.is_empty() { said } else { format!(" {said}") };
+        return found(0, end, text, title, "arguments stand behind a word without brackets");
+    }
+    let said = tuple(inside)?;
+    let title = format!("write `{said}`");
+    found(open, end, said, title, "a size is written `3x5`, a list `[1, 2]`")
+}
+
+/// What stands in the parentheses that a text begins with, if they are closed on its first line.
+fn bracketed(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('(')?;
+    let mut depth = 1;
+    for (at, c) in rest.char_indices() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            '\n' => return None,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&rest[..at]).filter(|_| c == ')');
+        }
+    }
+    None
+}
+
+/// A text cut at the commas that are in no brackets; nothing of an empty one.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let last = text[start..].trim();
+    if !last.is_empty() {
+        parts.push(last);
+    }
+    parts
+}
+
+/// An argument of a call as it is written here.
+fn argument(text: &str) -> Option<String> {
+    match text.split_once('=') {
+        Some((key, value)) if is_word(key.trim()) => {
+            Some(format!("{}={}", key.trim(), value_of(value.trim())?))
+        }
+        Some(_) => None,
+        None => value_of(text),
+    }
+}
+
+fn value_of(text: &str) -> Option<String> {
+    if let Some(inside) = bracketed(text).filter(|inside| inside.len() + 2 == text.len()) {
+        return tuple(inside);
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.+-%\"/[], ".contains(c);
+    let whole = text.starts_with(['"', '[']) || !text.contains([' ', ',']);
+    (!text.is_empty() && whole && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// `3x5` of whole numbers, a list of others; a single value stays alone.
+fn tuple(inside: &str) -> Option<String> {
+    let values = parts(inside);
+    let plain = |value: &&str| {
+        !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "._-+%".contains(c))
+    };
+    let whole = |value: &&str| value.bytes().all(|byte| byte.is_ascii_digit());
+    if values.is_empty() || !values.iter().all(plain) {
+        return None;
+    }
+    Some(match values.as_slice() {
+        [one] => (*one).to_owned(),
+        all if all.iter().all(whole) => all.join("x"),
+        all => format!("[{}]", all.join(", ")),
+    })
+}
+
+/// A text up to its arrow, name, shape or block, with blanks for the commas that are in no brackets.
+fn without_commas(piece: &str) -> (usize, String) {
+    let end =
+        ["->", ":", "{", ";", "\n"].iter().filter_map(|stop| piece.find(stop)).min().unwrap_or(piece.len());
+    let piece = piece[..end].trim_end();
+    let (mut text, mut depth) = (String::new(), 0);
+    let mut letters = piece.chars().peekable();
+    while let Some(c) = letters.next() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        match c {
+            ',' if depth == 0 && letters.peek().is_some_and(|&next| next != ' ') => text.push(' '),
+            ',' if depth == 0 => {}
+            _ => text.push(c),
+        }
+    }
+    (piece.len(), text)
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line with what stands for its part behind `|`, which cannot be read.
+    fn said(line: &str) -> Option<String> {
+        let (front, piece) = line.split_once('|').unwrap();
+        let found = instead(front.chars().next_back(), piece)?;
+        Some(format!("{front}{}{}{}", &piece[..found.start], found.text, &piece[found.end..]))
+    }
+
+    #[test]
+    fn other_notations_are_translated() {
+        for (line, expected) in [
+            ("conv2d|(8, 3) -> relu", "conv2d 8 3 -> relu"),
+            ("conv2d|(8, kernel_size=(3, 5), padding='same')", "conv2d 8 kernel_size=3x5 padding='same'"),
+            ("relu|()", "relu"),
+            ("conv2d 8 3 |stride=(2,2) padding=1", "conv2d 8 3 stride=2x2 padding=1"),
+            ("adam |betas=(0.9, 0.999)", "adam betas=[0.9, 0.999]"),
+            ("max_pool2d |(2, 2)", "max_pool2d 2x2"),
+            ("conv2d 8|, 3x3, padding=[1, 1, 1, 1] -> relu", "conv2d 8 3x3 padding=[1, 1, 1, 1] -> relu"),
+            ("conv2d 8|,3x3", "conv2d 8 3x3"),
+            ("relu |=> tanh", "relu -> tanh"),
+            ("|// ten classes", "# ten classes"),
+        ] {
+            let expected = expected.replace('\'', "\"");
+            assert_eq!(said(&line.replace('\'', "\"")), Some(expected), "{line}");
+        }
+        for line in
+            ["conv2d|(8, f(x))", "relu |(", "conv2d |stride=(a b)", "relu |?", "conv2d|(x for x in y)"]
+        {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+}
