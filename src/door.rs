@@ -9,6 +9,7 @@ use crate::experiment::figures::{Figures, broken_expectations, figures};
 use crate::experiment::imports::{Imports, Project};
 use crate::experiment::{self, Experiment, disk, resolved};
 use crate::graph::{Graph, print};
+use crate::predict::Predictor;
 use crate::runs::folder::Folder;
 use crate::runs::record::Record;
 use crate::runs::recorder::Viewer;
@@ -59,7 +60,7 @@ pub fn check_text(path: impl AsRef<Path>, text: impl Into<String>, settings: &[S
     let path = path.as_ref();
     let mut sources = Sources::default();
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
-    let read = |path: &Path| disk::read(Path::new(""), path);
+    let read = |path: &Path| disk::import(Path::new(""), &root, path);
     let project = Project { root: &root, read: &read };
     let found = experiment::check(&mut sources, path, text.into(), settings, &project);
     let experiment::Checked { ast, imports, experiment, diagnostics: mut findings, .. } = found;
@@ -103,6 +104,15 @@ impl Checked {
     /// The file with every default filled in, as a run records it.
     pub fn resolved(&self) -> String {
         resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, None)
+    }
+
+    /// Answers for pictures, where the model has nothing to train, such as filters of given numbers.
+    ///
+    /// # Errors
+    /// A file that is not right or has no model, or one that must be trained first; a device that is not there.
+    pub fn predictor(&self, device: Choice) -> Result<Predictor, Fault> {
+        self.right()?;
+        Predictor::of_experiment(&self.experiment, &device::open(device)?.device)
     }
 
     fn right(&self) -> Result<(), Fault> {

@@ -57,6 +57,8 @@ pub mod train;
 pub mod experiment;
 #[doc(hidden)]
 pub mod runs;
+#[doc(hidden)]
+pub mod predict;
 mod door;
 #[doc(hidden)]
 pub mod reference;
@@ -67,11 +69,14 @@ pub mod lsp;
 #[doc(hidden)]
 pub mod cli;
 
+pub use crate::data::picture::Remark;
 pub use crate::diag::{Diagnostic, Fault, Fix, Label, Remedy, Severity};
 pub use crate::door::{
     Checked, Compiled, Follow, Options, Trained, check, check_text, compile, resume, train,
 };
 pub use crate::experiment::figures::{Figures, LayerFigures};
+pub use crate::predict::evaluate::{Evaluated, evaluate};
+pub use crate::predict::{Answer, Class, Predictor};
 pub use crate::runs::train::Signals;
 pub use crate::shape::Shape;
 pub use crate::tensor::device::Choice as Device;

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["train"],
     &["experiment"],
     &["runs"],
+    &["predict"],
     &["door"],
     &["reference"],
     &["editor"],

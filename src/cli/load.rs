@@ -79,7 +79,7 @@ pub fn load(path: &Path, settings: &[String]) -> Result<Loaded, Stop> {
 pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let mut sources = Sources::default();
     let root = project_root(path);
-    let read = |path: &Path| disk::read(Path::new(""), path);
+    let read = |path: &Path| disk::import(Path::new(""), &root, path);
     let project = Project { root: &root, read: &read };
     let Checked { ast, imports, experiment, mut diagnostics, .. } =
         experiment::check(&mut sources, path, text, settings, &project);

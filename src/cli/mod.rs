@@ -29,6 +29,7 @@ mod signals;
 mod snapshot;
 mod summary;
 mod table;
+mod trained;
 mod unknown;
 
 use std::io::Write;

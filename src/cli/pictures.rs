@@ -1,10 +1,32 @@
-//! Where the pictures that a model gives are written: a PNG for each image, named after it, and never over a picture
-//! that is read or a file that is not meant.
+//! Pictures on disk: the bytes of those that are read, and where those that a model gives are written: a PNG for each
+//! image, named after it, and never over a picture that is read or a file that is not meant.
 
 use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::data::decode::MAX_FILE;
+use crate::diag::{Fault, codes};
+
+/// The bytes of a regular file, of a byte more than a picture may have at most.
+pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let fault = |what: &str| Fault::new(codes::DATA_FILE, format!("{} {what}", path.display()));
+    let unreadable = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => fault("does not exist"),
+        _ => fault(&format!("cannot be read: {e}")),
+    };
+    // Opening a pipe would wait for its writer.
+    match std::fs::metadata(path).map_err(unreadable)? {
+        metadata if metadata.is_file() => {}
+        metadata if metadata.is_dir() => return Err(fault("is a folder").advise("name the pictures in it")),
+        _ => return Err(fault("is not a regular file").advise("a PNG or JPEG file")),
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(unreadable)
+}
 
 /// The file for each image: `FOLDER/NAME.png`, and `NAME-2.png` and so on where images of several folders or endings
 /// have one name. The folder is made.
@@ -22,9 +44,18 @@ pub fn places(folder: &Path, images: &[PathBuf], force: bool) -> Result<Vec<Path
             place.display()
         ));
     }
+    if force
+        && let Some((place, what)) =
+            places.iter().find_map(|place| Some((place, kept(&place.symlink_metadata().ok()?)?)))
+    {
+        return refuse(format!(
+            "{} is {what} and is left as it is, also with `--force`\n  try: remove it first, or `--out` with another folder",
+            place.display()
+        ));
+    }
     let taken: Vec<String> = places
         .iter()
-        .filter(|place| place.symlink_metadata().is_ok_and(|found| found.is_dir() || !force))
+        .filter(|place| !force && place.symlink_metadata().is_ok())
         .map(|place| place.display().to_string())
         .collect();
     if let Some((first, others)) = taken.split_first() {
@@ -40,6 +71,19 @@ pub fn places(folder: &Path, images: &[PathBuf], force: bool) -> Result<Vec<Path
         ));
     }
     Ok(places)
+}
+
+/// What no picture is written over.
+fn kept(found: &Metadata) -> Option<&'static str> {
+    let kind = found.file_type();
+    if kind.is_symlink() {
+        return Some("a symbolic link");
+    }
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => found.permissions().readonly().then_some("write-protected"),
+        (_, true) => Some("a folder"),
+        _ => Some("no regular file"),
+    }
 }
 
 fn refuse<T>(message: String) -> Result<T, Stop> {

@@ -1,134 +1,351 @@
-//! MNIST (LeCun, Cortes, Burges) and the data sets in its format with ten classes, such as Fashion-MNIST:
-//! a folder of four IDX files → images and labels.
+//! MNIST (LeCun, Cortes, Burges) and the data sets in its format, such as Fashion-MNIST, EMNIST and QMNIST: a folder of
+//! four IDX files → images and labels.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::idx::{self, Idx};
-use crate::data::{Dataset, Facts, Images, Source};
+use crate::data::idx::{self, Content, Element, Idx};
+use crate::data::{Dataset, Facts, Images, Source, Tested};
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, positional};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Mnist;
 
 static SPEC: Spec = Spec {
     name: "mnist",
-    summary: "Handwritten digits: 28x28 grey images of 10 classes",
+    summary: "Handwritten digits, and what has their format: 28x28 grey images",
     docs: "Gives 1x28x28. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
            train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or gzipped (.gz); \
-           `.idx3-ubyte` instead of `-idx3-ubyte` is read too. Fashion-MNIST has the same format.",
-    params: &[positional(
-        "path",
-        Kind::Text,
-        Preset::Required,
-        "the folder of the four files, relative to the experiment's file",
-    )],
+           `.idx3-ubyte` instead of `-idx3-ubyte` is read too, and `test` instead of `t10k`. Fashion-MNIST and KMNIST have \
+           the same format. EMNIST (`emnist-letters-train-images-idx3-ubyte` and so on) is told by its names: its \
+           images, which lie on their side, are turned upright, and its classes are named by their characters. Of \
+           QMNIST's labels (idx2-int) the class is read.",
+    params: &[
+        positional(
+            "path",
+            Kind::Text,
+            Preset::Required,
+            "the folder of the four files, relative to the experiment's file",
+        ),
+        keyword("classes", Kind::Count, Preset::Count(10), "how many classes there are"),
+        keyword(
+            "first_label",
+            Kind::Whole,
+            Preset::Count(0),
+            "the label of the first class; EMNIST's is known",
+        ),
+    ],
     example: "source mnist \"data/mnist\"",
-    elsewhere: &["MNIST", "FashionMNIST", "fashion_mnist", "keras.datasets.mnist"],
+    elsewhere: &[
+        "MNIST",
+        "FashionMNIST",
+        "fashion_mnist",
+        "keras.datasets.mnist",
+        "EMNIST",
+        "QMNIST",
+        "KMNIST",
+    ],
 };
 
-const CLASSES: usize = 10;
 const SIDE: usize = 28;
-
-/// The four files as `stem-kind`, in the order they are read.
-const FILES: [(&str, &str); 4] = [
-    ("train-images", "idx3-ubyte"),
-    ("train-labels", "idx1-ubyte"),
-    ("t10k-images", "idx3-ubyte"),
-    ("t10k-labels", "idx1-ubyte"),
-];
+const MAX_CLASSES: usize = 1_000_000;
 
 impl Source for Mnist {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
 
-    fn facts(&self, _args: &Args) -> Result<Facts, Fault> {
-        Ok(Facts { shape: Shape::from([1, SIDE, SIDE]), classes: CLASSES, train: None, test: None })
+    fn facts(&self, args: &Args) -> Result<Facts, Fault> {
+        let classes = args.whole("classes")?;
+        if classes > MAX_CLASSES {
+            return Err(
+                Fault::new(codes::BAD_VALUE, format!("`classes` is at most {MAX_CLASSES}")).at("classes")
+            );
+        }
+        Ok(Facts { shape: Shape::from([1, SIDE, SIDE]), classes, train: None, test: None })
     }
 
     fn load(&self, args: &Args, base: &Path) -> Result<Dataset, Fault> {
-        let [train_images, train_labels, test_images, test_labels] = find(&base.join(args.word("path")?))?;
-        let train = split(&train_images, &train_labels)?;
-        let test = split(&test_images, &test_labels)?;
+        let folder = Folder::open(&base.join(args.word("path")?))?;
+        let layout = folder.layout(args)?;
+        let files = folder.find(&[TRAIN, TEST])?;
+        let train = layout.split(&files[0])?;
+        let test = layout.split(&files[1])?;
         if train.pixels == test.pixels {
             let message = format!(
                 "accuracy would be measured on training data: {} and {} hold the same images",
-                test_images.display(),
-                train_images.display()
+                files[1].images.display(),
+                files[0].images.display()
             );
             return Err(Fault::new(codes::LEAK, message).at("path").advise("put the real test files there"));
         }
-        Ok(Dataset { train, test, classes: (0..CLASSES).map(|digit| digit.to_string()).collect() })
+        Ok(Dataset { train, test, classes: layout.classes })
+    }
+
+    fn load_test(&self, args: &Args, base: &Path) -> Result<Tested, Fault> {
+        let folder = Folder::open(&base.join(args.word("path")?))?;
+        let layout = folder.layout(args)?;
+        let files = folder.find(&[TEST])?;
+        Ok(Tested { images: layout.split(&files[0])?, classes: layout.classes })
+    }
+
+    /// Of MNIST; its relatives are light on dark as well.
+    fn brightness(&self) -> Option<[f64; 2]> {
+        Some([0.1307, 0.3081])
     }
 }
 
-/// The four files, or a fault that names all that are missing.
-fn find(folder: &Path) -> Result<[PathBuf; 4], Fault> {
-    let remedy = "put MNIST's four IDX files there, plain or gzipped";
-    if !folder.is_dir() {
-        let what = if folder.exists() { "is not a folder" } else { "does not exist" };
-        return Err(idx::fault(folder, what)
-            .note("the path is relative to the experiment's file")
-            .advise(remedy));
+/// What the files of a split are called: the word, and the words instead.
+type Split = &'static [&'static str];
+
+const TRAIN: Split = &["train"];
+const TEST: Split = &["t10k", "test"];
+const IMAGES: [&str; 2] = ["-images-idx3-ubyte", "-images.idx3-ubyte"];
+const LABELS: [&str; 4] =
+    ["-labels-idx1-ubyte", "-labels.idx1-ubyte", "-labels-idx2-int", "-labels.idx2-int"];
+
+/// A data set that is known by the beginning of its files' names.
+struct Known {
+    prefix: &'static str,
+    name: &'static str,
+    /// A character a class.
+    classes: &'static str,
+    first_label: usize,
+}
+
+/// EMNIST (Cohen, Afshar, Tapson, van Schaik 2017): columns come one behind the other, where others have rows.
+static EMNIST: &[Known] = &[
+    Known {
+        prefix: "emnist-byclass-",
+        name: "EMNIST ByClass",
+        classes: "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        first_label: 0,
+    },
+    Known { prefix: "emnist-bymerge-", name: "EMNIST ByMerge", classes: MERGED, first_label: 0 },
+    Known { prefix: "emnist-balanced-", name: "EMNIST Balanced", classes: MERGED, first_label: 0 },
+    Known {
+        prefix: "emnist-letters-",
+        name: "EMNIST Letters",
+        classes: "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        first_label: 1,
+    },
+    Known { prefix: "emnist-digits-", name: "EMNIST Digits", classes: "0123456789", first_label: 0 },
+    Known { prefix: "emnist-mnist-", name: "EMNIST MNIST", classes: "0123456789", first_label: 0 },
+];
+
+/// Small letters that look like their capitals are one class with them.
+const MERGED: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt";
+
+/// A folder with the files of one data set.
+struct Folder {
+    path: PathBuf,
+    /// What the names of its files begin with: nothing, or `emnist-letters-`.
+    prefix: String,
+    /// What lies there, sorted.
+    names: Vec<String>,
+}
+
+/// The two files of a split.
+struct Files {
+    images: PathBuf,
+    labels: PathBuf,
+}
+
+impl Folder {
+    fn open(path: &Path) -> Result<Folder, Fault> {
+        let refuse = |what: &str| {
+            idx::fault(path, what)
+                .note("the path is relative to the experiment's file")
+                .advise("put MNIST's four IDX files there, plain or gzipped")
+        };
+        if !path.is_dir() {
+            return Err(refuse(if path.exists() { "is not a folder" } else { "does not exist" }));
+        }
+        let entries = std::fs::read_dir(path).map_err(|e| refuse(&format!("cannot be read: {e}")))?;
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        let prefixes: BTreeSet<&str> = names.iter().filter_map(|name| prefix(name)).collect();
+        let prefix = match prefixes.iter().copied().collect::<Vec<_>>().as_slice() {
+            [] => "",
+            ["", ..] => "",
+            [one] => *one,
+            several => {
+                let sets = several.iter().map(|prefix| prefix.trim_end_matches('-')).collect::<Vec<_>>();
+                let fault = idx::fault(path, &format!("holds several data sets: {}", sets.join(", ")));
+                return Err(fault.advise("put the files of each into a folder of its own"));
+            }
+        };
+        Ok(Folder { path: path.to_owned(), prefix: prefix.to_owned(), names })
     }
-    let candidates = FILES.map(|(stem, kind)| [format!("{stem}-{kind}"), format!("{stem}.{kind}")]);
-    let found = candidates.each_ref().map(|names| {
-        names
-            .iter()
-            .flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))])
-            .find(|p| p.is_file())
-    });
-    if let [Some(a), Some(b), Some(c), Some(d)] = found {
-        return Ok([a, b, c, d]);
+
+    /// The files of these splits, or a fault that names all that are missing.
+    fn find(&self, splits: &[Split]) -> Result<Vec<Files>, Fault> {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for split in splits {
+            let images = self.first(split, &IMAGES, &mut missing);
+            let labels = self.first(split, &LABELS, &mut missing);
+            found.extend(images.zip(labels).map(|(images, labels)| Files { images, labels }));
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let firsts: Vec<&str> = missing.iter().map(|names| names[0].as_str()).collect();
+        let fault = idx::fault(&self.path, &format!("lacks {}", firsts.join(", ")));
+        let fault = missing.iter().fold(fault, |fault, names| {
+            let (last, others) =
+                names.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+            fault.note(format!("looked for {} and {last}, plain or with .gz", others.join(", ")))
+        });
+        let shown = self.names.iter().take(8).cloned().collect::<Vec<_>>();
+        let more = if self.names.len() > shown.len() { ", …" } else { "" };
+        let there = if shown.is_empty() {
+            "nothing is there".to_owned()
+        } else {
+            format!("there are: {}{more}", shown.join(", "))
+        };
+        Err(fault.note(there).advise("put MNIST's four IDX files there, plain or gzipped"))
     }
-    let missing: Vec<&str> = candidates
-        .iter()
-        .zip(&found)
-        .filter(|(_, path)| path.is_none())
-        .map(|(names, _)| names[0].as_str())
-        .collect();
-    let fault = idx::fault(folder, &format!("lacks {}", missing.join(", ")));
-    Err(candidates
-        .iter()
-        .zip(&found)
-        .filter(|(_, path)| path.is_none())
-        .fold(fault, |fault, ([dash, dot], _)| {
-            fault.note(format!("looked for {dash}, {dash}.gz, {dot} and {dot}.gz"))
+
+    /// The first file that is there of those that a role may have; or its names are added to `missing`.
+    fn first(&self, split: Split, endings: &[&str], missing: &mut Vec<Vec<String>>) -> Option<PathBuf> {
+        let name = |split: &&str| {
+            endings.iter().map(|ending| format!("{}{split}{ending}", self.prefix)).collect::<Vec<_>>()
+        };
+        // Only LeCun's own files say `t10k`.
+        let names: Vec<String> = match self.prefix.is_empty() {
+            true => split.iter().flat_map(name).collect(),
+            false => split.iter().rev().flat_map(name).collect(),
+        };
+        let files =
+            names.iter().flat_map(|name| [self.path.join(name), self.path.join(format!("{name}.gz"))]);
+        // A folder of an archive's name is passed over; what else is no file is told where it is opened.
+        let found = files.into_iter().find(|file| file.exists() && !file.is_dir());
+        if found.is_none() {
+            missing.push(names);
+        }
+        found
+    }
+
+    /// How its files are to be read.
+    fn layout(&self, args: &Args) -> Result<Layout, Fault> {
+        let (n_classes, first_label) = (args.whole("classes")?, args.whole("first_label")?);
+        let Some(known) = EMNIST.iter().find(|known| known.prefix == self.prefix) else {
+            let classes = (first_label..first_label.saturating_add(n_classes)).map(|label| label.to_string());
+            return Ok(Layout { classes: classes.collect(), first_label, order: Order::Rows });
+        };
+        let classes: Vec<String> = known.classes.chars().map(String::from).collect();
+        if n_classes != classes.len() {
+            let message =
+                format!("holds {}, which has {} classes, not {n_classes}", known.name, classes.len());
+            return Err(idx::fault(&self.path, &message)
+                .note("the model's last layer gives a number for each class")
+                .set("classes", classes.len()));
+        }
+        Ok(Layout { classes, first_label: known.first_label, order: Order::Columns })
+    }
+}
+
+/// What the name of an image or label file begins with, before the split's word.
+fn prefix(name: &str) -> Option<&str> {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let stem = IMAGES.iter().chain(&LABELS).find_map(|ending| name.strip_suffix(ending))?;
+    let prefix = TRAIN.iter().chain(TEST).find_map(|split| stem.strip_suffix(split))?;
+    (prefix.is_empty() || prefix.ends_with('-')).then_some(prefix)
+}
+
+/// In which order an image's pixels come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Rows,
+    Columns,
+}
+
+/// What a data set's numbers mean.
+struct Layout {
+    /// The classes' names; their labels begin at `first_label`.
+    classes: Vec<String>,
+    first_label: usize,
+    order: Order,
+}
+
+impl Layout {
+    /// Reads both files of a split. Both headers are held against each other before what they claim is unpacked.
+    fn split(&self, files: &Files) -> Result<Images, Fault> {
+        let images = Idx::open(&files.images, Content::Images)?;
+        if images.dims[1..] != [SIDE, SIDE] {
+            let message = format!(
+                "holds images of {}x{} (bytes 8 to 16), not {SIDE}x{SIDE}",
+                images.dims[1], images.dims[2]
+            );
+            return Err(idx::fault(&files.images, &message).advise("use a data set in MNIST's format"));
+        }
+        let labels = Idx::open(&files.labels, Content::Labels)?;
+        if images.dims[0] != labels.dims[0] {
+            let message = format!(
+                "holds {} images, but {} holds {} labels",
+                images.dims[0],
+                files.labels.display(),
+                labels.dims[0]
+            );
+            return Err(
+                idx::fault(&files.images, &message).advise("take both files from one copy of the data set")
+            );
+        }
+        let labels = self.labels(labels, &files.labels)?;
+        let mut pixels = images.read()?;
+        if self.order == Order::Columns {
+            pixels.chunks_exact_mut(SIDE * SIDE).for_each(transpose);
+        }
+        Ok(Images { shape: Shape::from([1, SIDE, SIDE]), pixels, labels })
+    }
+
+    /// The class of each image, counted from 0.
+    fn labels(&self, file: Idx, path: &Path) -> Result<Vec<u32>, Fault> {
+        let (element, header, record) = (file.element, file.header(), file.record());
+        let bytes = file.read()?;
+        let label = |record: &[u8]| match (element, record) {
+            (Element::Int, [a, b, c, d, ..]) => i64::from(i32::from_be_bytes([*a, *b, *c, *d])),
+            (Element::Byte | Element::Int, _) => record.first().map_or(-1, |byte| i64::from(*byte)),
+        };
+        let labels: Vec<i64> = bytes.chunks_exact(record.max(1)).map(label).collect();
+        let first = self.first_label as i64;
+        let known = first..first + self.classes.len() as i64;
+        let Some(wrong) = labels.iter().position(|label| !known.contains(label)) else {
+            return Ok(labels.into_iter().map(|label| (label - first) as u32).collect());
+        };
+        let (least, most) =
+            labels.iter().fold((i64::MAX, i64::MIN), |(a, b), &label| (a.min(label), b.max(label)));
+        let message = format!(
+            "has label {} in record {wrong} (byte {}); labels are {first} to {}",
+            labels[wrong],
+            header + wrong * record,
+            known.end - 1
+        );
+        let fault = idx::fault(path, &message).note(format!("all its labels lie from {least} to {most}"));
+        let n_classes = self.classes.len() as i64;
+        Err(if self.order == Order::Columns {
+            fault.advise("take the files from one copy of the data set")
+        } else if least < 0 {
+            fault.advise("use a data set whose classes are numbered")
+        } else if least > 0 && most - least < n_classes {
+            fault.set("first_label", least)
+        } else if least >= first {
+            fault.set("classes", most - first + 1)
+        } else {
+            fault.set("classes", most - least + 1).set("first_label", least)
         })
-        .advise(remedy))
+    }
 }
 
-fn split(images_path: &Path, labels_path: &Path) -> Result<Images, Fault> {
-    let images: Idx = idx::read(images_path, 3)?;
-    if images.dims[1..] != [SIDE, SIDE] {
-        let message = format!(
-            "holds images of {}x{} (bytes 8 to 16), not {SIDE}x{SIDE}",
-            images.dims[1], images.dims[2]
-        );
-        return Err(idx::fault(images_path, &message).advise("use a data set in MNIST's format"));
+/// Rows for columns.
+fn transpose(image: &mut [u8]) {
+    for row in 0..SIDE {
+        for column in 0..row {
+            image.swap(row * SIDE + column, column * SIDE + row);
+        }
     }
-    let labels: Idx = idx::read(labels_path, 1)?;
-    if images.dims[0] != labels.dims[0] {
-        let message = format!(
-            "holds {} images, but {} holds {} labels",
-            images.dims[0],
-            labels_path.display(),
-            labels.dims[0]
-        );
-        return Err(idx::fault(images_path, &message).advise("take both files from one copy of the data set"));
-    }
-    if let Some(record) = labels.bytes.iter().position(|&label| usize::from(label) >= CLASSES) {
-        let message = format!(
-            "has label {} in record {record} (byte {}); labels are 0 to {}",
-            labels.bytes[record],
-            labels.header() + record,
-            CLASSES - 1
-        );
-        return Err(idx::fault(labels_path, &message).advise("use a data set of ten classes"));
-    }
-    let shape = Shape::from([1, SIDE, SIDE]);
-    Ok(Images { shape, pixels: images.bytes, labels: labels.bytes.into_iter().map(u32::from).collect() })
 }
 
 #[cfg(test)]
@@ -139,8 +356,108 @@ mod tests {
     use crate::data::testing::{gzip, idx, mnist_folder, section};
 
     fn load(folder: &Path) -> Result<Dataset, Fault> {
-        let section = section(&format!("source mnist \"{}\"", folder.display())).unwrap();
+        load_with(folder, "")
+    }
+
+    fn load_with(folder: &Path, arguments: &str) -> Result<Dataset, Fault> {
+        let section = section(&format!("source mnist \"{}\" {arguments}", folder.display())).unwrap();
         section.source.load(&section.args, Path::new(""))
+    }
+
+    /// A folder like [`mnist_folder`]'s with names that begin so, images of which each row is its own number, and labels.
+    fn relative(prefix: &str, labels: &[u8], ints: Option<usize>) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let n = labels.len() as u32;
+        for (split, salt) in [("train", 0), ("test", 100)] {
+            let rows = (0..n * 784).map(|i| (i / 28 % 28) as u8 + salt).collect::<Vec<u8>>();
+            let images = folder.path().join(format!("{prefix}{split}-images-idx3-ubyte.gz"));
+            std::fs::write(images, gzip(&idx(&[n, 28, 28], &rows))).unwrap();
+            let (name, content) = match ints {
+                None => ("idx1-ubyte", idx(&[n], labels)),
+                Some(columns) => {
+                    let row = |label: &u8| {
+                        let mut row = vec![0xff; 4 * columns];
+                        row[..4].copy_from_slice(&u32::from(*label).to_be_bytes());
+                        row
+                    };
+                    let mut content =
+                        idx(&[n, columns as u32], &labels.iter().flat_map(row).collect::<Vec<u8>>());
+                    content[2] = 12;
+                    ("idx2-int", content)
+                }
+            };
+            std::fs::write(folder.path().join(format!("{prefix}{split}-labels-{name}.gz")), gzip(&content))
+                .unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn emnist_stands_upright_and_has_its_letters() {
+        let folder = relative("emnist-letters-", &[1, 26, 3], None);
+        let fault = load(folder.path()).unwrap_err();
+        assert!(fault.message.ends_with("holds EMNIST Letters, which has 26 classes, not 10"), "{fault}");
+        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "26".to_owned() }]);
+        let dataset = load_with(folder.path(), "classes=26").unwrap();
+        assert_eq!(
+            (dataset.train.labels, dataset.classes.concat()),
+            (vec![0, 25, 2], EMNIST[3].classes.to_owned())
+        );
+        // What were rows are columns.
+        assert_eq!(dataset.test.image(1)[28..31], [100, 101, 102]);
+        for known in EMNIST {
+            let folder = relative(known.prefix, &[1, 9], None);
+            let n = known.classes.len();
+            assert_eq!(
+                load_with(folder.path(), &format!("classes={n}")).unwrap().classes.len(),
+                n,
+                "{}",
+                known.name
+            );
+        }
+    }
+
+    #[test]
+    fn of_qmnists_labels_the_class_is_read() {
+        let dataset = load(relative("qmnist-", &[7, 0, 9], Some(8)).path()).unwrap();
+        assert_eq!((dataset.train.labels, dataset.train.pixels[28]), (vec![7, 0, 9], 1));
+        assert_eq!(dataset.classes.concat(), "0123456789");
+    }
+
+    #[test]
+    fn other_labels_are_read_where_it_is_said_how_and_else_named() {
+        let folder = relative("", &[1, 10, 5], None);
+        let fault = load(folder.path()).unwrap_err();
+        assert!(fault.message.ends_with("has label 10 in record 1 (byte 9); labels are 0 to 9"), "{fault}");
+        assert_eq!(fault.notes, ["all its labels lie from 1 to 10"]);
+        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "first_label", value: "1".to_owned() }]);
+        let dataset = load_with(folder.path(), "first_label=1").unwrap();
+        assert_eq!((dataset.train.labels, dataset.classes.last().unwrap().as_str()), (vec![0, 9, 4], "10"));
+        let fault = load(relative("", &[0, 11], None).path()).unwrap_err();
+        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "12".to_owned() }]);
+    }
+
+    #[test]
+    fn a_folder_of_several_data_sets_is_refused_by_their_names() {
+        let folder = relative("kmnist-", &[1, 2], None);
+        assert!(load(folder.path()).is_ok());
+        std::fs::write(folder.path().join("fashion-train-images-idx3-ubyte"), "").unwrap();
+        let fault = load(folder.path()).unwrap_err();
+        assert!(fault.message.ends_with("holds several data sets: fashion, kmnist"), "{fault}");
+    }
+
+    #[test]
+    fn the_test_images_need_no_others() {
+        let folder = mnist_folder(5, 3);
+        let whole = load(folder.path()).unwrap();
+        for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        let section = section(&format!("source mnist \"{}\"", folder.path().display())).unwrap();
+        let tested = section.source.load_test(&section.args, Path::new("")).unwrap();
+        assert_eq!((tested.images, tested.classes), (whole.test, whole.classes));
+        let fault = load(folder.path()).unwrap_err();
+        assert!(fault.message.ends_with("lacks train-images-idx3-ubyte, train-labels-idx1-ubyte"), "{fault}");
     }
 
     #[test]
@@ -150,10 +467,16 @@ mod tests {
         assert_eq!((dataset.train.len(), dataset.test.len(), dataset.classes.len()), (5, 3, 10));
         assert_eq!(dataset.train.labels, [0, 1, 2, 3, 4]);
         assert_eq!(dataset.train.image(4).len(), 784);
-        for (stem, kind) in FILES {
+        for (stem, kind) in [
+            ("train-images", "idx3-ubyte"),
+            ("train-labels", "idx1-ubyte"),
+            ("t10k-images", "idx3-ubyte"),
+            ("t10k-labels", "idx1-ubyte"),
+        ] {
             let plain = folder.path().join(format!("{stem}-{kind}"));
             let bytes = std::fs::read(&plain).unwrap();
             std::fs::remove_file(&plain).unwrap();
+            let stem = stem.replace("t10k", "test");
             std::fs::write(folder.path().join(format!("{stem}.{kind}.gz")), gzip(&bytes)).unwrap();
         }
         assert_eq!(load(folder.path()).unwrap(), dataset);
@@ -167,8 +490,9 @@ mod tests {
         std::fs::remove_file(folder.path().join("train-labels-idx1-ubyte")).unwrap();
         let fault = load(folder.path()).unwrap_err();
         assert!(fault.message.ends_with("lacks train-labels-idx1-ubyte"), "{fault}");
-        assert_eq!(fault.notes.len(), 1);
-        assert!(fault.notes[0].contains("train-labels.idx1-ubyte.gz"));
+        assert_eq!(fault.notes.len(), 2);
+        assert!(fault.notes[0].contains("train-labels.idx1-ubyte, "), "{:?}", fault.notes);
+        assert!(fault.notes[1].starts_with("there are: t10k-images-idx3-ubyte, "), "{:?}", fault.notes);
         let fault = load(&folder.path().join("t10k-images-idx3-ubyte")).unwrap_err();
         assert!(fault.message.ends_with("is not a folder"));
     }

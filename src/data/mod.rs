@@ -2,6 +2,7 @@
 //! its preprocessing and augmentation, the loader, and single pictures for prediction.
 
 pub mod answers;
+pub mod decode;
 pub mod idx;
 pub mod loader;
 pub mod mnist;
@@ -35,6 +36,14 @@ pub trait Source: Sync {
 
     /// Reads the whole data set; relative paths start at `base`, the folder of the experiment's file.
     fn load(&self, args: &Args, base: &Path) -> Result<Dataset, Fault>;
+
+    /// Reads the test images alone, and needs no file of the others.
+    fn load_test(&self, args: &Args, base: &Path) -> Result<Tested, Fault>;
+
+    /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
+    fn brightness(&self) -> Option<[f64; 2]> {
+        None
+    }
 }
 
 /// What is known of a data set from its declaration alone.
@@ -73,6 +82,14 @@ impl Dataset {
             sum.sum()
         )
     }
+}
+
+/// The part of a data set that is measured on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    pub images: Images,
+    /// The classes' names, in the order of the labels.
+    pub classes: Vec<String>,
 }
 
 /// Images of one shape with their labels.

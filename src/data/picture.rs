@@ -1,119 +1,169 @@
-//! A PNG or JPEG file → numbers for the model, by the same preprocessing as the data set's images, or plain.
+//! A picture → the pixels of the shape that a model takes, and a word on everything that was done to it on the way.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::fmt;
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, GenericImageView, Pixel, Rgb};
 
-use crate::data::loader::{Mode, prepare, scale};
+use crate::data::decode::decode;
 use crate::data::section::DataSection;
 use crate::data::transforms::extents;
 use crate::data::transforms::grayscale::brightness;
+use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
-use crate::tensor::random::Random;
 
-/// The largest side of a picture, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-const MAX_ALLOCATION: u64 = 1 << 29;
-const MAX_FILE: u64 = 1 << 28;
-
-/// Reads a picture of the source's shape, as [`pixels`] does, and prepares it as the section says.
-pub fn read(path: &Path, section: &DataSection) -> Result<Vec<f32>, Fault> {
-    let pixels = pixels(path, &section.facts.shape)?;
-    prepare(section, &pixels, Mode::Eval, &mut Random::new(0, "", 0))
+/// A PNG or JPEG picture, decoded.
+pub struct Picture {
+    image: DynamicImage,
 }
 
-/// Reads a picture as numbers of 0 (black) to 1 (white) in this shape, as [`pixels`] does, and leaves it at that.
-pub fn read_plain(path: &Path, shape: &Shape) -> Result<Vec<f32>, Fault> {
-    if shape.rank() != 3 {
-        let message = format!("{}: a picture cannot be brought to the shape {shape}", path.display());
-        return Err(Fault::new(codes::DATA_SHAPE, message).advise("an `input` of channels x height x width"));
-    }
-    Ok(pixels(path, shape)?.into_iter().map(scale).collect())
+/// A picture in a shape of 1 or 3 channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// Row by row, channel by channel, 0 (black) to 255 (white).
+    pub pixels: Vec<u8>,
+    pub remarks: Vec<Remark>,
 }
 
-/// The pixels of a picture in a shape of 1 or 3 channels, row by row, channel by channel.
-///
-/// The camera's orientation is applied; transparent parts are laid on white; 16 bits a channel become 8. For a
-/// shape of one channel the brightness is taken (ITU-R BT.601). A picture of another size is scaled to the shape's,
-/// bilinear, each pixel averaged over what it covers; the sides' ratio is not kept. Colours are not inverted: for
-/// MNIST, draw white on black.
-fn pixels(path: &Path, shape: &Shape) -> Result<Vec<u8>, Fault> {
-    let [channels, height, width] = extents(shape)?;
-    let mut picture = on_white(&decode(path)?);
-    let (width, height) = (width as u32, height as u32);
-    if picture.dimensions() != (width, height) {
-        picture = imageops::resize(&picture, width, height, FilterType::Triangle);
+/// What should be known of a picture beside the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Remark {
+    /// It has another size or other colours than the model takes, and was changed.
+    Made { from: Kind, to: Kind },
+    /// It has transparent parts, which were laid on white.
+    OnWhite,
+    /// Inverted, it would be as bright as what the model learnt from, by their average brightness (0 to 1); as it is, it
+    /// is far from that.
+    Inverted { picture: f64, learnt: f64 },
+}
+
+/// Size and colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub width: usize,
+    pub height: usize,
+    pub is_colour: bool,
+}
+
+impl fmt::Display for Kind {
+    /// Width x height, as pictures are measured: `640x480 colour`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let colours = if self.is_colour { "colour" } else { "grey" };
+        write!(f, "{}x{} {colours}", self.width, self.height)
     }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::Made { from, to } => {
+                let keeps = from.width * to.height == from.height * to.width;
+                write!(f, "{from}, made {to}{}", if keeps { "" } else { "; its proportions changed" })
+            }
+            Remark::OnWhite => f.write_str("its transparent parts count as white"),
+            Remark::Inverted { picture, learnt } => {
+                let [own, other] = match picture > learnt {
+                    true => ["dark on light", "light on dark"],
+                    false => ["light on dark", "dark on light"],
+                };
+                write!(
+                    f,
+                    "this looks {own}, but the network learnt {other} (average brightness {picture:.2} and {learnt:.2}); \
+                     if the answer is wrong, invert the picture"
+                )
+            }
+        }
+    }
+}
+
+impl Picture {
+    /// Of a file's bytes; see [`decode`] for what is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Picture, Fault> {
+        Ok(Picture { image: decode(bytes)? })
+    }
+
+    /// The picture in a shape of 1 or 3 channels x height x width.
+    ///
+    /// Transparent parts are laid on white; 16 bits a channel become 8. For one channel the brightness is taken (ITU-R
+    /// BT.601), for three a grey picture is repeated. A picture of another size is scaled, bilinear, each pixel averaged over
+    /// what it covers; the sides' ratio is not kept. Each of these is told in a remark, 16 bits aside. Colours are never
+    /// inverted.
+    pub fn fit(&self, shape: &Shape) -> Result<Fitted, Fault> {
+        let [channels, height, width] = match *shape.dims() {
+            [_, _, _] => extents(shape)?,
+            _ => return Err(not_a_picture(shape)),
+        };
+        if channels != 1 && channels != 3 {
+            return Err(not_a_picture(shape));
+        }
+        let view = OnWhite(&self.image);
+        let (own_width, own_height) = view.dimensions();
+        let is_colour =
+            self.image.color().has_color() && view.pixels().any(|(_, _, Rgb([r, g, b]))| r != g || g != b);
+        let from = Kind { width: own_width as usize, height: own_height as usize, is_colour };
+        // A grey picture stays one in three equal channels.
+        let to = Kind { width, height, is_colour: channels == 3 && is_colour };
+        let mut remarks = Vec::new();
+        if from != to {
+            remarks.push(Remark::Made { from, to });
+        }
+        if self.image.color().has_alpha()
+            && self.image.pixels().any(|(_, _, pixel)| pixel.channels()[3] < u8::MAX)
+        {
+            remarks.push(Remark::OnWhite);
+        }
+        let pixels = match (from.width, from.height) == (width, height) {
+            true => laid_out(view.pixels().map(|(_, _, pixel)| pixel), channels),
+            false => {
+                let scaled = imageops::resize(&view, width as u32, height as u32, FilterType::Triangle);
+                laid_out(scaled.pixels().copied(), channels)
+            }
+        };
+        Ok(Fitted { pixels, remarks })
+    }
+}
+
+fn not_a_picture(shape: &Shape) -> Fault {
+    Fault::new(codes::DATA_SHAPE, format!("a picture cannot be brought to the shape {shape}"))
+        .advise("an `input` of 1 or 3 channels x height x width")
+}
+
+fn laid_out(pixels: impl Iterator<Item = Rgb<u8>> + Clone, channels: usize) -> Vec<u8> {
     match channels {
-        1 => Ok(picture.pixels().map(|pixel| brightness(pixel.0.map(f32::from)).round() as u8).collect()),
-        3 => Ok((0..3).flat_map(|channel| picture.pixels().map(move |pixel| pixel.0[channel])).collect()),
-        n => {
-            let message = format!("{}: pictures have 1 or 3 channels, not {n}", path.display());
-            Err(Fault::new(codes::DATA_SHAPE, message))
-        }
+        1 => pixels.map(|pixel| brightness(pixel.0.map(f32::from)).round() as u8).collect(),
+        _ => (0..channels).flat_map(|channel| pixels.clone().map(move |pixel| pixel.0[channel])).collect(),
     }
 }
 
-fn decode(path: &Path) -> Result<DynamicImage, Fault> {
-    let fault = |what: String| Fault::new(codes::DATA_FILE, format!("{} {what}", path.display()));
-    let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => fault("does not exist".to_owned()),
-        _ => fault(format!("cannot be read: {error}")),
-    };
-    let explain = |error: ImageError| match error {
-        ImageError::Unsupported(_) => {
-            fault("is not a PNG or JPEG picture that can be read".to_owned()).advise("save it as PNG")
-        }
-        ImageError::Limits(_) => fault(format!(
-            "is too large: at most {MAX_SIDE}x{MAX_SIDE} pixels and {} MB",
-            MAX_ALLOCATION >> 20
-        ))
-        .advise("scale it down"),
-        ImageError::Decoding(error) => fault(format!("is damaged: {error}")).advise("save it again"),
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            fault("is cut short".to_owned()).advise("copy it again")
-        }
-        ImageError::IoError(error) => unreadable(error),
-        ImageError::Encoding(_) | ImageError::Parameter(_) => fault(format!("cannot be decoded: {error}")),
-    };
-
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(fault("is not a file".to_owned()));
-    }
-    if metadata.len() > MAX_FILE {
-        return Err(fault(format!("is too large: {} bytes, at most {MAX_FILE}", metadata.len())));
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOCATION);
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(explain)?;
-    limits.reserve(decoder.total_bytes()).map_err(explain)?;
-    let orientation = decoder.orientation().map_err(explain)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+/// Pixels of the source's shape that are far from what a network learnt from but, inverted, near to it; where `data` tells
+/// how bright that is.
+pub fn inverted(pixels: &[u8], section: &DataSection) -> Option<Remark> {
+    let [mean, std] = normalize::of(&section.preprocess).or_else(|| section.source.brightness())?;
+    let sum: u64 = pixels.iter().map(|&pixel| u64::from(pixel)).sum();
+    let own = sum as f64 / (255 * pixels.len().max(1)) as f64;
+    let [straight, turned] = [own, 1.0 - own].map(|own| (own - mean).abs());
+    (straight > std && 3.0 * turned < straight).then_some(Remark::Inverted { picture: own, learnt: mean })
 }
 
-/// The picture without transparency.
-fn on_white(picture: &DynamicImage) -> RgbImage {
-    let rgba = picture.to_rgba8();
-    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
-        let [red, green, blue, alpha] = rgba.get_pixel(x, y).0;
+/// A picture without transparency, pixel by pixel: nothing of its size is copied.
+struct OnWhite<'a>(&'a DynamicImage);
+
+impl GenericImageView for OnWhite<'_> {
+    type Pixel = Rgb<u8>;
+
+    fn dimensions(&self) -> (u32, u32) {
+        self.0.dimensions()
+    }
+
+    fn get_pixel(&self, x: u32, y: u32) -> Rgb<u8> {
+        let [red, green, blue, alpha] = self.0.get_pixel(x, y).0;
         let over = |value: u8| {
             let (value, alpha) = (u32::from(value), u32::from(alpha));
             ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
         };
-        image::Rgb([over(red), over(green), over(blue)])
-    })
+        Rgb([over(red), over(green), over(blue)])
+    }
 }
 
 #[cfg(test)]
@@ -123,65 +173,73 @@ mod tests {
     use super::*;
     use crate::data::testing::section;
 
-    fn saved(picture: &DynamicImage, name: &str, lines: &str) -> Vec<f32> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        picture.save(&path).unwrap();
-        read(&path, &section(&format!("source mnist \"m\"\n{lines}")).unwrap()).unwrap()
+    fn fitted(image: impl Into<DynamicImage>, shape: [usize; 3]) -> (Vec<u8>, Vec<String>) {
+        let Fitted { pixels, remarks } = Picture { image: image.into() }.fit(&Shape::from(shape)).unwrap();
+        (pixels, remarks.iter().map(Remark::to_string).collect())
+    }
+
+    fn filled(pixel: [u8; 4], width: u32, height: u32) -> RgbaImage {
+        RgbaImage::from_pixel(width, height, Rgba(pixel))
     }
 
     #[test]
-    fn a_picture_of_the_right_size_is_read_as_the_data_set_would_be() {
+    fn what_fits_stays_as_it_is() {
         let grey = GrayImage::from_fn(28, 28, |x, y| Luma([(x * 9 + y) as u8]));
-        let values = saved(&grey.clone().into(), "digit.png", "normalize mean=0.1307 std=0.3081");
-        let expected: Vec<f32> =
-            grey.pixels().map(|pixel| (f32::from(pixel.0[0]) / 255.0 - 0.1307) / 0.3081).collect();
-        assert_eq!(values, expected);
+        let rgb = DynamicImage::from(grey.clone()).to_rgb8();
+        assert_eq!(fitted(grey.clone(), [1, 28, 28]), (grey.as_raw().clone(), vec![]));
+        // A grey picture in a file of colours is one all the same.
+        assert_eq!(fitted(rgb, [1, 28, 28]), (grey.as_raw().clone(), vec![]));
+        assert_eq!(fitted(grey.clone(), [3, 28, 28]).0, [grey.as_raw().as_slice(); 3].concat());
     }
 
     #[test]
-    fn other_sizes_are_averaged_and_transparency_is_white() {
-        let checked = RgbaImage::from_fn(280, 140, |x, y| {
-            let value = if (x + y) % 2 == 0 { 0 } else { 255 };
-            Rgba([value, value, value, 255])
-        });
-        let values = saved(&checked.into(), "x.png", "");
-        assert_eq!(values.len(), 784);
-        assert!(values.iter().all(|value| (value - 0.5).abs() < 0.02));
-        let clear = saved(&RgbaImage::new(28, 28).into(), "clear.png", "");
-        assert!(clear.iter().all(|value| *value == 1.0));
-        let jpeg = saved(&GrayImage::from_pixel(28, 28, Luma([51])).into(), "x.jpg", "resize 4x4");
-        assert!(jpeg.len() == 16 && jpeg.iter().all(|value| (value - 0.2).abs() < 0.01));
+    fn whatever_is_done_is_told() {
+        let (pixels, told) = fitted(filled([200, 10, 0, 255], 640, 480), [1, 28, 28]);
+        assert_eq!(
+            (pixels[0], told),
+            (66, vec!["640x480 colour, made 28x28 grey; its proportions changed".to_owned()])
+        );
+        assert_eq!(fitted(filled([9, 9, 9, 255], 56, 56), [3, 28, 28]).1, ["56x56 grey, made 28x28 grey"]);
+        let clear = fitted(filled([0, 0, 0, 0], 2, 2), [1, 2, 2]);
+        assert_eq!(clear, (vec![255; 4], vec!["its transparent parts count as white".to_owned()]));
+        let checked = RgbaImage::from_fn(280, 140, |x, y| Rgba([if (x + y) % 2 == 0 { 0 } else { 255 }; 4]));
+        assert!(
+            fitted(DynamicImage::from(checked).to_luma8(), [1, 28, 28]).0.iter().all(|p| p.abs_diff(128) < 6)
+        );
     }
 
     #[test]
-    fn files_that_are_no_pictures_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let section = section("source mnist \"m\"").unwrap();
-        let message = |content: &[u8]| {
-            let path = folder.path().join("x.png");
-            std::fs::write(&path, content).unwrap();
-            read(&path, &section).unwrap_err().message.split_once("x.png ").unwrap().1.to_owned()
+    fn shapes_that_are_no_pictures_are_refused() {
+        let picture = Picture { image: GrayImage::new(2, 2).into() };
+        for shape in [Shape::from([784]), Shape::from([2, 2, 2])] {
+            let fault = picture.fit(&shape).unwrap_err();
+            assert_eq!(fault.message, format!("a picture cannot be brought to the shape {shape}"));
+        }
+    }
+
+    #[test]
+    fn dark_on_light_for_a_network_that_learnt_light_on_dark_deserves_a_word() {
+        let told = |lines: &str, brightness: f64| {
+            let section = section(&format!("source mnist \"m\"\n{lines}")).unwrap();
+            inverted(&[(255.0 * brightness) as u8; 784], &section).map(|remark| remark.to_string())
         };
-        assert_eq!(message(b"hello"), "is not a PNG or JPEG picture that can be read");
-        let mut png = Vec::new();
-        let picture: DynamicImage = GrayImage::new(28, 28).into();
-        picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-        let cut = message(&png[..png.len() - 20]);
-        assert!(cut.starts_with("is damaged") || cut.starts_with("is cut short"), "{cut}");
-        let mut huge = png.clone();
-        huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-        let crc = crc32(&huge[12..29]);
-        huge[29..33].copy_from_slice(&crc.to_be_bytes());
-        assert!(message(&huge).starts_with("is too large: at most 16384x16384"));
-        let fault = read(Path::new("no/such.png"), &section).unwrap_err();
-        assert_eq!(fault.message, "no/such.png does not exist");
-        assert!(read(folder.path(), &section).unwrap_err().message.ends_with("is not a file"));
-    }
-
-    fn crc32(bytes: &[u8]) -> u32 {
-        let mut crc = flate2::Crc::new();
-        crc.update(bytes);
-        crc.sum()
+        let known = "normalize mean=0.1307 std=0.3081";
+        for lines in [known, ""] {
+            let remark = told(lines, 0.87).unwrap();
+            assert!(
+                remark.starts_with("this looks dark on light, but the network learnt light on dark (average"),
+                "{remark}"
+            );
+            assert_eq!(
+                [0.02, 0.13, 0.35, 0.5].map(|brightness| told(lines, brightness)),
+                [None, None, None, None]
+            );
+        }
+        assert!(told("normalize mean=0.9 std=0.2", 0.1).unwrap().starts_with("this looks light on dark"));
+        // Photographs are bright and dark as they come.
+        assert_eq!(
+            [0.05, 0.3, 0.7, 0.95].map(|brightness| told("normalize mean=0.45 std=0.22", brightness)),
+            [None, None, None, None]
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::data::section::{DataSection, resolve};
-use crate::data::{Dataset, Facts, Source};
+use crate::data::{Dataset, Facts, Source, Tested};
 use crate::diag::{Diagnostics, Fault};
 use crate::shape::Shape;
 use crate::source::Sources;
@@ -29,6 +29,10 @@ impl Source for Colours {
     }
 
     fn load(&self, _args: &Args, _base: &Path) -> Result<Dataset, Fault> {
+        Err(Fault::internal("not for loading"))
+    }
+
+    fn load_test(&self, _args: &Args, _base: &Path) -> Result<Tested, Fault> {
         Err(Fault::internal("not for loading"))
     }
 }

@@ -81,6 +81,7 @@ codes! {
     DEVICE = "E0409";
     UNWRITTEN = "E0410";
     RUN = "E0411";
+    NOT_FINITE = "E0412";
     INTERNAL = "E0900";
     UNUSED = "W0201";
     DEAD_BRANCH = "W0202";

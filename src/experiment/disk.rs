@@ -19,7 +19,7 @@ pub fn is_network(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "net" || ending == "model")
 }
 
-/// The text of a file, a pipe or a device, of at most [`MAX_TEXT`] bytes. `path` is seen from the folder `root`, and
+/// The text of a file that was named by its user, a pipe or a device, of at most [`MAX_TEXT`] bytes. `path` is seen from the folder `root`, and
 /// is what the words of a refusal call it.
 pub fn read(root: &Path, path: &Path) -> Result<String, String> {
     let (shown, place) = (path.display().to_string(), root.join(path));
@@ -32,6 +32,26 @@ pub fn read(root: &Path, path: &Path) -> Result<String, String> {
         _ => format!("{shown} cannot be read: {e}"),
     };
     text(&mut File::open(&place).map_err(unreadable)?, &shown)
+}
+
+/// The text of a file that another one uses: a regular file, which lies in the folder `project` whatever symbolic links
+/// its path has. `path` is seen from the folder `root`.
+pub fn import(root: &Path, project: &Path, path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    // What does not exist is told as it is of any file.
+    let Ok(place) = std::fs::canonicalize(root.join(path)) else { return read(root, path) };
+    let project = if project.as_os_str().is_empty() { Path::new(".") } else { project };
+    let inside = std::fs::canonicalize(project).is_ok_and(|project| place.starts_with(project));
+    if !inside {
+        return Err(format!(
+            "{shown} is a link that leads out of the project\n  only files inside it are read: copy the file into the project"
+        ));
+    }
+    // Opening a pipe would wait for its writer. A folder has an answer of its own.
+    if !place.is_file() && !place.is_dir() {
+        return Err(format!("{shown} is not a regular file"));
+    }
+    read(root, path)
 }
 
 /// The text behind a reader that is called `shown`, of at most [`MAX_TEXT`] bytes.

@@ -39,6 +39,9 @@ pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
     for (title, at, text) in ways {
         d = d.replace(title, at, text);
     }
+    if data.args.has("classes") {
+        d = d.advise(format!("`classes={outputs}` behind `source`, where the data has so many"));
+    }
     Some(d)
 }
 

@@ -208,7 +208,7 @@ impl Workspace {
             let file = normal(&place.root.join(path));
             let open = self.open_at(&file).map(|document| document.text.clone());
             reads.borrow_mut().insert(file);
-            open.map_or_else(|| disk::read(&place.root, path), Ok)
+            open.map_or_else(|| disk::import(&place.root, &place.root, path), Ok)
         };
         let project = Project { root: Path::new(""), read: &read };
         let program = match before {

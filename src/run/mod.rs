@@ -56,7 +56,7 @@ pub fn precision_on(device: &Device, asked: Precision) -> Precision {
 }
 
 /// What a device must be able to do.
-trait Runtime {
+trait Runtime: Send {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault>;
     /// The same of numbers that are there already.
     fn put(&mut self, graph: usize, value: Value, numbers: &[f32]) -> Result<(), Fault> {

@@ -66,6 +66,7 @@ pub fn train<'a>(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: job.model.name.clone(),
         source: source.to_owned(),
+        classes: if job.train.classifies()? { dataset.classes.clone() } else { Vec::new() },
         ..Card::default()
     };
     let kept = stopped.and_then(Stopped::kept);

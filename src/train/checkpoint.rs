@@ -4,7 +4,7 @@
 //! file that is replaced meanwhile is not mixed with its successor.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -29,6 +29,9 @@ pub struct Card {
     pub epoch: usize,
     /// The experiment with every default filled in.
     pub source: String,
+    /// The classes' names in the order of the model's outputs; empty where there are none, or where an older dslc wrote it.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// Where the training stood, for going on from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
@@ -137,39 +140,54 @@ fn unwritten(path: &Path, e: &std::io::Error) -> Fault {
 #[derive(Debug)]
 pub struct Weights {
     path: PathBuf,
-    file: Mutex<File>,
+    content: Mutex<Box<dyn Content>>,
     header: Metadata,
     /// Where the numbers begin.
     start: u64,
     pub card: Card,
 }
 
+/// A file that is open, or its bytes.
+trait Content: Read + Seek + Send + std::fmt::Debug {}
+
+impl Content for File {}
+
+impl Content for Cursor<Vec<u8>> {}
+
 impl Weights {
     /// Reads the header, and all numbers once where the file has a checksum of them. Nothing is allocated on the word of a
     /// size that the file does not have.
     pub fn open(path: &Path) -> Result<Weights, Fault> {
-        let not_weights = |what: &str| {
-            fault(path, format!("is not a whole file of weights: {what}"))
-                .advise("a weights file out of a run's folder, such as runs/mnist-1/best.safetensors")
-        };
         let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
         // Opening a pipe would wait for its writer.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(not_weights("it is not a file"));
+            return Err(not_weights(path, "it is not a regular file"));
         }
-        let mut file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        Weights::of(path, Box::new(file), len)
+    }
+
+    /// The same of a file's bytes. In errors they are called `weights`.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Weights, Fault> {
+        let len = bytes.len() as u64;
+        Weights::of(Path::new("weights"), Box::new(Cursor::new(bytes)), len)
+    }
+
+    fn of(path: &Path, mut content: Box<dyn Content>, len: u64) -> Result<Weights, Fault> {
+        let not_weights = |what: &str| not_weights(path, what);
+        let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
         let mut size = [0; 8];
-        if metadata.len() < 8 {
-            return Err(not_weights(&format!("it has {} bytes", metadata.len())));
+        if len < 8 {
+            return Err(not_weights(&format!("it has {len} bytes")));
         }
-        file.read_exact(&mut size).map_err(unreadable)?;
+        content.read_exact(&mut size).map_err(unreadable)?;
         let size = u64::from_le_bytes(size);
         if size > MAX_HEADER {
             return Err(not_weights(&format!("its header claims {size} bytes")));
         }
         let mut bytes = Vec::new();
-        (&mut file).take(size).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut content).take(size).read_to_end(&mut bytes).map_err(unreadable)?;
         if (bytes.len() as u64) < size {
             return Err(not_weights("it is cut short in its header"));
         }
@@ -177,8 +195,8 @@ impl Weights {
             .map_err(|e| not_weights(&format!("its header is damaged ({e})")))?;
         let start = 8 + size;
         let end = start.saturating_add(header.data_len() as u64);
-        if end != metadata.len() {
-            return Err(not_weights(&format!("its header says {end} bytes, it has {}", metadata.len())));
+        if end != len {
+            return Err(not_weights(&format!("its header says {end} bytes, it has {len}")));
         }
         let text = header.metadata().as_ref().and_then(|map| map.get(KEY)).ok_or_else(|| {
             fault(path, "was not written by dslc: it does not say which model it belongs to")
@@ -187,12 +205,12 @@ impl Weights {
         let card: Card = serde_json::from_str(text)
             .map_err(|e| not_weights(&format!("its description is damaged ({e})")))?;
         if let Some(expected) = card.checksum {
-            let found = checksum(&mut file).map_err(unreadable)?;
+            let found = checksum(&mut content).map_err(unreadable)?;
             if found != expected {
                 return Err(not_weights("its numbers are damaged: their checksum is another"));
             }
         }
-        Ok(Weights { path: path.to_owned(), file: Mutex::new(file), header, start, card })
+        Ok(Weights { path: path.to_owned(), content: Mutex::new(content), header, start, card })
     }
 
     pub fn path(&self) -> &Path {
@@ -234,7 +252,7 @@ impl Weights {
     pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
         let Some((start, end)) = self.find(&state.name, state.kind, &state.shape)? else { return Ok(None) };
         let mut bytes = vec![0; end - start];
-        let mut file = self.file.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
+        let mut file = self.content.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
         let read = file.seek(SeekFrom::Start(self.start + start as u64));
         read.and_then(|_| file.read_exact(&mut bytes))
             .map_err(|e| fault(&self.path, format!("cannot be read: {e}")))?;
@@ -266,8 +284,13 @@ impl Weights {
     }
 }
 
+fn not_weights(path: &Path, what: &str) -> Fault {
+    fault(path, format!("is not a whole file of weights: {what}"))
+        .advise("a weights file out of a run's folder, such as runs/mnist-1/best.safetensors")
+}
+
 /// Of everything from here on.
-fn checksum(file: &mut File) -> std::io::Result<u32> {
+fn checksum(file: &mut dyn Read) -> std::io::Result<u32> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut checksum = Crc::new();
     loop {

@@ -63,7 +63,7 @@ fn devices_are_listed_and_what_is_not_there_is_refused_with_the_way_to_have_it()
         }
         // A file is checked before a device is opened.
         desk.refused(&format!("bench broken.net --device {name}"), 1, &["E0307"]);
-        desk.refused(&format!("eval small.net --device {name}"), 2, &["is not a whole file of weights"]);
+        desk.refused(&format!("eval small.net --device {name}"), 2, &["small.net is a network file"]);
     }
     desk.refused("bench small.net --device gpu", 2, &["`cpu`, `cuda`, `cuda:N`, `metal` or `auto`"]);
     let done = desk.run("bench small.net --seconds 0 --device auto");

@@ -1,7 +1,7 @@
 //! A machine → the same with counts of what the host does with it.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dslc::diag::Fault;
@@ -13,24 +13,24 @@ use dslc::run::Precision;
 #[derive(Default)]
 pub struct Counts {
     /// How often it waits for the machine: reads numbers, or finishes.
-    pub waits: Cell<usize>,
+    pub waits: AtomicUsize,
     /// Numbers that it writes.
-    pub written: Cell<usize>,
+    pub written: AtomicUsize,
 }
 
 pub struct Counted {
     machine: Box<dyn Machine>,
-    counts: Rc<Counts>,
+    counts: Arc<Counts>,
 }
 
 impl Counted {
-    pub fn new(machine: Box<dyn Machine>) -> (Box<Counted>, Rc<Counts>) {
-        let counts = Rc::new(Counts::default());
-        (Box::new(Counted { machine, counts: Rc::clone(&counts) }), counts)
+    pub fn new(machine: Box<dyn Machine>) -> (Box<Counted>, Arc<Counts>) {
+        let counts = Arc::new(Counts::default());
+        (Box::new(Counted { machine, counts: Arc::clone(&counts) }), counts)
     }
 
     fn waits(&self) {
-        self.counts.waits.update(|waits| waits + 1);
+        self.counts.waits.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -48,7 +48,7 @@ impl Machine for Counted {
     }
 
     fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault> {
-        self.counts.written.update(|written| written + numbers.len());
+        self.counts.written.fetch_add(numbers.len(), Ordering::Relaxed);
         self.machine.write(at, numbers)
     }
 

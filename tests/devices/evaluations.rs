@@ -1,7 +1,7 @@
 //! What many steps leave in a machine's log, and weights that are measured on a machine: the figures, whether the images
 //! stay there, and how often the host waits.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dslc::data::{Dataset, Images};
 use dslc::diag::{Fault, has_errors};
@@ -76,7 +76,7 @@ fn noted(machine: Box<dyn Machine>) -> Vec<String> {
         wrong.push("what was noted".to_owned());
     }
     // A log of 16 of the largest steps' notes is read when the next might not fit.
-    let (largest, waits) = (room / 16, counts.waits.get());
+    let (largest, waits) = (room / 16, counts.waits.load(Ordering::Relaxed));
     if waits < 2 || waits > 1 + expected.len() / (room - largest) {
         wrong.push(format!("{waits} waits for {} numbers in a log of {room}", expected.len()));
     }
@@ -142,7 +142,7 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     let on_machine = |available: Option<u64>| -> (Evaluation, [usize; 2]) {
         let (machine, counts) = Counted::new(make());
         let evaluation = evaluation(Target::Machine(machine), available);
-        (evaluation, [counts.waits.get(), counts.written.get()])
+        (evaluation, [counts.waits.load(Ordering::Relaxed), counts.written.load(Ordering::Relaxed)])
     };
     let cpu = evaluation(Target::Cpu, None);
     let (kept, [kept_waits, kept_written]) = on_machine(None);

@@ -1,5 +1,6 @@
 //! `normalize`: pixels → numbers with mean 0 and standard deviation 1 over the data set.
 
+use crate::data::section::Step;
 use crate::data::transforms::{Planes, Transform, extents};
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
@@ -70,6 +71,17 @@ impl Transform for Normalize {
     fn pointwise(&self, args: &Args, channel: usize, value: f32) -> Option<Result<f32, Fault>> {
         Some(numbers(args, channel).map(|[mean, std]| (value - mean) / std))
     }
+}
+
+/// Mean and standard deviation of the pixels that a data set's preprocessing counts on, over all channels; `None` where it
+/// does not normalise.
+pub fn of(steps: &[Step]) -> Option<[f64; 2]> {
+    let step = steps.iter().find(|step| step.transform.spec().name == SPEC.name)?;
+    let average = |name| {
+        let numbers = step.args.numbers(name).ok()?;
+        Some(numbers.iter().sum::<f64>() / numbers.len().max(1) as f64)
+    };
+    Some([average("mean")?, average("std")?])
 }
 
 /// Mean and standard deviation of a channel.

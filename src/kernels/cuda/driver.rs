@@ -40,6 +40,10 @@ pub struct Driver {
     precision: Precision,
 }
 
+// SAFETY: nothing of it belongs to a thread. The driver's and the libraries' handles work in the context of whichever thread
+// calls them, and each call binds it first; a machine is lent to one caller at a time, and nobody else has its handles.
+unsafe impl Send for Driver {}
+
 struct Program {
     commands: Vec<Ready>,
     recorded: Recorded,

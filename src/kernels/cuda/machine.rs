@@ -30,7 +30,8 @@ pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> 
     products + convolutions + LANDING
 }
 
-pub trait Machine {
+/// It may be sent to another thread, but is used by one at a time.
+pub trait Machine: Send {
     /// How it computes, from which it follows how the values of its programs are stored.
     fn precision(&self) -> Precision;
 

@@ -1,0 +1,89 @@
+//! A model's numbers for one picture → what they say: classes in the order of their probability, or a picture.
+
+use crate::data::picture::Remark;
+use crate::data::png;
+use crate::diag::{Fault, codes};
+use crate::shape::Shape;
+
+/// What a model makes of one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The model's output, all of it finite: the last axis fastest.
+    pub numbers: Vec<f32>,
+    pub shape: Shape,
+    /// What was done to the picture on its way to the model, and what should be known beside the answer.
+    pub remarks: Vec<Remark>,
+    classes: Vec<Class>,
+}
+
+/// A class that a picture may be of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// Its place among the model's outputs.
+    pub index: usize,
+    /// Its name, or its index where the weights know none.
+    pub name: String,
+    /// 0 to 1; those of all classes add up to 1.
+    pub probability: f64,
+}
+
+impl Answer {
+    /// Refuses numbers that are not finite.
+    pub(super) fn new(
+        numbers: Vec<f32>,
+        shape: Shape,
+        names: &[String],
+        are_probabilities: bool,
+    ) -> Result<Answer, Fault> {
+        if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+            return Err(not_finite(numbers[at], at, &shape));
+        }
+        let probabilities = match are_probabilities {
+            true => numbers.iter().map(|&number| f64::from(number)).collect(),
+            false => softmax(&numbers),
+        };
+        let class = |(index, name): (usize, &String)| Class {
+            index,
+            name: name.clone(),
+            probability: probabilities[index],
+        };
+        let mut classes: Vec<Class> = names.iter().enumerate().map(class).collect();
+        classes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        Ok(Answer { numbers, shape, remarks: Vec::new(), classes })
+    }
+
+    /// The classes, the most likely first, of those as likely the one with the smaller index; empty where the model gives
+    /// none.
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// A PNG file's bytes, where the shape is 1 or 3 channels x height x width: a number x becomes the pixel
+    /// `round(255 x)`, below 0 black and above 1 white.
+    pub fn png(&self) -> Result<Vec<u8>, Fault> {
+        png::encode(&self.numbers, &self.shape)
+    }
+}
+
+fn not_finite(number: f32, at: usize, shape: &Shape) -> Fault {
+    let place = match *shape.dims() {
+        [_] => format!("output {at}"),
+        [_, height, width] => {
+            let plane = (height * width).max(1);
+            format!("channel {}, row {}, column {}", at / plane, at % plane / width, at % width)
+        }
+        _ => format!("number {at} of its output"),
+    };
+    let what = if number.is_nan() { "no number (NaN)" } else { "an infinite number" };
+    Fault::new(codes::NOT_FINITE, format!("the network gives {what} in {place}"))
+        .note("with such weights its answer to any picture says nothing")
+        .advise("weights that were trained with a smaller learning rate; in a model without weights, no division by 0 and no logarithm of 0")
+}
+
+fn softmax(scores: &[f32]) -> Vec<f64> {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> =
+        scores.iter().map(|&score| (f64::from(score) - f64::from(largest)).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}

@@ -1,0 +1,86 @@
+//! Weights + a data set → how well they do on its test images.
+
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Fault, codes};
+use crate::predict::held::experiment;
+use crate::runs::folder;
+use crate::runs::record::Record;
+use crate::spec::Arg;
+use crate::tensor::Device;
+use crate::tensor::device::{self, Choice};
+use crate::train::auto_batch;
+use crate::train::checkpoint::Weights;
+use crate::train::evaluate::evaluate_only;
+use crate::train::metrics::Evaluation;
+use crate::train::programs::Sizes;
+use crate::train::trainer::Job;
+
+/// What an evaluation found.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The model's name.
+    pub model: String,
+    /// The classes' names, in the order of the labels.
+    pub classes: Vec<String>,
+    pub evaluation: Evaluation,
+}
+
+/// Measures a run's weights on test images: RUN is its folder (its best weights are taken) or a weights file.
+///
+/// The images are those of the run's own data set, or of one of the same kind in the folder `data`; no other file of it
+/// needs to be there.
+///
+/// # Errors
+/// A run without weights, or with damaged ones; images that cannot be read, or of other classes; a device that is not there
+/// or has too little memory; a network that gives NaN.
+pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
+    let (weights, folder) = folder::weights(run.as_ref())?;
+    evaluate_weights(&weights, &folder, data, &device::open(device)?.device)
+}
+
+/// The same with weights that are open, of a run in `folder`.
+pub fn evaluate_weights(
+    weights: &Weights,
+    folder: &Path,
+    data: Option<&Path>,
+    device: &Device,
+) -> Result<Evaluated, Fault> {
+    let experiment = experiment(weights)?;
+    let other = data;
+    let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
+    else {
+        let message = format!("{} does not describe a whole experiment", weights.path().display());
+        return Err(
+            Fault::new(codes::MISSING_SECTION, message).advise("a weights file that `dslc run` wrote")
+        );
+    };
+    let (args, base) = match other {
+        None => (data.args.clone(), Record::read(folder)?.map(|record| record.base).unwrap_or_default()),
+        Some(other) => {
+            (data.args.clone().with("path", Arg::Text(other.display().to_string())), PathBuf::new())
+        }
+    };
+    let tested = data.source.load_test(&args, &base)?;
+    let known = &weights.card.classes;
+    if !known.is_empty() && *known != tested.classes {
+        let [own, other] = [known, &tested.classes].map(|names| listed(names));
+        let message = format!("the data has the classes {other}, but the weights know {own}");
+        return Err(Fault::new(codes::CLASSES, message)
+            .advise("data of the classes that the weights were trained on"));
+    }
+    // Only the images that are measured on count.
+    let sizes = Sizes { train: tested.images.len(), evaluated: [0, tested.images.len()] };
+    let batch = auto_batch::batch(model, train, sizes, device)?.images;
+    let job = Job { model, data, train, batch, device };
+    let evaluation = evaluate_only(job, &tested.images, weights)?;
+    Ok(Evaluated { model: model.name.clone(), classes: tested.classes, evaluation })
+}
+
+/// `0, 1, 2 and 7 more`
+fn listed(names: &[String]) -> String {
+    match names {
+        [a, b, c, _, _, ..] => format!("{a}, {b}, {c} and {} more", names.len() - 3),
+        few => few.join(", "),
+    }
+}

@@ -1,0 +1,181 @@
+//! Trained weights, or a checked file that needs none, + the bytes of pictures → what the model makes of them: classes
+//! with their probabilities, or numbers in a shape, or a new picture. Knows no picture's path and prints nothing.
+
+mod answer;
+pub mod evaluate;
+mod held;
+
+pub use answer::{Answer, Class};
+pub use held::experiment;
+
+use std::path::Path;
+
+use crate::data::loader::{Mode, prepare, scale};
+use crate::data::picture::{self, Fitted, Picture};
+use crate::data::section::DataSection;
+use crate::diag::{Fault, codes};
+use crate::experiment::Experiment;
+use crate::model::Model;
+use crate::model::lower::IMAGES;
+use crate::run::Session;
+use crate::runs::folder;
+use crate::shape::Shape;
+use crate::tensor::Device;
+use crate::tensor::device::{self, Choice};
+use crate::tensor::random::Random;
+use crate::train::budget;
+use crate::train::checkpoint::Weights;
+use crate::train::program::{SCORES, inference_graph, optimized};
+
+/// A model with its weights on a device, ready to answer. It may be sent to another thread.
+pub struct Predictor {
+    session: Session,
+    name: String,
+    input: Shape,
+    output: Shape,
+    data: Option<DataSection>,
+    /// As many names as the model has outputs, where it gives classes.
+    classes: Vec<String>,
+    gives_probabilities: bool,
+}
+
+impl Predictor {
+    /// Of a run: its folder (its best weights are taken) or a weights file.
+    ///
+    /// ```no_run
+    /// let mut predictor = dslc::Predictor::open("runs/mnist-1", dslc::Device::Cpu)?;
+    /// let answer = predictor.picture(&std::fs::read("seven.png").unwrap())?;
+    /// println!("{}: {:.3}", answer.classes()[0].name, answer.classes()[0].probability);
+    /// # Ok::<(), dslc::Fault>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A run without weights, or with damaged ones; a device that is not there or has too little memory.
+    pub fn open(run: impl AsRef<Path>, device: Choice) -> Result<Predictor, Fault> {
+        let (weights, _) = folder::weights(run.as_ref())?;
+        Predictor::of_weights(&weights, &device::open(device)?.device)
+    }
+
+    /// Of the bytes of a weights file.
+    ///
+    /// # Errors
+    /// Bytes that are not a whole file of weights; a device that is not there or has too little memory.
+    pub fn from_bytes(weights: Vec<u8>, device: Choice) -> Result<Predictor, Fault> {
+        Predictor::of_weights(&Weights::from_bytes(weights)?, &device::open(device)?.device)
+    }
+
+    /// Of a run's weights: with the preparation of pictures and the classes' names that are kept with them.
+    ///
+    /// # Errors
+    /// Weights that do not describe their model, or are of another one than they describe; a device with too little
+    /// memory.
+    pub fn of_weights(weights: &Weights, device: &Device) -> Result<Predictor, Fault> {
+        Predictor::new(&experiment(weights)?, Some(weights), device)
+    }
+
+    /// Of a checked file whose model has nothing to train, such as filters of given numbers.
+    pub fn of_experiment(experiment: &Experiment, device: &Device) -> Result<Predictor, Fault> {
+        let n_parameters = experiment.model.as_ref().map_or(0, Model::n_parameters);
+        if n_parameters > 0 {
+            let fault = Fault::new(
+                codes::TRAINING_NEEDS,
+                format!("{n_parameters} weights of the model must be trained first"),
+            );
+            return Err(fault.advise("the weights of a run of it"));
+        }
+        Predictor::new(experiment, None, device)
+    }
+
+    fn new(experiment: &Experiment, weights: Option<&Weights>, device: &Device) -> Result<Predictor, Fault> {
+        let whole = experiment
+            .model
+            .as_ref()
+            .and_then(|model| Some((model, model.input.clone()?, model.output()?.clone())));
+        let Some((model, input, output)) = whole else {
+            return Err(Fault::new(codes::MISSING_SECTION, "there is no whole model to predict with")
+                .advise("`model Name { input 1x28x28; … }`"));
+        };
+        let graph = optimized(inference_graph(model, 1)?)?;
+        weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
+        let precision = experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
+        let mut session = budget::open(vec![graph], device, precision, 0)?;
+        weights.map_or(Ok(()), |weights| weights.load(&mut session))?;
+        let n_outputs = if output.rank() == 1 { output.elements() } else { 0 };
+        let named =
+            weights.map(|weights| weights.card.classes.clone()).filter(|names| names.len() == n_outputs);
+        Ok(Predictor {
+            session,
+            name: model.name.clone(),
+            input,
+            output,
+            data: experiment.data.clone(),
+            classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
+            gives_probabilities: model.last().is_some_and(|last| last.unit.spec().name == "softmax"),
+        })
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The shape of a picture before its preparation: 1 or 3 channels x height x width, where the model takes pictures.
+    pub fn input(&self) -> &Shape {
+        self.data.as_ref().map_or(&self.input, |data| &data.facts.shape)
+    }
+
+    /// The shape of an answer's numbers.
+    pub fn output(&self) -> &Shape {
+        &self.output
+    }
+
+    /// The classes' names in the order of the outputs; empty where the model gives no classes.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// What the model makes of a picture in the bytes of a PNG or JPEG file.
+    ///
+    /// The picture is brought to [`Predictor::input`] (see [`Picture::fit`]) and prepared as the images that the model learnt
+    /// from; where there is no `data` section its pixels are 0 (black) to 1 (white). What was done to it is told in the
+    /// answer's remarks.
+    ///
+    /// # Errors
+    /// Bytes that are no whole picture, or are above the limits of one; an output that is not finite, as it says nothing.
+    pub fn picture(&mut self, bytes: &[u8]) -> Result<Answer, Fault> {
+        let Fitted { pixels, mut remarks } = Picture::decode(bytes)?.fit(self.input())?;
+        remarks.extend(self.data.as_ref().and_then(|data| picture::inverted(&pixels, data)));
+        let mut answer = self.prepared(&pixels)?;
+        answer.remarks = remarks;
+        Ok(answer)
+    }
+
+    /// The same of pixels that are in [`Predictor::input`] already: row by row, channel by channel, 0 (black) to 255 (white).
+    pub fn pixels(&mut self, pixels: &[u8], shape: &Shape) -> Result<Answer, Fault> {
+        if shape != self.input() || pixels.len() != shape.elements() {
+            let message = format!(
+                "{} pixels of the shape {shape} are given, but the model takes {}",
+                pixels.len(),
+                self.input()
+            );
+            return Err(
+                Fault::new(codes::DATA_SHAPE, message).advise("pixels of the model's shape, a byte each")
+            );
+        }
+        self.prepared(pixels)
+    }
+
+    fn prepared(&mut self, pixels: &[u8]) -> Result<Answer, Fault> {
+        let numbers = match &self.data {
+            Some(data) => prepare(data, pixels, Mode::Eval, &mut Random::new(0, "", 0))?,
+            None => pixels.iter().map(|&pixel| scale(pixel)).collect(),
+        };
+        self.session.put(0, IMAGES, &numbers)?;
+        self.session.step(0)?;
+        let numbers = self.session.read(0, SCORES)?;
+        Answer::new(numbers, self.output.clone(), &self.classes, self.gives_probabilities)
+    }
+}
+
+#[cfg(test)]
+mod tests;
