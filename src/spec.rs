@@ -205,14 +205,6 @@ impl Args {
         found.ok_or_else(|| Fault::internal(format!("argument `{name}` is not declared as it is used")))
     }
 
-    /// The same arguments with another value of `name`, which was written nowhere.
-    pub fn with(mut self, name: &str, arg: Arg) -> Args {
-        if let Some(given) = self.0.iter_mut().find(|given| given.name == name) {
-            *given = Given { name: given.name, arg, span: None };
-        }
-        self
-    }
-
     pub fn whole(&self, name: &str) -> Result<usize, Fault> {
         let found = self.get(name).and_then(|given| match given.arg {
             Arg::Whole(n) => Some(n),

@@ -57,9 +57,7 @@ pub fn evaluate_weights(
     };
     let (args, base) = match other {
         None => (data.args.clone(), Record::read(folder)?.map(|record| record.base).unwrap_or_default()),
-        Some(other) => {
-            (data.args.clone().with("path", Arg::Text(other.display().to_string())), PathBuf::new())
-        }
+        Some(other) => (data.args.with("path", &Arg::Text(other.display().to_string())), PathBuf::new()),
     };
     let tested = data.source.load_test(&args, &base)?;
     let known = &weights.card.classes;
