@@ -90,7 +90,7 @@ fn load(folder: &Path) -> Result<Dataset, Fault> {
     let (experiment, _) = check("data { source mnist \"d\" }");
     let data = experiment.data.unwrap();
     data.source
-        .load(&data.args.with("path", dslc::spec::Arg::Text(folder.display().to_string())), Path::new(""))
+        .load(&data.args.with("path", &dslc::spec::Arg::Text(folder.display().to_string())), Path::new(""))
 }
 
 fn written(files: &[(String, Vec<u8>)]) -> TempDir {
