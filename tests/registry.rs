@@ -14,7 +14,7 @@ use dslc::layers::lowering::Mode;
 use dslc::model::Model;
 use dslc::model::lower::{IMAGES, lower};
 use dslc::run::{Session, Target};
-use dslc::spec::{Kind, MAX_COUNT, Param, Preset, Spec};
+use dslc::spec::{Kind, MAX_COUNT, Param, Preset, Spec, shown};
 use dslc::train::losses::LOSSES;
 use dslc::train::optimizers::OPTIMIZERS;
 use dslc::train::schedules::SCHEDULES;
@@ -226,6 +226,7 @@ fn accepted(kind: Kind) -> String {
     match kind {
         Kind::Count | Kind::CountOrAuto | Kind::Whole | Kind::Padding | Kind::Ends => "1".to_owned(),
         Kind::Bytes => "1GB".to_owned(),
+        Kind::Time { min } => shown(min),
         Kind::Pair => "2".to_owned(),
         Kind::Number { min, max } => format!("{}", min.max(0.0).min(max)),
         Kind::Bool => "true".to_owned(),
@@ -245,6 +246,9 @@ fn refused(kind: Kind) -> Vec<String> {
         Kind::Count => listed(&["0", "-1", "0.5", "1x2", "\"x\"", "[1, 2]", "1e300", "5%", &too_large]),
         Kind::CountOrAuto => listed(&["0", "-1", "0.5", "1x2", "\"x\"", "nothing", "5%", &too_large]),
         Kind::Bytes => listed(&["0", "1", "-1GB", "0GB", "1e300GB", "5%", "\"x\"", "nothing", "auto"]),
+        Kind::Time { .. } => {
+            listed(&["0", "60", "0s", "-1s", "1us", "1e300h", "5%", "2GB", "\"x\"", "nothing", "[1s]"])
+        }
         Kind::Whole => listed(&["-1", "0.5", "1x2", "\"x\"", "[1, 2]", "1e300", &too_large]),
         Kind::Number { min, max } => {
             let mut values = listed(&["\"x\"", "1x2", "[1]", "nothing", "(1 / 0)"]);

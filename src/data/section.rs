@@ -11,8 +11,8 @@ use crate::spec::{Arg, Args, Scope};
 use crate::syntax::ast::Statement;
 
 /// Word and value of each line that a section has where it does not write it.
-pub fn default_lines() -> Vec<(&'static str, String)> {
-    vec![(settings::TEST.name, "test".to_owned())]
+pub fn default_lines() -> Vec<(&'static str, Option<String>)> {
+    vec![(settings::TEST.name, Some("test".to_owned()))]
 }
 
 /// A checked `data { … }`.

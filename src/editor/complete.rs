@@ -345,6 +345,7 @@ impl List<'_> {
             Kind::Count
             | Kind::Whole
             | Kind::Bytes
+            | Kind::Time { .. }
             | Kind::Number { .. }
             | Kind::Pair
             | Kind::Text

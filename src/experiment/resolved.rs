@@ -13,7 +13,7 @@ use crate::experiment::{Experiment, definitions};
 use crate::layers;
 use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
-use crate::spec::{Param, Preset};
+use crate::spec::{Param, Preset, shown};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
 use crate::train::section as train_section;
@@ -145,7 +145,10 @@ impl<'a> Writer<'a> {
             let nowhere = Span { file: self.home, start: 0, end: 0 };
             let statement = Statement {
                 word: Word { text: word.to_owned(), span: nowhere },
-                arguments: vec![Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere })],
+                arguments: value
+                    .map(|value| Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere }))
+                    .into_iter()
+                    .collect(),
                 block: None,
                 clauses: Vec::new(),
                 doc: None,
@@ -291,5 +294,6 @@ fn preset(params: &[Param], n_names: usize, statement: &Statement, param: &Param
         Preset::Pair(a, b) => format!("{a}x{b}"),
         Preset::Bool(value) => value.to_string(),
         Preset::Word(word) => word.to_owned(),
+        Preset::Time(time) => shown(time),
     })
 }

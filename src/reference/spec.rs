@@ -3,7 +3,7 @@
 use crate::experiment;
 use crate::reference::{Entry, sentence};
 use crate::source::Sources;
-use crate::spec::{Arg, Kind, Param, Preset, Spec, usage};
+use crate::spec::{Arg, Kind, Param, Preset, Spec, shown, usage};
 use crate::syntax::parse;
 
 /// The input in front of a layer's example.
@@ -48,6 +48,7 @@ pub fn argument(param: &Param) -> String {
         Preset::Pair(a, b) => format!("`{}` unless given", Arg::Pair([a, b])),
         Preset::Bool(value) => format!("`{value}` unless given"),
         Preset::Word(word) => format!("`{word}` unless given"),
+        Preset::Time(time) => format!("`{}` unless given", shown(time)),
     };
     format!("- `{name}`: {} ({}; {default}).\n", param.doc, kind(param.kind))
 }
@@ -59,6 +60,7 @@ fn kind(kind: Kind) -> String {
         Kind::Count => "a whole number of at least 1".to_owned(),
         Kind::CountOrAuto => "a whole number of at least 1, or `auto`".to_owned(),
         Kind::Bytes => "a size of memory such as `2GB`".to_owned(),
+        Kind::Time { min } => format!("a time of at least `{}`, such as `10min`", shown(min)),
         Kind::Whole => "a whole number of at least 0".to_owned(),
         Kind::Number { min, max } if max == f64::MAX => format!("a number of at least {}", number(min)),
         Kind::Number { min, max } => format!("a number from {} to {}", number(min), number(max)),

@@ -1,5 +1,7 @@
 //! `train { … }` → a checked [`TrainSection`], with every fault reported at its place.
 
+use std::time::Duration;
+
 use crate::data::answers::suggest;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::run::Precision;
@@ -19,13 +21,14 @@ pub const DEFAULT_SEED: usize = 0;
 static DEFAULT_SCHEDULE: &dyn Schedule = &schedules::constant::Constant;
 
 /// Word and value of each line that a section has where it does not write it.
-pub fn default_lines() -> Vec<(&'static str, String)> {
+pub fn default_lines() -> Vec<(&'static str, Option<String>)> {
     vec![
-        (settings::SCHEDULE.name, DEFAULT_SCHEDULE.spec().name.to_owned()),
-        (settings::EPOCHS.name, DEFAULT_EPOCHS.to_string()),
-        (settings::BATCH.name, DEFAULT_BATCH.to_string()),
-        (settings::SEED.name, DEFAULT_SEED.to_string()),
-        (settings::PRECISION.name, Precision::default().name().to_owned()),
+        (settings::SCHEDULE.name, Some(DEFAULT_SCHEDULE.spec().name.to_owned())),
+        (settings::EPOCHS.name, Some(DEFAULT_EPOCHS.to_string())),
+        (settings::BATCH.name, Some(DEFAULT_BATCH.to_string())),
+        (settings::SEED.name, Some(DEFAULT_SEED.to_string())),
+        (settings::PRECISION.name, Some(Precision::default().name().to_owned())),
+        (settings::CHECKPOINT.name, None),
     ]
 }
 
@@ -51,6 +54,7 @@ pub struct TrainSection {
     /// Where the batch's size was written.
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
+    pub checkpoint: Checkpointing,
     pub span: Span,
 }
 
@@ -76,6 +80,21 @@ pub struct EarlyStop {
     pub patience: usize,
     pub monitor: Monitor,
     pub span: Span,
+}
+
+/// How often a run's state is written inside an epoch, and how many such states stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpointing {
+    /// At least a second.
+    pub every: Duration,
+    /// At least 1: the last one.
+    pub keep: usize,
+}
+
+impl Default for Checkpointing {
+    fn default() -> Checkpointing {
+        Checkpointing { every: settings::CHECKPOINT_EVERY, keep: settings::CHECKPOINT_KEEP }
+    }
 }
 
 /// The measurement that decides which weights are the best.
@@ -104,6 +123,7 @@ pub fn resolve(
     let (mut loss, mut optimizer, mut schedule) = (None, None, None);
     let (mut epochs, mut batch, mut seed, mut early_stop) = (None, None, None, None);
     let (mut batch_span, mut precision) = (None, Precision::default());
+    let mut checkpoint = Checkpointing::default();
     let mut seen: Vec<(&str, Span)> = Vec::new();
     for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
         let word = line.word.text.as_str();
@@ -142,6 +162,8 @@ pub fn resolve(
                 seed = args.whole("number").ok();
             } else if spec.name == settings::PRECISION.name {
                 precision = args.word("kind").map(Precision::of).unwrap_or_default();
+            } else if spec.name == settings::CHECKPOINT.name {
+                checkpoint = checkpointing(&args).unwrap_or_default();
             } else {
                 early_stop = early_stopping(&args, line.head());
             }
@@ -177,6 +199,7 @@ pub fn resolve(
         precision,
         batch_span,
         early_stop,
+        checkpoint,
         span: section.head(),
     })
 }
@@ -244,4 +267,8 @@ fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {
         _ => Monitor::Loss,
     };
     Some(EarlyStop { patience: args.whole("patience").ok()?, monitor, span })
+}
+
+fn checkpointing(args: &Args) -> Option<Checkpointing> {
+    Some(Checkpointing { every: args.time("every").ok()?, keep: args.whole("keep").ok()? })
 }

@@ -1,10 +1,12 @@
 //! The lines that a `train { … }` section may hold.
 
+use std::time::Duration;
+
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
 
 /// Every setting of `train`.
 pub static SETTINGS: &[&Spec] =
-    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP];
+    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP, &CHECKPOINT];
 
 pub static LOSS: Spec = Spec {
     name: "loss",
@@ -110,4 +112,26 @@ pub static EARLY_STOP: Spec = Spec {
     ],
     example: "early_stop patience=3",
     elsewhere: &["early_stopping", "EarlyStopping"],
+};
+
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(10 * 60);
+pub const CHECKPOINT_KEEP: usize = 2;
+
+pub static CHECKPOINT: Spec = Spec {
+    name: "checkpoint",
+    summary: "how often a run is saved inside an epoch, and how many saves are kept",
+    docs: "A run that is cut off goes on from its last checkpoint (`dslc resume`). One is written at the end of \
+           every epoch, when a signal ends the run, and inside an epoch `every` so often; it never changes what is learnt. \
+           The newest `keep` stay: should the last one be damaged, the one before serves.",
+    params: &[
+        keyword(
+            "every",
+            Kind::Time { min: Duration::from_secs(1) },
+            Preset::Time(CHECKPOINT_EVERY),
+            "the time between two checkpoints inside an epoch",
+        ),
+        keyword("keep", Kind::Count, Preset::Count(CHECKPOINT_KEEP), "how many checkpoints stay"),
+    ],
+    example: "checkpoint every=30min keep=3",
+    elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],
 };
