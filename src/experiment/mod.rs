@@ -156,7 +156,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
         match statement.word.text.as_str() {
             "data" => experiment.data = data::section::resolve(statement, &definitions, &mut diagnostics),
             "train" => experiment.train = train::section::resolve(statement, &definitions, &mut diagnostics),
-            "expect" => experiment.expect = expect::resolve(statement, &mut diagnostics),
+            "expect" => experiment.expect = expect::resolve(statement, &definitions, &mut diagnostics),
             _ => {}
         }
     }
@@ -391,7 +391,7 @@ fn model_against_loss(model: &Model, train: &TrainSection, diagnostics: &mut Dia
     let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else {
         return probabilities_at_loss(model, train, diagnostics);
     };
-    let mut d = crate::data::answers::place(fault, chosen.span, &chosen.args);
+    let mut d = crate::spec::answers::place(fault, chosen.span, &chosen.args);
     if last.span.file == chosen.span.file {
         d = d.related(last.span, "the model ends here");
     }

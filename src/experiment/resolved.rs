@@ -4,19 +4,17 @@
 //! The structure stays as it was written (loops, conditions, blocks): defaults depend on no value of a name, so they
 //! can be filled in where a layer is written, for all the places where its block is used.
 
-use crate::data::section as data_section;
 use crate::diag::Diagnostics;
 use crate::experiment::imports::Imports;
-use crate::experiment::unused::words;
-use crate::experiment::words::declared;
+use crate::experiment::unused;
+use crate::experiment::words::{self, declared};
 use crate::experiment::{Experiment, definitions};
 use crate::layers;
 use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
-use crate::spec::{Param, Preset, shown};
-use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
+use crate::spec::{Param, Preset};
+use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
-use crate::train::section as train_section;
 use crate::train::settings;
 
 /// Comments stand in one column, but not further right than this.
@@ -83,7 +81,7 @@ impl<'a> Writer<'a> {
             links: vec![Link { statement: statement.clone(), alias: None, assertion: None }],
         };
         let written: Vec<Chain> = parts.iter().chain(&lets).map(|statement| chain(statement)).collect();
-        let used = words(&written);
+        let used = unused::words(&written);
         for statement in lets {
             for argument in &statement.arguments {
                 let Argument::Property { key, value } = argument else { continue };
@@ -134,20 +132,16 @@ impl<'a> Writer<'a> {
 
     /// The settings of a section that it leaves to their defaults.
     fn missing_lines(&mut self, section: &str, chains: &[Chain]) {
-        let defaults = match section {
-            "data" => data_section::default_lines(),
-            "train" => train_section::default_lines(),
-            _ => Vec::new(),
-        };
+        let defaults = words::section(section).into_iter().flat_map(|section| section.defaults());
         let written =
             |word: &str| chains.iter().flat_map(|c| &c.links).any(|l| l.statement.word.text == word);
-        for (word, value) in defaults.into_iter().filter(|(word, _)| !written(word)) {
+        for (spec, values) in defaults.filter(|(spec, _)| !written(spec.name)) {
             let nowhere = Span { file: self.home, start: 0, end: 0 };
             let statement = Statement {
-                word: Word { text: word.to_owned(), span: nowhere },
-                arguments: value
-                    .map(|value| Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere }))
+                word: Word { text: spec.name.to_owned(), span: nowhere },
+                arguments: values
                     .into_iter()
+                    .map(|value| Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere }))
                     .collect(),
                 block: None,
                 clauses: Vec::new(),
@@ -166,7 +160,8 @@ impl<'a> Writer<'a> {
         for argument in &statement.arguments {
             text.push_str(&format!(" {argument}"));
         }
-        if let Some(images) = self.batch.filter(|_| section == "train" && *word == settings::BATCH.name) {
+        if let Some(images) = self.batch.filter(|_| section == "train" && *word == settings::BATCH.spec.name)
+        {
             let origin = self.provenance(statement, section, &[]);
             return (format!("{word} {images}"), format!("{origin}: {text}"));
         }
@@ -288,12 +283,12 @@ fn preset(params: &[Param], n_names: usize, statement: &Statement, param: &Param
             Some(value) => value.to_string(),
             None => preset(params, n_names, statement, params.iter().find(|param| param.name == other)?)?,
         },
-        Preset::Count(n) | Preset::Padding(n) => n.to_string(),
-        Preset::Number(value) => Number { value, unit: Unit::None }.to_string(),
-        Preset::Pair(a, b) if a == b => a.to_string(),
-        Preset::Pair(a, b) => format!("{a}x{b}"),
-        Preset::Bool(value) => value.to_string(),
-        Preset::Word(word) => word.to_owned(),
-        Preset::Time(time) => shown(time),
+        Preset::Count(_)
+        | Preset::Number(_)
+        | Preset::Pair(..)
+        | Preset::Padding(_)
+        | Preset::Bool(_)
+        | Preset::Word(_)
+        | Preset::Time(_) => param.default.to_string(),
     })
 }

@@ -1,32 +1,32 @@
-//! What a fault in a `data { … }` section is answered with: the word that was meant, and the place in the text.
+//! What a fault in a section is answered with: the word that was meant, and the place in the text.
 
-use crate::data::transforms::Transform;
 use crate::diag::{Diagnostic, Fault, Remedy, codes, nearest};
 use crate::source::Span;
+use crate::spec::section::Section;
 use crate::spec::{Args, Spec};
 use crate::syntax::ast::Statement;
 
-/// The error for a line whose word is not `known`. `others` are the transforms of the other block; the texts
-/// say that the word is unknown, and where one of the others belongs.
-pub fn unknown(
-    line: &Statement,
-    known: impl Iterator<Item = &'static Spec>,
-    others: &[&'static dyn Transform],
-    [unknown, elsewhere]: [&str; 2],
-) -> Diagnostic {
+/// The error for a line whose word the section does not have.
+pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
     let (name, span) = (line.word.text.as_str(), line.word.span);
-    if others.iter().any(|other| other.spec().name == name) {
-        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` cannot stand here"))
-            .label(elsewhere);
+    let stranger = |named: &dyn Fn(&Spec) -> bool| {
+        section.strangers.iter().find_map(|(registry, place)| {
+            (registry.specs)().into_iter().find(|spec| named(spec)).map(|spec| (spec, *place))
+        })
+    };
+    if let Some((_, place)) = stranger(&|spec| spec.name == name) {
+        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` cannot stand here")).label(place);
     }
-    if let Some((_, reason)) = NOT_NEEDED.iter().find(|(other, _)| *other == name) {
+    if let Some((_, reason)) = section.not_needed.iter().find(|(other, _)| *other == name) {
         let message = format!("`{name}` is not needed: {reason}");
         return Diagnostic::error(codes::UNKNOWN_WORD, span, message).replace("remove it", line.span, "");
     }
-    let d = Diagnostic::error(codes::UNKNOWN_WORD, span, format!("{unknown} `{name}`"));
-    match others.iter().map(|other| other.spec()).find(|spec| spec.elsewhere.contains(&name)) {
-        Some(spec) => d.label(format!("here it is called `{}`", spec.name)).note(elsewhere),
-        None => suggest(d, name, span, known),
+    let what = if section.settings.is_empty() { "step" } else { "setting" };
+    let d =
+        Diagnostic::error(codes::UNKNOWN_WORD, span, format!("`{}` has no {what} `{name}`", section.name));
+    match stranger(&|spec| spec.elsewhere.contains(&name)) {
+        Some((spec, place)) => d.label(format!("here it is called `{}`", spec.name)).note(place),
+        None => suggest(d, name, span, section.specs().into_iter()),
     }
 }
 
@@ -83,11 +83,3 @@ pub fn place(fault: Fault, head: Span, args: &Args) -> Diagnostic {
     }
     d
 }
-
-/// What other tools need and this one does not.
-const NOT_NEEDED: [(&str, &str); 4] = [
-    ("ToTensor", "pixels are scaled to 0..1"),
-    ("Rescaling", "pixels are scaled to 0..1"),
-    ("scale", "pixels are scaled to 0..1"),
-    ("shuffle", "every epoch has its own order, drawn by the run's seed"),
-];
