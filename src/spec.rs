@@ -82,12 +82,14 @@ pub enum Kind {
     Bool,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A quoted text.
+    /// A quoted text; of a data set, a path that is relative to the file.
     Text,
     /// `1x28x28`
     Shape,
     /// A number, or a list of them.
     Numbers,
+    /// Whole numbers of at least 1, each larger than the one before; a single one without brackets.
+    Rising,
     /// Any word.
     Word,
 }

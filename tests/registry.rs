@@ -231,6 +231,7 @@ fn accepted(kind: Kind) -> String {
         Kind::Text => "\"x\"".to_owned(),
         Kind::Shape => "432".to_owned(),
         Kind::Numbers => "0.5".to_owned(),
+        Kind::Rising => "[1, 2]".to_owned(),
         Kind::Word => "mnist".to_owned(),
     }
 }
@@ -260,6 +261,7 @@ fn refused(kind: Kind) -> Vec<String> {
         Kind::Choice(_) => listed(&["0", "\"x\"", "nothing", "1x2"]),
         Kind::Text => listed(&["0", "nothing", "[\"x\"]"]),
         Kind::Shape => listed(&["0", "0x3", "-1", "\"x\"", "nothing", "70000x70000x70000"]),
+        Kind::Rising => listed(&["0", "[2, 1]", "[1, 1]", "[]", "0.5", "[5%]", "1x2", "\"x\"", "nothing"]),
         Kind::Numbers => listed(&["\"x\"", "nothing", "[]", "1x2"]),
         Kind::Word => listed(&["0", "\"x\"", "1x2"]),
     }

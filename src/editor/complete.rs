@@ -345,6 +345,7 @@ impl List<'_> {
             | Kind::Text
             | Kind::Shape
             | Kind::Numbers
+            | Kind::Rising
             | Kind::Word => &[],
         };
         for word in words {

@@ -2,13 +2,15 @@
 
 pub mod constant;
 pub mod cosine;
+pub mod multistep;
 pub mod step;
 
 use crate::diag::Fault;
 use crate::spec::section::Registry;
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 
-pub static SCHEDULES: &[&dyn Schedule] = &[&constant::Constant, &step::Step, &cosine::Cosine];
+pub static SCHEDULES: &[&dyn Schedule] =
+    &[&constant::Constant, &step::Step, &multistep::Multistep, &cosine::Cosine];
 
 pub static REGISTRY: Registry = Registry {
     title: "Schedules",
