@@ -85,4 +85,5 @@ codes! {
     DROPPED_PIXELS = "W0301";
     SOFTMAX_TWICE = "W0401";
     SOFTMAX_INSIDE = "W0402";
+    REPLACED = "W0404";
 }
