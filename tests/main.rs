@@ -25,6 +25,7 @@ mod passes;
 mod pytorch;
 mod reference;
 mod registry;
+mod sections;
 mod seeds;
 mod snapshots;
 mod support;

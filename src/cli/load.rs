@@ -60,6 +60,12 @@ impl Loaded {
         resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, batch)
     }
 
+    /// The same for a file in `folder`, from which its data are found.
+    pub fn resolved_in(&self, folder: &Path, batch: Option<Batch>) -> String {
+        let (base, sources) = (self.base(), &self.sources);
+        resolved::source_for(folder, &base, sources, &self.ast, &self.imports, &self.experiment, batch)
+    }
+
     /// The data set; what is wrong with it is shown at the line that names it.
     pub fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
         data.source.load(&data.args, &self.base()).map_err(|fault| {

@@ -14,13 +14,14 @@ use crate::cli::scores::{classes_json, confusion_json, report_text};
 use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, batch, devices, summary};
 use crate::data::Dataset;
-use crate::diag::{Diagnostic, codes};
+use crate::diag::codes;
 use crate::experiment::disk::RECORD;
-use crate::experiment::expect::Expectation;
+use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
 use crate::run::{Precision, precision_on};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
+use crate::train::auto_batch::Batch;
 use crate::train::checkpoint::write_atomically;
 use crate::train::metrics::Evaluation;
 use crate::train::programs::Sizes;
@@ -60,7 +61,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
     let source = loaded.resolved(Some(batch));
-    record(&loaded, options, &folder, &source)?;
+    record(&loaded, options, &folder, batch)?;
     let precision = precision_line(&device, training.precision);
     let head = head(&loaded, &dataset, &figures, prepared.bytes()?) + &precision;
     err(&format!("{head}\nfolder {}\n", folder.display()));
@@ -91,21 +92,19 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     if outcome.ended == Ended::Interrupted {
         return Err(Stop::Interrupted);
     }
-    let measured = experiment.expect.iter().filter(|expectation| !expectation.fixed);
-    let judge = |expectation: &Expectation| expectation.judge(report[expectation.quantity].as_f64()?);
-    let broken: Vec<Diagnostic> = measured.filter_map(judge).collect();
+    let broken = expect::judge(&experiment.expect, |quantity| report[quantity].as_f64());
     load::print(&loaded.sources, &broken);
     if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
 }
 
-/// Writes what was asked for: the record, and the file with every default filled in.
-fn record(loaded: &Loaded, options: &Options, folder: &Path, source: &str) -> Result<(), Stop> {
+/// Writes what was asked for: the record, and the file with every default filled in, which can be run where it lies.
+fn record(loaded: &Loaded, options: &Options, folder: &Path, batch: Batch) -> Result<(), Stop> {
     let base = std::fs::canonicalize(loaded.base()).unwrap_or(loaded.base());
     let resolved = format!(
-        "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n{source}",
+        "# {} with every setting and default, by dslc {}. Paths in it are relative to this folder.\n\n{}",
         options.file.display(),
         env!("CARGO_PKG_VERSION"),
-        base.display(),
+        loaded.resolved_in(folder, Some(batch)),
     );
     let record =
         Record { file: options.file.display().to_string(), base, settings: options.settings.clone() };

@@ -68,7 +68,7 @@ static TEST_ACCURACY: Setting = compared(&Spec {
     name: "test.accuracy",
     summary: "share of test images classified right",
     docs: MEASURED,
-    params: NUMBER,
+    params: SHARE,
     example: "test.accuracy > 98%",
     elsewhere: &["test.acc", "test_accuracy", "accuracy", "test.top1"],
 });
@@ -84,7 +84,7 @@ static VALIDATION_ACCURACY: Setting = compared(&Spec {
     name: "validation.accuracy",
     summary: "of the last epoch",
     docs: MEASURED,
-    params: NUMBER,
+    params: SHARE,
     example: "validation.accuracy > 98%",
     elsewhere: &["val.accuracy", "val_accuracy", "val_acc", "validation.acc", "val.acc"],
 });
@@ -108,7 +108,7 @@ static TRAIN_ACCURACY: Setting = compared(&Spec {
     name: "train.accuracy",
     summary: "of the last epoch",
     docs: MEASURED,
-    params: NUMBER,
+    params: SHARE,
     example: "train.accuracy > 98%",
     elsewhere: &["training.accuracy", "train_accuracy", "train.acc"],
 });
@@ -123,13 +123,14 @@ static TRAIN_SECONDS: Setting = compared(&Spec {
 
 const CHECKED: &str = "Known with every check.";
 const MEASURED: &str = "Measured by a run.";
-const COUNT: &[Param] = NUMBER;
-const NUMBER: &[Param] = &[positional(
-    "bound",
-    Kind::Number { min: f64::MIN, max: f64::MAX },
-    Preset::Required,
-    "the number that it is compared with",
-)];
+const COUNT: &[Param] = &[bound(0.0, f64::MAX)];
+const SHARE: &[Param] = &[bound(0.0, 1.0)];
+const NUMBER: &[Param] = &[bound(f64::MIN, f64::MAX)];
+
+const fn bound(min: f64, max: f64) -> Param {
+    let doc = "the number that it is compared with";
+    positional("bound", Kind::Number { min, max }, Preset::Required, doc)
+}
 
 const fn compared(spec: &'static Spec) -> Setting {
     Setting { spec, takes: Takes::Comparison, absent: Absent::Nothing }
@@ -166,18 +167,66 @@ pub fn resolve(statement: &Statement, scope: &dyn Scope, diagnostics: &mut Diagn
     expectations.collect()
 }
 
+/// Holds what a run measured against what is expected of it: an error for each line that is broken. A quantity that was
+/// not measured, or that is no number, breaks whatever is expected of it.
+pub fn judge(expectations: &[Expectation], measured: impl Fn(&str) -> Option<f64>) -> Diagnostics {
+    let after_run = expectations.iter().filter(|expectation| !expectation.fixed);
+    after_run
+        .filter_map(|expectation| match measured(expectation.quantity) {
+            Some(found) => expectation.judge(found),
+            None => Some(expectation.broken("the run has no such number", "not measured, or not a number")),
+        })
+        .collect()
+}
+
 impl Expectation {
-    /// An error, if what was found breaks it.
+    /// An error, if what was found breaks it. What is not a number breaks every comparison.
     pub fn judge(&self, found: f64) -> Option<Diagnostic> {
-        if self.compare.holds(found, self.value) {
+        if !found.is_nan() && self.compare.holds(found, self.value) {
             return None;
         }
-        let shown = Number { value: found, unit: Unit::None };
-        let shown = match self.bound.ends_with('%') {
-            true => format!("{:.2}%", found * 100.0),
-            false => shown.to_string(),
+        let shown = match found {
+            nan if nan.is_nan() => "not a number (NaN)".to_owned(),
+            share if self.bound.ends_with('%') => format!("{:.2}%", share * 100.0),
+            found => Number { value: found, unit: Unit::None }.to_string(),
         };
-        let message = format!("expected `{} {}`, but it is {shown}", self.quantity, self.bound);
-        Some(Diagnostic::error(codes::EXPECTATION, self.span, message).label(format!("it is {shown}")))
+        let is = format!("it is {shown}");
+        Some(self.broken(&is, &is))
+    }
+
+    fn broken(&self, found: &str, label: &str) -> Diagnostic {
+        let message = format!("expected `{} {}`, but {found}", self.quantity, self.bound);
+        Diagnostic::error(codes::EXPECTATION, self.span, message).label(label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expectation, judge};
+    use crate::source::{LIBRARY, Span};
+    use crate::syntax::ast::Compare;
+
+    fn expectation(compare: Compare) -> Expectation {
+        let bound = format!("{} 0.5", compare.symbol());
+        let span = Span { file: LIBRARY, start: 0, end: 1 };
+        Expectation { quantity: "test.loss", fixed: false, compare, value: 0.5, bound, span }
+    }
+
+    #[test]
+    fn what_is_no_number_or_missing_breaks_every_comparison() {
+        use Compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        for compare in [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual] {
+            let expectations = [expectation(compare)];
+            let said =
+                |found| judge(&expectations, |_| found).into_iter().map(|d| d.message).collect::<Vec<_>>();
+            let symbol = compare.symbol();
+            let nan = format!("expected `test.loss {symbol} 0.5`, but it is not a number (NaN)");
+            assert_eq!(said(Some(f64::NAN)), [nan]);
+            let missing = format!("expected `test.loss {symbol} 0.5`, but the run has no such number");
+            assert_eq!(said(None), [missing]);
+            assert_eq!(said(Some(0.25)).is_empty(), compare.holds(0.25, 0.5), "{symbol}");
+        }
+        let fixed = [Expectation { fixed: true, ..expectation(Compare::Less) }];
+        assert_eq!(judge(&fixed, |_| None), [], "facts are judged with the file");
     }
 }

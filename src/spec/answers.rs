@@ -2,7 +2,7 @@
 
 use crate::diag::{Diagnostic, Fault, Remedy, codes, nearest};
 use crate::source::Span;
-use crate::spec::section::Section;
+use crate::spec::section::{Section, Takes};
 use crate::spec::{Args, Spec};
 use crate::syntax::ast::Statement;
 
@@ -21,7 +21,11 @@ pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
         let message = format!("`{name}` is not needed: {reason}");
         return Diagnostic::error(codes::UNKNOWN_WORD, span, message).replace("remove it", line.span, "");
     }
-    let what = if section.settings.is_empty() { "step" } else { "setting" };
+    let what = match section.settings.first().map(|setting| &setting.takes) {
+        None => "step",
+        Some(Takes::Comparison) => "quantity",
+        Some(Takes::Arguments | Takes::OneOf(_) | Takes::Lines(_)) => "setting",
+    };
     let d =
         Diagnostic::error(codes::UNKNOWN_WORD, span, format!("`{}` has no {what} `{name}`", section.name));
     match stranger(&|spec| spec.elsewhere.contains(&name)) {
@@ -44,7 +48,7 @@ pub fn suggest(
             .note(format!("it is written: {}", spec.example))
             .replace(format!("write `{}`", spec.name), span, spec.name);
     }
-    match nearest(name, known.iter().map(|spec| spec.name)) {
+    match near(name, known.iter().map(|spec| spec.name)) {
         Some(near) => {
             d.label(format!("did you mean `{near}`?")).replace(format!("write `{near}`"), span, near)
         }
@@ -53,6 +57,16 @@ pub fn suggest(
             d.label(format!("known: {}", names.join(", ")))
         }
     }
+}
+
+/// The known word that one is a slip of: in `test.acuracy`, each part is near its own.
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let parts = |word: &'a str| word.split('.');
+    let alike = |word: &&'a str| {
+        name.split('.').count() == parts(word).count()
+            && name.split('.').zip(parts(word)).all(|(part, own)| nearest(part, [own]).is_some())
+    };
+    nearest(name, known.filter(alike))
 }
 
 /// Gives a fault its place: the argument that is at fault, or the statement's head.

@@ -5,8 +5,8 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::Span;
 use crate::spec::answers::{suggest, unknown};
 use crate::spec::convert::convert;
-use crate::spec::{self, Args, Preset, Scope, Spec};
-use crate::syntax::ast::{Argument, Block, Chain, Compare, Statement, ValueKind, Word};
+use crate::spec::{self, Args, Kind, Preset, Scope, Spec};
+use crate::syntax::ast::{Argument, Block, Chain, Compare, Link, Number, Statement, Unit, ValueKind, Word};
 
 /// What a section, or a line's own block, may hold.
 pub struct Section {
@@ -215,7 +215,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn section<'s>(&mut self, section: &'static Section, statement: &'s Statement) -> Option<Lines<'s>> {
-        for argument in statement.arguments.iter().filter(|_| strict(section)) {
+        for argument in &statement.arguments {
             let message = format!("`{}` takes no arguments, only lines in its block", section.name);
             self.error(codes::TOO_MANY_ARGUMENTS, argument.span(), message);
         }
@@ -229,9 +229,7 @@ impl Reader<'_> {
             });
             return None;
         };
-        if strict(section) {
-            self.no_clauses(statement);
-        }
+        self.no_clauses(statement);
         let mut found = Lines { lines: Vec::new(), known: true };
         // Settings and steps that stand once, and where they do.
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
@@ -259,9 +257,6 @@ impl Reader<'_> {
             }
             seen.push((spec.name, line.head()));
             found.lines.push(self.line(spec, setting, line));
-            if strict(section) && !matches!(setting.map(|s| &s.takes), Some(Takes::Lines(_))) {
-                self.no_block(line);
-            }
         }
         for setting in section.required().filter(|s| !seen.iter().any(|(name, _)| *name == s.spec.name)) {
             self.diagnostics.push(missing(section, setting, statement, block));
@@ -289,6 +284,9 @@ impl Reader<'_> {
                 line.found = args.map(|args| Found { spec, args });
             }
         }
+        if line.lines.is_none() && !matches!(setting.map(|s| &s.takes), Some(Takes::Lines(_))) {
+            self.no_block(statement);
+        }
         line
     }
 
@@ -314,9 +312,19 @@ impl Reader<'_> {
             self.diagnostics.push(suggest(d, name, value.span, known.into_iter()));
             return None;
         };
-        let word = Word { text: name.clone(), span: value.span };
-        let args = self.resolve(spec, &word, rest)?;
-        Some(Found { spec, args })
+        let (word, before) = (Word { text: name.clone(), span: value.span }, self.diagnostics.len());
+        let args = self.resolve(spec, &word, rest);
+        for d in self.diagnostics[before..].iter_mut().filter(|d| d.code == codes::UNKNOWN_ARGUMENT) {
+            let key = rest.iter().find_map(|argument| match argument {
+                Argument::Property { key, .. } if key.span == d.primary.span => Some(key.text.as_str()),
+                Argument::Property { .. } | Argument::Value(_) | Argument::Relation { .. } => None,
+            });
+            let has = |spec: &&&Spec| spec.params.iter().any(|param| Some(param.name) == key);
+            if let (Some(key), Some(other)) = (key, known.iter().find(has)) {
+                d.notes.push(format!("`{key}` is an argument of `{}`: `{}`", other.name, other.example));
+            }
+        }
+        Some(Found { spec, args: args? })
     }
 
     /// `test.accuracy > 98%` against the quantity's one parameter.
@@ -333,7 +341,15 @@ impl Reader<'_> {
         match bound {
             Ok(arg) => Some((*compare, Args::of(param.name, arg, value.span))),
             Err(d) => {
-                self.diagnostics.push(*d);
+                let percent = match (&value.kind, param.kind) {
+                    (
+                        ValueKind::Number(Number { value, unit: Unit::None }),
+                        Kind::Number { max: 1.0, .. },
+                    ) => Some(value).filter(|percent| (1.0..=100.0).contains(*percent)),
+                    _ => None,
+                };
+                let d = percent.into_iter().fold(*d, |d, percent| d.advise(format!("write `{percent}%`")));
+                self.diagnostics.push(d);
                 None
             }
         }
@@ -341,20 +357,15 @@ impl Reader<'_> {
 
     /// The statements of a block; what only a model's lines may have is refused.
     fn statements<'s>(&mut self, section: &Section, chains: &'s [Chain]) -> Vec<&'s Statement> {
-        for chain in chains.iter().filter(|_| strict(section)) {
+        for chain in chains {
             for (i, link) in chain.links.iter().enumerate() {
                 let word = link.statement.word.text.as_str();
-                if i > 0 && section.setting(word).is_some() && strict(section) && section.name != "data" {
+                if i > 0 && section.setting(word).is_some() {
                     let message = format!("`->` leads to a step, and `{word}` is a setting");
                     let d = Diagnostic::error(codes::MISPLACED, link.statement.word.span, message);
                     self.diagnostics.push(d.label("put it on a line of its own, without `->`"));
                 }
-                if let Some(alias) = &link.alias {
-                    self.error(codes::MISPLACED, alias.span, "only a model's lines have names (`as`)");
-                }
-                if let Some(shape) = &link.assertion {
-                    self.error(codes::MISPLACED, shape.span, "only a model's lines assert a shape");
-                }
+                self.diagnostics.extend(only_in_models(link));
                 self.no_clauses(&link.statement);
             }
         }
@@ -385,9 +396,13 @@ impl Reader<'_> {
     }
 }
 
-/// Whether what a section does not declare is refused in it, and not only passed over.
-fn strict(section: &Section) -> bool {
-    ["data", "augment"].contains(&section.name)
+/// Errors for what only a model's lines may have: a name, and the shape that they give.
+pub fn only_in_models(link: &Link) -> impl Iterator<Item = Diagnostic> {
+    let error = |span, message| Diagnostic::error(codes::MISPLACED, span, message);
+    let alias = link.alias.iter().map(move |name| error(name.span, "only a model's lines have names (`as`)"));
+    let shape =
+        link.assertion.iter().map(move |shape| error(shape.span, "only a model's lines assert a shape"));
+    alias.chain(shape)
 }
 
 /// The error for a section without a line that it needs; the line becomes its first.
