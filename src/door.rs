@@ -261,7 +261,17 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let stem =
         file.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let folder = Folder::claim(options.out.as_deref(), &stem)?;
-    record.write_with_file(folder.path())?;
+    let (path, base) = (folder.path(), &record.base);
+    let text = resolved::source_for(
+        path,
+        base,
+        &file.sources,
+        &file.ast,
+        &file.imports,
+        &file.experiment,
+        Some(batch),
+    );
+    record.write_with_file(path, &text)?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };
     let mut viewer = Following(follow);
     let finished = train_in(prepared, job, &dataset, recording, &options.signals, &mut viewer)?;

@@ -4,9 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
+pub mod answers;
 mod convert;
 pub mod elsewhere;
 mod evaluate;
+pub mod section;
 
 pub use crate::spec::convert::MAX_COUNT;
 pub use crate::spec::evaluate::evaluate;
@@ -29,6 +31,12 @@ pub struct Spec {
     pub example: &'static str,
     /// What other tools call it; not accepted, but answered with the right word.
     pub elsewhere: &'static [&'static str],
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 pub struct Param {
@@ -75,12 +83,14 @@ pub enum Kind {
     Bool,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A quoted text.
+    /// A quoted text; of a data set, a path that is relative to the file.
     Text,
     /// `1x28x28`
     Shape,
     /// A number, or a list of them.
     Numbers,
+    /// Whole numbers of at least 1, each larger than the one before; a single one without brackets.
+    Rising,
     /// Any word.
     Word,
 }
@@ -100,6 +110,29 @@ pub enum Preset {
     Bool(bool),
     Word(&'static str),
     Time(Duration),
+}
+
+impl Preset {
+    /// The argument, beside those that stand in front of it; none where nothing holds.
+    fn arg(self, others: &Args) -> Option<Arg> {
+        Some(match self {
+            Preset::Required | Preset::Absent => return None,
+            Preset::Like(other) => others.get(other)?.arg.clone(),
+            Preset::Count(n) => Arg::Whole(n),
+            Preset::Number(value) => Arg::Number(value),
+            Preset::Pair(a, b) => Arg::Pair([a, b]),
+            Preset::Padding(n) => Arg::Padding(Padding::Sides([n; 4])),
+            Preset::Bool(value) => Arg::Bool(value),
+            Preset::Word(word) => Arg::Word(word.to_owned()),
+            Preset::Time(time) => Arg::Time(time),
+        })
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arg(&Args::default()).map_or(Ok(()), |arg| write!(f, "{arg}"))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +208,11 @@ pub struct Given {
 pub struct Args(Vec<Given>);
 
 impl Args {
+    /// A single argument, as written at a place.
+    fn of(name: &'static str, arg: Arg, span: Span) -> Args {
+        Args(vec![Given { name, arg, span: Some(span) }])
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Given> {
         self.0.iter()
     }
@@ -382,27 +420,24 @@ pub fn resolve(
             args.0.push(given.swap_remove(at));
             continue;
         }
-        let arg = match param.default {
-            Preset::Required => {
-                diagnostics.push(missing(spec, param, word));
-                continue;
-            }
-            Preset::Absent => continue,
-            Preset::Like(other) => match args.get(other) {
-                Some(other) => other.arg.clone(),
-                None => continue,
-            },
-            Preset::Count(n) => Arg::Whole(n),
-            Preset::Number(value) => Arg::Number(value),
-            Preset::Pair(a, b) => Arg::Pair([a, b]),
-            Preset::Padding(n) => Arg::Padding(Padding::Sides([n; 4])),
-            Preset::Bool(value) => Arg::Bool(value),
-            Preset::Word(word) => Arg::Word(word.to_owned()),
-            Preset::Time(time) => Arg::Time(time),
-        };
+        if param.default == Preset::Required {
+            diagnostics.push(missing(spec, param, word));
+            continue;
+        }
+        let Some(arg) = param.default.arg(&args) else { continue };
         args.0.push(Given { name: param.name, arg, span: None });
     }
     (diagnostics.len() == before).then_some(args)
+}
+
+/// The arguments of a statement with these values by place, all that the declaration requires among them.
+pub fn preset(spec: &'static Spec, values: &[Preset]) -> Args {
+    let mut args = Args(Vec::with_capacity(spec.params.len()));
+    for (i, param) in spec.params.iter().enumerate() {
+        let value = values.get(i).copied().unwrap_or(param.default);
+        args.0.extend(value.arg(&args).map(|arg| Given { name: param.name, arg, span: None }));
+    }
+    args
 }
 
 /// How a statement of this spec is written: `conv2d CHANNELS KERNEL stride=1 …`.

@@ -27,6 +27,7 @@ mod pytorch;
 mod reference;
 mod registry;
 mod reliability;
+mod sections;
 mod seeds;
 mod snapshots;
 mod support;

@@ -4,71 +4,55 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dslc::data::transforms::{AUGMENT, PREPROCESS};
-use dslc::data::{SOURCES, settings as data_settings};
 use dslc::diag::{Diagnostic, codes, has_errors};
+use dslc::experiment::words;
 use dslc::graph::{Graph, StateKind};
-use dslc::layers::LAYERS;
-use dslc::layers::joins::JOINS;
 use dslc::layers::lowering::Mode;
 use dslc::model::Model;
 use dslc::model::lower::{IMAGES, lower};
 use dslc::run::{Session, Target};
 use dslc::spec::{Kind, MAX_COUNT, Param, Preset, Spec, shown};
-use dslc::train::losses::LOSSES;
-use dslc::train::optimizers::OPTIMIZERS;
-use dslc::train::schedules::SCHEDULES;
-use dslc::train::settings as train_settings;
 
 use crate::support::{Numbers, check, distance, experiment, run, training};
 
 /// Words that stand in one place of a file.
 struct Group {
     name: &'static str,
+    section: &'static str,
     specs: Vec<&'static Spec>,
     /// What stands in front of the word: `loss` before `cross_entropy`.
-    before: &'static str,
+    before: String,
     /// A file in which a line of this group is missing.
     file: &'static str,
 }
 
 const MODEL: &str = "model T { input 3x12x12; … }";
 const DATA: &str = "data { source mnist \"m\"; … }";
+const AUGMENT: &str = "data { source mnist \"m\"; augment { … } }";
 const TRAIN: &str = "train { loss mse; optimizer sgd lr=1; … }";
 
+/// Every group whose words take arguments; a model has one `input`, and what `expect` compares takes none.
 fn groups() -> Vec<Group> {
-    let group = |name, before, file, specs| Group { name, specs, before, file };
-    let layers = LAYERS.iter().map(|layer| layer.spec()).chain(JOINS.iter().map(|join| join.spec()));
-    let plain = data_settings::SETTINGS.iter().copied();
-    let data = plain.chain(PREPROCESS.iter().map(|transform| transform.spec()));
-    let train = train_settings::SETTINGS.iter().copied();
-    vec![
-        group("layers", "", MODEL, layers.collect()),
-        group("data", "", DATA, data.collect()),
-        group("sources", "source ", "data { … }", SOURCES.iter().map(|source| source.spec()).collect()),
-        group(
-            "augment",
-            "",
-            "data { source mnist \"m\"; augment { … } }",
-            AUGMENT.iter().map(|transform| transform.spec()).collect(),
-        ),
-        group("train", "", TRAIN, train.collect()),
-        group("losses", "loss ", TRAIN, LOSSES.iter().map(|loss| loss.spec()).collect()),
-        group(
-            "optimizers",
-            "optimizer ",
-            TRAIN,
-            OPTIMIZERS.iter().map(|optimizer| optimizer.spec()).collect(),
-        ),
-        group("schedules", "schedule ", TRAIN, SCHEDULES.iter().map(|schedule| schedule.spec()).collect()),
-    ]
+    let with_file = |words::Group { title, section, before, specs, .. }: words::Group| {
+        let file = match section {
+            "model" if title == "Input" => return None,
+            "model" => MODEL,
+            "data" => DATA,
+            "augment" => AUGMENT,
+            "train" => TRAIN,
+            "expect" => return None,
+            other => panic!("`{other}` has no file here"),
+        };
+        Some(Group { name: title, section, specs, before, file })
+    };
+    words::groups().into_iter().filter_map(with_file).collect()
 }
 
 impl Group {
     /// The file with these lines in it; a line of the file that begins with the same word makes room.
     fn with(&self, lines: &str) -> String {
         let word = lines.split_whitespace().next().unwrap_or_default();
-        let file = if self.name == "augment" && lines.starts_with("augment") { DATA } else { self.file };
+        let file = if self.section == "augment" && lines.starts_with("augment") { DATA } else { self.file };
         let (head, tail) = file.split_once('…').unwrap();
         let (open, presets) = head.split_once("{ ").unwrap();
         let presets = presets.split_inclusive("; ").filter(|line| line.split(' ').next() != Some(word));
@@ -118,6 +102,19 @@ fn every_declaration_is_complete() {
 }
 
 #[test]
+fn every_quantity_of_expect_is_complete_and_its_example_checks() {
+    let quantities = words::lines("expect").unwrap();
+    assert!(quantities.len() > 10);
+    for spec in quantities {
+        assert!(spec.name.split('.').all(is_snake_case) && !spec.summary.ends_with('.'), "{}", spec.name);
+        assert!(spec.docs.ends_with('.') && spec.params.len() == 1, "{}", spec.name);
+        assert!(spec.example.starts_with(&format!("{} ", spec.name)), "{}", spec.name);
+        let text = format!("expect {{ {} }}", spec.example);
+        assert!(check(&text).1.is_empty(), "{text}: {:#?}", check(&text).1);
+    }
+}
+
+#[test]
 fn every_name_means_one_thing() {
     for group in groups() {
         let names: BTreeSet<&str> = group.specs.iter().map(|spec| spec.name).collect();
@@ -163,7 +160,7 @@ fn scores(model: &Model, batch: usize) -> Vec<f32> {
 fn examples() -> impl Iterator<Item = &'static str> {
     groups()
         .into_iter()
-        .filter(|group| group.name == "layers")
+        .filter(|group| group.section == "model")
         .flat_map(|group| group.specs)
         .map(|spec| spec.example)
 }
@@ -234,6 +231,7 @@ fn accepted(kind: Kind) -> String {
         Kind::Text => "\"x\"".to_owned(),
         Kind::Shape => "432".to_owned(),
         Kind::Numbers => "0.5".to_owned(),
+        Kind::Rising => "[1, 2]".to_owned(),
         Kind::Word => "mnist".to_owned(),
     }
 }
@@ -263,6 +261,7 @@ fn refused(kind: Kind) -> Vec<String> {
         Kind::Choice(_) => listed(&["0", "\"x\"", "nothing", "1x2"]),
         Kind::Text => listed(&["0", "nothing", "[\"x\"]"]),
         Kind::Shape => listed(&["0", "0x3", "-1", "\"x\"", "nothing", "70000x70000x70000"]),
+        Kind::Rising => listed(&["0", "[2, 1]", "[1, 1]", "[]", "0.5", "[5%]", "1x2", "\"x\"", "nothing"]),
         Kind::Numbers => listed(&["\"x\"", "nothing", "[]", "1x2"]),
         Kind::Word => listed(&["0", "\"x\"", "1x2"]),
     }
@@ -367,12 +366,12 @@ fn no_argument_makes_anything_panic() {
             group.specs.iter().flat_map(|spec| HOSTILE.iter().map(move |value| (spec, value)))
         {
             let sequence = spec.name.ends_with("1d");
-            let more = match group.name {
-                "layers" if sequence => "; conv1d 4 3 -> max_pool1d 2",
-                "layers" => "; conv2d 4 3x3 -> max_pool2d 2",
+            let more = match group.section {
+                "model" if sequence => "; conv1d 4 3 -> max_pool1d 2",
+                "model" => "; conv2d 4 3x3 -> max_pool2d 2",
                 _ => "",
             };
-            let before = if sequence { "reshape 12x36; " } else { group.before };
+            let before = if sequence { "reshape 12x36; " } else { group.before.as_str() };
             survives(&group.with(&format!("{before}{} {value} {value}", spec.name)));
             for param in spec.params {
                 let line = line(spec, &[(param, value)]);
@@ -386,8 +385,9 @@ fn no_argument_makes_anything_panic() {
 #[test]
 fn no_pair_of_arguments_makes_a_layer_panic() {
     const VALUES: [&str; 5] = ["3", "same", "65536", "2147483648", "[2147483648, 0, 0, 0]"];
-    let layers = groups().remove(0);
-    for spec in &layers.specs {
+    for (layers, spec) in
+        groups().iter().filter(|g| g.section == "model").flat_map(|g| g.specs.iter().map(move |s| (g, s)))
+    {
         for (i, first) in spec.params.iter().enumerate() {
             for second in &spec.params[i + 1..] {
                 for (a, b) in VALUES.iter().flat_map(|a| VALUES.map(|b| (*a, b))) {

@@ -60,6 +60,11 @@ impl Loaded {
         resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, batch)
     }
 
+    /// The same for a file in `folder`, from which its data are found, whose paths are relative to `base` now.
+    pub fn resolved_in(&self, folder: &Path, base: &Path, batch: Option<Batch>) -> String {
+        resolved::source_for(folder, base, &self.sources, &self.ast, &self.imports, &self.experiment, batch)
+    }
+
     /// The data set; what is wrong with it is shown at the line that names it.
     pub fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
         data.source.load(&data.args, &self.base()).map_err(|fault| {

@@ -10,8 +10,8 @@ use crate::cli::scores::report_text;
 use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, batch, devices, signals, summary};
 use crate::data::Dataset;
-use crate::diag::{Diagnostic, codes};
-use crate::experiment::expect::Expectation;
+use crate::diag::codes;
+use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
 use crate::run::{Precision, precision_on};
 use crate::runs::folder::Folder;
@@ -103,7 +103,8 @@ impl Training<'_> {
             Place::New { out, record } => {
                 let record = Record { source: loaded.resolved(Some(batch)), ..record };
                 let folder = Folder::claim(out, &loaded.stem())?;
-                if let Err(fault) = record.write_with_file(folder.path()) {
+                let text = loaded.resolved_in(folder.path(), &record.base, Some(batch));
+                if let Err(fault) = record.write_with_file(folder.path(), &text) {
                     folder.abandon();
                     return Err(fault.into());
                 }
@@ -113,7 +114,8 @@ impl Training<'_> {
             }
             Place::Stopped { run, changed } => {
                 if let Some(record) = &changed {
-                    record.write_with_file(run.folder.path())?;
+                    let path = run.folder.path();
+                    record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
                     err(&format!(
                         "the learning rate goes on at {rate:.3e}, as in a run of {} epochs",
@@ -170,9 +172,7 @@ impl Training<'_> {
             err(&format!("`dslc resume {}` goes on from here", folder.display()));
             return Err(Stop::Interrupted);
         }
-        let measured = loaded.experiment.expect.iter().filter(|expectation| !expectation.fixed);
-        let judge = |expectation: &Expectation| expectation.judge(report[expectation.quantity].as_f64()?);
-        let broken: Vec<Diagnostic> = measured.filter_map(judge).collect();
+        let broken = expect::judge(&loaded.experiment.expect, |quantity| report[quantity].as_f64());
         load::print(&loaded.sources, &broken);
         if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
     }

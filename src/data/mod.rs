@@ -1,7 +1,6 @@
 //! Labelled images from files to batches: the data sets that can be read (`SOURCES`), the `data { … }` section,
 //! its preprocessing and augmentation, the loader, and single pictures for prediction.
 
-pub mod answers;
 pub mod decode;
 pub mod idx;
 pub mod loader;
@@ -22,10 +21,18 @@ use flate2::Crc;
 
 use crate::diag::Fault;
 use crate::shape::Shape;
+use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 /// Every data set that `source` can name.
 pub static SOURCES: &[&dyn Source] = &[&mnist::Mnist];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Data sets",
+    intro: "The name behind `source`.",
+    one: "data set",
+    specs: || SOURCES.iter().map(|source| source.spec()).collect(),
+};
 
 /// A kind of data set.
 pub trait Source: Sync {

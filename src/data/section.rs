@@ -3,17 +3,12 @@
 
 use crate::data::reader::Reader;
 use crate::data::transforms::Transform;
-use crate::data::{Facts, Source, settings};
+use crate::data::{Facts, Source};
 use crate::diag::{Diagnostics, Fault, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Arg, Args, Scope};
 use crate::syntax::ast::Statement;
-
-/// Word and value of each line that a section has where it does not write it.
-pub fn default_lines() -> Vec<(&'static str, Option<String>)> {
-    vec![(settings::TEST.name, Some("test".to_owned()))]
-}
 
 /// A checked `data { … }`.
 #[derive(Clone)]
@@ -140,9 +135,10 @@ impl Validation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SOURCES;
+    use crate::data::REGISTRY;
+    use crate::data::settings::DATA;
     use crate::data::testing::{check, section};
-    use crate::data::transforms::{AUGMENT, PREPROCESS};
+    use crate::data::transforms::AUGMENTATION;
     use crate::diag::has_errors;
 
     const MNIST: &str = "source mnist \"m\"\n";
@@ -164,9 +160,7 @@ mod tests {
 
     #[test]
     fn every_example_checks() {
-        let sources = SOURCES.iter().map(|source| source.spec());
-        let augments = AUGMENT.iter().map(|transform| transform.spec());
-        for spec in settings::all().chain(sources).chain(augments) {
+        for spec in [DATA.specs(), (REGISTRY.specs)(), (AUGMENTATION.specs)()].concat() {
             let source = if spec.example.starts_with("source") { "" } else { MNIST };
             assert_eq!(errors(&format!("{source}{}", spec.example)), Vec::<String>::new(), "{}", spec.name);
         }
@@ -227,7 +221,7 @@ mod tests {
                 "E0205 `validation` is a whole number of images from 1 or a percentage between 0% and 100%",
                 "E0204 `resize` needs its `size`: height x width in pixels",
                 "E0208 `validation` is given twice",
-                "E0201 no data set is called `mnits`",
+                "E0201 there is no data set called `mnits`",
                 "E0204 `random_crop` needs its `size`: height x width of the window",
                 "E0210 `grayscale` takes no block",
             ]
@@ -237,7 +231,7 @@ mod tests {
         assert_eq!(errors("source \"m\"").len(), 1);
         assert_eq!(errors("source mnist").len(), 1);
         assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only a model's lines have names (`as`)");
-        assert_eq!(errors(&format!("{MNIST}augment")), ["E0210 `augment` needs a block of steps"]);
+        assert_eq!(errors(&format!("{MNIST}augment")), ["E0210 `augment` needs a block"]);
         for amount in ["0", "-5", "1.5", "0%", "\"x\"", "5 6", "2ms"] {
             assert_eq!(errors(&format!("{MNIST}validation {amount}")).len(), 1, "{amount}");
         }
@@ -255,11 +249,10 @@ mod tests {
 
     #[test]
     fn the_registries_have_no_word_twice() {
-        let mut names: Vec<&str> =
-            settings::all().chain(AUGMENT.iter().map(|t| t.spec())).map(|spec| spec.name).collect();
-        let n = names.len();
+        let all = [DATA.specs(), (AUGMENTATION.specs)()].concat();
+        let mut names: Vec<&str> = all.iter().map(|spec| spec.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!((names.len(), n), (n, settings::SETTINGS.len() + PREPROCESS.len() + AUGMENT.len()));
+        assert_eq!(names.len(), all.len());
     }
 }

@@ -1,18 +1,50 @@
-//! The lines that a `data { … }` section may hold: declarations of those that are not transforms, and the
-//! list of all.
+//! The declaration of `data { … }`: its settings, its steps, and `augment { … }` inside it.
 
-use crate::data::transforms::PREPROCESS;
+use crate::data::REGISTRY as SOURCES;
+use crate::data::transforms::{AUGMENTATION, PREPARATION};
+use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, positional};
 
-/// Every setting of `data`, the preprocessing steps among them.
-pub fn all() -> impl Iterator<Item = &'static Spec> {
-    SETTINGS.iter().copied().chain(PREPROCESS.iter().map(|transform| transform.spec()))
-}
+pub static DATA: Section = Section {
+    name: "data",
+    title: "Lines of `data`",
+    intro: "",
+    settings: &[&SOURCE, &VALIDATION, &TEST, &AUGMENT],
+    steps: Steps::Once(&PREPARATION),
+    strangers: &[(&AUGMENTATION, "it belongs in `augment { … }`")],
+    not_needed: NOT_NEEDED,
+    example: "data { source mnist \"data/mnist\" }",
+};
 
-/// The settings that are not preprocessing steps.
-pub static SETTINGS: &[&Spec] = &[&SOURCE, &VALIDATION, &TEST, &AUGMENT];
+pub static AUGMENT_STEPS: Section = Section {
+    name: "augment",
+    title: "",
+    intro: "",
+    settings: &[],
+    steps: Steps::Repeated(&AUGMENTATION),
+    strangers: &[(&PREPARATION, "it belongs in `data { … }`, outside `augment`")],
+    not_needed: NOT_NEEDED,
+    example: AUGMENT_SPEC.example,
+};
 
-pub static SOURCE: Spec = Spec {
+/// What other tools need and this one does not.
+const NOT_NEEDED: &[(&str, &str)] = &[
+    ("ToTensor", "pixels are scaled to 0..1"),
+    ("Rescaling", "pixels are scaled to 0..1"),
+    ("scale", "pixels are scaled to 0..1"),
+    ("shuffle", "every epoch has its own order, drawn by the run's seed"),
+];
+
+pub static SOURCE: Setting =
+    Setting { spec: &SOURCE_SPEC, takes: Takes::OneOf(&SOURCES), absent: Absent::Refused };
+pub static VALIDATION: Setting =
+    Setting { spec: &VALIDATION_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static TEST: Setting =
+    Setting { spec: &TEST_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Word("test")]) };
+pub static AUGMENT: Setting =
+    Setting { spec: &AUGMENT_SPEC, takes: Takes::Lines(&AUGMENT_STEPS), absent: Absent::Nothing };
+
+static SOURCE_SPEC: Spec = Spec {
     name: "source",
     summary: "The data set to learn from",
     docs: "The word after `source` names a data set; what follows are that data set's own arguments.",
@@ -21,7 +53,7 @@ pub static SOURCE: Spec = Spec {
     elsewhere: &["dataset", "data_source", "DataLoader"],
 };
 
-pub static VALIDATION: Spec = Spec {
+static VALIDATION_SPEC: Spec = Spec {
     name: "validation",
     summary: "How many training images are set aside to watch the training",
     docs: "A number of images or a percentage of the training images, drawn by the run's seed. Without it \
@@ -36,7 +68,7 @@ pub static VALIDATION: Spec = Spec {
     elsewhere: &["validation_split", "val_split", "valid", "val", "random_split"],
 };
 
-pub static TEST: Spec = Spec {
+static TEST_SPEC: Spec = Spec {
     name: "test",
     summary: "Which images the final accuracy is measured on",
     docs: "`test`: the data set's own test images. `train` is refused: accuracy on training data says nothing.",
@@ -45,7 +77,7 @@ pub static TEST: Spec = Spec {
     elsewhere: &["evaluate_on", "eval"],
 };
 
-pub static AUGMENT: Spec = Spec {
+static AUGMENT_SPEC: Spec = Spec {
     name: "augment",
     summary: "Random changes of the training images, new in every epoch",
     docs: "A block of steps, in order. They apply in training only, behind `resize` and `grayscale` and before \

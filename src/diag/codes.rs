@@ -92,4 +92,5 @@ codes! {
     SOFTMAX_TWICE = "W0401";
     SOFTMAX_INSIDE = "W0402";
     BOUNDED_SCORES = "W0403";
+    REPLACED = "W0404";
 }

@@ -8,7 +8,6 @@ use crate::editor::meaning::{Meanings, Name, NameKind};
 use crate::editor::place::{Place, Section, Written, place};
 use crate::editor::snippet;
 use crate::experiment::SECTIONS;
-use crate::experiment::expect::QUANTITIES;
 use crate::experiment::imports::normal;
 use crate::experiment::words::{lines, registry};
 use crate::layers::joins::JOINS;
@@ -16,7 +15,7 @@ use crate::layers::{self, LAYERS};
 use crate::model::definitions::Block;
 use crate::model::expand::INPUT;
 use crate::model::scope::ARRIVING;
-use crate::reference::{blocks, expectation, spec as reference, statements};
+use crate::reference::{blocks, quantity, spec as reference, statements};
 use crate::source::Span;
 use crate::spec::{Kind, Param, Preset, Spec};
 use crate::syntax::ast::{Value, ValueKind};
@@ -134,15 +133,10 @@ impl List<'_> {
             Section::Top => SECTIONS.iter().for_each(|word| self.keyword(word)),
             Section::Join => self.keyword("branch"),
             Section::Expect => {
-                for (name, _, what) in QUANTITIES {
-                    let docs = expectation(name).map_or_else(String::new, |entry| entry.text);
-                    self.push(
-                        name,
-                        CompletionKind::Setting,
-                        what,
-                        docs,
-                        format!("{name} ${{1|<,>,<=,>=|}} $0"),
-                    );
+                for spec in lines("expect").into_iter().flatten() {
+                    let insert = format!("{} ${{1|<,>,<=,>=|}} $0", spec.name);
+                    let docs = quantity(spec).text;
+                    self.push(spec.name, CompletionKind::Setting, spec.summary, docs, insert);
                 }
             }
             section @ (Section::Data | Section::Augment | Section::Train) => {
@@ -258,7 +252,7 @@ impl List<'_> {
             }
             return;
         };
-        let choices: Vec<&'static Spec> = choices.collect();
+        let choices = (choices.specs)();
         let first_is_typed = given.first().is_none_or(|first| first.range.end >= self.offset);
         if first_is_typed && self.place.bracket.is_none() {
             for spec in choices {
@@ -352,6 +346,7 @@ impl List<'_> {
             | Kind::Text
             | Kind::Shape
             | Kind::Numbers
+            | Kind::Rising
             | Kind::Word => &[],
         };
         for word in words {

@@ -6,8 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diag::Diagnostics;
 use crate::editor::Program;
-use crate::experiment::expect::QUANTITIES;
-use crate::experiment::words::{declared, registry};
+use crate::experiment::words::{declared, lines, registry};
 use crate::experiment::{SECTIONS, definitions};
 use crate::layers;
 use crate::layers::joins;
@@ -333,13 +332,12 @@ impl<'a> Walker<'a> {
         for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
             self.look(line);
             let word = line.word.text.as_str();
+            let own = lines(section).into_iter().flatten().find(|s| s.name == word);
             if section == "expect" {
-                let known = QUANTITIES.iter().any(|(name, ..)| *name == word);
-                self.tell(line.word.span, if known { What::Quantity } else { What::Unknown });
+                self.tell(line.word.span, if own.is_some() { What::Quantity } else { What::Unknown });
                 self.arguments(&line.arguments);
                 continue;
             }
-            let own = crate::experiment::words::lines(section).into_iter().flatten().find(|s| s.name == word);
             self.tell(line.word.span, own.map_or(What::Unknown, What::Setting));
             let declared = declared(section, line);
             let mut rest = line.arguments.as_slice();

@@ -52,15 +52,15 @@ pub fn signature(program: &Program, offset: usize) -> Option<Signature> {
             Some(of_block(block, &given, &place, offset))
         }
         Section::Data | Section::Augment | Section::Train => {
-            if let Some(mut choices) = registry(section.word(), word)
+            if let Some(choices) = registry(section.word(), word)
                 && let Some((name, rest)) = given.split_first()
             {
-                let chosen = choices.find(|spec| spec.name == name.value)?;
+                let chosen = choices.find(name.value)?;
                 // The name itself is still being typed.
                 let rest = if name.range.end >= offset { &[] } else { rest };
                 return Some(of_spec(&format!("{word} "), chosen, rest, &place, offset));
             }
-            let spec = lines(section.word())?.find(|spec| spec.name == word)?;
+            let spec = lines(section.word())?.into_iter().find(|spec| spec.name == word)?;
             Some(of_spec("", spec, &given, &place, offset))
         }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::answers;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
 use crate::model::suspicious::{self, Harm, SOFTMAX};
 use crate::model::{Instance, Model, Unit};
 use crate::source::Span;
+use crate::spec::answers;
 use crate::train::section::TrainSection;
 
 /// An error where a model that ends in a vector gives another number of scores than the data has classes.

@@ -1,23 +1,140 @@
 //! `expect { … }`: what must hold. Facts of the network are checked with the file, measurements after the run.
 
-use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::Span;
-use crate::syntax::ast::{Argument, Compare, Number, Statement, Unit, Value, ValueKind};
+use crate::spec::section::{self, Absent, Section, Setting, Steps, Takes};
+use crate::spec::{Kind, Param, Preset, Scope, Spec, positional};
+use crate::syntax::ast::{Argument, Compare, Number, Statement, Unit};
 
-/// What can be expected, and whether it is known before a run.
-pub static QUANTITIES: &[(&str, bool, &str)] = &[
-    ("parameters", true, "trained numbers"),
-    ("flops", true, "operations for one image, forward"),
-    ("memory", true, "planned bytes of a training step, or of inference where the file does not train"),
-    ("layers", true, "layers, blocks put in"),
-    ("test.accuracy", false, "share of test images classified right"),
-    ("test.loss", false, "mean loss of a test image"),
-    ("validation.accuracy", false, "of the last epoch"),
-    ("validation.loss", false, "of the last epoch"),
-    ("train.loss", false, "of the last epoch"),
-    ("train.accuracy", false, "of the last epoch"),
-    ("train.seconds", false, "time spent in training steps"),
-];
+pub static EXPECT: Section = Section {
+    name: "expect",
+    title: "Quantities of `expect`",
+    intro: "Each is compared with a number by `<`, `<=`, `>`, `>=`, `==` or `!=`.",
+    settings: &[
+        &PARAMETERS,
+        &FLOPS,
+        &MEMORY,
+        &LAYERS,
+        &TEST_ACCURACY,
+        &TEST_LOSS,
+        &VALIDATION_ACCURACY,
+        &VALIDATION_LOSS,
+        &TRAIN_LOSS,
+        &TRAIN_ACCURACY,
+        &TRAIN_SECONDS,
+    ],
+    steps: Steps::None,
+    strangers: &[],
+    not_needed: &[],
+    example: "expect { parameters < 70k }",
+};
+
+/// The quantities that are known before a run.
+static FIXED: [&Setting; 4] = [&PARAMETERS, &FLOPS, &MEMORY, &LAYERS];
+
+pub static PARAMETERS: Setting = compared(&Spec {
+    name: "parameters",
+    summary: "trained numbers",
+    docs: CHECKED,
+    params: COUNT,
+    example: "parameters < 70k",
+    elsewhere: &["params", "n_parameters", "num_parameters"],
+});
+pub static FLOPS: Setting = compared(&Spec {
+    name: "flops",
+    summary: "operations for one image, forward",
+    docs: CHECKED,
+    params: COUNT,
+    example: "flops < 10M",
+    elsewhere: &["FLOPs", "operations"],
+});
+pub static MEMORY: Setting = compared(&Spec {
+    name: "memory",
+    summary: "planned bytes of a training step, or of inference where the file does not train",
+    docs: CHECKED,
+    params: COUNT,
+    example: "memory < 200MB",
+    elsewhere: &["bytes"],
+});
+pub static LAYERS: Setting = compared(&Spec {
+    name: "layers",
+    summary: "layers, blocks put in",
+    docs: CHECKED,
+    params: COUNT,
+    example: "layers <= 20",
+    elsewhere: &["depth", "n_layers"],
+});
+static TEST_ACCURACY: Setting = compared(&Spec {
+    name: "test.accuracy",
+    summary: "share of test images classified right",
+    docs: MEASURED,
+    params: SHARE,
+    example: "test.accuracy > 98%",
+    elsewhere: &["test.acc", "test_accuracy", "accuracy", "test.top1"],
+});
+static TEST_LOSS: Setting = compared(&Spec {
+    name: "test.loss",
+    summary: "mean loss of a test image",
+    docs: MEASURED,
+    params: NUMBER,
+    example: "test.loss < 0.1",
+    elsewhere: &["test_loss"],
+});
+static VALIDATION_ACCURACY: Setting = compared(&Spec {
+    name: "validation.accuracy",
+    summary: "of the last epoch",
+    docs: MEASURED,
+    params: SHARE,
+    example: "validation.accuracy > 98%",
+    elsewhere: &["val.accuracy", "val_accuracy", "val_acc", "validation.acc", "val.acc"],
+});
+static VALIDATION_LOSS: Setting = compared(&Spec {
+    name: "validation.loss",
+    summary: "of the last epoch",
+    docs: MEASURED,
+    params: NUMBER,
+    example: "validation.loss < 0.1",
+    elsewhere: &["val.loss", "val_loss"],
+});
+static TRAIN_LOSS: Setting = compared(&Spec {
+    name: "train.loss",
+    summary: "of the last epoch",
+    docs: MEASURED,
+    params: NUMBER,
+    example: "train.loss < 0.1",
+    elsewhere: &["training.loss", "train_loss"],
+});
+static TRAIN_ACCURACY: Setting = compared(&Spec {
+    name: "train.accuracy",
+    summary: "of the last epoch",
+    docs: MEASURED,
+    params: SHARE,
+    example: "train.accuracy > 98%",
+    elsewhere: &["training.accuracy", "train_accuracy", "train.acc"],
+});
+static TRAIN_SECONDS: Setting = compared(&Spec {
+    name: "train.seconds",
+    summary: "time spent in training steps",
+    docs: MEASURED,
+    params: NUMBER,
+    example: "train.seconds < 10min",
+    elsewhere: &["train.time", "training.seconds"],
+});
+
+const CHECKED: &str = "Known with every check.";
+const MEASURED: &str = "Measured by a run.";
+const COUNT: &[Param] = &[bound(0.0, f64::MAX)];
+const SHARE: &[Param] = &[bound(0.0, 1.0)];
+const NUMBER: &[Param] = &[bound(f64::MIN, f64::MAX)];
+
+const fn bound(min: f64, max: f64) -> Param {
+    let doc = "the number that it is compared with";
+    positional("bound", Kind::Number { min, max }, Preset::Required, doc)
+}
+
+const fn compared(spec: &'static Spec) -> Setting {
+    Setting { spec, takes: Takes::Comparison, absent: Absent::Nothing }
+}
 
 /// One line of `expect`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,67 +150,83 @@ pub struct Expectation {
 }
 
 /// Reads the section.
-pub fn resolve(section: &Statement, diagnostics: &mut Diagnostics) -> Vec<Expectation> {
-    let Some(block) = &section.block else {
-        let message = "`expect` needs a block, such as `expect { parameters < 70k }`";
-        diagnostics.push(Diagnostic::error(codes::BLOCK_MISUSE, section.head(), message));
-        return Vec::new();
-    };
-    let mut expectations = Vec::new();
-    for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
-        let word = line.word.text.as_str();
-        let Some(&(quantity, fixed, _)) = QUANTITIES.iter().find(|(name, ..)| *name == word) else {
-            let d = Diagnostic::error(
-                codes::UNKNOWN_WORD,
-                line.word.span,
-                format!("nothing measured is called `{word}`"),
-            );
-            let names = QUANTITIES.iter().map(|(name, ..)| *name);
-            diagnostics.push(match nearest(word, names.clone()) {
-                Some(near) => d.meant(line.word.span, near),
-                None => d.label(format!("there are: {}", names.collect::<Vec<_>>().join(", "))),
-            });
-            continue;
-        };
-        match line.arguments.as_slice() {
-            [Argument::Relation { compare, value, span }] if number(value).is_some() => {
-                let bound = format!("{} {value}", compare.symbol());
-                let value = number(value).unwrap_or_default();
-                let span = line.word.span.to(*span);
-                expectations.push(Expectation { quantity, fixed, compare: *compare, value, bound, span });
-            }
-            _ => diagnostics.push(
-                Diagnostic::error(
-                    codes::BAD_VALUE,
-                    line.head(),
-                    format!("write `{word} < NUMBER` (or <=, >, >=, ==, !=)"),
-                )
-                .label("one comparison with a number is expected"),
-            ),
-        }
-    }
-    expectations
+pub fn resolve(statement: &Statement, scope: &dyn Scope, diagnostics: &mut Diagnostics) -> Vec<Expectation> {
+    let Some(lines) = section::read(&EXPECT, statement, scope, diagnostics) else { return Vec::new() };
+    let expectations = lines.lines.iter().filter_map(|line| {
+        let (compare, found) = (line.compare?, line.found.as_ref()?);
+        let bound = line.statement.arguments.first().map(Argument::to_string)?;
+        Some(Expectation {
+            quantity: line.spec.name,
+            fixed: FIXED.iter().any(|setting| setting.spec.name == line.spec.name),
+            compare,
+            value: found.args.number("bound").ok()?,
+            bound,
+            span: line.statement.head(),
+        })
+    });
+    expectations.collect()
 }
 
-fn number(value: &Value) -> Option<f64> {
-    match &value.kind {
-        ValueKind::Number(number) => Some(number.scaled()),
-        _ => None,
-    }
+/// Holds what a run measured against what is expected of it: an error for each line that is broken. A quantity that was
+/// not measured, or that is no number, breaks whatever is expected of it.
+pub fn judge(expectations: &[Expectation], measured: impl Fn(&str) -> Option<f64>) -> Diagnostics {
+    let after_run = expectations.iter().filter(|expectation| !expectation.fixed);
+    after_run
+        .filter_map(|expectation| match measured(expectation.quantity) {
+            Some(found) => expectation.judge(found),
+            None => Some(expectation.broken("the run has no such number", "not measured, or not a number")),
+        })
+        .collect()
 }
 
 impl Expectation {
-    /// An error, if what was found breaks it.
+    /// An error, if what was found breaks it. What is not a number breaks every comparison.
     pub fn judge(&self, found: f64) -> Option<Diagnostic> {
-        if self.compare.holds(found, self.value) {
+        if !found.is_nan() && self.compare.holds(found, self.value) {
             return None;
         }
-        let shown = Number { value: found, unit: Unit::None };
-        let shown = match self.bound.ends_with('%') {
-            true => format!("{:.2}%", found * 100.0),
-            false => shown.to_string(),
+        let shown = match found {
+            nan if nan.is_nan() => "not a number (NaN)".to_owned(),
+            share if self.bound.ends_with('%') => format!("{:.2}%", share * 100.0),
+            found => Number { value: found, unit: Unit::None }.to_string(),
         };
-        let message = format!("expected `{} {}`, but it is {shown}", self.quantity, self.bound);
-        Some(Diagnostic::error(codes::EXPECTATION, self.span, message).label(format!("it is {shown}")))
+        let is = format!("it is {shown}");
+        Some(self.broken(&is, &is))
+    }
+
+    fn broken(&self, found: &str, label: &str) -> Diagnostic {
+        let message = format!("expected `{} {}`, but {found}", self.quantity, self.bound);
+        Diagnostic::error(codes::EXPECTATION, self.span, message).label(label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expectation, judge};
+    use crate::source::{LIBRARY, Span};
+    use crate::syntax::ast::Compare;
+
+    fn expectation(compare: Compare) -> Expectation {
+        let bound = format!("{} 0.5", compare.symbol());
+        let span = Span { file: LIBRARY, start: 0, end: 1 };
+        Expectation { quantity: "test.loss", fixed: false, compare, value: 0.5, bound, span }
+    }
+
+    #[test]
+    fn what_is_no_number_or_missing_breaks_every_comparison() {
+        use Compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        for compare in [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual] {
+            let expectations = [expectation(compare)];
+            let said =
+                |found| judge(&expectations, |_| found).into_iter().map(|d| d.message).collect::<Vec<_>>();
+            let symbol = compare.symbol();
+            let nan = format!("expected `test.loss {symbol} 0.5`, but it is not a number (NaN)");
+            assert_eq!(said(Some(f64::NAN)), [nan]);
+            let missing = format!("expected `test.loss {symbol} 0.5`, but the run has no such number");
+            assert_eq!(said(None), [missing]);
+            assert_eq!(said(Some(0.25)).is_empty(), compare.holds(0.25, 0.5), "{symbol}");
+        }
+        let fixed = [Expectation { fixed: true, ..expectation(Compare::Less) }];
+        assert_eq!(judge(&fixed, |_| None), [], "facts are judged with the file");
     }
 }

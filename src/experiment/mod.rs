@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::data;
-use crate::data::section::DataSection;
+use crate::data::section::{DataSection, Validation};
 use crate::diag::{Diagnostic, Diagnostics, Fix, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Before, Imports, Project};
@@ -30,6 +30,7 @@ use crate::model::definitions::{Definitions, Origin};
 use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand};
 use crate::source::{LIBRARY, Sources};
+use crate::spec::section;
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
 use crate::train;
@@ -161,7 +162,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
         match statement.word.text.as_str() {
             "data" => experiment.data = data::section::resolve(statement, &definitions, &mut diagnostics),
             "train" => experiment.train = train::section::resolve(statement, &definitions, &mut diagnostics),
-            "expect" => experiment.expect = expect::resolve(statement, &mut diagnostics),
+            "expect" => experiment.expect = expect::resolve(statement, &definitions, &mut diagnostics),
             _ => {}
         }
     }
@@ -189,6 +190,9 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
     }
     if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
         monitor_needs_validation(data, train, &mut diagnostics);
+        if !has_errors(&diagnostics) {
+            expectations_need_validation(data, &experiment.expect, &mut diagnostics);
+        }
     }
     if learns_images {
         images::check(&experiment, &mut diagnostics);
@@ -201,8 +205,16 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
 fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> Vec<&'a Statement> {
     let mut found: Vec<&Statement> = Vec::new();
     let mut firsts = BTreeMap::new();
-    for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
+    let links = ast.chains.iter().flat_map(|chain| chain.links.iter().enumerate());
+    for (place, link) in links {
+        let statement = &link.statement;
         let word = statement.word.text.as_str();
+        diagnostics.extend(section::only_in_models(link));
+        if place > 0 {
+            let message = format!("`->` joins layers, and `{word}` is none");
+            let d = Diagnostic::error(codes::MISPLACED, statement.word.span, message);
+            diagnostics.push(d.label("put it on a line of its own, without `->`"));
+        }
         if !SECTIONS.contains(&word) {
             diagnostics.push(unknown_section(statement));
             continue;
@@ -386,7 +398,6 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    use crate::data::section::Validation;
     if let (Some(stop), Validation::None) = (&train.early_stop, data.validation) {
         diagnostics.push(
             Diagnostic::error(
@@ -401,6 +412,28 @@ fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostic
                 data.source_span.after(),
                 "\n    validation 10%",
             ),
+        );
+    }
+}
+
+/// What is expected of validation images needs some.
+fn expectations_need_validation(data: &DataSection, expect: &[Expectation], diagnostics: &mut Diagnostics) {
+    let of_validation = |expectation: &&Expectation| expectation.quantity.starts_with("validation.");
+    if data.validation != Validation::None {
+        return;
+    }
+    for expectation in expect.iter().filter(of_validation) {
+        let message =
+            format!("`{}` is not measured: `data` sets no images aside for it", expectation.quantity);
+        diagnostics.push(
+            Diagnostic::error(codes::EXPECTATION, expectation.span, message)
+                .label("nothing to measure it on")
+                .related(data.source_span, "every training image is trained on")
+                .replace(
+                    "put `validation 10%` into `data`",
+                    data.source_span.after(),
+                    "\n    validation 10%",
+                ),
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::paths;
-use crate::experiment::words::declared;
+use crate::experiment::words::{chosen, declared, registry};
 use crate::source::{SETTING, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
 use crate::syntax::parse;
@@ -60,7 +60,10 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let mut own: Vec<&mut Statement> = own.filter(|statement| statement.word.text == word).collect();
     match own.as_mut_slice() {
         [] => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
-        [statement] => merge(section, statement, new.statement),
+        [statement] => {
+            let dropped = merge(section, statement, new.statement);
+            return dropped.map(|dropped| dropped.said(path.trim(), whole)).into_iter().collect();
+        }
         lines => {
             return wrong(format!("`{section}` has {} lines `{word}`; which one is meant?", lines.len()));
         }
@@ -68,9 +71,66 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     Vec::new()
 }
 
+/// What a component (`sgd` of `optimizer sgd lr=0.1`) had that was replaced by another one.
+struct Dropped {
+    old: String,
+    new: String,
+    arguments: Vec<Argument>,
+    /// Those of them that the new component can have too.
+    shared: Vec<Argument>,
+}
+
+impl Dropped {
+    fn said(&self, path: &str, setting: Span) -> Diagnostic {
+        let Dropped { old, new, arguments, shared } = self;
+        let shown = |arguments: &[Argument]| arguments.iter().map(Argument::to_string).collect::<Vec<_>>();
+        let listed: Vec<String> = shown(arguments).iter().map(|text| format!("`{text}`")).collect();
+        let (is, listed) = match listed.as_slice() {
+            [front @ .., last] if !front.is_empty() => ("are", format!("{} and {last}", front.join(", "))),
+            _ => ("is", listed.concat()),
+        };
+        let message = format!("`{new}` takes the place of `{old}`: {listed} {is} dropped");
+        let d = Diagnostic::warning(codes::REPLACED, setting, message)
+            .label(format!("`{new}` begins with its own defaults"));
+        let places = arguments.iter().map(Argument::span);
+        let place = places.reduce(|all, one| if one.file == all.file { all.to(one) } else { all });
+        let d = place.into_iter().fold(d, |d, place| d.related(place, "dropped"));
+        match shared.is_empty() {
+            true => d,
+            false => d.advise(format!(
+                "`--set \"{path}={new} {}\"` where that is to stay",
+                shown(shared).join(" ")
+            )),
+        }
+    }
+}
+
 /// Values take the place of the statement's values; a property that of the argument of its name, wherever that was
-/// given.
-fn merge(section: &str, statement: &mut Statement, new: Statement) {
+/// given. Another component than the statement's takes the place of it and of all its arguments, also of those that
+/// both can have: they mean one thing for one and another for the other (the learning rate of `sgd` ruins `adam`).
+fn merge(section: &str, statement: &mut Statement, new: Statement) -> Option<Dropped> {
+    if let (Some(registry), Some(name)) = (registry(section, &statement.word.text), chosen(&new))
+        && let Some(old) = chosen(statement).filter(|old| *old != name)
+    {
+        let (old, name) = (old.to_owned(), name.to_owned());
+        let given = |key: &str| {
+            let same = |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key);
+            new.arguments.iter().any(same)
+        };
+        let had: Vec<Argument> = statement.arguments.drain(..).skip(1).collect();
+        let lost = |a: &Argument| !matches!(a, Argument::Property { key, .. } if given(&key.text));
+        let arguments: Vec<Argument> = had.into_iter().filter(lost).collect();
+        let spec = registry.find(&name);
+        let fits = |a: &&Argument| match a {
+            Argument::Property { key, .. } => {
+                spec.is_some_and(|spec| spec.params.iter().any(|param| param.name == key.text))
+            }
+            Argument::Value(_) | Argument::Relation { .. } => false,
+        };
+        let shared = arguments.iter().filter(fits).cloned().collect();
+        statement.arguments = new.arguments;
+        return Some(Dropped { old, new: name, arguments, shared }).filter(|d| !d.arguments.is_empty());
+    }
     let declared = declared(section, statement);
     // Where the value of a positional parameter stands among the statement's values.
     let place = |name: &str| {
@@ -97,4 +157,5 @@ fn merge(section: &str, statement: &mut Statement, new: Statement) {
             statement.arguments.insert(values + i, argument);
         }
     }
+    None
 }

@@ -20,7 +20,7 @@ pub fn setting(name: &str) -> Option<String> {
         return Some(format!("{section}.{}", line.name));
     }
     all().find_map(|(section, line)| {
-        let chosen = registry(section, line.name).into_iter().flatten();
+        let chosen = registry(section, line.name).into_iter().flat_map(|registry| (registry.specs)());
         let argument = chosen.chain([line]).find_map(|spec| {
             let has = |param: &&Param| !param.positional && param.name == name;
             spec.params.iter().find(has).map(|param| param.name).or_else(|| elsewhere::argument(spec, &name))

@@ -4,19 +4,20 @@
 //! The structure stays as it was written (loops, conditions, blocks): defaults depend on no value of a name, so they
 //! can be filled in where a layer is written, for all the places where its block is used.
 
-use crate::data::section as data_section;
+use std::path::{Component, Path, PathBuf};
+
+use crate::data::settings::{DATA, SOURCE};
 use crate::diag::Diagnostics;
 use crate::experiment::imports::Imports;
-use crate::experiment::unused::words;
-use crate::experiment::words::declared;
+use crate::experiment::unused;
+use crate::experiment::words::{self, declared};
 use crate::experiment::{Experiment, definitions};
 use crate::layers;
 use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
-use crate::spec::{Param, Preset, shown};
-use crate::syntax::ast::{Argument, Ast, Chain, Link, Number, Statement, Unit, Value, ValueKind, Word};
+use crate::spec::{Param, Preset, evaluate};
+use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
-use crate::train::section as train_section;
 use crate::train::settings;
 
 /// Comments stand in one column, but not further right than this.
@@ -59,6 +60,67 @@ pub fn text(
     writer.finish()
 }
 
+/// The text for a file in `folder`: the paths in it, which are relative to `base` in `ast`, lead to the same data from
+/// there. Between two roots they become absolute. Both folders exist.
+pub fn source_for(
+    folder: &Path,
+    base: &Path,
+    sources: &Sources,
+    ast: &Ast,
+    imports: &Imports,
+    experiment: &Experiment,
+    batch: Option<Batch>,
+) -> String {
+    let definitions = definitions(ast, imports, &mut Diagnostics::new());
+    let mut moved = ast.clone();
+    let sections = moved.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
+    for section in sections.filter(|statement| statement.word.text == DATA.name) {
+        let chains = section.block.iter_mut().flat_map(|block| &mut block.chains);
+        let lines = chains.flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
+        for source in lines.filter(|line| line.word.text == SOURCE.spec.name) {
+            for argument in source.arguments.iter_mut().skip(1) {
+                let (Argument::Value(value) | Argument::Property { value, .. }) = argument else { continue };
+                let Ok(ValueKind::Text(path)) = evaluate(value, &definitions).map(|v| v.into_owned().kind)
+                else {
+                    continue;
+                };
+                value.kind = ValueKind::Text(path_from(folder, base, &path).unwrap_or(path));
+            }
+        }
+    }
+    text(sources, &moved, imports, experiment, batch)
+}
+
+/// What a path that is relative to `base` is called in `folder`; `None` where no text can say it.
+fn path_from(folder: &Path, base: &Path, path: &str) -> Option<String> {
+    if Path::new(path).is_absolute() {
+        return None;
+    }
+    let folder = folder.canonicalize().ok()?;
+    let mut target = base.canonicalize().ok()?;
+    let mut rest = Path::new(path).components().peekable();
+    // There are no links in `target`, so that its parent is the folder above it.
+    while let Some(up @ (Component::ParentDir | Component::CurDir)) = rest.peek() {
+        if *up == Component::ParentDir {
+            target.pop();
+        }
+        rest.next();
+    }
+    target.extend(rest);
+    let shared = folder.components().zip(target.components()).take_while(|(a, b)| a == b).count();
+    let joined = folder.components().take(shared).any(|part| matches!(part, Component::Normal(_)));
+    let found: PathBuf = match joined {
+        true => {
+            let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+            up.chain(target.components().skip(shared)).collect()
+        }
+        false => target,
+    };
+    let found = if found.as_os_str().is_empty() { PathBuf::from(".") } else { found };
+    // A text of the language holds neither quotes nor ends of lines.
+    found.to_str().filter(|text| !text.contains(['"', '\n', '\r'])).map(str::to_owned)
+}
+
 fn top(ast: &Ast) -> impl Iterator<Item = &Statement> {
     ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
 }
@@ -83,7 +145,7 @@ impl<'a> Writer<'a> {
             links: vec![Link { statement: statement.clone(), alias: None, assertion: None }],
         };
         let written: Vec<Chain> = parts.iter().chain(&lets).map(|statement| chain(statement)).collect();
-        let used = words(&written);
+        let used = unused::words(&written);
         for statement in lets {
             for argument in &statement.arguments {
                 let Argument::Property { key, value } = argument else { continue };
@@ -134,20 +196,16 @@ impl<'a> Writer<'a> {
 
     /// The settings of a section that it leaves to their defaults.
     fn missing_lines(&mut self, section: &str, chains: &[Chain]) {
-        let defaults = match section {
-            "data" => data_section::default_lines(),
-            "train" => train_section::default_lines(),
-            _ => Vec::new(),
-        };
+        let defaults = words::section(section).into_iter().flat_map(|section| section.defaults());
         let written =
             |word: &str| chains.iter().flat_map(|c| &c.links).any(|l| l.statement.word.text == word);
-        for (word, value) in defaults.into_iter().filter(|(word, _)| !written(word)) {
+        for (spec, values) in defaults.filter(|(spec, _)| !written(spec.name)) {
             let nowhere = Span { file: self.home, start: 0, end: 0 };
             let statement = Statement {
-                word: Word { text: word.to_owned(), span: nowhere },
-                arguments: value
-                    .map(|value| Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere }))
+                word: Word { text: spec.name.to_owned(), span: nowhere },
+                arguments: values
                     .into_iter()
+                    .map(|value| Argument::Value(Value { kind: ValueKind::Word(value), span: nowhere }))
                     .collect(),
                 block: None,
                 clauses: Vec::new(),
@@ -166,7 +224,8 @@ impl<'a> Writer<'a> {
         for argument in &statement.arguments {
             text.push_str(&format!(" {argument}"));
         }
-        if let Some(images) = self.batch.filter(|_| section == "train" && *word == settings::BATCH.name) {
+        if let Some(images) = self.batch.filter(|_| section == "train" && *word == settings::BATCH.spec.name)
+        {
             let origin = self.provenance(statement, section, &[]);
             return (format!("{word} {images}"), format!("{origin}: {text}"));
         }
@@ -288,12 +347,40 @@ fn preset(params: &[Param], n_names: usize, statement: &Statement, param: &Param
             Some(value) => value.to_string(),
             None => preset(params, n_names, statement, params.iter().find(|param| param.name == other)?)?,
         },
-        Preset::Count(n) | Preset::Padding(n) => n.to_string(),
-        Preset::Number(value) => Number { value, unit: Unit::None }.to_string(),
-        Preset::Pair(a, b) if a == b => a.to_string(),
-        Preset::Pair(a, b) => format!("{a}x{b}"),
-        Preset::Bool(value) => value.to_string(),
-        Preset::Word(word) => word.to_owned(),
-        Preset::Time(time) => shown(time),
+        Preset::Count(_)
+        | Preset::Number(_)
+        | Preset::Pair(..)
+        | Preset::Padding(_)
+        | Preset::Bool(_)
+        | Preset::Word(_)
+        | Preset::Time(_) => param.default.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_from;
+
+    #[test]
+    fn paths_lead_to_the_same_place_from_another_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let (base, folder) = (root.path().join("nets"), root.path().join("nets/runs/a-1"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let from = |path: &str| path_from(&folder, &base, path);
+        assert_eq!(from("data/mnist").as_deref(), Some("../../data/mnist"));
+        assert_eq!(from("./data").as_deref(), Some("../../data"));
+        assert_eq!(from("../data").as_deref(), Some("../../../data"));
+        assert_eq!(from("runs/a-1/own").as_deref(), Some("own"));
+        // Links inside the path may make `x/..` another folder than the one above.
+        assert_eq!(from("x/../data").as_deref(), Some("../../x/../data"));
+        assert_eq!(from("/data/mnist"), None, "stays as it is");
+        #[cfg(unix)]
+        {
+            // What lies on another root, and a base that is reached through a link.
+            assert_eq!(path_from(&folder, "/usr".as_ref(), "share").as_deref(), Some("/usr/share"));
+            let link = root.path().join("link");
+            std::os::unix::fs::symlink(&base, &link).unwrap();
+            assert_eq!(path_from(&folder, &link, "../data").as_deref(), Some("../../../data"));
+        }
+    }
 }

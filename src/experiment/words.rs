@@ -1,15 +1,78 @@
-//! Which declaration a line of a section is held against: the one place that knows the registries of every section.
+//! The one list of what is declared: every registry with its place in a file, and the declaration that a line of a
+//! section is held against.
 
-use crate::data::transforms::AUGMENT;
-use crate::data::{self, SOURCES};
-use crate::layers::LAYERS;
+use crate::data::settings::DATA;
+use crate::experiment::expect::EXPECT;
+use crate::layers::{self, joins};
 use crate::model::expand::INPUT;
 use crate::spec::Spec;
+use crate::spec::section::{Registry, Section, Takes};
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind};
-use crate::train::losses::LOSSES;
-use crate::train::optimizers::OPTIMIZERS;
-use crate::train::schedules::SCHEDULES;
-use crate::train::settings;
+use crate::train::settings::TRAIN;
+
+/// The sections that are read line by line against declarations, in the order of a file.
+pub static SECTIONS: &[&Section] = &[&DATA, &TRAIN, &EXPECT];
+
+/// The first line of a model.
+static INPUTS: Registry =
+    Registry { title: "Input", intro: "The first line of a model.", one: "input", specs: || vec![&INPUT] };
+
+/// Words that stand in one place of a file.
+pub struct Group {
+    pub title: &'static str,
+    pub intro: &'static str,
+    /// The section that they stand in: `model`, `data`, `augment`, `train` or `expect`.
+    pub section: &'static str,
+    /// What stands in front of them on their line: `loss `.
+    pub before: String,
+    pub specs: Vec<&'static Spec>,
+}
+
+/// Every declared word, in the order of a file.
+pub fn groups() -> Vec<Group> {
+    let mut groups: Vec<Group> =
+        [&INPUTS, &layers::REGISTRY, &joins::REGISTRY].map(|r| group(r, "model", String::new())).into();
+    SECTIONS.iter().for_each(|section| of_section(section, &mut groups));
+    groups
+}
+
+fn group(registry: &Registry, section: &'static str, before: String) -> Group {
+    let Registry { title, intro, specs, .. } = registry;
+    Group { title, intro, section, before, specs: specs() }
+}
+
+fn of_section(section: &'static Section, groups: &mut Vec<Group>) {
+    let Section { name, title, intro, settings, .. } = section;
+    if !settings.is_empty() {
+        let specs = settings.iter().map(|setting| setting.spec).collect();
+        groups.push(Group { title, intro, section: name, before: String::new(), specs });
+    }
+    for setting in *settings {
+        if let Takes::OneOf(registry) = &setting.takes {
+            groups.push(group(registry, name, format!("{} ", setting.spec.name)));
+        }
+    }
+    groups.extend(section.steps.registry().map(|steps| group(steps, name, String::new())));
+    for setting in *settings {
+        if let Takes::Lines(inner) = &setting.takes {
+            of_section(inner, groups);
+        }
+    }
+}
+
+/// The section of a name, where `augment` counts as one; `None` for one whose lines are no settings.
+pub fn section(name: &str) -> Option<&'static Section> {
+    fn within(section: &'static Section, name: &str) -> Option<&'static Section> {
+        if section.name == name {
+            return Some(section);
+        }
+        section.settings.iter().find_map(|setting| match &setting.takes {
+            Takes::Lines(inner) => within(inner, name),
+            Takes::Arguments | Takes::OneOf(_) | Takes::Comparison => None,
+        })
+    }
+    SECTIONS.iter().find_map(|section| within(section, name))
+}
 
 /// A declaration, and how many values stand in front of its own (`adam` in `optimizer adam lr=1e-3`).
 #[derive(Clone, Copy)]
@@ -20,37 +83,33 @@ pub struct Declared {
 
 /// The declaration of a statement inside `section`, where `augment` counts as one; `None` for a word that has none.
 pub fn declared(section: &str, statement: &Statement) -> Option<Declared> {
-    let chosen = match statement.arguments.first() {
-        Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => name.as_str(),
-        _ => "",
-    };
-    if let Some(mut registry) = registry(section, &statement.word.text) {
-        return registry.find(|spec| spec.name == chosen).map(|spec| Declared { spec, n_names: 1 });
+    if let Some(registry) = registry(section, &statement.word.text) {
+        return registry.find(chosen(statement)?).map(|spec| Declared { spec, n_names: 1 });
     }
-    let spec = lines(section)?.find(|spec| spec.name == statement.word.text)?;
+    let spec = lines(section)?.into_iter().find(|spec| spec.name == statement.word.text)?;
     Some(Declared { spec, n_names: 0 })
 }
 
-type Specs = Box<dyn Iterator<Item = &'static Spec>>;
+/// The word that a line begins its arguments with (`adam` in `optimizer adam lr=1e-3`).
+pub fn chosen(statement: &Statement) -> Option<&str> {
+    match statement.arguments.first() {
+        Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => Some(name),
+        Some(Argument::Value(_) | Argument::Property { .. } | Argument::Relation { .. }) | None => None,
+    }
+}
 
 /// What may be named behind a line's word (`adam` in `optimizer adam lr=1e-3`); `None` for a line that names nothing.
-pub fn registry(section: &str, word: &str) -> Option<Specs> {
-    Some(match (section, word) {
-        ("data", "source") => Box::new(SOURCES.iter().map(|source| source.spec())),
-        ("train", "loss") => Box::new(LOSSES.iter().map(|loss| loss.spec())),
-        ("train", "optimizer") => Box::new(OPTIMIZERS.iter().map(|optimizer| optimizer.spec())),
-        ("train", "schedule") => Box::new(SCHEDULES.iter().map(|schedule| schedule.spec())),
-        _ => return None,
-    })
+pub fn registry(name: &str, word: &str) -> Option<&'static Registry> {
+    match &section(name)?.setting(word)?.takes {
+        Takes::OneOf(registry) => Some(registry),
+        Takes::Arguments | Takes::Lines(_) | Takes::Comparison => None,
+    }
 }
 
 /// The words that lines of a section may begin with; `None` where that is no section of declared words.
-pub fn lines(section: &str) -> Option<Specs> {
-    Some(match section {
-        "data" => Box::new(data::settings::all()),
-        "augment" => Box::new(AUGMENT.iter().map(|step| step.spec())),
-        "train" => Box::new(settings::SETTINGS.iter().copied()),
-        "model" => Box::new(std::iter::once(&INPUT).chain(LAYERS.iter().map(|layer| layer.spec()))),
-        _ => return None,
-    })
+pub fn lines(name: &str) -> Option<Vec<&'static Spec>> {
+    match name {
+        "model" => Some([vec![&INPUT], (layers::REGISTRY.specs)()].concat()),
+        _ => section(name).map(Section::specs),
+    }
 }

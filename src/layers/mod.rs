@@ -50,6 +50,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
 use crate::layers::lowering::Lowering;
 use crate::shape::{Shape, Window};
+use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 /// Every layer, in the order of the reference.
@@ -104,6 +105,13 @@ pub static LAYERS: &[&dyn Layer] = &[
     &scale::Scale,
     &identity::Identity,
 ];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Layers",
+    intro: "One line each, or several joined by `->`.",
+    one: "layer",
+    specs: || LAYERS.iter().map(|layer| layer.spec()).collect(),
+};
 
 /// What is known of a layer before anything runs.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,17 +5,13 @@ pub mod blocks;
 pub mod spec;
 pub mod statements;
 
-use crate::data::transforms::{AUGMENT, PREPROCESS};
-use crate::data::{SOURCES, settings as data_settings};
 use crate::diag::codes::PAGES;
-use crate::experiment::expect::QUANTITIES;
-use crate::layers::LAYERS;
-use crate::layers::joins::JOINS;
+use crate::experiment::words::{self, Group};
 use crate::model::expand::INPUT;
-use crate::train::losses::LOSSES;
-use crate::train::optimizers::OPTIMIZERS;
-use crate::train::schedules::SCHEDULES;
-use crate::train::settings as train_settings;
+use crate::spec::Spec;
+
+/// The section of layers.
+const MODEL: &str = "model";
 
 /// One word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,70 +45,40 @@ fn language() -> Vec<Chapter> {
     vec![chapter("Statements", "", words)]
 }
 
+/// What a model's lines begin with: declared words, and the library's blocks.
 fn layers() -> Vec<Chapter> {
-    let layers = LAYERS.iter().map(|layer| spec::layer(layer.spec()));
-    let joins = JOINS.iter().map(|join| spec::layer(join.spec()));
-    vec![
-        chapter("Input", "The first line of a model.", std::iter::once(spec::entry("", &INPUT))),
-        chapter("Layers", "One line each, or several joined by `->`.", layers),
-        chapter("Joins", "Several values become one.", joins),
-        chapter(
-            "Blocks of the library",
-            "Written in the language itself and used like layers. A file may define any of these names anew.",
-            blocks::entries(),
-        ),
-    ]
+    let declared = words::groups().into_iter().filter(|group| group.section == MODEL).map(of_group);
+    let library = chapter(
+        "Blocks of the library",
+        "Written in the language itself and used like layers. A file may define any of these names anew.",
+        blocks::entries(),
+    );
+    declared.chain([library]).collect()
 }
 
 fn training() -> Vec<Chapter> {
-    let preprocess = PREPROCESS.iter().map(|transform| spec::entry("", transform.spec()));
-    let augment = AUGMENT.iter().map(|transform| spec::entry("", transform.spec()));
-    let settings = |specs: &'static [&'static crate::spec::Spec]| specs.iter().map(|s| spec::entry("", s));
-    vec![
-        chapter("Lines of `data`", "", settings(data_settings::SETTINGS)),
-        chapter(
-            "Data sets",
-            "The name behind `source`.",
-            SOURCES.iter().map(|source| spec::entry("source ", source.spec())),
-        ),
-        chapter(
-            "Preparation",
-            "Lines of `data` that change every image, in training, evaluation and prediction alike.",
-            preprocess,
-        ),
-        chapter("Augmentation", "Steps of `augment { … }`, in training only.", augment),
-        chapter("Lines of `train`", "", settings(train_settings::SETTINGS)),
-        chapter(
-            "Losses",
-            "The name behind `loss`.",
-            LOSSES.iter().map(|loss| spec::entry("loss ", loss.spec())),
-        ),
-        chapter(
-            "Optimizers",
-            "The name behind `optimizer`.",
-            OPTIMIZERS.iter().map(|optimizer| spec::entry("optimizer ", optimizer.spec())),
-        ),
-        chapter(
-            "Schedules",
-            "The name behind `schedule`.",
-            SCHEDULES.iter().map(|schedule| spec::entry("schedule ", schedule.spec())),
-        ),
-        chapter(
-            "Quantities of `expect`",
-            "Each is compared with a number by `<`, `<=`, `>`, `>=`, `==` or `!=`.",
-            QUANTITIES.iter().map(quantity),
-        ),
-    ]
+    words::groups().into_iter().filter(|group| group.section != MODEL).map(of_group).collect()
 }
 
-fn quantity(&(name, fixed, what): &(&str, bool, &str)) -> Entry {
-    let known = if fixed { "known with every check" } else { "measured by a run" };
-    Entry { name: name.to_owned(), elsewhere: &[], text: format!("{}; {known}.\n", sentence(what)) }
+fn of_group(group: Group) -> Chapter {
+    let Group { title, intro, section, before, specs } = group;
+    let entries = specs.into_iter().map(|spec| match section {
+        MODEL if spec.name != INPUT.name => spec::layer(spec),
+        "expect" => quantity(spec),
+        _ => spec::entry(&before, spec),
+    });
+    chapter(title, intro, entries)
 }
 
 /// The entry of a line of `expect`.
+pub fn quantity(spec: &Spec) -> Entry {
+    let text = format!("{}. {}\n", sentence(spec.summary), spec.docs);
+    Entry { name: spec.name.to_owned(), elsewhere: spec.elsewhere, text }
+}
+
+/// The entry of a line of `expect` that begins with this word.
 pub fn expectation(word: &str) -> Option<Entry> {
-    QUANTITIES.iter().find(|(name, ..)| *name == word).map(quantity)
+    words::lines("expect")?.into_iter().find(|spec| spec.name == word).map(quantity)
 }
 
 /// The entries of a word, or of what another tool calls so.

@@ -72,6 +72,9 @@ fn kind(kind: Kind) -> String {
         Kind::Text => "a quoted text".to_owned(),
         Kind::Shape => "a shape such as `1x28x28`".to_owned(),
         Kind::Numbers => "a number, or a list of them".to_owned(),
+        Kind::Rising => {
+            "whole numbers of at least 1 such as `[80, 120]`, each larger than the one before".to_owned()
+        }
         Kind::Word => "a word".to_owned(),
     }
 }

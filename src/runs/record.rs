@@ -51,16 +51,15 @@ impl Record {
         format!("{}.net", short(stem.as_deref().unwrap_or("run")))
     }
 
-    /// Writes the record, and the file with every default beside it.
-    pub fn write_with_file(&self, folder: &Path) -> Result<(), Fault> {
+    /// Writes the record, and beside it the file with every default, whose paths are relative to the folder.
+    pub fn write_with_file(&self, folder: &Path, text: &str) -> Result<(), Fault> {
         let head = format!(
-            "# {} with every setting and default, by dslc {}. Paths in it are relative to\n# {}\n\n",
+            "# {} with every setting and default, by dslc {}. Paths in it are relative to this folder.\n\n",
             self.file,
             env!("CARGO_PKG_VERSION"),
-            self.base.display(),
         );
         self.write(folder)?;
-        write_atomically(&folder.join(self.own_file()), (head + &self.source).as_bytes())
+        write_atomically(&folder.join(self.own_file()), (head + text).as_bytes())
     }
 
     pub fn write(&self, folder: &Path) -> Result<(), Fault> {

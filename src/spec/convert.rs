@@ -202,6 +202,20 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
                 _ => Err(bad("a number or a list of numbers")),
             }
         }
+        Kind::Rising => {
+            let numbers: Option<Vec<f64>> = match &value.kind {
+                ValueKind::List(values) => {
+                    values.iter().map(|value| whole(value, 1.0).map(|n| n as f64)).collect()
+                }
+                _ => whole(value, 1.0).map(|n| vec![n as f64]),
+            };
+            match numbers {
+                Some(numbers) if !numbers.is_empty() && numbers.is_sorted_by(|a, b| a < b) => {
+                    Ok(Arg::Numbers(numbers))
+                }
+                _ => Err(bad("whole numbers, each larger than the one before, such as `[80, 120]`")),
+            }
+        }
         Kind::Word => match &value.kind {
             ValueKind::Word(word) => Ok(Arg::Word(word.clone())),
             _ => Err(bad("a word")),

@@ -1,14 +1,45 @@
-//! The lines that a `train { … }` section may hold.
+//! The declaration of `train { … }`: its settings, and what holds where they are not written.
 
 use std::time::Duration;
 
+use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
+use crate::train::{losses, optimizers, schedules};
 
-/// Every setting of `train`.
-pub static SETTINGS: &[&Spec] =
-    &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP, &CHECKPOINT];
+pub static TRAIN: Section = Section {
+    name: "train",
+    title: "Lines of `train`",
+    intro: "",
+    settings: &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP, &CHECKPOINT],
+    steps: Steps::None,
+    strangers: &[],
+    not_needed: &[],
+    example: "train { loss cross_entropy; optimizer adam lr=1e-3 }",
+};
 
-pub static LOSS: Spec = Spec {
+pub static LOSS: Setting =
+    Setting { spec: &LOSS_SPEC, takes: Takes::OneOf(&losses::REGISTRY), absent: Absent::Refused };
+pub static OPTIMIZER: Setting =
+    Setting { spec: &OPTIMIZER_SPEC, takes: Takes::OneOf(&optimizers::REGISTRY), absent: Absent::Refused };
+pub static SCHEDULE: Setting = Setting {
+    spec: &SCHEDULE_SPEC,
+    takes: Takes::OneOf(&schedules::REGISTRY),
+    absent: Absent::Holds(&[Preset::Word("constant")]),
+};
+pub static EPOCHS: Setting =
+    Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
+pub static BATCH: Setting =
+    Setting { spec: &BATCH_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(64)]) };
+pub static SEED: Setting =
+    Setting { spec: &SEED_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(0)]) };
+pub static PRECISION: Setting =
+    Setting { spec: &PRECISION_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Word("f32")]) };
+pub static EARLY_STOP: Setting =
+    Setting { spec: &EARLY_STOP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static CHECKPOINT: Setting =
+    Setting { spec: &CHECKPOINT_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+
+static LOSS_SPEC: Spec = Spec {
     name: "loss",
     summary: "what the training makes small",
     docs: "`loss NAME` and the loss's own arguments.",
@@ -17,7 +48,7 @@ pub static LOSS: Spec = Spec {
     elsewhere: &["criterion", "objective", "loss_fn"],
 };
 
-pub static OPTIMIZER: Spec = Spec {
+static OPTIMIZER_SPEC: Spec = Spec {
     name: "optimizer",
     summary: "how the weights follow the gradient",
     docs: "`optimizer NAME` and the optimizer's own arguments.",
@@ -26,7 +57,7 @@ pub static OPTIMIZER: Spec = Spec {
     elsewhere: &["optim", "solver", "optimiser"],
 };
 
-pub static SCHEDULE: Spec = Spec {
+static SCHEDULE_SPEC: Spec = Spec {
     name: "schedule",
     summary: "how the learning rate changes over the run",
     docs: "`schedule NAME` and the schedule's own arguments. Without it the learning rate stays.",
@@ -35,7 +66,7 @@ pub static SCHEDULE: Spec = Spec {
     elsewhere: &["scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "policy"],
 };
 
-pub static EPOCHS: Spec = Spec {
+static EPOCHS_SPEC: Spec = Spec {
     name: "epochs",
     summary: "how often every training image is seen",
     docs: "In each epoch the images come in a new order, drawn by the seed.",
@@ -44,7 +75,7 @@ pub static EPOCHS: Spec = Spec {
     elsewhere: &["epoch", "num_epochs", "n_epochs", "max_epochs"],
 };
 
-pub static BATCH: Spec = Spec {
+static BATCH_SPEC: Spec = Spec {
     name: "batch",
     summary: "how many images one step sees",
     docs: "The last batch of an epoch may be smaller.\n\n\
@@ -64,7 +95,7 @@ pub static BATCH: Spec = Spec {
     elsewhere: &["batch_size", "batchsize", "batches"],
 };
 
-pub static SEED: Spec = Spec {
+static SEED_SPEC: Spec = Spec {
     name: "seed",
     summary: "from which every random number of the run follows",
     docs: "Initial weights, shuffling, dropout and augmentation. The same seed gives the same bits.",
@@ -73,7 +104,7 @@ pub static SEED: Spec = Spec {
     elsewhere: &["random_seed", "manual_seed"],
 };
 
-pub static PRECISION: Spec = Spec {
+static PRECISION_SPEC: Spec = Spec {
     name: "precision",
     summary: "how exactly a CUDA device computes",
     docs: "With `tf32` a device with tensor cores for it (8.0 or newer) rounds the factors of matrix products and \
@@ -91,13 +122,13 @@ pub static PRECISION: Spec = Spec {
            they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
            With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
            do not show it; some sums are made in another order.\n\n\
-           Neither has ever run on a GPU: see docs/gpu.md.",
+           Neither has ever run on a GPU: see `On a GPU` in the README.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",
     elsewhere: &["dtype", "amp", "mixed_precision"],
 };
 
-pub static EARLY_STOP: Spec = Spec {
+static EARLY_STOP_SPEC: Spec = Spec {
     name: "early_stop",
     summary: "ends the run when it no longer gets better",
     docs: "Watches a measurement on the validation images after each epoch; needs `validation` in `data`.",
@@ -114,10 +145,7 @@ pub static EARLY_STOP: Spec = Spec {
     elsewhere: &["early_stopping", "EarlyStopping"],
 };
 
-pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(10 * 60);
-pub const CHECKPOINT_KEEP: usize = 2;
-
-pub static CHECKPOINT: Spec = Spec {
+static CHECKPOINT_SPEC: Spec = Spec {
     name: "checkpoint",
     summary: "how often a run is saved inside an epoch, and how many saves are kept",
     docs: "A run that is cut off goes on from its last checkpoint (`dslc resume`). One is written at the end of \
@@ -127,10 +155,10 @@ pub static CHECKPOINT: Spec = Spec {
         keyword(
             "every",
             Kind::Time { min: Duration::from_secs(1) },
-            Preset::Time(CHECKPOINT_EVERY),
+            Preset::Time(Duration::from_secs(10 * 60)),
             "the time between two checkpoints inside an epoch",
         ),
-        keyword("keep", Kind::Count, Preset::Count(CHECKPOINT_KEEP), "how many checkpoints stay"),
+        keyword("keep", Kind::Count, Preset::Count(2), "how many checkpoints stay"),
     ],
     example: "checkpoint every=30min keep=3",
     elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],

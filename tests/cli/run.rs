@@ -190,3 +190,26 @@ fn an_interrupted_run_keeps_its_weights() {
         assert_eq!(desk.json(&format!("eval {signal} --json"))["test.loss"], report["test.loss"]);
     }
 }
+
+#[test]
+fn the_resolved_file_of_a_run_runs_again_where_it_lies() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("nets")).unwrap();
+    desk.write("nets/a.net", NET.replace("\"data\"", "\"../data\"").replace("epochs 2", "epochs 1"));
+    let absolute = desk.path("data").display().to_string();
+    desk.write("b.net", format!("let folder = \"data\"\n{}", NET.replace("\"data\"", "folder")));
+    desk.write("c.net", NET.replace("\"data\"", &format!("\"{absolute}\"")));
+    for (file, out, path) in
+        [("nets/a.net", "deep/er", "../../data"), ("b.net", "b", "../data"), ("c.net", "c", &absolute)]
+    {
+        let name = file.rsplit('/').next().unwrap();
+        let first = desk.json(&format!("run {file} --set train.epochs=1 --out {out} --json"));
+        let text = std::fs::read_to_string(desk.path(&format!("{out}/{name}"))).unwrap();
+        assert!(text.contains(&format!("source mnist \"{path}\"")), "{text}");
+        let again = desk.json(&format!("run {out}/{name} --out {out}-again --json"));
+        assert_eq!(again["test.loss"], first["test.loss"], "{file}");
+        assert_eq!(again["train.loss"], first["train.loss"], "{file}");
+        // And its weights are found with their data from anywhere.
+        assert_eq!(desk.json(&format!("eval {out}-again --json"))["test.loss"], first["test.loss"], "{file}");
+    }
+}

@@ -162,3 +162,47 @@ fn a_setting_given_as_an_option_is_answered_with_its_path() {
     }
     desk.refused("check small.net --set colour=red", 1, &["is not the path of a setting"]);
 }
+
+#[test]
+fn another_component_begins_with_its_own_defaults_and_says_what_was_dropped() {
+    let desk = Desk::new();
+    let switched = NET.replace("adam lr=0.01", "sgd lr=0.1 momentum=0.9 nesterov=true");
+    desk.write("switch.net", switched.replace("epochs 2", "epochs 2\n    schedule cosine warmup=5%"));
+    let show = |setting: &str| {
+        let mut command = desk.command("show switch.net --resolved --set");
+        let done = done(command.arg(setting).output().unwrap());
+        assert_eq!(done.code, Some(0), "{setting}: {}", done.err);
+        done
+    };
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+
+    let shown = show("train.optimizer=adam");
+    let line =
+        "optimizer adam lr=0.001 beta1=0.9 beta2=0.999 epsilon=1e-8 weight_decay=0 # --set; default: lr, ";
+    assert!(flat(&shown.out).contains(line), "{}", shown.out);
+    let said = "`adam` takes the place of `sgd`: `lr=0.1`, `momentum=0.9` and `nesterov=true` are dropped";
+    assert!(flat(&shown.err).contains(said) && shown.err.contains("W0404"), "{}", shown.err);
+    let keep = "`--set \"train.optimizer=adam lr=0.1\"` where that is to stay";
+    assert!(flat(&shown.err).contains(keep), "{}", shown.err);
+
+    let shown = show("train.optimizer=adam lr=1e-4");
+    assert!(flat(&shown.out).contains("optimizer adam lr=1e-4 beta1=0.9 "), "{}", shown.out);
+    let said = "`adam` takes the place of `sgd`: `momentum=0.9` and `nesterov=true` are dropped";
+    assert!(flat(&shown.err).contains(said), "{}", shown.err);
+
+    let shown = show("train.schedule=step every=5");
+    assert!(flat(&shown.out).contains("schedule step every=5 gamma=0.1 warmup=0 "), "{}", shown.out);
+    assert!(flat(&shown.err).contains("`warmup=5%` is dropped"), "{}", shown.err);
+
+    // The same component keeps what is not given anew, and one without arguments loses none.
+    let shown = show("train.optimizer=sgd lr=0.2");
+    assert!(flat(&shown.out).contains("optimizer sgd momentum=0.9 nesterov=true lr=0.2 "), "{}", shown.out);
+    assert_eq!(shown.err, "");
+    assert_eq!(show("train.loss=mse").err, "");
+    // A word that is none is one mistake.
+    desk.refused(
+        "check switch.net --set train.optimizer=adm",
+        1,
+        &["there is no optimizer called `adm`", "1 error"],
+    );
+}

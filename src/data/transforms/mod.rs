@@ -11,6 +11,7 @@ pub mod resize;
 use crate::diag::{Fault, codes};
 use crate::kernels::cuda::gather::Draw;
 use crate::shape::Shape;
+use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
 
@@ -20,6 +21,20 @@ pub static PREPROCESS: &[&dyn Transform] = &[&normalize::Normalize, &resize::Res
 /// The steps of `augment { … }`.
 pub static AUGMENT: &[&dyn Transform] =
     &[&random_crop::RandomCrop, &random_rotation::RandomRotation, &random_flip::RandomFlip];
+
+pub static PREPARATION: Registry = Registry {
+    title: "Preparation",
+    intro: "Lines of `data` that change every image, in training, evaluation and prediction alike.",
+    one: "step",
+    specs: || PREPROCESS.iter().map(|transform| transform.spec()).collect(),
+};
+
+pub static AUGMENTATION: Registry = Registry {
+    title: "Augmentation",
+    intro: "Steps of `augment { … }`, in training only.",
+    one: "step",
+    specs: || AUGMENT.iter().map(|transform| transform.spec()).collect(),
+};
 
 /// The most values that one image may have after a step.
 pub const MAX_VALUES: usize = 1 << 26;

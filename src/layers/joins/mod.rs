@@ -11,9 +11,17 @@ use crate::layers::Inferred;
 use crate::layers::lowering::Lowering;
 use crate::shape::Shape;
 use crate::spec::Spec;
+use crate::spec::section::Registry;
 
 /// Every join.
 pub static JOINS: &[&dyn Join] = &[&add::Add, &concat::Concat, &multiply::Multiply];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Joins",
+    intro: "Several values become one.",
+    one: "join",
+    specs: || JOINS.iter().map(|join| join.spec()).collect(),
+};
 
 pub trait Join: Sync {
     fn spec(&self) -> &'static Spec;

@@ -9,10 +9,18 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::builder::Builder;
 use crate::shape::Shape;
+use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 pub static LOSSES: &[&dyn Loss] =
     &[&cross_entropy::CrossEntropy, &mse::MeanSquaredError, &l1::MeanAbsoluteError];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Losses",
+    intro: "The name behind `loss`.",
+    one: "loss",
+    specs: || LOSSES.iter().map(|loss| loss.spec()).collect(),
+};
 
 /// What a loss holds the model's output against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,17 @@ use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
 use crate::graph::{Init, StateKind, Value};
 use crate::ops::binary::{ADD, Binary, MULTIPLY};
+use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 pub static OPTIMIZERS: &[&dyn Optimizer] = &[&sgd::Sgd, &adam::ADAM, &adam::ADAMW];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Optimizers",
+    intro: "The name behind `optimizer`.",
+    one: "optimizer",
+    specs: || OPTIMIZERS.iter().map(|optimizer| optimizer.spec()).collect(),
+};
 
 pub trait Optimizer: Sync {
     fn spec(&self) -> &'static Spec;

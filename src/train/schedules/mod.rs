@@ -2,12 +2,22 @@
 
 pub mod constant;
 pub mod cosine;
+pub mod multistep;
 pub mod step;
 
 use crate::diag::Fault;
+use crate::spec::section::Registry;
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 
-pub static SCHEDULES: &[&dyn Schedule] = &[&constant::Constant, &step::Step, &cosine::Cosine];
+pub static SCHEDULES: &[&dyn Schedule] =
+    &[&constant::Constant, &step::Step, &multistep::Multistep, &cosine::Cosine];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Schedules",
+    intro: "The name behind `schedule`.",
+    one: "schedule",
+    specs: || SCHEDULES.iter().map(|schedule| schedule.spec()).collect(),
+};
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ static SPEC: Spec = Spec {
         WARMUP,
     ],
     example: "schedule step every=10 gamma=0.5",
-    elsewhere: &["StepLR", "steps", "multistep"],
+    elsewhere: &["StepLR", "steps", "step_decay"],
 };
 
 impl Schedule for Step {

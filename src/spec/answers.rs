@@ -1,32 +1,36 @@
-//! What a fault in a `data { … }` section is answered with: the word that was meant, and the place in the text.
+//! What a fault in a section is answered with: the word that was meant, and the place in the text.
 
-use crate::data::transforms::Transform;
-use crate::diag::{Diagnostic, Fault, Remedy, codes, nearest};
+use crate::diag::{Diagnostic, Fault, Near, Remedy, codes, nearest};
 use crate::source::Span;
+use crate::spec::section::{Section, Takes};
 use crate::spec::{Args, Spec, elsewhere};
 use crate::syntax::ast::Statement;
 
-/// The error for a line whose word is not `known`. `others` are the transforms of the other block; the texts
-/// say that the word is unknown, and where one of the others belongs.
-pub fn unknown(
-    line: &Statement,
-    known: impl Iterator<Item = &'static Spec>,
-    others: &[&'static dyn Transform],
-    [unknown, elsewhere]: [&str; 2],
-) -> Diagnostic {
+/// The error for a line whose word the section does not have.
+pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
     let (name, span) = (line.word.text.as_str(), line.word.span);
-    if others.iter().any(|other| other.spec().name == name) {
-        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` cannot stand here"))
-            .label(elsewhere);
+    let stranger = |named: &dyn Fn(&Spec) -> bool| {
+        section.strangers.iter().find_map(|(registry, place)| {
+            (registry.specs)().into_iter().find(|spec| named(spec)).map(|spec| (spec, *place))
+        })
+    };
+    if let Some((_, place)) = stranger(&|spec| spec.name == name) {
+        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` cannot stand here")).label(place);
     }
-    if let Some((_, reason)) = NOT_NEEDED.iter().find(|(other, _)| *other == name) {
+    if let Some((_, reason)) = section.not_needed.iter().find(|(other, _)| *other == name) {
         let message = format!("`{name}` is not needed: {reason}");
         return Diagnostic::error(codes::UNKNOWN_WORD, span, message).translate("remove it", line.span, "");
     }
-    let d = Diagnostic::error(codes::UNKNOWN_WORD, span, format!("{unknown} `{name}`"));
-    match others.iter().map(|other| other.spec()).find(|spec| spec.elsewhere.contains(&name)) {
-        Some(spec) => d.label(format!("here it is called `{}`", spec.name)).note(elsewhere),
-        None => suggest(d, name, span, known),
+    let what = match section.settings.first().map(|setting| &setting.takes) {
+        None => "step",
+        Some(Takes::Comparison) => "quantity",
+        Some(Takes::Arguments | Takes::OneOf(_) | Takes::Lines(_)) => "setting",
+    };
+    let d =
+        Diagnostic::error(codes::UNKNOWN_WORD, span, format!("`{}` has no {what} `{name}`", section.name));
+    match stranger(&|spec| spec.elsewhere.contains(&name)) {
+        Some((spec, place)) => d.label(format!("here it is called `{}`", spec.name)).note(place),
+        None => suggest(d, name, span, section.specs().into_iter()),
     }
 }
 
@@ -47,13 +51,23 @@ pub fn suggest(
     if let Some(answered) = elsewhere::absent(&d, name) {
         return answered;
     }
-    match nearest(name, known.iter().map(|spec| spec.name)) {
+    match near(name, known.iter().map(|spec| spec.name)) {
         Some(near) => d.meant(span, near),
         None => {
             let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
             d.label(format!("known: {}", names.join(", ")))
         }
     }
+}
+
+/// The known word that one is a slip of: in `test.acuracy`, each part is near its own.
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<Near<'a>> {
+    let parts = |word: &'a str| word.split('.');
+    let alike = |word: &&'a str| {
+        name.split('.').count() == parts(word).count()
+            && name.split('.').zip(parts(word)).all(|(part, own)| nearest(part, [own]).is_some())
+    };
+    nearest(name, known.filter(alike))
 }
 
 /// Gives a fault its place: the argument that is at fault, or the statement's head.
@@ -84,11 +98,3 @@ pub fn place(fault: Fault, head: Span, args: &Args) -> Diagnostic {
     }
     d
 }
-
-/// What other tools need and this one does not.
-const NOT_NEEDED: [(&str, &str); 4] = [
-    ("ToTensor", "pixels are scaled to 0..1"),
-    ("Rescaling", "pixels are scaled to 0..1"),
-    ("scale", "pixels are scaled to 0..1"),
-    ("shuffle", "every epoch has its own order, drawn by the run's seed"),
-];
