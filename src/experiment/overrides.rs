@@ -5,7 +5,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::paths;
 use crate::experiment::words::{chosen, declared, registry};
 use crate::source::{SETTING, Sources, Span};
-use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement};
+use crate::syntax::ast::{Argument, Ast, Chain, Statement};
 use crate::syntax::parse;
 
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
@@ -48,6 +48,9 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let (Some(new), None) = (links.next(), links.next()) else {
         return wrong(format!("`{value}` is not one value"));
     };
+    if new.alias.is_some() || new.assertion.is_some() {
+        return wrong(format!("`{value}` is not one value: it has a name (`as`) or a shape (`:`)"));
+    }
     let all = ast.chains.iter_mut().flat_map(|chain| &mut chain.links);
     let Some(target) = all.map(|link| &mut link.statement).find(|s| s.word.text == section) else {
         return wrong(format!("the file has no section `{section}`"));
@@ -59,7 +62,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let own = block.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
     let mut own: Vec<&mut Statement> = own.filter(|statement| statement.word.text == word).collect();
     match own.as_mut_slice() {
-        [] => block.chains.push(Chain { links: vec![Link { alias: None, assertion: None, ..new }] }),
+        [] => block.chains.push(Chain { links: vec![new] }),
         [statement] => {
             let dropped = merge(section, statement, new.statement);
             return dropped.map(|dropped| dropped.said(path.trim(), whole)).into_iter().collect();
@@ -107,8 +110,12 @@ impl Dropped {
 
 /// Values take the place of the statement's values; a property that of the argument of its name, wherever that was
 /// given. Another component than the statement's takes the place of it and of all its arguments, also of those that
-/// both can have: they mean one thing for one and another for the other (the learning rate of `sgd` ruins `adam`).
-fn merge(section: &str, statement: &mut Statement, new: Statement) -> Option<Dropped> {
+/// both can have: they mean one thing for one and another for the other (the learning rate of `sgd` ruins `adam`). A
+/// block takes the place of the statement's.
+fn merge(section: &str, statement: &mut Statement, mut new: Statement) -> Option<Dropped> {
+    if let block @ Some(_) = new.block.take() {
+        (statement.block, statement.clauses) = (block, std::mem::take(&mut new.clauses));
+    }
     if let (Some(registry), Some(name)) = (registry(section, &statement.word.text), chosen(&new))
         && let Some(old) = chosen(statement).filter(|old| *old != name)
     {

@@ -23,6 +23,10 @@ fn overrides_mean_one_value_of_one_setting() {
     refused("train.epochs=1\nbatch 2", "not one value");
     refused("train.epochs=1 2", "E0206");
     refused("train.epochs=1}", "closes nothing");
+    refused("train.epochs=1 as x", "not one value");
+    refused("train.epochs=1 : 3x3", "not one value");
+    refused("train.epochs=1 { junk }", "`epochs` takes no block");
+    refused("train.epochs=1 < 2", "takes no comparison");
     refused("train.epochs=0", "at least 1");
     refused("train.epochs=-1", "at least 1");
     refused("train.optimizer.lr=nan", "a number");
@@ -199,6 +203,10 @@ fn another_component_begins_with_its_own_defaults_and_says_what_was_dropped() {
     assert!(flat(&shown.out).contains("optimizer sgd momentum=0.9 nesterov=true lr=0.2 "), "{}", shown.out);
     assert_eq!(shown.err, "");
     assert_eq!(show("train.loss=mse").err, "");
+    // A block takes the place of the file's.
+    desk.write("switch.net", switched.replace("validation 50", "augment { random_flip }"));
+    let shown = show("data.augment={ random_rotation 5 }");
+    assert!(shown.out.contains("random_rotation 5 ") && !shown.out.contains("random_flip"), "{}", shown.out);
     // A word that is none is one mistake.
     desk.refused(
         "check switch.net --set train.optimizer=adm",
