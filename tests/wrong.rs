@@ -100,9 +100,8 @@ fn findings_do_not_depend_on_order_or_threads() {
     let forward = findings(&corpus, 0..n);
     assert_eq!(forward, findings(&corpus, (0..n).rev()), "backwards");
     // Each thread in an order of its own: steps with no factor in common with `n` meet every program.
-    let steps =
-        (7..).filter(|step| (2..=*step).all(|d| !step.is_multiple_of(d) || !n.is_multiple_of(d))).take(4);
-    let steps: Vec<usize> = steps.collect();
+    let is_apart = |step: &usize| (2..=*step).all(|d| !step.is_multiple_of(d) || !n.is_multiple_of(d));
+    let steps: Vec<usize> = (7usize..).filter(is_apart).take(4).collect();
     std::thread::scope(|scope| {
         let threads: Vec<_> = steps
             .iter()
