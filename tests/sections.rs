@@ -74,7 +74,11 @@ fn arrows_lead_to_steps() {
 
 /// The text with a finding's first fix applied.
 fn mended(text: &str, finding: &Diagnostic) -> String {
-    dslc::experiment::mend::applied(text, &finding.fixes[0])
+    let mut edits = finding.fixes[0].edits.clone();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut text = text.to_owned();
+    edits.iter().for_each(|(span, new)| text.replace_range(span.range(), new));
+    text
 }
 
 #[test]
