@@ -21,7 +21,9 @@ const ACROSS: [&str; 8] = [
 /// that is half read or behind it in a model, and everything where what is half read is no section, or one whose names
 /// others use.
 pub fn hold_back(sources: &Sources, ast: &Ast, syntax: &[Diagnostic], findings: &mut Diagnostics) {
-    let broken: Vec<Span> = syntax.iter().filter(|d| is_syntax(d)).map(|d| d.primary.span).collect();
+    // A setting of the command line that cannot be read leaves no line of a file half read.
+    let in_file = |d: &&Diagnostic| is_syntax(d) && sources.on_disk(d.primary.span.file);
+    let broken: Vec<Span> = syntax.iter().filter(in_file).map(|d| d.primary.span).collect();
     if broken.is_empty() {
         return;
     }
