@@ -56,7 +56,13 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let batch = batch::chosen(&loaded, model, training, Sizes::new(data, &dataset)?, &device)?;
     let figures = figures(model, &loaded.sources, Some((training, batch)))?;
     let job = Job { model, data, train: training, batch: batch.images, device: &device };
-    let prepared = trainer::prepare(job, &dataset)?;
+    let prepared = trainer::prepare(job, &dataset).map_err(|fault| match fault.code {
+        codes::BATCH_OF_ONE => {
+            loaded.print_at(&fault, data.source_span);
+            Stop::Findings
+        }
+        _ => fault.into(),
+    })?;
 
     let folder = folder::create(options.out.as_deref(), &loaded.stem())?;
     let source = loaded.resolved(Some(batch));
