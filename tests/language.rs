@@ -288,3 +288,140 @@ fn broken_texts_never_panic() {
         let _ = layers_with(&text, &[]);
     }
 }
+
+/// A text with the first edit that its first finding offers.
+fn mended(text: &str) -> String {
+    let found = checked(text, &[]).diagnostics;
+    let fix = found[0].fixes.iter().find(|fix| !fix.edits.is_empty()).unwrap();
+    let mut edits = fix.edits.clone();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    edits.iter().fold(text.to_owned(), |mut text, (span, new)| {
+        text.replace_range(span.range(), new);
+        text
+    })
+}
+
+/// The first way out of each is the right one, and the file is right with it.
+#[test]
+fn the_first_way_out_mends_pools_joins_and_ends() {
+    let tail = "\ndata { source mnist \"d\" }\ntrain { loss cross_entropy; optimizer adam }\n";
+    let ended = |body: &str| format!("model M {{ input 1x28x28; {body} }}{tail}");
+    let model = |body: &str| format!("model M {{ {body} }}");
+    let skip = "input 1x35x35; conv2d 4 3x3 padding=1 as a; max_pool2d 2 : 4x17x17; upsample 2 mode=bilinear";
+    let cases = [
+        (model("input 1x26x26; max_pool2d 1 padding=1; flatten"), "max_pool2d 1 padding=0;"),
+        (model("input 1x28x28; max_pool2d 2 padding=2; flatten"), "max_pool2d 2 padding=1;"),
+        (model("input 1x28x28; max_pool2d 2 padding=[0,3,0,0]; flatten"), "padding=[0, 1, 0, 0];"),
+        (model("input 1x28x28; avg_pool2d 3x5 padding=2; flatten"), "padding=1x2;"),
+        (model("input 3x10; max_pool1d 2 padding=2; flatten"), "max_pool1d 2 padding=1;"),
+        (model("input 3x10; avg_pool1d 2 padding=[0, 3]; flatten"), "padding=[0, 1];"),
+        (model("input 3x7x7; conv_transpose2d 8 4 stride=2 padding=same"), "stride=2 padding=1 }"),
+        (model("input 3x7x7; conv_transpose2d 8 4 stride=2 padding=same : 8x16x16"), "padding=0 :"),
+        (
+            model("input 3x7x7; conv_transpose2d 8 4 stride=2 padding=same : 8x15x13"),
+            "padding=[0, 1, 1, 2] :",
+        ),
+        (model("input 3x7x7; conv_transpose2d 8 3 padding=same"), "padding=1 }"),
+        (model(&format!("{skip}; concat a")), "; pad [0, 1, 0, 1] -> concat a"),
+        (model("input 4x9x9; residual { conv2d 4 3x3 }"), "residual { conv2d 4 3x3 padding=1 }"),
+        (
+            model("input 4x9x9; concat { branch { tanh } branch { crop 8x8 } }"),
+            "{ crop 8x8 -> pad [0, 1, 0, 1] }",
+        ),
+        (model("input 4x9x9; tanh as a; conv2d 8 1x1; add a"), "conv2d 4 1x1 -> add a"),
+        (ended("conv2d 8 3x3; relu; max_pool2d 2; flatten"), "flatten -> linear 10 }"),
+        (ended("conv2d 8 3x3; flatten : 5408"), "flatten : 5408 -> linear 10 }"),
+        (ended("conv2d 8 3x3; max_pool2d 2"), "max_pool2d 2 -> global_avg_pool -> linear 10 }"),
+        (ended("conv2d 8 3x3; relu"), "relu -> global_avg_pool -> linear 10 }"),
+        (ended("conv2d 10 3x3"), "conv2d 10 3x3 -> global_avg_pool }"),
+        (ended("conv2d 8 3x3; global_max_pool"), "global_max_pool -> linear 10 }"),
+        (ended("flatten; linear 64; relu"), "relu -> linear 10 }"),
+        (ended("flatten; linear 9"), "linear 10 }"),
+        (ended("flatten; repeat 2 { linear 32 -> relu }"), "} -> linear 10 }"),
+        (ended("flatten; linear 10 -> relu"), "linear 10 }"),
+    ];
+    for (text, part) in cases {
+        let mended = mended(&text);
+        assert!(mended.contains(part), "{mended}");
+        let left = checked(&mended, &[]).diagnostics;
+        assert!(
+            !left.iter().any(|d| d.severity == Severity::Error || d.code == "W0403"),
+            "{mended}: {left:#?}"
+        );
+    }
+}
+
+/// The report of a join shows both ways, and further ways out than the first.
+#[test]
+fn a_join_tells_how_both_shapes_arose() {
+    let text = "model Up {\n input 1x35x35\n conv2d 4 3x3 padding=1 as a\n max_pool2d 2 : 4x17x17\n \
+                upsample 2 mode=bilinear\n concat a\n conv2d 1 1x1\n}";
+    let found = checked(text, &[]).diagnostics;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let notes = found[0].notes.join("\n");
+    for part in
+        ["how 4x34x34 arose:", "4x35x35 → 4x17x17", "4x17x17 → 4x34x34", "how 4x35x35 arose:", "line   3"]
+    {
+        assert!(notes.contains(part), "{notes}");
+    }
+    let titles: Vec<&str> = found[0].fixes.iter().map(|fix| fix.title.as_str()).collect();
+    let expected = [
+        "put `pad [0, 1, 0, 1]` in front",
+        "put `crop 34x34` in front of the `as`",
+        "an input of 1x36x36",
+        "an input of 1x34x34",
+    ];
+    assert_eq!(titles, expected);
+}
+
+/// A sequence has a length, an image a height and a width.
+#[test]
+fn what_arrives_has_the_extents_of_its_kind() {
+    let text =
+        "model M { input 3x12; conv1d in.channels 3; if in.length == 10 { max_pool1d (in.length // 2) } }";
+    assert_eq!(layers(text), ["conv1d_1 : 3x10", "max_pool1d_1 : 3x2"]);
+    let error = |body: &str| layers_with(&format!("model M {{ {body} }}"), &[]).unwrap_err();
+    let sequence =
+        "E0212 there is no `in.width` here: a sequence, channels x length, has `in.channels`, `in.length`";
+    for body in [
+        "conv1d in.width 3",
+        "if in.width > 2 { relu }",
+        "let n = (2 * in.width)",
+        "repeat in.width { relu }",
+    ] {
+        assert_eq!(error(&format!("input 3x12; relu; {body}"))[0], sequence, "{body}");
+    }
+    let image = error("input 1x9x9; relu; conv2d in.length 3x3");
+    assert_eq!(
+        image,
+        ["E0212 there is no `in.length` here: an image has `in.channels`, `in.height`, `in.width`"]
+    );
+}
+
+/// Removing an unused parameter takes with it what every use gives for it.
+#[test]
+fn an_unused_parameter_goes_with_its_arguments() {
+    let text = |head: &str, first: &str, second: &str| {
+        format!(
+            "block unit{head} {{ conv2d n 1x1 -> act }}\nmodel M {{ input 1x8x8; let n = 3\n unit {first}; repeat 2 {{ unit {second} }} }}"
+        )
+    };
+    let wrong = text("(n, depth=2, act=relu)", "4 1", "act=tanh depth=3 n=5");
+    assert_eq!(checked(&wrong, &[]).diagnostics[0].code, "W0204");
+    assert_eq!(mended(&wrong), text("(n, act=relu)", "4", "act=tanh n=5"));
+    let only = "block unit(n) { relu }\nmodel M { input 1x8x8; unit 3 }";
+    assert_eq!(mended(only), "block unit { relu }\nmodel M { input 1x8x8; unit }");
+    let last = "block unit(a, b) { conv2d a 1x1 }\nmodel M { input 1x8x8; unit 3 4 -> relu }";
+    assert_eq!(mended(last), "block unit(a) { conv2d a 1x1 }\nmodel M { input 1x8x8; unit 3 -> relu }");
+}
+
+/// A value's name where a layer is expected is told from a word that nobody knows, and what fits is offered.
+#[test]
+fn a_value_that_stands_as_a_layer_is_told_to_be_joined() {
+    let text = "model M { input 2x8x8; conv2d 4 1x1 as skip; conv2d 6 1x1; skip; relu }";
+    let found = checked(text, &[]).diagnostics;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].message, "`skip` is a value, not a layer: a join reads it");
+    assert_eq!(found[0].fixes.len(), 1, "only `concat` takes both");
+    assert!(found[0].fixes[0].title.starts_with("`concat skip`") && found[0].fixes[0].edits.is_empty());
+}

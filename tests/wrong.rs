@@ -167,7 +167,13 @@ fn what_is_meant_is_not_warned_of() {
         // Attention multiplies by a softmax; pixels' probabilities may end a model.
         "model M { input 4x8x8; relu as image; conv2d 4 1x1 -> softmax; multiply image; conv2d 2 1x1 -> softmax }".to_owned(),
         format!("model M {{ input 1x28x28; flatten -> linear 10 -> softmax }}\n{data}{}", train("cross_entropy from=probabilities")),
-        format!("model M {{ input 1x28x28; flatten -> linear 10 -> log_softmax -> dropout }}\n{data}{}", train("cross_entropy")),
+        format!("model M {{ input 1x28x28; flatten -> linear 10 -> log_softmax }}\n{data}{}", train("cross_entropy")),
+        // A distance takes bounded numbers; cross-entropy what is bounded far from the end, or on no side.
+        format!("model M {{ input 1x28x28; flatten -> linear 10 -> sigmoid }}\n{data}{}", train("mse")),
+        format!("model M {{ input 1x28x28; conv2d 10 3x3 -> relu -> global_avg_pool }}\n{data}{}", train("cross_entropy")),
+        format!("model M {{ input 1x28x28; flatten -> linear 10 -> leaky_relu -> dropout 0 }}\n{data}{}", train("cross_entropy")),
+        // Padding of half the kernel, and what `same` comes to.
+        "model M { input 1x28x28; max_pool2d 3 stride=2 padding=1 ceil=true; avg_pool2d 2 padding=1; max_pool2d 4 stride=1 padding=same }".to_owned(),
         // A batch of one has many pixels a channel.
         format!("model M {{ input 1x28x28; batch_norm -> flatten -> linear 10 }}\n{data}train {{ loss cross_entropy; optimizer adam; batch 1 }}\n"),
         // Names that a block's words, defaults, lists and conditions use.

@@ -95,7 +95,13 @@ impl Training<'_> {
         let batch = batch::chosen(loaded, model, training, Sizes::new(data, dataset)?, device)?;
         let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
-        let prepared = trainer::prepare(job, dataset)?;
+        let prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
+            codes::BATCH_OF_ONE => {
+                loaded.print_at(&fault, data.source_span);
+                Stop::Findings
+            }
+            _ => fault.into(),
+        })?;
         let head = self.head(&figures, prepared.bytes()?) + &precision_line(device, training.precision);
 
         let claimed;

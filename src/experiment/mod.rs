@@ -186,7 +186,8 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
         }
     }
     if experiment.model.is_some() {
-        diagnostics.extend(unused::find(sources, ast, imports));
+        let found = unused::find(sources, ast, imports, &diagnostics);
+        diagnostics.extend(found);
     }
     if let (Some(data), Some(train)) = (&experiment.data, &experiment.train) {
         monitor_needs_validation(data, train, &mut diagnostics);

@@ -2,17 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Diagnostic, Diagnostics, codes};
+use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
 use crate::experiment::imports::{Imports, Use};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind, Word};
 
-/// Warnings for the `let` and the `use` lines, and for the parameters, of a file with a model.
-pub fn find(sources: &Sources, main: &Ast, imports: &Imports) -> Diagnostics {
+/// Warnings for the `let` and the `use` lines, and for the parameters, of a file with a model. A definition with one of
+/// the errors in `known` may name its parameters wrongly, so none of them is warned of.
+pub fn find(sources: &Sources, main: &Ast, imports: &Imports, known: &[Diagnostic]) -> Diagnostics {
     let mut found = Diagnostics::new();
     unused_lets(sources, main, imports, &mut found);
+    let inside = |d: &Diagnostic, whole: Span| {
+        let at = d.primary.span;
+        d.severity == Severity::Error && at.file == whole.file && (whole.start..whole.end).contains(&at.start)
+    };
     for statement in statements(&main.chains).filter(|s| ["block", "model"].contains(&s.word.text.as_str())) {
-        unused_parameters(main, statement, &mut found);
+        if !known.iter().any(|d| inside(d, statement.span)) {
+            unused_parameters(main, statement, &mut found);
+        }
     }
     let own = imports.uses.iter().filter(|line| line.at.file == main.file);
     let mut seen: Vec<FileId> = Vec::new();

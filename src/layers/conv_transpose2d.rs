@@ -134,14 +134,10 @@ fn no_same(axes: [(usize, usize); 2], stride: [usize; 2], filters: usize) -> Fau
         Some(&[rows, columns]) => {
             let sides = [rows / 2, rows - rows / 2, columns / 2, columns - columns / 2];
             let what = if stride == [1, 1] { "keeps the size" } else { "gives stride times the size" };
+            let padding = Arg::Padding(Padding::Sides(sides));
             fault
-                .note(format!(
-                    "{} is what {what}: {}x{}",
-                    Arg::Padding(Padding::Sides(sides)),
-                    times[0],
-                    times[1]
-                ))
-                .set("padding", Arg::Padding(Padding::Sides(sides)))
+                .note(format!("`padding={padding}` {what}: {}x{}", times[0], times[1]))
+                .set("padding", padding)
         }
         // The kernel does not reach from one pixel to the next.
         _ => fault.remedy(Remedy::Unset { name: "padding" }),

@@ -73,7 +73,7 @@ pub fn ways(model: &Model, join: &'static dyn Join, sides: &[Side], work: &mut u
         return Vec::new();
     }
     if a.1.dims()[1..] == b.1.dims()[1..] {
-        return other_channels(join, sides, [a, b]).into_iter().collect();
+        return other_channels(model, join, sides, [a, b], work).into_iter().collect();
     }
     // Where they differ by more, one side was halved on purpose.
     let near = |(x, y): (&usize, &usize)| x.abs_diff(*y) * 4 <= *x.max(y);
@@ -197,34 +197,85 @@ fn pad_or_crop(
     };
     let (down, across) = (rows - height, columns - width);
     let padding = Arg::Padding(Padding::Sides([down / 2, down - down / 2, across / 2, across - across / 2]));
-    let mut found = Vec::new();
+    let (mut found, mut further) = (Vec::new(), Vec::new());
     let cut = with_extents(large.1, small.1);
+    let grown = with_extents(small.1, large.1);
     let choices = [
-        (small.0, format!("pad {padding}"), with_extents(small.1, large.1)),
-        (large.0, format!("crop {height}x{width}"), cut),
+        (small.0, large.1, format!("pad {padding}"), grown),
+        (large.0, small.1, format!("crop {height}x{width}"), cut),
     ];
-    for (side, layer, shape) in choices {
-        let holds = match side.end {
-            Some(End::Front(_) | End::Back(_)) => fits_alone(join, sides, side, &shape),
-            Some(End::Through(_)) => fits(model, join, sides, (side.flow.wire, &shape), work).is_some(),
-            None => false,
+    for (side, other, layer, shape) in choices {
+        let (layer, holds) = match side.end {
+            // The channels may differ, too.
+            Some(End::Front(_)) if !fits_alone(join, sides, side, &shape) => {
+                (format!("{layer} -> conv2d {} 1x1", other.dims()[0]), fits_alone(join, sides, side, other))
+            }
+            Some(End::Front(_) | End::Back(_)) => (layer, fits_alone(join, sides, side, &shape)),
+            Some(End::Through(_)) => {
+                (layer, fits(model, join, sides, (side.flow.wire, &shape), work).is_some())
+            }
+            None => (layer, false),
         };
-        found.extend(side.end.filter(|_| holds).map(|end| end.put(&layer)));
+        // What only one side goes through comes first.
+        match side.end.filter(|_| holds) {
+            Some(end @ (End::Front(_) | End::Back(_))) => found.push(end.put(&layer)),
+            Some(end @ End::Through(_)) => further.push(end.put(&layer)),
+            None => {}
+        }
     }
+    found.append(&mut further);
     found
 }
 
-/// A 1x1 convolution, where only the channels differ and one side stands in front of the join.
-fn other_channels(join: &dyn Join, sides: &[Side], [a, b]: [(&Side, &Shape); 2]) -> Option<Way> {
+/// Where only the channels differ: a 1x1 convolution in front of the join, or the channels of the last convolution on the
+/// second side's own way.
+fn other_channels(
+    model: &Model,
+    join: &dyn Join,
+    sides: &[Side],
+    [a, b]: [(&Side, &Shape); 2],
+    work: &mut usize,
+) -> Option<Way> {
     let front = |(side, _): &(&Side, &Shape)| matches!(side.end, Some(End::Front(_)));
     let (own, other) = if front(&a) { (a, b) } else { (b, a) };
-    let end = own.0.end.filter(|_| front(&own))?;
-    let shape = other.1;
-    let channels = shape.dims().first()?;
-    let layer = match shape.rank() {
+    let channels = other.1.dims().first()?;
+    let layer = match other.1.rank() {
         1 => format!("linear {channels}"),
         2 => format!("conv1d {channels} 1"),
         _ => format!("conv2d {channels} 1x1"),
     };
-    fits_alone(join, sides, own.0, shape).then(|| end.put(&layer))
+    match own.0.end {
+        Some(end @ End::Front(_)) => fits_alone(join, sides, own.0, other.1).then(|| end.put(&layer)),
+        Some(End::Back(_)) => resized(model, join, sides, [own, other], work),
+        Some(End::Through(_)) | None => None,
+    }
+}
+
+/// The channels of the layer that gives one side its own, made those of another.
+fn resized(
+    model: &Model,
+    join: &dyn Join,
+    sides: &[Side],
+    [own, other]: [(&Side, &Shape); 2],
+    work: &mut usize,
+) -> Option<Way> {
+    let shared = above(model, other.0.flow.wire);
+    let mut wire = own.0.flow.wire;
+    while let Some(at) = wire.layer().filter(|at| !shared.contains(at)) {
+        let instance = model.layers.get(at)?;
+        let output = instance.output.as_ref()?;
+        let given = ["channels", "features"].iter().find_map(|name| instance.args.span(name));
+        if let Some(span) = given {
+            let once = model.layers.iter().filter(|other| other.span == instance.span).count() == 1;
+            let wanted: Shape = other.1.dims().iter().take(1).chain(&output.dims()[1..]).copied().collect();
+            let own_file = span.file == own.0.from.file;
+            (once && own_file && output.dims().first() == own.1.dims().first()).then_some(())?;
+            fits(model, join, sides, (Wire::of_layer(at), &wanted), work)?;
+            let channels = other.1.dims().first()?.to_string();
+            let title = format!("`{} {channels}` on the other side", instance.unit.spec().name);
+            return Some(Way { title, at: span, text: channels });
+        }
+        wire = *instance.inputs.first()?;
+    }
+    None
 }

@@ -84,7 +84,14 @@ impl Scope for Visible<'_> {
     }
 
     fn absent(&self, name: &str, span: Span) -> Option<Box<Diagnostic>> {
-        let arriving = self.arriving.filter(|_| name.starts_with("in."))?;
+        if !name.starts_with("in.") {
+            return None;
+        }
+        let Some(arriving) = self.arriving else {
+            let message = format!("`{name}` is not known here, as what arrives is not");
+            let d = Diagnostic::error(codes::UNKNOWN_NAME, span, message);
+            return Some(Box::new(d.label("a mistake above leaves its shape open")));
+        };
         let names = arriving_names(arriving.rank());
         if names.contains(&name) {
             return None;

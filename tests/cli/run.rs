@@ -213,3 +213,21 @@ fn the_resolved_file_of_a_run_runs_again_where_it_lies() {
         assert_eq!(desk.json(&format!("eval {out}-again --json"))["test.loss"], first["test.loss"], "{file}");
     }
 }
+
+/// One training image and a batch norm: the only batch is left out, so nothing would ever be learnt.
+#[test]
+fn a_run_that_can_make_no_step_is_refused_before_it_leaves_a_folder() {
+    let desk = Desk::new();
+    let net = "model Bn { input 1x28x28; flatten -> linear 8 -> batch_norm -> relu; linear 10 }
+data { source mnist \"data\"; validation 349 }
+train { loss cross_entropy; optimizer sgd lr=0.1; epochs 2; batch 32 }
+";
+    desk.write("norm.net", net);
+    let said = ["E0408", "no step can be made", "`batch_norm_1`", "349 of 350 images", "at least 2"];
+    desk.refused("run norm.net", 1, &said);
+    assert!(!desk.path("runs").exists());
+    // Two images, or a norm that looks at one, are enough.
+    assert_eq!(desk.run("run norm.net --set data.validation=348").code, Some(0));
+    desk.write("norm.net", net.replace("batch_norm", "layer_norm"));
+    assert_eq!(desk.run("run norm.net").code, Some(0));
+}
