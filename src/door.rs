@@ -255,7 +255,7 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
         base,
         settings: Vec::new(),
         source: resolved::text(&file.sources, &file.ast, &file.imports, &file.experiment, Some(batch)),
-        machine: machine(&opened.choice.to_string()),
+        machine: machine(&opened.choice.to_string())?,
         data: dataset.fingerprint(),
     };
     let stem =

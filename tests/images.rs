@@ -81,7 +81,7 @@ fn no_picture_is_lost() {
     desk.refused("predict m.model a/x.png --out x.png", 2, &["the folder x.png cannot be made"]);
     assert_eq!(std::fs::read(desk.path("x.png")).unwrap(), before);
     std::fs::create_dir_all(desk.path("c/x.png")).unwrap();
-    desk.refused("predict m.model x.png --out c --force", 2, &["c/x.png exists already"]);
+    desk.refused("predict m.model x.png --out c --force", 2, &["c/x.png is a folder and is left as it is"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (device, taken) = devices::open(was)?;
     let dataset = data.source.load(&data.args, &record.base)?;
     run.refuse_other_data(&dataset)?;
-    differences(&record.machine, &machine(&taken.to_string()));
+    differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {
         settings: [record.settings.clone(), options.settings.clone()].concat(),

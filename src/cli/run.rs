@@ -52,7 +52,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         base,
         settings: options.settings.clone(),
         source: String::new(),
-        machine: machine(&taken.to_string()),
+        machine: machine(&taken.to_string())?,
         data: dataset.fingerprint(),
     };
     let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };

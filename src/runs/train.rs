@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::data::Dataset;
 use crate::diag::Fault;
-use crate::kernels::cpu::simd;
+use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
 use crate::runs::folder::{Folder, SUMMARY};
 use crate::runs::metrics::Log;
@@ -89,11 +89,11 @@ impl Finished<'_> {
 }
 
 /// What computes on a device of this name.
-pub fn machine(device: &str) -> Machine {
-    Machine {
+pub fn machine(device: &str) -> Result<Machine, Fault> {
+    Ok(Machine {
         dslc: env!("CARGO_PKG_VERSION").to_owned(),
         device: device.to_owned(),
-        instructions: simd::level().name().to_owned(),
-        threads: rayon::current_num_threads(),
-    }
+        instructions: simd::chosen()?.name().to_owned(),
+        threads: threads::start()?,
+    })
 }

@@ -152,6 +152,10 @@ static ABSENT: &[(&[&str], &str)] = &[
 /// Whether a word is what another tool calls this: as in the declaration, or the same in other capitals or behind the
 /// name of a module (`torch.nn.Conv2d`, `layers.conv2d`).
 pub fn is_called(spec: &Spec, word: &str) -> bool {
+    if spec.name.contains('.') {
+        // `validation.loss` is another quantity than `loss`.
+        return spec.elsewhere.iter().any(|theirs| same_but_case(theirs, word));
+    }
     let last = tail(word);
     let same = |theirs: &str| same_but_case(tail(theirs), last);
     spec.elsewhere.iter().copied().any(same) || last.len() < word.len() && same(spec.name)

@@ -41,8 +41,11 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     desk.write("text.png", "hello");
     desk.write("empty.png", "");
     let line = "predict first seven.png text.png nowhere.png two.png empty.png --json";
-    let answers =
-        desk.refused(line, 2, &["text.png is not a PNG", "nowhere.png does not exist", "empty.png"]);
+    let answers = desk.refused(
+        line,
+        2,
+        &["text.png: this is not a PNG or JPEG picture", "nowhere.png does not exist", "empty.png"],
+    );
     let answers: Vec<Value> = answers.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let images: Vec<&str> = answers.iter().map(|answer| answer["image"].as_str().unwrap()).collect();
     assert_eq!(images, ["seven.png", "text.png", "nowhere.png", "two.png", "empty.png"]);
