@@ -81,7 +81,7 @@ type Way = (String, Span, String);
 /// The layer with as many features or channels as there are classes.
 fn resized(giver: &Instance, classes: usize) -> Option<Way> {
     let span = ["features", "channels"].iter().find_map(|name| giver.args.span(name))?;
-    Some((format!("`{} {classes}`", giver.unit.spec().name), span, classes.to_string()))
+    Some((format!("make it `{} {classes}`", giver.unit.spec().name), span, classes.to_string()))
 }
 
 /// What the loss has to say of the model's output. `removals` are edits that leave a layer out, by its place in the model.
