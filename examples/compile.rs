@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --example compile
 //! ```
+#![allow(clippy::print_stdout)]
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A network that a program has put together.

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example predict runs/mnist-1 seven.png
 //! ```
+#![allow(clippy::print_stdout)]
 
 use dslc::{Device, Predictor};
 

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example train models/mnist.net train.epochs=1
 //! ```
+#![allow(clippy::print_stdout)]
 
 use dslc::{Epoch, Follow, Options, StepDone};
 

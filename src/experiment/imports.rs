@@ -14,7 +14,7 @@ use crate::syntax::{Reading, read, read_again};
 /// The most files that one experiment may use.
 pub const MAX_FILES: usize = 200;
 
-/// Reads a file of the project: the path as [`Project::normal`] gives it → its text, or why there is none.
+/// Reads a file of the project: the path as [`normal`] gives it → its text, or why there is none.
 pub type Read<'a> = &'a dyn Fn(&Path) -> Result<String, String>;
 
 /// Where a project lies.

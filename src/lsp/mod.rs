@@ -2,7 +2,7 @@
 //! only folder that knows the protocol's crates; it holds no analysis of its own.
 //!
 //! One thread takes messages in their order. Texts are checked when nothing waits, or when an answer needs it, so that
-//! of many changes in a row the last text is checked. A request is a file here and a line in [`REQUESTS`].
+//! of many changes in a row the last text is checked. A request is a file here and a line in `REQUESTS`.
 
 mod actions;
 mod client;

@@ -1,4 +1,4 @@
-//! Local rewritings that save work: each of [`RULES`] sees one node whose inputs are simple already, and gives a
+//! Local rewritings that save work: each of `RULES` sees one node whose inputs are simple already, and gives a
 //! cheaper value of the same meaning. What a rule makes is simplified in turn, so one sweep is enough.
 //!
 //! A rule may change rounding only where it says so.

@@ -152,7 +152,8 @@ impl Folder {
 
 /// A name that leaves room for endings.
 pub fn short(name: &str) -> &str {
-    &name[..name.floor_char_boundary(LONGEST_NAME)]
+    let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
+    &name[..ends.take_while(|&end| end <= LONGEST_NAME).last().unwrap_or(0)]
 }
 
 /// The weights of a run: RUN is its folder (its best weights are taken) or a weights file. Beside it the folder.

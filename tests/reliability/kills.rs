@@ -152,7 +152,8 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
             std::fs::read_dir(desk.path(&run)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().contains("part")), "{left:?}");
     }
-    println!("{kills} kills of {runs} runs, {inside} of them with a state inside an epoch");
+    let told = format!("{kills} kills of {runs} runs, {inside} of them with a state inside an epoch\n");
+    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
 }
 
 /// Whether the newest state was kept inside an epoch.

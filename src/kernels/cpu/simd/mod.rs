@@ -1,6 +1,6 @@
 //! The vector types that every kernel is written against, and the choice of one of them at run time.
 //!
-//! A kernel body is a generic `#[inline(always)]` function over [`Simd`]; [`dispatch!`] compiles it once
+//! A kernel body is a generic `#[inline(always)]` function over [`Simd`]; `dispatch!` compiles it once
 //! for each instruction set inside a `#[target_feature]` function and picks one by the CPU's features, so
 //! that a binary built for the baseline target is as fast as one built for this very machine.
 #![allow(unsafe_code, clippy::needless_range_loop)]
