@@ -59,8 +59,7 @@ fn damaged(what: impl std::fmt::Display) -> Fault {
 }
 
 fn ends_early(bytes: &[u8], missing: &str) -> Fault {
-    fault(format!("the file ends early: it has {} bytes, and {missing}", bytes.len()))
-        .advise("copy it again")
+    fault(format!("the file ends early: it has {} bytes, and {missing}", bytes.len())).advise("copy it again")
 }
 
 fn too_large(what: &str) -> Fault {
