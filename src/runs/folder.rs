@@ -207,8 +207,10 @@ mod tests {
             assert!(!out.join(LOCK).exists());
         }
         // Of another name it is no concern of the run.
-        std::fs::write(place.path().join("other.net"), "mine").unwrap();
-        assert!(Folder::claim(Some(place.path()), "net").is_ok());
+        let out = place.path().join("free");
+        std::fs::create_dir(&out).unwrap();
+        std::fs::write(out.join("other.net"), "mine").unwrap();
+        assert!(Folder::claim(Some(&out), "net").is_ok());
     }
 
     #[test]
