@@ -43,7 +43,7 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
         return jpeg(bytes);
     }
     let early = [PNG, JPEG].iter().any(|magic| magic.starts_with(bytes));
-    Err(if early { ends_early(bytes, "header") } else { no_picture() })
+    Err(if early { ends_early(bytes, "its header is not whole") } else { no_picture() })
 }
 
 fn fault(message: impl Into<String>) -> Fault {
@@ -59,8 +59,7 @@ fn damaged(what: impl std::fmt::Display) -> Fault {
 }
 
 fn ends_early(bytes: &[u8], missing: &str) -> Fault {
-    fault(format!("the file ends early: it has {} bytes, and its {missing} is not whole", bytes.len()))
-        .advise("copy it again")
+    fault(format!("the file ends early: it has {} bytes, and {missing}", bytes.len())).advise("copy it again")
 }
 
 fn too_large(what: &str) -> Fault {
@@ -118,16 +117,16 @@ fn whole_png(bytes: &[u8]) -> Result<(), Fault> {
     let mut rest = &bytes[PNG.len()..];
     loop {
         let Some((head, behind)) = rest.split_first_chunk::<8>() else {
-            return Err(ends_early(bytes, "last chunk"));
+            return Err(ends_early(bytes, "its last chunk is missing"));
         };
         let [a, b, c, d, name @ ..] = *head;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         let shown = name.escape_ascii();
         let Some((content, behind)) = behind.split_at_checked(length) else {
-            return Err(ends_early(bytes, &format!("chunk `{shown}`")));
+            return Err(ends_early(bytes, &format!("its chunk `{shown}` is not whole")));
         };
         let Some((checksum, behind)) = behind.split_first_chunk::<4>() else {
-            return Err(ends_early(bytes, &format!("chunk `{shown}`")));
+            return Err(ends_early(bytes, &format!("its chunk `{shown}` is not whole")));
         };
         let mut crc = Crc::new();
         crc.update(&name);
@@ -194,7 +193,7 @@ fn whole_jpeg(bytes: &[u8]) -> Result<Frame, Fault> {
     let mut frame = Frame::default();
     let mut n_scans = 0;
     let mut at = 2;
-    let short = || ends_early(bytes, "end");
+    let short = || ends_early(bytes, "the end of the picture is missing");
     loop {
         // A marker is 0xff and a byte that is neither 0 nor 0xff; any number of 0xff may come before it.
         at += bytes.get(at..).and_then(|rest| rest.windows(2).position(is_marker)).ok_or_else(short)?;

@@ -150,7 +150,7 @@ fn a_bomb_is_refused_by_its_header() {
 
 const NET: &str = "model Small {
     input 1x28x28
-    conv2d 2 5x5 stride=4 -> batch_norm -> relu
+    conv2d 2 4x4 stride=4 -> batch_norm -> relu
     flatten -> linear 3
 }
 data { source mnist \"data\" classes=3; normalize mean=0.13 std=0.31 }
