@@ -116,12 +116,11 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
             let mut process = start(&desk, &line, threads);
             let after = Duration::from_secs_f64(1.1 * length.as_secs_f64() * f64::from(random.uniform()));
             pieces.push(format!("{line}, {threads} threads, {after:?}"));
+            std::thread::sleep(after);
+            // Half of them have a state kept inside an epoch, or are still writing it.
             if random.below(2) == 0 {
-                std::thread::sleep(after / 2);
                 signal("USR1", process.id());
-                std::thread::sleep(after / 2);
-            } else {
-                std::thread::sleep(after);
+                std::thread::sleep(Duration::from_micros(random.below(4000).into()));
             }
             process.kill().unwrap();
             // SIGUSR1 ends a process that does not listen yet, too.
