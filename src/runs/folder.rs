@@ -10,11 +10,14 @@ use crate::train::checkpoint::{PART, Weights};
 
 pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
-/// The best weights before the best, until a state that knows of the new ones is on disk.
-pub const PREVIOUS: &str = "best.previous.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.txt";
 pub const CHECKPOINTS: &str = "checkpoints";
+/// How the names of states in [`CHECKPOINTS`] begin, behind which stands the number of steps;
+const STEP: &str = "step-";
+/// and those of best weights before the best, which such states may need, behind which stands their epoch.
+const EPOCH: &str = "best-";
+const ENDING: &str = ".safetensors";
 /// Locked by the process that works in the folder. The lock ends with the process, however that ends; the file stays.
 const LOCK: &str = ".lock";
 
@@ -54,9 +57,9 @@ impl Folder {
         let is_new = !out.exists();
         std::fs::create_dir_all(out).map_err(|e| cannot(out, "made", e).advise(ELSEWHERE))?;
         let had_lock = out.join(LOCK).exists();
-        let folder = Folder::lock(out)?;
+        let folder = Folder::lock(out, "take another folder by `--out DIR`")?;
         let own = format!("{name}.net");
-        let written = [RECORD, METRICS, LAST, BEST, PREVIOUS, SUMMARY, CHECKPOINTS, own.as_str()];
+        let written = [RECORD, METRICS, LAST, BEST, SUMMARY, CHECKPOINTS, own.as_str()];
         let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
         else {
             return Ok(folder);
@@ -80,7 +83,7 @@ impl Folder {
         for n in 1..=1_000_000 {
             let path = runs.join(format!("{name}-{n}"));
             match std::fs::create_dir(&path) {
-                Ok(()) => return Folder::lock(&path),
+                Ok(()) => return Folder::lock(&path, "run it again"),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(cannot(&path, "made", e).advise(ELSEWHERE)),
             }
@@ -95,12 +98,12 @@ impl Folder {
             let fault = Fault::new(codes::RUN, format!("{} {what}", path.display()));
             return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
         }
-        let folder = Folder::lock(path)?;
+        let folder = Folder::lock(path, "wait until it ends")?;
         folder.clean();
         Ok(folder)
     }
 
-    fn lock(path: &Path) -> Result<Folder, Fault> {
+    fn lock(path: &Path, remedy: &str) -> Result<Folder, Fault> {
         let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
         let lock = file.map_err(|e| cannot(path, "written to", e).advise(ELSEWHERE))?;
         match lock.try_lock() {
@@ -108,7 +111,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => {
                 let fault =
                     Fault::new(codes::RUN, format!("another process is at work in {}", path.display()));
-                Err(fault.advise("wait until it ends, or take another folder by `--out DIR`"))
+                Err(fault.advise(remedy))
             }
             Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(ELSEWHERE)),
         }
@@ -120,6 +123,54 @@ impl Folder {
 
     pub fn join(&self, file: &str) -> PathBuf {
         self.path.join(file)
+    }
+
+    /// Keeps [`LAST`] as the state behind so many steps.
+    pub fn keep_state(&self, step: u64) -> Result<(), Fault> {
+        self.keep(LAST, &format!("{STEP}{step:010}{ENDING}"))
+    }
+
+    /// Keeps [`BEST`] as the best weights of this epoch.
+    pub fn keep_best(&self, epoch: usize) -> Result<(), Fault> {
+        self.keep(BEST, &format!("{EPOCH}{epoch:06}{ENDING}"))
+    }
+
+    /// The states before the last one, with the number of steps behind each, the newest first.
+    pub fn states(&self) -> Vec<(u64, PathBuf)> {
+        self.kept(STEP)
+    }
+
+    /// The best weights before the best, with the epoch of each, the newest first.
+    pub fn bests(&self) -> Vec<(u64, PathBuf)> {
+        self.kept(EPOCH)
+    }
+
+    /// Gives a file a second name in [`CHECKPOINTS`].
+    fn keep(&self, file: &str, name: &str) -> Result<(), Fault> {
+        let (from, folder) = (self.join(file), self.join(CHECKPOINTS));
+        let to = folder.join(name);
+        let linked = std::fs::create_dir_all(&folder).and_then(|()| match std::fs::hard_link(&from, &to) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // Some disks have no links.
+            Err(_) => std::fs::copy(&from, &to).map(|_| ()).inspect_err(|_| {
+                // A part of a copy is of no use.
+                let _ = std::fs::remove_file(&to);
+            }),
+            Ok(()) => Ok(()),
+        });
+        linked.map_err(|e| Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", to.display())))
+    }
+
+    fn kept(&self, beginning: &str) -> Vec<(u64, PathBuf)> {
+        let entries = std::fs::read_dir(self.join(CHECKPOINTS)).into_iter().flatten().flatten();
+        let number = |path: &Path| {
+            let name = path.file_name()?.to_str()?;
+            name.strip_prefix(beginning)?.strip_suffix(ENDING)?.parse::<u64>().ok()
+        };
+        let mut kept: Vec<(u64, PathBuf)> =
+            entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect();
+        kept.sort_by(|a, b| b.cmp(a));
+        kept
     }
 
     /// Undoes the claim of a run that never began.

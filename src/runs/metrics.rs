@@ -41,14 +41,15 @@ impl Log {
         let mut file = file.map_err(|e| unwritten(&path, &e))?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_METRICS).read_to_end(&mut bytes).map_err(unreadable)?;
-        let (mut len, mut epochs) = (0, Vec::new());
+        let (mut end, mut len, mut epochs) = (0, 0, Vec::new());
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            end += line.len() as u64;
             let event: Option<Value> = serde_json::from_slice(line).ok().filter(|_| line.ends_with(b"\n"));
-            let Some(epoch) = event.as_ref().and_then(read).filter(|epoch| epoch.number <= n_epochs) else {
-                break;
-            };
-            len += line.len() as u64;
-            epochs.push(epoch);
+            // A damaged line stays where it is.
+            if let Some(epoch) = event.as_ref().and_then(read).filter(|epoch| epoch.number <= n_epochs) {
+                len = end;
+                epochs.push(epoch);
+            }
         }
         let mut log = Log { path, file, len, waiting: String::new() };
         log.write(&[]).map_err(|e| unwritten(&log.path, &e))?;
@@ -153,6 +154,8 @@ mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         let first: usize = whole.lines().take(2).map(|line| line.len() + 1).sum();
         let end = "{\"event\":\"end\"}\n";
+        let damaged = "{damaged\n".to_owned();
+        let one_behind = damaged.clone() + &whole[..whole.find('\n').unwrap() + 1];
         for (text, epochs, left) in [
             (whole.clone(), 2, &whole[..first]),
             (whole.clone() + end, 3, &whole[..]),
@@ -160,11 +163,17 @@ mod tests {
             (whole.trim_end().to_owned(), 3, &whole[..first]),
             (String::new(), 3, ""),
             ("\0\0\0".to_owned(), 1, ""),
+            (damaged.clone() + &whole, 1, &one_behind),
+            (
+                format!("{{damaged\n{whole}"),
+                1,
+                &format!("{{damaged\n{}", &whole[..whole.find('\n').unwrap() + 1]),
+            ),
         ] {
             std::fs::write(&path, &text).unwrap();
             let (_, found) = Log::reopen(folder.path(), epochs).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), left, "{text}");
-            assert_eq!(found.len(), left.lines().count());
+            assert_eq!(found.len(), left.lines().filter(|line| line.starts_with("{\"")).count());
         }
         let (mut log, _) = Log::reopen(folder.path(), 0).unwrap();
         log.append(&event(&epoch(1), 1)).unwrap();

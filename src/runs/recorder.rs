@@ -4,17 +4,18 @@
 //! knows of both. What stands behind the newest state is made again, the same, by a training that goes on from it. A disk
 //! that refuses does not end the training: it goes on, and the state is written when there is room.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::run::Session;
-use crate::runs::folder::{BEST, CHECKPOINTS, Folder, LAST, PREVIOUS};
+use crate::runs::folder::{BEST, Folder, LAST};
 use crate::runs::metrics::{self, Log};
-use crate::train::checkpoint::{Card, save};
+use crate::runs::resume::Stopped;
+use crate::train::checkpoint::{Card, Snapshot, States, save};
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Observer, StepDone};
@@ -43,24 +44,42 @@ pub struct Recorder<'a> {
     wanted: &'a AtomicBool,
     /// Steps behind the state in [`LAST`], where that is whole.
     kept: Option<u64>,
+    /// The epoch of the weights in [`BEST`], where they are the best on the validation images.
+    best: Option<usize>,
+    /// Best weights that could not be written yet.
+    waiting: Option<(Snapshot, Card)>,
+    /// The best epoch that each state of this process knows of, by the number of steps behind it.
+    known: BTreeMap<u64, usize>,
     due: Instant,
     /// Why the newest state is not on disk, if it is not.
     refused: Option<Fault>,
 }
 
 impl<'a> Recorder<'a> {
-    /// `kept` is the number of steps behind the state that is in the folder already.
+    /// `stopped` is the run that is gone on with.
     pub fn new(
         folder: &'a Folder,
         log: Log,
         card: Card,
         checkpointing: Checkpointing,
-        kept: Option<u64>,
+        stopped: Option<&Stopped>,
         viewer: &'a mut dyn Viewer,
         wanted: &'a AtomicBool,
     ) -> Recorder<'a> {
-        let due = Instant::now() + checkpointing.every;
-        Recorder { folder, log, card, checkpointing, viewer, wanted, kept, due, refused: None }
+        Recorder {
+            folder,
+            log,
+            card,
+            checkpointing,
+            viewer,
+            wanted,
+            kept: stopped.and_then(Stopped::kept),
+            best: stopped.and_then(|run| run.progress().best).map(|best| best.epoch),
+            waiting: None,
+            known: BTreeMap::new(),
+            due: Instant::now() + checkpointing.every,
+            refused: None,
+        }
     }
 
     /// Writes the last event; refuses if the newest state is not on disk.
@@ -77,45 +96,54 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Writes the state, and before it the best weights that it knows of.
     fn save(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        if let Some((weights, card)) = self.waiting.take() {
+            let written = self.write_best(&weights, &card);
+            self.waiting = written.is_err().then_some((weights, card));
+            written?;
+        }
         let card = self.card(progress);
         if progress.best.is_none() {
             save(&self.folder.join(BEST), session, &card)?;
         }
-        self.keep_last()?;
+        if let Some(step) = self.kept.filter(|_| self.checkpointing.keep > 1) {
+            self.folder.keep_state(step)?;
+        }
         save(&self.folder.join(LAST), session, &card)?;
         self.kept = Some(progress.step);
-        // The state knows of the best weights: those before are of no more use.
-        let _ = std::fs::remove_file(self.folder.join(PREVIOUS));
+        self.known.insert(progress.step, progress.best.map_or(0, |best| best.epoch));
+        self.forget();
         Ok(())
+    }
+
+    /// Writes best weights, and keeps those before for the states that know of them.
+    fn write_best(&mut self, weights: &impl States, card: &Card) -> Result<(), Fault> {
+        if let Some(epoch) = self.best.filter(|_| self.folder.join(BEST).exists()) {
+            self.folder.keep_best(epoch)?;
+        }
+        save(&self.folder.join(BEST), weights, card)?;
+        self.best = Some(card.epoch);
+        Ok(())
+    }
+
+    /// Removes the oldest states, and the best weights that no state knows of any more. A file too many does no harm.
+    fn forget(&self) {
+        let states = self.folder.states();
+        let (stay, go) = states.split_at(states.len().min(self.checkpointing.keep - 1));
+        let known = |step: u64| self.known.get(&step).copied().unwrap_or(0);
+        let oldest = stay.iter().map(|(step, _)| known(*step)).chain(self.best).min().unwrap_or(0);
+        let bests = self.folder.bests();
+        let unknown =
+            bests.iter().filter(|(epoch, _)| *epoch < oldest as u64 || Some(*epoch as usize) == self.best);
+        for (_, path) in go.iter().chain(unknown) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     fn card(&self, progress: &Progress) -> Card {
         let epoch = progress.epochs + usize::from(progress.begun.is_some());
         Card { step: progress.step, epoch, progress: Some(progress.clone()), ..self.card.clone() }
-    }
-
-    /// Takes the state in [`LAST`] among those before it, and forgets the oldest.
-    fn keep_last(&mut self) -> Result<(), Fault> {
-        let last = self.folder.join(LAST);
-        let before = self.checkpointing.keep.saturating_sub(1);
-        let Some(step) = self.kept.filter(|_| before > 0 && last.exists()) else { return Ok(()) };
-        let folder = self.folder.join(CHECKPOINTS);
-        let to = folder.join(format!("step-{step:010}.safetensors"));
-        let linked = std::fs::create_dir_all(&folder).and_then(|()| match std::fs::hard_link(&last, &to) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            // Some disks have no links.
-            Err(_) => std::fs::copy(&last, &to).map(|_| ()),
-            Ok(()) => Ok(()),
-        });
-        linked
-            .map_err(|e| Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", to.display())))?;
-        let states = states(self.folder);
-        for (_, path) in states.iter().skip(before) {
-            // One too many does no harm.
-            let _ = std::fs::remove_file(path);
-        }
-        Ok(())
     }
 
     /// Notes whether the newest state is on disk.
@@ -159,34 +187,18 @@ impl Observer for Recorder<'_> {
 
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault> {
         self.viewer.epoch(epoch);
-        let mut record = || {
-            let best = self.folder.join(BEST);
-            if epoch.best && progress.best.is_some() {
-                if best.exists() {
-                    let renamed = std::fs::rename(&best, self.folder.join(PREVIOUS));
-                    renamed.map_err(|e| {
-                        Fault::new(codes::UNWRITTEN, format!("{} cannot be moved: {e}", best.display()))
-                    })?;
-                }
-                save(&best, session, &self.card(progress))?;
-            }
-            self.log.append(&metrics::event(epoch, progress.step))?;
-            self.save(progress, session)
-        };
-        let saved = record();
+        let card = self.card(progress);
+        if epoch.best && progress.best.is_some() {
+            // Behind this epoch the session has other weights.
+            self.waiting = match self.write_best(session, &card) {
+                Ok(()) => None,
+                Err(_) => Some((Snapshot::of(session)?, card)),
+            };
+        }
+        // What cannot be written waits.
+        let logged = self.log.append(&metrics::event(epoch, progress.step));
+        let saved = self.save(progress, session).and(logged);
         self.settle(saved);
         Ok(())
     }
-}
-
-/// The states before the last one, the newest first, with the number of steps behind each.
-pub fn states(folder: &Folder) -> Vec<(u64, PathBuf)> {
-    let entries = std::fs::read_dir(folder.join(CHECKPOINTS)).into_iter().flatten().flatten();
-    let step = |path: &PathBuf| {
-        path.file_name()?.to_str()?.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok()
-    };
-    let mut states: Vec<(u64, PathBuf)> =
-        entries.filter_map(|entry| Some((step(&entry.path())?, entry.path()))).collect();
-    states.sort_by(|a, b| b.cmp(a));
-    states
 }

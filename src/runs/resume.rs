@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::data::Dataset;
 use crate::diag::{Fault, codes};
-use crate::runs::folder::{BEST, Folder, LAST, PREVIOUS, SUMMARY};
+use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::Log;
 use crate::runs::record::Record;
-use crate::runs::recorder::states;
 use crate::train::checkpoint::Weights;
 use crate::train::progress::Progress;
 use crate::train::section::TrainSection;
@@ -43,7 +42,7 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     }
     let mut told = Vec::new();
     let last = folder.join(LAST);
-    let mut candidates = states(&folder).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    let mut candidates = folder.states().into_iter().map(|(_, path)| path).collect::<Vec<_>>();
     if last.exists() {
         candidates.insert(0, last.clone());
     }
@@ -82,8 +81,11 @@ fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weig
         let best = Weights::open(path)?;
         return Ok((weights, progress, Some(best)));
     }
-    let found = [BEST, PREVIOUS].iter().filter_map(|name| Weights::open(&folder.join(name)).ok());
-    let best = found.into_iter().find(|best| best.card.epoch == scored.epoch);
+    let kept =
+        folder.bests().into_iter().filter(|(epoch, _)| *epoch == scored.epoch as u64).map(|(_, path)| path);
+    let mut found =
+        std::iter::once(folder.join(BEST)).chain(kept).filter_map(|path| Weights::open(&path).ok());
+    let best = found.find(|best| best.card.epoch == scored.epoch);
     match best {
         Some(best) => Ok((weights, progress, Some(best))),
         None => {
@@ -163,10 +165,7 @@ impl Stopped {
         let unmoved = |e: std::io::Error| {
             Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", to.display()))
         };
-        if best.path() == self.folder.join(PREVIOUS) {
-            return std::fs::rename(best.path(), &to).map_err(unmoved);
-        }
-        // The state itself is the best, and the file of the best may be of another epoch.
+        // The file of the best may be of another epoch.
         let is_there = Weights::open(&to).is_ok_and(|own| own.card.epoch == best.card.epoch);
         match best.path() == to || is_there {
             true => Ok(()),

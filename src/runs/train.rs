@@ -1,15 +1,16 @@
 //! A prepared training and a folder → the training, recorded in the folder.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
 
 use crate::data::Dataset;
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
-use crate::runs::folder::{Folder, SUMMARY};
+use crate::runs::folder::{Folder, METRICS, SUMMARY};
 use crate::runs::metrics::Log;
 use crate::runs::record::Machine;
 use crate::runs::recorder::{Recorder, Viewer};
@@ -61,7 +62,21 @@ pub fn train<'a>(
         Some(stopped) => stopped.log()?,
         None => (Log::create(folder.path())?, Vec::new()),
     };
-    stopped.map_or(Ok(()), Stopped::restore_best)?;
+    if let Some(stopped) = stopped {
+        stopped.restore_best()?;
+        // It is of the end that comes, and tells that there was one.
+        match std::fs::remove_file(folder.join(SUMMARY)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                let message = format!("{} cannot be removed: {e}", folder.join(SUMMARY).display());
+                return Err(Fault::new(codes::UNWRITTEN, message));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        if epochs.len() < stopped.progress().epochs {
+            let (found, all) = (epochs.len(), stopped.progress().epochs);
+            viewer.say(&format!("{METRICS} tells of {found} of the {all} epochs that are behind"));
+        }
+    }
     let card = Card {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: job.model.name.clone(),
@@ -69,8 +84,7 @@ pub fn train<'a>(
         classes: if job.train.classifies()? { dataset.classes.clone() } else { Vec::new() },
         ..Card::default()
     };
-    let kept = stopped.and_then(Stopped::kept);
-    let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, kept, viewer, &signals.save);
+    let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
     let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
     let mut report = report(&job, &dataset.classes, &outcome);

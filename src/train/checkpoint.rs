@@ -3,6 +3,7 @@
 //! explains itself. Written beside its place and renamed: a reader never sees half a file. Read through one open file: a
 //! file that is replaced meanwhile is not mixed with its successor.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -53,8 +54,50 @@ fn fault(path: &Path, message: impl std::fmt::Display) -> Fault {
     Fault::new(codes::DATA_FILE, format!("{} {message}", path.display()))
 }
 
+/// What has states to be written.
+pub trait States {
+    fn states(&self) -> &[StateInfo];
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+}
+
+impl States for Session {
+    fn states(&self) -> &[StateInfo] {
+        self.states()
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        self.read_state(name)
+    }
+}
+
+/// The states of a session as they were, to be written later.
+pub struct Snapshot {
+    states: Vec<StateInfo>,
+    numbers: HashMap<String, Vec<f32>>,
+}
+
+impl Snapshot {
+    pub fn of(session: &Session) -> Result<Snapshot, Fault> {
+        let states = session.states().to_vec();
+        let read = |state: &StateInfo| Ok((state.name.clone(), session.read_state(&state.name)?));
+        let numbers = states.iter().map(read).collect::<Result<_, Fault>>()?;
+        Ok(Snapshot { states, numbers })
+    }
+}
+
+impl States for Snapshot {
+    fn states(&self) -> &[StateInfo] {
+        &self.states
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        let numbers = self.numbers.get(name).cloned();
+        numbers.ok_or_else(|| Fault::internal(format!("a snapshot without `{name}`")))
+    }
+}
+
 /// Writes all states of a session, one after another: only one of them is in memory beside the session's own.
-pub fn save(path: &Path, session: &Session, card: &Card) -> Result<(), Fault> {
+pub fn save(path: &Path, session: &impl States, card: &Card) -> Result<(), Fault> {
     let mut states: Vec<&StateInfo> = session.states().iter().collect();
     states.sort_by(|a, b| a.name.cmp(&b.name));
     let mut checksum = Crc::new();
@@ -74,7 +117,7 @@ pub fn save(path: &Path, session: &Session, card: &Card) -> Result<(), Fault> {
 
 /// The bytes of each state in turn.
 fn each(
-    session: &Session,
+    session: &impl States,
     states: &[&StateInfo],
     mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

@@ -122,6 +122,17 @@ fn a_damaged_state_gives_way_to_the_one_before() {
         );
         same(&whole, &result(&desk, "whole"), "behind damage");
     }
+    // Also where the last state has new best weights, and the one before knows of other ones.
+    for epochs in 2..8 {
+        let run = format!("run-{epochs}");
+        let line = format!("run n.net --out {run} --set train.epochs={epochs} --set train.checkpoint.keep=2");
+        assert_eq!(desk.run(&line).code, Some(0));
+        let expected = result(&desk, &run);
+        std::fs::write(desk.path(&run).join("last.safetensors"), &good[..100]).unwrap();
+        let done = desk.run(&format!("resume {run}"));
+        assert_eq!(done.code, Some(0), "{epochs} epochs: {}", done.err);
+        same(&expected, &result(&desk, &run), &run);
+    }
     std::fs::remove_dir_all(desk.path("whole/checkpoints")).unwrap();
     std::fs::write(&last, "").unwrap();
     desk.refused("resume whole", 2, &["holds no state that is whole", "dslc run n.net"]);
@@ -188,4 +199,27 @@ fn a_disk_without_room_does_not_end_a_run() {
     let done = desk.run("resume full");
     assert_eq!(done.code, Some(0), "{}", done.err);
     same(&result(&desk, "whole"), &result(&desk, "full"), "behind a full disk");
+}
+
+/// The room comes back in the middle of the run: nothing of what was learnt or measured before is missing then.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_has_room_again_gets_everything() {
+    let desk = desk();
+    let settings = "--set train.epochs=400 --set train.early_stop.patience=400";
+    assert_eq!(desk.run(&format!("run n.net --out whole {settings}")).code, Some(0));
+    let binary = env!("CARGO_BIN_EXE_dslc");
+    let script = format!("trap '' XFSZ; ulimit -S -f 16; exec {binary} run n.net --out full {settings}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(desk.path("")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("epoch 3/400")));
+    let pid = process.id().to_string();
+    let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]).status();
+    assert!(lifted.unwrap().success());
+    let said: Vec<String> = lines.collect();
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{said:#?}");
+    assert!(said.iter().any(|line| line == "the state is on disk again"), "{said:#?}");
+    same(&result(&desk, "whole"), &result(&desk, "full"), "behind a disk without room for a while");
 }
