@@ -4,36 +4,30 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
-use crate::experiment::figures::{Figures, broken_expectations, figures};
-use crate::experiment::imports::{Imports, Project};
-use crate::experiment::{self, Experiment, disk, resolved};
+use crate::experiment::figures::{Figures, figures};
+use crate::experiment::loaded::{Loaded, load_text};
+use crate::experiment::{Experiment, disk};
 use crate::graph::{Graph, print};
+use crate::model::Model;
 use crate::predict::Predictor;
-use crate::runs::folder::Folder;
-use crate::runs::record::Record;
+use crate::runs::begin::begin;
 use crate::runs::recorder::Viewer;
 use crate::runs::resume::stopped;
 use crate::runs::train::{Recording, Signals, machine, train as train_in};
-use crate::source::Sources;
-use crate::syntax::ast::Ast;
 use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
 use crate::train::budget;
 use crate::train::metrics::Evaluation;
 use crate::train::program::{inference_graph, optimized, training_graph};
 use crate::train::programs::Sizes;
-use crate::train::trainer::{Epoch, Job, StepDone, prepare};
+use crate::train::section::TrainSection;
+use crate::train::trainer::{Ended, Epoch, Job, Prepared, StepDone, prepare};
 
 /// A `.net` or `.model` file that was read and checked.
-pub struct Checked {
-    path: PathBuf,
-    sources: Sources,
-    ast: Ast,
-    imports: Imports,
-    experiment: Experiment,
-    findings: Vec<Diagnostic>,
-}
+pub struct Checked(Loaded);
 
 /// Reads and checks a file with everything that it uses, after overrides such as `train.epochs=1`.
 ///
@@ -57,38 +51,28 @@ pub fn check(path: impl AsRef<Path>, settings: &[String]) -> Result<Checked, Fau
 /// assert!(wrong.report().contains("flatten"));
 /// ```
 pub fn check_text(path: impl AsRef<Path>, text: impl Into<String>, settings: &[String]) -> Checked {
-    let path = path.as_ref();
-    let mut sources = Sources::default();
-    let root = path.parent().map(Path::to_owned).unwrap_or_default();
-    let read = |path: &Path| disk::import(Path::new(""), &root, path);
-    let project = Project { root: &root, read: &read };
-    let found = experiment::check(&mut sources, path, text.into(), settings, &project);
-    let experiment::Checked { ast, imports, experiment, diagnostics: mut findings, .. } = found;
-    if !has_errors(&findings) {
-        findings.extend(broken_expectations(&experiment));
-    }
-    Checked { path: path.to_owned(), sources, ast, imports, experiment, findings }
+    Checked(load_text(path.as_ref(), text.into(), settings))
 }
 
 impl Checked {
     /// Whether no finding is an error.
     pub fn is_right(&self) -> bool {
-        !has_errors(&self.findings)
+        !has_errors(&self.0.diagnostics)
     }
 
     /// Everything that was found, in the order of the text.
     pub fn findings(&self) -> &[Diagnostic] {
-        &self.findings
+        &self.0.diagnostics
     }
 
     /// The findings as a terminal shows them, without colour, 100 columns wide.
     pub fn report(&self) -> String {
-        render::report(&self.sources, &self.findings, false, 100)
+        render::report(&self.0.sources, &self.0.diagnostics, false, 100)
     }
 
     /// Trained numbers of the model, if the file has one that is right.
     pub fn parameters(&self) -> Option<u64> {
-        self.experiment.model.as_ref().map(|model| model.n_parameters() as u64)
+        self.0.experiment.model.as_ref().map(|model| model.n_parameters() as u64)
     }
 
     /// What the model costs: parameters, FLOPs of one image, bytes, by layer and in all.
@@ -97,13 +81,13 @@ impl Checked {
     /// A file that is not right, or has no model.
     pub fn figures(&self) -> Result<Figures, Fault> {
         self.right()?;
-        let model = self.experiment.model.as_ref().ok_or_else(|| self.lacks("model"))?;
-        figures(model, &self.sources, None)
+        let model = self.0.experiment.model.as_ref().ok_or_else(|| self.lacks("model"))?;
+        figures(model, &self.0.sources, None)
     }
 
     /// The file with every default filled in, as a run records it.
     pub fn resolved(&self) -> String {
-        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, None)
+        self.0.resolved(None)
     }
 
     /// Answers for pictures, where the model has nothing to train, such as filters of given numbers.
@@ -112,27 +96,29 @@ impl Checked {
     /// A file that is not right or has no model, or one that must be trained first; a device that is not there.
     pub fn predictor(&self, device: Choice) -> Result<Predictor, Fault> {
         self.right()?;
-        Predictor::of_experiment(&self.experiment, &device::open(device)?.device)
+        Predictor::of_experiment(&self.0.experiment, &device::open(device)?.device)
     }
 
     fn right(&self) -> Result<(), Fault> {
-        let first = self.findings.iter().find(|finding| finding.severity == Severity::Error);
+        let first = self.0.diagnostics.iter().find(|finding| finding.severity == Severity::Error);
         match first {
             Some(finding) => Err(Fault::new(finding.code, finding.message.clone())
-                .note(format!("{} is not right; `Checked::report` tells all of it", self.path.display()))),
+                .note(format!("{} is not right; `Checked::report` tells all of it", self.0.path.display()))),
             None => Ok(()),
         }
     }
 
     fn lacks(&self, section: &str) -> Fault {
-        Fault::new(codes::MISSING_SECTION, format!("{} has no `{section}` section", self.path.display()))
+        Fault::new(codes::MISSING_SECTION, format!("{} has no `{section}` section", self.0.path.display()))
     }
 
-    fn base(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
+    /// The sections of a whole experiment that is right.
+    fn whole(&self) -> Result<(&Model, &DataSection, &TrainSection), Fault> {
+        self.right()?;
+        let Experiment { model, data, train, .. } = &self.0.experiment;
+        let model = model.as_ref().ok_or_else(|| self.lacks("model"))?;
+        let data = data.as_ref().ok_or_else(|| self.lacks("data"))?;
+        Ok((model, data, train.as_ref().ok_or_else(|| self.lacks("train"))?))
     }
 }
 
@@ -149,8 +135,8 @@ pub struct Compiled {
 /// A file that is not right or has no model; a batch that no memory could hold.
 pub fn compile(file: &Checked, batch: usize) -> Result<Compiled, Fault> {
     file.right()?;
-    let model = file.experiment.model.as_ref().ok_or_else(|| file.lacks("model"))?;
-    let graph = optimized(match &file.experiment.train {
+    let model = file.0.experiment.model.as_ref().ok_or_else(|| file.lacks("model"))?;
+    let graph = optimized(match &file.0.experiment.train {
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
@@ -240,42 +226,16 @@ pub struct Trained {
 /// A file that is not right or not whole; data that cannot be read; a device that is not there; a network that does not fit
 /// into memory; a folder that is taken; a loss that is no number any more.
 pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
-    file.right()?;
-    let data = file.experiment.data.as_ref().ok_or_else(|| file.lacks("data"))?;
+    let (model, data, train) = file.whole()?;
     let opened = device::open(options.device)?;
-    let base = std::fs::canonicalize(file.base()).unwrap_or(file.base());
-    let dataset = data.source.load(&data.args, &base)?;
-    let model = file.experiment.model.as_ref().ok_or_else(|| file.lacks("model"))?;
-    let section = file.experiment.train.as_ref().ok_or_else(|| file.lacks("train"))?;
-    let batch = auto_batch::batch(model, section, Sizes::new(data, &dataset)?, &opened.device)?;
-    let job = Job { model, data, train: section, batch: batch.images, device: &opened.device };
+    let dataset = data.source.load(&data.args, &file.0.base())?;
+    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
+    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
-    let record = Record {
-        file: file.path.display().to_string(),
-        base,
-        settings: Vec::new(),
-        source: resolved::text(&file.sources, &file.ast, &file.imports, &file.experiment, Some(batch)),
-        machine: machine(&opened.choice.to_string())?,
-        data: dataset.fingerprint(),
-    };
-    let stem =
-        file.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let folder = Folder::claim(options.out.as_deref(), &stem)?;
-    let (path, base) = (folder.path(), &record.base);
-    let text = resolved::source_for(
-        path,
-        base,
-        &file.sources,
-        &file.ast,
-        &file.imports,
-        &file.experiment,
-        Some(batch),
-    );
-    record.write_with_file(path, &text)?;
+    let machine = machine(&opened.choice.to_string())?;
+    let (folder, record) = begin(&file.0, &dataset, batch, machine, options.out.as_deref())?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };
-    let mut viewer = Following(follow);
-    let finished = train_in(prepared, job, &dataset, recording, &options.signals, &mut viewer)?;
-    closed(finished, folder.path())
+    recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
 
 /// Goes on with a run that was stopped, by whatever, to the bits that it would have had.
@@ -286,31 +246,36 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let run = stopped(run.as_ref())?;
     run.told.iter().for_each(|line| follow.say(line));
     let file = check_text(run.file(), run.record.source.clone(), &[]);
-    file.right()?;
-    let lacks = |section| file.lacks(section);
-    let data = file.experiment.data.as_ref().ok_or_else(|| lacks("data"))?;
-    let model = file.experiment.model.as_ref().ok_or_else(|| lacks("model"))?;
-    let section = file.experiment.train.as_ref().ok_or_else(|| lacks("train"))?;
-    run.refuse_complete(section)?;
+    let (model, data, train) = file.whole()?;
+    run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
     let dataset = data.source.load(&data.args, &run.record.base)?;
     run.refuse_other_data(&dataset)?;
-    let batch = auto_batch::batch(model, section, Sizes::new(data, &dataset)?, &opened.device)?;
-    let job = Job { model, data, train: section, batch: batch.images, device: &opened.device };
+    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
+    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
-    let mut viewer = Following(follow);
-    let finished = train_in(prepared, job, &dataset, recording, signals, &mut viewer)?;
-    closed(finished, run.folder.path())
+    recorded(prepared, job, &dataset, recording, signals, follow)
 }
 
-fn closed(finished: crate::runs::train::Finished<'_>, folder: &Path) -> Result<Trained, Fault> {
+/// Trains, and records it to the end.
+fn recorded(
+    prepared: Prepared<'_>,
+    job: Job<'_>,
+    dataset: &Dataset,
+    recording: Recording<'_>,
+    signals: &Signals,
+    follow: &mut dyn Follow,
+) -> Result<Trained, Fault> {
+    let folder = recording.folder.path().to_owned();
+    let mut viewer = Following(follow);
+    let finished = train_in(prepared, job, dataset, recording, signals, &mut viewer)?;
     let outcome = finished.outcome.clone();
     let summary = serde_json::to_string_pretty(&finished.report).map_err(Fault::internal)?;
     finished.close(&format!("{summary}\n"))?;
     Ok(Trained {
-        folder: folder.to_owned(),
-        interrupted: outcome.ended == crate::train::trainer::Ended::Interrupted,
+        folder,
+        interrupted: outcome.ended == Ended::Interrupted,
         steps: outcome.steps,
         epochs: outcome.epochs,
         test: outcome.test,

@@ -1,8 +1,8 @@
 //! A checked file → how many images a step of its training sees, with what is wrong shown at the file's `batch` line.
 
 use crate::cli::Stop;
-use crate::cli::load::Loaded;
 use crate::diag::{Diagnostic, codes};
+use crate::experiment::loaded::Loaded;
 use crate::model::Model;
 use crate::tensor::Device;
 use crate::train::auto_batch::{self, Batch};

@@ -10,6 +10,7 @@ use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
 use crate::cli::{Stop, batch, devices, load};
 use crate::diag::{Fault, codes};
+use crate::experiment::loaded::load_text;
 use crate::kernels::cpu::simd::peak;
 use crate::kernels::cpu::threads;
 use crate::model::Model;
@@ -105,7 +106,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         (None, true) => Some(stand_in(model)?),
         (Some(_), _) | (None, false) => None,
     };
-    let stands_in = said.map(|text| load::load_text(Path::new("bench"), text.to_owned(), &[]).experiment);
+    let stands_in = said.map(|text| load_text(Path::new("bench"), text.to_owned(), &[]).experiment);
     let train = experiment.train.as_ref().or(stands_in.as_ref().and_then(|file| file.train.as_ref()));
     let batch = match options.batch {
         Some(batch) => batch as usize,

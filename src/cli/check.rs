@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::load::{self, Loaded, MOST_SHOWN};
+use crate::cli::load::{self, MOST_SHOWN};
 use crate::cli::out::{self, Look, err, out};
 use crate::cli::table::plural;
 use crate::cli::{Stop, explain, files};
 use crate::diag::{Applicability, Diagnostic, Severity, github, has_errors, render, sarif};
+use crate::experiment::loaded::Loaded;
 use crate::experiment::missing_parts;
 
 #[derive(clap::Args)]

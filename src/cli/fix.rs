@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::load::{self, Loaded};
+use crate::cli::load;
 use crate::cli::out::{Look, err, err_styled, out, styled};
 use crate::cli::table::plural;
 use crate::cli::{Stop, check, files};
 use crate::diag::render::visible;
 use crate::diag::{Severity, has_errors};
+use crate::experiment::loaded::{Loaded, load_text};
 use crate::experiment::mend::{self, Consent, Findings};
 
 #[derive(clap::Args)]
@@ -50,7 +51,7 @@ fn mend(path: &Path, options: &Options, one_of_many: bool) -> Result<(), Stop> {
     let original = text_of(&loaded).to_owned();
     let mut check = |text: &str| {
         if text != text_of(&loaded) {
-            loaded = load::load_text(path, text.to_owned(), &[]);
+            loaded = load_text(path, text.to_owned(), &[]);
         }
         Findings { file: loaded.ast.file, diagnostics: loaded.diagnostics.clone() }
     };

@@ -6,6 +6,7 @@ use crate::cli::load::{self, rewrite};
 use crate::cli::out::{err, out};
 use crate::cli::table::plural;
 use crate::cli::{Stop, files};
+use crate::experiment::loaded::load_text;
 use crate::format::{self, Edit};
 use crate::model::passing::{Asserting, assert_shapes};
 use crate::source::Sources;
@@ -124,7 +125,7 @@ fn formatted(path: &Path, text: &str, options: &Options) -> Result<Option<(Strin
         return Ok(None);
     }
     if let Some(which) = options.shapes {
-        let loaded = load::load_text(path, text.to_owned(), &[]);
+        let loaded = load_text(path, text.to_owned(), &[]);
         let which = match which {
             Shapes::Written => Asserting::Written,
             Shapes::All => Asserting::Every,

@@ -1,7 +1,7 @@
 //! Files → checked experiments, with every finding printed on the way.
 
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::Stop;
 use crate::cli::explain;
@@ -9,64 +9,27 @@ use crate::cli::out::{self, Look};
 use crate::cli::table::plural;
 use crate::data::Dataset;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, Fault, Remedy, Severity, codes, has_errors, render};
-use crate::experiment::figures::broken_expectations;
-use crate::experiment::imports::{Imports, Project, normal};
-use crate::experiment::{self, Checked, Experiment, disk, missing_parts, resolved};
+use crate::diag::{Diagnostic, Fault, Remedy, Severity, codes, has_errors, render};
+use crate::experiment::loaded::{Loaded, load_text};
+use crate::experiment::{disk, missing_parts};
 use crate::source::Sources;
-use crate::syntax::ast::Ast;
-use crate::train::auto_batch::Batch;
 
 /// Of more findings than this in one file, the first are shown.
 pub const MOST_SHOWN: usize = 100;
 
-/// A file that was read and checked.
-pub struct Loaded {
-    pub path: PathBuf,
-    pub sources: Sources,
-    pub ast: Ast,
-    pub imports: Imports,
-    pub experiment: Experiment,
-    pub diagnostics: Diagnostics,
-}
-
+/// What a command says of a file.
 impl Loaded {
-    /// The folder that paths in the file are relative to.
-    pub fn base(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
-    }
-
-    /// The file's name without its ending: what its runs are called.
-    pub fn stem(&self) -> String {
-        self.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
-    }
-
     /// Prints a fault that came up later, at a place of the file.
-    pub fn print_at(&self, fault: &Fault, span: crate::source::Span) {
+    pub(super) fn print_at(&self, fault: &Fault, span: crate::source::Span) {
         let mut d = Diagnostic::of(fault, span);
         for remedy in &fault.remedies {
             d = d.advise(describe(remedy));
         }
         print(&self.sources, &[d]);
     }
-}
-
-impl Loaded {
-    /// The file with every default filled in, and the batch that was chosen.
-    pub fn resolved(&self, batch: Option<Batch>) -> String {
-        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, batch)
-    }
-
-    /// The same for a file in `folder`, from which its data are found, whose paths are relative to `base` now.
-    pub fn resolved_in(&self, folder: &Path, base: &Path, batch: Option<Batch>) -> String {
-        resolved::source_for(folder, base, &self.sources, &self.ast, &self.imports, &self.experiment, batch)
-    }
 
     /// The data set; what is wrong with it is shown at the line that names it.
-    pub fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
+    pub(super) fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
         data.source.load(&data.args, &self.base()).map_err(|fault| {
             self.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
             Stop::Environment(String::new())
@@ -78,33 +41,6 @@ impl Loaded {
 pub fn load(path: &Path, settings: &[String]) -> Result<Loaded, Stop> {
     let text = read(path)?;
     Ok(load_text(path, text, settings))
-}
-
-/// Checks a text that stands for the file at `path`.
-pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
-    let mut sources = Sources::default();
-    let root = project_root(path);
-    let read = |path: &Path| disk::import(Path::new(""), &root, path);
-    let project = Project { root: &root, read: &read };
-    let Checked { ast, imports, experiment, mut diagnostics, .. } =
-        experiment::check(&mut sources, path, text, settings, &project);
-    if !has_errors(&diagnostics) {
-        diagnostics.extend(broken_expectations(&experiment));
-    }
-    Loaded { path: path.to_owned(), sources, ast, imports, experiment, diagnostics }
-}
-
-/// The folder that a file's imports must stay in: the current one where the file lies in it, else the file's own.
-fn project_root(path: &Path) -> PathBuf {
-    let path = normal(path);
-    let current = std::env::current_dir().unwrap_or_default();
-    if path.is_absolute() && path.starts_with(&current) {
-        return current;
-    }
-    if path.is_relative() && !path.starts_with("..") {
-        return PathBuf::new();
-    }
-    path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// Reads and checks a file that must have these sections and no errors; prints what was found.

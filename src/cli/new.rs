@@ -5,13 +5,14 @@ use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::Stop;
-use crate::cli::load::{self, Loaded};
+use crate::cli::load;
 use crate::cli::networks::{NETWORKS, Network};
 use crate::cli::out::out;
 use crate::cli::table::plural;
 use crate::data::Images;
 use crate::diag::{Fault, nearest};
 use crate::experiment::disk::is_network;
+use crate::experiment::loaded::{Loaded, load_text};
 use crate::source::Span;
 use crate::spec::Arg;
 
@@ -57,7 +58,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     if let Some(folder) = &data {
         text = with_data(network, &text, &path, folder)?;
     }
-    let loaded = load::load_text(&path, text.clone(), &[]);
+    let loaded = load_text(&path, text.clone(), &[]);
     load::report(&loaded)?;
     write(&path, &text)?;
     out(&next(&loaded, network, data.is_some()))
@@ -98,7 +99,7 @@ fn list() -> String {
 
 /// The text with this folder as its data set, and normalised by what its training images measure.
 fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Result<String, Stop> {
-    let loaded = load::load_text(path, text.to_owned(), &[]);
+    let loaded = load_text(path, text.to_owned(), &[]);
     let Some(data) = &loaded.experiment.data else {
         let whole: Vec<&str> = NETWORKS.iter().filter(|n| n.ending == "net").map(|n| n.name).collect();
         return refuse(format!(
@@ -109,7 +110,7 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
     };
     let named = format!("\"{}\"", quotable(&relative(path, folder)?)?);
     let text = edited(text, data.args.span("path").zip(Some(named)).into_iter().collect());
-    let loaded = load::load_text(path, text.clone(), &[]);
+    let loaded = load_text(path, text.clone(), &[]);
     let Some(data) = &loaded.experiment.data else {
         load::report(&loaded)?;
         return Err(Stop::Findings);

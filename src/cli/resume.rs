@@ -7,6 +7,7 @@ use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, load};
 use crate::diag::{Fault, codes};
+use crate::experiment::loaded::load_text;
 use crate::runs::record::{Machine, Record};
 use crate::runs::resume::{Stopped, stopped};
 use crate::runs::train::machine;
@@ -39,7 +40,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let progress = run.progress();
     options.settings.iter().try_for_each(|setting| may_change(setting, &progress))?;
     let record = &run.record;
-    let loaded = load::load_text(&run.file(), record.source.clone(), &options.settings);
+    let loaded = load_text(&run.file(), record.source.clone(), &options.settings);
     load::report_errors(&loaded)?;
     let experiment = &loaded.experiment;
     let (Some(data), Some(train)) = (&experiment.data, &experiment.train) else { return Err(Stop::Findings) };
@@ -59,7 +60,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         ..record.clone()
     });
     let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
-    training.go(Place::Stopped { run: &run, changed })
+    training.go(&Place::Stopped { run: &run, changed })
 }
 
 fn may_change(setting: &str, progress: &Progress) -> Result<(), Fault> {

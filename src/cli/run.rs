@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::load::{self, Loaded};
+use crate::cli::load;
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
@@ -13,8 +13,9 @@ use crate::data::Dataset;
 use crate::diag::codes;
 use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
+use crate::experiment::loaded::Loaded;
 use crate::run::{Precision, precision_on};
-use crate::runs::folder::Folder;
+use crate::runs::begin::begin;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
 use crate::runs::train::{self, Recording, Signals, machine};
@@ -46,17 +47,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let Some(data) = &loaded.experiment.data else { return Err(Stop::Findings) };
     let (device, taken) = devices::open(options.device)?;
     let dataset = loaded.dataset(data)?;
-    let base = std::fs::canonicalize(loaded.base()).unwrap_or(loaded.base());
-    let record = Record {
-        file: options.file.display().to_string(),
-        base,
-        settings: options.settings.clone(),
-        source: String::new(),
-        machine: machine(&taken.to_string())?,
-        data: dataset.fingerprint(),
-    };
     let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
-    training.go(Place::New { out: options.out.as_deref(), record })
+    training.go(&Place::New { out: options.out.as_deref(), device: taken })
 }
 
 /// A checked file with its data, ready to be trained on a device.
@@ -70,11 +62,7 @@ pub struct Training<'a> {
 /// Where a training is recorded.
 pub enum Place<'a> {
     /// In a folder of its own.
-    New {
-        out: Option<&'a Path>,
-        /// Without the source, which the chosen batch belongs to.
-        record: Record,
-    },
+    New { out: Option<&'a Path>, device: Choice },
     /// In the folder of the run that goes on.
     Stopped {
         run: &'a Stopped,
@@ -84,7 +72,7 @@ pub enum Place<'a> {
 }
 
 impl Training<'_> {
-    pub fn go(&self, place: Place<'_>) -> Result<(), Stop> {
+    pub fn go(&self, place: &Place<'_>) -> Result<(), Stop> {
         let Training { loaded, dataset, device, .. } = *self;
         let experiment = &loaded.experiment;
         let (Some(model), Some(data), Some(training)) =
@@ -104,38 +92,23 @@ impl Training<'_> {
         })?;
         let head = self.head(&figures, prepared.bytes()?) + &precision_line(device, training.precision);
 
-        let claimed;
+        let mut begun = None;
         let recording = match place {
-            Place::New { out, record } => {
-                let record = Record { source: loaded.resolved(Some(batch)), ..record };
-                let folder = Folder::claim(out, &loaded.stem())?;
-                let text = loaded.resolved_in(folder.path(), &record.base, Some(batch));
-                if let Err(fault) = record.write_with_file(folder.path(), &text) {
-                    folder.abandon();
-                    return Err(fault.into());
-                }
-                claimed = (folder, record);
-                let (folder, record) = &claimed;
+            Place::New { out, device } => {
+                let machine = machine(&device.to_string())?;
+                let (folder, record) = &*begun.insert(begin(loaded, dataset, batch, machine, *out)?);
                 Recording { folder, source: &record.source, stopped: None }
             }
             Place::Stopped { run, changed } => {
-                if let Some(record) = &changed {
+                if let Some(record) = changed {
                     let path = run.folder.path();
                     record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
-                    err(&format!(
-                        "the learning rate goes on at {rate:.3e}, as in a run of {} epochs",
-                        training.epochs
-                    ));
+                    let epochs = training.epochs;
+                    err(&format!("the learning rate goes on at {rate:.3e}, as in a run of {epochs} epochs"));
                 }
-                let source = changed.map_or_else(|| run.record.source.clone(), |record| record.source);
-                return self.train(
-                    prepared,
-                    job,
-                    Recording { folder: &run.folder, source: &source, stopped: Some(run) },
-                    &head,
-                    &figures,
-                );
+                let source = &changed.as_ref().unwrap_or(&run.record).source;
+                Recording { folder: &run.folder, source, stopped: Some(run) }
             }
         };
         self.train(prepared, job, recording, &head, &figures)

@@ -8,6 +8,7 @@ pub mod expect;
 pub mod figures;
 pub mod images;
 pub mod imports;
+pub mod loaded;
 pub mod mend;
 pub mod overrides;
 pub mod paths;

@@ -60,17 +60,9 @@ pub fn text(
     writer.finish()
 }
 
-/// The text for a file in `folder`: the paths in it, which are relative to `base` in `ast`, lead to the same data from
+/// The tree for a file in `folder`: the paths in it, which are relative to `base` in `ast`, lead to the same data from
 /// there. Between two roots they become absolute. Both folders exist.
-pub fn source_for(
-    folder: &Path,
-    base: &Path,
-    sources: &Sources,
-    ast: &Ast,
-    imports: &Imports,
-    experiment: &Experiment,
-    batch: Option<Batch>,
-) -> String {
+pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
     let definitions = definitions(ast, imports, &mut Diagnostics::new());
     let mut moved = ast.clone();
     let sections = moved.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
@@ -88,7 +80,7 @@ pub fn source_for(
             }
         }
     }
-    text(sources, &moved, imports, experiment, batch)
+    moved
 }
 
 /// What a path that is relative to `base` is called in `folder`; `None` where no text can say it.

@@ -11,6 +11,7 @@
 //!   summary.txt            what was printed
 //! ```
 
+pub mod begin;
 pub mod folder;
 pub mod metrics;
 pub mod record;
