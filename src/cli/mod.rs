@@ -54,7 +54,7 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
-    /// Go on with a run where it stopped, to the same end
+    /// Continue a stopped run, to the same result
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),

@@ -16,12 +16,12 @@ use crate::train::progress::Progress;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The folder of a run that was stopped, by whatever
+    /// The folder of a stopped run
     run: PathBuf,
     /// Change a setting of `train` for the rest of the run, such as `train.epochs=20` for a longer one
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Where to run; by default where it ran
+    /// Where to run; by default, where it ran before
     #[arg(long, value_name = "DEVICE")]
     device: Option<Choice>,
     /// End with one JSON line on standard output, and print nothing else there
@@ -72,22 +72,22 @@ fn may_change(setting: &str, progress: &Progress) -> Result<(), Fault> {
     let free = FREE.map(|word| format!("`train.{word}`")).join(", ");
     let fault = Fault::new(codes::RUN, format!("`{path}` cannot change in the middle of a run"));
     Err(match word == BETWEEN {
-        true => fault.note("the run stopped inside an epoch; between two epochs the batch may change"),
-        false => fault.note(format!("what may change: {free}, and between two epochs `train.{BETWEEN}`")),
+        true => fault.note("the run stopped inside an epoch; the batch may change only between two epochs"),
+        false => fault.note(format!("these may change: {free}, and between two epochs `train.{BETWEEN}`")),
     }
     .advise("a new run"))
 }
 
-/// Says what makes other numbers than the run would have had.
+/// Says what makes the results differ from those of an undisturbed run.
 fn differences(was: &Machine, is: &Machine) {
-    let mut all = vec![("device", &was.device, &is.device, "--device ")];
+    let mut all = vec![("on", &was.device, &is.device, "--device ")];
     if is.device == Choice::Cpu.to_string() {
-        all.push(("instructions", &was.instructions, &is.instructions, "DSLC_SIMD="));
+        all.push(("with", &was.instructions, &is.instructions, "DSLC_SIMD="));
     }
-    for (what, was, is, switch) in all.into_iter().filter(|(_, was, is, _)| was != is) {
+    for (how, was, is, switch) in all.into_iter().filter(|(_, was, is, _)| was != is) {
         err(&format!(
-            "the run began with the {what} `{was}` and goes on with `{is}`: numbers will differ in their last digits\n  \
-             try: {switch}{was}, where this machine has it"
+            "the run began {how} `{was}` and continues {how} `{is}`: results will differ in their last digits\n  \
+             try: {switch}{was}, if this machine has it"
         ));
     }
 }
@@ -95,10 +95,10 @@ fn differences(was: &Machine, is: &Machine) {
 fn tell(run: &Stopped, progress: &Progress) {
     let at = match &progress.begun {
         Some(begun) => {
-            format!("inside epoch {}, behind image {}", progress.epochs + 1, thousands(begun.images as u64))
+            format!("in epoch {}, after image {}", progress.epochs + 1, thousands(begun.images as u64))
         }
-        None if progress.step == 0 => "from the beginning: no state was kept yet".to_owned(),
-        None => format!("behind epoch {}", progress.epochs),
+        None if progress.step == 0 => "from the beginning: no state was saved yet".to_owned(),
+        None => format!("after epoch {}", progress.epochs),
     };
-    err(&format!("resume {} {at} (step {})", run.folder.path().display(), thousands(progress.step)));
+    err(&format!("resuming {} {at} (step {})", run.folder.path().display(), thousands(progress.step)));
 }

@@ -105,7 +105,9 @@ impl Training<'_> {
                     record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
                     let epochs = training.epochs;
-                    err(&format!("the learning rate goes on at {rate:.3e}, as in a run of {epochs} epochs"));
+                    err(&format!(
+                        "the learning rate continues at {rate:.3e}, as in a run of {epochs} epochs"
+                    ));
                 }
                 let source = &changed.as_ref().unwrap_or(&run.record).source;
                 Recording { folder: &run.folder, source, stopped: Some(run) }
@@ -148,7 +150,7 @@ impl Training<'_> {
         }
         closed?;
         if ended == Ended::Interrupted {
-            err(&format!("`dslc resume {}` goes on from here", folder.display()));
+            err(&format!("`dslc resume {}` continues from here", folder.display()));
             return Err(Stop::Interrupted);
         }
         let broken = expect::judge(&loaded.experiment.expect, |quantity| report[quantity].as_f64());

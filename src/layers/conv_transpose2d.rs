@@ -123,7 +123,7 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
 /// that arrive, each with what comes out before anything is cut off.
 fn no_same(axes: [(usize, usize); 2], stride: [usize; 2], filters: usize) -> Fault {
     let times: [usize; 2] = std::array::from_fn(|i| axes[i].0.saturating_mul(stride[i]));
-    let message = "`conv_transpose2d` does not take `same` as its padding: several sizes would be the same";
+    let message = "`conv_transpose2d` does not take `padding=same`: more than one output size would fit";
     let fault = Fault::new(codes::BAD_VALUE, message)
         .at("padding")
         .label("a number of pixels is needed")

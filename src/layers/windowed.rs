@@ -117,7 +117,7 @@ impl<const N: usize> Sliding<N> {
         let padded = window.before.max(window.after);
         let empty = (0..N).any(|i| self.axes[i].has_empty(extents[i]));
         let why = match empty {
-            true => "a window would lie in the padding alone",
+            true => "a window would see nothing but padding",
             false => "most of a window would lie in the padding",
         };
         let message = format!(

@@ -65,15 +65,13 @@ impl Folder {
             return Ok(folder);
         };
         let why = match [RECORD, METRICS, LAST, BEST].contains(&taken) {
-            true => "it holds a run already".to_owned(),
-            false => format!("it holds {taken}, which the run would write over"),
+            true => "it already contains a run".to_owned(),
+            false => format!("it contains {taken}, which the run would overwrite"),
         };
         folder.give_back(is_new, had_lock);
         let fault = cannot(out, "made", why).advise("another folder, or no `--out` for the next free one");
         Err(match taken == RECORD {
-            true => {
-                fault.advise(format!("`dslc resume {}` goes on with the run that is there", out.display()))
-            }
+            true => fault.advise(format!("`dslc resume {}` continues the run in it", out.display())),
             false => fault,
         })
     }
@@ -94,7 +92,7 @@ impl Folder {
     /// Takes the folder of a run, to go on with it; what an ended process left half written is removed.
     pub fn reopen(path: &Path) -> Result<Folder, Fault> {
         if !path.join(RECORD).is_file() {
-            let what = if path.exists() { "holds no run" } else { "does not exist" };
+            let what = if path.exists() { "contains no run" } else { "does not exist" };
             let fault = Fault::new(codes::RUN, format!("{} {what}", path.display()));
             return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
         }
@@ -109,8 +107,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let fault =
-                    Fault::new(codes::RUN, format!("another process is at work in {}", path.display()));
+                let fault = Fault::new(codes::RUN, format!("another process is using {}", path.display()));
                 Err(fault.advise(remedy))
             }
             Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(ELSEWHERE)),
@@ -220,7 +217,7 @@ pub fn weights(run: &Path) -> Result<(Weights, PathBuf), Fault> {
     let found = [BEST, LAST].iter().map(|name| run.join(name)).find(|file| file.exists());
     match found {
         Some(file) => Ok((Weights::open(&file)?, run.to_owned())),
-        None => Err(refuse(format!("holds no weights ({BEST} or {LAST})"))
+        None => Err(refuse(format!("contains no weights ({BEST} or {LAST})"))
             .advise("a run writes them after its first epoch, or when it is interrupted")),
     }
 }
@@ -235,11 +232,11 @@ mod tests {
         let out = place.path().join("run");
         let first = Folder::claim(Some(&out), "net").unwrap();
         let fault = Folder::claim(Some(&out), "net").unwrap_err();
-        assert!(fault.message.starts_with("another process is at work in"), "{fault}");
+        assert!(fault.message.starts_with("another process is using"), "{fault}");
         drop(first);
         std::fs::write(out.join("run.json"), "{}").unwrap();
         let fault = Folder::claim(Some(&out), "net").unwrap_err();
-        assert!(fault.message.contains("it holds a run already"), "{fault}");
+        assert!(fault.message.contains("it already contains a run"), "{fault}");
         let again = Folder::reopen(&out).unwrap();
         assert!(Folder::reopen(&out).is_err());
         drop(again);
@@ -254,7 +251,7 @@ mod tests {
             std::fs::create_dir(&out).unwrap();
             std::fs::write(out.join(own), "mine").unwrap();
             let fault = Folder::claim(Some(&out), "net").unwrap_err();
-            assert!(fault.message.contains("it holds"), "{fault}");
+            assert!(fault.message.contains("contain"), "{fault}");
             assert_eq!(std::fs::read_to_string(out.join(own)).unwrap(), "mine");
             assert!(!out.join(LOCK).exists());
         }

@@ -87,7 +87,7 @@ impl<'a> Recorder<'a> {
         match self.refused {
             Some(fault) => {
                 let resume = format!(
-                    "`dslc resume {}` goes on from the state before, when there is room",
+                    "`dslc resume {}` once there is room: it repeats what is missing",
                     self.folder.path().display()
                 );
                 Err(fault.advise(resume))
@@ -152,13 +152,14 @@ impl<'a> Recorder<'a> {
         match saved {
             Ok(()) => {
                 if self.refused.take().is_some() {
-                    self.viewer.say("the state is on disk again");
+                    self.viewer.say("the state is saved again");
                 }
                 self.due = now + self.checkpointing.every;
             }
             Err(fault) => {
                 let seconds = RETRY.as_secs();
-                self.viewer.say(&format!("{fault}\n  training goes on, and tries again in {seconds} s"));
+                self.viewer
+                    .say(&format!("{fault}\n  training continues; the next attempt is in {seconds} s"));
                 self.refused = Some(fault);
                 self.due = now + RETRY;
             }

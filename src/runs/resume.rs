@@ -37,7 +37,10 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     let folder = Folder::reopen(path)?;
     let record = Record::read(path)?.ok_or_else(|| Fault::internal("a run without a record"))?;
     if record.source.is_empty() {
-        let message = format!("{} was written by a dslc that could not resume runs", path.display());
+        let message = format!(
+            "{} was written by an older dslc, which did not record what resuming needs",
+            path.display()
+        );
         return Err(Fault::new(codes::RUN, message).advise(format!("`dslc run {}` trains anew", record.file)));
     }
     let mut told = Vec::new();
@@ -58,10 +61,10 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     }
     match (&state, told.is_empty()) {
         (Some(state), false) => {
-            told.push(format!("going on from {} instead", state.weights.path().display()))
+            told.push(format!("continuing from {} instead", state.weights.path().display()))
         }
         (None, false) => {
-            let fault = Fault::new(codes::RUN, format!("{} holds no state that is whole", path.display()));
+            let fault = Fault::new(codes::RUN, format!("{} contains no intact state", path.display()));
             let fault = told.into_iter().fold(fault, Fault::note);
             return Err(fault.advise(format!("`dslc run {}` trains anew", record.file)));
         }
@@ -73,8 +76,8 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
 /// A state with the best weights that it knows of.
 fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weights>), Fault> {
     let weights = Weights::open(path)?;
-    let lacks = |what: &str| Fault::new(codes::RUN, format!("{} does not say {what}", path.display()));
-    let progress = weights.card.progress.clone().ok_or_else(|| lacks("where its training stood"))?;
+    let lacks = |what: &str| Fault::new(codes::RUN, format!("{} does not record {what}", path.display()));
+    let progress = weights.card.progress.clone().ok_or_else(|| lacks("how far training had come"))?;
     let Some(scored) = progress.best else { return Ok((weights, progress, None)) };
     if scored.epoch == progress.epochs && progress.begun.is_none() && scored.epoch == weights.card.epoch {
         // They are the same.
@@ -90,7 +93,7 @@ fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weig
         Some(best) => Ok((weights, progress, Some(best))),
         None => {
             let message = format!(
-                "{} needs the best weights, those of epoch {}, which are not in {BEST}",
+                "{} needs the best weights, those of epoch {}, which are gone",
                 path.display(),
                 scored.epoch
             );
@@ -114,13 +117,13 @@ impl Stopped {
         let (path, epochs) = (self.folder.path().display(), progress.epochs);
         Err(match ended {
             Ended::Early => {
-                let message = format!("{path} ended early, behind epoch {epochs}, as `early_stop` says");
-                let advice = "`--set train.early_stop.patience=N` with a larger N goes on";
+                let message = format!("{path} stopped early, after epoch {epochs}, as `early_stop` says");
+                let advice = "`--set train.early_stop.patience=N` with a larger N to train on";
                 Fault::new(codes::RUN, message).advise(advice)
             }
             Ended::Complete | Ended::Interrupted => {
                 let message = format!("{path} is complete: {epochs} of {} epochs", train.epochs);
-                let advice = format!("`--set train.epochs={}` goes on longer", 2 * epochs.max(1));
+                let advice = format!("`--set train.epochs={}` to train longer", 2 * epochs.max(1));
                 Fault::new(codes::RUN, message).advise(advice)
             }
         })
@@ -132,8 +135,8 @@ impl Stopped {
         if *was == is {
             return Ok(());
         }
-        let fault = Fault::new(codes::RUN, "the data are not those that the run began with");
-        let fault = fault.note(format!("it began with {was}")).note(format!("there are    {is}"));
+        let fault = Fault::new(codes::RUN, "the data have changed since the run began");
+        let fault = fault.note(format!("then: {was}")).note(format!("now:  {is}"));
         Err(fault.advise(format!("the same files in {}, or a new run", self.record.base.display())))
     }
 

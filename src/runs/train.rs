@@ -74,7 +74,7 @@ pub fn train<'a>(
         }
         if epochs.len() < stopped.progress().epochs {
             let (found, all) = (epochs.len(), stopped.progress().epochs);
-            viewer.say(&format!("{METRICS} tells of {found} of the {all} epochs that are behind"));
+            viewer.say(&format!("{METRICS} has only {found} of the {all} epochs so far"));
         }
     }
     let card = Card {

@@ -198,9 +198,9 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
             "end the line with a line feed".to_owned(),
         ),
         Some(" ") => (
-            format!("{code}, {}, is not the blank that separates words", called(c)),
-            "it looks like a blank".to_owned(),
-            "write a blank".to_owned(),
+            format!("{code}, {}, cannot separate words", called(c)),
+            "it looks like a space".to_owned(),
+            "write a space".to_owned(),
         ),
         Some("") => (
             format!("{code}, {}, has no meaning here", called(c)),
@@ -213,7 +213,7 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
             "write `\"`".to_owned(),
         ),
         Some(text) => (
-            format!("`{c}` ({code}) has no meaning here: `{text}` is written"),
+            format!("`{c}` ({code}) has no meaning here; write `{text}`"),
             format!("`{text}` is meant"),
             format!("write `{text}`"),
         ),

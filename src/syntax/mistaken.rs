@@ -34,8 +34,8 @@ pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
     }
     if piece.starts_with(',') {
         let (end, text) = without_commas(piece);
-        let label = "arguments are separated by blanks";
-        return found(0, end, text, "separate them by blanks".to_owned(), label);
+        let label = "arguments are separated by spaces";
+        return found(0, end, text, "separate them by spaces".to_owned(), label);
     }
     let key = piece.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(piece.len());
     let open = match piece[key..].trim_start().strip_prefix('=') {

@@ -53,9 +53,8 @@ pub fn evaluate(
     }
     let loss = loss / images as f64;
     if !loss.is_finite() {
-        let message = format!("the loss of {images} images that were measured is {loss}");
-        let fault =
-            Fault::new(codes::TRAINING_NEEDS, message).label("the network gives numbers that are none");
+        let message = format!("the loss on {images} images is {loss}");
+        let fault = Fault::new(codes::TRAINING_NEEDS, message).label("the network's outputs are not finite");
         return Err(fault.advise("a smaller learning rate"));
     }
     let classes = classifies.then(|| Classes { accuracy: correct as f64 / images as f64, confusion });

@@ -56,7 +56,7 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     assert_eq!((table.code, rows.len()), (Some(0), 3));
     assert_eq!((&rows[1][..2], &rows[2][..2]), (&["two.png", "2"][..], &["seven.png", "7"][..]));
 
-    desk.refused("run small.net --out first", 2, &["first", "holds a run already", "another folder"]);
+    desk.refused("run small.net --out first", 2, &["first", "already contains a run", "another folder"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn weights_are_believed_only_as_far_as_they_fit() {
     }
     desk.refused("eval nowhere", 2, &["nowhere does not exist", "a run is a folder"]);
     std::fs::create_dir(desk.path("hollow")).unwrap();
-    desk.refused("eval hollow", 2, &["hollow holds no weights"]);
+    desk.refused("eval hollow", 2, &["hollow contains no weights"]);
     desk.write("good/run.json", "{");
     desk.refused("eval good", 2, &["run.json cannot be read"]);
 }

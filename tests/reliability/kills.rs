@@ -144,7 +144,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
         }
         let last = desk.run(&format!("resume {run}"));
         let is_over =
-            last.code == Some(2) && (last.err.contains("is complete") || last.err.contains("ended early"));
+            last.code == Some(2) && (last.err.contains("is complete") || last.err.contains("stopped early"));
         assert!(last.code == Some(0) || is_over, "{pieces:#?}: {}", last.err);
         same(&whole, &result(&desk, &run), &format!("{pieces:#?}"));
         let left: Vec<_> =
