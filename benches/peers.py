@@ -13,7 +13,9 @@ channels_last. A ratio above 1 means that dslc is faster than the best of the ot
 With `--device cuda` dslc runs there in f32, tf32 and bf16 (a build with the features `cuda,cudnn`), and PyTorch in eager
 mode, with a whole step recorded as a CUDA graph, and compiled (`--compile`, with CUDA graphs too); each with TF32 in
 convolutions, as PyTorch does by default, and in channels_last with bf16 (autocast). PyTorch has cuDNN's benchmark mode and
-fused optimizers. Every step is waited for. The ratio is that of the best of either side.
+fused optimizers. Every step is waited for. The ratio is that of the best of either side. This has never been run on a GPU.
+
+A program that fails is told and left out, and the exit code is 1.
 """
 
 import argparse
@@ -239,7 +241,7 @@ def main():
     columns = ["dslc", *(on_cuda if args.device == "cuda" else ["torch", "torch cl", "ort"])]
     print(f"images/s, {place}, PyTorch {torch.__version__}, median of {args.rounds} rounds")
     print(f"{'network':<11}{'task':<9}" + "".join(f"{column:>11}" for column in columns) + f"{'ratio':>8}", flush=True)
-    figures = []
+    figures, args.failed = [], False
     with tempfile.TemporaryDirectory() as args.folder:
         for name in args.networks or NETWORKS:
             make = networks(torch.nn, torch)[name]
@@ -254,6 +256,7 @@ def main():
                 if args.json:
                     with open(args.json, "w", encoding="utf-8") as file:
                         json.dump({"place": place, "torch": torch.__version__, "rows": figures}, file, indent=1)
+    sys.exit(1 if args.failed else 0)
 
 
 def measured(programs, args):
@@ -266,6 +269,7 @@ def measured(programs, args):
             except Exception as error:
                 print(f"{key}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 del programs[key]
+                args.failed = True
     return {key: statistics.median(values) for key, values in rates.items()}
 
 

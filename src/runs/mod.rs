@@ -6,7 +6,7 @@
 //!   mnist.net              the file with every default filled in
 //!   last.safetensors       the newest state: weights, optimizer, and where the training stands
 //!   best.safetensors       the weights that are tested
-//!   checkpoints/           states before the last one
+//!   checkpoints/           states before the last one, and the best weights that they know of
 //!   metrics.jsonl          a line an epoch, and one at the end
 //!   summary.txt            what was printed
 //! ```
