@@ -265,7 +265,8 @@ def measured(programs, args):
     for _ in range(1 if args.warm else args.rounds):
         for key, measure in list(programs.items()):
             try:
-                rates.setdefault(key, []).append(measure())
+                found = measure()
+                rates.setdefault(key, []).append(found)
             except Exception as error:
                 print(f"{key}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 del programs[key]
