@@ -21,7 +21,7 @@ use crate::kernels::cuda::storage::Stored;
 use crate::kernels::cuda::transfer::Transfers;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use crate::tensor::cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, result,
 };
 use crate::tensor::{Device, device_fault};
@@ -73,6 +73,9 @@ enum Ready {
         bytes: usize,
     },
 }
+
+/// How often a command runs to be timed.
+const REPEATS: usize = 20;
 
 /// A parameter of a kernel as it lies in memory, from its first byte on; none is larger.
 #[derive(Clone, Copy)]
@@ -197,10 +200,26 @@ impl Driver {
         }
     }
 
-    /// Records a program; `None` where the driver does not record one of its commands.
-    fn record(&self, commands: &[Ready]) -> Option<CudaGraph> {
+    /// The time of one command among equal ones that follow each other without the host.
+    fn time(&self, command: &Ready) -> Result<Duration, Fault> {
+        let repeated = std::iter::repeat_n(command, REPEATS);
+        let recorded = self.record(repeated.clone());
+        let run = || match &recorded {
+            Some(graph) => graph.launch().map_err(driver_fault),
+            None => repeated.clone().try_for_each(|command| self.issue(command)),
+        };
+        let mark = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
+        run()?;
+        let from = mark()?;
+        run()?;
+        let milliseconds = from.elapsed_ms(&mark()?).map_err(driver_fault)?;
+        Ok(Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3 / REPEATS as f64))
+    }
+
+    /// Records commands; `None` where the driver does not record one of them.
+    fn record<'a>(&self, mut commands: impl Iterator<Item = &'a Ready>) -> Option<CudaGraph> {
         self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).ok()?;
-        let issued = commands.iter().try_for_each(|command| self.issue(command));
+        let issued = commands.try_for_each(|command| self.issue(command));
         // Recording ends in any case; nothing was run by it.
         let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
         issued.ok().and_then(|()| graph.ok().flatten())
@@ -299,7 +318,7 @@ impl Machine for Driver {
         let recorded = match program.recorded {
             // Libraries and kernels load what they need in the first run, which recording would forbid.
             Recorded::Not(0) => Recorded::Not(1),
-            Recorded::Not(_) => self.record(&program.commands).map_or(Recorded::Refused, Recorded::Graph),
+            Recorded::Not(_) => self.record(program.commands.iter()).map_or(Recorded::Refused, Recorded::Graph),
             Recorded::Graph(ref graph) => return graph.launch().map_err(driver_fault),
             Recorded::Refused => return program.commands.iter().try_for_each(|command| self.issue(command)),
         };
@@ -315,19 +334,7 @@ impl Machine for Driver {
 
     fn profile(&mut self, number: usize) -> Result<Vec<Duration>, Fault> {
         self.context.bind_to_thread().map_err(driver_fault)?;
-        let mark = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
-        let commands = &self.programs[number].commands;
-        let mut marks = Vec::with_capacity(commands.len() + 1);
-        marks.push(mark()?);
-        for command in commands {
-            self.issue(command)?;
-            marks.push(mark()?);
-        }
-        let between = |from: &CudaEvent, to: &CudaEvent| {
-            let milliseconds = from.elapsed_ms(to).map_err(driver_fault)?;
-            Ok(Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3))
-        };
-        marks.iter().zip(&marks[1..]).map(|(from, to)| between(from, to)).collect()
+        self.programs[number].commands.iter().map(|command| self.time(command)).collect()
     }
 
     fn finish(&self) -> Result<(), Fault> {
