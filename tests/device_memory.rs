@@ -7,7 +7,7 @@ use std::time::Duration;
 use dslc::data::{Dataset, Images};
 use dslc::diag::{Fault, codes, has_errors};
 use dslc::experiment::Experiment;
-use dslc::kernels::cuda::launch::{Command, Place};
+use dslc::kernels::cuda::launch::{Command, Place, Task};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::storage::Stored;
 use dslc::run::{Precision, Session, Target};
@@ -42,7 +42,7 @@ impl Machine for Failing {
         Ok(false)
     }
 
-    fn begin(&mut self, len: usize, _programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, _programs: Vec<Vec<Task<Stored<usize>>>>) -> Result<(), Fault> {
         self.memory = vec![0.0; len];
         if self.at_once { Err(no_memory()) } else { Ok(()) }
     }

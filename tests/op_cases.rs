@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
     }
     // Channels, height and width; filters; kernel; stride; padding; dilation; groups.
     type Convolution = ([usize; 3], usize, [usize; 2], [usize; 2], [usize; 4], [usize; 2], i64);
-    let convolutions: [Convolution; 18] = [
+    let convolutions: [Convolution; 24] = [
         ([1, 1, 1], 1, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [1, 1], [0; 4], [1, 1], 1),
         ([3, 7, 5], 4, [1, 1], [3, 2], [0; 4], [1, 1], 1),
@@ -91,6 +91,12 @@ pub fn cases() -> Vec<Case> {
         ([3, 9, 7], 3, [7, 7], [1, 1], [3; 4], [1, 1], 3),
         ([3, 5, 6], 6, [3, 3], [1, 1], [1; 4], [1, 1], 3),
         ([40, 5, 6], 40, [3, 3], [2, 1], [1; 4], [1, 1], 40),
+        ([1, 9, 10], 6, [5, 5], [1, 1], [2; 4], [1, 1], 1),
+        ([4, 9, 7], 8, [3, 3], [2, 1], [1, 0, 2, 1], [1, 2], 1),
+        ([3, 6, 5], 44, [3, 3], [1, 1], [1; 4], [1, 1], 1),
+        ([4, 12, 9], 4, [7, 7], [1, 1], [3; 4], [1, 1], 4),
+        ([8, 9, 7], 8, [3, 2], [2, 2], [1, 0, 1, 1], [2, 1], 8),
+        ([72, 4, 3], 72, [5, 5], [1, 1], [2; 4], [1, 1], 72),
     ];
     for ([channels, height, width], filters, kernel, stride, padding, dilation, groups) in convolutions {
         let attrs = Attrs::new().ints("stride", stride).ints("padding", padding);
@@ -116,7 +122,8 @@ pub fn cases() -> Vec<Case> {
         window([4, 3], [3, 1], [0, 2, 1, 0]),
     ];
     for attrs in windows.into_iter().flat_map(|attrs| [attrs.clone(), attrs.int("ceil", 1)]) {
-        for dims in [[1, 1, 7, 7], [17, 3, 5, 8], [2, 5, 4, 3], [2, 3, 18, 37], [1, 2, 33, 16]] {
+        for dims in [[1, 1, 7, 7], [17, 3, 5, 8], [2, 5, 4, 3], [2, 3, 18, 37], [1, 2, 33, 16], [2, 8, 7, 9]]
+        {
             for numbers in [WIDE, Ties] {
                 add("max_pool2d", attrs.clone(), &[(&dims, numbers)]);
                 let grad = OPS.iter().find(|op| op.name() == "max_pool2d").unwrap();
@@ -247,7 +254,16 @@ pub fn cases() -> Vec<Case> {
         }
         add("one_hot", Attrs::new().int("classes", classes as i64), &[labels]);
     }
-    for dims in [&[17, 3, 5, 4][..], &[2, 1, 1, 1], &[17, 5], &[1, 3, 4, 1], &[3, 9, 33], &[2, 2, 71, 70]] {
+    for dims in [
+        &[17, 3, 5, 4][..],
+        &[2, 1, 1, 1],
+        &[17, 5],
+        &[1, 3, 4, 1],
+        &[3, 9, 33],
+        &[2, 2, 71, 70],
+        &[3, 8, 5, 4],
+        &[5, 44],
+    ] {
         let (input, channels) = ((dims, WIDE), (&dims[1..2], WIDE));
         let pair = [2, dims[1]];
         add("moments", Attrs::new(), &[input]);

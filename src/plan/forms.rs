@@ -82,7 +82,8 @@ fn chosen(
 
 /// Whether channels lie last for its own sake: libraries are at their best so where a convolution has no groups.
 fn may_lead(prepared: &Prepared) -> bool {
-    matches!(prepared.commands.first(), Some(Command::Convolution(own)) if own.geometry.groups == 1)
+    prepared.leads
+        || matches!(prepared.commands.first(), Some(Command::Convolution(own)) if own.geometry.groups == 1)
 }
 
 /// The operands of a library's command that have the type of its factors.

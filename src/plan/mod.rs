@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod sequence;
 mod steps;
 pub mod storage;
+pub mod waits;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

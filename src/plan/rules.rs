@@ -10,10 +10,11 @@ use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, THREADS};
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::kernels::cuda::together::{Together, together};
 use crate::plan::sequence::Spot;
+use crate::plan::waits::Touched;
 
-/// A command of a rule, with the value that it computes.
-pub type Rule = (Command<Stored<Spot>>, Value);
-type Member = (Launch<Stored<Spot>>, Value);
+/// A command of a rule, with the value that it computes and what it touches.
+pub type Rule = (Command<Stored<Spot>>, Value, Touched);
+type Member = (Launch<Stored<Spot>>, Value, Touched);
 
 /// The steps that are rules, and how many of them must be done one after another before each.
 pub fn rules(graph: &Graph, order: &[Value]) -> BTreeMap<Value, usize> {
@@ -56,31 +57,37 @@ pub fn joined(
     range: &dyn Fn(Value) -> Range<usize>,
     tables: &mut Vec<f32>,
 ) -> Vec<Rule> {
-    let is_written = |(command, _): &Rule| matches!(command, Command::Launch(own) if matches!(own.kernel, Kernel::Written(_)));
+    let is_written = |(command, ..): &Rule| matches!(command, Command::Launch(own) if matches!(own.kernel, Kernel::Written(_)));
     if !rules.iter().all(is_written)
-        || disturb_each_other(graph, rules.iter().map(|(_, value)| *value), range)
+        || disturb_each_other(graph, rules.iter().map(|(_, value, _)| *value), range)
     {
         return rules;
     }
     let mut kernels: BTreeMap<_, Vec<Member>> = BTreeMap::new();
     let mut done = Vec::new();
-    for (command, value) in rules {
+    for (command, value, touched) in rules {
         match command {
             Command::Launch(launch) => {
-                kernels.entry(launch.kernel.clone()).or_default().push((launch, value));
+                kernels.entry(launch.kernel.clone()).or_default().push((launch, value, touched));
             }
-            other => done.push((other, value)),
+            other => done.push((other, value, touched)),
         }
     }
     for members in kernels.into_values() {
-        let launches: Vec<&Launch<Stored<Spot>>> = members.iter().map(|(launch, _)| launch).collect();
+        let launches: Vec<&Launch<Stored<Spot>>> = members.iter().map(|(launch, ..)| launch).collect();
         let place = |own: &Stored<Spot>| match own {
             Stored { at: Spot::Memory(at), storage: Storage::F32 } => Some(*at),
             _ => None,
         };
         match together(&launches, place).filter(|all| all.n_members > 1) {
-            Some(all) => done.push((Command::Launch(launch(all, tables)), members[0].1)),
-            None => done.extend(members.into_iter().map(|(launch, value)| (Command::Launch(launch), value))),
+            Some(all) => {
+                let value = members[0].1;
+                let touched = Touched::of_all(members.into_iter().map(|(.., touched)| touched));
+                done.push((Command::Launch(launch(all, tables)), value, touched));
+            }
+            None => done.extend(
+                members.into_iter().map(|(launch, value, touched)| (Command::Launch(launch), value, touched)),
+            ),
         }
     }
     done

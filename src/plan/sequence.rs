@@ -18,6 +18,7 @@ use crate::plan::memory::place;
 use crate::plan::order::Order;
 use crate::plan::rules::{self, Rule};
 use crate::plan::steps::{Step, Steps};
+use crate::plan::waits::Touched;
 
 /// Where an operand of a command lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Sequence {
     pub setup: Vec<Command<Stored<Spot>>>,
     /// In order.
     pub commands: Vec<Command<Stored<Spot>>>,
+    /// For each command what it reads and writes of the memory; tables never change.
+    pub touched: Vec<Touched>,
     /// For each command the value that it helps to compute; none for what is copied at the end.
     pub values: Vec<Option<Value>>,
     /// Where each value lies; inputs, outputs and states are f32.
@@ -76,7 +79,7 @@ pub fn sequence(
     let places = places(&graph, &order, &steps, layout, &start)?;
     let memory = Memory { graph: &graph, steps: &steps, places: &places, start: &start };
     let (mut setup, mut commands) = (Vec::new(), Vec::new());
-    let (mut values, mut tables) = (Vec::new(), Vec::new());
+    let (mut values, mut tables, mut touched) = (Vec::new(), Vec::new(), Vec::new());
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
     for (time, step) in steps.all.iter().enumerate() {
         let value = step.value;
@@ -86,38 +89,47 @@ pub fn sequence(
         });
         let begins: Vec<usize> = begins.collect();
         let mut own = Vec::new();
-        for (of, made) in memory.copies(step, time)? {
-            if order.frozen.contains(&of) { setup.push(made) } else { own.push(made) }
+        for (of, made, meets) in memory.copies(step, time)? {
+            if order.frozen.contains(&of) { setup.push(made) } else { own.push((made, meets)) }
         }
-        own.extend(memory.commands(step, &begins)?);
+        let meets = memory.touched(step);
+        own.extend(memory.commands(step, &begins)?.into_iter().map(|command| (command, meets.clone())));
         match order.rules.get(&value) {
             Some(&depth) => {
-                let own = own.into_iter().map(|command| (command, value));
+                let own = own.into_iter().map(|(command, meets)| (command, value, meets));
                 depths.entry(depth).or_default().extend(own);
             }
-            None if order.frozen.contains(&value) => setup.extend(own),
+            None if order.frozen.contains(&value) => {
+                setup.extend(own.into_iter().map(|(command, _)| command))
+            }
             None => {
-                values.extend(own.iter().map(|_| Some(value)));
-                commands.extend(own);
+                for (command, meets) in own {
+                    commands.push(command);
+                    touched.push(meets);
+                    values.push(Some(value));
+                }
             }
         }
     }
     for rules in depths.into_values() {
         let range = |value: Value| places[&value].clone();
-        for (command, value) in rules::joined(&graph, rules, &range, &mut tables) {
+        for (command, value, meets) in rules::joined(&graph, rules, &range, &mut tables) {
             commands.push(command);
+            touched.push(meets);
             values.push(Some(value));
         }
     }
     for update in &graph.updates {
         let (from, to) = (&places[&update.value], &places[&update.state]);
         if from != to {
+            let read = from.clone();
             let [from, at] = [from, to].map(|range| Stored::f32(Spot::Memory(range.start)));
             commands.push(Command::Copy { from, to: at, len: to.len() });
+            touched.push(Touched { reads: vec![read], writes: vec![to.clone()] });
             values.push(None);
         }
     }
-    Ok(Sequence { graph, setup, commands, values, places, given, tables, transient })
+    Ok(Sequence { graph, setup, commands, touched, values, places, given, tables, transient })
 }
 
 /// Where each value lies; `start` is where a block does.
@@ -144,8 +156,8 @@ fn places(
     Ok(places)
 }
 
-/// A copy of a value, as it is made.
-type Made = (Value, Command<Stored<Spot>>);
+/// A copy of a value, as it is made, and what that touches.
+type Made = (Value, Command<Stored<Spot>>, Touched);
 
 /// Where everything lies that steps read and write.
 struct Memory<'a> {
@@ -175,9 +187,36 @@ impl Memory<'_> {
         let made = keys.into_iter().filter(is_first).filter_map(|key| Some((key, self.copy(key)?)));
         let made = made.map(|((value, form), to)| {
             let formats = [self.steps.forms[&value].format, form.format];
-            Ok((value, moving::converted(self.graph.shape(value), formats, [self.value(value), to])?))
+            let touched = Touched {
+                reads: vec![self.places[&value].clone()],
+                writes: self.copied((value, form)).into_iter().collect(),
+            };
+            let command = moving::converted(self.graph.shape(value), formats, [self.value(value), to])?;
+            Ok((value, command, touched))
         });
         made.collect()
+    }
+
+    /// Where a copy lies.
+    fn copied(&self, key: Key) -> Option<Range<usize>> {
+        self.steps.copies.find(key).map(|copied| self.range(copied.block))
+    }
+
+    fn range(&self, block: usize) -> Range<usize> {
+        let start = (self.start)(block);
+        start..start + self.steps.blocks[block].size
+    }
+
+    /// What a step's work reads and writes.
+    fn touched(&self, step: &Step) -> Touched {
+        let node = self.graph.node(step.value);
+        let read = |(input, copy): (&Value, &Option<Key>)| {
+            copy.and_then(|key| self.copied(key)).unwrap_or_else(|| self.places[input].clone())
+        };
+        let reads = node.inputs.iter().zip(&step.copies).map(read).collect();
+        let mut writes = vec![self.places[&step.value].clone(), self.range(step.scratch)];
+        writes.extend(step.result.map(|(block, _)| self.range(block)));
+        Touched { reads, writes }
     }
 
     /// A step's work, whose tables begin there, and what brings its result into the value's form.

@@ -11,11 +11,12 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::gather::{Places, gather, notes};
-use crate::kernels::cuda::launch::{Command, Place, int};
+use crate::kernels::cuda::launch::{Command, Place, Task, in_order, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
+use crate::plan::waits::{Touched, waits};
 use crate::run::stock::{Laid, Stock};
 use crate::run::{Runtime, noted};
 
@@ -113,13 +114,14 @@ impl Cuda {
             let stock = stock.as_ref().zip(laid.as_ref());
             let own = whole(&sequence, tables, log.start, stock.map(|(stock, laid)| (stock, laid, number)))?;
             let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
-            let first: Vec<Command<Stored<usize>>> =
-                sequence.setup.iter().map(|command| command.at(&at)).collect();
+            let first = in_order(sequence.setup.iter().map(|command| command.at(&at)));
             let setup = (!first.is_empty()).then_some(commands.len());
             commands.extend(setup.map(|_| first));
             let step = commands.len();
-            let values = own.iter().map(|(value, _)| *value).collect();
-            commands.push(own.into_iter().map(|(_, command)| command).collect());
+            let values = own.iter().map(|own| own.value).collect();
+            let touched: Vec<Touched> = own.iter().map(|own| own.touched.clone()).collect();
+            let tasks = own.into_iter().zip(waits(&touched));
+            commands.push(tasks.map(|(own, after)| Task { command: own.command, after }).collect());
             let given = vec![0.0; sequence.given.len()];
             let n_noted = n_noted(&sequence.graph);
             programs.push(Program { sequence, values, given, n_noted, setup, step });
@@ -172,8 +174,12 @@ impl Cuda {
     }
 }
 
-/// A command, with the value that it helps to compute.
-type Task = (Option<Value>, Command<Stored<usize>>);
+/// A command, with the value that it helps to compute and what it touches.
+struct Own {
+    value: Option<Value>,
+    command: Command<Stored<usize>>,
+    touched: Touched,
+}
 
 /// All commands of a graph, with what each helps to compute: the batch, the sequence, the notes.
 fn whole(
@@ -181,7 +187,7 @@ fn whole(
     tables: usize,
     log: usize,
     stock: Option<(&Stock<'_>, &Laid, usize)>,
-) -> Result<Vec<Task>, Fault> {
+) -> Result<Vec<Own>, Fault> {
     let graph = &sequence.graph;
     let control = |which: Control| sequence.given.start + which.at(sequence.given.len());
     let mut all = Vec::new();
@@ -198,14 +204,28 @@ fn whole(
             recipe: laid.recipes[number],
         };
         let batch = gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?;
-        all.push((None, batch.at(&Stored::f32)));
+        let made = [Some(images), graph.find_input(stock.labels)].into_iter().flatten();
+        let touched = Touched {
+            reads: vec![sequence.given.clone()],
+            writes: made.map(|input| sequence.places[&input].clone()).collect(),
+        };
+        all.push(Own { value: None, command: batch.at(&Stored::f32), touched });
     }
     let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));
-    let own = sequence.commands.iter().map(|command| command.at(&at));
-    all.extend(sequence.values.iter().copied().zip(own));
+    let own = sequence.commands.iter().zip(&sequence.values).zip(&sequence.touched);
+    all.extend(own.map(|((command, &value), touched)| Own {
+        value,
+        command: command.at(&at),
+        touched: touched.clone(),
+    }));
     let values: Vec<Range<usize>> = noted(graph).map(|value| sequence.places[&value].clone()).collect();
     let notes = notes(&values, log, control(Control::Slot))?;
-    all.extend(notes.iter().map(|command| (None, command.at(&Stored::f32))));
+    let touched = Touched { reads: values, writes: std::iter::once(log..log + 1).collect() };
+    all.extend(notes.iter().map(|command| Own {
+        value: None,
+        command: command.at(&Stored::f32),
+        touched: touched.clone(),
+    }));
     Ok(all)
 }
 

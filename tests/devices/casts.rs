@@ -1,6 +1,7 @@
 //! Numbers to bf16 and back on one device, bit by bit as candle rounds them.
 
 use dslc::kernels::cuda::format::Format;
+use dslc::kernels::cuda::launch::in_order;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::moving::converted;
 use dslc::kernels::cuda::storage::{Storage, Stored};
@@ -36,8 +37,8 @@ pub fn casts(mut machine: Box<dyn Machine>) -> Vec<String> {
     let as_bf16 = Stored { at: half, storage: Storage::Bf16 };
     let cast = |from, to| converted(&Shape::from([n]), [Format::ChannelsFirst; 2], [from, to]);
     let commands = [cast(Stored::f32(from), as_bf16), cast(as_bf16, Stored::f32(back))];
-    let commands = commands.into_iter().collect::<Result<_, _>>().unwrap();
-    machine.begin(3 * n, vec![commands]).unwrap();
+    let commands: Vec<_> = commands.into_iter().collect::<Result<_, _>>().unwrap();
+    machine.begin(3 * n, vec![in_order::<Stored<usize>>(commands)]).unwrap();
     machine.write(from, &numbers).unwrap();
     machine.run(0).unwrap();
     let mut memory = vec![0.0; 3 * n];

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dslc::diag::Fault;
-use dslc::kernels::cuda::launch::{Command, Place};
+use dslc::kernels::cuda::launch::{Command, Place, Task};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::storage::Stored;
 use dslc::run::Precision;
@@ -43,7 +43,7 @@ impl Machine for Counted {
         self.machine.offers(command)
     }
 
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Task<Stored<usize>>>>) -> Result<(), Fault> {
         self.machine.begin(len, programs)
     }
 

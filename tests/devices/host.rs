@@ -10,7 +10,7 @@ use dslc::diag::Fault;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::op::Op;
 use dslc::kernels::cuda::format::Format;
-use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product};
+use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product, Task};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::module::{Module, names};
 use dslc::kernels::cuda::storage::Stored;
@@ -41,10 +41,12 @@ pub struct Host {
     libraries: bool,
     precision: Precision,
     process: Option<RefCell<Pipes>>,
-    programs: Vec<Vec<Task>>,
+    programs: Vec<Vec<Done>>,
+    /// The order in which the commands of each program are done.
+    orders: Vec<Vec<usize>>,
 }
 
-enum Task {
+enum Done {
     Told(Vec<u8>),
     Product(Product<Stored<usize>>),
     Convolution(Convolution<Stored<usize>>),
@@ -66,7 +68,14 @@ impl Drop for Pipes {
 
 impl Host {
     pub fn new(compiler: &str, libraries: bool, precision: Precision) -> Host {
-        Host { compiler: compiler.to_owned(), libraries, precision, process: None, programs: Vec::new() }
+        Host {
+            compiler: compiler.to_owned(),
+            libraries,
+            precision,
+            process: None,
+            programs: Vec::new(),
+            orders: Vec::new(),
+        }
     }
 
     fn words(&self, own: Stored<usize>, n: usize) -> Result<Vec<f32>, Fault> {
@@ -134,11 +143,11 @@ impl Host {
         self.put(to, &op.eval(&attrs, &inputs, &shape)?, format)
     }
 
-    fn do_task(&self, task: &Task) -> Result<(), Fault> {
+    fn do_task(&self, task: &Done) -> Result<(), Fault> {
         match task {
-            Task::Told(words) => self.tell(&[], words),
-            Task::Product(product) => self.multiply(product),
-            Task::Convolution(convolution) => self.convolve(convolution),
+            Done::Told(words) => self.tell(&[], words),
+            Done::Product(product) => self.multiply(product),
+            Done::Convolution(convolution) => self.convolve(convolution),
         }
     }
 
@@ -175,7 +184,7 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-fn task(command: &Command<Stored<usize>>, module: &Module, names: &[&str]) -> Task {
+fn task(command: &Command<Stored<usize>>, module: &Module, names: &[&str]) -> Done {
     let mut words: Vec<u64> = Vec::new();
     match command {
         &Command::Copy { from, to, len } => {
@@ -200,10 +209,24 @@ fn task(command: &Command<Stored<usize>>, module: &Module, names: &[&str]) -> Ta
                 }
             }
         }
-        Command::Product(product) => return Task::Product(product.clone()),
-        Command::Convolution(convolution) => return Task::Convolution(convolution.clone()),
+        Command::Product(product) => return Done::Product(product.clone()),
+        Command::Convolution(convolution) => return Done::Convolution(convolution.clone()),
     }
-    Task::Told(words.iter().flat_map(|word| word.to_le_bytes()).collect())
+    Done::Told(words.iter().flat_map(|word| word.to_le_bytes()).collect())
+}
+
+/// An order that differs as much as it may: of the commands that wait for none the last comes first.
+fn another_order<P>(program: &[Task<P>]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(program.len());
+    let mut is_done = vec![false; program.len()];
+    while order.len() < program.len() {
+        let is_free =
+            |&number: &usize| !is_done[number] && program[number].after.iter().all(|&own| is_done[own]);
+        let next = (0..program.len()).rev().find(is_free).expect("a command waits for later ones");
+        is_done[next] = true;
+        order.push(next);
+    }
+    order
 }
 
 impl Machine for Host {
@@ -215,7 +238,11 @@ impl Machine for Host {
         Ok(self.libraries && matches!(command, Command::Product(_) | Command::Convolution(_)))
     }
 
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Task<Stored<usize>>>>) -> Result<(), Fault> {
+        self.orders = programs.iter().map(|program| another_order(program)).collect();
+        let commands =
+            programs.into_iter().map(|program| program.into_iter().map(|task| task.command).collect());
+        let programs: Vec<Vec<Command<Stored<usize>>>> = commands.collect();
         let module = Module::of(programs.iter().flatten());
         let text = module.text();
         let names = names(&text);
@@ -243,11 +270,12 @@ impl Machine for Host {
     }
 
     fn run(&mut self, program: usize) -> Result<(), Fault> {
-        self.programs[program].iter().try_for_each(|task| self.do_task(task))
+        let tasks = &self.programs[program];
+        self.orders[program].iter().try_for_each(|&number| self.do_task(&tasks[number]))
     }
 
     fn profile(&mut self, program: usize) -> Result<Vec<Duration>, Fault> {
-        let timed = |task: &Task| {
+        let timed = |task: &Done| {
             let start = Instant::now();
             self.do_task(task)?;
             self.finish()?;

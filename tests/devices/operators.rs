@@ -7,7 +7,7 @@ use dslc::graph::op::Op;
 use dslc::graph::{Graph, Node, Value, leaf};
 use dslc::kernels::cuda;
 use dslc::kernels::cuda::format::Format;
-use dslc::kernels::cuda::launch::{Command, Place, Prepare, Prepared};
+use dslc::kernels::cuda::launch::{Command, Place, Prepare, Prepared, in_order};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::prepare;
 use dslc::kernels::cuda::storage::{Storage, Stored};
@@ -226,7 +226,7 @@ fn on_machine(
         .map(|op| format!("{op} was not tried with channels last"))
         .collect();
     let Some(len) = laid.iter().map(|(_, laid)| laid.len).max() else { return (0, wrong) };
-    machine.begin(len, laid.iter().map(|(_, laid)| laid.commands.clone()).collect()).unwrap();
+    machine.begin(len, laid.iter().map(|(_, laid)| in_order(laid.commands.clone())).collect()).unwrap();
     for (program, (trial, laid)) in laid.iter().enumerate() {
         // Whatever memory held before must not matter, and what lies beside the results must stay.
         let mut memory = vec![BEFORE; laid.len];

@@ -86,6 +86,27 @@ __device__ __forceinline__ void make_several(Out *out, unsigned element, int n, 
     }
 }
 
+// Neighbouring numbers that are loaded, and stored, at once; they lie at a multiple of their number.
+template <int N, class T> struct alignas(N * sizeof(T)) Vector {
+    T at[N];
+};
+
+template <int N, class T> __device__ __forceinline__ Vector<N, T> vector(const T *x, size_t at) {
+    return *(const Vector<N, T> *)(x + at);
+}
+
+// In place of what is not there.
+template <int N, class T> __device__ __forceinline__ Vector<N, T> vector_if(const T *x, size_t at) {
+    return x ? vector<N>(x, at) : Vector<N, T>();
+}
+
+template <int N, class T> __device__ __forceinline__ void set_vector(T *out, size_t at, const float *numbers) {
+    Vector<N, T> own;
+#pragma unroll
+    for (int k = 0; k < N; ++k) own.at[k] = numbers[k];
+    *(Vector<N, T> *)(out + at) = own;
+}
+
 // What a block of a launch for several members works for: a row of the members' table, and the thread's element.
 struct Member {
     const float *row;
@@ -126,6 +147,25 @@ __device__ float block_sum(float x, unsigned lanes = 1) {
     return parts[thread % lanes];
 }
 
+// The same for `N` numbers of each thread at once.
+template <int N> __device__ __forceinline__ void block_sums(float *x, unsigned lanes) {
+    __shared__ float parts[N][THREADS];
+    unsigned thread = threadIdx.x;
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < N; ++k) parts[k][thread] = x[k];
+    __syncthreads();
+    for (unsigned half = THREADS / 2; half >= lanes; half /= 2) {
+        if (thread < half) {
+#pragma unroll
+            for (int k = 0; k < N; ++k) parts[k][thread] += parts[k][thread + half];
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int k = 0; k < N; ++k) x[k] = parts[k][thread % lanes];
+}
+
 // The largest over the threads of a block; a NaN is not the largest.
 __device__ float block_max(float x) {
     __shared__ float parts[THREADS];
@@ -159,7 +199,7 @@ extern "C" __global__ void finish(float *out, const float *x, const float *bias,
 // The sum of column `i` of `n_parts` rows of `n` numbers, for the threads of a block that have one place among `lanes`.
 template <class X> __device__ __forceinline__ float sum_of_parts(const X *parts, unsigned i, int n, int n_parts, int lanes) {
     float sum = 0.0f;
-#pragma unroll 4
+#pragma unroll 8
     for (int part = threadIdx.x / lanes; part < n_parts; part += THREADS / lanes)
         if (i < (unsigned)n) sum += parts[(size_t)part * n + i];
     return block_sum(sum, lanes);

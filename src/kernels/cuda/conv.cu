@@ -251,3 +251,150 @@ __device__ __forceinline__ void conv2d_grad_weight_direct(Out *out, const X *x, 
         if (threadIdx.x < LANES && there && first + tap < g.taps) to[tap] = sum;
     }
 }
+
+// Channels last, few input channels, one group: a thread has `WIDTH` neighbouring filters, which `FILTERS` is a multiple
+// of, at `PLACES` places, and `FILTERS / WIDTH` threads are neighbours. Weights are `FILTERS x TAPS x INPUTS`.
+const int PLACES = 4;
+
+template <int WIDTH, int FILTERS, int TAPS, int INPUTS, class Out, class X, class Weight, class Bias>
+__device__ __forceinline__ void conv2d_few_inputs(Out *out, const X *x, const Weight *weight, const Bias *bias, int n,
+                                                  int relu, const Convolution &c) {
+    const int TERMS = TAPS * INPUTS, LANES = FILTERS / WIDTH, AT_ONCE = THREADS / LANES;
+    __shared__ Vector<WIDTH, float> weights[TERMS * LANES];
+    for (int i = threadIdx.x; i < TERMS * FILTERS; i += THREADS) ((float *)weights)[i % TERMS * FILTERS + i / TERMS] = weight[i];
+    __syncthreads();
+    int filter = threadIdx.x % LANES * WIDTH, first = blockIdx.x * (PLACES * AT_ONCE) + threadIdx.x / LANES;
+    if (threadIdx.x / LANES >= AT_ONCE) return;
+    int positions = c.w.out[0] * c.w.out[1], pixels = c.w.size[0] * c.w.size[1];
+    float sums[PLACES][WIDTH];
+    for (int p = 0; p < PLACES; ++p)
+        for (int k = 0; k < WIDTH; ++k) sums[p][k] = 0.0f;
+#pragma unroll
+    for (int tap = 0; tap < TAPS; ++tap) {
+        int ky = tap / c.w.kernel[1], kx = tap % c.w.kernel[1];
+        const X *from[PLACES];
+#pragma unroll
+        for (int p = 0; p < PLACES; ++p) {
+            int own = first + p * AT_ONCE, position = own % positions;
+            int y = source(c.w, 0, position / c.w.out[1], ky), column = source(c.w, 1, position % c.w.out[1], kx);
+            bool there = own < n && inside(y, c.w.size[0]) && inside(column, c.w.size[1]);
+            from[p] = there ? x + ((size_t)(own / positions) * pixels + y * c.w.size[1] + column) * INPUTS : 0;
+        }
+#pragma unroll
+        for (int input = 0; input < INPUTS; ++input) {
+            Vector<WIDTH, float> own = weights[(tap * INPUTS + input) * LANES + filter / WIDTH];
+#pragma unroll
+            for (int p = 0; p < PLACES; ++p) {
+                float number = from[p] ? (float)from[p][input] : 0.0f;
+                for (int k = 0; k < WIDTH; ++k) sums[p][k] += number * own.at[k];
+            }
+        }
+    }
+#pragma unroll
+    for (int p = 0; p < PLACES; ++p) {
+        int own = first + p * AT_ONCE;
+        if (own >= n) continue;
+        for (int k = 0; k < WIDTH; ++k) sums[p][k] = finished(sums[p][k], bias, filter + k, relu);
+        set_vector<WIDTH>(out, (size_t)own * FILTERS + filter, sums[p]);
+    }
+}
+
+// Channels last, groups of one channel: a thread has four neighbouring channels at `PLACES` places, a block `LANES` times as
+// many. `BACK` gathers for each pixel from the windows that read it, else for each window what it reads.
+template <int LANES, int TAPS, bool BACK, class Out, class X, class Weight, class Bias>
+__device__ __forceinline__ void conv2d_of_fours(Out *out, const X *x, const Weight *weight, const Bias *bias, int n,
+                                                int relu, const Convolution &c) {
+    const int WIDTH = 4, AT_ONCE = THREADS / LANES, CHANNELS = LANES * WIDTH;
+    __shared__ Vector<WIDTH, float> weights[TAPS * LANES];
+    int channels = c.in_channels, groups = (channels + CHANNELS - 1) / CHANNELS;
+    int begin = blockIdx.x % groups * CHANNELS;
+    for (int i = threadIdx.x; i < TAPS * CHANNELS; i += THREADS)
+        ((float *)weights)[i % TAPS * CHANNELS + i / TAPS] =
+            begin + i / TAPS < channels ? (float)weight[begin * TAPS + i] : 0.0f;
+    __syncthreads();
+    int lane = threadIdx.x % LANES * WIDTH, channel = begin + lane;
+    int first = blockIdx.x / groups * (PLACES * AT_ONCE) + threadIdx.x / LANES;
+    if (channel >= channels) return;
+    const int *to = BACK ? c.w.size : c.w.out, *from = BACK ? c.w.out : c.w.size;
+    float sums[PLACES][WIDTH];
+    for (int p = 0; p < PLACES; ++p)
+        for (int k = 0; k < WIDTH; ++k) sums[p][k] = 0.0f;
+#pragma unroll
+    for (int tap = 0; tap < TAPS; ++tap) {
+        int ky = tap / c.w.kernel[1], kx = tap % c.w.kernel[1];
+        Vector<WIDTH, float> own = weights[tap * LANES + lane / WIDTH];
+#pragma unroll
+        for (int p = 0; p < PLACES; ++p) {
+            int i = first + p * AT_ONCE, oy = i / to[1] % to[0], ox = i % to[1];
+            int y = BACK ? reader(c.w, 0, oy, ky) : source(c.w, 0, oy, ky);
+            int column = BACK ? reader(c.w, 1, ox, kx) : source(c.w, 1, ox, kx);
+            if (i >= n || !inside(y, from[0]) || !inside(column, from[1])) continue;
+            size_t image = i / (to[0] * to[1]);
+            auto numbers = vector<WIDTH>(x, ((image * from[0] + y) * from[1] + column) * channels + channel);
+            for (int k = 0; k < WIDTH; ++k) sums[p][k] += numbers.at[k] * own.at[k];
+        }
+    }
+#pragma unroll
+    for (int p = 0; p < PLACES; ++p) {
+        int i = first + p * AT_ONCE;
+        if (i >= n) continue;
+        for (int k = 0; k < WIDTH; ++k) sums[p][k] = finished(sums[p][k], bias, channel + k, relu);
+        set_vector<WIDTH>(out, (size_t)i * channels + channel, sums[p]);
+    }
+}
+
+// The gradient of the weights of both: a thread has `WIDTH` neighbouring filters and `LINES` rows of the kernel, a block
+// `LANES` times as many filters, and one of `n_parts` parts of the windows; `out` has a part after another, each as large
+// as the weights. A filter reads `INPUTS` channels; with `OWN` only that of its own number.
+template <int WIDTH, int LANES, int LINES, int COLUMNS, int INPUTS, bool OWN, class Out, class X, class Grad>
+__device__ __forceinline__ void conv2d_grad_weight_by_filters(Out *out, const X *x, const Grad *grad, int count,
+                                                              int n_parts, const Convolution &c) {
+    const int SUMS = LINES * COLUMNS * INPUTS * WIDTH, AT_ONCE = 8;
+    int filters = c.out_channels, channels = c.in_channels, chunks = (c.w.kernel[0] + LINES - 1) / LINES;
+    int groups = (filters + LANES * WIDTH - 1) / (LANES * WIDTH);
+    int line = blockIdx.x % chunks * LINES, part = blockIdx.x / chunks / groups;
+    int filter = (blockIdx.x / chunks % groups * LANES + threadIdx.x % LANES) * WIDTH;
+    bool there = filter < filters;
+    unsigned length = ((unsigned)count + n_parts - 1) / n_parts;
+    unsigned begin = min(part * length, (unsigned)count), end = there ? min(begin + length, (unsigned)count) : begin;
+    float sums[(SUMS + AT_ONCE - 1) / AT_ONCE * AT_ONCE];
+    for (int k = 0; k < (SUMS + AT_ONCE - 1) / AT_ONCE * AT_ONCE; ++k) sums[k] = 0.0f;
+#pragma unroll 2
+    for (unsigned n = begin + threadIdx.x / LANES; n < end; n += THREADS / LANES) {
+        int ox = n % c.w.out[1], oy = n / c.w.out[1] % c.w.out[0];
+        size_t image = n / (c.w.out[0] * c.w.out[1]);
+        auto grads = vector<WIDTH>(grad, (size_t)n * filters + filter);
+#pragma unroll
+        for (int row = 0; row < LINES; ++row) {
+            int y = source(c.w, 0, oy, line + row);
+            if (line + row >= c.w.kernel[0] || !inside(y, c.w.size[0])) continue;
+#pragma unroll
+            for (int kx = 0; kx < COLUMNS; ++kx) {
+                int column = source(c.w, 1, ox, kx);
+                if (!inside(column, c.w.size[1])) continue;
+                const X *from = x + ((image * c.w.size[0] + y) * c.w.size[1] + column) * channels;
+                float *to = sums + (row * COLUMNS + kx) * INPUTS * WIDTH;
+                if (OWN) {
+                    auto numbers = vector<WIDTH>(from, filter);
+                    for (int k = 0; k < WIDTH; ++k) to[k] += grads.at[k] * numbers.at[k];
+                } else {
+#pragma unroll
+                    for (int input = 0; input < INPUTS; ++input) {
+                        float number = from[input];
+                        for (int k = 0; k < WIDTH; ++k) to[input * WIDTH + k] += grads.at[k] * number;
+                    }
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < SUMS; k += AT_ONCE) block_sums<AT_ONCE>(sums + k, LANES);
+    if (threadIdx.x >= LANES || !there) return;
+    int taps = c.w.kernel[0] * COLUMNS;
+#pragma unroll
+    for (int i = 0; i < SUMS; ++i) {
+        int tap = i / WIDTH / INPUTS, own = filter + i % WIDTH;
+        if (line + tap / COLUMNS < c.w.kernel[0])
+            out[(((size_t)part * filters + own) * taps + line * COLUMNS + tap) * INPUTS + i / WIDTH % INPUTS] = sums[i];
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::channels_last;
 use crate::kernels::cuda::end::{End, add_parts, finish};
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::{self, of_convolution};
@@ -25,6 +26,9 @@ const FEW_CHANNELS: usize = 16;
 
 pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Geometry::new(attrs, inputs[0], inputs[1])?;
+    if let Some(prepared) = channels_last::conv2d(&g, attrs, inputs, to, format)? {
+        return Ok(prepared);
+    }
     let end = End::of(attrs, inputs, to, format);
     let [_, outputs] = per_group(&g);
     let mut arguments = vec![output(), input(0), input(1), end.bias.clone()];
@@ -52,6 +56,9 @@ pub fn conv2d(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> R
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Conv2dGradInput::geometry(attrs, inputs[0], inputs[1])?;
+    if let Some(prepared) = channels_last::grad_input(&g, format)? {
+        return Ok(prepared);
+    }
     let [inputs, _] = per_group(&g);
     let mut arguments = vec![output(), input(0), input(1)];
     let own = match way(&g, format, inputs < FEW_CHANNELS) {
@@ -76,6 +83,9 @@ pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) 
 
 pub fn grad_weight(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let g = Conv2dGradWeight::geometry(attrs, inputs[0], inputs[1])?;
+    if let Some(prepared) = channels_last::grad_weight(&g, to, format)? {
+        return Ok(prepared);
+    }
     let [inputs, outputs] = per_group(&g);
     let (taps, k) = (inputs * g.windows.n_taps(), positions(&g)?);
     let way = way(&g, format, outputs < FEW_CHANNELS || taps < FEW_CHANNELS);

@@ -1,7 +1,6 @@
-//! The CUDA driver as a machine: kernels compiled by NVRTC for the device, one allocation, one stream. The first run of
-//! a program goes command by command; the second is recorded as a CUDA graph, which is launched from then on.
-//!
-//! **Never run on a GPU.** Written against the documentation of the driver, NVRTC and cudarc.
+//! The CUDA driver as a machine: kernels compiled by NVRTC for the device, one allocation, a stream for each lane of a program's
+//! commands (`lanes.rs`). The first run of a program goes command by command; the second is recorded as a CUDA graph, which is
+//! launched from then on.
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -12,7 +11,8 @@ use crate::diag::Fault;
 use crate::kernels::cuda::blas::Blas;
 #[cfg(feature = "cudnn")]
 use crate::kernels::cuda::dnn::Dnn;
-use crate::kernels::cuda::launch::{Argument, Command, Launch, Place};
+use crate::kernels::cuda::lanes::{LANES, lanes};
+use crate::kernels::cuda::launch::{Argument, Command, Launch, Place, Task};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::module::Module;
 use crate::kernels::cuda::nvrtc;
@@ -21,7 +21,7 @@ use crate::kernels::cuda::storage::Stored;
 use crate::kernels::cuda::transfer::Transfers;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use crate::tensor::cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
     DriverError, LaunchConfig, PushKernelArg, result,
 };
 use crate::tensor::{Device, device_fault};
@@ -29,9 +29,7 @@ use crate::tensor::{Device, device_fault};
 pub struct Driver {
     // Dropped in this order: what uses the stream goes before it.
     programs: Vec<Program>,
-    blas: Blas,
-    #[cfg(feature = "cudnn")]
-    dnn: Dnn,
+    lanes: Vec<Lane>,
     transfers: Option<Transfers>,
     memory: Option<CudaSlice<f32>>,
     base: u64,
@@ -44,9 +42,40 @@ pub struct Driver {
 // calls them, and each call binds it first; a machine is lent to one caller at a time, and nobody else has its handles.
 unsafe impl Send for Driver {}
 
+/// A stream, and the libraries that work on it in memory of their own. The first one's stream is that of transfers and programs.
+struct Lane {
+    blas: Blas,
+    #[cfg(feature = "cudnn")]
+    dnn: Dnn,
+    stream: Arc<CudaStream>,
+}
+
+impl Lane {
+    fn new(stream: Arc<CudaStream>, precision: Precision) -> Result<Lane, Fault> {
+        Ok(Lane {
+            blas: Blas::new(&stream, precision)?,
+            #[cfg(feature = "cudnn")]
+            dnn: Dnn::new(&stream, precision)?,
+            stream,
+        })
+    }
+}
+
 struct Program {
-    commands: Vec<Ready>,
+    commands: Vec<Queued>,
+    /// The lanes beside the first one, with what says that they may begin and what says that they have ended.
+    others: Vec<(usize, CudaEvent, CudaEvent)>,
     recorded: Recorded,
+}
+
+/// A command in its lane.
+struct Queued {
+    work: Ready,
+    lane: usize,
+    /// Commands of other lanes that must be done before.
+    after: Vec<usize>,
+    /// What says that it is done, where other lanes wait for that.
+    done: Option<CudaEvent>,
 }
 
 enum Recorded {
@@ -105,14 +134,13 @@ impl Driver {
         unsafe { context.disable_event_tracking() };
         // Work on the default stream cannot be recorded.
         let stream = context.new_stream().map_err(driver_fault)?;
-        let blas = Blas::new(&stream, precision)?;
-        #[cfg(feature = "cudnn")]
-        let dnn = Dnn::new(&stream, precision)?;
+        let mut lanes = vec![Lane::new(Arc::clone(&stream), precision)?];
+        for _ in 1..LANES {
+            lanes.push(Lane::new(context.new_stream().map_err(driver_fault)?, precision)?);
+        }
         Ok(Driver {
             programs: Vec::new(),
-            blas,
-            #[cfg(feature = "cudnn")]
-            dnn,
+            lanes,
             transfers: None,
             memory: None,
             base: 0,
@@ -126,16 +154,12 @@ impl Driver {
         self.base + (at * size_of::<f32>()) as u64
     }
 
-    fn functions(
-        &self,
-        module: &Module,
-        programs: &[Vec<Command<Stored<usize>>>],
-    ) -> Result<Functions, Fault> {
+    fn functions(&self, module: &Module, programs: &[Vec<Task<Stored<usize>>>]) -> Result<Functions, Fault> {
         let ptx = nvrtc::compiled(module, self.context.compute_capability().map_err(driver_fault)?)?;
         let loaded = self.context.load_module(ptx).map_err(driver_fault)?;
         let mut functions = BTreeMap::new();
-        for command in programs.iter().flatten() {
-            let Command::Launch(launch) = command else { continue };
+        for task in programs.iter().flatten() {
+            let Command::Launch(launch) = &task.command else { continue };
             let name = module.name(launch).ok_or_else(|| Fault::internal("a kernel without a name"))?;
             if !functions.contains_key(&name) {
                 let function = loaded.load_function(&name).map_err(driver_fault)?;
@@ -148,6 +172,7 @@ impl Driver {
     fn ready(
         &mut self,
         command: &Command<Stored<usize>>,
+        lane: usize,
         module: &Module,
         functions: &Functions,
     ) -> Result<Ready, Fault> {
@@ -165,9 +190,9 @@ impl Driver {
                 let parameters = arguments.iter().map(parameter).collect::<Result<_, _>>()?;
                 Ready::Launch { function, config, parameters }
             }
-            Command::Product(product) => Ready::Product(self.blas.add(product)?),
+            Command::Product(product) => Ready::Product(self.lanes[lane].blas.add(product)?),
             #[cfg(feature = "cudnn")]
-            Command::Convolution(convolution) => Ready::Convolution(self.dnn.add(&convolution)?),
+            Command::Convolution(convolution) => Ready::Convolution(self.lanes[lane].dnn.add(&convolution)?),
             #[cfg(not(feature = "cudnn"))]
             Command::Convolution(_) => {
                 return Err(Fault::internal("a convolution for cuDNN, which is not there"));
@@ -178,10 +203,10 @@ impl Driver {
         })
     }
 
-    fn issue(&self, command: &Ready) -> Result<(), Fault> {
+    fn issue(&self, command: &Ready, lane: &Lane) -> Result<(), Fault> {
         match command {
             Ready::Launch { function, config, parameters } => {
-                let mut builder = self.stream.launch_builder(function);
+                let mut builder = lane.stream.launch_builder(function);
                 parameters.iter().for_each(|parameter| {
                     builder.arg(parameter);
                 });
@@ -189,26 +214,50 @@ impl Driver {
                 // their number and sizes with the declarations. Pointers lie inside the allocation, by the plan.
                 unsafe { builder.launch(*config) }.map(|_| ()).map_err(driver_fault)
             }
-            Ready::Product(number) => self.blas.run(*number),
+            Ready::Product(number) => lane.blas.run(*number),
             #[cfg(feature = "cudnn")]
-            Ready::Convolution(number) => self.dnn.run(*number),
+            Ready::Convolution(number) => lane.dnn.run(*number),
             &Ready::Copy { from, to, bytes } => {
                 // SAFETY: both ranges lie inside the allocation and apart, by the plan.
-                unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) }
+                unsafe { result::memcpy_dtod_async(to, from, bytes, lane.stream.cu_stream()) }
                     .map_err(driver_fault)
             }
         }
     }
 
+    /// Issues a program's commands, each to its lane, between what the first lane was given before and is given next.
+    fn issue_all(&self, program: &Program) -> Result<(), Fault> {
+        for (lane, begun, _) in &program.others {
+            begun.record(&self.stream).map_err(driver_fault)?;
+            self.lanes[*lane].stream.wait(begun).map_err(driver_fault)?;
+        }
+        for Queued { work, lane, after, done } in &program.commands {
+            let lane = &self.lanes[*lane];
+            for earlier in after.iter().filter_map(|&number| program.commands[number].done.as_ref()) {
+                lane.stream.wait(earlier).map_err(driver_fault)?;
+            }
+            self.issue(work, lane)?;
+            if let Some(done) = done {
+                done.record(&lane.stream).map_err(driver_fault)?;
+            }
+        }
+        for (lane, _, ended) in &program.others {
+            ended.record(&self.lanes[*lane].stream).map_err(driver_fault)?;
+            self.stream.wait(ended).map_err(driver_fault)?;
+        }
+        Ok(())
+    }
+
     /// The time of one command among equal ones that follow each other without the host.
-    fn time(&self, command: &Ready) -> Result<Duration, Fault> {
-        let repeated = std::iter::repeat_n(command, REPEATS);
-        let recorded = self.record(repeated.clone());
+    fn time(&self, command: &Queued) -> Result<Duration, Fault> {
+        let lane = &self.lanes[command.lane];
+        let repeat = || (0..REPEATS).try_for_each(|_| self.issue(&command.work, lane));
+        let recorded = record(&lane.stream, repeat);
         let run = || match &recorded {
             Some(graph) => graph.launch().map_err(driver_fault),
-            None => repeated.clone().try_for_each(|command| self.issue(command)),
+            None => repeat(),
         };
-        let mark = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
+        let mark = || lane.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(driver_fault);
         run()?;
         let from = mark()?;
         run()?;
@@ -216,14 +265,43 @@ impl Driver {
         Ok(Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3 / REPEATS as f64))
     }
 
-    /// Records commands; `None` where the driver does not record one of them.
-    fn record<'a>(&self, mut commands: impl Iterator<Item = &'a Ready>) -> Option<CudaGraph> {
-        self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).ok()?;
-        let issued = commands.try_for_each(|command| self.issue(command));
-        // Recording ends in any case; nothing was run by it.
-        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
-        issued.ok().and_then(|()| graph.ok().flatten())
+    /// A program in its lanes.
+    fn program(
+        &mut self,
+        tasks: &[Task<Stored<usize>>],
+        module: &Module,
+        functions: &Functions,
+    ) -> Result<Program, Fault> {
+        let after: Vec<Vec<usize>> = tasks.iter().map(|task| task.after.clone()).collect();
+        let lanes = lanes(&after);
+        let event = |context: &Arc<CudaContext>| {
+            context.new_event(Some(CUevent_flags::CU_EVENT_DISABLE_TIMING)).map_err(driver_fault)
+        };
+        let mut commands: Vec<Queued> = Vec::with_capacity(tasks.len());
+        for ((task, &lane), after) in tasks.iter().zip(&lanes).zip(after) {
+            let after: Vec<usize> = after.into_iter().filter(|&earlier| lanes[earlier] != lane).collect();
+            for &earlier in &after {
+                if commands[earlier].done.is_none() {
+                    commands[earlier].done = Some(event(&self.context)?);
+                }
+            }
+            let work = self.ready(&task.command, lane, module, functions)?;
+            commands.push(Queued { work, lane, after, done: None });
+        }
+        let others = (1..LANES).filter(|lane| lanes.contains(lane));
+        let others = others.map(|lane| Ok((lane, event(&self.context)?, event(&self.context)?)));
+        let others = others.collect::<Result<_, Fault>>()?;
+        Ok(Program { commands, others, recorded: Recorded::Not(0) })
     }
+}
+
+/// Records what is issued to a stream; `None` where the driver does not record one of its commands.
+fn record(stream: &Arc<CudaStream>, issue: impl FnOnce() -> Result<(), Fault>) -> Option<CudaGraph> {
+    stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).ok()?;
+    let issued = issue();
+    // Recording ends in any case; nothing was run by it.
+    let graph = stream.end_capture(CUgraphInstantiate_flags(0));
+    issued.ok().and_then(|()| graph.ok().flatten())
 }
 
 impl Drop for Driver {
@@ -263,7 +341,7 @@ impl Machine for Driver {
             #[cfg(feature = "cudnn")]
             Command::Convolution(own) => {
                 self.context.bind_to_thread().map_err(driver_fault)?;
-                self.dnn.offers(own)
+                self.lanes[0].dnn.offers(own)
             }
             #[cfg(not(feature = "cudnn"))]
             Command::Convolution(_) => Ok(false),
@@ -271,22 +349,24 @@ impl Machine for Driver {
         }
     }
 
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault> {
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Task<Stored<usize>>>>) -> Result<(), Fault> {
         let memory = self.stream.alloc_zeros::<f32>(len.max(1)).map_err(driver_fault)?;
         self.base = memory.device_ptr(&self.stream).0;
         self.memory = Some(memory);
         self.transfers = Some(Transfers::new(&self.context, &self.stream)?);
-        let module = Module::of(programs.iter().flatten());
+        let module = Module::of(programs.iter().flatten().map(|task| &task.command));
         let functions = self.functions(&module, &programs)?;
-        for program in &programs {
-            let commands = program.iter().map(|command| self.ready(command, &module, &functions));
-            let commands = commands.collect::<Result<_, _>>()?;
-            self.programs.push(Program { commands, recorded: Recorded::Not(0) });
+        for tasks in &programs {
+            let program = self.program(tasks, &module, &functions)?;
+            self.programs.push(program);
         }
-        self.blas.begin(&self.stream)?;
-        #[cfg(feature = "cudnn")]
-        self.dnn.begin(&self.stream)?;
-        Ok(())
+        for lane in &mut self.lanes {
+            lane.blas.begin(&lane.stream)?;
+            #[cfg(feature = "cudnn")]
+            lane.dnn.begin(&lane.stream)?;
+        }
+        // Memory was set to zero on each lane's stream.
+        self.finish()
     }
 
     fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault> {
@@ -318,17 +398,18 @@ impl Machine for Driver {
         let recorded = match program.recorded {
             // Libraries and kernels load what they need in the first run, which recording would forbid.
             Recorded::Not(0) => Recorded::Not(1),
-            Recorded::Not(_) => self.record(program.commands.iter()).map_or(Recorded::Refused, Recorded::Graph),
+            Recorded::Not(_) => {
+                let graph = record(&self.stream, || self.issue_all(program));
+                graph.map_or(Recorded::Refused, Recorded::Graph)
+            }
             Recorded::Graph(ref graph) => return graph.launch().map_err(driver_fault),
-            Recorded::Refused => return program.commands.iter().try_for_each(|command| self.issue(command)),
+            Recorded::Refused => return self.issue_all(program),
         };
         self.programs[number].recorded = recorded;
         let program = &self.programs[number];
         match &program.recorded {
             Recorded::Graph(graph) => graph.launch().map_err(driver_fault),
-            Recorded::Not(_) | Recorded::Refused => {
-                program.commands.iter().try_for_each(|command| self.issue(command))
-            }
+            Recorded::Not(_) | Recorded::Refused => self.issue_all(program),
         }
     }
 
@@ -338,6 +419,6 @@ impl Machine for Driver {
     }
 
     fn finish(&self) -> Result<(), Fault> {
-        self.stream.synchronize().map_err(driver_fault)
+        self.lanes.iter().try_for_each(|lane| lane.stream.synchronize().map_err(driver_fault))
     }
 }

@@ -10,9 +10,8 @@ use crate::kernels::cuda::walk::divisor;
 use crate::ops::epilogue;
 use crate::shape::Shape;
 
-/// Columns of many parts that a block adds.
-const LANES: usize = 32;
-const MANY_PARTS: usize = 16;
+/// Parts that a thread adds.
+const PARTS: usize = 8;
 
 /// What happens to a product before it counts: a bias for each of `channels` places of `inner` numbers, a relu.
 pub struct End {
@@ -68,7 +67,8 @@ pub fn add_parts(parts: Place, n: usize, n_parts: usize, end: End) -> Result<Com
     blocks(Kernel::Named("add_parts"), n.div_ceil(lanes), arguments)
 }
 
-/// Columns of a block that adds parts: fewer where several threads have enough to add of each.
+/// Columns of a block that adds parts, a power of two: so many that a thread has few parts of one to add.
 pub fn lanes(n_parts: usize) -> usize {
-    if n_parts >= MANY_PARTS { LANES } else { THREADS as usize }
+    let each = n_parts.div_ceil(PARTS).next_power_of_two().min(THREADS as usize);
+    THREADS as usize / each
 }

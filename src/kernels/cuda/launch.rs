@@ -83,7 +83,7 @@ pub struct Convolution<P> {
     pub output: P,
 }
 
-/// One thing that a device does; the things of a step are done one after another.
+/// One thing that a device does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command<P> {
     Launch(Launch<P>),
@@ -95,6 +95,20 @@ pub enum Command<P> {
         to: P,
         len: usize,
     },
+}
+
+/// A command of a program, and the numbers of the earlier ones that must be done before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task<P> {
+    pub command: Command<P>,
+    pub after: Vec<usize>,
+}
+
+/// A program of commands that are done one after another.
+pub fn in_order<P>(commands: impl IntoIterator<Item = Command<P>>) -> Vec<Task<P>> {
+    let task =
+        |(number, command): (usize, _)| Task { command, after: number.checked_sub(1).into_iter().collect() };
+    commands.into_iter().enumerate().map(task).collect()
 }
 
 impl<P: Copy> Command<P> {
@@ -148,6 +162,8 @@ pub struct Prepared {
     pub scratch: usize,
     /// Numbers that never change, written once.
     pub tables: Vec<Vec<f32>>,
+    /// Whether channels lie last for its own sake where tensor cores are used.
+    pub leads: bool,
     /// What to do instead where the device has a library for the first command.
     pub library: Option<Vec<Command<Place>>>,
 }

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use crate::diag::Fault;
-use crate::kernels::cuda::launch::{Command, Place};
+use crate::kernels::cuda::lanes::LANES;
+use crate::kernels::cuda::launch::{Command, Place, Task};
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::Stored;
 
 /// Bytes of work space that products and convolutions of a device's libraries have at most: what cuBLAS' documentation
-/// recommends for Hopper, and what leaves cuDNN its fast algorithms for all but enormous convolutions. It is taken once
-/// for all of them, as they run one after another.
+/// recommends for Hopper, and what leaves cuDNN its fast algorithms for all but enormous convolutions. Each lane takes it
+/// once, as its commands run one after another.
 pub const PRODUCTS_WORKSPACE: usize = 32 << 20;
 pub const CONVOLUTIONS_WORKSPACE: usize = 256 << 20;
 
@@ -27,7 +28,7 @@ pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> 
             Command::Launch(_) | Command::Copy { .. } => {}
         }
     }
-    products + convolutions + LANDING
+    LANES * (products + convolutions) + LANDING
 }
 
 /// It may be sent to another thread, but is used by one at a time.
@@ -41,7 +42,7 @@ pub trait Machine: Send {
 
     /// Takes memory for `len` numbers, all zero, and makes the programs ready; places of commands are counted in numbers
     /// from the memory's start, in numbers of 32 bits whatever lies there. Called once.
-    fn begin(&mut self, len: usize, programs: Vec<Vec<Command<Stored<usize>>>>) -> Result<(), Fault>;
+    fn begin(&mut self, len: usize, programs: Vec<Vec<Task<Stored<usize>>>>) -> Result<(), Fault>;
 
     /// Writes numbers from place `at` on. The slice may change as soon as this returns.
     fn write(&mut self, at: usize, numbers: &[f32]) -> Result<(), Fault>;
@@ -61,7 +62,7 @@ pub trait Machine: Send {
 
 #[cfg(test)]
 mod tests {
-    use super::{LANDING, PRODUCTS_WORKSPACE, beside};
+    use super::{LANDING, LANES, PRODUCTS_WORKSPACE, beside};
     use crate::kernels::cuda::launch::{Command, Product};
 
     #[test]
@@ -71,6 +72,6 @@ mod tests {
             Product { sizes: [2, 2, 2], transpose_a: false, transpose_b: false, a: 0, b: 4, out: 8 };
         let product = Command::Product(product);
         assert_eq!(beside([&copy, &copy]), LANDING);
-        assert_eq!(beside([&product, &copy, &product]), PRODUCTS_WORKSPACE + LANDING);
+        assert_eq!(beside([&product, &copy, &product]), LANES * PRODUCTS_WORKSPACE + LANDING);
     }
 }

@@ -9,6 +9,7 @@
 mod blas;
 #[cfg(any(feature = "cuda", test))]
 mod cache;
+mod channels_last;
 mod classes;
 mod conv;
 #[cfg(feature = "cudnn")]
@@ -21,6 +22,7 @@ mod end;
 pub mod format;
 pub mod gather;
 mod geometry;
+pub mod lanes;
 pub mod launch;
 pub mod machine;
 pub mod module;

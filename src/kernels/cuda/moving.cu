@@ -50,6 +50,26 @@ extern "C" __global__ void swap_axes(float *out, const float *x, int rows, int c
             out[matrix + (size_t)(column + k) * rows + row + along] = square[along][k];
 }
 
+// The same for matrices with at most `MOST_FEW` rows, or columns: a block has `MANY` of the others.
+const int MOST_FEW = 16, MANY = THREADS;
+
+extern "C" __global__ void swap_few(float *out, const float *x, int rows, int columns, Divisor few) {
+    __shared__ float lines[MANY * (MOST_FEW + 1)];
+    unsigned many = max(rows, columns), parts = (many + MANY - 1) / MANY, begin = blockIdx.x % parts * MANY;
+    unsigned n = min((unsigned)MANY, many - begin), step = few.number | 1;
+    size_t matrix = (size_t)(blockIdx.x / parts) * rows * columns;
+    bool are_rows = (unsigned)rows == many;
+    for (unsigned i = threadIdx.x; i < few.number * n; i += THREADS)
+        if (are_rows) lines[divided(i, few) * step + modulo(i, few)] = x[matrix + (size_t)begin * few.number + i];
+    for (unsigned k = 0; k < few.number; ++k)
+        if (!are_rows && threadIdx.x < n) lines[threadIdx.x * step + k] = x[matrix + (size_t)k * many + begin + threadIdx.x];
+    __syncthreads();
+    for (unsigned k = 0; k < few.number; ++k)
+        if (are_rows && threadIdx.x < n) out[matrix + (size_t)k * many + begin + threadIdx.x] = lines[threadIdx.x * step + k];
+    for (unsigned i = threadIdx.x; i < few.number * n; i += THREADS)
+        if (!are_rows) out[matrix + (size_t)begin * few.number + i] = lines[divided(i, few) * step + modulo(i, few)];
+}
+
 // The same numbers, stored otherwise.
 extern "C" __global__ void cast(float *out, const float *x, int n) {
     make_several(out, element(), n, [=](unsigned i) -> float { return x[i]; });

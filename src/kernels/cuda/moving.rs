@@ -7,13 +7,12 @@ use crate::kernels::cuda::format::{AXES, Format};
 use crate::kernels::cuda::launch::{
     Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, several, size,
 };
-use crate::kernels::cuda::walk::{self, Axis, merged, steps};
+use crate::kernels::cuda::walk::{self, Axis, divisor, merged, steps};
 use crate::shape::Shape;
 
-/// `SQUARE` of `moving.cu`.
+/// `SQUARE` and `MOST_FEW` of `moving.cu`.
 const SQUARE: usize = 32;
-/// Matrices of so few rows or columns are moved element by element.
-const FEW_LINES: usize = 8;
+const MOST_FEW: usize = 16;
 
 /// `n` elements along these axes, from input `from` to the output; the first operand is the output.
 fn moved(axes: Vec<Axis<2>>, from: usize, starts: [usize; 2]) -> Result<Command<Place>, Fault> {
@@ -49,15 +48,19 @@ pub fn converted<P: Copy>(
                 _ => return Err(Fault::internal(format!("a value of {shape} lies in one way"))),
             };
             let n_matrices = n / (rows * columns).max(1);
-            match rows.min(columns) < FEW_LINES {
+            let mut arguments = vec![output(), input(0), size(rows)?, size(columns)?];
+            let (few, many) = (rows.min(columns), rows.max(columns));
+            match few <= MOST_FEW {
                 true => {
-                    let axes =
-                        [(n_matrices, [rows * columns; 2]), (columns, [rows, 1]), (rows, [1, columns])];
-                    moved(axes.to_vec(), 0, [0, 0])?
+                    arguments.push(divisor(few)?);
+                    blocks(
+                        Kernel::Named("swap_few"),
+                        many.div_ceil(THREADS as usize) * n_matrices,
+                        arguments,
+                    )?
                 }
                 false => {
                     let squares = rows.div_ceil(SQUARE) * columns.div_ceil(SQUARE) * n_matrices;
-                    let arguments = vec![output(), input(0), size(rows)?, size(columns)?];
                     blocks(Kernel::Named("swap_axes"), squares, arguments)?
                 }
             }

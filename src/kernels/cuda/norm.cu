@@ -69,6 +69,49 @@ extern "C" __global__ void moments_parts(float *parts, const float *x, int chann
     leave(parts, own, channels, lanes, sum, squares);
 }
 
+// The same where channels lie beside each other: a thread has four of them, and so has each of `lanes` neighbours.
+const int QUAD = 4;
+
+struct Four {
+    Part own;
+    int channel;
+};
+
+__device__ __forceinline__ Four four_of(int channels, int count, int n_parts, int lanes) {
+    Four four;
+    four.own = part_of(channels / QUAD, count, n_parts, lanes);
+    four.channel = four.own.channel * QUAD;
+    return four;
+}
+
+// Eight sums of a thread: of two kinds, for each of its channels.
+template <class Parts>
+__device__ __forceinline__ void leave_four(Parts *parts, const Four &four, int channels, int lanes, float *sums) {
+    block_sums<2 * QUAD>(sums, lanes);
+    if (threadIdx.x >= (unsigned)lanes || !four.own.there) return;
+    for (int k = 0; k < QUAD; ++k) {
+        parts[(four.own.part * 2) * channels + four.channel + k] = sums[k];
+        parts[(four.own.part * 2 + 1) * channels + four.channel + k] = sums[QUAD + k];
+    }
+}
+
+extern "C" __global__ void moments_parts_of_fours(float *parts, const float *x, int channels, int count, int n_parts,
+                                                  int lanes) {
+    Four four = four_of(channels, count, n_parts, lanes);
+    float first[QUAD], sums[2 * QUAD];
+    for (int k = 0; k < QUAD; ++k) first[k] = x[four.channel + k], sums[k] = sums[QUAD + k] = 0.0f;
+#pragma unroll 4
+    for (unsigned i = four.own.begin; i < four.own.end; i += four.own.step) {
+        auto numbers = vector<QUAD>(x, (size_t)i * channels + four.channel);
+        for (int k = 0; k < QUAD; ++k) {
+            float distance = numbers.at[k] - first[k];
+            sums[k] += distance;
+            sums[QUAD + k] += distance * distance;
+        }
+    }
+    leave_four(parts, four, channels, lanes, sums);
+}
+
 // From the parts' sums; a block has `lanes` channels.
 extern "C" __global__ void moments(float *out, const float *parts, const float *x, int channels, int inner, int count,
                                    int n_parts, int lanes) {
@@ -96,12 +139,21 @@ template <class Result, class Scale, class Shift> struct Told {
 };
 template <class A, class B, class C> Told(const A *, const B *, const C *) -> Told<A, B, C>;
 
-// The gradient that the activation lets through, at place `at` of channel `c` with this normalised number.
+// The activation's result, by scale and shift, for a number of channel `c` before them.
+template <class T> __device__ __forceinline__ float shown(const T &told, int c, float normalized, int activation) {
+    return activation == 0 ? 0.0f : activated(normalized * told.scale[c] + told.shift[c], activation);
+}
+
+// The gradient that an activation with this result lets through.
+__device__ __forceinline__ float passed_by(float grad, float y, int activation) {
+    return activation == 1 ? grad * relu_derivative(y, 0.0f) : activation == 2 ? grad * relu6_derivative(y, 0.0f) : grad;
+}
+
+// The same at place `at` of channel `c` with this normalised number.
 template <class T>
 __device__ __forceinline__ float let_through(float grad, const T &told, size_t at, int c, float normalized, int activation) {
-    if (activation == 0) return grad;
-    float y = told.result ? (float)told.result[at] : activated(normalized * told.scale[c] + told.shift[c], activation);
-    return activation == 1 ? grad * relu_derivative(y, 0.0f) : activation == 2 ? grad * relu6_derivative(y, 0.0f) : grad;
+    float y = told.result ? (float)told.result[at] : shown(told, c, normalized, activation);
+    return passed_by(grad, y, activation);
 }
 
 extern "C" __global__ void batch_norm(float *out, const float *x, const float *moments, const float *scale,
@@ -114,6 +166,55 @@ extern "C" __global__ void batch_norm(float *out, const float *x, const float *m
         if (residual) y += residual[i];
         return activated(y, activation);
     });
+}
+
+// Rows of a thread that has four channels of each.
+const unsigned ROWS = 8;
+
+// Where a thread of `lanes` neighbours has its channels, and its rows, which lie `step` apart.
+struct Block {
+    int channel;
+    bool there;
+    unsigned row, step;
+};
+
+__device__ __forceinline__ Block block_of(int channels, int lanes) {
+    Block own;
+    unsigned quads = channels / QUAD, groups = (quads + lanes - 1) / lanes;
+    unsigned four = blockIdx.x % groups * lanes + threadIdx.x % lanes;
+    own.channel = four * QUAD;
+    own.there = four < quads;
+    own.step = THREADS / lanes;
+    own.row = blockIdx.x / groups * (ROWS * own.step) + threadIdx.x / lanes;
+    return own;
+}
+
+extern "C" __global__ void batch_norm_of_fours(float *out, const float *x, const float *moments, const float *scale,
+                                               const float *shift, const float *residual, int channels, int count,
+                                               int lanes, float epsilon, int activation) {
+    Block own = block_of(channels, lanes);
+    if (!own.there) return;
+    float mean[QUAD], inverse[QUAD], factor[QUAD], offset[QUAD];
+    for (int k = 0; k < QUAD; ++k) {
+        int c = own.channel + k;
+        mean[k] = moments[c], inverse[k] = rsqrtf(moments[channels + c] + epsilon);
+        factor[k] = scale[c], offset[k] = shift[c];
+    }
+#pragma unroll 4
+    for (unsigned k = 0; k < ROWS; ++k) {
+        unsigned row = own.row + k * own.step;
+        if (row >= (unsigned)count) continue;
+        size_t at = (size_t)row * channels + own.channel;
+        auto numbers = vector<QUAD>(x, at);
+        auto others = vector_if<QUAD>(residual, at);
+        float y[QUAD];
+        for (int j = 0; j < QUAD; ++j) {
+            y[j] = (numbers.at[j] - mean[j]) * inverse[j] * factor[j] + offset[j];
+            if (residual) y[j] += others.at[j];
+            y[j] = activated(y[j], activation);
+        }
+        set_vector<QUAD>(out, at, y);
+    }
 }
 
 // Of each part the gradients of scale and shift.
@@ -136,6 +237,36 @@ extern "C" __global__ void batch_norm_grad_sums(float *parts, const float *x, co
     leave(parts, own, channels, lanes, to_scale, to_shift);
 }
 
+extern "C" __global__ void batch_norm_grad_sums_of_fours(float *parts, const float *x, const float *grad,
+                                                         const float *moments, const float *result,
+                                                         const float *told_scale, const float *told_shift, int channels,
+                                                         int count, int n_parts, int lanes, float epsilon,
+                                                         int activation) {
+    Told told = {result, told_scale, told_shift};
+    Four four = four_of(channels, count, n_parts, lanes);
+    float mean[QUAD], inverse[QUAD], sums[2 * QUAD];
+    for (int k = 0; k < QUAD; ++k) {
+        mean[k] = moments[four.channel + k];
+        inverse[k] = rsqrtf(moments[channels + four.channel + k] + epsilon);
+        sums[k] = sums[QUAD + k] = 0.0f;
+    }
+#pragma unroll 4
+    for (unsigned i = four.own.begin; i < four.own.end; i += four.own.step) {
+        size_t at = (size_t)i * channels + four.channel;
+        auto numbers = vector<QUAD>(x, at);
+        auto grads = vector<QUAD>(grad, at);
+        auto results = vector_if<QUAD>(result, at);
+        for (int k = 0; k < QUAD; ++k) {
+            float normalized = (numbers.at[k] - mean[k]) * inverse[k];
+            float y = result ? (float)results.at[k] : shown(told, four.channel + k, normalized, activation);
+            float passed = passed_by(grads.at[k], y, activation);
+            sums[k] += passed * normalized;
+            sums[QUAD + k] += passed;
+        }
+    }
+    leave_four(parts, four, channels, lanes, sums);
+}
+
 // `share` is one over the count of a channel's numbers; 0 where the moments are constants.
 extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, const float *grad, const float *moments,
                                                  const float *scale, const float *sums, const float *result,
@@ -151,6 +282,41 @@ extern "C" __global__ void batch_norm_grad_input(float *out, const float *x, con
         float through = share * (sums[channels.number + c] + normalized * sums[c]);
         return (passed - through) * (scale[c] * inverse);
     });
+}
+
+extern "C" __global__ void batch_norm_grad_input_of_fours(float *out, const float *x, const float *grad,
+                                                          const float *moments, const float *scale, const float *sums,
+                                                          const float *result, const float *told_scale,
+                                                          const float *told_shift, int channels, int count, int lanes,
+                                                          float epsilon, float share, int activation) {
+    Told told = {result, told_scale, told_shift};
+    Block own = block_of(channels, lanes);
+    if (!own.there) return;
+    float mean[QUAD], inverse[QUAD], factor[QUAD], by_scale[QUAD], by_shift[QUAD];
+    for (int k = 0; k < QUAD; ++k) {
+        int c = own.channel + k;
+        mean[k] = moments[c], inverse[k] = rsqrtf(moments[channels + c] + epsilon);
+        factor[k] = scale[c] * inverse[k];
+        by_scale[k] = sums[c], by_shift[k] = sums[channels + c];
+    }
+#pragma unroll 4
+    for (unsigned k = 0; k < ROWS; ++k) {
+        unsigned row = own.row + k * own.step;
+        if (row >= (unsigned)count) continue;
+        size_t at = (size_t)row * channels + own.channel;
+        auto numbers = vector<QUAD>(x, at);
+        auto grads = vector<QUAD>(grad, at);
+        auto results = vector_if<QUAD>(result, at);
+        float made[QUAD];
+        for (int j = 0; j < QUAD; ++j) {
+            float normalized = (numbers.at[j] - mean[j]) * inverse[j];
+            float y = result ? (float)results.at[j] : shown(told, own.channel + j, normalized, activation);
+            float passed = passed_by(grads.at[j], y, activation);
+            float through = share * (by_shift[j] + normalized * by_scale[j]);
+            made[j] = (passed - through) * factor[j];
+        }
+        set_vector<QUAD>(out, at, made);
+    }
 }
 
 // A block a row: mean 0 and variance 1.

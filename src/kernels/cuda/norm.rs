@@ -5,7 +5,8 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::end::{End, add_parts, lanes};
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
-    Argument, FEW_BLOCKS, Kernel, Place, Prepared, blocks, each, input, optional, output, several, size,
+    Argument, FEW_BLOCKS, Kernel, Place, Prepared, THREADS, blocks, each, input, optional, output, several,
+    size,
 };
 use crate::kernels::cuda::together::ELEMENT;
 use crate::kernels::cuda::walk::divisor;
@@ -30,8 +31,19 @@ fn extents(input: &Shape, format: Format) -> [usize; 3] {
     [channels, inner, input.elements() / channels.max(1)]
 }
 
+/// Channels that a thread has where they lie side by side (`QUAD` of `common.cu`), and its rows of them where it makes
+/// numbers (`ROWS` of `norm.cu`).
+const QUAD: usize = 4;
+const ROWS: usize = 8;
+
+/// Whether a thread takes four channels at once.
+fn in_fours(channels: usize, inner: usize) -> bool {
+    inner == 1 && channels.is_multiple_of(QUAD)
+}
+
 /// Sums over the numbers of each channel: the blocks that make them, and what they are told of.
 struct Sums {
+    in_fours: bool,
     n_blocks: usize,
     n_parts: usize,
     extents: Vec<Argument<Place>>,
@@ -39,11 +51,41 @@ struct Sums {
 
 fn sums(input: &Shape, format: Format) -> Result<Sums, Fault> {
     let [channels, inner, count] = extents(input, format);
-    let lanes = if inner == 1 { channels.next_power_of_two().min(LANES) } else { 1 };
-    let most = (FEW_BLOCKS / channels.div_ceil(lanes).max(1)).clamp(1, MAX_PARTS);
+    let in_fours = in_fours(channels, inner);
+    let columns = if in_fours { channels / QUAD } else { channels };
+    let lanes = if inner == 1 { columns.next_power_of_two().min(LANES) } else { 1 };
+    let most = (FEW_BLOCKS / columns.div_ceil(lanes).max(1)).clamp(1, MAX_PARTS);
     let n_parts = (count * lanes).div_ceil(PART).clamp(1, most);
-    let extents = sizes([channels, inner, count, n_parts, lanes])?;
-    Ok(Sums { n_blocks: channels.div_ceil(lanes) * n_parts, n_parts, extents })
+    let extents = match in_fours {
+        true => sizes([channels, count, n_parts, lanes])?,
+        false => sizes([channels, inner, count, n_parts, lanes])?,
+    };
+    Ok(Sums { in_fours, n_blocks: columns.div_ceil(lanes) * n_parts, n_parts, extents })
+}
+
+/// A launch for each number of a value, made of numbers at its place and of some that its channel has: `operands`, and then
+/// what `norm.cu` wants in front of `rest`.
+fn by_channel(
+    kernels: [&'static str; 2],
+    shape: &Shape,
+    format: Format,
+    operands: Vec<Argument<Place>>,
+    rest: Vec<Argument<Place>>,
+) -> Result<Prepared, Fault> {
+    let [channels, inner, count] = extents(shape, format);
+    let mut arguments = operands;
+    if !in_fours(channels, inner) {
+        arguments.extend([size(shape.elements())?, divisor(channels)?, divisor(inner)?]);
+        arguments.extend(rest);
+        return Prepared::of(several(Kernel::Named(kernels[0]), shape.elements(), arguments)?);
+    }
+    let columns = channels / QUAD;
+    let lanes = columns.next_power_of_two().min(THREADS as usize);
+    arguments.extend(sizes([channels, count, lanes])?);
+    arguments.extend(rest);
+    let rows = ROWS * THREADS as usize / lanes;
+    let n_blocks = columns.div_ceil(lanes) * count.div_ceil(rows);
+    Prepared::of(blocks(Kernel::Named(kernels[1]), n_blocks, arguments)?)
 }
 
 fn scratch() -> Argument<Place> {
@@ -66,14 +108,15 @@ fn epsilon(attrs: &Attrs) -> Argument<Place> {
 }
 
 pub fn moments(_attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let Sums { n_blocks, n_parts, extents } = sums(inputs[0], format)?;
+    let Sums { in_fours, n_blocks, n_parts, extents: told } = sums(inputs[0], format)?;
     let mut arguments = vec![scratch(), input(0)];
-    arguments.extend(extents.clone());
-    let sums = blocks(Kernel::Named("moments_parts"), n_blocks, arguments)?;
-    let (channels, lanes) = (to.elements() / 2, lanes(n_parts));
+    arguments.extend(told);
+    let kernel = if in_fours { "moments_parts_of_fours" } else { "moments_parts" };
+    let sums = blocks(Kernel::Named(kernel), n_blocks, arguments)?;
+    let [channels, inner, count] = extents(inputs[0], format);
+    let lanes = lanes(n_parts);
     let mut arguments = vec![output(), scratch(), input(0)];
-    arguments.extend(extents.into_iter().take(4));
-    arguments.push(size(lanes)?);
+    arguments.extend(sizes([channels, inner, count, n_parts, lanes])?);
     let finish = blocks(Kernel::Named("moments"), channels.div_ceil(lanes), arguments)?;
     Ok(Prepared { commands: vec![sums, finish], scratch: to.elements() * n_parts, ..Prepared::default() })
 }
@@ -92,20 +135,19 @@ pub fn running_moment(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Resu
 }
 
 pub fn forward(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let [channels, inner, _] = extents(to, format);
-    let mut arguments = vec![output(), input(0), input(1), input(2), input(3), optional(inputs, 4)];
-    arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
-    arguments.extend([epsilon(attrs), activation(attrs)?]);
-    Prepared::of(several(Kernel::Named("batch_norm"), to.elements(), arguments)?)
+    let operands = vec![output(), input(0), input(1), input(2), input(3), optional(inputs, 4)];
+    let rest = vec![epsilon(attrs), activation(attrs)?];
+    by_channel(["batch_norm", "batch_norm_of_fours"], to, format, operands, rest)
 }
 
 pub fn grad_sums(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let Sums { n_blocks, n_parts, extents } = sums(inputs[0], format)?;
+    let Sums { in_fours, n_blocks, n_parts, extents } = sums(inputs[0], format)?;
+    let kernel = if in_fours { "batch_norm_grad_sums_of_fours" } else { "batch_norm_grad_sums" };
     let mut arguments = vec![scratch(), input(0), input(1), input(2)];
     arguments.extend(told(inputs, 3));
     arguments.extend(extents);
     arguments.extend([epsilon(attrs), activation(attrs)?]);
-    let sums = blocks(Kernel::Named("batch_norm_grad_sums"), n_blocks, arguments)?;
+    let sums = blocks(Kernel::Named(kernel), n_blocks, arguments)?;
     let finish = add_parts(Place::Scratch(0), to.elements(), n_parts, End::none())?;
     let commands = vec![sums, finish];
     Ok(Prepared { commands, scratch: to.elements() * n_parts, ..Prepared::default() })
@@ -120,17 +162,15 @@ fn told(inputs: &[&Shape], n: usize) -> [Argument<Place>; 3] {
 }
 
 pub fn grad_input(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
-    let [channels, inner, _] = extents(to, format);
     let share = match attrs.get_text("statistics") {
         "running" => 0.0,
         _ => 1.0 / attrs.get_int("count") as f32,
     };
-    let mut arguments = vec![output()];
-    arguments.extend((0..5).map(input));
-    arguments.extend(told(inputs, 5));
-    arguments.extend([size(to.elements())?, divisor(channels)?, divisor(inner)?]);
-    arguments.extend([epsilon(attrs), Argument::Float(share), activation(attrs)?]);
-    Prepared::of(several(Kernel::Named("batch_norm_grad_input"), to.elements(), arguments)?)
+    let mut operands = vec![output()];
+    operands.extend((0..5).map(input));
+    operands.extend(told(inputs, 5));
+    let rest = vec![epsilon(attrs), Argument::Float(share), activation(attrs)?];
+    by_channel(["batch_norm_grad_input", "batch_norm_grad_input_of_fours"], to, format, operands, rest)
 }
 
 pub fn standardize(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {

@@ -92,6 +92,44 @@ __device__ __forceinline__ void max_pool2d_grad(Out *out, const X *x, const Grad
     out[i] = relu && !(numbers[at * DEPTH] > 0.0f) ? 0.0f : sum;
 }
 
+// The same where windows lie side by side without gaps or padding and channels lie last: a thread has a window, or what is
+// left of the plane beside them, of `WIDTH` neighbouring channels; `n` counts those.
+template <int DEPTH, int WIDTH, class Out, class X, class Grad>
+__device__ __forceinline__ void max_pool2d_grad_apart(Out *out, const X *x, const Grad *grad, int n, int relu,
+                                                      const Windows &w) {
+    unsigned i = element();
+    if (i >= (unsigned)n) return;
+    int cells[2] = {(w.size[0] + w.kernel[0] - 1) / w.kernel[0], (w.size[1] + w.kernel[1] - 1) / w.kernel[1]};
+    Position own = position_of<DEPTH / WIDTH>(i, cells);
+    int channel = own.channel * WIDTH, top = own.y * w.kernel[0], left = own.x * w.kernel[1];
+    bool there = own.y < w.out[0] && own.x < w.out[1];
+    size_t plane = (size_t)own.plane * w.size[0] * w.size[1];
+    float most[WIDTH], passed[WIDTH];
+    int best[WIDTH];
+    for (int k = 0; k < WIDTH; ++k) most[k] = -INF, passed[k] = 0.0f, best[k] = -1;
+    if (there) {
+        auto grads = vector<WIDTH>(grad, (((size_t)own.plane * w.out[0] + own.y) * w.out[1] + own.x) * DEPTH + channel);
+        for (int k = 0; k < WIDTH; ++k) passed[k] = grads.at[k];
+        for (int tap = 0; tap < w.kernel[0] * w.kernel[1]; ++tap) {
+            int y = top + tap / w.kernel[1], column = left + tap % w.kernel[1];
+            if (y >= w.size[0] || column >= w.size[1]) continue;
+            auto numbers = vector<WIDTH>(x, (plane + y * w.size[1] + column) * DEPTH + channel);
+            for (int k = 0; k < WIDTH; ++k)
+                if (best[k] < 0 || larger(numbers.at[k], most[k])) most[k] = numbers.at[k], best[k] = tap;
+        }
+        // The one through which something passes is the largest, of which relu sees the sign.
+        for (int k = 0; k < WIDTH; ++k)
+            if (relu && !(most[k] > 0.0f)) passed[k] = 0.0f;
+    }
+    for (int tap = 0; tap < w.kernel[0] * w.kernel[1]; ++tap) {
+        int y = top + tap / w.kernel[1], column = left + tap % w.kernel[1];
+        if (y >= w.size[0] || column >= w.size[1]) continue;
+        float made[WIDTH];
+        for (int k = 0; k < WIDTH; ++k) made[k] = best[k] == tap ? passed[k] : 0.0f;
+        set_vector<WIDTH>(out, (plane + y * w.size[1] + column) * DEPTH + channel, made);
+    }
+}
+
 // How many summands a window has along one axis; where the padding counts, zeros of it are summands.
 __device__ __forceinline__ int summands(const Windows &w, int axis, int o, int padded) {
     int first = padded ? 0 : w.before[axis];

@@ -18,10 +18,31 @@ pub fn max(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Resu
 pub fn max_grad(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
     let windows = Windows::of_pool("max_pool2d_grad", attrs, inputs[0])?;
     let parameters = "float *out, const float *x, const float *grad, int n, int relu";
-    let kernel = of_windows(&function("max_pool2d_grad", to, format), parameters, &windows)?;
+    let depth = format.depth(to.dims()[1]);
+    let (function, n) = match are_apart(&windows) && depth.is_multiple_of(WIDTH) {
+        true => (format!("max_pool2d_grad_apart<{depth}, {WIDTH}>"), cells(&windows, to) / WIDTH),
+        false => (function("max_pool2d_grad", to, format), to.elements()),
+    };
+    let kernel = of_windows(&function, parameters, &windows)?;
     let relu = Argument::Int(i32::from(attrs.get_int("relu") != 0));
-    let arguments = vec![output(), input(0), input(1), size(to.elements())?, relu];
-    Prepared::of(each(kernel, to.elements(), arguments)?)
+    Prepared::of(each(kernel, n, vec![output(), input(0), input(1), size(n)?, relu])?)
+}
+
+/// Neighbouring channels that a thread of it has.
+const WIDTH: usize = 4;
+
+/// Whether windows cover an image side by side from its first pixel on.
+fn are_apart(windows: &Windows) -> bool {
+    [windows.rows, windows.columns]
+        .iter()
+        .all(|axis| axis.stride == axis.kernel && axis.before == 0 && axis.after == 0 && axis.dilation == 1)
+}
+
+/// Numbers of all windows that are apart, and of what is left beside them, of images like these.
+fn cells(windows: &Windows, images: &Shape) -> usize {
+    let [rows, columns] = [(windows.rows, windows.height), (windows.columns, windows.width)]
+        .map(|(axis, extent)| extent.div_ceil(axis.kernel));
+    images.dims()[0] * images.dims()[1] * rows * columns
 }
 
 pub fn avg(attrs: &Attrs, inputs: &[&Shape], to: &Shape, format: Format) -> Result<Prepared, Fault> {
