@@ -13,7 +13,7 @@ channels_last. A ratio above 1 means that dslc is faster than the best of the ot
 With `--device cuda` dslc runs there in f32, tf32 and bf16 (a build with the features `cuda,cudnn`), and PyTorch in eager
 mode, with a whole step recorded as a CUDA graph, and compiled (`--compile`, with CUDA graphs too); each with TF32 in
 convolutions, as PyTorch does by default, and in channels_last with bf16 (autocast). PyTorch has cuDNN's benchmark mode and
-fused optimizers. Every step is waited for. The ratio is that of the best of either side. This has never been run on a GPU.
+fused optimizers. Every step is waited for. The ratio is that of the best of either side. PyTorch's compiled mode has not been run here yet.
 
 A program that fails is told and left out, and the exit code is 1.
 """

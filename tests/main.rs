@@ -24,6 +24,7 @@ mod mixed;
 mod op_cases;
 mod passes;
 mod pytorch;
+mod recipes;
 mod reference;
 mod registry;
 mod reliability;

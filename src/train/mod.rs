@@ -4,6 +4,7 @@
 pub mod auto_batch;
 pub mod budget;
 pub mod checkpoint;
+pub mod clip;
 pub mod evaluate;
 pub mod feed;
 pub mod kept;

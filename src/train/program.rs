@@ -4,7 +4,7 @@
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
-use crate::graph::{Graph, StateKind, Value};
+use crate::graph::{Graph, Init, StateKind, Value};
 use crate::layers::lowering::Mode;
 use crate::model::Model;
 use crate::model::lower::{Lowered, lower};
@@ -14,8 +14,10 @@ use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use crate::ops::reshape::RESHAPE;
 use crate::passes::{gradient, optimize};
 use crate::shape::Shape;
+use crate::spec::Arg;
+use crate::train::clip::clipped;
 use crate::train::optimizers::Rule;
-use crate::train::section::TrainSection;
+use crate::train::section::{Decay, TrainSection};
 
 /// The input that holds the class of each image, where the loss is held against it.
 pub const LABELS: &str = "labels";
@@ -47,19 +49,32 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
     }
 
     let trained = builder.graph().states.iter().filter(|state| state.kind == StateKind::Parameter);
-    let parameters: Vec<(String, Value)> = trained.map(|state| (state.name.clone(), state.value)).collect();
-    let targets: Vec<Value> = parameters.iter().map(|(_, value)| *value).collect();
+    let parameters: Vec<(String, Value, bool)> = trained
+        .map(|state| (state.name.clone(), state.value, is_weight(&state.init, builder.shape(state.value))))
+        .collect();
+    let targets: Vec<Value> = parameters.iter().map(|(_, value, _)| *value).collect();
     let grads = gradient::gradient(&mut builder, loss, &targets)?;
+    let grads = clipped(&mut builder, grads, train.clip)?;
     let optimizer = train.optimizer.what;
     let names = optimizer.scalars(&train.optimizer.args, 0.0, 1)?;
     let scalars: Vec<Value> = names.iter().map(|(name, _)| builder.input(name, &Shape::default())).collect();
-    for ((name, parameter), grad) in parameters.iter().zip(grads) {
+    for ((name, parameter, is_weight), grad) in parameters.iter().zip(grads) {
         let Some(grad) = grad else { continue };
+        let args = match train.decay {
+            Decay::Weights if !is_weight => train.optimizer.args.with("weight_decay", &Arg::Number(0.0)),
+            Decay::All | Decay::Weights => train.optimizer.args.clone(),
+        };
         let mut rule = Rule { builder: &mut builder, name, parameter: *parameter, grad, scalars: &scalars };
-        let next = optimizer.update(&train.optimizer.args, &mut rule)?;
+        let next = optimizer.update(&args, &mut rule)?;
         builder.update(*parameter, next)?;
     }
     Ok(builder.finish())
+}
+
+/// Whether a parameter is a weight of a convolution or a linear layer: biases have one axis, and the scales and shifts of
+/// normalisation begin at one number.
+fn is_weight(init: &Init, shape: &Shape) -> bool {
+    shape.rank() >= 2 && !matches!(init, Init::Constant(_))
 }
 
 /// Forward with each image's loss and class. Scores leave the graph, too, so that every device keeps them in the precision

@@ -20,6 +20,8 @@ pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
+    pub clip: Clip,
+    pub decay: Decay,
     pub epochs: usize,
     pub batch: BatchSize,
     pub seed: u64,
@@ -46,6 +48,23 @@ pub enum BatchSize {
     Auto {
         memory: Option<u64>,
     },
+}
+
+/// How large gradients may be; `None` for any size.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clip {
+    /// The Euclidean norm of all gradients together.
+    pub norm: Option<f64>,
+    /// The absolute value of each number.
+    pub value: Option<f64>,
+}
+
+/// Which parameters weight decay pulls towards 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decay {
+    All,
+    /// Those of convolutions and linear layers: not biases, nor the scales and shifts of normalisation.
+    Weights,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +110,8 @@ pub fn resolve(
         loss: loss?,
         optimizer: optimizer?,
         schedule: schedule?,
+        clip: clipping(&args(&settings::CLIP)?)?,
+        decay: decaying(&args(&settings::DECAY)?)?,
         epochs: whole(&settings::EPOCHS, "count")?,
         batch: batch_size(&batch, diagnostics)?,
         seed: whole(&settings::SEED, "number")? as u64,
@@ -129,6 +150,18 @@ fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {
         _ => Monitor::Loss,
     };
     Some(EarlyStop { patience: args.whole("patience").ok()?, monitor, span })
+}
+
+fn clipping(args: &Args) -> Option<Clip> {
+    let limit = |name| args.get(name).map(|_| args.number(name)).transpose().ok();
+    Some(Clip { norm: limit("norm")?, value: limit("value")? })
+}
+
+fn decaying(args: &Args) -> Option<Decay> {
+    Some(match args.word("on").ok()? {
+        "weights" => Decay::Weights,
+        _ => Decay::All,
+    })
 }
 
 fn checkpointing(args: &Args) -> Option<Checkpointing> {

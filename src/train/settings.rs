@@ -10,7 +10,19 @@ pub static TRAIN: Section = Section {
     name: "train",
     title: "Lines of `train`",
     intro: "",
-    settings: &[&LOSS, &OPTIMIZER, &SCHEDULE, &EPOCHS, &BATCH, &SEED, &PRECISION, &EARLY_STOP, &CHECKPOINT],
+    settings: &[
+        &LOSS,
+        &OPTIMIZER,
+        &SCHEDULE,
+        &CLIP,
+        &DECAY,
+        &EPOCHS,
+        &BATCH,
+        &SEED,
+        &PRECISION,
+        &EARLY_STOP,
+        &CHECKPOINT,
+    ],
     steps: Steps::None,
     strangers: &[],
     not_needed: &[],
@@ -26,6 +38,9 @@ pub static SCHEDULE: Setting = Setting {
     takes: Takes::OneOf(&schedules::REGISTRY),
     absent: Absent::Holds(&[Preset::Word("constant")]),
 };
+pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static DECAY: Setting =
+    Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
 pub static EPOCHS: Setting =
     Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
 pub static BATCH: Setting =
@@ -64,6 +79,47 @@ static SCHEDULE_SPEC: Spec = Spec {
     params: &[positional("name", Kind::Word, Preset::Required, "a schedule, such as `cosine`")],
     example: "schedule cosine warmup=5%",
     elsewhere: &["scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "policy"],
+};
+
+static CLIP_SPEC: Spec = Spec {
+    name: "clip",
+    summary: "how large gradients may be",
+    docs: "`value=0.5` cuts every number of the gradients to the range from -0.5 to 0.5. `norm=1` shortens all gradients together by \
+           one factor, `norm / (n + 1e-6)`, where the root `n` of the sum of their squares is larger; with both, numbers are cut \
+           first. As PyTorch's `clip_grad_value_` and `clip_grad_norm_`. Weight decay is not clipped.",
+    params: &[
+        keyword(
+            "norm",
+            Kind::Number { min: 1e-30, max: 1e30 },
+            Preset::Absent,
+            "the most of all gradients together",
+        ),
+        keyword("value", Kind::Number { min: 1e-30, max: 1e30 }, Preset::Absent, "the most of each number"),
+    ],
+    example: "clip norm=1",
+    elsewhere: &[
+        "clipnorm",
+        "clipvalue",
+        "clip_grad",
+        "clip_grad_norm",
+        "gradient_clip_val",
+        "max_grad_norm",
+    ],
+};
+
+static DECAY_SPEC: Spec = Spec {
+    name: "decay",
+    summary: "what the optimizer's `weight_decay` pulls towards 0",
+    docs: "`all` parameters, or the `weights` of convolutions and linear layers alone: biases, and the scales and shifts of \
+           normalisation, stay free, as most recipes for image networks have it.",
+    params: &[keyword(
+        "on",
+        Kind::Choice(&["all", "weights"]),
+        Preset::Word("all"),
+        "which parameters it pulls",
+    )],
+    example: "decay on=weights",
+    elsewhere: &["no_weight_decay", "bias_decay", "norm_decay", "filter_bias_and_bn"],
 };
 
 static EPOCHS_SPEC: Spec = Spec {
@@ -122,7 +178,7 @@ static PRECISION_SPEC: Spec = Spec {
            they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
            With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
            do not show it; some sums are made in another order.\n\n\
-           Neither has ever run on a GPU: see `On a GPU` in the README.",
+           `docs/gpu.md` says what has run on which GPU.",
     params: &[positional("kind", Kind::Choice(&["f32", "tf32", "bf16"]), Preset::Required, "how exactly")],
     example: "precision tf32",
     elsewhere: &["dtype", "amp", "mixed_precision"],

@@ -3,6 +3,7 @@
 use dslc::passes::optimize;
 use dslc::run::Target;
 use dslc::tensor::Device;
+use dslc::train::program::CORRECT;
 
 use crate::Made;
 use crate::support::{MODELS, distance, experiment, run, training};
@@ -44,14 +45,16 @@ fn each_near(expected: &Results, actual: &Results) -> Vec<String> {
     gaps.filter(|(_, gap)| *gap >= 1e-3).map(|(name, gap)| format!("{name}: {gap}")).collect()
 }
 
-/// Every output of a step within 1 %, and the way of all states together within 25 % of its length: single numbers are
+/// Every output of a step within 1 %, or one image of those that are right, and the way of all states together within 25 % of its length: single numbers are
 /// not near where a gradient of a few images is small, as its bf16 parts cancel out.
 fn all_near(before: &Results, expected: &Results, actual: &Results) -> Vec<String> {
     let n_outputs = expected.len() - before.len();
     let mut wrong = Vec::new();
     for ((name, a), (_, b)) in expected.iter().zip(actual).take(n_outputs) {
         let gap = distance(a, b);
-        if gap >= 1e-2 {
+        // An image whose two largest scores are near may change sides.
+        let is_near = name == CORRECT && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1.0);
+        if gap >= 1e-2 && !is_near {
             wrong.push(format!("{name}: {gap}"));
         }
     }

@@ -1,6 +1,6 @@
 //! cuBLAS for matrix products, in full f32 or, where it is asked for, with factors in TF32 or bf16; sums are f32.
 //!
-//! **Never run on a GPU.** Written against cuBLAS' documentation of `cublasGemmEx`, `cublasSetMathMode`, `cublasSetWorkspace` and of
+//! Written against cuBLAS' documentation of `cublasGemmEx`, `cublasSetMathMode`, `cublasSetWorkspace` and of
 //! reproducibility: with one stream a product gives the same bits each time.
 #![allow(unsafe_code)]
 

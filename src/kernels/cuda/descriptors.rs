@@ -1,6 +1,6 @@
 //! A convolution → cuDNN's descriptors of it.
 //!
-//! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnSetTensor4dDescriptor`,
+//! Written against cuDNN's documentation of `cudnnSetTensor4dDescriptor`,
 //! `cudnnSetFilter4dDescriptor` and `cudnnSetConvolution2dDescriptor`.
 #![allow(unsafe_code)]
 

@@ -2,7 +2,7 @@
 //! values in bf16, whose sums are f32; only with algorithms that give the same bits each time. cuDNN's heuristics choose
 //! among those.
 //!
-//! **Never run on a GPU.** Written against cuDNN's documentation of `cudnnConvolutionForward`,
+//! Written against cuDNN's documentation of `cudnnConvolutionForward`,
 //! `cudnnConvolutionBackwardData`, `cudnnConvolutionBackwardFilter` and their `Get…Algorithm_v7`.
 #![allow(unsafe_code)]
 

@@ -11,7 +11,7 @@ use crate::diag::Fault;
 use crate::kernels::cuda::blas::Blas;
 #[cfg(feature = "cudnn")]
 use crate::kernels::cuda::dnn::Dnn;
-use crate::kernels::cuda::lanes::{LANES, lanes};
+use crate::kernels::cuda::lanes::{self, lanes};
 use crate::kernels::cuda::launch::{Argument, Command, Launch, Place, Task};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::module::Module;
@@ -135,7 +135,7 @@ impl Driver {
         // Work on the default stream cannot be recorded.
         let stream = context.new_stream().map_err(driver_fault)?;
         let mut lanes = vec![Lane::new(Arc::clone(&stream), precision)?];
-        for _ in 1..LANES {
+        for _ in 1..lanes::count()? {
             lanes.push(Lane::new(context.new_stream().map_err(driver_fault)?, precision)?);
         }
         Ok(Driver {
@@ -273,7 +273,7 @@ impl Driver {
         functions: &Functions,
     ) -> Result<Program, Fault> {
         let after: Vec<Vec<usize>> = tasks.iter().map(|task| task.after.clone()).collect();
-        let lanes = lanes(&after);
+        let lanes = lanes(&after, self.lanes.len());
         let event = |context: &Arc<CudaContext>| {
             context.new_event(Some(CUevent_flags::CU_EVENT_DISABLE_TIMING)).map_err(driver_fault)
         };
@@ -288,7 +288,7 @@ impl Driver {
             let work = self.ready(&task.command, lane, module, functions)?;
             commands.push(Queued { work, lane, after, done: None });
         }
-        let others = (1..LANES).filter(|lane| lanes.contains(lane));
+        let others = (1..self.lanes.len()).filter(|lane| lanes.contains(lane));
         let others = others.map(|lane| Ok((lane, event(&self.context)?, event(&self.context)?)));
         let others = others.collect::<Result<_, Fault>>()?;
         Ok(Program { commands, others, recorded: Recorded::Not(0) })

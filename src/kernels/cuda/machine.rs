@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::diag::Fault;
-use crate::kernels::cuda::lanes::LANES;
+use crate::kernels::cuda::lanes;
 use crate::kernels::cuda::launch::{Command, Place, Task};
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::Stored;
@@ -28,7 +28,7 @@ pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> 
             Command::Launch(_) | Command::Copy { .. } => {}
         }
     }
-    LANES * (products + convolutions) + LANDING
+    lanes::count().unwrap_or(1) * (products + convolutions) + LANDING
 }
 
 /// It may be sent to another thread, but is used by one at a time.
@@ -62,7 +62,7 @@ pub trait Machine: Send {
 
 #[cfg(test)]
 mod tests {
-    use super::{LANDING, LANES, PRODUCTS_WORKSPACE, beside};
+    use super::{LANDING, PRODUCTS_WORKSPACE, beside};
     use crate::kernels::cuda::launch::{Command, Product};
 
     #[test]
@@ -72,6 +72,6 @@ mod tests {
             Product { sizes: [2, 2, 2], transpose_a: false, transpose_b: false, a: 0, b: 4, out: 8 };
         let product = Command::Product(product);
         assert_eq!(beside([&copy, &copy]), LANDING);
-        assert_eq!(beside([&product, &copy, &product]), LANES * PRODUCTS_WORKSPACE + LANDING);
+        assert_eq!(beside([&product, &copy, &product]), PRODUCTS_WORKSPACE + LANDING);
     }
 }

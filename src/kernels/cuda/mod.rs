@@ -2,8 +2,8 @@
 //! written for a node, and compiled when a session begins. Nothing of this folder but the driver needs CUDA, so the
 //! kernels are tested without a GPU: compiled for the host, a thread after another (`tests/devices`).
 //!
-//! **None of it has ever run on a GPU.** What the tests on the host show is that the formulas and the arithmetic of
-//! positions are right and that threads of a block meet at every barrier, not that a GPU runs them, or how fast.
+//! What the tests on the host show is that the formulas and the arithmetic of positions are right and that threads of a block
+//! meet at every barrier. `docs/gpu.md` says what has run on which GPU.
 
 #[cfg(feature = "cuda")]
 mod blas;

@@ -1,7 +1,7 @@
 //! A module's text → kernels for a device, by NVRTC: machine code where NVRTC knows the device, else PTX, which the
 //! device's driver compiles.
 //!
-//! **What it compiles has never run on a GPU.** NVRTC itself needs none, and runs in the tests of a build with CUDA.
+//! NVRTC needs no GPU, and runs in the tests of a build with CUDA.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_int};

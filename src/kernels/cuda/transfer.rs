@@ -5,7 +5,7 @@
 //! the kernels of earlier steps run, and is moved from there, on the device, when their stream comes to it. There are two
 //! halves of everything, so that one is filled while the other is read; the host waits only for a half that it needs again.
 //!
-//! **Never run on a GPU.** Written against the driver's documentation of `cuMemHostAlloc`, `cuMemcpyHtoDAsync`,
+//! Written against the driver's documentation of `cuMemHostAlloc`, `cuMemcpyHtoDAsync`,
 //! `cuEventRecord`, `cuStreamWaitEvent` and "API synchronization behavior".
 #![allow(unsafe_code)]
 

@@ -4,18 +4,19 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
+use crate::ops::activation::relu::RELU;
 use crate::ops::activation::sqrt::SQRT;
-use crate::ops::activation::square::SQUARE;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
-use crate::train::optimizers::{Optimizer, Rule};
+use crate::train::optimizers::{BETA2, EPSILON, Optimizer, Rule};
 
 pub static ADAM: Adam = Adam {
     spec: &Spec {
         name: "adam",
         summary: "steps scaled by running moments of the gradient",
         docs: "`m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g²`, \
-               `w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)`; weight decay is added to `g`.",
+               `w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)`; weight decay is added to `g`. \
+               With `amsgrad=true` the largest `v` so far stands for `v` (Reddi, Kale and Kumar, 2018).",
         params: params(0.0),
         example: "optimizer adam lr=1e-3",
         elsewhere: &["Adam", "torch.optim.Adam"],
@@ -36,7 +37,7 @@ pub static ADAMW: Adam = Adam {
 };
 
 const fn params(weight_decay: f64) -> &'static [Param] {
-    const fn all(weight_decay: f64) -> [Param; 5] {
+    const fn all(weight_decay: f64) -> [Param; 6] {
         [
             keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(1e-3), "the learning rate"),
             keyword(
@@ -45,23 +46,19 @@ const fn params(weight_decay: f64) -> &'static [Param] {
                 Preset::Number(0.9),
                 "memory of the gradient",
             ),
-            keyword(
-                "beta2",
-                Kind::Number { min: 0.0, max: 0.999_999 },
-                Preset::Number(0.999),
-                "memory of its square",
-            ),
-            keyword(
-                "epsilon",
-                Kind::Number { min: 0.0, max: 1.0 },
-                Preset::Number(1e-8),
-                "added to the divisor",
-            ),
+            BETA2,
+            EPSILON,
             keyword(
                 "weight_decay",
                 Kind::Number { min: 0.0, max: 10.0 },
                 Preset::Number(weight_decay),
                 "pulls weights towards 0",
+            ),
+            keyword(
+                "amsgrad",
+                Kind::Bool,
+                Preset::Bool(false),
+                "scales by the largest running square so far, which never falls",
             ),
         ]
     }
@@ -102,12 +99,14 @@ impl Optimizer for Adam {
                 false => grad = rule.blend(grad, 1.0, weight, decay)?,
             }
         }
-        let (mean, square) = (rule.moment("mean")?, rule.moment("square")?);
-        let next_mean = rule.blend(mean, beta1, grad, 1.0 - beta1)?;
-        let grad_square = rule.builder.apply(&SQUARE, Attrs::new(), &[grad])?;
-        let next_square = rule.blend(square, beta2, grad_square, 1.0 - beta2)?;
-        rule.builder.update(mean, next_mean)?;
-        rule.builder.update(square, next_square)?;
+        let [next_mean, mut next_square] = rule.moments(grad, beta1, beta2)?;
+        if args.bool("amsgrad")? {
+            let most = rule.moment("most")?;
+            let beyond = rule.apply(&SUBTRACT, next_square, most)?;
+            let beyond = rule.builder.apply(&RELU, Attrs::new(), &[beyond])?;
+            next_square = rule.apply(&ADD, most, beyond)?;
+            rule.builder.update(most, next_square)?;
+        }
         let corrected = rule.apply(&MULTIPLY, next_square, square_scale)?;
         let root = rule.builder.apply(&SQRT, Attrs::new(), &[corrected])?;
         let epsilon = rule.builder.scalar(args.number("epsilon")? as f32);

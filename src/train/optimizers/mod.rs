@@ -1,18 +1,24 @@
 //! Optimizers: from a parameter and its gradient to the parameter's next value, as nodes of the training graph.
 //! One file each.
 
+pub mod adagrad;
 pub mod adam;
+pub mod lion;
+pub mod nadam;
+pub mod rmsprop;
 pub mod sgd;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
 use crate::graph::{Init, StateKind, Value};
+use crate::ops::activation::square::SQUARE;
 use crate::ops::binary::{ADD, Binary, MULTIPLY};
 use crate::spec::section::Registry;
-use crate::spec::{Args, Spec};
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 
-pub static OPTIMIZERS: &[&dyn Optimizer] = &[&sgd::Sgd, &adam::ADAM, &adam::ADAMW];
+pub static OPTIMIZERS: &[&dyn Optimizer] =
+    &[&sgd::Sgd, &adam::ADAM, &adam::ADAMW, &nadam::NAdam, &rmsprop::RmsProp, &adagrad::AdaGrad, &lion::Lion];
 
 pub static REGISTRY: Registry = Registry {
     title: "Optimizers",
@@ -38,6 +44,22 @@ impl std::fmt::Debug for dyn Optimizer {
     }
 }
 
+/// Arguments that several optimizers share.
+const BETA2: Param = keyword(
+    "beta2",
+    Kind::Number { min: 0.0, max: 0.999_999 },
+    Preset::Number(0.999),
+    "memory of the gradient's square",
+);
+const EPSILON: Param =
+    keyword("epsilon", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(1e-8), "added to the divisor");
+const WEIGHT_DECAY: Param = keyword(
+    "weight_decay",
+    Kind::Number { min: 0.0, max: 10.0 },
+    Preset::Number(0.0),
+    "pulls weights towards 0",
+);
+
 /// One parameter's update under construction.
 pub struct Rule<'a> {
     pub builder: &'a mut Builder,
@@ -51,9 +73,33 @@ pub struct Rule<'a> {
 impl Rule<'_> {
     /// A state of the parameter's shape that begins at 0.
     pub fn moment(&mut self, name: &str) -> Result<Value, Fault> {
+        self.moment_from(name, 0.0)
+    }
+
+    /// The same that begins at another number.
+    pub fn moment_from(&mut self, name: &str, begin: f64) -> Result<Value, Fault> {
         let shape = self.builder.shape(self.parameter).clone();
         let name = format!("{}.{name}", self.name);
-        self.builder.state(&name, StateKind::Moment, &shape, Init::Constant(0.0))
+        self.builder.state(&name, StateKind::Moment, &shape, Init::Constant(begin as f32))
+    }
+
+    /// The gradient with a share of the weight added.
+    pub fn decayed(&mut self, weight_decay: f64) -> Result<Value, Fault> {
+        match weight_decay > 0.0 {
+            true => self.blend(self.grad, 1.0, self.parameter, weight_decay),
+            false => Ok(self.grad),
+        }
+    }
+
+    /// Running means of a gradient and of its square, as they are after this step.
+    pub fn moments(&mut self, grad: Value, beta1: f64, beta2: f64) -> Result<[Value; 2], Fault> {
+        let (mean, square) = (self.moment("mean")?, self.moment("square")?);
+        let next_mean = self.blend(mean, beta1, grad, 1.0 - beta1)?;
+        let grad_square = self.builder.apply(&SQUARE, Attrs::new(), &[grad])?;
+        let next_square = self.blend(square, beta2, grad_square, 1.0 - beta2)?;
+        self.builder.update(mean, next_mean)?;
+        self.builder.update(square, next_square)?;
+        Ok([next_mean, next_square])
     }
 
     pub fn apply(&mut self, op: &'static Binary, a: Value, b: Value) -> Result<Value, Fault> {

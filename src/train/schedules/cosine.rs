@@ -31,9 +31,7 @@ impl Schedule for Cosine {
     }
 
     fn factor(&self, args: &Args, progress: Progress, start: u64) -> Result<f64, Fault> {
-        let length = progress.total.saturating_sub(start).max(1);
-        let t = (progress.step - start) as f64 / length as f64;
         let floor = args.number("final")?;
-        Ok(floor + (1.0 - floor) * 0.5 * (1.0 + (PI * t.min(1.0)).cos()))
+        Ok(floor + (1.0 - floor) * 0.5 * (1.0 + (PI * progress.share_after(start)).cos()))
     }
 }

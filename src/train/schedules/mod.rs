@@ -2,15 +2,29 @@
 
 pub mod constant;
 pub mod cosine;
+pub mod cosine_restarts;
+pub mod exponential;
+pub mod linear;
 pub mod multistep;
+pub mod one_cycle;
+pub mod polynomial;
 pub mod step;
 
 use crate::diag::Fault;
 use crate::spec::section::Registry;
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 
-pub static SCHEDULES: &[&dyn Schedule] =
-    &[&constant::Constant, &step::Step, &multistep::Multistep, &cosine::Cosine];
+pub static SCHEDULES: &[&dyn Schedule] = &[
+    &constant::Constant,
+    &step::Step,
+    &multistep::Multistep,
+    &exponential::Exponential,
+    &linear::Linear,
+    &polynomial::Polynomial,
+    &cosine::Cosine,
+    &cosine_restarts::CosineRestarts,
+    &one_cycle::OneCycle,
+];
 
 pub static REGISTRY: Registry = Registry {
     title: "Schedules",
@@ -27,6 +41,14 @@ pub struct Progress {
     /// Steps of the whole run.
     pub total: u64,
     pub steps_per_epoch: u64,
+}
+
+impl Progress {
+    /// How much of the run from step `start` on is done: 0 to 1.
+    fn share_after(self, start: u64) -> f64 {
+        let length = self.total.saturating_sub(start).max(1);
+        ((self.step - start) as f64 / length as f64).min(1.0)
+    }
 }
 
 pub trait Schedule: Sync {

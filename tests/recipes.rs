@@ -1,0 +1,180 @@
+//! Optimizers, schedules and limits of gradients against PyTorch's numbers. `fixtures/optimizers.py` wrote them.
+
+use dslc::diag::has_errors;
+use dslc::experiment::Experiment;
+use dslc::graph::builder::Builder;
+use dslc::graph::{Init, StateKind, Value};
+use dslc::run::{Session, Target};
+use dslc::shape::Shape;
+use dslc::train::clip::clipped;
+use dslc::train::optimizers::{OPTIMIZERS, Rule};
+use dslc::train::program::training_graph;
+use dslc::train::schedules::{self, SCHEDULES};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::support::{check, experiment};
+
+#[derive(Deserialize)]
+struct Fixtures {
+    weights: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+    optimizers: Vec<Optimizer>,
+    schedules: Vec<Schedule>,
+    steps_per_epoch: u64,
+    clips: Vec<Clip>,
+}
+
+#[derive(Deserialize)]
+struct Optimizer {
+    line: String,
+    /// The weights after each step.
+    steps: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Schedule {
+    line: String,
+    /// At each step of the run.
+    factors: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Clip {
+    line: String,
+    gradients: Vec<Vec<f32>>,
+}
+
+fn fixtures() -> Fixtures {
+    serde_json::from_str(include_str!("fixtures/optimizers.json")).unwrap()
+}
+
+fn whole(text: &str) -> Experiment {
+    let (experiment, found) = check(text);
+    assert!(!has_errors(&found), "{found:#?}");
+    experiment
+}
+
+fn word(line: &str) -> &str {
+    line.split(' ').next().unwrap()
+}
+
+/// The weights after each of the gradients.
+fn steps(line: &str, weights: &[f32], gradients: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let experiment = experiment("flatten -> linear 10", line);
+    let chosen = &experiment.train.as_ref().unwrap().optimizer;
+    let lr = chosen.args.number("lr").unwrap();
+    let scalars = |step| chosen.what.scalars(&chosen.args, lr, step).unwrap();
+    let mut builder = Builder::new();
+    let shape = Shape::from([weights.len()]);
+    let init = Init::Repeated(Arc::from(weights));
+    let parameter = builder.state("w", StateKind::Parameter, &shape, init).unwrap();
+    let grad = builder.input("grad", &shape);
+    let inputs: Vec<Value> =
+        scalars(1).iter().map(|(name, _)| builder.input(name, &Shape::default())).collect();
+    let mut rule = Rule { builder: &mut builder, name: "w", parameter, grad, scalars: &inputs };
+    let next = chosen.what.update(&chosen.args, &mut rule).unwrap();
+    builder.update(parameter, next).unwrap();
+    let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+    let step = |(number, gradient): (u64, &Vec<f32>)| {
+        session.write(0, "grad", |out| out.copy_from_slice(gradient)).unwrap();
+        for (name, value) in scalars(number) {
+            session.write(0, name, |out| out[0] = value as f32).unwrap();
+        }
+        session.step(0).unwrap();
+        session.read_state("w").unwrap()
+    };
+    (1..).zip(gradients).map(step).collect()
+}
+
+#[test]
+fn ten_steps_of_every_optimizer_are_those_of_pytorch() {
+    let Fixtures { weights, gradients, optimizers, .. } = fixtures();
+    let tried: BTreeSet<&str> = optimizers.iter().map(|own| word(&own.line)).collect();
+    let all: BTreeSet<&str> = OPTIMIZERS.iter().map(|optimizer| optimizer.spec().name).collect();
+    assert_eq!(tried, all);
+    for Optimizer { line, steps: expected } in optimizers {
+        let found = steps(&line, &weights, &gradients);
+        assert_eq!(found.len(), expected.len());
+        for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            for (found, expected) in found.iter().zip(expected) {
+                let gap = (found - expected).abs();
+                assert!(
+                    gap <= 1e-6 * expected.abs().max(0.1),
+                    "{line}, step {step}: {found}, not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_schedule_follows_that_of_pytorch() {
+    let Fixtures { schedules, steps_per_epoch, .. } = fixtures();
+    let tried: BTreeSet<&str> = schedules.iter().map(|own| word(&own.line)).chain(["constant"]).collect();
+    let all: BTreeSet<&str> = SCHEDULES.iter().map(|schedule| schedule.spec().name).collect();
+    assert_eq!(tried, all);
+    for Schedule { line, factors } in schedules {
+        let text = format!(
+            "model T {{ input 4; linear 10 }}\ntrain {{ loss cross_entropy; optimizer sgd lr=1; schedule {line} }}"
+        );
+        let experiment = whole(&text);
+        let chosen = &experiment.train.as_ref().unwrap().schedule;
+        let total = factors.len() as u64;
+        for (step, expected) in (0..).zip(factors) {
+            let progress = schedules::Progress { step, total, steps_per_epoch };
+            let found = schedules::factor(chosen.what, &chosen.args, progress).unwrap();
+            assert!((found - expected).abs() < 1e-7, "{line} at step {step}: {found}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn gradients_are_clipped_as_pytorch_clips_them() {
+    let Fixtures { gradients, clips, .. } = fixtures();
+    for Clip { line, gradients: expected } in clips {
+        let text = format!(
+            "model T {{ input 4; linear 10 }}\ntrain {{ loss cross_entropy; optimizer sgd lr=1; clip {line} }}"
+        );
+        let experiment = whole(&text);
+        let mut builder = Builder::new();
+        let names = ["a", "b"];
+        let inputs = names.map(|name| builder.input(name, &Shape::from([gradients[0].len()])));
+        let with_none = vec![Some(inputs[0]), None, Some(inputs[1])];
+        let limits = experiment.train.as_ref().unwrap().clip;
+        let found = clipped(&mut builder, with_none, limits).unwrap();
+        assert!(found[1].is_none());
+        for (name, value) in names.iter().zip([found[0], found[2]]) {
+            builder.output(&format!("clipped {name}"), value.unwrap());
+        }
+        let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+        for (name, numbers) in names.iter().zip(&gradients) {
+            session.write(0, name, |out| out.copy_from_slice(numbers)).unwrap();
+        }
+        session.step(0).unwrap();
+        for (name, expected) in names.iter().zip(&expected) {
+            let found = session.read(0, &format!("clipped {name}")).unwrap();
+            let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(1e-3));
+            assert!(near, "{line}: {found:?}, not {expected:?}");
+        }
+    }
+}
+
+/// Nodes of the training graph with these lines in `train`.
+fn n_nodes(layers: &str, lines: &str) -> usize {
+    let text = format!(
+        "model T {{ input 3x8x8; {layers} }}\ntrain {{ loss cross_entropy; optimizer sgd lr=0.1 weight_decay=0.1; {lines} }}"
+    );
+    let experiment = whole(&text);
+    let train = experiment.train.as_ref().unwrap();
+    training_graph(experiment.model.as_ref().unwrap(), train, 4).unwrap().values().count()
+}
+
+#[test]
+fn decay_leaves_biases_and_norms_alone_where_it_is_asked_to() {
+    let layers = "conv2d 4 3x3 -> batch_norm -> relu -> flatten -> linear 10";
+    // A decay is a product and a sum a parameter, of a number that all share: of two biases, a scale and a shift.
+    assert_eq!(n_nodes(layers, "decay on=all"), n_nodes(layers, ""));
+    assert_eq!(n_nodes(layers, "") - n_nodes(layers, "decay on=weights"), 2 * 4);
+}
