@@ -24,7 +24,7 @@ fn limited(desk: &Desk, limits: &str, environment: &[(&str, &str)], line: &str) 
 const MANY: &[(&str, &str)] =
     &[("RAYON_NUM_THREADS", "8"), ("RUST_MIN_STACK", "1073741824"), ("MALLOC_ARENA_MAX", "1")];
 
-/// Another limit would refuse the threads themselves.
+/// Here it is their stacks that do not fit; another limit would refuse the threads themselves.
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_that_do_not_start_are_an_error() {
@@ -32,7 +32,7 @@ fn threads_that_do_not_start_are_an_error() {
     for line in ["run small.net", "summary small.net", "bench small.net", "graph small.net --stage planned"] {
         let done = done(limited(&desk, "ulimit -v 1500000", MANY, line));
         assert_eq!(done.code, Some(2), "{line}: {}{}", done.out, done.err);
-        for said in ["the system does not start the threads", "RAYON_NUM_THREADS=1"] {
+        for said in ["the system cannot start the threads", "RAYON_NUM_THREADS=1"] {
             assert!(done.err.contains(said) && !done.err.contains("panicked"), "{line}: {}", done.err);
         }
     }
@@ -48,7 +48,7 @@ fn memory_that_there_is_not_is_an_error() {
     desk.write("large.net", NET.replace("flatten", "flatten -> linear 20000 -> linear 4000"));
     let done = done(limited(&desk, "ulimit -v 900000", &[("RAYON_NUM_THREADS", "2")], "run large.net"));
     assert_eq!(done.code, Some(2), "{}{}", done.out, done.err);
-    for said in ["error[E0305]", "the system does not give the", "MB that are planned", "batch", "ulimit -v"]
+    for said in ["error[E0305]", "the system cannot provide the", "MB that are planned", "batch", "ulimit -v"]
     {
         assert!(done.err.contains(said), "`{said}`: {}", done.err);
     }
@@ -91,7 +91,7 @@ fn kinds_of_kernels_are_taken_by_name_or_refused() {
     {
         let done = done(desk.command(line).env(VARIABLE, name).output().unwrap());
         assert_eq!(done.code, Some(2), "{name}: {}{}", done.out, done.err);
-        let said = format!("`DSLC_SIMD={name}` names no kind of CPU kernels");
+        let said = format!("`DSLC_SIMD={name}` is not a kind of CPU kernels");
         assert!(
             done.err.contains(&said) && done.err.contains("`portable`, `avx2`, `avx512`"),
             "{}",

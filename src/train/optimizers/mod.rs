@@ -16,7 +16,7 @@ pub static OPTIMIZERS: &[&dyn Optimizer] = &[&sgd::Sgd, &adam::ADAM, &adam::ADAM
 
 pub static REGISTRY: Registry = Registry {
     title: "Optimizers",
-    intro: "The name behind `optimizer`.",
+    intro: "The name after `optimizer`.",
     one: "optimizer",
     specs: || OPTIMIZERS.iter().map(|optimizer| optimizer.spec()).collect(),
 };
