@@ -243,7 +243,7 @@ fn in_its_second_epoch(mut command: Command) -> (std::process::Child, impl Itera
     (process, lines)
 }
 
-const LONG: &str = "--set train.epochs=400 --set train.early_stop.patience=400";
+const LONG: &str = "--set train.epochs=150 --set train.early_stop.patience=150";
 
 /// The folder is gone for a while: what could not be written then is written when it is back.
 #[test]
@@ -295,7 +295,7 @@ fn a_folder_that_turns_read_only_loses_nothing() {
     for way in ["`dslc resume run` once the folder can be written to", "`cp -r run DIR` onto another disk"] {
         assert!(said.contains(way), "{said}");
     }
-    assert!(said.contains("epoch 400/400") && !said.contains("panicked"), "{said}");
+    assert!(said.contains("epoch 150/150") && !said.contains("panicked"), "{said}");
     let copied = Command::new("cp").args(["-r", "run", "copy"]).current_dir(desk.path("")).status();
     assert!(copied.unwrap().success());
     for folder in ["copy", "copy/checkpoints", "run", "run/checkpoints"] {
