@@ -123,9 +123,11 @@ mod tests {
         let before = resident().unwrap();
         let written = vec![1u8; 64 << 20];
         let after = resident().unwrap();
-        assert!(after.now > before.now + (48 << 20), "{before:?}, {after:?}");
+        // The kernel counts in batches.
+        let grown = before.now + (48 << 20);
+        assert!(after.now > grown, "{before:?}, {after:?}");
         drop(std::hint::black_box(written));
-        assert!(resident().unwrap().most >= after.now);
+        assert!(resident().unwrap().most > grown);
     }
 
     #[test]
