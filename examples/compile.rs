@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(file.report().into());
     }
     let figures = file.figures()?;
-    println!("{text}\n{} parameters, {} FLOPs an image\n", figures.parameters, figures.flops);
+    println!("{text}\n{} parameters, {} FLOPs per image\n", figures.parameters, figures.flops);
     for layer in &figures.layers {
         println!("{:<16} {:?}", layer.name, layer.output);
     }

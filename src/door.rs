@@ -16,6 +16,7 @@ use crate::predict::Predictor;
 use crate::runs::begin::begin;
 use crate::runs::recorder::Viewer;
 use crate::runs::resume::stopped;
+use crate::runs::room::{self, Need};
 use crate::runs::train::{Recording, Signals, machine, train as train_in};
 use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
@@ -103,7 +104,7 @@ impl Checked {
         let first = self.0.diagnostics.iter().find(|finding| finding.severity == Severity::Error);
         match first {
             Some(finding) => Err(Fault::new(finding.code, finding.message.clone())
-                .note(format!("{} is not right; `Checked::report` tells all of it", self.0.path.display()))),
+                .note(format!("{} has errors; `Checked::report` lists them", self.0.path.display()))),
             None => Ok(()),
         }
     }
@@ -232,6 +233,8 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
     let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
+    let need = Need::of(&prepared, &job);
+    room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
     let (folder, record) = begin(&file.0, &dataset, batch, machine, options.out.as_deref())?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };
@@ -254,6 +257,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
     let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
+    let need = Need::of(&prepared, &job);
+    room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
     let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
     recorded(prepared, job, &dataset, recording, signals, follow)
 }

@@ -473,12 +473,12 @@ fn too_many(spec: &Spec, word: &Word, (value, all): (&Value, &[Argument]), first
         d = d.replace(format!("`{}={value}`", param.name), at, format!("{}=", param.name));
     }
     d = d.drop("remove it", elsewhere::with_blank(word, all, value.span));
-    if first { d.note(format!("it is written: {}", usage(spec))) } else { d }
+    if first { d.note(format!("usage: {}", usage(spec))) } else { d }
 }
 
 fn missing(spec: &Spec, param: &Param, word: &Word) -> Diagnostic {
-    let message = format!("`{}` needs its `{}`: {}", spec.name, param.name, param.doc);
+    let message = format!("`{}` needs `{}`: {}", spec.name, param.name, param.doc);
     Diagnostic::error(codes::MISSING_ARGUMENT, word.span, message)
         .label(format!("`{}` is missing", param.name))
-        .note(format!("it is written: {}", usage(spec)))
+        .note(format!("usage: {}", usage(spec)))
 }

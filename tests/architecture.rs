@@ -30,6 +30,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("candle_nn", &["tensor"]),
     ("cudarc", &["tensor", "kernels"]),
     ("pest", &["syntax"]),
+    ("rustix", &["runs"]),
     ("petgraph", &["graph"]),
     ("miette", &["diag"]),
     ("clap", &["cli"]),

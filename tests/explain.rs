@@ -144,7 +144,7 @@ fn explain_answers_codes_and_lists_them() {
     let (code, _, said) = dslc("explain E0399");
     assert_eq!(code, Some(2));
     assert!(
-        said.contains("there is no code and no word `E0399`") && said.contains("`dslc explain E03"),
+        said.contains("`E0399` is neither a code nor a word") && said.contains("`dslc explain E03"),
         "{said}"
     );
 }

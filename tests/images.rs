@@ -70,7 +70,7 @@ fn no_picture_is_lost() {
     }
     assert!(!desk.path("black/text.png").exists());
 
-    let exists = ["black/x.png (and 1 more) exists already", "or `--force`"];
+    let exists = ["black/x.png (and 1 more) already exists", "or `--force`"];
     desk.refused("predict m.model x.png a/x.png --out black", 2, &exists);
     desk.write("m.model", "model M { input 1x28x28; filter2d 1 0 -> scale 0.5 -> identity }\n");
     assert_eq!(desk.run("predict m.model x.png --out black --force").code, Some(0));
@@ -95,18 +95,18 @@ fn models_that_give_no_picture_say_so() {
     let trained = ["m.net has 10 weights that must be trained first", "`dslc run m.net`"];
     refused("input 1x28x28; conv2d 1 3x3", "--out o", &trained);
     let pooled = "input 1x28x28; global_avg_pool";
-    refused(pooled, "--out o", &["`M` gives classes, no images", "leave `--out` out"]);
+    refused(pooled, "--out o", &["`M` gives classes, not images", "no `--out`"]);
     refused(pooled, "--force", &["--out"]);
     refused("input 1x28x28; reshape 4x14x14", "--out o", &["`M` gives 4x14x14", "1 or 3 channels"]);
     refused("input 1x28x28; filter2d 3 1", "", &["`M` gives images (1x26x26)", "`--out FOLDER`"]);
-    refused("input 1x28x28; filter2d 3 1", "--top 2", &["no classes"]);
+    refused("input 1x28x28; filter2d 3 1", "--top 2", &["not classes"]);
     refused(
         "input 784; reshape 1x28x28",
         "--out o",
         &["x.png: a picture cannot be brought to the shape 784"],
     );
     desk.write("m.net", "model M { input 1x28x28; filter2d 3 }\n");
-    desk.refused("predict m.net x.png --out o", 1, &["`filter2d` needs its `weights`"]);
+    desk.refused("predict m.net x.png --out o", 1, &["`filter2d` needs `weights`"]);
     assert!(!desk.path("o/x.png").exists());
     desk.write("m.net", format!("model M {{ {pooled} }}\n"));
     assert_eq!(desk.json("predict m.net x.png --json")["top"][0]["class"], "0");

@@ -366,8 +366,8 @@ fn a_join_tells_how_both_shapes_arose() {
     }
     let titles: Vec<&str> = found[0].fixes.iter().map(|fix| fix.title.as_str()).collect();
     let expected = [
-        "put `pad [0, 1, 0, 1]` in front",
-        "put `crop 34x34` in front of the `as`",
+        "put `pad [0, 1, 0, 1]` before the join",
+        "put `crop 34x34` before the `as`",
         "an input of 1x36x36",
         "an input of 1x34x34",
     ];
@@ -421,7 +421,7 @@ fn a_value_that_stands_as_a_layer_is_told_to_be_joined() {
     let text = "model M { input 2x8x8; conv2d 4 1x1 as skip; conv2d 6 1x1; skip; relu }";
     let found = checked(text, &[]).diagnostics;
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!(found[0].message, "`skip` is a value, not a layer: a join reads it");
+    assert_eq!(found[0].message, "`skip` is a value, not a layer: only a join can take it");
     assert_eq!(found[0].fixes.len(), 1, "only `concat` takes both");
     assert!(found[0].fixes[0].title.starts_with("`concat skip`") && found[0].fixes[0].edits.is_empty());
 }

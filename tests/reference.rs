@@ -72,7 +72,7 @@ fn every_word_has_an_entry() {
         }
         if ["Layers", "Joins"].contains(&chapter.title) {
             for entry in &chapter.entries {
-                assert!(entry.text.contains("\nIt makes `"), "no effect of `{}`", entry.name);
+                assert!(entry.text.contains("\nIt turns `"), "no effect of `{}`", entry.name);
             }
         }
     }
@@ -98,5 +98,8 @@ fn explain_shows_a_words_entry() {
     }
     let (code, said) = explain("convd");
     assert_eq!(code, Some(2));
-    assert!(said.contains("no word `convd`") && said.contains("try: `dslc explain conv2d`"), "{said}");
+    assert!(
+        said.contains("`convd` is neither a code nor a word") && said.contains("try: `dslc explain conv2d`"),
+        "{said}"
+    );
 }

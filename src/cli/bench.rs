@@ -16,19 +16,20 @@ use crate::kernels::cpu::threads;
 use crate::model::Model;
 use crate::run::{Precision, precision_on};
 use crate::tensor::device::Choice;
+use crate::tensor::host;
 use crate::train::measure::{Measured, measure};
 
 #[derive(clap::Args)]
 pub struct Options {
     /// A `.net` or `.model` file
     file: PathBuf,
-    /// Measure training steps: forward, backward and update; else inference
+    /// Measure training steps (forward, backward and update) instead of inference
     #[arg(long)]
     train: bool,
-    /// Images in a batch; by default what the file trains with, else 64
+    /// Images per batch; by default that of the file, else 64
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: Option<u32>,
-    /// Threads; by default one for each core
+    /// Threads; by default one per core
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How long to measure
@@ -37,10 +38,10 @@ pub struct Options {
     /// Override a setting by its path, such as `train.optimizer.lr=0.01`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
-    /// How exactly a CUDA device computes; by default as the file trains, else in f32
+    /// Precision on a CUDA device; by default that of the file, else f32
     #[arg(long, value_parser = Precision::ALL.map(Precision::name))]
     precision: Option<String>,
     /// Print one JSON object
@@ -71,7 +72,10 @@ struct Figures {
     fastest_milliseconds: f64,
     steps: usize,
     first_step_milliseconds: f64,
+    /// Planned.
     peak_bytes: u64,
+    /// The most that the whole process had of the machine's memory, where the system tells (Linux).
+    process_bytes: Option<u64>,
     flops: u64,
     /// Of all threads together, by a loop of multiply-adds on registers; of the CPU alone.
     peak_flops_per_second: Option<f64>,
@@ -139,6 +143,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         steps: measured.steps.len(),
         first_step_milliseconds: milliseconds(measured.first_step),
         peak_bytes: measured.bytes,
+        process_bytes: host::resident().map(|process| process.most),
         flops: measured.flops(),
         peak_flops_per_second: peak,
         parts: parts(&measured, &layer),
@@ -158,11 +163,9 @@ fn stand_in(model: &Model) -> Result<&'static str, Fault> {
             let output = output.clone().unwrap_or_default();
             Err(Fault::new(
                 codes::LOSS,
-                format!(
-                    "the file does not say how to train, and no loss fits an output of {output} by itself"
-                ),
+                format!("the file does not say how to train, and no default loss fits an output of {output}"),
             )
-            .advise("add `train { loss …; optimizer sgd lr=0.01 }`, or leave `--train` out"))
+            .advise("add `train { loss …; optimizer sgd lr=0.01 }`, or omit `--train`"))
         }
     }
 }
@@ -232,7 +235,7 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
     let rest = figures.parts.len().saturating_sub(MOST_ROWS);
     if rest > 0 {
         let share: f64 = figures.parts[MOST_ROWS..].iter().map(|part| part.share).sum();
-        text.push_str(&format!("\n… and {rest} parts more with {} of the time", percent(share)));
+        text.push_str(&format!("\n… and {rest} more parts, with {} of the time", percent(share)));
     }
     text.push_str(match figures.peak_flops_per_second {
         Some(_) => "\n\nThe times of parts are summed over the threads.\n",
@@ -261,6 +264,13 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
         "a step takes {:.2} ms (median of {}, fastest {:.2}), the first one {:.0} ms with planning\n",
         figures.milliseconds, figures.steps, figures.fastest_milliseconds, figures.first_step_milliseconds
     ));
-    text.push_str(&format!("{:.1} GFLOP/s{of_peak}; {} of memory", rate / 1e9, bytes(figures.peak_bytes)));
+    let process = figures.process_bytes.map_or(String::new(), |process| {
+        format!(", {} with everything that the process took", bytes(process))
+    });
+    text.push_str(&format!(
+        "{:.1} GFLOP/s{of_peak}; {} of memory planned{process}",
+        rate / 1e9,
+        bytes(figures.peak_bytes)
+    ));
     text
 }

@@ -29,11 +29,11 @@ pub struct Options {
 enum Format {
     /// With the lines of the file
     Human,
-    /// One line a finding
+    /// One line per finding
     Concise,
-    /// One JSON object a finding
+    /// One JSON object per finding
     Json,
-    /// Workflow commands of GitHub Actions, shown beside the lines of a change
+    /// Workflow commands of GitHub Actions, shown next to the lines of a change
     Github,
     /// One SARIF 2.1.0 document, for code hosts and editors
     Sarif,

@@ -14,12 +14,12 @@ use crate::tensor::device::Choice;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A run's folder (its best weights are taken), or a weights file
+    /// A run's folder (its best weights are used), or a weights file
     run: PathBuf,
     /// Another folder with data of the same kind; its test images are enough
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
     /// Print one JSON object

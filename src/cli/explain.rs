@@ -8,7 +8,7 @@ use crate::reference;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A code such as `E0301`, or a word such as `conv2d`; all codes where there is none
+    /// A code such as `E0301`, or a word such as `conv2d`; without one, all codes are listed
     #[arg(value_name = "CODE|WORD")]
     what: Option<String>,
 }
@@ -37,7 +37,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
 /// Every code with what it means, a line each.
 fn list() -> String {
     let mut text: String = PAGES.iter().map(|page| format!("{}  {}\n", page.code, page.title())).collect();
-    text.push_str("\n`dslc explain CODE` tells what a code means and shows a wrong and a right example\n");
+    text.push_str("\n`dslc explain CODE` explains a code, with a wrong and a right example\n");
     text
 }
 
@@ -47,11 +47,13 @@ fn unknown(what: &str) -> Stop {
     let near = nearest(what, PAGES.iter().map(|page| page.code).chain(words));
     let remedy = near
         .map_or("`dslc explain` lists all codes".to_owned(), |near| format!("`dslc explain {}`", near.word));
-    Stop::Environment(format!("error: there is no code and no word `{what}`\n  try: {remedy}"))
+    Stop::Environment(format!(
+        "error: `{what}` is neither a code nor a word of the language\n  try: {remedy}"
+    ))
 }
 
 /// The last line under a report: how to learn more of its first finding.
 pub fn hint(diagnostics: &[Diagnostic]) -> Option<String> {
     let first = diagnostics.first()?;
-    Some(format!("`dslc explain {}` tells more\n", first.code))
+    Some(format!("`dslc explain {}` explains it\n", first.code))
 }

@@ -19,7 +19,7 @@ pub struct Options {
     /// Print the mended files instead of writing them
     #[arg(long)]
     dry_run: bool,
-    /// Apply guesses too, and what drops a part of the text
+    /// Apply guesses too, and fixes that drop part of the text
     #[arg(long = "unsafe")]
     all: bool,
 }

@@ -51,7 +51,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     if options.paths.iter().any(|path| path == Path::new("-")) {
         return match options.paths.as_slice() {
             [_] => standard_input(options),
-            _ => Err(Stop::Environment("error: `-` reads standard input and stands alone".to_owned())),
+            _ => Err(Stop::Environment(
+                "error: `-` reads standard input, and takes no files besides".to_owned(),
+            )),
         };
     }
     let (mut n_files, mut n_changed, mut n_left, mut unreadable) = (0, 0, 0, false);
@@ -136,7 +138,7 @@ fn formatted(path: &Path, text: &str, options: &Options) -> Result<Option<(Strin
     let formatted = format::format(text, &ast);
     let edits = format::edits(text, &ast);
     if formatted.len() > MAX_TEXT {
-        let message = "would be longer than a network file may be, once laid out";
+        let message = "would be longer than a network file may be, once formatted";
         return Err(Stop::Environment(format!("error: {} {message}", path.display())));
     }
     same_meaning(path, ast, &formatted)?;
@@ -151,7 +153,7 @@ fn same_meaning(path: &Path, ast: Ast, formatted: &str) -> Result<(), Stop> {
     if errors.is_empty() && again.bare() == ast.bare() {
         return Ok(());
     }
-    let message = format!("laying out {} would change what it says; it is left as it is", path.display());
+    let message = format!("formatting {} would change what it says; it is left as it is", path.display());
     Err(crate::diag::Fault::internal(message).into())
 }
 

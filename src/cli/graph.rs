@@ -26,7 +26,7 @@ pub struct Options {
     /// Images in the batch of `lowered`, `fused` and `planned`
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Say beside each source line what the compiler made of its ops, and what that saves
+    /// Show next to each source line what the compiler made of its ops, and what that saves
     #[arg(long, conflicts_with_all = ["stage", "format"])]
     why: bool,
     /// Override a setting by its path, such as `train.batch=128`

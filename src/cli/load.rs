@@ -118,10 +118,10 @@ pub fn plain(fault: &Fault) -> String {
 fn describe(remedy: &Remedy) -> String {
     match remedy {
         Remedy::Set { name, value } => format!("`{name}={value}`"),
-        Remedy::Unset { name } => format!("leave `{name}` out"),
-        Remedy::Before(text) => format!("put `{text}` in front"),
-        Remedy::After(text) => format!("put `{text}` behind it"),
-        Remedy::Remove => "leave it out".to_owned(),
+        Remedy::Unset { name } => format!("remove `{name}`"),
+        Remedy::Before(text) => format!("put `{text}` before it"),
+        Remedy::After(text) => format!("put `{text}` after it"),
+        Remedy::Remove => "remove it".to_owned(),
         Remedy::Advice(text) => text.clone(),
     }
 }
@@ -140,7 +140,7 @@ pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, Stop> {
 pub fn rewrite(path: &Path, text: &str) -> Result<(), Stop> {
     let refuse = |e: std::io::Error| {
         Stop::Environment(format!(
-            "error: {} cannot be written: {e}\n  its text is as it was",
+            "error: {} cannot be written: {e}\n  its text is unchanged",
             path.display()
         ))
     };

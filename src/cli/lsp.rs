@@ -6,7 +6,7 @@ use crate::lsp::{self, Ended};
 /// Editors start this; they talk to it on standard input and output.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Accepted for editors that always say it; there is no other way to talk
+    /// Accepted for editors that always pass it; there is no other transport
     #[arg(long, hide = true)]
     stdio: bool,
 }

@@ -14,6 +14,7 @@ mod fmt;
 mod graph;
 mod load;
 mod lsp;
+mod memory;
 mod networks;
 mod new;
 mod out;
@@ -58,18 +59,18 @@ enum Command {
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
-    /// List what networks can run on here
+    /// List the devices that networks can run on here
     Devices(devices::Options),
-    /// Apply the ways out of errors that are sure or proved
+    /// Apply the fixes that are certain or proved
     Fix(fix::Options),
     /// Write the reference of the language
     #[command(hide = true)]
     Docs(docs::Options),
-    /// Tell what a finding's code or a word of the language means
+    /// Explain a finding's code or a word of the language
     Explain(explain::Options),
-    /// Lay files out in the one style
+    /// Format files in the one style
     Fmt(fmt::Options),
-    /// Serve an editor: findings, completions and the like while a file is typed
+    /// Run the language server: findings, completions and more in an editor
     Lsp(lsp::Options),
     /// Print the file with every default filled in
     Show(show::Options),
@@ -77,7 +78,7 @@ enum Command {
     Summary(summary::Options),
     /// Print what a file becomes: its tree, model or compute graph
     Graph(graph::Options),
-    /// Keep what a network is as a text beside its file, and show what has changed
+    /// Keep a snapshot of a network as text next to its file, and show what has changed
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),

@@ -21,13 +21,13 @@ const FIRST: &str = "mnist";
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A network such as `lenet5`, or a folder of images; all networks are listed where there is none
+    /// A network such as `lenet5`, or a folder of images; without one, all networks are listed
     #[arg(value_name = "NETWORK|FOLDER")]
     what: Option<String>,
     /// The folder of images to train on, in MNIST's format
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The file to write, instead of NETWORK.net or NETWORK.model; a file that exists is left alone
+    /// The file to write, instead of NETWORK.net or NETWORK.model; an existing file is left alone
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -92,7 +92,7 @@ fn list() -> String {
         text.push_str(&format!("  {:<13} {}\n", network.name, network.summary));
     }
     text.push_str(
-        "\n`dslc new NETWORK` writes one; `--data FOLDER` has it train on your images, `-o FILE` names the file\n",
+        "\n`dslc new NETWORK` writes one; `--data FOLDER` trains it on your images, `-o FILE` names the file\n",
     );
     text
 }
@@ -142,7 +142,7 @@ fn path_of(loaded: &Loaded) -> String {
 fn explained(fault: Fault) -> Stop {
     Stop::Environment(load::plain(&fault.note(
         "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes; \
-         Fashion-MNIST has them too. Folders of pictures, a class each, cannot be read",
+         Fashion-MNIST has them too. Folders of pictures, one per class, cannot be read",
     )))
 }
 
@@ -193,7 +193,7 @@ fn write(path: &Path, text: &str) -> Result<(), Stop> {
     match written {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            refuse(format!("{shown} exists already and is left as it is\n  try: `-o FILE` with another name"))
+            refuse(format!("{shown} already exists and is left as it is\n  try: `-o FILE` with another name"))
         }
         Err(e) => refuse(format!(
             "{shown} cannot be written: {e}\n  try: `-o FILE` in a folder that you may write to"

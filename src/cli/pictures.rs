@@ -61,7 +61,7 @@ pub fn places(folder: &Path, images: &[PathBuf], force: bool) -> Result<Vec<Path
     if let Some((first, others)) = taken.split_first() {
         let others = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
         return refuse(format!(
-            "{first}{others} exists already and is left as it is\n  try: `--out` with another folder, or `--force` to write over files"
+            "{first}{others} already exists and is left as it is\n  try: `--out` with another folder, or `--force` to overwrite files"
         ));
     }
     if let Err(e) = std::fs::create_dir_all(folder) {
@@ -82,7 +82,7 @@ fn kept(found: &Metadata) -> Option<&'static str> {
     match (kind.is_file(), kind.is_dir()) {
         (true, _) => found.permissions().readonly().then_some("write-protected"),
         (_, true) => Some("a folder"),
-        _ => Some("no regular file"),
+        _ => Some("not a regular file"),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::train::checkpoint::write_atomically;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A run's folder (its best weights are taken), a weights file, or a `.net` or `.model` file that needs no training
+    /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
     /// PNG or JPEG files
@@ -26,19 +26,19 @@ pub struct Options {
     /// How many classes to show for each image, where the model gives classes (default: 3)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// The folder to write to, where the model gives images: one PNG an image, named after it
+    /// The folder to write to, where the model gives images: one PNG per image, named after it
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Write over files that are in the folder already
+    /// Overwrite files that are already in the folder
     #[arg(long, requires = "out")]
     force: bool,
     /// Override a setting of FILE by its path, such as `model.input=1x480x640`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
-    /// Print one JSON object an image, and nothing else
+    /// Print one JSON object per image, and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
     match (output.rank(), &options.out, options.top) {
         (1, Some(_), _) => refuse(&format!(
-            "`{name}` gives classes, no images: there is nothing to write\n  try: leave `--out` out"
+            "`{name}` gives classes, not images: there is nothing to write\n  try: no `--out`"
         )),
         (1, None, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
         _ if !png::fits(&output) => refuse(&format!(
@@ -56,10 +56,10 @@ pub fn run(options: &Options) -> Result<(), Stop> {
              try: a last layer such as `conv2d 3 1x1`",
         )),
         (_, _, Some(_)) => refuse(&format!(
-            "`{name}` gives images ({output}), no classes\n  try: `--out FOLDER` instead of `--top`"
+            "`{name}` gives images ({output}), not classes\n  try: `--out FOLDER` instead of `--top`"
         )),
         (_, None, None) => refuse(&format!(
-            "`{name}` gives images ({output}), and nobody has said where to write them\n  try: `--out FOLDER`"
+            "`{name}` gives images ({output}), and there is no folder to write them to\n  try: `--out FOLDER`"
         )),
         (_, Some(folder), None) => images(options, &mut predictor, folder),
     }

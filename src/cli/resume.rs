@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::out::err;
 use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
-use crate::cli::{Stop, devices, load};
+use crate::cli::{Stop, devices, load, memory};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::runs::record::{Machine, Record};
@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
-    let dataset = data.source.load(&data.args, &record.base)?;
+    let (dataset, measured) = memory::reading(|| data.source.load(&data.args, &record.base))?;
     run.refuse_other_data(&dataset)?;
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
@@ -59,7 +59,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         source: loaded.resolved(None),
         ..record.clone()
     });
-    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    let training =
+        Training { loaded: &loaded, dataset: &dataset, measured, device: &device, json: options.json };
     training.go(&Place::Stopped { run: &run, changed })
 }
 

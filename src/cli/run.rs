@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::load;
+use crate::cli::memory::{self, Measured};
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
-use crate::cli::table::{bytes, duration, plural, short, speed};
+use crate::cli::table::{duration, plural, short, speed};
 use crate::cli::{Stop, batch, devices, signals, summary};
 use crate::data::Dataset;
 use crate::diag::codes;
@@ -18,6 +19,7 @@ use crate::run::{Precision, precision_on};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
+use crate::runs::room::{self, Need};
 use crate::runs::train::{self, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
@@ -34,7 +36,7 @@ pub struct Options {
     /// The folder for weights and measurements, instead of runs/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best that is there
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
     /// End with one JSON line on standard output, and print nothing else there
@@ -46,8 +48,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
     let Some(data) = &loaded.experiment.data else { return Err(Stop::Findings) };
     let (device, taken) = devices::open(options.device)?;
-    let dataset = loaded.dataset(data)?;
-    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    let (dataset, measured) = memory::reading(|| loaded.dataset(data))?;
+    let training =
+        Training { loaded: &loaded, dataset: &dataset, measured, device: &device, json: options.json };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
 }
 
@@ -55,6 +58,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
 pub struct Training<'a> {
     pub loaded: &'a Loaded,
     pub dataset: &'a Dataset,
+    /// The memory of the data.
+    pub measured: Measured,
     pub device: &'a Device,
     pub json: bool,
 }
@@ -90,24 +95,26 @@ impl Training<'_> {
             }
             _ => fault.into(),
         })?;
-        let head = self.head(&figures, prepared.bytes()?) + &precision_line(device, training.precision);
+        let memory = memory::line(prepared.bytes()?, device, self.measured);
+        let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
+        let need = Need::of(&prepared, &job);
 
         let mut begun = None;
         let recording = match place {
             Place::New { out, device } => {
+                room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
                 let (folder, record) = &*begun.insert(begin(loaded, dataset, batch, machine, *out)?);
                 Recording { folder, source: &record.source, stopped: None }
             }
             Place::Stopped { run, changed } => {
+                room::for_stopped(&run.folder, need)?.iter().for_each(|told| err(told));
                 if let Some(record) = changed {
                     let path = run.folder.path();
                     record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
-                    let epochs = training.epochs;
-                    err(&format!(
-                        "the learning rate continues at {rate:.3e}, as in a run of {epochs} epochs"
-                    ));
+                    let epochs = plural(training.epochs as u64, "epoch", "epochs");
+                    err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
                 let source = &changed.as_ref().unwrap_or(&run.record).source;
                 Recording { folder: &run.folder, source, stopped: Some(run) }
@@ -158,7 +165,7 @@ impl Training<'_> {
         if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
     }
 
-    fn head(&self, figures: &Figures, memory: u64) -> String {
+    fn head(&self, figures: &Figures, memory: &str) -> String {
         let (parameters, flops) = figures.totals();
         let batch = match (figures.batch, figures.batch_bound) {
             (Some(images), Some(bound)) => {
@@ -169,7 +176,7 @@ impl Training<'_> {
         };
         let Training { loaded, dataset, .. } = *self;
         format!(
-            "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\n{batch}memory {} planned",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
@@ -177,7 +184,6 @@ impl Training<'_> {
             plural(dataset.train.len() as u64, "training image", "training images"),
             plural(dataset.test.len() as u64, "test image", "test images"),
             dataset.classes.len(),
-            bytes(memory),
         )
     }
 }

@@ -14,7 +14,7 @@ fn stop(signals: &Signals, screen: &Screen) {
         screen.clear();
         std::process::exit(130);
     }
-    screen.line("stopping after this step, then testing; once more to stop at once");
+    screen.line("stopping after this step, then testing; again to stop at once");
 }
 
 fn uncaught(e: &dyn std::fmt::Display) -> Stop {

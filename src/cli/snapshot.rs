@@ -17,10 +17,10 @@ pub struct Options {
     /// `.net` or `.model` files, or folders that are searched for them
     #[arg(required = true, value_name = "FILE|FOLDER")]
     paths: Vec<PathBuf>,
-    /// Write nothing; a missing snapshot is a difference, too
+    /// Write nothing; a missing snapshot counts as a difference
     #[arg(long)]
     check: bool,
-    /// Write the snapshots anew
+    /// Rewrite the snapshots
     #[arg(long, conflicts_with = "check")]
     accept: bool,
 }
@@ -44,18 +44,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             Outcome::Differs | Outcome::Missing | Outcome::None => n_bad += 1,
         }
     }
-    let mut said = vec![format!("{} as before", plural(n_same, "network", "networks"))];
+    let mut said = vec![format!("{} unchanged", plural(n_same, "network", "networks"))];
     if n_written > 0 {
         said.push(format!("{} written", plural(n_written, "snapshot", "snapshots")));
     }
     if n_bad > 0 {
-        said.push(format!("{n_bad} not as before"));
+        said.push(format!("{n_bad} changed"));
     }
     err(&said.join(", "));
     if n_bad == 0 {
         return Ok(());
     }
-    err("`dslc snapshot --accept` takes networks as they are now");
+    err("`dslc snapshot --accept` accepts the networks as they are now");
     Err(Stop::Findings)
 }
 
@@ -70,7 +70,7 @@ fn one(file: &Path, options: &Options) -> Result<Outcome, Stop> {
     let (parameters, flops) = figures.totals();
     let graph = stages::lowered(model, 1)?;
     let text = format!(
-        "# `dslc snapshot` wrote this; `dslc snapshot --accept` writes it anew.\n# {} parameters, {} FLOPs an image\n{}",
+        "# `dslc snapshot` wrote this; `dslc snapshot --accept` rewrites it.\n# {} parameters, {} FLOPs per image\n{}",
         parameters,
         flops,
         stages::text_by_layer(&graph, model)

@@ -11,7 +11,7 @@ use crate::train::checkpoint::Weights;
 pub fn open(run: &Path) -> Result<(Weights, PathBuf), Stop> {
     if disk::is_network(run) && !run.is_dir() {
         let what = if run.exists() {
-            "is a network file, and has no weights before it is run"
+            "is a network file, and has no weights until it is run"
         } else {
             "does not exist"
         };

@@ -246,7 +246,7 @@ impl Fault {
     /// A fault that only a defect of dslc itself can cause.
     pub fn internal(message: impl std::fmt::Display) -> Fault {
         Fault::new(codes::INTERNAL, format!("internal error: {message}"))
-            .note("this is a fault of dslc, not of your file: please report it with the file")
+            .note("this is a bug in dslc, not in your file: please report it, with the file")
     }
 }
 

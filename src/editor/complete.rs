@@ -218,7 +218,7 @@ impl List<'_> {
         self.visible(&meanings, &scope.values);
         if arriving {
             for name in ARRIVING {
-                let detail = format!("the {} of what arrives", name.trim_start_matches("in."));
+                let detail = format!("the {} of the input", name.trim_start_matches("in."));
                 self.push(name, CompletionKind::Value, &detail, String::new(), name.to_owned());
             }
         }
@@ -237,7 +237,7 @@ impl List<'_> {
         };
         if let Some(shape) = self.program.checked.experiment.passing.behind(statement) {
             let shape = shape.to_string();
-            self.push(&shape, CompletionKind::Shape, "what this line gives", String::new(), shape.clone());
+            self.push(&shape, CompletionKind::Shape, "this line's output", String::new(), shape.clone());
         }
     }
 
@@ -379,8 +379,7 @@ impl List<'_> {
             if given.iter().chain(behind).any(|written| written.key == Some(name)) {
                 continue;
             }
-            let detail =
-                parameter.default.map_or("required".to_owned(), |value| format!("{value} unless given"));
+            let detail = parameter.default.map_or("required".to_owned(), |value| format!("default {value}"));
             self.push(name, CompletionKind::Argument, &detail, String::new(), format!("{name}=$0"));
         }
     }

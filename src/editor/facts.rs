@@ -74,7 +74,7 @@ impl Facts<'_> {
             Some(Field::Window { .. } | Field::Unknown) | None => {}
         }
         if self.n_times > 1 {
-            let which = if self.outputs.len() > 1 { "; figures are those of the first" } else { "" };
+            let which = if self.outputs.len() > 1 { "; the figures are for the first" } else { "" };
             put(&mut out, &[LINE, "put in ", &thousands(self.n_times as u64), " times", which]);
         }
         out

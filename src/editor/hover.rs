@@ -90,7 +90,7 @@ fn named(program: &Program, meanings: &Meanings<'_>, name: &Name<'_>) -> String 
         }
         NameKind::Parameter => match name.value {
             Some(value) => {
-                format!("`{}`: parameter of `{owner}`, `{}` unless given", name.text, written(value.span))
+                format!("`{}`: parameter of `{owner}`, default `{}`", name.text, written(value.span))
             }
             None => format!("`{}`: parameter of `{owner}`", name.text),
         },
@@ -112,7 +112,7 @@ fn named(program: &Program, meanings: &Meanings<'_>, name: &Name<'_>) -> String 
         }
         NameKind::Value => {
             let given = facts(program, name.statement).map(|facts| facts.text());
-            let line = format!("`{}`: what `{}` gives", name.text, written(name.statement.head()));
+            let line = format!("`{}`: the output of `{}`", name.text, written(name.statement.head()));
             given.map_or(line.clone(), |given| format!("{line}\n\n{given}"))
         }
     };
@@ -154,7 +154,7 @@ fn place_of(program: &Program, name: &Name<'_>, text: String) -> String {
 /// `in.channels` where one shape arrives.
 fn arriving(program: &Program, span: Span, word: &str) -> Option<String> {
     let axis = word.strip_prefix("in.")?;
-    let what = format!("the {axis} of what arrives at this line");
+    let what = format!("the {axis} of this line's input");
     let value = statement_at(&program.checked.ast, span).and_then(|statement| {
         let passed = program.checked.experiment.passing.of(statement).filter(|passed| passed.n_times == 1)?;
         let model = program.checked.experiment.model.as_ref()?;

@@ -127,7 +127,7 @@ pub fn renameable(program: &Program, offset: usize) -> Result<Span, String> {
     let text = program.sources.slice(word.span);
     match word.what {
         What::Name(name) if meanings.names[name].span.file == LIBRARY => Err(format!(
-            "`{text}` belongs to the language's library; a file may define a block of this name anew"
+            "`{text}` belongs to the language's library; a file can override it with a block of the same name"
         )),
         What::Name(_) => Ok(word.span),
         What::Text | What::Unknown => Err("there is no name here".to_owned()),
@@ -165,7 +165,9 @@ fn valid(name: &Name<'_>, new: &str) -> Result<(), String> {
     let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins = new.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !begins || !new.chars().all(letters) {
-        return Err(format!("`{new}` is not a name: letters, digits and `_`, and no digit at its beginning"));
+        return Err(format!(
+            "`{new}` is not a name: use letters, digits and `_`, and do not begin with a digit"
+        ));
     }
     let words = ["as", "in", "and", "or", "true", "false"];
     let layer = layers::find(new).is_some() || joins::find(new).is_some();
@@ -215,10 +217,10 @@ fn clash(
             continue;
         }
         return Err(match other.span.file {
-            LIBRARY => format!("`{new}` is a block of the library that is used here"),
+            LIBRARY => format!("`{new}` is a library block that is used here"),
             _ => {
                 let place = program.sources.place(other.span, FileId(u32::MAX));
-                format!("`{new}` is a {} already ({place})", other.kind.noun())
+                format!("`{new}` is already a {} ({place})", other.kind.noun())
             }
         });
     }

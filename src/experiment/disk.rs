@@ -61,7 +61,7 @@ pub fn text(reader: &mut dyn Read, shown: &str) -> Result<String, String> {
     read.map_err(|e| format!("{shown} cannot be read: {e}"))?;
     if bytes.len() > MAX_TEXT {
         return Err(format!(
-            "{shown} is too large: a network file has at most {} MiB\n  weights and data are named in it, not written into it",
+            "{shown} is too large: a network file has at most {} MiB\n  it names weights and data, and does not contain them",
             MAX_TEXT >> 20
         ));
     }
@@ -113,5 +113,5 @@ fn near_files(root: &Path, path: &Path) -> String {
     let mut networks: Vec<PathBuf> = found.filter(|path| is_network(path)).collect();
     networks.sort();
     let shown: Vec<String> = networks.iter().take(8).map(|path| path.display().to_string()).collect();
-    if shown.is_empty() { String::new() } else { format!("\n  there are: {}", shown.join(", ")) }
+    if shown.is_empty() { String::new() } else { format!("\n  available: {}", shown.join(", ")) }
 }

@@ -23,7 +23,7 @@ pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
         .label(format!("{outputs} outputs"))
         .related(data.source_span, format!("{classes} classes"));
     let layer = format!("linear {classes}");
-    let title = format!("put `{layer}` behind the last layer");
+    let title = format!("put `{layer}` after the last layer");
     let behind = (title, model.end, format!(" -> {layer}"));
     let resized = resized(giver, classes);
     // A `linear` that ends the model, or whose softmax does, gives the scores; any other layer only leads there.
@@ -40,7 +40,7 @@ pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
         d = d.replace(title, at, text);
     }
     if data.args.has("classes") {
-        d = d.advise(format!("`classes={outputs}` behind `source`, where the data has so many"));
+        d = d.advise(format!("`classes={outputs}` after `source`, if the data has that many"));
     }
     Some(d)
 }
@@ -126,7 +126,7 @@ fn ended(mut d: Diagnostic, model: &Model, classes: Option<usize>) -> Diagnostic
         d.fixes = others.clone();
     }
     for head in heads {
-        let title = format!("put `{head}` behind the last layer");
+        let title = format!("put `{head}` after the last layer");
         d = d.replace(title, model.end, format!(" -> {head}"));
     }
     if !as_input {
@@ -149,13 +149,13 @@ fn probabilities_at_loss(model: &Model, train: &TrainSection) -> Option<Diagnost
         return None;
     }
     let message = format!(
-        "`loss {}` applies the softmax itself, and one stands above the `{last}` at the model's end",
+        "`loss {}` applies the softmax itself, and there is one before the `{last}` at the model's end",
         train.loss.what.spec().name
     );
     Some(
         Diagnostic::warning(codes::SOFTMAX_INSIDE, softmax.span, message)
             .label("applied here, and again in the loss")
-            .advise("leave this `softmax` out"),
+            .advise("remove this `softmax`"),
     )
 }
 
@@ -171,7 +171,7 @@ fn harmed(model: &Model, train: &TrainSection, removals: &BTreeMap<usize, Fix>) 
         let name = instance.unit.spec().name;
         let (what, why) = match suspicious::harm(instance)? {
             Harm::Drops => {
-                ("makes some of them 0", "in training by chance, the right class's among them".to_owned())
+                ("makes some of them 0", "at random in training, sometimes the right class's".to_owned())
             }
             Harm::Below(least) => {
                 let why = format!("none falls below {least}, so a wrong class cannot be ruled out");
@@ -187,7 +187,7 @@ fn harmed(model: &Model, train: &TrainSection, removals: &BTreeMap<usize, Fix>) 
         }
         match removals.get(&at).filter(|fix| !fix.edits.is_empty()) {
             Some(fix) => d.fixes.push(fix.clone()),
-            None => d = d.advise(format!("leave this `{name}` out")),
+            None => d = d.advise(format!("remove this `{name}`")),
         }
         Some(d)
     };
@@ -199,7 +199,7 @@ fn between(least: f64, most: f64, n_classes: usize) -> String {
     let others = n_classes.saturating_sub(1) as f64;
     let share = 1.0 / (1.0 + others * (least - most).exp());
     format!(
-        "they lie between {least} and {most}: of {n_classes} classes none can get more than {:.1} %",
+        "they lie between {least} and {most}: none of {n_classes} classes can get more than {:.1} %",
         100.0 * share
     )
 }

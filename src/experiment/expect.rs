@@ -174,7 +174,7 @@ pub fn judge(expectations: &[Expectation], measured: impl Fn(&str) -> Option<f64
     after_run
         .filter_map(|expectation| match measured(expectation.quantity) {
             Some(found) => expectation.judge(found),
-            None => Some(expectation.broken("the run has no such number", "not measured, or not a number")),
+            None => Some(expectation.broken("the run has no such figure", "not measured, or not a number")),
         })
         .collect()
 }
@@ -222,7 +222,7 @@ mod tests {
             let symbol = compare.symbol();
             let nan = format!("expected `test.loss {symbol} 0.5`, but it is not a number (NaN)");
             assert_eq!(said(Some(f64::NAN)), [nan]);
-            let missing = format!("expected `test.loss {symbol} 0.5`, but the run has no such number");
+            let missing = format!("expected `test.loss {symbol} 0.5`, but the run has no such figure");
             assert_eq!(said(None), [missing]);
             assert_eq!(said(Some(0.25)).is_empty(), compare.holds(0.25, 0.5), "{symbol}");
         }

@@ -54,7 +54,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Parameters, and FLOPs an image.
+    /// Parameters, and FLOPs per image.
     pub fn totals(&self) -> (u64, u64) {
         (self.parameters, self.flops)
     }
@@ -89,13 +89,13 @@ pub fn broken_expectations(experiment: &Experiment) -> Diagnostics {
 
 /// With `batch auto` the memory of a training step is known only when the data set has been counted.
 fn open_memory(expectation: &Expectation, train: &TrainSection) -> Diagnostic {
-    let message = "the memory of a training step is not known before `batch auto` has chosen";
+    let message = "the memory of a training step is not known until `batch auto` has chosen";
     let d = Diagnostic::error(codes::EXPECTATION, expectation.span, message);
     let d = match train.batch_span {
-        Some(span) => d.related(span, "chosen for a limit of memory"),
+        Some(span) => d.related(span, "chosen for a memory limit"),
         None => d,
     };
-    d.advise("say the limit there, as in `batch auto 2GB`, and leave this out")
+    d.advise("give the limit there, as in `batch auto 2GB`, and remove this")
 }
 
 /// The figures of a model without errors, and of training it in such batches.

@@ -22,7 +22,7 @@ pub fn check(experiment: &Experiment, diagnostics: &mut Diagnostics) {
         diagnostics.extend(other_numbers(data, train));
     }
     let because =
-        |d: Diagnostic| d.related(train.loss.span, "the loss is held against the image, which is no class");
+        |d: Diagnostic| d.related(train.loss.span, "the loss compares with the image, which is not a class");
     if let Some(stop) = train.early_stop.filter(|stop| stop.monitor == Monitor::Accuracy) {
         let message = "`early_stop` watches an accuracy, but the model gives images";
         let d = Diagnostic::error(codes::TRAINING_NEEDS, stop.span, message).label("there is no accuracy");
@@ -43,9 +43,11 @@ fn other_shape(model: &Model, train: &TrainSection) -> Option<Diagnostic> {
     if input == output {
         return None;
     }
-    let message =
-        format!("the loss holds the output against the input, but that is {input} and the output {output}");
-    let mut d = Diagnostic::error(codes::LOSS, train.loss.span, message).label("both must have one shape");
+    let message = format!(
+        "the loss compares the output with the input, but the input is {input} and the output is {output}"
+    );
+    let mut d =
+        Diagnostic::error(codes::LOSS, train.loss.span, message).label("both must have the same shape");
     let own = last.span.file == train.loss.span.file;
     if own {
         d = d.related(model.input_span, format!("{input} here"));
@@ -53,13 +55,11 @@ fn other_shape(model: &Model, train: &TrainSection) -> Option<Diagnostic> {
     }
     Some(match own && input.elements() == output.elements() {
         true => d.replace(
-            format!("put `reshape {input}` behind the last layer"),
+            format!("put `reshape {input}` after the last layer"),
             last.span.after(),
             format!(" -> reshape {input}"),
         ),
-        false => {
-            d.advise("layers such as `conv_transpose2d` or `upsample` that lead back to the input's shape")
-        }
+        false => d.advise("layers such as `conv_transpose2d` or `upsample` that restore the input's shape"),
     })
 }
 
@@ -68,12 +68,12 @@ fn other_numbers(data: &DataSection, train: &TrainSection) -> Option<Diagnostic>
     let step = data.preprocess.iter().find(|step| step.transform.pointwise(&step.args, 0, 0.0).is_some())?;
     let name = step.transform.spec().name;
     let message =
-        format!("with `{name}` the model would learn to give other numbers than pixels from 0 to 1");
+        format!("with `{name}` the model would learn to output something other than pixels from 0 to 1");
     Some(
         Diagnostic::error(codes::LOSS, step.span, message)
             .label("the images are changed here")
-            .related(train.loss.span, "and are what the output is held against")
-            .replace(format!("leave `{name}` out"), step.span, "")
+            .related(train.loss.span, "and they are what the output is compared with")
+            .replace(format!("remove `{name}`"), step.span, "")
             .advise("put a `batch_norm` first in the model, which normalises as well"),
     )
 }

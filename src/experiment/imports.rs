@@ -129,10 +129,10 @@ impl Walk<'_> {
         if let Some((_, first)) = self.open.iter().find(|(path, _)| *path == target) {
             let d = refuse(
                 format!("\"{name}\" uses itself, directly or through others"),
-                "the circle closes here",
+                "the cycle closes here",
             );
             let first = *first;
-            self.diagnostics.push(if first.end > 0 { d.related(first, "it began here") } else { d });
+            self.diagnostics.push(if first.end > 0 { d.related(first, "it begins here") } else { d });
             return;
         }
         if let Some(&to) = self.seen.get(&target) {

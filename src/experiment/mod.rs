@@ -213,7 +213,7 @@ fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> V
         let word = statement.word.text.as_str();
         diagnostics.extend(section::only_in_models(link));
         if place > 0 {
-            let message = format!("`->` joins layers, and `{word}` is none");
+            let message = format!("`->` joins layers, and `{word}` is not one");
             let d = Diagnostic::error(codes::MISPLACED, statement.word.span, message);
             diagnostics.push(d.label("put it on a line of its own, without `->`"));
         }
@@ -272,7 +272,7 @@ fn models(
                 second.name.span,
                 "an experiment has one model, and here are several",
             )
-            .label("which one is to be trained?")
+            .label("which one should be trained?")
             .related(first.name.span, "another one")
             .advise("keep each model in a `.model` file of its own and `use` the one that is wanted"),
         );
@@ -341,7 +341,7 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
         format!("`{word}` cannot stand at the top of a file"),
     );
     if crate::layers::find(word).is_some() || word == "input" {
-        return d.label("a layer belongs into `model Name { … }`");
+        return d.label("a layer belongs inside `model Name { … }`");
     }
     match nearest(word, SECTIONS.iter().copied()) {
         Some(near) => d.meant(statement.word.span, near),
@@ -387,16 +387,18 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
     let mut d = Diagnostic::error(
         codes::BATCH_OF_ONE,
         norm.span,
-        "`batch_norm` sees one value a channel in a batch of 1: its variance is 0",
+        "`batch_norm` sees one value per channel in a batch of 1: its variance is 0",
     )
     .label(
-        norm.input.as_ref().map_or_else(String::new, |input| format!("{input} arrives, one pixel a channel")),
+        norm.input
+            .as_ref()
+            .map_or_else(String::new, |input| format!("{input} arrives, one pixel per channel")),
     );
     d = match train.batch_span {
         Some(span) => d.related(span, "one image at a time").replace("`batch 32`", span, "32"),
         None => d,
     };
-    diagnostics.push(d.advise("`layer_norm`, which looks at one image"));
+    diagnostics.push(d.advise("`layer_norm`, which looks at one image at a time"));
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
@@ -405,7 +407,7 @@ fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostic
             Diagnostic::error(
                 codes::TRAINING_NEEDS,
                 stop.span,
-                "`early_stop` watches validation images, and `data` sets none aside",
+                "`early_stop` watches validation images, but `data` sets none aside",
             )
             .label("nothing to watch")
             .related(data.source_span, "every training image is trained on")

@@ -68,7 +68,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
             return dropped.map(|dropped| dropped.said(path.trim(), whole)).into_iter().collect();
         }
         lines => {
-            return wrong(format!("`{section}` has {} lines `{word}`; which one is meant?", lines.len()));
+            return wrong(format!("`{section}` has {} `{word}` lines; which one is meant?", lines.len()));
         }
     }
     Vec::new()
@@ -94,16 +94,13 @@ impl Dropped {
         };
         let message = format!("`{new}` takes the place of `{old}`: {listed} {is} dropped");
         let d = Diagnostic::warning(codes::REPLACED, setting, message)
-            .label(format!("`{new}` begins with its own defaults"));
+            .label(format!("`{new}` starts from its own defaults"));
         let places = arguments.iter().map(Argument::span);
         let place = places.reduce(|all, one| if one.file == all.file { all.to(one) } else { all });
         let d = place.into_iter().fold(d, |d, place| d.related(place, "dropped"));
         match shared.is_empty() {
             true => d,
-            false => d.advise(format!(
-                "`--set \"{path}={new} {}\"` where that is to stay",
-                shown(shared).join(" ")
-            )),
+            false => d.advise(format!("`--set \"{path}={new} {}\"` to keep that", shown(shared).join(" "))),
         }
     }
 }

@@ -25,14 +25,14 @@ pub fn find(sources: &Sources, main: &Ast, imports: &Imports, known: &[Diagnosti
     let mut seen: Vec<FileId> = Vec::new();
     for line in own {
         let message = match (seen.contains(&line.to), needed(main, imports, line)) {
-            (true, _) => Some("this file is named by `use` already"),
-            (false, false) => Some("nothing of this file is used"),
+            (true, _) => Some("another `use` already imports this file"),
+            (false, false) => Some("nothing from this file is used"),
             (false, true) => None,
         };
         seen.push(line.to);
         found.extend(message.map(|message| {
             Diagnostic::warning(codes::UNUSED_IMPORT, line.at, message)
-                .label("this `use` changes nothing")
+                .label("this `use` has no effect")
                 .replace("remove this `use`", sources.whole_line(line.at), "")
         }));
     }
@@ -56,7 +56,7 @@ fn unused_lets(sources: &Sources, main: &Ast, imports: &Imports, found: &mut Dia
             continue;
         }
         let message = format!("the constant `{}` is never used", key.text);
-        let d = Diagnostic::warning(codes::UNUSED, key.span, message).label("nothing names it");
+        let d = Diagnostic::warning(codes::UNUSED, key.span, message).label("nothing refers to it");
         found.push(match (chain.links.len(), statement.arguments.len()) {
             (1, 1) => d.replace("remove this `let`", sources.whole_line(statement.span), ""),
             (_, 1) => d,
@@ -81,7 +81,7 @@ fn unused_parameters(main: &Ast, definition: &Statement, found: &mut Diagnostics
     for (at, (parameter, key)) in named(arguments).filter(|(_, (_, key))| !used.contains(key.0)) {
         let message = format!("the parameter `{}` of `{}` is never used", key.0, name.text);
         let d = Diagnostic::warning(codes::UNUSED_PARAMETER, key.1, message)
-            .label(format!("nothing in this {what} names it"));
+            .label(format!("nothing in this {what} refers to it"));
         let given: Option<Vec<Span>> = match what {
             "block" => given(main, &name.text, key.0, at, arguments.len()),
             _ => Some(Vec::new()),
@@ -90,9 +90,9 @@ fn unused_parameters(main: &Ast, definition: &Statement, found: &mut Diagnostics
             Some(given) => {
                 let own = separated(name, whole.span, arguments, parameter);
                 let edits = std::iter::once(own).chain(given).map(|span| (span, String::new()));
-                removed(d, "remove it, with what is given for it", edits.collect())
+                removed(d, "remove it and the values given for it", edits.collect())
             }
-            None => d.advise("remove it, with what is given for it"),
+            None => d.advise("remove it and the values given for it"),
         });
     }
 }

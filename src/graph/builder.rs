@@ -114,7 +114,7 @@ impl Builder {
         self.graph.outputs.push(Output { name: name.to_owned(), value });
     }
 
-    /// After a step, `state` takes the content of `value`; both must have one shape.
+    /// After a step, `state` takes the content of `value`; both must have the same shape.
     pub fn update(&mut self, state: Value, value: Value) -> Result<(), Fault> {
         if self.graph.shape(state) != self.graph.shape(value) {
             return Err(Fault::internal(format!(

@@ -138,7 +138,7 @@ const ELU_PARAMS: &[Param] = &[positional(
     "alpha",
     Kind::Number { min: 0.0, max: 1e3 },
     Preset::Number(1.0),
-    "what far negative numbers become, negated",
+    "minus what large negative numbers become",
 )];
 
 pub static ELU: Activation = Activation {

@@ -1,4 +1,4 @@
-//! `adaptive_avg_pool1d`: the mean of as many windows of a sequence as are asked for.
+//! `adaptive_avg_pool1d`: the mean of each of a given number of windows of a sequence.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -12,7 +12,7 @@ pub struct AdaptiveAvgPool1d;
 
 static SPEC: Spec = Spec {
     name: "adaptive_avg_pool1d",
-    summary: "the mean of as many windows of a sequence as are asked for",
+    summary: "the mean of each of a given number of windows of a sequence",
     docs: "`C x L` becomes `C x SIZE`: output `i` looks at places `floor(i L / SIZE)` to `ceil((i + 1) L / SIZE)`, as in \
            PyTorch. A sequence of that length passes unchanged.",
     params: &[positional("size", Kind::Count, Preset::Required, "the output's length")],

@@ -1,4 +1,4 @@
-//! `adaptive_avg_pool2d`: the mean of as many windows as are asked for.
+//! `adaptive_avg_pool2d`: the mean of each of a given number of windows.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -14,7 +14,7 @@ pub struct AdaptiveAvgPool2d;
 
 static SPEC: Spec = Spec {
     name: "adaptive_avg_pool2d",
-    summary: "the mean of as many windows as are asked for",
+    summary: "the mean of each of a given number of windows",
     docs: "`C x H x W` becomes `C x SIZE`: output row `i` is the mean of rows `floor(i H / H')` to \
            `ceil((i + 1) H / H')`, as in PyTorch. An image of that size passes unchanged.",
     params: &[positional(

@@ -1,4 +1,4 @@
-//! `adaptive_max_pool1d`: the largest number of as many windows of a sequence as are asked for.
+//! `adaptive_max_pool1d`: the largest number of each of a given number of windows of a sequence.
 
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
@@ -13,7 +13,7 @@ pub struct AdaptiveMaxPool1d;
 
 static SPEC: Spec = Spec {
     name: "adaptive_max_pool1d",
-    summary: "the largest number of as many windows of a sequence as are asked for",
+    summary: "the largest number of each of a given number of windows of a sequence",
     docs: "`C x L` becomes `C x SIZE`: output `i` looks at places `floor(i L / SIZE)` to `ceil((i + 1) L / SIZE)`, as in \
            PyTorch. A sequence of that length passes unchanged. Where SIZE does not divide the length, it is at most 64.",
     params: &[positional("size", Kind::Count, Preset::Required, "the output's length")],

@@ -1,4 +1,4 @@
-//! `adaptive_max_pool2d`: the largest pixel of as many windows as are asked for. Where the extents do not divide,
+//! `adaptive_max_pool2d`: the largest pixel of each of a given number of windows. Where the extents do not divide,
 //! rows and then columns are cut into their windows, pooled apart and joined.
 
 use crate::diag::{Fault, codes};
@@ -18,7 +18,7 @@ pub struct AdaptiveMaxPool2d;
 
 static SPEC: Spec = Spec {
     name: "adaptive_max_pool2d",
-    summary: "the largest pixel of as many windows as are asked for",
+    summary: "the largest pixel of each of a given number of windows",
     docs: "`C x H x W` becomes `C x SIZE`: output row `i` looks at rows `floor(i H / H')` to `ceil((i + 1) H / H')`, as in \
            PyTorch. An image of that size passes unchanged. Where SIZE does not divide the image, it is at most 64.",
     params: &[positional(

@@ -84,7 +84,7 @@ impl Layer for BatchNorm {
             return Err(Fault::new(
                 codes::BATCH_OF_ONE,
                 format!(
-                    "`batch_norm` sees one value a channel in a batch of {}: its variance is 0",
+                    "`batch_norm` sees one value per channel in a batch of {}: its variance is 0",
                     shape.dims()[0]
                 ),
             )

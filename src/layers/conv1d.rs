@@ -36,7 +36,7 @@ static SPEC: Spec = Spec {
             Preset::Count(1),
             "splits channels into groups that do not see each other",
         ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number a channel"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of input channels"),
     ],
     example: "reshape 12x36 -> conv1d 8 3 padding=same -> relu",

@@ -43,7 +43,7 @@ static SPEC: Spec = Spec {
             Preset::Count(1),
             "splits channels into groups that do not see each other",
         ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number a channel"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of input channels"),
     ],
     example: "conv2d 16 3x3 padding=same -> relu",

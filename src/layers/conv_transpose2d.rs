@@ -47,7 +47,7 @@ static SPEC: Spec = Spec {
             Preset::Count(1),
             "splits channels into groups that do not see each other",
         ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number a channel"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
     ],
     example: "conv_transpose2d 8 2x2 stride=2",
     elsewhere: &[

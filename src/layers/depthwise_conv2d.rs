@@ -32,7 +32,7 @@ static SPEC: Spec = Spec {
             "zeros around the image; `same` keeps the size at stride 1",
         ),
         keyword("dilation", Kind::Pair, Preset::Pair(1, 1), "the distance between the filter's taps"),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number a channel"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
     ],
     example: "depthwise_conv2d 3x3 padding=1",
     elsewhere: &["DepthwiseConv2D", "DepthwiseConv2d", "depthwise_conv", "ConvolutionDepthwise"],

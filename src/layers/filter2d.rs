@@ -18,8 +18,7 @@ static SPEC: Spec = Spec {
     summary: "a filter of given numbers slid over each channel",
     docs: "`C x H x W` becomes `C x H' x W'`, with `H'` as for `conv2d`: every pixel the sum of those under the filter, \
            each times its weight, the filter not turned round (as `filter2D` of OpenCV and the convolutions of PyTorch). \
-           The weights are written in the file and never trained. Outside the image are zeros; put `pad 1 \
-           mode=replicate` in front for other borders.",
+           The weights are written in the file and never trained. Outside the image are zeros; put `pad 1 mode=replicate` before it for other borders.",
     params: &[
         positional(
             "kernel",

@@ -14,7 +14,7 @@ pub struct GlobalAvgPool;
 static SPEC: Spec = Spec {
     name: "global_avg_pool",
     summary: "the mean of each channel, flat",
-    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed behind it.",
+    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed after it.",
     params: &[],
     example: "global_avg_pool -> linear 10",
     elsewhere: &[

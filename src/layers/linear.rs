@@ -17,7 +17,7 @@ static SPEC: Spec = Spec {
            bias begin uniform in ±1/sqrt(F), as in PyTorch.",
     params: &[
         positional("features", Kind::Count, Preset::Required, "the number of outputs"),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number an output"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per output"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of inputs"),
     ],
     example: "flatten -> linear 10",

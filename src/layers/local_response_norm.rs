@@ -1,4 +1,4 @@
-//! `local_response_norm`: each number divided by what its neighbours in other channels say.
+//! `local_response_norm`: each number divided by a norm of its neighbours in other channels.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -16,9 +16,8 @@ pub struct LocalResponseNorm;
 
 static SPEC: Spec = Spec {
     name: "local_response_norm",
-    summary: "each number divided by what its neighbours in other channels say",
-    docs: "`x / (k + alpha/SIZE Σ x²)^beta`, the sum over SIZE channels around each: SIZE/2 before and (SIZE-1)/2 behind \
-           it, as in PyTorch. Krizhevsky et al., 2012, whose alpha is not divided by SIZE.",
+    summary: "each number divided by a norm of its neighbours in other channels",
+    docs: "`x / (k + alpha/SIZE Σ x²)^beta`, the sum over SIZE channels around each: SIZE/2 before and (SIZE-1)/2 after it, as in PyTorch. Krizhevsky et al., 2012, whose alpha is not divided by SIZE.",
     params: &[
         positional("size", Kind::Count, Preset::Required, "how many channels are looked at"),
         keyword(

@@ -230,8 +230,6 @@ pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usi
     };
     Err(match twin.filter(|twin| find(twin).is_some()) {
         Some(twin) => fault.advise(format!("`{twin}`, which takes {input}")),
-        None => {
-            fault.advise("move this layer in front of the `flatten`, `linear` or `global_avg_pool` above")
-        }
+        None => fault.advise("move this layer before the `flatten`, `linear` or `global_avg_pool` above"),
     })
 }

@@ -76,7 +76,7 @@ impl Layer for Pad {
         let mode = args.word("mode")?;
         // A 0 is what a file says that was written out with every default.
         if mode != "constant" && args.number("value")? != 0.0 {
-            return Err(Fault::new(codes::BAD_VALUE, format!("`value` says nothing with `mode={mode}`"))
+            return Err(Fault::new(codes::BAD_VALUE, format!("`value` has no effect with `mode={mode}`"))
                 .at("value")
                 .label("the new pixels are like those inside")
                 .remedy(Remedy::Unset { name: "value" })

@@ -1,4 +1,4 @@
-//! `prelu`: negative numbers keep a learned slope, one a channel.
+//! `prelu`: negative numbers keep a learned slope, one per channel.
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
@@ -14,8 +14,8 @@ pub struct Prelu;
 
 static SPEC: Spec = Spec {
     name: "prelu",
-    summary: "negative numbers keep a learned slope, one a channel",
-    docs: "`x` above 0, `a x` below; `a` is trained, one a channel, and begins at ALPHA: \
+    summary: "negative numbers keep a learned slope, one per channel",
+    docs: "`x` above 0, `a x` below; `a` is trained, one per channel, and begins at ALPHA: \
            `torch.nn.PReLU(num_parameters=C)`. He et al., 2015.",
     params: &[positional(
         "alpha",

@@ -33,7 +33,7 @@ impl Layer for Reshape {
             let mut fault = Fault::new(
                 codes::ELEMENTS,
                 format!(
-                    "`reshape {shape}` wants {} of an image, but {} arrive",
+                    "`reshape {shape}` needs {} per image, but {} arrive",
                     numbers(shape.elements()),
                     input.elements()
                 ),

@@ -14,10 +14,10 @@ pub struct Scale;
 static SPEC: Spec = Spec {
     name: "scale",
     summary: "every number multiplied by a factor, fixed or learned",
-    docs: "The shape stays. With `learned=true` the factor is one parameter a channel that begins at FACTOR.",
+    docs: "The shape stays. With `learned=true` the factor is one parameter per channel that begins at FACTOR.",
     params: &[
         positional("factor", Kind::Number { min: -1e6, max: 1e6 }, Preset::Number(1.0), "the factor"),
-        keyword("learned", Kind::Bool, Preset::Bool(false), "the factor is trained, one a channel"),
+        keyword("learned", Kind::Bool, Preset::Bool(false), "the factor is trained, one per channel"),
     ],
     example: "scale 0.5",
     elsewhere: &["Scale", "Rescaling", "Lambda"],

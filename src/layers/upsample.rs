@@ -47,13 +47,11 @@ fn method(args: &Args) -> Result<&'static str, Fault> {
         ("bilinear", false) => Ok("bilinear"),
         ("bilinear", true) => Ok("bilinear_corners"),
         (_, false) => Ok("nearest"),
-        (_, true) => {
-            Err(Fault::new(codes::BAD_VALUE, "`align_corners` says something of `mode=bilinear` only")
-                .at("align_corners")
-                .label("`nearest` has no corners to align")
-                .set("mode", "bilinear")
-                .remedy(Remedy::Unset { name: "align_corners" }))
-        }
+        (_, true) => Err(Fault::new(codes::BAD_VALUE, "`align_corners` applies to `mode=bilinear` only")
+            .at("align_corners")
+            .label("`nearest` has no corners to align")
+            .set("mode", "bilinear")
+            .remedy(Remedy::Unset { name: "align_corners" })),
     }
 }
 
@@ -61,7 +59,7 @@ fn output(args: &Args, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault>
     let [rows, columns] = args.pair("scale")?;
     let (height, width) = (height.checked_mul(rows), width.checked_mul(columns));
     height.zip(width).map(|(height, width)| [height, width]).ok_or_else(|| {
-        Fault::new(codes::TOO_BIG, "`upsample` would make an image beyond all sizes").at("scale")
+        Fault::new(codes::TOO_BIG, "`upsample` would make an image that is too large").at("scale")
     })
 }
 

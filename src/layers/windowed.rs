@@ -139,7 +139,7 @@ impl<const N: usize> Sliding<N> {
         fault = fault.set("padding", sides(ends));
         Err(match N {
             1 => fault,
-            _ => fault.advise("`pad` in front of it, whose pixels count as the image's own"),
+            _ => fault.advise("`pad` before it, whose pixels count as the image's own"),
         })
     }
 

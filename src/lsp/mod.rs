@@ -77,9 +77,9 @@ pub enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::Input(e) => write!(f, "the editor said what cannot be read: {e}"),
+            Broken::Input(e) => write!(f, "a message from the editor cannot be read: {e}"),
             Broken::Output(e) => write!(f, "the editor cannot be answered: {e}"),
-            Broken::Threads(e) => write!(f, "the system does not start the threads of a server: {e}"),
+            Broken::Threads(e) => write!(f, "the system cannot start the server's threads: {e}"),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Server {
             (State::New, "initialize") => self.initialize(params),
             (State::New, _) => Err(Refusal::new(ErrorCode::ServerNotInitialized, "`initialize` comes first")),
             (State::Up(_), "initialize") => {
-                Err(Refusal::new(ErrorCode::InvalidRequest, "`initialize` was said before"))
+                Err(Refusal::new(ErrorCode::InvalidRequest, "`initialize` was already sent"))
             }
             (State::Up(_), "shutdown") => {
                 self.state = State::Down;
@@ -105,9 +105,11 @@ impl Server {
             }
             (State::Up(workspace), method) => match self.requests.iter().find(|own| own.method == method) {
                 Some(request) => guarded(method, || (request.answer)(workspace, params)),
-                None => Err(Refusal::new(ErrorCode::MethodNotFound, format!("`{method}` is not known here"))),
+                None => Err(Refusal::new(ErrorCode::MethodNotFound, format!("`{method}` is not supported"))),
             },
-            (State::Down, _) => Err(Refusal::new(ErrorCode::InvalidRequest, "only `exit` is left")),
+            (State::Down, _) => {
+                Err(Refusal::new(ErrorCode::InvalidRequest, "after `shutdown`, only `exit` is allowed"))
+            }
         };
         self.inbox.send(match answer {
             Ok(value) => Response { id, response_result: Ok(value) },
@@ -278,7 +280,7 @@ fn folders(params: &InitializeParams) -> Vec<Uri> {
 /// A defect of dslc costs one answer, not the server.
 fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        let message = format!("`{what}` failed by a fault of dslc: please report it with the file");
+        let message = format!("`{what}` failed because of a bug in dslc: please report it with the file");
         Err(Refusal::new(ErrorCode::InternalError, message))
     })
 }

@@ -57,15 +57,12 @@ impl<R: BufRead> Wire<R> {
                 }
                 match serde_json::from_slice(&body) {
                     Ok(message) => return Ok(Some(Incoming::Message(message))),
-                    Err(e) => format!("a message that cannot be read is passed over: {e}"),
+                    Err(e) => format!("skipping a message that cannot be read: {e}"),
                 }
             }
             // More digits than a number has are too much all the same.
             Ok(_) | Err(_) => {
-                format!(
-                    "a message of {length} bytes is passed over: at most {} MiB are read",
-                    MAX_MESSAGE >> 20
-                )
+                format!("skipping a message of {length} bytes: the limit is {} MiB", MAX_MESSAGE >> 20)
             }
         };
         self.at = At::Lost;
@@ -89,17 +86,17 @@ impl<R: BufRead> Wire<R> {
             }
             let text = String::from_utf8_lossy(&line);
             let Some(text) = text.strip_suffix("\r\n") else {
-                return Err(invalid(format!("{text:?} is no header")));
+                return Err(invalid(format!("{text:?} is not a header")));
             };
             if text.is_empty() {
                 break;
             }
             let Some((name, value)) = text.split_once(": ") else {
-                return Err(invalid(format!("{text:?} is no header")));
+                return Err(invalid(format!("{text:?} is not a header")));
             };
             if name.eq_ignore_ascii_case(LENGTH.trim_end_matches(": ")) {
                 if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(invalid(format!("{value:?} is no length")));
+                    return Err(invalid(format!("{value:?} is not a length")));
                 }
                 length = Some(value.to_owned());
             }

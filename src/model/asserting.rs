@@ -19,7 +19,7 @@ impl Expansion<'_> {
     pub(super) fn assertion(&mut self, link: &Link) {
         let Some(asserted) = link.assertion.as_ref().filter(|value| is_extent(&value.kind)) else { return };
         let Some(said) = said(link) else {
-            let message = "this is not a shape: every extent is at least 1, and their product must fit";
+            let message = "this is not a valid shape: every extent must be at least 1, and their product must not be too large";
             self.error(codes::ASSERTION, asserted.span, message, "");
             return;
         };

@@ -18,7 +18,7 @@ impl<'a> Expansion<'a> {
             self.error(
                 codes::TOO_MANY_ARGUMENTS,
                 argument.span(),
-                "`residual` takes only its block",
+                "`residual` takes nothing but its block",
                 "not expected here",
             );
         }
@@ -123,7 +123,7 @@ impl<'a> Expansion<'a> {
                     self.error(
                         codes::TOO_MANY_ARGUMENTS,
                         argument.span(),
-                        "`branch` takes only its block",
+                        "`branch` takes nothing but its block",
                         "not expected here",
                     );
                 }
@@ -209,7 +209,7 @@ impl<'a> Expansion<'a> {
         let Some(named) = self.named(&word.text) else { return false };
         let (shape, span) = (named.flow.shape.clone(), named.span);
         let name = &word.text;
-        let message = format!("`{name}` is a value, not a layer: a join reads it");
+        let message = format!("`{name}` is a value, not a layer: only a join can take it");
         let mut d = Diagnostic::error(codes::UNKNOWN_WORD, word.span, message)
             .label("a layer or a join is expected")
             .related(span, "named here");
@@ -234,8 +234,8 @@ impl<'a> Expansion<'a> {
         let d = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("no value above is called `{name}`"));
         self.report(match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => d.meant(span, near),
-            None if names.is_empty() => d.label("give a value its name with `… as NAME` on a line above"),
-            None => d.label(format!("there are: {}", names.join(", "))),
+            None if names.is_empty() => d.label("name a value with `… as NAME` on a line above"),
+            None => d.label(format!("available: {}", names.join(", "))),
         });
     }
 }
@@ -268,5 +268,5 @@ fn differing(
         [a, b] => format!(" stride={a}x{b}"),
     };
     let text = format!(" shortcut {{ conv2d {channels} 1x1{stride} }}");
-    d.replace(format!("add `{}` behind the block", text.trim()), end, text)
+    d.replace(format!("add `{}` after the block", text.trim()), end, text)
 }

@@ -29,11 +29,11 @@ impl<'a> Expansion<'a> {
                     "`{word}` follows the block of `{partner}` on its line: `{partner} … {{ … }} {word} {{ … }}`"
                 );
                 let behind = previous.is_some_and(|previous| previous.word.text == partner);
-                let label = if behind { "move it up behind the `}`" } else { "nothing to follow here" };
+                let label = if behind { "move it up, after the `}`" } else { "nothing to follow here" };
                 self.error(codes::MISPLACED, statement.head(), message, label);
             }
             "branch" => {
-                let message = "`branch` stands inside `concat { … }`, `add { … }` or `multiply { … }`";
+                let message = "`branch` belongs inside `concat { … }`, `add { … }` or `multiply { … }`";
                 self.error(codes::MISPLACED, statement.head(), message, "not inside a join");
             }
             _ => return false,
@@ -130,7 +130,7 @@ impl<'a> Expansion<'a> {
             self.error(
                 codes::BAD_VALUE,
                 list.span,
-                "`for` goes through a list such as `[64, 128]`",
+                "`for` loops over a list such as `[64, 128]`",
                 "not a list",
             );
             return;
@@ -225,7 +225,7 @@ impl<'a> Expansion<'a> {
                     (x, y, Compare::Equal) if self.comparable(x, y, left) => Some(x == y),
                     (x, y, Compare::NotEqual) if self.comparable(x, y, left) => Some(x != y),
                     _ => {
-                        let message = format!("these cannot be compared by `{}`", compare.symbol());
+                        let message = format!("these cannot be compared with `{}`", compare.symbol());
                         self.error(codes::BAD_VALUE, left.span.to(*span), message, "numbers are expected");
                         None
                     }
@@ -260,15 +260,15 @@ impl<'a> Expansion<'a> {
                 format!("the block `{name}` uses itself"),
             )
             .label("used inside itself here")
-            .related(first.span, "put in from here")
+            .related(first.span, "used from here")
             .related(block.name.span, "defined here")
-            .advise("`repeat N { … }` for layers that come again");
+            .advise("`repeat N { … }` to repeat layers");
             self.report(d);
             self.flow.shape = None;
             return;
         }
         if self.calls.len() >= MAX_CALLS {
-            let message = format!("blocks use each other more than {MAX_CALLS} deep");
+            let message = format!("blocks are nested more than {MAX_CALLS} deep");
             self.error(codes::EXPANSION, statement.head(), message, "one level too many");
             self.stopped = true;
             return;
@@ -307,7 +307,7 @@ impl<'a> Expansion<'a> {
         self.spend(block.parameters.len() * block.parameters.len() / 16);
         let name = block.name.text.clone();
         let names: Vec<String> = block.parameters.iter().map(|p| p.name.text.clone()).collect();
-        let written = |names: &[String]| format!("it is written: {name} {}", names.join(" ").to_uppercase());
+        let written = |names: &[String]| format!("usage: {name} {}", names.join(" ").to_uppercase());
         let mut values: Vec<(String, ValueKind)> = Vec::new();
         let mut places = block.parameters.iter();
         let mut sound = true;
@@ -387,7 +387,7 @@ impl<'a> Expansion<'a> {
                     }
                 }
                 None => {
-                    let message = format!("`{name}` needs its `{}`", parameter.name.text);
+                    let message = format!("`{name}` needs `{}`", parameter.name.text);
                     let d = Diagnostic::error(codes::MISSING_ARGUMENT, span, message)
                         .label(format!("`{}` is missing", parameter.name.text))
                         .related(parameter.name.span, "it has no default")

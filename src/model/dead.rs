@@ -15,7 +15,7 @@ impl<'a> Expansion<'a> {
         let span = condition.iter().map(Argument::span).reduce(Span::to).unwrap_or(statement.head());
         let (message, label) = match holds {
             true => ("this condition always holds", "whatever the parameters and sizes are"),
-            false => ("this condition never holds", "its layers are never put in"),
+            false => ("this condition never holds", "its layers are never used"),
         };
         let mut d = Diagnostic::warning(codes::DEAD_BRANCH, span, message).label(label);
         if statement.word.text == "if" && self.stands_alone(statement.span) {
@@ -30,7 +30,7 @@ impl<'a> Expansion<'a> {
         if !literal(count) {
             return;
         }
-        let message = format!("this `{}` never happens", statement.word.text);
+        let message = format!("this `{}` never runs", statement.word.text);
         let mut d = Diagnostic::warning(codes::DEAD_BRANCH, count.span, message).label("0 times");
         if self.stands_alone(statement.span) {
             d = d.replace(format!("remove this `{}`", statement.word.text), statement.span, "");
@@ -86,7 +86,7 @@ fn without_condition(statement: &Statement, holds: bool, closed: impl Fn(Span) -
         (false, Some(other)) => match other.arguments.first() {
             None => ("keep the layers of `else`", unwrap(other.block.as_ref()?.span)?),
             Some(word) => {
-                ("begin with the `else if`", vec![(Span { end: word.span().start, ..whole }, String::new())])
+                ("start with the `else if`", vec![(Span { end: word.span().start, ..whole }, String::new())])
             }
         },
     };

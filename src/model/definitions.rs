@@ -152,7 +152,7 @@ fn definition<'a>(
         return None;
     };
     if let Some(extra) = rest.first() {
-        diagnostics.push(wrong(extra.span(), "not expected here; parameters stand in parentheses"));
+        diagnostics.push(wrong(extra.span(), "not expected here; parameters go in parentheses"));
         return None;
     }
     let (name, arguments): (Word, &[Argument]) = match &value.kind {

@@ -3,14 +3,15 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
 use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
-use crate::model::passing::{Passed, Passing};
+use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
-use crate::model::suspicious::{self, SOFTMAX};
+use crate::model::suspicious;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
@@ -95,25 +96,26 @@ pub fn expand(
     if !expansion.input_seen {
         let first = block.body.first().and_then(|chain| chain.links.first());
         let span = first.map_or(name.span, |link| link.statement.head());
-        let message = format!("the model `{}` does not say what its input is", name.text);
+        let message = format!("the model `{}` does not declare its input", name.text);
         let front = Span { end: span.start, ..span };
         expansion.report(
             Diagnostic::error(codes::MISSING_ARGUMENT, span, message)
                 .label("an `input` line must come first")
                 .replace(
-                    "put `input 1x28x28` in front (channels x height x width)",
+                    "put `input 1x28x28` first (channels x height x width)",
                     front,
                     "input 1x28x28\n    ",
                 ),
         );
     }
     expansion.pop_frame();
-    let removals = expansion.removals(|name, _| SOFTMAX.contains(&name));
-    for warning in suspicious::softmax_inside(&expansion.model, &removals) {
+    let inside = suspicious::softmax_inside(&expansion.model);
+    let removals = expansion.removals(inside.keys().copied());
+    for (at, user) in inside {
+        let warning = suspicious::probabilities(&expansion.model, at, user, removals.get(&at));
         expansion.report(warning);
     }
-    let endings = suspicious::endings(&expansion.model, expansion.flow.wire);
-    let removals = expansion.removals(|_, at| endings.contains(&at));
+    let removals = expansion.removals(suspicious::endings(&expansion.model, expansion.flow.wire));
     diagnostics.append(&mut expansion.diagnostics);
     let Flow { wire, shape } = expansion.flow.clone();
     let Expansion { mut model, passing, used, .. } = expansion;
@@ -167,7 +169,7 @@ impl<'a> Expansion<'a> {
         self.reports += 1;
         if self.reports == MAX_REPORTS {
             let message = format!(
-                "this model has more than {MAX_REPORTS} findings, those in loops counted each time; expansion stops here"
+                "this model has more than {MAX_REPORTS} findings (those in loops count each time); expansion stops here"
             );
             self.diagnostics.push(Diagnostic::error(codes::EXPANSION, diagnostic.primary.span, message));
             self.stopped = true;
@@ -257,7 +259,7 @@ impl<'a> Expansion<'a> {
         for (name, named) in frame.flows.iter().filter(|(_, named)| !named.used) {
             let d =
                 Diagnostic::warning(codes::UNUSED, named.span, format!("the name `{name}` is never used"))
-                    .label("nothing joins this value")
+                    .label("no join uses this value")
                     .replace("remove the name", named.whole, "");
             self.report(d);
         }
@@ -275,7 +277,7 @@ impl<'a> Expansion<'a> {
                     let message = format!(
                         "this model grows beyond {MAX_LAYERS} layers or {MAX_STATEMENTS} statements; expansion stops here"
                     );
-                    self.error(codes::EXPANSION, link.statement.head(), message, "the bound is reached here");
+                    self.error(codes::EXPANSION, link.statement.head(), message, "the limit is reached here");
                     self.stopped = true;
                     return;
                 }
@@ -336,9 +338,9 @@ impl<'a> Expansion<'a> {
         let inside = self.frames.len() > 1;
         if inside || self.input_seen || !self.model.layers.is_empty() {
             let (message, label) = match (inside, self.input_seen) {
-                (true, _) => ("`input` stands at the top of a model", "not inside a block"),
+                (true, _) => ("`input` belongs at the top of a model", "not inside a block"),
                 (false, true) => ("a model has one `input`", "a second one"),
-                (false, false) => ("`input` comes before every layer", "layers stand above it"),
+                (false, false) => ("`input` comes before every layer", "there are layers above it"),
             };
             let d = Diagnostic::error(codes::MISPLACED, statement.head(), message).label(label);
             self.report(match self.input_seen {
@@ -357,28 +359,30 @@ impl<'a> Expansion<'a> {
 
     /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
     pub fn fresh_name(&mut self, word: &str) -> String {
-        let mut name = [&self.path, word].concat();
+        const DIGITS: usize = 8;
+        let mut name = String::with_capacity(self.path.len() + word.len() + DIGITS);
+        name.push_str(&self.path);
+        name.push_str(word);
         self.spend(name.len() / LONG_NAME);
         let count = match self.counts.get_mut(&name) {
             Some(count) => count,
             None => self.counts.entry(name.clone()).or_default(),
         };
         *count += 1;
-        name.push('_');
-        name.push_str(&count.to_string());
+        // A string takes whatever is written.
+        let _ = write!(name, "_{count}");
         name
     }
 
-    /// Edits that leave layers out, by their places in the model: of those that are `wanted` by name and place, and that
-    /// the text puts in once.
-    fn removals(&self, wanted: impl Fn(&str, usize) -> bool) -> BTreeMap<usize, Fix> {
-        let removal = |&(at, chain, link): &(usize, &Chain, usize)| {
-            let name = self.model.layers.get(at)?.unit.spec().name;
-            let once = |passed: &Passed| passed.n_times == 1;
-            let own = wanted(name, at) && self.passing.of(&chain.links[link].statement).is_some_and(once);
-            own.then(|| (at, remedy::removal(chain, link)))
+    /// Edits that leave out layers at these places in the model: those that the text puts in once.
+    fn removals(&self, places: impl IntoIterator<Item = usize>) -> BTreeMap<usize, Fix> {
+        let removal = |place: usize| {
+            let found = self.placed.binary_search_by_key(&place, |(at, _, _)| *at).ok()?;
+            let (_, chain, link) = self.placed[found];
+            let passed = self.passing.of(&chain.links[link].statement)?;
+            (passed.n_times == 1).then(|| (place, remedy::removal(chain, link)))
         };
-        self.placed.iter().filter_map(removal).collect()
+        places.into_iter().filter_map(removal).collect()
     }
 
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &'a Chain, link: usize) {
@@ -477,7 +481,7 @@ impl<'a> Expansion<'a> {
         if let Some(spec) = spec::elsewhere::translated(text, specs()) {
             return d
                 .label(format!("it is called `{}` here", spec.name))
-                .note(format!("it is written: {}", spec::usage(spec)))
+                .note(format!("usage: {}", spec::usage(spec)))
                 .translate(format!("write `{}`", spec.name), word.span, spec.name);
         }
         if let Some(answered) = spec::elsewhere::absent(&d, text) {
@@ -490,7 +494,7 @@ impl<'a> Expansion<'a> {
         match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {
             Some(near) => d.meant(word.span, near),
             None => d
-                .label("not a layer, and no block of this name")
+                .label("neither a layer nor a block of this file")
                 .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),
         }
     }

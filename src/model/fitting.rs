@@ -36,13 +36,15 @@ impl End {
     fn put(self, layer: &str) -> Way {
         match self {
             End::Front(at) => {
-                Way { title: format!("put `{layer}` in front"), at, text: format!("{layer} -> ") }
+                Way { title: format!("put `{layer}` before the join"), at, text: format!("{layer} -> ") }
             }
-            End::Back(at) => {
-                Way { title: format!("put `{layer}` at that branch's end"), at, text: format!(" -> {layer}") }
-            }
+            End::Back(at) => Way {
+                title: format!("put `{layer}` at the end of that branch"),
+                at,
+                text: format!(" -> {layer}"),
+            },
             End::Through(at) => {
-                Way { title: format!("put `{layer}` in front of the `as`"), at, text: format!(" -> {layer}") }
+                Way { title: format!("put `{layer}` before the `as`"), at, text: format!(" -> {layer}") }
             }
         }
     }

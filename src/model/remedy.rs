@@ -44,15 +44,15 @@ fn fix(remedy: &Remedy, args: &Args, chain: &Chain, link: usize) -> Fix {
             // With the blank in front of it.
             let edits =
                 span.map(|span| (Span { start: span.start.saturating_sub(1), ..span }, String::new()));
-            Fix::new(format!("leave `{name}` out"), edits.into_iter().collect())
+            Fix::new(format!("remove `{name}`"), edits.into_iter().collect())
         }
         Remedy::Before(text) => {
             let start = statement.word.span;
             let at = Span { end: start.start, ..start };
-            Fix::new(format!("put `{text}` in front"), vec![(at, format!("{text} -> "))])
+            Fix::new(format!("put `{text}` before it"), vec![(at, format!("{text} -> "))])
         }
         Remedy::After(text) => Fix::new(
-            format!("put `{text}` behind it"),
+            format!("put `{text}` after it"),
             vec![(statement.head().after(), format!(" -> {text}"))],
         ),
         Remedy::Remove => removal(chain, link),
@@ -72,7 +72,7 @@ pub fn removal(chain: &Chain, link: usize) -> Fix {
         Some(Span { end: next, ..own })
     };
     Fix::new(
-        format!("leave this `{}` out", chain.links[link].statement.word.text),
+        format!("remove this `{}`", chain.links[link].statement.word.text),
         span.map(|span| (span, String::new())).into_iter().collect(),
     )
 }

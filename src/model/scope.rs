@@ -88,9 +88,9 @@ impl Scope for Visible<'_> {
             return None;
         }
         let Some(arriving) = self.arriving else {
-            let message = format!("`{name}` is not known here, as what arrives is not");
+            let message = format!("`{name}` is unknown here, because the shape that arrives is unknown");
             let d = Diagnostic::error(codes::UNKNOWN_NAME, span, message);
-            return Some(Box::new(d.label("a mistake above leaves its shape open")));
+            return Some(Box::new(d.label("a mistake above leaves the shape unknown")));
         };
         let names = arriving_names(arriving.rank());
         if names.contains(&name) {

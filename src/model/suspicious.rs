@@ -3,47 +3,48 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
+use crate::diag::{Diagnostic, Fix, codes};
 use crate::model::{Instance, Model, Unit, Wire};
 
 /// The layers that give probabilities, or their logarithms.
 pub const SOFTMAX: &[&str] = &["softmax", "log_softmax"];
 
-/// A warning for each softmax that a layer with weights, or another softmax, takes its input from. `removals` are
-/// edits that leave a layer out, by its place in the model.
+/// Each softmax that a layer with weights, or another softmax, takes its input from, with the first such layer; as places in
+/// the model.
 ///
 /// A softmax that is multiplied with something (attention) is none of them.
-pub fn softmax_inside(model: &Model, removals: &BTreeMap<usize, Fix>) -> Diagnostics {
-    let mut found: BTreeMap<usize, &Instance> = BTreeMap::new();
-    for instance in &model.layers {
+pub fn softmax_inside(model: &Model) -> BTreeMap<usize, usize> {
+    let mut found = BTreeMap::new();
+    if !model.layers.iter().any(is_softmax) {
+        return found;
+    }
+    for (user, instance) in model.layers.iter().enumerate() {
         let takes_features = instance.n_parameters() > 0 || is_softmax(instance);
         if let (Unit::Layer(_), true, Some(&input)) = (instance.unit, takes_features, instance.inputs.first())
             && let Some(at) = softmax_above(model, input)
         {
-            found.entry(at).or_insert(instance);
+            found.entry(at).or_insert(user);
         }
     }
-    let warning = |(at, user): (usize, &Instance)| {
-        let softmax = &model.layers[at];
-        let (name, user_name) = (softmax.unit.spec().name, user.unit.spec().name);
-        let mut d = Diagnostic::warning(
-            codes::SOFTMAX_INSIDE,
-            softmax.span,
-            format!(
-                "`{name}` stands inside the model: `{user_name}` behind it takes probabilities for features"
-            ),
-        )
-        .label("its numbers sum to 1, and little of the gradient comes through")
-        .note(
-            "between layers an activation such as `relu` is usual; a softmax belongs at the end, if anywhere",
-        );
-        if user.span != softmax.span {
-            d = d.related(user.span, "taken here");
-        }
-        d.fixes.extend(removals.get(&at).cloned());
-        d
-    };
-    found.into_iter().map(warning).collect()
+    found
+}
+
+/// A warning for the softmax at place `at`, whose probabilities the layer at `user` takes. `removal` leaves the softmax out.
+pub fn probabilities(model: &Model, at: usize, user: usize, removal: Option<&Fix>) -> Diagnostic {
+    let (softmax, user) = (&model.layers[at], &model.layers[user]);
+    let (name, user_name) = (softmax.unit.spec().name, user.unit.spec().name);
+    let mut d = Diagnostic::warning(
+        codes::SOFTMAX_INSIDE,
+        softmax.span,
+        format!("`{name}` is inside the model: `{user_name}` after it takes probabilities as features"),
+    )
+    .label("its outputs sum to 1, and little of the gradient gets through")
+    .note("between layers an activation such as `relu` is usual; a softmax belongs at the end, if anywhere");
+    if user.span != softmax.span {
+        d = d.related(user.span, "used here");
+    }
+    d.fixes.extend(removal.cloned());
+    d
 }
 
 /// The softmax whose numbers arrive at `wire`, through nothing but layers without weights.

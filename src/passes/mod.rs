@@ -72,7 +72,7 @@ impl Places {
 }
 
 /// Rebuilds a graph node by node. `visit` sees each node with its inputs in the new graph and gives the value
-/// that stands for it, or `None` to leave it out; what is left out must not be read.
+/// that stands for it, or `None` to remove it; what is left out must not be read.
 pub fn rebuild(
     graph: &Graph,
     mut visit: impl FnMut(&mut Builder, Value, &Node, &[Value]) -> Result<Option<Value>, Fault>,

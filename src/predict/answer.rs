@@ -76,7 +76,7 @@ fn not_finite(number: f32, at: usize, shape: &Shape) -> Fault {
     };
     let what = if number.is_nan() { "no number (NaN)" } else { "an infinite number" };
     Fault::new(codes::NOT_FINITE, format!("the network gives {what} in {place}"))
-        .note("with such weights its answer to any picture says nothing")
+        .note("with such weights, no answer means anything")
         .advise("weights that were trained with a smaller learning rate; in a model without weights, no division by 0 and no logarithm of 0")
 }
 

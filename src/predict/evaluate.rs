@@ -63,7 +63,7 @@ pub fn evaluate_weights(
     let known = &weights.card.classes;
     if !known.is_empty() && *known != tested.classes {
         let [own, other] = [known, &tested.classes].map(|names| listed(names));
-        let message = format!("the data has the classes {other}, but the weights know {own}");
+        let message = format!("the data has the classes {other}, but the weights were trained on {own}");
         return Err(Fault::new(codes::CLASSES, message)
             .advise("data of the classes that the weights were trained on"));
     }

@@ -21,7 +21,7 @@ pub fn experiment(weights: &Weights) -> Result<Experiment, Fault> {
     if source.trim().is_empty() {
         return Err(refuse(
             codes::DATA_FILE,
-            "holds numbers, but no description of their model (its `source` is empty)".to_owned(),
+            "contains numbers, but no description of their model (its `source` is empty)".to_owned(),
         ));
     }
     let mut sources = Sources::default();
@@ -33,12 +33,12 @@ pub fn experiment(weights: &Weights) -> Result<Experiment, Fault> {
         let (line, version) = (sources.line(first.primary.span), &weights.card.version);
         return Err(refuse(
             first.code,
-            format!("holds a description that is wrong in line {line}: {}", first.message),
+            format!("contains a description that is wrong in line {line}: {}", first.message),
         )
         .note(format!("it was written by dslc {version}; this is {}", env!("CARGO_PKG_VERSION"))));
     }
     match checked.experiment.model {
         Some(_) => Ok(checked.experiment),
-        None => Err(refuse(codes::DATA_FILE, "holds a description without a model".to_owned())),
+        None => Err(refuse(codes::DATA_FILE, "contains a description without a model".to_owned())),
     }
 }

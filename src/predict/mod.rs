@@ -92,7 +92,7 @@ impl Predictor {
             .as_ref()
             .and_then(|model| Some((model, model.input.clone()?, model.output()?.clone())));
         let Some((model, input, output)) = whole else {
-            return Err(Fault::new(codes::MISSING_SECTION, "there is no whole model to predict with")
+            return Err(Fault::new(codes::MISSING_SECTION, "there is no complete model to predict with")
                 .advise("`model Name { input 1x28x28; … }`"));
         };
         let graph = optimized(inference_graph(model, 1)?)?;

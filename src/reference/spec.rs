@@ -41,14 +41,14 @@ pub fn argument(param: &Param) -> String {
     let name = if param.positional { param.name.to_uppercase() } else { format!("{}=", param.name) };
     let default = match param.default {
         Preset::Required => "required".to_owned(),
-        Preset::Absent => "may be left out".to_owned(),
-        Preset::Like(other) => format!("that of `{other}` unless given"),
-        Preset::Count(n) | Preset::Padding(n) => format!("`{n}` unless given"),
-        Preset::Number(value) => format!("`{}` unless given", Arg::Number(value)),
-        Preset::Pair(a, b) => format!("`{}` unless given", Arg::Pair([a, b])),
-        Preset::Bool(value) => format!("`{value}` unless given"),
-        Preset::Word(word) => format!("`{word}` unless given"),
-        Preset::Time(time) => format!("`{}` unless given", shown(time)),
+        Preset::Absent => "optional".to_owned(),
+        Preset::Like(other) => format!("the same as `{other}` by default"),
+        Preset::Count(n) | Preset::Padding(n) => format!("default `{n}`"),
+        Preset::Number(value) => format!("default `{}`", Arg::Number(value)),
+        Preset::Pair(a, b) => format!("default `{}`", Arg::Pair([a, b])),
+        Preset::Bool(value) => format!("default `{value}`"),
+        Preset::Word(word) => format!("default `{word}`"),
+        Preset::Time(time) => format!("default `{}`", shown(time)),
     };
     format!("- `{name}`: {} ({}; {default}).\n", param.doc, kind(param.kind))
 }
@@ -59,7 +59,7 @@ fn kind(kind: Kind) -> String {
     match kind {
         Kind::Count => "a whole number of at least 1".to_owned(),
         Kind::CountOrAuto => "a whole number of at least 1, or `auto`".to_owned(),
-        Kind::Bytes => "a size of memory such as `2GB`".to_owned(),
+        Kind::Bytes => "an amount of memory such as `2GB`".to_owned(),
         Kind::Time { min } => format!("a time of at least `{}`, such as `10min`", shown(min)),
         Kind::Whole => "a whole number of at least 0".to_owned(),
         Kind::Number { min, max } if max == f64::MAX => format!("a number of at least {}", number(min)),
@@ -69,7 +69,7 @@ fn kind(kind: Kind) -> String {
         Kind::Ends => "`1`, `same`, `valid` or `[before, after]`".to_owned(),
         Kind::Bool => "`true` or `false`".to_owned(),
         Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
-        Kind::Text => "a quoted text".to_owned(),
+        Kind::Text => "a text in quotes".to_owned(),
         Kind::Shape => "a shape such as `1x28x28`".to_owned(),
         Kind::Numbers => "a number, or a list of them".to_owned(),
         Kind::Rising => {
@@ -90,5 +90,5 @@ fn effect(example: &str) -> Option<String> {
         1 => "one parameter".to_owned(),
         n => format!("{n} parameters"),
     };
-    Some(format!("It makes `{}` of `{INPUT}` and has {parameters}.", model.output()?))
+    Some(format!("It turns `{INPUT}` into `{}` and has {parameters}.", model.output()?))
 }

@@ -21,10 +21,10 @@ pub static STATEMENTS: &[Statement] = &[
     Statement {
         name: "use",
         usage: "use \"PATH\"",
-        summary: "takes in the blocks, constants and models of another file",
+        summary: "imports the blocks, constants and models of another file",
         snippet: "use \"${1:parts.model}\"",
         docs: "The path is relative to the file that names it and stays inside the project's folder. A file that is \
-               used by several is read once; files cannot use each other in a circle.",
+               used by several is read once; files cannot use each other in a cycle.",
         example: "```net\nuse \"parts.model\"\n\nmodel M {\n    input 3x32x32\n    stem 16\n    global_avg_pool -> linear \
                   classes\n}\n```\n\n```file parts.model\nlet classes = 10\nblock stem(channels) { conv2d channels \
                   3x3 padding=1 -> relu }\n```",
@@ -34,15 +34,14 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "let NAME = VALUE",
         summary: "gives a value a name",
         snippet: "let ${1:name} = ${2:16}",
-        docs: "At the top of a file for all of it, in a body for the lines below. A value is fixed: nothing is ever \
-               assigned anew.",
+        docs: "At the top of a file it holds for the whole file, in a body for the lines below. A value is fixed: nothing is ever reassigned.",
         example: "```net\nlet width = 16\n\nmodel M {\n    input 1x28x28\n    let twice = (2 * width)\n    conv2d width \
                   3x3 -> relu -> conv2d twice 3x3\n    global_avg_pool -> linear 10\n}\n```",
     },
     Statement {
         name: "block",
         usage: "block NAME(PARAMETER, PARAMETER=DEFAULT) { … }",
-        summary: "layers that are used by a name, like one layer",
+        summary: "layers under one name, used like a layer",
         snippet: "block ${1:name}(${2:channels}) {\n    $0\n}",
         docs: "Parameters are given by place or by name; a parameter may stand for a number or for a layer's word. A \
                block sees its own names and the file's constants, and `in.channels`, `in.height`, `in.width` of the \
@@ -56,7 +55,7 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "model NAME { … }, model NAME(PARAMETER=DEFAULT) { … }",
         summary: "the network, from its input to its output",
         snippet: "model ${1:Name} {\n    input ${2:1x28x28}\n    $0\n}",
-        docs: "Layers in the order of the wire: each takes what the line above gives. The first line is `input`. A file \
+        docs: "Layers in order: each takes the output of the line above. The first line is `input`. A file \
                that trains has one model, its own or one that it uses.",
         example: "```net\nmodel Small(classes=10) {\n    input 1x28x28\n    conv2d 8 3x3 -> relu     : 8x26x26\n    \
                   max_pool2d 2\n    flatten -> linear classes\n}\n```",
@@ -88,8 +87,7 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "expect { QUANTITY < NUMBER; … }",
         summary: "what must hold",
         snippet: "expect {\n    ${1:parameters} < ${2:100k}\n}",
-        docs: "Facts of the network are held with every check, measurements after the run, which then ends with exit \
-               code 1.",
+        docs: "Facts about the network are checked every time, measurements after the run, which exits with code 1 if one does not hold.",
         example: "```net\nmodel M { input 1x28x28; flatten -> linear 10 }\n\nexpect {\n    parameters < 10k\n    memory < \
                   10MB\n    test.accuracy > 90%\n}\n```",
     },
@@ -98,7 +96,7 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "repeat N { … }",
         summary: "the same lines N times",
         snippet: "repeat ${1:2} {\n    $0\n}",
-        docs: "Each time with parameters of its own. What is named inside ends there.",
+        docs: "Each repetition has its own parameters. Names given inside are not visible outside.",
         example: "```net\nmodel M {\n    input 1x28x28\n    conv2d 8 3x3\n    repeat 3 { conv2d 8 3x3 padding=1 -> relu }\n    \
                   flatten -> linear 10\n}\n```",
     },
@@ -125,9 +123,9 @@ pub static STATEMENTS: &[Statement] = &[
     Statement {
         name: "else",
         usage: "… } else { … }, … } else if CONDITION { … }",
-        summary: "behind the block of `if`: the lines where its condition does not hold",
+        summary: "after the block of `if`: the lines for when its condition does not hold",
         snippet: "else {\n    $0\n}",
-        docs: "It begins on the line of the `}` in front.",
+        docs: "It begins on the line of the `}` before it.",
         example: "```net\nmodel M {\n    input 1x28x28\n    if in.height > 64 { avg_pool2d 4 } else { identity }\n    flatten \
                   -> linear 10\n}\n```",
     },
@@ -136,14 +134,14 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "residual { … }, residual { … } shortcut { … }",
         summary: "the sum of a block and its input, or of a block and its shortcut",
         snippet: "residual {\n    $0\n}",
-        docs: "Both begin where the `residual` stands and must end in one shape.",
+        docs: "Both take what arrives at the `residual`, and both must give the same shape.",
         example: "```net\nmodel M {\n    input 3x32x32\n    conv2d 16 3x3 padding=1\n    residual { conv2d 16 3x3 padding=1 -> \
                   relu -> conv2d 16 3x3 padding=1 }\n    global_avg_pool -> linear 10\n}\n```",
     },
     Statement {
         name: "shortcut",
         usage: "residual { … } shortcut { … }",
-        summary: "behind the block of `residual`: what is added instead of its input",
+        summary: "after the block of `residual`: what is added instead of its input",
         snippet: "shortcut {\n    $0\n}",
         docs: "It makes shapes agree where the block changes the channels or halves the image.",
         example: "```net\nmodel M {\n    input 3x32x32\n    residual { conv2d 16 3x3 stride=2 padding=1 } shortcut { conv2d 16 \
@@ -152,7 +150,7 @@ pub static STATEMENTS: &[Statement] = &[
     Statement {
         name: "branch",
         usage: "concat { branch { … } branch { … } }",
-        summary: "one way of several that begin at the same value and are joined",
+        summary: "one of several paths that start from the same value and are joined",
         snippet: "branch {\n    $0\n}",
         docs: "Inside `concat`, `add` or `multiply`, which say how.",
         example: "```net\nmodel M {\n    input 3x32x32\n    concat {\n        branch { conv2d 8 1x1 }\n        branch { conv2d 8 \
@@ -161,7 +159,7 @@ pub static STATEMENTS: &[Statement] = &[
     Statement {
         name: "as",
         usage: "LAYER … as NAME",
-        summary: "gives what a line gives a name, to be joined further down",
+        summary: "names a line's output, to be joined further down",
         snippet: "as ${1:name}",
         docs: "The name is visible on the lines below, inside the braces it stands in: `add NAME`, `concat NAME`, \
                `multiply NAME`.",

@@ -38,6 +38,8 @@ fn cannot(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
 }
 
 const ELSEWHERE: &str = "`--out DIR` with a folder that you may write to";
+/// For a run that goes on.
+const COPY: &str = "copy the folder to where you may write, and resume the copy";
 
 impl Folder {
     /// Makes `runs/NAME-N` with the first free N, or takes exactly `out`, which must hold nothing that the run would write.
@@ -57,7 +59,7 @@ impl Folder {
         let is_new = !out.exists();
         std::fs::create_dir_all(out).map_err(|e| cannot(out, "made", e).advise(ELSEWHERE))?;
         let had_lock = out.join(LOCK).exists();
-        let folder = Folder::lock(out, "take another folder by `--out DIR`")?;
+        let folder = Folder::lock(out, "`--out DIR` with another folder", ELSEWHERE)?;
         let own = format!("{name}.net");
         let written = [RECORD, METRICS, LAST, BEST, SUMMARY, CHECKPOINTS, own.as_str()];
         let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
@@ -81,12 +83,12 @@ impl Folder {
         for n in 1..=1_000_000 {
             let path = runs.join(format!("{name}-{n}"));
             match std::fs::create_dir(&path) {
-                Ok(()) => return Folder::lock(&path, "run it again"),
+                Ok(()) => return Folder::lock(&path, "run it again", ELSEWHERE),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(cannot(&path, "made", e).advise(ELSEWHERE)),
             }
         }
-        Err(cannot(runs, "made", "a million runs are there").advise(ELSEWHERE))
+        Err(cannot(runs, "made", "there are a million runs").advise(ELSEWHERE))
     }
 
     /// Takes the folder of a run, to go on with it; what an ended process left half written is removed.
@@ -96,21 +98,22 @@ impl Folder {
             let fault = Fault::new(codes::RUN, format!("{} {what}", path.display()));
             return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
         }
-        let folder = Folder::lock(path, "wait until it ends")?;
+        let folder = Folder::lock(path, "wait until it ends", COPY)?;
         folder.clean();
         Ok(folder)
     }
 
-    fn lock(path: &Path, remedy: &str) -> Result<Folder, Fault> {
+    /// `wait` is the remedy where another process has the folder, `unwritable` where nothing can be written into it.
+    fn lock(path: &Path, wait: &str, unwritable: &str) -> Result<Folder, Fault> {
         let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
-        let lock = file.map_err(|e| cannot(path, "written to", e).advise(ELSEWHERE))?;
+        let lock = file.map_err(|e| cannot(path, "written to", e).advise(unwritable))?;
         match lock.try_lock() {
             Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 let fault = Fault::new(codes::RUN, format!("another process is using {}", path.display()));
-                Err(fault.advise(remedy))
+                Err(fault.advise(wait))
             }
-            Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(ELSEWHERE)),
+            Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(unwritable)),
         }
     }
 
@@ -140,6 +143,12 @@ impl Folder {
     /// The best weights before the best, with the epoch of each, the newest first.
     pub fn bests(&self) -> Vec<(u64, PathBuf)> {
         self.kept(EPOCH)
+    }
+
+    /// How many files of weights it has.
+    pub fn n_weights(&self) -> usize {
+        let own = [LAST, BEST].iter().filter(|file| self.join(file).exists()).count();
+        own + self.states().len() + self.bests().len()
     }
 
     /// Gives a file a second name in [`CHECKPOINTS`].

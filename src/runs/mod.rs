@@ -18,4 +18,5 @@ pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod resume;
+pub mod room;
 pub mod train;

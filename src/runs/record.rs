@@ -74,7 +74,7 @@ impl Record {
         let path = folder.join(RECORD);
         let refuse = |e: &dyn std::fmt::Display| {
             let fault = Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
-            fault.advise("the run's own run.json, as it was written")
+            fault.advise("the run.json that the run wrote")
         };
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {}

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::diag::Fault;
 use crate::run::Session;
-use crate::runs::folder::{BEST, Folder, LAST};
+use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
-use crate::train::checkpoint::{Card, Snapshot, States, save};
+use crate::train::checkpoint::{Card, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Observer, StepDone};
@@ -82,18 +82,21 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Writes the last event; refuses if the newest state is not on disk.
-    pub fn finish(mut self, event: &Value) -> Result<(), Fault> {
-        match self.refused {
-            Some(fault) => {
-                let resume = format!(
-                    "`dslc resume {}` once there is room: it repeats what is missing",
-                    self.folder.path().display()
-                );
-                Err(fault.advise(resume))
-            }
-            None => self.log.append(event),
-        }
+    /// Writes the summary and the last event; refuses if one of them or the newest state is not on disk.
+    pub fn finish(mut self, summary: &str, event: &Value) -> Result<(), Fault> {
+        let summarised = write_atomically(&self.folder.join(SUMMARY), summary.as_bytes());
+        let written = match self.refused.take() {
+            Some(fault) => Err(fault),
+            None => summarised.and_then(|()| self.log.append(event)),
+        };
+        written.map_err(|fault| {
+            let run = self.folder.path().display();
+            Fault { remedies: Vec::new(), ..fault }
+                .advise(format!(
+                    "`dslc resume {run}` once the folder can be written to: it makes up for what is missing"
+                ))
+                .advise(format!("`cp -r {run} DIR` onto another disk, then `dslc resume DIR`"))
+        })
     }
 
     /// Writes the state, and before it the best weights that it knows of.
@@ -152,7 +155,7 @@ impl<'a> Recorder<'a> {
         match saved {
             Ok(()) => {
                 if self.refused.take().is_some() {
-                    self.viewer.say("the state is saved again");
+                    self.viewer.say("saving works again: the state is on disk");
                 }
                 self.due = now + self.checkpointing.every;
             }

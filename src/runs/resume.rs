@@ -41,7 +41,9 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
             "{} was written by an older dslc, which did not record what resuming needs",
             path.display()
         );
-        return Err(Fault::new(codes::RUN, message).advise(format!("`dslc run {}` trains anew", record.file)));
+        return Err(
+            Fault::new(codes::RUN, message).advise(format!("`dslc run {}` trains from scratch", record.file))
+        );
     }
     let mut told = Vec::new();
     let last = folder.join(LAST);
@@ -66,7 +68,7 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
         (None, false) => {
             let fault = Fault::new(codes::RUN, format!("{} contains no intact state", path.display()));
             let fault = told.into_iter().fold(fault, Fault::note);
-            return Err(fault.advise(format!("`dslc run {}` trains anew", record.file)));
+            return Err(fault.advise(format!("`dslc run {}` trains from scratch", record.file)));
         }
         (_, true) => {}
     }

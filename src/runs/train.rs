@@ -1,7 +1,6 @@
 //! A prepared training and a folder → the training, recorded in the folder.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use crate::runs::record::Machine;
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::Stopped;
-use crate::train::checkpoint::{Card, write_atomically};
+use crate::train::checkpoint::Card;
 use crate::train::trainer::{Job, Outcome, Prepared};
 
 /// What may be asked of a training from outside, at any time.
@@ -36,7 +35,6 @@ pub struct Finished<'a> {
     /// With the weights that were tested.
     pub session: Session,
     recorder: Recorder<'a>,
-    folder: &'a Path,
 }
 
 /// What is recorded where.
@@ -89,16 +87,15 @@ pub fn train<'a>(
     let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
     let mut report = report(&job, &dataset.classes, &outcome);
     report["run"] = json!(folder.path().display().to_string());
-    Ok(Finished { outcome, report, session, recorder, folder: folder.path() })
+    Ok(Finished { outcome, report, session, recorder })
 }
 
 impl Finished<'_> {
     /// Writes the summary and, last, that the training has ended.
     pub fn close(self, summary: &str) -> Result<(), Fault> {
-        write_atomically(&self.folder.join(SUMMARY), summary.as_bytes())?;
         let mut event = self.report;
         event["event"] = json!("end");
-        self.recorder.finish(&event)
+        self.recorder.finish(summary, &event)
     }
 }
 

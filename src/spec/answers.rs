@@ -15,7 +15,8 @@ pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
         })
     };
     if let Some((_, place)) = stranger(&|spec| spec.name == name) {
-        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` cannot stand here")).label(place);
+        return Diagnostic::error(codes::MISPLACED, span, format!("`{name}` does not belong here"))
+            .label(place);
     }
     if let Some((_, reason)) = section.not_needed.iter().find(|(other, _)| *other == name) {
         let message = format!("`{name}` is not needed: {reason}");
@@ -45,7 +46,7 @@ pub fn suggest(
     if let Some(spec) = elsewhere::translated(name, known.iter().copied()) {
         return d
             .label(format!("here it is called `{}`", spec.name))
-            .note(format!("it is written: {}", spec.example))
+            .note(format!("usage: {}", spec.example))
             .translate(format!("write `{}`", spec.name), span, spec.name);
     }
     if let Some(answered) = elsewhere::absent(&d, name) {
@@ -83,14 +84,14 @@ pub fn place(fault: Fault, head: Span, args: &Args) -> Diagnostic {
                     None => d.replace(title, head.after(), format!(" {name}={value}")),
                 }
             }
-            Remedy::Unset { name } => d.advise(format!("leave out `{name}`")),
+            Remedy::Unset { name } => d.advise(format!("remove `{name}`")),
             Remedy::Before(text) => d.replace(
-                format!("put `{text}` in front"),
+                format!("put `{text}` before it"),
                 Span { end: head.start, ..head },
                 format!("{text}\n"),
             ),
             Remedy::After(text) => {
-                d.replace(format!("put `{text}` behind"), head.after(), format!("\n{text}"))
+                d.replace(format!("put `{text}` after it"), head.after(), format!("\n{text}"))
             }
             Remedy::Remove => d.replace("remove it", head, ""),
             Remedy::Advice(text) => d.advise(text),

@@ -85,7 +85,7 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
             {
                 Ok(Arg::Whole(n.scaled() as usize))
             }
-            _ => Err(bad("a size of memory such as `500MB` or `2GB`")),
+            _ => Err(bad("an amount of memory such as `500MB` or `2GB`")),
         },
         Kind::Time { min } => match &value.kind {
             ValueKind::Number(n) if matches!(n.unit, Unit::Time(_)) => {
@@ -171,10 +171,10 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
         Kind::Text => match &value.kind {
             ValueKind::Text(text) => Ok(Arg::Text(text.clone())),
             ValueKind::Word(word) => {
-                let d = *bad("a quoted text");
+                let d = *bad("a text in quotes");
                 Err(Box::new(d.replace("put it in quotes", value.span, format!("\"{word}\""))))
             }
-            _ => Err(bad("a quoted text")),
+            _ => Err(bad("a text in quotes")),
         },
         Kind::Shape => {
             if let Some(n) = whole(value, 1.0) {

@@ -65,7 +65,7 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     (As("path"), &["root", "dir", "data_dir", "folder"]),
     (Behind, &["activation"]),
     (
-        Needless("it follows from what arrives"),
+        Needless("it is inferred from the input"),
         &[
             "in_channels",
             "in_features",
@@ -78,18 +78,18 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     ),
     (Needless("memory is planned"), &["inplace", "in_place"]),
     (Needless("images are channels x height x width"), &["data_format"]),
-    (Needless("`--device` says it on the command line"), &["device"]),
-    (Not("a value gets its name by `as NAME` behind the layer"), &["name"]),
+    (Needless("`--device` on the command line sets it"), &["device"]),
+    (Not("a value is named with `as NAME` after the layer"), &["name"]),
     (
         Not("initial weights follow from the layer's kind and the seed"),
         &["kernel_initializer", "bias_initializer", "weight_filler", "bias_filler"],
     ),
     (
-        Not("`weight_decay` of the optimizer does this"),
+        Not("the optimizer's `weight_decay` does this"),
         &["kernel_regularizer", "bias_regularizer", "activity_regularizer"],
     ),
-    (Not("`pad … mode=reflect` or `replicate` in front does this"), &["padding_mode"]),
-    (Not("`precision` in `train` says it"), &["dtype"]),
+    (Not("`pad … mode=reflect` or `mode=replicate` before it does this"), &["padding_mode"]),
+    (Not("`precision` in `train` sets it"), &["dtype"]),
     (Not("all weights are trained"), &["trainable"]),
 ];
 
@@ -178,7 +178,7 @@ pub fn translated<'s>(word: &str, known: impl Iterator<Item = &'s Spec> + Clone)
 pub fn absent(d: &Diagnostic, word: &str) -> Option<Diagnostic> {
     let named = |(words, _): &&(&[&str], &str)| words.iter().any(|own| same_but_case(own, tail(word)));
     let (_, instead) = ABSENT.iter().find(named)?;
-    let d = d.clone().label("this language does not have this operation");
+    let d = d.clone().label("dslc does not have this operation");
     Some(if instead.is_empty() { d } else { d.advise(*instead) })
 }
 
@@ -229,10 +229,10 @@ pub fn unknown_argument(
             };
         }
         Some(Behind) => {
-            let d = d.label("it is a layer of its own, behind this one");
+            let d = d.label("it is a layer of its own, after this one");
             return match (&value.kind, all.last().map(Argument::span)) {
                 (ValueKind::Word(name) | ValueKind::Text(name), Some(last)) if is_name(name) => {
-                    d.fix(Fix::new(format!("write `-> {name}` behind it"), moved(gone, whole, last, name)))
+                    d.fix(Fix::new(format!("write `-> {name}` after it"), moved(gone, whole, last, name)))
                 }
                 _ => d,
             };

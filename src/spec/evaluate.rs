@@ -38,7 +38,7 @@ pub fn evaluate<'a>(value: &'a Value, scope: &dyn Scope) -> Result<Cow<'a, Value
                 n_values += n_inner;
                 if n_values > MAX_VALUES || depth > MAX_DEPTH {
                     let message = format!(
-                        "with the lists that its names stand for, this list holds more than {MAX_VALUES} values or is more than {MAX_DEPTH} deep"
+                        "with its names filled in, this list holds more than {MAX_VALUES} values or is more than {MAX_DEPTH} deep"
                     );
                     return Err(Box::new(Diagnostic::error(codes::TOO_LARGE, value.span, message)));
                 }
@@ -91,7 +91,7 @@ fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagno
                 );
                 Err(Box::new(match nearest(word, names.iter().map(String::as_str)) {
                     Some(near) => d.meant(value.span, near),
-                    None => d.label("not a name that is visible here"),
+                    None => d.label("no such name is visible here"),
                 }))
             }
             _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),

@@ -386,7 +386,7 @@ impl Reader<'_> {
 
     fn no_clauses(&mut self, line: &Statement) {
         for clause in &line.clauses {
-            let message = format!("`{}` cannot stand behind `{}`", clause.word.text, line.word.text);
+            let message = format!("`{}` cannot follow `{}`", clause.word.text, line.word.text);
             self.error(codes::BLOCK_MISUSE, clause.word.span, message);
         }
     }
@@ -399,9 +399,10 @@ impl Reader<'_> {
 /// Errors for what only a model's lines may have: a name, and the shape that they give.
 pub fn only_in_models(link: &Link) -> impl Iterator<Item = Diagnostic> {
     let error = |span, message| Diagnostic::error(codes::MISPLACED, span, message);
-    let alias = link.alias.iter().map(move |name| error(name.span, "only a model's lines have names (`as`)"));
+    let alias =
+        link.alias.iter().map(move |name| error(name.span, "only lines of a model can be named (`as`)"));
     let shape =
-        link.assertion.iter().map(move |shape| error(shape.span, "only a model's lines assert a shape"));
+        link.assertion.iter().map(move |shape| error(shape.span, "only lines of a model can assert a shape"));
     alias.chain(shape)
 }
 

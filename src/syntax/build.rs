@@ -25,7 +25,7 @@ pub fn report(diagnostics: &mut Diagnostics, diagnostic: Diagnostic) {
         MAX_FINDINGS => diagnostics.push(Diagnostic::error(
             codes::SYNTAX,
             diagnostic.primary.span,
-            format!("more than {MAX_FINDINGS} mistakes in the syntax: is this a network file?"),
+            format!("more than {MAX_FINDINGS} syntax errors: is this a network file?"),
         )),
         _ => {}
     }
@@ -49,8 +49,8 @@ pub fn close_nothing(file: FileId, places: &[usize]) -> Option<Diagnostic> {
         (_, 1) => Some(closes_nothing(Span::new(file, places[0]..places[0] + 1))),
         (first, n) => {
             let behind = match n {
-                2 => "neither does the one behind it".to_owned(),
-                _ => format!("neither do the {} behind it", thousands(n as u64 - 1)),
+                2 => "neither does the one after it".to_owned(),
+                _ => format!("neither do the {} after it", thousands(n as u64 - 1)),
             };
             let message = format!("this `}}` closes nothing, and {behind}");
             let d = Diagnostic::error(codes::SYNTAX, first, message).label("no `{` is open here");
@@ -238,7 +238,7 @@ impl<'a> Builder<'a> {
                                 format!("more than {MAX_TERMS} terms in one expression"),
                             )
                             .label("one term too many")
-                            .advise("name a part of it by `let` and use the name"),
+                            .advise("name a part of it with `let` and use the name"),
                         );
                         return None;
                     }
@@ -306,11 +306,11 @@ impl<'a> Builder<'a> {
         }
         d = match text.chars().next() {
             Some('-') if text.starts_with("->") => d.label("a statement must follow the `->`"),
-            Some('=') => d.label("write `key=value` with a name in front of the `=`"),
+            Some('=') => d.label("write `key=value`, with a name before the `=`"),
             Some(':') => d.label("an output shape such as `6x28x28` must follow the `:`"),
             Some('"') => d.label("this string does not end on its line"),
             Some('(' | '[') => d.label("this bracket is not closed, or holds something other than values"),
-            Some('{') => d.label("a block needs a word in front, such as `model Name {`"),
+            Some('{') => d.label("a block needs a word before it, such as `model Name {`"),
             Some(c) if c.is_ascii_digit() => d.label(
                 "a statement begins with a word; a number has this form: `64`, `3x3`, `1e-3`, `70k`, `5%`",
             ),
@@ -318,7 +318,7 @@ impl<'a> Builder<'a> {
                 if text.split('=').next().is_some_and(|key| key.trim().chars().all(is_word_char))
                     && text.contains('=') =>
             {
-                d.label("the value behind the `=` cannot be read")
+                d.label("the value after the `=` cannot be read")
             }
             _ => d.label("expected a word, an argument, `key=value`, `->` or the end of the line"),
         };

@@ -56,7 +56,11 @@ fn strange(text: &str) -> BTreeMap<char, Vec<Place>> {
     let mut found: BTreeMap<char, Vec<Place>> = BTreeMap::new();
     // Some editors begin a file with a byte order mark.
     let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+    loop {
+        while bytes.get(at).is_some_and(|&byte| MEANT[usize::from(byte)]) {
+            at += 1;
+        }
+        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
         let behind = at + c.len_utf8();
         let mut next = behind;
         match c {
@@ -85,6 +89,19 @@ fn strange(text: &str) -> BTreeMap<char, Vec<Place>> {
     }
     found
 }
+
+/// The bytes that stand for themselves wherever they are: most of a text.
+static MEANT: [bool; 256] = {
+    let mut meant = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        meant[byte as usize] = !matches!(byte, b'#' | b'"' | b'\'' | b'`');
+        byte += 1;
+    }
+    meant[b'\n' as usize] = true;
+    meant[b'\t' as usize] = true;
+    meant
+};
 
 /// Where the line ends that `from` is on.
 fn line_end(bytes: &[u8], from: usize) -> usize {
@@ -208,8 +225,8 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
             "remove it".to_owned(),
         ),
         Some("\"") => (
-            format!("`{c}` ({code}) is no quotation mark of this language"),
-            "text stands in `\"…\"`".to_owned(),
+            format!("`{c}` ({code}) is not a quotation mark in this language"),
+            "text goes in `\"…\"`".to_owned(),
             "write `\"`".to_owned(),
         ),
         Some(text) => (
@@ -219,7 +236,7 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
         ),
         None => (
             format!("`{c}` ({code}) has no meaning here"),
-            "only comments and quoted texts may hold it".to_owned(),
+            "only comments and quoted text may contain it".to_owned(),
             String::new(),
         ),
     };
@@ -229,7 +246,7 @@ fn finding(file: FileId, c: char, places: &[Place]) -> Diagnostic {
         d = d.related(span(*at), "and here");
     }
     if places.len() > 1 + shown {
-        d = d.note(format!("it stands at {} places", places.len()));
+        d = d.note(format!("it occurs in {} places", places.len()));
     }
     let edits: Vec<_> =
         places.iter().filter_map(|(at, text)| Some((span(*at), (*text)?.to_owned()))).collect();

@@ -26,35 +26,38 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
         let message = format!("this file has {} bytes; at most {MAX_TEXT} are read", text.len());
         return Err(Box::new(
             Diagnostic::error(codes::TOO_LARGE, Span::new(file, 0..0), message)
-                .advise("a `.net` or `.model` file: weights and data are named in it, not written into it"),
+                .advise("a `.net` or `.model` file: it names weights and data, and does not contain them"),
         ));
     }
-    let Plain { bytes, mut diagnostics, places } = plain(file, text);
-    let bytes = bytes.as_slice();
-    let mut plain = bytes.to_vec();
+    let Plain { mut bytes, mut diagnostics, places } = plain(file, text);
     let mut open: Vec<usize> = Vec::new();
     let mut brackets = 0usize;
-    // The last byte that is neither blank nor in a comment, and whether a line has ended behind it.
-    let (mut last, mut line_ended) = (b'\n', false);
+    // Whether a bracket is open at the end of the line before.
+    let mut goes_on = false;
     let mut at = 0;
     while at < bytes.len() {
-        match bytes[at] {
-            b'\n' => line_ended = true,
+        while !goes_on && bytes.get(at).is_some_and(|&byte| !COUNTS[usize::from(byte)]) {
+            at += 1;
+        }
+        let Some(&byte) = bytes.get(at) else { break };
+        match byte {
+            b'\n' => goes_on = brackets > 0,
             b'#' => {
-                let end = line_end(bytes, at);
-                plain[at..bytes.len().min(end + 1)].fill(b' ');
+                let end = line_end(&bytes, at);
+                bytes[at..end].fill(b' ');
                 at = end;
+                continue;
             }
-            b'\t' | b'\r' => plain[at] = b' ',
+            b'\t' | b'\r' => bytes[at] = b' ',
             b' ' => {}
             byte => {
                 // Lists and parameters may go over several lines; any other bracket ends with its line.
-                if line_ended && !matches!(last, b',' | b'(' | b'[') && !matches!(byte, b')' | b']') {
+                if goes_on && !is_continued(&bytes[..at], byte) {
                     brackets = 0;
                 }
-                (last, line_ended) = (byte, false);
+                goes_on = false;
                 match byte {
-                    b'"' => at = closing_quote(bytes, at).unwrap_or(at),
+                    b'"' => at = closing_quote(&bytes, at).unwrap_or(at),
                     b'{' => open.push(at),
                     b'}' => {
                         open.pop();
@@ -63,20 +66,15 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
                     b')' | b']' => brackets = brackets.saturating_sub(1),
                     _ => {}
                 }
+                if open.len() + brackets > MAX_NESTING {
+                    return Err(Box::new(too_deep(file, at)));
+                }
             }
-        }
-        if open.len() + brackets > MAX_NESTING {
-            let message = format!("brackets nest more than {MAX_NESTING} deep here");
-            return Err(Box::new(
-                Diagnostic::error(codes::NESTING, Span::new(file, at..at + 1), message)
-                    .label("one level too many")
-                    .advise("name the inner part as a `block` and use it by its name"),
-            ));
         }
         at += 1;
     }
     // Whole comments went, so no character was cut.
-    let mut plain = String::from_utf8(plain).unwrap_or_else(|_| text.to_owned());
+    let mut plain = String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned());
     if !open.is_empty() {
         diagnostics.extend(unclosed::findings(file, text, &plain, &open));
     }
@@ -84,8 +82,33 @@ pub fn balance(file: FileId, text: &str) -> Result<Guarded, Box<Diagnostic>> {
     Ok(Guarded { text: plain, diagnostics, strange: places })
 }
 
+fn too_deep(file: FileId, at: usize) -> Diagnostic {
+    let message = format!("brackets nest more than {MAX_NESTING} deep here");
+    Diagnostic::error(codes::NESTING, Span::new(file, at..at + 1), message)
+        .label("one level too many")
+        .advise("name the inner part as a `block` and use it by its name")
+}
+
+/// The bytes that are counted, or that the grammar does not get as they are.
+static COUNTS: [bool; 256] = {
+    let mut counts = [false; 256];
+    let (all, mut at) = (b"\n\t\r#\"{}()[]", 0);
+    while at < all.len() {
+        counts[all[at] as usize] = true;
+        at += 1;
+    }
+    counts
+};
+
+/// Whether what is open in the lines before goes on in one that begins with this byte. The lines are without comments.
+fn is_continued(before: &[u8], first: u8) -> bool {
+    let last = before.iter().rfind(|byte| !matches!(byte, b' ' | b'\n'));
+    matches!(last, Some(b',' | b'(' | b'[')) || matches!(first, b')' | b']')
+}
+
+/// Where the line of `from` ends.
 fn line_end(bytes: &[u8], from: usize) -> usize {
-    bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| from + n - 1)
+    bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| from + n)
 }
 
 /// The `"` that closes the one at `from`, on the same line.

@@ -49,9 +49,9 @@ pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
         let arguments: Option<Vec<String>> = parts(inside).into_iter().map(argument).collect();
         let said = arguments?.join(" ");
         let title =
-            if said.is_empty() { "leave the brackets out".to_owned() } else { format!("write `{said}`") };
+            if said.is_empty() { "remove the brackets".to_owned() } else { format!("write `{said}`") };
         let text = if said.is_empty() { said } else { format!(" {said}") };
-        return found(0, end, text, title, "arguments stand behind a word without brackets");
+        return found(0, end, text, title, "arguments follow the word, without brackets");
     }
     let said = tuple(inside)?;
     let title = format!("write `{said}`");

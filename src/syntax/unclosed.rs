@@ -73,11 +73,11 @@ fn by_layout(plain: &str) -> Vec<Unclosed> {
 fn braces(line: &str, start: usize, visit: &mut dyn FnMut(usize, u8)) {
     let bytes = line.as_bytes();
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(next) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'{' | b'}')) {
+        at += next;
         match bytes[at] {
             b'"' => at = closing_quote(bytes, at).unwrap_or(at),
-            brace @ (b'{' | b'}') => visit(start + at, brace),
-            _ => {}
+            brace => visit(start + at, brace),
         }
         at += 1;
     }
@@ -85,6 +85,9 @@ fn braces(line: &str, start: usize, visit: &mut dyn FnMut(usize, u8)) {
 
 /// Whether a line is the head of a section: `data {`, `model Name {`, `use "…"`.
 fn begins_section(code: &str) -> bool {
+    if !code.starts_with(['m', 'b', 'd', 't', 'e', 'u']) {
+        return false;
+    }
     let end = code.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(code.len());
     let (word, rest) = (&code[..end], code[end..].trim_start());
     match word {
@@ -133,8 +136,8 @@ fn finding(file: FileId, text: &str, plain: &str, unclosed: &Unclosed) -> Diagno
     } else {
         (code_end, " }".to_owned())
     };
-    d.related(place, "a `}` is missing in front of this").replace(
-        format!("put a `}}` in front of `{piece}`"),
+    d.related(place, "a `}` is missing before this").replace(
+        format!("put a `}}` before `{piece}`"),
         Span::new(file, behind.0..behind.0),
         behind.1,
     )

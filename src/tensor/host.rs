@@ -13,12 +13,31 @@ pub fn free_bytes() -> Option<u64> {
     least(meminfo("MemAvailable:"), limits().map(|limit| limit.most.saturating_sub(limit.used)).min())
 }
 
+/// Bytes of memory that this process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resident {
+    pub now: u64,
+    /// The most that it has had.
+    pub most: u64,
+}
+
+/// What this process has of the machine's memory.
+pub fn resident() -> Option<Resident> {
+    let text = read_to_string("/proc/self/status").ok()?;
+    let now = kilobytes(&text, "VmRSS:")?;
+    Some(Resident { now, most: kilobytes(&text, "VmHWM:")?.max(now) })
+}
+
 fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     [a, b].into_iter().flatten().min()
 }
 
 fn meminfo(what: &str) -> Option<u64> {
-    let text = read_to_string("/proc/meminfo").ok()?;
+    kilobytes(&read_to_string("/proc/meminfo").ok()?, what)
+}
+
+/// The bytes of a line `WHAT N kB`.
+fn kilobytes(text: &str, what: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(what))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim_end().parse().ok()?;
     kilobytes.checked_mul(1024)
@@ -71,7 +90,7 @@ fn limit(folder: &Path, [most, used, kept]: [&str; 3]) -> Option<Limit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limit, free_bytes, limits_of, total_bytes};
+    use super::{Limit, free_bytes, limits_of, resident, total_bytes};
 
     #[test]
     fn a_group_is_held_to_its_own_limit_and_those_above() {
@@ -96,6 +115,19 @@ mod tests {
         for none in ["", "0::/\n", "0::/elsewhere\n", "nonsense\n0:\n"] {
             assert_eq!(of(none), []);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_that_is_written_is_resident() {
+        let before = resident().unwrap();
+        let written = vec![1u8; 64 << 20];
+        let after = resident().unwrap();
+        // The kernel counts in batches.
+        let grown = before.now + (48 << 20);
+        assert!(after.now > grown, "{before:?}, {after:?}");
+        drop(std::hint::black_box(written));
+        assert!(resident().unwrap().most > grown);
     }
 
     #[test]

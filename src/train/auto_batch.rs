@@ -42,7 +42,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Memory(bytes) => write!(f, "for {}", shown(*bytes)),
-            Bound::Steps => f.write_str("as the most without a size of memory"),
+            Bound::Steps => f.write_str("as the most without a memory size"),
         }
     }
 }
@@ -60,8 +60,8 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
     };
     let share = || budget::total(device).map(|total| total / SHARE);
     let limit = memory.or_else(share).ok_or_else(|| {
-        Fault::new(codes::TOO_BIG, "this system does not tell how much memory `batch auto` may take")
-            .advise("say it, as in `batch auto 2GB`")
+        Fault::new(codes::TOO_BIG, "this system does not report how much memory `batch auto` may take")
+            .advise("give it, as in `batch auto 2GB`")
     })?;
     let ceiling = if memory.is_some() { sizes.train } else { ceiling(sizes.train) };
     let planned = |images: usize| {

@@ -89,8 +89,8 @@ pub fn check(
     );
     Err(match states > available {
         true => fault
-            .note(format!("the weights and what the optimizer keeps of them take {} alone", shown(states)))
-            .advise("fewer channels or features, or an `optimizer` that keeps less, such as `sgd`"),
+            .note(format!("the weights and the optimizer's state alone take {}", shown(states)))
+            .advise("fewer channels or features, or an `optimizer` with a smaller state, such as `sgd`"),
         false => fault
             .note(format!("{} of it for the values of one batch", shown(needed - states)))
             .advise("a smaller `batch`, such as `--set train.batch=16`"),

@@ -173,7 +173,7 @@ fn unwritten(path: &Path, e: &std::io::Error) -> Fault {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "free some space there, or `--out DIR` on another disk"
         }
-        _ => "a folder that you may write to, by `--out DIR`",
+        _ => "`--out DIR` with a folder that you may write to",
     };
     Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", path.display())).advise(remedy)
 }
@@ -243,14 +243,14 @@ impl Weights {
         }
         let text = header.metadata().as_ref().and_then(|map| map.get(KEY)).ok_or_else(|| {
             fault(path, "was not written by dslc: it does not say which model it belongs to")
-                .advise("a weights file out of a run's folder")
+                .advise("a weights file from a run's folder")
         })?;
         let card: Card = serde_json::from_str(text)
             .map_err(|e| not_weights(&format!("its description is damaged ({e})")))?;
         if let Some(expected) = card.checksum {
             let found = checksum(&mut content).map_err(unreadable)?;
             if found != expected {
-                return Err(not_weights("its numbers are damaged: their checksum is another"));
+                return Err(not_weights("its numbers are damaged: the checksum does not match"));
             }
         }
         Ok(Weights { path: path.to_owned(), content: Mutex::new(content), header, start, card })
@@ -274,9 +274,10 @@ impl Weights {
         self.fit(graph)?;
         let lacks = |name: &str| self.header.info(name).is_none();
         match graph.states.iter().find(|state| lacks(&state.name)) {
-            Some(state) => {
-                Err(fault(&self.path, format!("holds no `{}`, so training cannot go on from it", state.name)))
-            }
+            Some(state) => Err(fault(
+                &self.path,
+                format!("has no `{}`, so training cannot continue from it", state.name),
+            )),
             None => Ok(()),
         }
     }
@@ -305,14 +306,14 @@ impl Weights {
     /// Where a state's bytes lie behind the header; `None` for moments that the file does not have.
     fn find(&self, name: &str, kind: StateKind, shape: &Shape) -> Result<Option<(usize, usize)>, Fault> {
         let other = |what: String| {
-            fault(&self.path, format!("{what}: these are weights of another model"))
+            fault(&self.path, format!("{what}: these are the weights of another model"))
                 .note(format!("they were written for the model `{}`", self.card.model))
-                .advise("the weights of a run of this very model")
+                .advise("the weights of a run of this model")
         };
         let Some(info) = self.header.info(name) else {
             return match kind {
                 StateKind::Moment => Ok(None),
-                StateKind::Parameter | StateKind::Buffer => Err(other(format!("holds no `{name}`"))),
+                StateKind::Parameter | StateKind::Buffer => Err(other(format!("has no `{name}`"))),
             };
         };
         if info.dtype != Dtype::F32 || info.shape != shape.dims() {
@@ -328,8 +329,8 @@ impl Weights {
 }
 
 fn not_weights(path: &Path, what: &str) -> Fault {
-    fault(path, format!("is not a whole file of weights: {what}"))
-        .advise("a weights file out of a run's folder, such as runs/mnist-1/best.safetensors")
+    fault(path, format!("is not a complete weights file: {what}"))
+        .advise("a weights file from a run's folder, such as runs/mnist-1/best.safetensors")
 }
 
 /// Of everything from here on.

@@ -97,12 +97,12 @@ fn diverged(loss: f64, epoch: usize, step: u64, learning_rate: f64) -> Fault {
     let message = format!(
         "the loss became {loss} in step {step} (epoch {epoch}), at a learning rate of {learning_rate:.3e}"
     );
-    let fault = Fault::new(codes::TRAINING_NEEDS, message).label("the steps grow without bound");
+    let fault = Fault::new(codes::TRAINING_NEEDS, message).label("the weights diverge");
     let fault = match epoch {
         0 | 1 => fault,
         _ => fault.note(format!("the weights of epoch {} are kept in the run's folder", epoch - 1)),
     };
     fault
         .advise(format!("a smaller learning rate, such as `lr={:.0e}`", learning_rate / 10.0))
-        .advise("`schedule cosine warmup=5%`, or a `batch_norm` behind each convolution")
+        .advise("`schedule cosine warmup=5%`, or a `batch_norm` after each convolution")
 }

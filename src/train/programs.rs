@@ -73,8 +73,7 @@ impl Programs {
         let mut fault = Fault::new(
             codes::BATCH_OF_ONE,
             format!(
-                "no step can be made: the only batch holds one image, in which `{norm}` sees one value a channel, \
-                 and its variance is 0"
+                "no training step is possible: the only batch has one image, in which `{norm}` sees one value per channel, whose variance is 0"
             ),
         );
         if sizes.evaluated[0] > 0 {
@@ -86,7 +85,7 @@ impl Programs {
         }
         Err(fault
             .advise("more training images: at least 2")
-            .advise("`layer_norm` or `group_norm` for `batch_norm`: they look at one image"))
+            .advise("`layer_norm` or `group_norm` for `batch_norm`: they look at one image at a time"))
     }
 
     /// Which graph trains on so many images.

@@ -131,10 +131,10 @@ fn batch_size(args: &Args, diagnostics: &mut Diagnostics) -> Option<BatchSize> {
                 Diagnostic::error(
                     codes::BAD_VALUE,
                     span,
-                    "`memory` bounds what `batch auto` takes, but the number of images is given",
+                    "`memory` limits what `batch auto` takes, but the number of images is given",
                 )
-                .label("leave this out")
-                .related(size, format!("{images} images, whatever they take"))
+                .label("remove this")
+                .related(size, format!("{images} images, whatever memory they take"))
                 .replace("`batch auto`", size, "auto"),
             );
         }

@@ -56,7 +56,7 @@ pub static CHECKPOINT: Setting =
 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
-    summary: "what the training makes small",
+    summary: "what training minimises",
     docs: "`loss NAME` and the loss's own arguments.",
     params: &[positional("name", Kind::Word, Preset::Required, "a loss, such as `cross_entropy`")],
     example: "loss cross_entropy",
@@ -65,7 +65,7 @@ static LOSS_SPEC: Spec = Spec {
 
 static OPTIMIZER_SPEC: Spec = Spec {
     name: "optimizer",
-    summary: "how the weights follow the gradient",
+    summary: "how the weights are updated",
     docs: "`optimizer NAME` and the optimizer's own arguments.",
     params: &[positional("name", Kind::Word, Preset::Required, "an optimizer, such as `adam`")],
     example: "optimizer adam lr=1e-3",
@@ -124,7 +124,7 @@ static DECAY_SPEC: Spec = Spec {
 
 static EPOCHS_SPEC: Spec = Spec {
     name: "epochs",
-    summary: "how often every training image is seen",
+    summary: "how many times every training image is seen",
     docs: "In each epoch the images come in a new order, drawn by the seed.",
     params: &[positional("count", Kind::Count, Preset::Required, "a whole number")],
     example: "epochs 5",
@@ -138,7 +138,7 @@ static BATCH_SPEC: Spec = Spec {
            `batch auto 2GB` takes the most images whose plans fit 2 GB: weights, what the optimizer keeps of them and \
            the values of a step, as planned for training and evaluation before anything runs, and without the data \
            set itself; never more than the training images. \
-           Without a size of memory it is half of the machine's, or of what its container may have, and the batch has at most a hundredth \
+           Without a memory size it is half of the machine's, or of what its container may have, and the batch has at most a hundredth \
            of the training images, so that an epoch keeps a hundred steps to learn by; but 16 are never too many, and \
            512 the most. Plans need memory for each thread, so the number that fits is this machine's; a run records \
            it in its resolved file. With `--device` of another kind than `cpu` the memory is the device's, and what is counted \
@@ -164,18 +164,16 @@ static PRECISION_SPEC: Spec = Spec {
     name: "precision",
     summary: "how exactly a CUDA device computes",
     docs: "With `tf32` a device with tensor cores for it (8.0 or newer) rounds the factors of matrix products and \
-           convolutions to 10 bits behind the point, in return for speed; sums, weights and everything else stay f32. \
-           It concerns what cuBLAS and cuDNN do: own kernels multiply in f32 either way.\n\n\
-           With `bf16` what follows from the images is stored in 16 bits, 7 of them behind the point, which halves \
+           convolutions to 10 bits after the binary point, in return for speed; sums, weights and everything else stay f32. \
+           It affects cuBLAS and cuDNN only: dslc's own kernels multiply in f32 either way.\n\n\
+           With `bf16` what follows from the images is stored in 16 bits, 7 of them after the binary point, which halves \
            its memory and the time to move it: what convolutions and matrix products give and everything between \
            them, forward and backward. cuBLAS and cuDNN multiply bf16 by bf16, for which weights are rounded once a \
-           step; every sum is f32. f32 stay the weights that are learnt, what the optimizer keeps of them, their gradients (those of \
-           filters are rounded on the way out of cuDNN), the statistics of `batch_norm`, `softmax`, the loss, the \
-           measurements and what a network gives. bf16 has the range of f32, so that losses need no scaling. \
+           step; every sum is f32. These stay f32: the learned weights, the optimizer's state, gradients of the weights (those of filters are rounded on the way out of cuDNN), the statistics of `batch_norm`, `softmax`, the loss, the measurements and the network's output. bf16 has the range of f32, so that losses need no scaling. \
            A device older than 8.0 is refused.\n\n\
            Convolutions, products, `softmax` and losses are as with PyTorch's autocast. It also stores as f32 what \
            sums, powers, exponentials, `layer_norm` and `group_norm` give; here they compute in f32 and store bf16 if \
-           they read that. The CPU and Metal compute in f32 whatever is asked for, and a run says so.\n\n\
+           they read that. The CPU and Metal compute in f32 whatever the file asks for, and a run says so.\n\n\
            With both, cuDNN's convolutions and what follows from them have channels last in memory. Files and shapes \
            do not show it; some sums are made in another order.\n\n\
            `docs/gpu.md` says what has run on which GPU.",
@@ -186,7 +184,7 @@ static PRECISION_SPEC: Spec = Spec {
 
 static EARLY_STOP_SPEC: Spec = Spec {
     name: "early_stop",
-    summary: "ends the run when it no longer gets better",
+    summary: "ends the run when it no longer improves",
     docs: "Watches a measurement on the validation images after each epoch; needs `validation` in `data`.",
     params: &[
         keyword("patience", Kind::Count, Preset::Required, "epochs without a new best before the run ends"),
@@ -204,9 +202,7 @@ static EARLY_STOP_SPEC: Spec = Spec {
 static CHECKPOINT_SPEC: Spec = Spec {
     name: "checkpoint",
     summary: "how often a run is saved inside an epoch, and how many saves are kept",
-    docs: "A run that is cut off goes on from its last checkpoint (`dslc resume`). One is written at the end of \
-           every epoch, when a signal ends the run, and inside an epoch `every` so often; it never changes what is learnt. \
-           The newest `keep` stay: should the last one be damaged, the one before serves.",
+    docs: "An interrupted run continues from its last checkpoint (`dslc resume`). One is written at the end of every epoch, when a signal ends the run, and inside an epoch every `every`; it never changes what is learned. The newest `keep` stay: if the last one is damaged, the one before it serves.",
     params: &[
         keyword(
             "every",

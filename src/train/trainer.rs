@@ -1,5 +1,6 @@
 //! The loop: epochs of steps, validation after each, the best weights kept, and the test with them at the end.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -200,6 +201,15 @@ impl<'a> Prepared<'a> {
             Device::Cpu | Device::Metal(_) => 0,
         };
         Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
+    }
+
+    /// Bytes of all states of the training: weights, statistics, and what the optimizer keeps.
+    pub fn state_bytes(&self) -> u64 {
+        let states = self.programs.graphs.iter().flat_map(|graph| {
+            graph.states.iter().map(|state| (state.name.as_str(), graph.shape(state.value).elements() as u64))
+        });
+        // Every graph has the states that it reads.
+        states.collect::<BTreeMap<_, _>>().values().sum::<u64>() * size_of::<f32>() as u64
     }
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.

@@ -65,7 +65,7 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
     desk.refused(
         "check nowhere.net wrong.net",
         2,
-        &["nowhere.net does not exist", "there are:", "wrong.net: "],
+        &["nowhere.net does not exist", "available:", "wrong.net: "],
     );
     desk.refused("run", 2, &["<FILE>"]);
     desk.refused("nonsense", 2, &["nonsense"]);
@@ -110,7 +110,7 @@ fn folders_stand_for_the_files_below_them() {
     desk.write("nets/deep/c.net", &wrong);
     desk.write("nets/a.net", NET);
     let done = desk.refused("check nets", 1, &["nets/a.net: fine", "nets/deep/c.net: 1 error"]);
-    assert!(done.out.ends_with("\n`dslc explain E0402` tells more\n"), "{}", done.out);
+    assert!(done.out.ends_with("\n`dslc explain E0402` explains it\n"), "{}", done.out);
     assert_eq!(done.out.matches("dslc explain").count(), 1);
     let dry = desk.run("fix nets --dry-run");
     assert_eq!((dry.code, dry.out.matches("==> nets/deep/").count()), (Some(0), 2), "{}{}", dry.out, dry.err);
@@ -201,7 +201,7 @@ fn output_that_cannot_be_written_is_a_failure() {
 fn snapshots_show_a_change_of_the_network() {
     let desk = Desk::new();
     desk.write("small.net", NET);
-    desk.refused("snapshot --check small.net", 1, &["small.net.snap is not there", "1 not as before"]);
+    desk.refused("snapshot --check small.net", 1, &["small.net.snap is not there", "1 changed"]);
     assert_eq!(desk.run("snapshot small.net").code, Some(0));
     let kept = std::fs::read_to_string(desk.path("small.net.snap")).unwrap();
     assert!(kept.contains("parameters") && kept.contains("conv2d"), "{kept}");

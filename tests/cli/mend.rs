@@ -123,5 +123,5 @@ fn fmt_reads_standard_input() {
     let broken = piped("fmt -", "model M {");
     assert_eq!((broken.code, broken.out.as_str()), (Some(1), ""));
     assert!(broken.err.contains("never closed") && broken.err.contains("standard input"), "{}", broken.err);
-    desk.refused("fmt - small.net", 2, &["stands alone"]);
+    desk.refused("fmt - small.net", 2, &["takes no files besides"]);
 }

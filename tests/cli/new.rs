@@ -23,7 +23,7 @@ fn new_writes_files_that_check_and_overwrites_none() {
         let checked = desk.run(&format!("check {file}"));
         assert!(checked.code == Some(0) && checked.out.contains(": fine ("), "{}", checked.out);
     }
-    desk.refused("new lenet5", 2, &["lenet5.net exists already", "-o FILE"]);
+    desk.refused("new lenet5", 2, &["lenet5.net already exists", "-o FILE"]);
     desk.refused("new lenet", 2, &["no network is called `lenet`", "dslc new lenet5"]);
     desk.refused("new resnet18 -o r.txt", 2, &["-o r.txt.model"]);
     desk.refused("new resnet18 --data data -o r.model", 2, &["without data and training", "mnist, lenet5"]);

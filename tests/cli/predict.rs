@@ -84,7 +84,7 @@ fn a_file_without_weights_is_answered_with_how_to_get_them() {
     desk.write("w.safetensors", weights(None, Card { source: String::new(), ..card() }));
     for command in ["predict w.safetensors x.png", "eval w.safetensors"] {
         let said =
-            ["w.safetensors holds numbers, but no description of their model", "that `dslc run` wrote"];
+            ["w.safetensors contains numbers, but no description of their model", "that `dslc run` wrote"];
         desk.refused(command, 2, &said);
     }
 }
@@ -119,12 +119,12 @@ fn pipes_devices_and_folders_are_not_read() {
     desk.refused(
         "predict pipe.png x.png",
         2,
-        &["pipe.png is not a whole file of weights: it is not a regular file"],
+        &["pipe.png is not a complete weights file: it is not a regular file"],
     );
     desk.refused(
         "eval /dev/zero",
         2,
-        &["/dev/zero is not a whole file of weights: it is not a regular file"],
+        &["/dev/zero is not a complete weights file: it is not a regular file"],
     );
     desk.write("n.net", "use \"pipe.model\"\nmodel N { input 1x28x28; flatten }\n");
     desk.refused("check n.net", 1, &["`use \"pipe.model\"`", "pipe.model is not a regular file"]);

@@ -140,7 +140,7 @@ fn weights_are_believed_only_as_far_as_they_fit() {
         desk.refused("predict w.safetensors x.png", 2, &["w.safetensors", said]);
         desk.refused("eval w.safetensors --data data", 2, &["w.safetensors", said]);
     };
-    refused(good[..good.len() / 2].to_vec(), "is not a whole file of weights");
+    refused(good[..good.len() / 2].to_vec(), "is not a complete weights file");
     refused(good[..20].to_vec(), "cut short in its header");
     refused(Vec::new(), "it has 0 bytes");
     refused([&(1u64 << 60).to_le_bytes()[..], b"{}"].concat(), "its header claims 1152921504606846976 bytes");
@@ -226,7 +226,7 @@ data { source mnist \"data\"; validation 349 }
 train { loss cross_entropy; optimizer sgd lr=0.1; epochs 2; batch 32 }
 ";
     desk.write("norm.net", net);
-    let said = ["E0408", "no step can be made", "`batch_norm_1`", "349 of 350 images", "at least 2"];
+    let said = ["E0408", "no training step is possible", "`batch_norm_1`", "349 of 350 images", "at least 2"];
     desk.refused("run norm.net", 1, &said);
     assert!(!desk.path("runs").exists());
     // Two images, or a norm that looks at one, are enough.

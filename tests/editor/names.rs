@@ -91,10 +91,13 @@ fn renaming_changes_every_file_that_names_it() {
 fn what_cannot_be_renamed_says_why() {
     let why = |text: &str, new: &str| renamed(text, new).unwrap_err();
     let text = "use \"parts.model\"\nlet size = 2\nblock b(k) { conv2d k 3x3 padding=same }\nmodel M { input 3x8x8; b‸ 2 }\n";
-    assert_eq!(why(text, "1x"), "`1x` is not a name: letters, digits and `_`, and no digit at its beginning");
+    assert_eq!(
+        why(text, "1x"),
+        "`1x` is not a name: use letters, digits and `_`, and do not begin with a digit"
+    );
     assert_eq!(why(text, "relu"), "`relu` is a word of the language");
     assert_eq!(why(text, "repeat"), "`repeat` is a word of the language");
-    assert_eq!(why(text, "narrow"), "`narrow` is a block already (models/parts.model:4)");
+    assert_eq!(why(text, "narrow"), "`narrow` is already a block (models/parts.model:4)");
     let at = |from: &str, to: &str| text.replace('‸', "").replace(from, to);
     assert_eq!(why(&at("(k)", "(‸k)"), "same"), "`same` is used as a word (models/a.net:3)");
     assert_eq!(why(&at("conv2d", "con‸v2d"), "x"), "`conv2d` is a word of the language");

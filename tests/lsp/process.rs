@@ -75,7 +75,7 @@ fn what_is_no_message_ends_it_with_words() {
     process.input.write_all(b"hello\n").unwrap();
     let (code, words) = process.end();
     assert_eq!(code, Some(2));
-    assert!(words.starts_with("error: the editor said what cannot be read"), "{words}");
+    assert!(words.starts_with("error: a message from the editor cannot be read"), "{words}");
 }
 
 /// No length makes the server set memory aside, and a message that is refused is not its end.
@@ -85,10 +85,10 @@ fn messages_that_are_too_long_or_none_are_refused_and_the_server_lives() {
     process.initialize(std::process::id());
     let lengths =
         ["100000000000", "18446744073709551615", "4294967296", "99999999999999999999999", "17000000"];
-    let long = lengths.map(|length| (format!("Content-Length: {length}\r\n\r\n"), "at most 16 MiB"));
+    let long = lengths.map(|length| (format!("Content-Length: {length}\r\n\r\n"), "the limit is 16 MiB"));
     // One whose bytes do come.
     let body = format!("\"{}\"", "x".repeat(20_000_000));
-    let whole = (format!("Content-Length: {}\r\n\r\n{body}", body.len()), "at most 16 MiB");
+    let whole = (format!("Content-Length: {}\r\n\r\n{body}", body.len()), "the limit is 16 MiB");
     let none = ("Content-Length: 5\r\n\r\nhello".to_owned(), "cannot be read");
     for (bytes, reason) in long.into_iter().chain([whole, none]) {
         process.input.write_all(bytes.as_bytes()).unwrap();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::cli::Desk;
-use crate::reliability::kills::{NET, numbers, result, same, signal, start};
+use crate::reliability::kills::{NET, listening, numbers, result, same, signal, start};
 
 /// Starts a run that would take for ever, and waits for its first epoch.
 fn endless(desk: &Desk, out: &str) -> std::process::Child {
@@ -114,7 +114,7 @@ fn a_damaged_state_gives_way_to_the_one_before() {
         let done = desk.run("resume whole");
         assert_eq!(done.code, Some(0), "{}", done.err);
         assert!(
-            done.err.contains("is not a whole file of weights") && done.err.contains("checkpoints/step-"),
+            done.err.contains("is not a complete weights file") && done.err.contains("checkpoints/step-"),
             "{}",
             done.err
         );
@@ -204,7 +204,7 @@ fn a_disk_without_room_does_not_end_a_run() {
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(run.status.code(), Some(2), "{said}");
     assert!(said.contains("training continues; the next attempt") && said.contains("epoch 4/4"), "{said}");
-    assert!(said.contains("`dslc resume full` once there is room"), "{said}");
+    assert!(said.contains("`dslc resume full` once the folder can be written to"), "{said}");
     assert!(String::from_utf8_lossy(&run.stdout).contains("test accuracy"));
     assert!(!desk.path("full/last.safetensors.part").exists());
     let done = desk.run("resume full");
@@ -231,6 +231,152 @@ fn a_disk_that_has_room_again_gets_everything() {
     assert!(lifted.unwrap().success());
     let said: Vec<String> = lines.collect();
     assert_eq!(process.wait().unwrap().code(), Some(0), "{said:#?}");
-    assert!(said.iter().any(|line| line == "the state is saved again"), "{said:#?}");
+    assert!(said.iter().any(|line| line == "saving works again: the state is on disk"), "{said:#?}");
     same(&result(&desk, "whole"), &result(&desk, "full"), "behind a disk without room for a while");
+}
+
+/// A long run and what it says, when its second epoch is done.
+fn in_its_second_epoch(mut command: Command) -> (std::process::Child, impl Iterator<Item = String>) {
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("epoch 2/")));
+    (process, lines)
+}
+
+const LONG: &str = "--set train.epochs=150 --set train.early_stop.patience=150";
+
+/// The folder is gone for a while: what could not be written then is written when it is back.
+#[test]
+fn a_folder_that_is_away_for_a_while_gets_everything() {
+    let desk = desk();
+    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
+    let (mut process, mut lines) = in_its_second_epoch(desk.command(&format!("run n.net --out run {LONG}")));
+    std::fs::rename(desk.path("run"), desk.path("away")).unwrap();
+    let refused = lines.find(|line| line.contains("cannot be written")).unwrap();
+    assert!(refused.starts_with("run/"), "{refused}");
+    assert!(lines.next().unwrap().contains("training continues; the next attempt is in"));
+    std::fs::rename(desk.path("away"), desk.path("run")).unwrap();
+    let said: Vec<String> = lines.collect();
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{said:#?}");
+    assert!(said.iter().any(|line| line == "saving works again: the state is on disk"), "{said:#?}");
+    same(&result(&desk, "whole"), &result(&desk, "run"), "behind a folder that was away");
+}
+
+/// The user who runs it may no longer write to the folder: the run says how to go on, there or in a copy.
+#[test]
+fn a_folder_that_turns_read_only_loses_nothing() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let desk = desk();
+    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
+    let mode = |path: &str, mode: u32| {
+        std::fs::set_permissions(desk.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Permissions hold for everybody but root, who becomes nobody.
+    let is_root = std::fs::metadata(desk.path("data")).unwrap().uid() == 0;
+    let as_user = |line: &str| {
+        if !is_root {
+            return desk.command(line);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./dslc"]);
+        command.args(line.split_whitespace()).current_dir(desk.path(""));
+        command
+    };
+    std::fs::copy(env!("CARGO_BIN_EXE_dslc"), desk.path("dslc")).unwrap();
+    mode("", 0o777);
+    let (mut process, mut lines) = in_its_second_epoch(as_user(&format!("run n.net --out run {LONG}")));
+    for folder in ["run", "run/checkpoints"] {
+        mode(folder, 0o555);
+    }
+    assert!(lines.any(|line| line.contains("cannot be written: Permission denied")));
+    let said: Vec<String> = lines.collect();
+    assert_eq!(process.wait().unwrap().code(), Some(2), "{said:#?}");
+    let said = said.join("\n");
+    for way in ["`dslc resume run` once the folder can be written to", "`cp -r run DIR` onto another disk"] {
+        assert!(said.contains(way), "{said}");
+    }
+    assert!(said.contains("epoch 150/150") && !said.contains("panicked"), "{said}");
+    let copied = Command::new("cp").args(["-r", "run", "copy"]).current_dir(desk.path("")).status();
+    assert!(copied.unwrap().success());
+    for folder in ["copy", "copy/checkpoints", "run", "run/checkpoints"] {
+        mode(folder, 0o777);
+    }
+    for run in ["copy", "run"] {
+        let done = desk.run(&format!("resume {run}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        same(&result(&desk, "whole"), &result(&desk, run), run);
+    }
+}
+
+/// Data that vanish, or change, while a run has them, and before it goes on.
+#[test]
+fn data_that_vanish_or_change_in_the_middle_cost_nothing() {
+    let desk = desk();
+    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
+    let labels = "data/train-labels-idx1-ubyte";
+    let good = std::fs::read(desk.path(labels)).unwrap();
+    let mut changed = good.clone();
+    changed[20] = (changed[20] + 1) % 10;
+    for (run, text) in [("vanish", None), ("change", Some(&changed))] {
+        // A run has read its data when it begins.
+        let (mut process, lines) =
+            in_its_second_epoch(desk.command(&format!("run n.net --out {run}-whole {LONG}")));
+        let (mut stopped, rest) =
+            in_its_second_epoch(listening(&desk, &format!("run n.net --out {run} {LONG}")));
+        match text {
+            None => std::fs::rename(desk.path("data"), desk.path("away")).unwrap(),
+            Some(text) => desk.write(labels, text),
+        }
+        signal("TERM", stopped.id());
+        let said: Vec<String> = lines.collect();
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{said:#?}");
+        same(&result(&desk, "whole"), &result(&desk, &format!("{run}-whole")), run);
+        let said: Vec<String> = rest.collect();
+        assert_eq!(stopped.wait().unwrap().code(), Some(130), "{said:#?}");
+        let phrases = match text {
+            None => ["data does not exist", "put MNIST's four IDX files there"],
+            Some(_) => ["the data have changed since the run began", "the same files in"],
+        };
+        desk.refused(&format!("resume {run}"), 2, &phrases);
+        match text {
+            None => std::fs::rename(desk.path("away"), desk.path("data")).unwrap(),
+            Some(_) => desk.write(labels, &good),
+        }
+        let done = desk.run(&format!("resume {run}"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        same(&result(&desk, "whole"), &result(&desk, run), run);
+    }
+}
+
+/// What a run says that it takes is what the process comes to.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_that_is_told_is_what_the_process_takes() {
+    let desk = Desk::new();
+    for net in ["mnist", "lenet5"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dslc"));
+        let out = desk.path(net).display().to_string();
+        command
+            .args(["run", &format!("models/{net}.net"), "--out", &out, "--set", "train.checkpoint.every=1s"])
+            .env("RAYON_NUM_THREADS", "2");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut lines =
+            BufReader::new(process.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
+        let line = lines.find(|line| line.starts_with("memory ")).unwrap();
+        let megabytes: Vec<f64> =
+            line.split(" MB").filter_map(|part| part.rsplit(' ').next()?.parse().ok()).collect();
+        let &[sum, planned, data, own] = megabytes.as_slice() else { panic!("{line}") };
+        assert!((planned + data + own - sum).abs() < 1.0, "{line}");
+        // After its first state it has touched everything.
+        while !desk.path(net).join("last.safetensors").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak = peak.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / 1e6;
+        assert!((sum - peak).abs() < 0.1 * peak, "{line}, and {peak:.1} MB at the peak");
+    }
 }

@@ -15,9 +15,12 @@ pub fn zeros(len: usize) -> Result<Vec<f32>, Fault> {
     }
     let refused = || {
         let megabytes = len as f64 * size_of::<f32>() as f64 / 1e6;
-        Fault::new(codes::TOO_BIG, format!("the system does not give the {megabytes:.1} MB that are planned"))
-            .advise("a smaller `batch`, such as `--set train.batch=16`, or fewer channels or features")
-            .advise("a higher limit of memory (`ulimit -v`, or the container's)")
+        Fault::new(
+            codes::TOO_BIG,
+            format!("the system cannot provide the {megabytes:.1} MB that are planned"),
+        )
+        .advise("a smaller `batch`, such as `--set train.batch=16`, or fewer channels or features")
+        .advise("a higher memory limit (`ulimit -v`, or the container's)")
     };
     let layout = Layout::array::<f32>(len).map_err(|_| refused())?;
     // SAFETY: the layout is not empty.

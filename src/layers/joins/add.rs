@@ -1,4 +1,4 @@
-//! `add`: the sum of values of one shape.
+//! `add`: the sum of values of the same shape.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -14,7 +14,7 @@ pub struct Add;
 
 static SPEC: Spec = Spec {
     name: "add",
-    summary: "the sum of values of one shape",
+    summary: "the sum of values of the same shape",
     docs: "`add NAME…` adds what arrives and the named values; `add { branch { … } branch { … } }` adds the branches' \
            results. `residual { … }` is an `add` of its block and its input.",
     params: &[],
@@ -30,7 +30,7 @@ impl Join for Add {
     fn infer(&self, inputs: &[&Shape]) -> Result<Inferred, Fault> {
         let first = inputs[0];
         match inputs.iter().find(|shape| **shape != first) {
-            Some(other) => Err(differ("add", first, other, "a sum needs one shape")),
+            Some(other) => Err(differ("add", first, other, "a sum needs equal shapes")),
             None => Ok(Inferred::shape(first.clone())),
         }
     }

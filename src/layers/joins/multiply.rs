@@ -14,7 +14,7 @@ pub struct Multiply;
 
 static SPEC: Spec = Spec {
     name: "multiply",
-    summary: "the product of values of one shape, or of an image and one number a channel",
+    summary: "the product of values of the same shape, or of an image and one number per channel",
     docs: "`multiply NAME…` or `multiply { branch { … } … }`. A flat value of C features, or one of C x 1 x 1, gates \
            the channels of an image of C x H x W (squeeze and excite).",
     params: &[],
@@ -44,9 +44,12 @@ impl Join for Multiply {
     fn infer(&self, inputs: &[&Shape]) -> Result<Inferred, Fault> {
         let whole = largest(inputs);
         match inputs.iter().find(|shape| **shape != whole && !gates(shape, whole)) {
-            Some(other) => {
-                Err(differ("multiply", whole, other, "a product needs one shape, or one number a channel"))
-            }
+            Some(other) => Err(differ(
+                "multiply",
+                whole,
+                other,
+                "a product needs equal shapes, or one number per channel",
+            )),
             None => Ok(Inferred::shape(whole.clone())),
         }
     }

@@ -16,7 +16,7 @@ pub struct CrossEntropy;
 static SPEC: Spec = Spec {
     name: "cross_entropy",
     summary: "how surprised the model is by the right class",
-    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one a class; with \
+    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one per class; with \
            `from=probabilities` it ends in a softmax. `smoothing` spreads that share of the target over all classes.",
     params: &[
         keyword("smoothing", Kind::Number { min: 0.0, max: 0.99 }, Preset::Number(0.0), "label smoothing"),
@@ -48,11 +48,11 @@ impl Loss for CrossEntropy {
             return Err(Fault::new(
                 codes::LOSS,
                 format!(
-                    "`loss cross_entropy` needs one number a class, but the model gives an image of {output}"
+                    "`loss cross_entropy` needs one number per class, but the model gives an image of {output}"
                 ),
             )
             .label(format!("{output} arrives at the loss"))
-            .advise("`loss mse target=input`, if the model is to give the image itself back"));
+            .advise("`loss mse target=input`, if the model should reproduce the image"));
         }
         match (last, probabilities) {
             ("softmax", false) => Err(Fault::warning(
@@ -62,14 +62,14 @@ impl Loss for CrossEntropy {
             .label("this loss takes logits")
             .note("the network would still learn, but slowly and to a worse accuracy, without any message")
             .set("from", "probabilities")
-            .advise("leave the `softmax` at the model's end out")),
+            .advise("remove the `softmax` at the model's end")),
             ("softmax", true) | (_, false) => Ok(()),
             (other, true) => Err(Fault::new(
                 codes::LOSS,
                 format!("`from=probabilities` needs a model that ends in `softmax`, but it ends in `{other}`"),
             )
             .at("from")
-            .label("these are no probabilities")
+            .label("these are not probabilities")
             .remedy(Remedy::Unset { name: "from" })),
         }
     }

@@ -32,7 +32,7 @@ pub fn check(loss: &str, args: &Args, output: &Shape) -> Result<(), Fault> {
     }
     Err(Fault::new(
         codes::LOSS,
-        format!("`loss {loss}` needs one number a class, but the model gives an image of {output}"),
+        format!("`loss {loss}` needs one number per class, but the model gives an image of {output}"),
     )
     .label(format!("{output} arrives at the loss"))
     .set(TARGET.name, "input"))

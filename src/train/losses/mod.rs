@@ -17,7 +17,7 @@ pub static LOSSES: &[&dyn Loss] =
 
 pub static REGISTRY: Registry = Registry {
     title: "Losses",
-    intro: "The name behind `loss`.",
+    intro: "The name after `loss`.",
     one: "loss",
     specs: || LOSSES.iter().map(|loss| loss.spec()).collect(),
 };

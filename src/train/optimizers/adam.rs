@@ -27,7 +27,7 @@ pub static ADAM: Adam = Adam {
 pub static ADAMW: Adam = Adam {
     spec: &Spec {
         name: "adamw",
-        summary: "Adam with the weight decay apart from the gradient",
+        summary: "Adam with weight decay decoupled from the gradient",
         docs: "As `adam`, but the weights shrink by `lr weight_decay` before the step.",
         params: params(0.01),
         example: "optimizer adamw lr=1e-3 weight_decay=0.05",
@@ -44,7 +44,7 @@ const fn params(weight_decay: f64) -> &'static [Param] {
                 "beta1",
                 Kind::Number { min: 0.0, max: 0.9999 },
                 Preset::Number(0.9),
-                "memory of the gradient",
+                "decay of the running mean of the gradient",
             ),
             BETA2,
             EPSILON,

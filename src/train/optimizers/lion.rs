@@ -21,13 +21,13 @@ static SPEC: Spec = Spec {
             "beta1",
             Kind::Number { min: 0.0, max: 0.9999 },
             Preset::Number(0.9),
-            "memory of the gradient in a step",
+            "how much the running mean counts in a step",
         ),
         keyword(
             "beta2",
             Kind::Number { min: 0.0, max: 0.9999 },
             Preset::Number(0.99),
-            "memory of the gradient in the mean",
+            "decay of the running mean of the gradient",
         ),
         keyword(
             "weight_decay",

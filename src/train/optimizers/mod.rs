@@ -22,7 +22,7 @@ pub static OPTIMIZERS: &[&dyn Optimizer] =
 
 pub static REGISTRY: Registry = Registry {
     title: "Optimizers",
-    intro: "The name behind `optimizer`.",
+    intro: "The name after `optimizer`.",
     one: "optimizer",
     specs: || OPTIMIZERS.iter().map(|optimizer| optimizer.spec()).collect(),
 };
@@ -49,7 +49,7 @@ const BETA2: Param = keyword(
     "beta2",
     Kind::Number { min: 0.0, max: 0.999_999 },
     Preset::Number(0.999),
-    "memory of the gradient's square",
+    "decay of the running mean of the gradient's square",
 );
 const EPSILON: Param =
     keyword("epsilon", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(1e-8), "added to the divisor");

@@ -22,7 +22,7 @@ static SPEC: Spec = Spec {
             "beta1",
             Kind::Number { min: 0.0, max: 0.9999 },
             Preset::Number(0.9),
-            "memory of the gradient",
+            "decay of the running mean of the gradient",
         ),
         BETA2,
         EPSILON,

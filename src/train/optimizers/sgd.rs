@@ -19,7 +19,7 @@ static SPEC: Spec = Spec {
             "momentum",
             Kind::Number { min: 0.0, max: 0.9999 },
             Preset::Number(0.0),
-            "how much of the last step goes on",
+            "how much of the last step carries over",
         ),
         keyword("nesterov", Kind::Bool, Preset::Bool(false), "looks ahead along the momentum"),
         keyword(

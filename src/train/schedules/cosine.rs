@@ -11,7 +11,7 @@ pub struct Cosine;
 static SPEC: Spec = Spec {
     name: "cosine",
     summary: "the learning rate falls along half a cosine to the end of the run",
-    docs: "`final + (1 - final) (1 + cos(π t)) / 2` with `t` from 0 behind the warm-up to 1 at the end.",
+    docs: "`final + (1 - final) (1 + cos(π t)) / 2` with `t` from 0 after the warm-up to 1 at the end.",
     params: &[
         WARMUP,
         keyword(

@@ -28,7 +28,7 @@ pub static SCHEDULES: &[&dyn Schedule] = &[
 
 pub static REGISTRY: Registry = Registry {
     title: "Schedules",
-    intro: "The name behind `schedule`.",
+    intro: "The name after `schedule`.",
     one: "schedule",
     specs: || SCHEDULES.iter().map(|schedule| schedule.spec()).collect(),
 };

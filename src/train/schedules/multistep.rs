@@ -8,11 +8,11 @@ pub struct Multistep;
 
 static SPEC: Spec = Spec {
     name: "multistep",
-    summary: "the learning rate drops behind each of the given epochs",
+    summary: "the learning rate drops after each of the given epochs",
     docs: "`lr gamma^k` after `k` of the `milestones`: with `milestones=[80, 120]` the first 80 epochs have the whole \
-           learning rate, the next 40 a tenth, all behind them a hundredth. As PyTorch's MultiStepLR.",
+           learning rate, the next 40 a tenth, all after them a hundredth. As in PyTorch's MultiStepLR.",
     params: &[
-        keyword("milestones", Kind::Rising, Preset::Required, "the epochs behind which it drops"),
+        keyword("milestones", Kind::Rising, Preset::Required, "the epochs after which it drops"),
         keyword("gamma", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(0.1), "the factor of a drop"),
         WARMUP,
     ],

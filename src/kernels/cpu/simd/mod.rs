@@ -166,8 +166,8 @@ fn named(name: &str, most: Level) -> Result<Level, Fault> {
             "this CPU does not have the instructions that `{VARIABLE}={}` asks for",
             level.name()
         ))
-        .advise(format!("one of what it has: {}; or leave the variable unset", names(&has)))),
-        None => Err(refused(format!("`{VARIABLE}={name}` names no kind of CPU kernels"))
+        .advise(format!("one that it has: {}; or leave the variable unset", names(&has)))),
+        None => Err(refused(format!("`{VARIABLE}={name}` is not a kind of CPU kernels"))
             .advise(format!("one of {}; or leave the variable unset", names(&Level::ALL)))),
     }
 }
