@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::Dataset;
 use crate::data::section::DataSection;
+use crate::data::{self, Dataset, Wanted};
 use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::{Loaded, load_text};
@@ -228,8 +228,8 @@ pub struct Trained {
 pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
     let (model, data, train) = file.whole()?;
     let opened = device::open(options.device)?;
-    let dataset = data.source.load(&data.args, &file.0.base())?;
-    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
+    let dataset = data::open(data, &file.0.base(), train.seed, Wanted::All)?;
+    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let machine = machine(&opened.choice.to_string())?;
@@ -249,9 +249,9 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let (model, data, train) = file.whole()?;
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
-    let dataset = data.source.load(&data.args, &run.record.base)?;
+    let dataset = data::open(data, &run.record.base, train.seed, Wanted::All)?;
     run.refuse_other_data(&dataset)?;
-    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
+    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };

@@ -6,6 +6,7 @@ use crate::cli::out::err;
 use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, load};
+use crate::data::{self, Wanted};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::runs::record::{Machine, Record};
@@ -50,7 +51,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
-    let dataset = data.source.load(&data.args, &record.base)?;
+    let dataset = data::open(data, &record.base, train.seed, Wanted::All)?;
     run.refuse_other_data(&dataset)?;
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);

@@ -80,7 +80,7 @@ impl Training<'_> {
         else {
             return Err(Stop::Findings);
         };
-        let batch = batch::chosen(loaded, model, training, Sizes::new(data, dataset)?, device)?;
+        let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
         let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
         let prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
@@ -141,7 +141,7 @@ impl Training<'_> {
             trained => trained?,
         };
         let (report, ended) = (finished.report.clone(), finished.outcome.ended);
-        let ending = ending(&finished.outcome, &dataset.classes, job.train.epochs);
+        let ending = ending(&finished.outcome, dataset.classes(), job.train.epochs);
         let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(figures));
         let closed = finished.close(&text);
         match json {
@@ -168,15 +168,17 @@ impl Training<'_> {
             _ => String::new(),
         };
         let Training { loaded, dataset, .. } = *self;
+        let parts = &dataset.parts;
+        let n_learnt = parts.train.len() + parts.validation.len();
         format!(
             "model  {} ({}): {}, {} FLOPs an image\ndata   {} and {}, {} classes\n{batch}memory {} planned",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
             short(flops),
-            plural(dataset.train.len() as u64, "training image", "training images"),
-            plural(dataset.test.len() as u64, "test image", "test images"),
-            dataset.classes.len(),
+            plural(n_learnt as u64, "training image", "training images"),
+            plural(parts.test.len() as u64, "test image", "test images"),
+            dataset.classes().len(),
             bytes(memory),
         )
     }

@@ -1,13 +1,22 @@
-//! Labelled images from files to batches: the data sets that can be read (`SOURCES`), the `data { … }` section,
-//! its preprocessing and augmentation, the loader, and single pictures for prediction.
+//! Data from files to batches: the data sets that can be read (`SOURCES`), the `data { … }` section, its preprocessing and
+//! augmentation, the loader, and single pictures for prediction.
+//!
+//! ```text
+//! Source ── Facts ──▶ DataSection          (checked before any file is opened)
+//! Source ──▶ Samples, Parts ── Transform (a Sample) ──▶ Loader ── Fields ──▶ the graph's inputs
+//! ```
 
 pub mod decode;
 pub mod idx;
 pub mod loader;
 pub mod mnist;
+pub mod parts;
 pub mod picture;
 pub mod png;
 mod reader;
+pub mod recipe;
+pub mod sample;
+pub mod samples;
 pub mod section;
 pub mod settings;
 pub mod transforms;
@@ -15,12 +24,13 @@ pub mod transforms;
 #[cfg(test)]
 pub mod testing;
 
+pub use crate::data::parts::Dataset;
+
 use std::path::Path;
 
-use flate2::Crc;
-
-use crate::diag::Fault;
-use crate::shape::Shape;
+use crate::data::sample::Form;
+use crate::data::section::DataSection;
+use crate::diag::{Fault, codes};
 use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
@@ -38,14 +48,12 @@ pub static REGISTRY: Registry = Registry {
 pub trait Source: Sync {
     fn spec(&self) -> &'static Spec;
 
-    /// What holds before any file is opened.
+    /// What the arguments alone tell, before any file is opened.
     fn facts(&self, args: &Args) -> Result<Facts, Fault>;
 
-    /// Reads the whole data set; relative paths start at `base`, the folder of the experiment's file.
-    fn load(&self, args: &Args, base: &Path) -> Result<Dataset, Fault>;
-
-    /// Reads the test images alone, and needs no file of the others.
-    fn load_test(&self, args: &Args, base: &Path) -> Result<Tested, Fault>;
+    /// The samples, and the parts that the data set itself has. Relative paths start at `base`, the folder of the experiment's
+    /// file. For [`Wanted::Test`] no other file than those of the test part needs to be there.
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
 
     /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
     fn brightness(&self) -> Option<[f64; 2]> {
@@ -53,75 +61,33 @@ pub trait Source: Sync {
     }
 }
 
-/// What is known of a data set from its declaration alone.
+/// The part of a data set that is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    Test,
+}
+
+/// What is known of a data set before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// One image, channels x height x width.
-    pub shape: Shape,
-    pub classes: usize,
+    pub form: Form,
+    pub classes: Option<usize>,
     /// The number of training images, where every copy of the data set has the same.
     pub train: Option<usize>,
     pub test: Option<usize>,
 }
 
-/// A data set in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    pub train: Images,
-    pub test: Images,
-    /// The classes' names, in the order of the labels.
-    pub classes: Vec<String>,
-}
-
-impl Dataset {
-    /// A text that is another one where any pixel or label is: sizes, and a CRC-32 of all bytes.
-    pub fn fingerprint(&self) -> String {
-        let mut sum = Crc::new();
-        for images in [&self.train, &self.test] {
-            sum.update(&images.pixels);
-            images.labels.iter().for_each(|label| sum.update(&label.to_le_bytes()));
-        }
-        format!(
-            "{} + {} of {}, CRC-32 {:08x}",
-            self.train.len(),
-            self.test.len(),
-            self.train.shape,
-            sum.sum()
-        )
+/// Reads the data set of a section and divides it by `seed`.
+pub fn open(section: &DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    let dataset = section.source.load(&section.args, base, wanted)?;
+    let (own, stated) = (dataset.samples.images.form(), section.facts.form);
+    if own != stated {
+        let message = format!("{} gave images of {own}, not {stated}", section.source.spec().name);
+        return Err(Fault::new(codes::DATA_SHAPE, message));
     }
-}
-
-/// The part of a data set that is measured on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tested {
-    pub images: Images,
-    /// The classes' names, in the order of the labels.
-    pub classes: Vec<String>,
-}
-
-/// Images of one shape with their labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// One image, channels x height x width.
-    pub shape: Shape,
-    /// All images one behind the other, `len() * shape.elements()` bytes.
-    pub pixels: Vec<u8>,
-    /// One an image, each below the number of classes.
-    pub labels: Vec<u32>,
-}
-
-impl Images {
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The pixels of image `i`, which must be below `len()`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let size = self.shape.elements();
-        &self.pixels[i * size..(i + 1) * size]
+    match wanted {
+        Wanted::All => dataset.divided(section, seed),
+        Wanted::Test => Ok(dataset),
     }
 }

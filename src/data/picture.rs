@@ -6,8 +6,8 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, GenericImageView, Pixel, Rgb};
 
 use crate::data::decode::decode;
+use crate::data::sample::extents;
 use crate::data::section::DataSection;
-use crate::data::transforms::extents;
 use crate::data::transforms::grayscale::brightness;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};

@@ -1,11 +1,11 @@
 //! Lines of a `data { … }` section, read against their declarations → [`DataSection`]: what only the lines together,
 //! or the values themselves, can be wrong in.
 
+use crate::data::sample::{Form, Size};
 use crate::data::section::{DataSection, Step, TestFrom, Validation};
 use crate::data::transforms::{AUGMENT, PREPROCESS, Transform};
 use crate::data::{Facts, SOURCES, Source, settings};
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::answers::place;
 use crate::spec::section::{self, Line, Lines};
@@ -45,7 +45,7 @@ impl Reader<'_> {
             augment: augment.unwrap_or_default(),
             span: statement.span,
         };
-        self.shapes(&section.preprocess, section.facts.shape.clone())?;
+        self.forms(&section.preprocess, section.facts.form)?;
         if !self.augmentation_fits(&section) {
             section.augment.clear();
         }
@@ -108,28 +108,27 @@ impl Reader<'_> {
         TestFrom::Train
     }
 
-    /// The shape behind these steps; reports the first that does not fit.
-    fn shapes(&mut self, steps: &[Step], input: Shape) -> Option<Shape> {
-        let mut shape = input;
+    /// What comes out of these steps; reports the first that does not fit.
+    fn forms(&mut self, steps: &[Step], input: Form) -> Option<Form> {
+        let mut form = input;
         for step in steps {
-            match step.transform.shape(&step.args, &shape) {
-                Ok(next) => shape = next,
+            match step.transform.form(&step.args, form) {
+                Ok(next) => form = next,
                 Err(fault) => {
                     let d = place(fault, step.span, &step.args);
-                    self.diagnostics.push(d.note(format!("{shape} arrives here")));
+                    self.diagnostics.push(d.note(format!("{form} arrives here")));
                     return None;
                 }
             }
         }
-        Some(shape)
+        Some(form)
     }
 
     /// Checks the augmentation's shapes: an image must come out as it went in, since evaluation skips it.
     fn augmentation_fits(&mut self, section: &DataSection) -> bool {
-        let input =
-            section.stages().0.iter().fold(section.facts.shape.clone(), |shape, step| step.shape(shape));
-        let Some(output) = self.shapes(&section.augment, input.clone()) else { return false };
-        let Some(culprit) = section.augment.iter().find(|step| step.shape(input.clone()) != input) else {
+        let input = section.stages().0.iter().fold(section.facts.form, |form, step| step.form(form));
+        let Some(output) = self.forms(&section.augment, input) else { return false };
+        let Some(culprit) = section.augment.iter().find(|step| step.form(input) != input) else {
             return true;
         };
         if output == input {
@@ -139,7 +138,7 @@ impl Reader<'_> {
             format!("`augment` makes images {output}, but without it, in evaluation, they stay {input}");
         let mut d =
             Diagnostic::error(codes::DATA_SHAPE, culprit.span, message).label(format!("must give {input}"));
-        if let (Some(span), [_, height, width]) = (culprit.args.span("size"), input.dims()) {
+        if let (Some(span), Size::Fixed([height, width])) = (culprit.args.span("size"), input.size) {
             d = d.replace(format!("write `{height}x{width}`"), span, format!("{height}x{width}"));
         }
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));

@@ -2,6 +2,7 @@
 //! give the model. No file has been opened yet.
 
 use crate::data::reader::Reader;
+use crate::data::sample::Form;
 use crate::data::transforms::Transform;
 use crate::data::{Facts, Source};
 use crate::diag::{Diagnostics, Fault, codes};
@@ -62,25 +63,31 @@ pub fn resolve(section: &Statement, scope: &dyn Scope, diagnostics: &mut Diagnos
 }
 
 impl DataSection {
-    /// The shape that reaches the model.
-    pub fn shape(&self) -> Shape {
-        self.preprocess.iter().fold(self.facts.shape.clone(), |shape, step| step.shape(shape))
+    /// What is known of the images that reach the model.
+    pub fn form(&self) -> Form {
+        self.preprocess.iter().fold(self.facts.form, |form, step| step.form(form))
     }
 
-    pub fn classes(&self) -> usize {
+    /// The shape that reaches the model, where it is known.
+    pub fn shape(&self) -> Option<Shape> {
+        self.form().shape()
+    }
+
+    /// The number of classes, where it is known.
+    pub fn classes(&self) -> Option<usize> {
         self.facts.classes
     }
 
     /// How the model's input came about, line by line.
     pub fn shape_trace(&self) -> Vec<String> {
-        let mut shape = self.facts.shape.clone();
-        let mut trace = vec![format!("source {} gives {shape}", self.source.spec().name)];
+        let mut form = self.facts.form;
+        let mut trace = vec![format!("source {} gives {form}", self.source.spec().name)];
         for step in &self.preprocess {
-            let next = step.shape(shape.clone());
-            if next != shape {
+            let next = step.form(form);
+            if next != form {
                 trace.push(format!("{} makes it {next}", step.title()));
             }
-            shape = next;
+            form = next;
         }
         trace
     }
@@ -108,9 +115,9 @@ impl Step {
         title
     }
 
-    /// The shape behind this step, which was checked when the section was read.
-    pub fn shape(&self, input: Shape) -> Shape {
-        self.transform.shape(&self.args, &input).unwrap_or(input)
+    /// What becomes of a form by this step, which was checked when the section was read.
+    pub fn form(&self, input: Form) -> Form {
+        self.transform.form(&self.args, input).unwrap_or(input)
     }
 }
 
@@ -154,7 +161,7 @@ mod tests {
         let section = section(&format!("{MNIST}{lines}")).unwrap();
         assert_eq!((section.validation, section.test_from), (Validation::Count(5000), TestFrom::Test));
         assert_eq!((section.preprocess.len(), section.augment.len()), (2, 2));
-        assert_eq!((section.shape(), section.classes()), (Shape::from([1, 32, 30]), 10));
+        assert_eq!((section.shape(), section.classes()), (Some(Shape::from([1, 32, 30])), Some(10)));
         assert_eq!(section.shape_trace(), ["source mnist gives 1x28x28", "resize 32x30 makes it 1x32x30"]);
     }
 
@@ -243,7 +250,7 @@ mod tests {
             check(&format!("{MNIST}validation 0\nresize 32\naugment {{ random_crop 99 }}"));
         assert_eq!(diagnostics.len(), 2);
         let found = found.unwrap();
-        assert_eq!((found.shape(), found.augment.len()), (Shape::from([1, 32, 32]), 0));
+        assert_eq!((found.shape(), found.augment.len()), (Some(Shape::from([1, 32, 32])), 0));
         assert!(check(&format!("{MNIST}resize 0")).0.is_none());
     }
 

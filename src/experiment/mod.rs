@@ -178,7 +178,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
             }
         }
         if let Some(train) = &experiment.train {
-            let classes = experiment.data.as_ref().map(DataSection::classes);
+            let classes = experiment.data.as_ref().and_then(DataSection::classes);
             diagnostics.extend(ending::loss(model, train, classes, &removals));
             batch_against_norms(model, train, &mut diagnostics);
         }
@@ -350,8 +350,7 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
 }
 
 fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
-    let given = data.shape();
-    if let Some(input) = &model.input
+    if let (Some(input), Some(given)) = (&model.input, data.shape())
         && *input != given
     {
         let mut d = Diagnostic::error(

@@ -10,8 +10,9 @@ pub use held::experiment;
 
 use std::path::Path;
 
-use crate::data::loader::{Mode, prepare, scale};
+use crate::data::loader::{Mode, prepare};
 use crate::data::picture::{self, Fitted, Picture};
+use crate::data::sample::{Image, Sample, Target, extents, scale};
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::Experiment;
@@ -31,6 +32,7 @@ use crate::train::program::{SCORES, inference_graph, optimized};
 pub struct Predictor {
     session: Session,
     name: String,
+    /// Of a picture before its preparation.
     input: Shape,
     output: Shape,
     data: Option<DataSection>,
@@ -106,7 +108,7 @@ impl Predictor {
         Ok(Predictor {
             session,
             name: model.name.clone(),
-            input,
+            input: experiment.data.as_ref().and_then(|data| data.facts.form.shape()).unwrap_or(input),
             output,
             data: experiment.data.clone(),
             classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
@@ -121,7 +123,7 @@ impl Predictor {
 
     /// The shape of a picture before its preparation: 1 or 3 channels x height x width, where the model takes pictures.
     pub fn input(&self) -> &Shape {
-        self.data.as_ref().map_or(&self.input, |data| &data.facts.shape)
+        &self.input
     }
 
     /// The shape of an answer's numbers.
@@ -167,7 +169,11 @@ impl Predictor {
 
     fn prepared(&mut self, pixels: &[u8]) -> Result<Answer, Fault> {
         let numbers = match &self.data {
-            Some(data) => prepare(data, pixels, Mode::Eval, &mut Random::new(0, "", 0))?,
+            Some(data) => {
+                let image = Image::of_bytes(extents(self.input())?, pixels.to_vec());
+                let sample = Sample { image, target: Target::Unknown };
+                prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))?
+            }
             None => pixels.iter().map(|&pixel| scale(pixel)).collect(),
         };
         self.session.put(0, IMAGES, &numbers)?;

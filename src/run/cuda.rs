@@ -16,7 +16,7 @@ use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
-use crate::run::stock::{Laid, Stock};
+use crate::run::stock::{Laid, Stock, work};
 use crate::run::{Runtime, noted};
 
 /// The log has room for so many numbers, and for so many of the largest steps' notes, at least.
@@ -197,7 +197,7 @@ fn whole(
             control: control(Control::First),
             recipe: laid.recipes[number],
         };
-        let batch = gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?;
+        let batch = gather(&work(&stock.recipes[number], graph.shape(images).dims()[0]), &at)?;
         all.push((None, batch.at(&Stored::f32)));
     }
     let at = |own: Stored<Spot>| own.map(|spot| spot.at(tables));

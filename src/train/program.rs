@@ -17,8 +17,8 @@ use crate::shape::Shape;
 use crate::train::optimizers::Rule;
 use crate::train::section::TrainSection;
 
-/// The input that holds the class of each image, where the loss is held against it.
-pub const LABELS: &str = "labels";
+pub use crate::data::samples::LABELS;
+
 /// Output of a training graph: the batch's mean loss.
 pub const LOSS: &str = "loss";
 /// Output of a training graph where images have classes to find: how many were classified right.

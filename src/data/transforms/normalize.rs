@@ -1,9 +1,9 @@
 //! `normalize`: pixels → numbers with mean 0 and standard deviation 1 over the data set.
 
+use crate::data::sample::{Form, Sample};
 use crate::data::section::Step;
-use crate::data::transforms::{Planes, Transform, extents};
+use crate::data::transforms::Transform;
 use crate::diag::{Fault, codes};
-use crate::shape::Shape;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword};
 use crate::tensor::random::Random;
 
@@ -27,16 +27,16 @@ impl Transform for Normalize {
         &SPEC
     }
 
-    fn shape(&self, args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        let [channels, _, _] = extents(input)?;
-        for name in ["mean", "std"] {
-            let n = args.numbers(name)?.len();
+    fn form(&self, args: &Args, input: Form) -> Result<Form, Fault> {
+        let [means, deviations] = [args.numbers("mean")?.len(), args.numbers("std")?.len()];
+        let channels = input.channels.unwrap_or(means.max(deviations));
+        for (name, n) in [("mean", means), ("std", deviations)] {
             if n != 1 && n != channels {
                 let message =
                     format!("`{name}` has {n} numbers, but the images have {channels} channels ({input})");
                 return Err(Fault::new(codes::BAD_VALUE, message)
                     .label(format!("one number, or {channels}"))
-                    .at(if name == "mean" { "mean" } else { "std" }));
+                    .at(name));
             }
         }
         let means = args.numbers("mean")?;
@@ -56,15 +56,19 @@ impl Transform for Normalize {
                 );
             }
         }
-        Ok(input.clone())
+        Ok(input)
     }
 
-    fn apply(&self, args: &Args, image: &mut Planes, _random: &mut Random) -> Result<(), Fault> {
-        let size = image.height * image.width;
-        for (channel, plane) in image.values.chunks_exact_mut(size.max(1)).enumerate() {
-            let [mean, std] = numbers(args, channel)?;
-            plane.iter_mut().for_each(|x| *x = (*x - mean) / std);
-        }
+    fn apply(&self, args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {
+        let image = &mut sample.image;
+        let channels = (0..image.channels).map(|channel| numbers(args, channel));
+        let channels = channels.collect::<Result<Vec<_>, Fault>>()?;
+        let plane = (image.height * image.width).max(1);
+        image.change(|values| {
+            for (plane, [mean, std]) in values.chunks_exact_mut(plane).zip(channels) {
+                plane.iter_mut().for_each(|x| *x = (*x - mean) / std);
+            }
+        });
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! `resize`: an image of another height and width, bilinear.
 
-use crate::data::transforms::{Planes, Transform, bounded, extents};
+use crate::data::sample::{Form, Sample, Size};
+use crate::data::transforms::{Transform, bounded};
 use crate::diag::Fault;
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 use crate::tensor::random::Random;
 
@@ -23,18 +23,17 @@ impl Transform for Resize {
         &SPEC
     }
 
-    fn shape(&self, args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        let [channels, _, _] = extents(input)?;
-        let [height, width] = args.pair("size")?;
-        bounded(Shape::from([channels, height, width]))
+    fn form(&self, args: &Args, input: Form) -> Result<Form, Fault> {
+        bounded(Form { size: Size::Fixed(args.pair("size")?), ..input })
     }
 
-    fn apply(&self, args: &Args, image: &mut Planes, _random: &mut Random) -> Result<(), Fault> {
+    fn apply(&self, args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {
+        let image = &mut sample.image;
         let [height, width] = args.pair("size")?;
         let rows = taps(image.height, height);
         let columns = taps(image.width, width);
         let stride = image.width;
-        image.redraw(height, width, |plane, y, x| {
+        image.redrawn(height, width, |plane, y, x| {
             let ([top, bottom], down) = rows[y];
             let ([left, right], along) = columns[x];
             let upper = mix(plane[top * stride + left], plane[top * stride + right], along);
@@ -63,14 +62,14 @@ fn mix(a: f32, b: f32, weight: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::section;
+    use crate::data::testing::{numbers, section};
 
     fn resized(values: &[f32], input: [usize; 2], size: &str) -> Vec<f32> {
         let section = section(&format!("source mnist \"m\"\nresize {size}")).unwrap();
-        let mut image = Planes { channels: 1, height: input[0], width: input[1], values: values.to_vec() };
+        let mut sample = numbers([1, input[0], input[1]], values);
         let step = &section.preprocess[0];
-        step.transform.apply(&step.args, &mut image, &mut Random::new(0, "", 0)).unwrap();
-        image.values
+        step.transform.apply(&step.args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
+        sample.image.into_numbers()
     }
 
     /// The numbers of `torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=False)`.

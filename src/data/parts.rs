@@ -1,0 +1,119 @@
+//! The samples of a data set and the parts that they are divided into: to train on, to watch the training, to test on.
+
+use flate2::Crc;
+
+use crate::data::samples::Samples;
+use crate::data::section::DataSection;
+use crate::diag::Fault;
+use crate::tensor::random::Random;
+
+/// A data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    pub samples: Samples,
+    pub parts: Parts,
+}
+
+/// The samples of each part, in ascending order; none is in two of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    pub train: Vec<u32>,
+    pub validation: Vec<u32>,
+    pub test: Vec<u32>,
+}
+
+impl Dataset {
+    /// Samples to train on, and others to test on.
+    pub fn joined(train: Samples, test: Samples) -> Result<Dataset, Fault> {
+        let n_train = count(&train)?;
+        let mut samples = train;
+        samples.append(test)?;
+        let n = count(&samples)?;
+        let parts = Parts { train: (0..n_train).collect(), test: (n_train..n).collect(), ..Parts::default() };
+        Ok(Dataset { samples, parts })
+    }
+
+    /// Samples that are only tested on.
+    pub fn tested(samples: Samples) -> Result<Dataset, Fault> {
+        let parts = Parts { test: (0..count(&samples)?).collect(), ..Parts::default() };
+        Ok(Dataset { samples, parts })
+    }
+
+    /// Sets aside what the section asks for, drawn by `seed`.
+    pub fn divided(mut self, section: &DataSection, seed: u64) -> Result<Dataset, Fault> {
+        let n_train = self.parts.train.len();
+        let n_validation = section.validation.count(n_train)?;
+        if n_validation > 0 {
+            let train = &mut self.parts.train;
+            Random::new(seed, "validation", 0).shuffle(train);
+            let validation = train.split_off(n_train - n_validation);
+            train.sort_unstable();
+            self.parts.validation.extend(validation);
+            self.parts.validation.sort_unstable();
+        }
+        Ok(self)
+    }
+
+    /// The classes' names in the order of the labels.
+    pub fn classes(&self) -> &[String] {
+        self.samples.classes()
+    }
+
+    /// A text that is another one where anything that is learnt or tested is: sizes, and a CRC-32.
+    pub fn fingerprint(&self) -> String {
+        let mut sum = Crc::new();
+        let mut learnt = [self.parts.train.as_slice(), self.parts.validation.as_slice()].concat();
+        learnt.sort_unstable();
+        self.samples.digest(&learnt, &mut sum);
+        self.samples.digest(&self.parts.test, &mut sum);
+        let form = self.samples.images.form();
+        format!("{} + {} of {form}, CRC-32 {:08x}", learnt.len(), self.parts.test.len(), sum.sum())
+    }
+}
+
+/// The training images in the order of one epoch.
+pub fn epoch_order(train: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
+    let mut order = train.to_vec();
+    Random::new(seed, "shuffle", epoch).shuffle(&mut order);
+    order
+}
+
+fn count(samples: &Samples) -> Result<u32, Fault> {
+    u32::try_from(samples.len()).map_err(|_| Fault::internal(format!("{} samples", samples.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::section;
+
+    fn divided(lines: &str, n_train: usize, seed: u64) -> Result<Parts, Fault> {
+        let samples = |n: usize| Samples::of_bytes([1, 1, 1], vec![0; n], vec![0; n], vec!["0".to_owned()]);
+        let section = section(&format!("source mnist \"m\"\n{lines}")).unwrap();
+        Ok(Dataset::joined(samples(n_train), samples(7))?.divided(&section, seed)?.parts)
+    }
+
+    #[test]
+    fn splits_and_orders_are_seeded_partitions() {
+        let Parts { train, validation, test } = divided("validation 10%", 50, 3).unwrap();
+        assert_eq!((train.len(), validation.len()), (45, 5));
+        assert!(test.iter().copied().eq(50..57));
+        let mut all = [train.clone(), validation.clone()].concat();
+        all.sort_unstable();
+        assert!(all.iter().copied().eq(0..50));
+        assert_eq!(divided("validation 10%", 50, 3).unwrap().validation, validation);
+        assert_ne!(divided("validation 10%", 50, 4).unwrap().validation, validation);
+        let order = epoch_order(&train, 3, 0);
+        assert_eq!(order, epoch_order(&train, 3, 0));
+        assert_ne!(order, epoch_order(&train, 3, 1));
+        let fault = divided("validation 10%", 2, 3).unwrap_err();
+        assert!(fault.message.starts_with("validation would take 0 of 2 training images"), "{fault}");
+    }
+
+    #[test]
+    fn too_many_validation_images_are_refused_with_both_numbers() {
+        let fault = divided("validation 5000", 5000, 3).unwrap_err();
+        assert!(fault.message.starts_with("validation would take 5000 of 5000 training images"), "{fault}");
+        assert_eq!(divided("validation 5000", 5001, 3).unwrap().train.len(), 1);
+    }
+}
