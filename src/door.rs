@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::data::Dataset;
 use crate::data::section::DataSection;
-use crate::data::{self, Dataset, Wanted};
 use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::{Loaded, load_text};
+use crate::experiment::resolved::Settled;
 use crate::experiment::{Experiment, disk};
 use crate::graph::{Graph, print};
 use crate::model::Model;
@@ -87,7 +88,7 @@ impl Checked {
 
     /// The file with every default filled in, as a run records it.
     pub fn resolved(&self) -> String {
-        self.0.resolved(None)
+        self.0.resolved(Settled::default())
     }
 
     /// Answers for pictures, where the model has nothing to train, such as filters of given numbers.
@@ -226,14 +227,14 @@ pub struct Trained {
 /// A file that is not right or not whole; data that cannot be read; a device that is not there; a network that does not fit
 /// into memory; a folder that is taken; a loss that is no number any more.
 pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
-    let (model, data, train) = file.whole()?;
+    let (model, _, train) = file.whole()?;
     let opened = device::open(options.device)?;
-    let dataset = data::open(data, &file.0.base(), train.seed, Wanted::All)?;
+    let (data, dataset) = file.0.open(&file.0.base())?;
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
-    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let machine = machine(&opened.choice.to_string())?;
-    let (folder, record) = begin(&file.0, &dataset, batch, machine, options.out.as_deref())?;
+    let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
@@ -246,13 +247,13 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let run = stopped(run.as_ref())?;
     run.told.iter().for_each(|line| follow.say(line));
     let file = check_text(run.file(), run.record.source.clone(), &[]);
-    let (model, data, train) = file.whole()?;
+    let (model, _, train) = file.whole()?;
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
-    let dataset = data::open(data, &run.record.base, train.seed, Wanted::All)?;
+    let (data, dataset) = file.0.open(&run.record.base)?;
     run.refuse_other_data(&dataset)?;
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
-    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
     recorded(prepared, job, &dataset, recording, signals, follow)

@@ -239,6 +239,18 @@ impl Args {
         Args(self.0.iter().map(swapped).collect())
     }
 
+    /// These arguments and one more, which was not written, or instead of the one of that name.
+    pub fn set(mut self, name: &'static str, arg: Arg) -> Args {
+        self.0.retain(|given| given.name != name);
+        self.0.push(Given { name, arg, span: None });
+        self
+    }
+
+    /// These arguments but one.
+    pub fn without(&self, name: &str) -> Args {
+        Args(self.0.iter().filter(|given| given.name != name).cloned().collect())
+    }
+
     fn wanted<T>(&self, name: &str, found: Option<T>) -> Result<T, Fault> {
         found.ok_or_else(|| Fault::internal(format!("argument `{name}` is not declared as it is used")))
     }

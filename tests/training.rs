@@ -159,7 +159,7 @@ fn noisy(lines: &str) -> (Experiment, Dataset) {
     let experiment = whole(&text);
     let dataset = Dataset::joined(noise(200, "train"), noise(50, "test")).unwrap();
     let (data, train) = (experiment.data.as_ref().unwrap(), experiment.train.as_ref().unwrap());
-    let dataset = dataset.divided(data, train.seed).unwrap();
+    let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
     (experiment, dataset)
 }
 

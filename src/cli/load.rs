@@ -7,8 +7,8 @@ use crate::cli::Stop;
 use crate::cli::explain;
 use crate::cli::out::{self, Look};
 use crate::cli::table::plural;
+use crate::data::Dataset;
 use crate::data::section::DataSection;
-use crate::data::{self, Dataset, Wanted};
 use crate::diag::{Diagnostic, Fault, Remedy, Severity, codes, has_errors, render};
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::experiment::{disk, missing_parts};
@@ -28,11 +28,13 @@ impl Loaded {
         print(&self.sources, &[d]);
     }
 
-    /// The data set; what is wrong with it is shown at the line that names it.
-    pub(super) fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
-        let seed = self.experiment.train.as_ref().map_or(0, |train| train.seed);
-        data::open(data, &self.base(), seed, Wanted::All).map_err(|fault| {
-            self.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
+    /// The data set with its section; what is wrong with it is shown at the line that names it.
+    pub(super) fn data(&self) -> Result<(DataSection, Dataset), Stop> {
+        self.open(&self.base()).map_err(|fault| {
+            if let Some(data) = &self.experiment.data {
+                let argument = fault.argument.and_then(|name| data.args.span(name));
+                self.print_at(&fault, argument.or(data.args.span("path")).unwrap_or(data.source_span));
+            }
             Stop::Environment(String::new())
         })
     }

@@ -6,9 +6,9 @@ use crate::cli::out::err;
 use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, load};
-use crate::data::{self, Wanted};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
+use crate::experiment::resolved::Settled;
 use crate::runs::record::{Machine, Record};
 use crate::runs::resume::{Stopped, stopped};
 use crate::runs::train::machine;
@@ -44,23 +44,24 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load_text(&run.file(), record.source.clone(), &options.settings);
     load::report_errors(&loaded)?;
     let experiment = &loaded.experiment;
-    let (Some(data), Some(train)) = (&experiment.data, &experiment.train) else { return Err(Stop::Findings) };
+    let Some(train) = &experiment.train else { return Err(Stop::Findings) };
     run.refuse_complete(train)?;
     let was = match options.device {
         Some(choice) => choice,
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
-    let dataset = data::open(data, &record.base, train.seed, Wanted::All)?;
+    let (data, dataset) = loaded.open(&record.base)?;
     run.refuse_other_data(&dataset)?;
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {
         settings: [record.settings.clone(), options.settings.clone()].concat(),
-        source: loaded.resolved(None),
+        source: loaded.resolved(Settled::default()),
         ..record.clone()
     });
-    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    let training =
+        Training { loaded: &loaded, data: &data, dataset: &dataset, device: &device, json: options.json };
     training.go(&Place::Stopped { run: &run, changed })
 }
 

@@ -10,10 +10,12 @@ use crate::cli::scores::report_text;
 use crate::cli::table::{bytes, duration, plural, short, speed};
 use crate::cli::{Stop, batch, devices, signals, summary};
 use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::codes;
 use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::Loaded;
+use crate::experiment::resolved::Settled;
 use crate::run::{Precision, precision_on};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
@@ -44,16 +46,17 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
-    let Some(data) = &loaded.experiment.data else { return Err(Stop::Findings) };
     let (device, taken) = devices::open(options.device)?;
-    let dataset = loaded.dataset(data)?;
-    let training = Training { loaded: &loaded, dataset: &dataset, device: &device, json: options.json };
+    let (data, dataset) = loaded.data()?;
+    let (device, json) = (&device, options.json);
+    let training = Training { loaded: &loaded, data: &data, dataset: &dataset, device, json };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
 }
 
 /// A checked file with its data, ready to be trained on a device.
 pub struct Training<'a> {
     pub loaded: &'a Loaded,
+    pub data: &'a DataSection,
     pub dataset: &'a Dataset,
     pub device: &'a Device,
     pub json: bool,
@@ -73,11 +76,9 @@ pub enum Place<'a> {
 
 impl Training<'_> {
     pub fn go(&self, place: &Place<'_>) -> Result<(), Stop> {
-        let Training { loaded, dataset, device, .. } = *self;
+        let Training { loaded, data, dataset, device, .. } = *self;
         let experiment = &loaded.experiment;
-        let (Some(model), Some(data), Some(training)) =
-            (&experiment.model, &experiment.data, &experiment.train)
-        else {
+        let (Some(model), Some(training)) = (&experiment.model, &experiment.train) else {
             return Err(Stop::Findings);
         };
         let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
@@ -96,13 +97,14 @@ impl Training<'_> {
         let recording = match place {
             Place::New { out, device } => {
                 let machine = machine(&device.to_string())?;
-                let (folder, record) = &*begun.insert(begin(loaded, dataset, batch, machine, *out)?);
+                let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
                 Recording { folder, source: &record.source, stopped: None }
             }
             Place::Stopped { run, changed } => {
                 if let Some(record) = changed {
                     let path = run.folder.path();
-                    record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
+                    record
+                        .write_with_file(path, &loaded.resolved_in(path, &record.base, Settled::default()))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
                     let epochs = training.epochs;
                     err(&format!(

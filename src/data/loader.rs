@@ -5,7 +5,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSliceMut;
 
 use crate::data::recipe::{Recipe, STREAM};
-use crate::data::sample::{Sample, scale};
+use crate::data::sample::{Image, Sample, Values, scale};
 use crate::data::samples::{Field, Images, Samples, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
@@ -26,14 +26,16 @@ pub struct Loader<'a> {
     fields: Vec<Field>,
     /// What each byte becomes in each channel, where preprocessing treats every value by itself.
     tables: Option<Vec<[f32; 256]>>,
+    /// What each byte becomes in each channel behind augmentation.
+    last: Option<Vec<[f32; 256]>>,
 }
 
 impl<'a> Loader<'a> {
     /// Refuses images of another form than the section's source promised.
     pub fn new(section: &'a DataSection, samples: &'a Samples) -> Result<Loader<'a>, Fault> {
         let name = section.source.spec().name;
-        let (own, stated) = (samples.images.form(), section.facts.form);
-        if own != stated {
+        let (own, stated) = (samples.images.form(), section.form_behind(samples.prepared));
+        if own != stated && stated.extents().is_some() {
             let message = format!("{name} gave images of {own}, not {stated}");
             return Err(Fault::new(codes::DATA_SHAPE, message));
         }
@@ -46,12 +48,14 @@ impl<'a> Loader<'a> {
         if n_images != Some(samples.len()) {
             return Err(Fault::internal(format!("{name}: images of another number than classes")));
         }
-        let tables = match &samples.images {
-            Images::Bytes { shape, .. } => tables(section, shape[0])?,
+        let whole = match &samples.images {
+            Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
             Images::Numbers { .. } | Images::Kept(_) | Images::Read(_) => None,
         };
+        let channels = section.form().whole()?[0];
+        let last = tables(section.stages().last, channels)?;
         let shape = Shape::from(section.form().whole()?);
-        Ok(Loader { section, samples, fields: samples.fields(shape), tables })
+        Ok(Loader { section, samples, fields: samples.fields(shape), tables: whole, last })
     }
 
     /// The number of samples.
@@ -133,11 +137,55 @@ impl<'a> Loader<'a> {
         }
         images.par_chunks_exact_mut(size).zip(indices.par_iter()).try_for_each(|(out, &index)| {
             let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
-            let image = prepare(self.section, self.samples.read(index)?, mode, &mut random)?;
-            out.copy_from_slice(&image);
+            let sample = self.samples.read(index)?;
+            let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
+            match (&self.last, &sample.image.values) {
+                (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
+                    look_up(tables, bytes, out)
+                }
+                _ => out.copy_from_slice(&finished(self.section, sample)?),
+            }
             Ok(())
         })
     }
+}
+
+/// A sample in front of the steps that treat each value by itself, as it is evaluated.
+pub fn middle(section: &DataSection, samples: &Samples, index: u32) -> Result<Image, Fault> {
+    let mut random = Random::new(0, "", 0);
+    Ok(changed(section, samples.read(index)?, samples.prepared, Mode::Eval, &mut random)?.image)
+}
+
+/// A sample behind augmentation, of which so many steps of preparation are done.
+fn changed(
+    section: &DataSection,
+    mut sample: Sample,
+    prepared: usize,
+    mode: Mode,
+    random: &mut Random,
+) -> Result<Sample, Fault> {
+    let stages = section.stages();
+    let rest = match mode {
+        Mode::Train if !section.augment.is_empty() => section.augment.as_slice(),
+        Mode::Train | Mode::Eval => stages.window,
+    };
+    for Step { transform, args, .. } in stages.first.iter().skip(prepared).chain(rest) {
+        transform.apply(args, &mut sample, random)?;
+    }
+    Ok(sample)
+}
+
+/// The numbers of a sample that was augmented as they reach the model.
+fn finished(section: &DataSection, mut sample: Sample) -> Result<Vec<f32>, Fault> {
+    let mut random = Random::new(0, "", 0);
+    for Step { transform, args, .. } in section.stages().last {
+        transform.apply(args, &mut sample, &mut random)?;
+    }
+    if sample.image.extents() != section.form().whole()? {
+        let form = sample.image.form();
+        return Err(Fault::internal(format!("an image became {form}, not {}", section.form())));
+    }
+    Ok(sample.image.into_numbers())
 }
 
 /// How many images of a shape so many values are; `None` where the last is not whole.
@@ -149,29 +197,17 @@ fn count(n_values: usize, shape: &[usize; 3]) -> Option<usize> {
 /// The image of one sample of the source as it reaches the model.
 pub fn prepare(
     section: &DataSection,
-    mut sample: Sample,
+    sample: Sample,
     mode: Mode,
     random: &mut Random,
 ) -> Result<Vec<f32>, Fault> {
-    let (first, last) = section.stages();
-    let augment = match mode {
-        Mode::Train => section.augment.as_slice(),
-        Mode::Eval => &[],
-    };
-    for Step { transform, args, .. } in first.iter().chain(augment).chain(last) {
-        transform.apply(args, &mut sample, random)?;
-    }
-    if sample.image.extents() != section.form().whole()? {
-        let form = sample.image.form();
-        return Err(Fault::internal(format!("an image became {form}, not {}", section.form())));
-    }
-    Ok(sample.image.into_numbers())
+    finished(section, changed(section, sample, 0, mode, random)?)
 }
 
-/// One table a channel, when every step treats each value by itself.
-fn tables(section: &DataSection, channels: usize) -> Result<Option<Vec<[f32; 256]>>, Fault> {
+/// One table a channel, where every step treats each value by itself.
+fn tables(steps: &[Step], channels: usize) -> Result<Option<Vec<[f32; 256]>>, Fault> {
     let mut tables = vec![std::array::from_fn(|byte| scale(byte as u8)); channels];
-    for step in &section.preprocess {
+    for step in steps {
         for (channel, table) in tables.iter_mut().enumerate() {
             for value in table {
                 match step.transform.pointwise(&step.args, channel, *value) {
@@ -241,7 +277,7 @@ mod tests {
         section.facts.form = Form::of([3, 8, 6]);
         assert_eq!(section.shape(), Some(Shape::from([1, 4, 3])));
         assert_eq!(filled(&section, &[0], 0, Mode::Eval, 1).len(), 12);
-        assert_eq!(section.stages().0.len(), 0);
+        assert_eq!(section.stages().first.len(), 0);
     }
 
     #[test]

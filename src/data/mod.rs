@@ -6,10 +6,9 @@
 //! Source ──▶ Samples, Parts ── Transform (a Sample) ──▶ Loader ── Fields ──▶ the graph's inputs
 //! ```
 
+mod cache;
 pub mod decode;
-pub mod idx;
 pub mod loader;
-pub mod mnist;
 pub mod parts;
 pub mod picture;
 pub mod png;
@@ -19,75 +18,51 @@ pub mod sample;
 pub mod samples;
 pub mod section;
 pub mod settings;
+pub mod sources;
 pub mod transforms;
 
 #[cfg(test)]
 pub mod testing;
 
 pub use crate::data::parts::Dataset;
+pub use crate::data::sources::{Facts, REGISTRY, SOURCES, Source, Wanted};
 
 use std::path::Path;
 
-use crate::data::sample::Form;
 use crate::data::section::DataSection;
+use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
-use crate::spec::section::Registry;
-use crate::spec::{Args, Spec};
 
-/// Every data set that `source` can name.
-pub static SOURCES: &[&dyn Source] = &[&mnist::Mnist];
-
-pub static REGISTRY: Registry = Registry {
-    title: "Data sets",
-    intro: "The name behind `source`.",
-    one: "data set",
-    specs: || SOURCES.iter().map(|source| source.spec()).collect(),
-};
-
-/// A kind of data set.
-pub trait Source: Sync {
-    fn spec(&self) -> &'static Spec;
-
-    /// What the arguments alone tell, before any file is opened.
-    fn facts(&self, args: &Args) -> Result<Facts, Fault>;
-
-    /// The samples, and the parts that the data set itself has. Relative paths start at `base`, the folder of the experiment's
-    /// file. For [`Wanted::Test`] no other file than those of the test part needs to be there.
-    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
-
-    /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
-    fn brightness(&self) -> Option<[f64; 2]> {
-        None
-    }
-}
-
-/// The part of a data set that is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    All,
-    Test,
-}
-
-/// What is known of a data set before it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    pub form: Form,
-    pub classes: Option<usize>,
-    /// The number of training images, where every copy of the data set has the same.
-    pub train: Option<usize>,
-    pub test: Option<usize>,
-}
-
-/// Reads the data set of a section and divides it by `seed`.
-pub fn open(section: &DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
-    let dataset = section.source.load(&section.args, base, wanted)?;
+/// Reads the data set of a section and divides it by `seed`. The section learns what only the data tell: the classes, and the
+/// numbers of `normalize auto`, where all of it is wanted.
+pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    let mut dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
     let (own, stated) = (dataset.samples.images.form(), section.facts.form);
-    if own != stated {
-        let message = format!("{} gave images of {own}, not {stated}", section.source.spec().name);
+    let name = section.source.spec().name;
+    if own != stated && stated.extents().is_some() {
+        let message = format!("{name} gave images of {own}, not {stated}");
         return Err(Fault::new(codes::DATA_SHAPE, message));
     }
-    match wanted {
-        Wanted::All => dataset.divided(section, seed),
-        Wanted::Test => Ok(dataset),
+    section.facts.form = own;
+    let n_classes = dataset.classes().len();
+    if let Some(stated) = section.facts.classes.replace(n_classes).filter(|stated| *stated != n_classes) {
+        let message = format!("the data have {n_classes} classes, but `classes` says {stated}");
+        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", n_classes));
     }
+    if section.shape().is_none() {
+        let message = format!("images reach the model as {}, each of its own size", section.form());
+        return Err(
+            Fault::new(codes::DATA_SHAPE, message).advise("one size for all: `resize 64x64` in `data`")
+        );
+    }
+    if dataset.parts.test.is_empty() {
+        return Err(Fault::new(codes::DATA_FILE, "there are no images to test on")
+            .at("path")
+            .advise("`split test=20%` in `data`, or a part `test` of the data set"));
+    }
+    cache::keep(section, &mut dataset.samples)?;
+    if wanted == Wanted::All {
+        normalize::measure(section, &dataset)?;
+    }
+    Ok(dataset)
 }

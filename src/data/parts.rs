@@ -3,9 +3,10 @@
 use flate2::Crc;
 
 use crate::data::samples::Samples;
-use crate::data::section::DataSection;
-use crate::diag::Fault;
-use crate::tensor::random::Random;
+use crate::data::section::{DataSection, Split, Validation};
+use crate::data::sources::Wanted;
+use crate::diag::{Fault, codes};
+use crate::tensor::random::{Random, philox, stream};
 
 /// A data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +41,18 @@ impl Dataset {
     }
 
     /// Sets aside what the section asks for, drawn by `seed`.
-    pub fn divided(mut self, section: &DataSection, seed: u64) -> Result<Dataset, Fault> {
+    pub fn divided(mut self, section: &DataSection, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+        if let Some(split) = section.split {
+            self.split(split, seed)?;
+        }
+        if wanted == Wanted::Test {
+            return Ok(self);
+        }
+        let has_own = !self.parts.validation.is_empty();
+        if has_own && section.validation != Validation::None {
+            return Err(Fault::new(codes::BAD_VALUE, "the data set has a validation part of its own")
+                .advise("leave `validation` out"));
+        }
         let n_train = self.parts.train.len();
         let n_validation = section.validation.count(n_train)?;
         if n_validation > 0 {
@@ -52,6 +64,55 @@ impl Dataset {
             self.parts.validation.sort_unstable();
         }
         Ok(self)
+    }
+
+    /// Takes a share of each class out of the training part. Which samples these are depends on the seed and on what they are
+    /// called alone: more samples move only few of the others.
+    fn split(&mut self, split: Split, seed: u64) -> Result<(), Fault> {
+        for (share, part, name) in
+            [(split.test, &self.parts.test, "test"), (split.validation, &self.parts.validation, "validation")]
+        {
+            if share > 0.0 && !part.is_empty() {
+                let message =
+                    format!("the data set has a {name} part of its own, with {} images", part.len());
+                return Err(Fault::new(codes::BAD_VALUE, message).advise(format!("`split` without `{name}`")));
+            }
+        }
+        let mut by_class = vec![Vec::new(); self.classes().len()];
+        for &index in &self.parts.train {
+            let class = self.samples.class(index) as usize;
+            by_class[class].push((drawn(seed, &self.samples.key(index)), index));
+        }
+        let (mut train, mut validation, mut test) = (Vec::new(), Vec::new(), Vec::new());
+        for (class, mut own) in by_class.into_iter().enumerate() {
+            let n = own.len();
+            let [n_test, n_validation] = [split.test, split.validation].map(|share| match share {
+                0.0 => 0,
+                share => ((n as f64 * share).round() as usize).max(1),
+            });
+            if n > 0 && n_test + n_validation >= n {
+                let message = format!(
+                    "the class `{}` has {n} images, of which `split` would leave none to train on",
+                    self.classes()[class]
+                );
+                return Err(
+                    Fault::new(codes::DATA_FILE, message).advise("more images of it, or without this class")
+                );
+            }
+            own.sort_unstable();
+            let mut own = own.into_iter().map(|(_, index)| index);
+            test.extend(own.by_ref().take(n_test));
+            validation.extend(own.by_ref().take(n_validation));
+            train.extend(own);
+        }
+        let parts = &mut self.parts;
+        parts.train = train;
+        parts.validation.extend(validation);
+        parts.test.extend(test);
+        for part in [&mut parts.train, &mut parts.validation, &mut parts.test] {
+            part.sort_unstable();
+        }
+        Ok(())
     }
 
     /// The classes' names in the order of the labels.
@@ -69,6 +130,16 @@ impl Dataset {
         let form = self.samples.images.form();
         format!("{} + {} of {form}, CRC-32 {:08x}", learnt.len(), self.parts.test.len(), sum.sum())
     }
+}
+
+/// A random number for what is called so.
+fn drawn(seed: u64, name: &str) -> u64 {
+    // FNV-1a.
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let [a, b, ..] = philox(seed, [hash as u32, (hash >> 32) as u32, stream("split"), 0]);
+    u64::from(a) << 32 | u64::from(b)
 }
 
 /// The training images in the order of one epoch.
@@ -90,7 +161,7 @@ mod tests {
     fn divided(lines: &str, n_train: usize, seed: u64) -> Result<Parts, Fault> {
         let samples = |n: usize| Samples::of_bytes([1, 1, 1], vec![0; n], vec![0; n], vec!["0".to_owned()]);
         let section = section(&format!("source mnist \"m\"\n{lines}")).unwrap();
-        Ok(Dataset::joined(samples(n_train), samples(7))?.divided(&section, seed)?.parts)
+        Ok(Dataset::joined(samples(n_train), samples(7))?.divided(&section, seed, Wanted::All)?.parts)
     }
 
     #[test]

@@ -74,6 +74,15 @@ impl Image {
         self.values = Values::Numbers(numbers);
     }
 
+    /// Numbers become bytes again, each the nearest.
+    pub fn round(&mut self) {
+        if let Values::Numbers(numbers) = &self.values {
+            // `as` keeps within the bytes.
+            self.values =
+                Values::Bytes(numbers.iter().map(|number| (number * 255.0).round() as u8).collect());
+        }
+    }
+
     /// Moves pixels into an image of another size: `from(y, x)` tells which pixel of a channel goes there, and nothing is black.
     pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
         let plane = (self.height * self.width).max(1);

@@ -27,6 +27,8 @@ pub struct Field {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     pub images: Images,
+    /// The steps of preparation that are behind the images.
+    pub prepared: usize,
     pub targets: Targets,
 }
 
@@ -85,6 +87,7 @@ impl Samples {
     pub fn of_bytes(shape: [usize; 3], bytes: Vec<u8>, classes: Vec<u32>, names: Vec<String>) -> Samples {
         Samples {
             images: Images::Bytes { shape, values: bytes },
+            prepared: 0,
             targets: Targets::Classes { names, values: classes },
         }
     }
@@ -126,6 +129,14 @@ impl Samples {
             Targets::Classes { values, .. } => Target::Class(values[at]),
         };
         Ok(Sample { image, target })
+    }
+
+    /// What tells a sample from the others wherever it stands among them: the name of its file, or else its place.
+    pub fn key(&self, index: u32) -> String {
+        match &self.images {
+            Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) => index.to_string(),
+            Images::Read(pictures) => pictures.name(index as usize),
+        }
     }
 
     /// The fields of a batch of samples whose images have this shape: the image first.

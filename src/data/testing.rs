@@ -25,7 +25,12 @@ impl Source for Colours {
     }
 
     fn facts(&self, _args: &Args) -> Result<Facts, Fault> {
-        Ok(Facts { form: Form::of([3, 8, 6]), classes: Some(4), train: Some(100), test: Some(10) })
+        Ok(Facts {
+            form: Form::of([3, 8, 6]),
+            classes: Some(4),
+            parts: Some([100, 0, 10]),
+            watched: Some(false),
+        })
     }
 
     fn load(&self, _args: &Args, _base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {

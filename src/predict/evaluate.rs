@@ -64,7 +64,7 @@ pub fn evaluate_weights(
             PathBuf::new()
         }
     };
-    let dataset = data::open(&section, &base, train.seed, Wanted::Test)?;
+    let dataset = data::open(&mut section, &base, train.seed, Wanted::Test)?;
     let known = &weights.card.classes;
     if !known.is_empty() && *known != dataset.classes() {
         let [own, other] = [known, dataset.classes()].map(listed);

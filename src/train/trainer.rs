@@ -161,6 +161,10 @@ pub fn prepare_within<'a>(
     if sizes.train == 0 {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
+    if job.train.early_stop.is_some() && sizes.evaluated[0] == 0 {
+        let message = "`early_stop` watches validation images, and there are none";
+        return Err(Fault::new(codes::TRAINING_NEEDS, message).advise("`validation 10%` in `data`"));
+    }
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.check_steps(job.model, sizes)?;
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::AtomicBool;
 
-use dslc::data::Dataset;
 use dslc::data::loader::{Loader, Mode};
 use dslc::data::recipe::Recipe;
 use dslc::data::sample::Form;
 use dslc::data::samples::{Images, Samples, Targets};
 use dslc::data::section::DataSection;
+use dslc::data::{Dataset, Wanted};
 use dslc::diag::{Fault, has_errors};
 use dslc::graph::Graph;
 use dslc::graph::builder::Builder;
@@ -169,7 +169,7 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let (model, data) = (experiment.model.as_ref().unwrap(), experiment.data.as_ref().unwrap());
     let train = experiment.train.as_ref().unwrap();
     let dataset = Dataset::joined(own(93, "train"), own(37, "test")).unwrap();
-    let dataset = dataset.divided(data, train.seed).unwrap();
+    let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
     let job = Job { model, data, train, batch: 16, device: &Device::Cpu };
     let needed = prepare(job, &dataset).unwrap().bytes().unwrap();
     let run = |target: Target, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {

@@ -1,6 +1,6 @@
 //! `grayscale`: colour images → one channel of brightness.
 
-use crate::data::sample::{Form, Image, Sample};
+use crate::data::sample::{Form, Image, Sample, Values};
 use crate::data::transforms::Transform;
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Spec};
@@ -43,7 +43,11 @@ impl Transform for Grayscale {
             let (red, rest) = values.split_at(height * width);
             let (green, blue) = rest.split_at(height * width);
             let grey = red.iter().zip(green).zip(blue).map(|((r, g), b)| brightness([*r, *g, *b])).collect();
+            let was_bytes = matches!(sample.image.values, Values::Bytes(_));
             sample.image = Image::of_numbers([1, height, width], grey);
+            if was_bytes {
+                sample.image.round();
+            }
         }
         Ok(())
     }

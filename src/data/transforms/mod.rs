@@ -1,15 +1,20 @@
 //! Changes of one sample, its image value by value or as a whole: `PREPROCESS` for every image in training, evaluation,
 //! prediction and export; `AUGMENT` for training only.
 
+pub mod center_crop;
+pub mod color_jitter;
 pub mod grayscale;
 pub mod normalize;
 pub mod random_crop;
 pub mod random_flip;
+pub mod random_resized_crop;
 pub mod random_rotation;
+mod resample;
 pub mod resize;
+pub mod rgb;
 
 use crate::data::recipe::Draw;
-use crate::data::sample::{Form, Sample, Size};
+use crate::data::sample::{Form, Sample};
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 use crate::spec::section::Registry;
@@ -17,11 +22,17 @@ use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
 
 /// The steps of `data { … }`, which draw nothing at random.
-pub static PREPROCESS: &[&dyn Transform] = &[&normalize::Normalize, &resize::Resize, &grayscale::Grayscale];
+pub static PREPROCESS: &[&dyn Transform] =
+    &[&normalize::Normalize, &resize::Resize, &center_crop::CenterCrop, &grayscale::Grayscale, &rgb::Rgb];
 
 /// The steps of `augment { … }`.
-pub static AUGMENT: &[&dyn Transform] =
-    &[&random_crop::RandomCrop, &random_rotation::RandomRotation, &random_flip::RandomFlip];
+pub static AUGMENT: &[&dyn Transform] = &[
+    &random_crop::RandomCrop,
+    &random_resized_crop::RandomResizedCrop,
+    &random_rotation::RandomRotation,
+    &random_flip::RandomFlip,
+    &color_jitter::ColorJitter,
+];
 
 pub static PREPARATION: Registry = Registry {
     title: "Preparation",
@@ -49,6 +60,11 @@ pub trait Transform: Sync {
     /// Changes a sample, whose image's form [`Transform::form`] has accepted.
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault>;
 
+    /// Whether it cuts a window out of an image.
+    fn cuts(&self) -> Cuts {
+        Cuts::Nothing
+    }
+
     /// What becomes of one value of `channel`, for a transform that treats each value by itself.
     fn pointwise(&self, _args: &Args, _channel: usize, _value: f32) -> Option<Result<f32, Fault>> {
         None
@@ -60,17 +76,12 @@ pub trait Transform: Sync {
     }
 }
 
-/// Height and width of a form, which images of sizes of their own do not have; `step` needs it.
-pub fn one_size(input: Form, step: &str) -> Result<Option<[usize; 2]>, Fault> {
-    match input.size {
-        Size::Fixed(size) => Ok(Some(size)),
-        Size::Unknown => Ok(None),
-        Size::Varied => Err(Fault::new(
-            codes::DATA_SHAPE,
-            format!("`{step}` needs images of one size, but these have sizes of their own"),
-        )
-        .advise("put `resize` in front of it")),
-    }
+/// What a step cuts out of an image. In training a random part stands for the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    Nothing,
+    TheMiddle,
+    ARandomPart,
 }
 
 /// A form with no more than [`MAX_VALUES`] values.
@@ -84,3 +95,6 @@ pub fn bounded(form: Form) -> Result<Form, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

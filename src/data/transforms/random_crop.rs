@@ -2,7 +2,7 @@
 
 use crate::data::recipe::Draw;
 use crate::data::sample::{Form, Sample, Size};
-use crate::data::transforms::{Transform, bounded, one_size};
+use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
 use crate::tensor::random::Random;
@@ -13,7 +13,9 @@ static SPEC: Spec = Spec {
     name: "random_crop",
     summary: "Cuts a window at a random place out of the padded image",
     docs: "Every place of the window in the image with `padding` black pixels around it is equally likely. \
-           The window must have the image's own size, so it needs padding to change anything.",
+           Where all images have one size, that of the window must be it, so that padding is needed to change anything; or \
+           `center_crop` cuts the same window when nothing is random. An image that is smaller than the window gets \
+           black around it first.",
     params: &[
         positional("size", Kind::Pair, Preset::Required, "height x width of the window"),
         keyword("padding", Kind::Padding, Preset::Padding(0), "black pixels around the image"),
@@ -31,7 +33,7 @@ impl Transform for RandomCrop {
         let [top, bottom, left, right] = sides(args)?;
         let size = args.pair("size")?;
         let output = Form { size: Size::Fixed(size), ..input };
-        let Some([height, width]) = one_size(input, SPEC.name)? else { return bounded(output) };
+        let Size::Fixed([height, width]) = input.size else { return bounded(output) };
         for (axis, window, padded) in
             [("high", size[0], height + top + bottom), ("wide", size[1], width + left + right)]
         {
@@ -46,11 +48,20 @@ impl Transform for RandomCrop {
         bounded(output)
     }
 
+    fn cuts(&self) -> Cuts {
+        Cuts::ARandomPart
+    }
+
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         let image = &mut sample.image;
-        let [top, bottom, left, right] = sides(args)?;
+        let [mut top, mut bottom, mut left, mut right] = sides(args)?;
         let size = args.pair("size")?;
         let (height, width) = (image.height, image.width);
+        // Of sizes that differ one may be too small.
+        let lacks =
+            [size[0].saturating_sub(height + top + bottom), size[1].saturating_sub(width + left + right)];
+        (top, bottom) = (top + lacks[0] / 2, bottom + lacks[0].div_ceil(2));
+        (left, right) = (left + lacks[1] / 2, right + lacks[1].div_ceil(2));
         let y0 = random.below(places(height + top + bottom, size[0])?) as usize;
         let x0 = random.below(places(width + left + right, size[1])?) as usize;
         image.moved(size[0], size[1], |y, x| {

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::idx::{self, Content, Element, Idx};
+use crate::data::parts::Dataset;
 use crate::data::sample::Form;
 use crate::data::samples::Samples;
-use crate::data::{Dataset, Facts, Source, Wanted};
+use crate::data::sources::idx::{self, Content, Element, Idx};
+use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
@@ -64,7 +65,12 @@ impl Source for Mnist {
                 Fault::new(codes::BAD_VALUE, format!("`classes` is at most {MAX_CLASSES}")).at("classes")
             );
         }
-        Ok(Facts { form: Form::of([1, SIDE, SIDE]), classes: Some(classes), train: None, test: None })
+        Ok(Facts {
+            form: Form::of([1, SIDE, SIDE]),
+            classes: Some(classes),
+            parts: None,
+            watched: Some(false),
+        })
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
