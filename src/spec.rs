@@ -93,6 +93,8 @@ pub enum Kind {
     Rising,
     /// Any word.
     Word,
+    /// A word, or a text in quotes: what something outside of the file is called.
+    Name,
 }
 
 /// What holds where the user wrote nothing.

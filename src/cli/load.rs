@@ -30,13 +30,16 @@ impl Loaded {
 
     /// The data set with its section; what is wrong with it is shown at the line that names it.
     pub(super) fn data(&self) -> Result<(DataSection, Dataset), Stop> {
-        self.open(&self.base()).map_err(|fault| {
-            if let Some(data) = &self.experiment.data {
-                let argument = fault.argument.and_then(|name| data.args.span(name));
-                self.print_at(&fault, argument.or(data.args.span("path")).unwrap_or(data.source_span));
-            }
-            Stop::Environment(String::new())
-        })
+        self.open(&self.base()).map_err(|fault| self.stop_at_data(&fault))
+    }
+
+    /// Shows a fault of the data at the line that names them.
+    pub(super) fn stop_at_data(&self, fault: &Fault) -> Stop {
+        if let Some(data) = &self.experiment.data {
+            let argument = fault.argument.and_then(|name| data.args.span(name));
+            self.print_at(fault, argument.or(data.args.span("path")).unwrap_or(data.source_span));
+        }
+        Stop::Environment(String::new())
     }
 }
 

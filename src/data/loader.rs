@@ -156,6 +156,11 @@ pub fn middle(section: &DataSection, samples: &Samples, index: u32) -> Result<Im
     Ok(changed(section, samples.read(index)?, samples.prepared, Mode::Eval, &mut random)?.image)
 }
 
+/// A sample of the source in front of the steps that treat each value by itself, as it is evaluated.
+pub fn middle_of(section: &DataSection, sample: Sample) -> Result<Image, Fault> {
+    Ok(changed(section, sample, 0, Mode::Eval, &mut Random::new(0, "", 0))?.image)
+}
+
 /// A sample behind augmentation, of which so many steps of preparation are done.
 fn changed(
     section: &DataSection,

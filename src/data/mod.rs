@@ -16,6 +16,7 @@ mod reader;
 pub mod recipe;
 pub mod sample;
 pub mod samples;
+pub mod scan;
 pub mod section;
 pub mod settings;
 pub mod sources;
@@ -33,10 +34,20 @@ use crate::data::section::DataSection;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
 
-/// Reads the data set of a section and divides it by `seed`. The section learns what only the data tell: the classes, and the
-/// numbers of `normalize auto`, where all of it is wanted.
+/// Reads the data set of a section, divides it by `seed` and keeps its images in memory, where they have room. The section
+/// learns what only the data tell: the classes, and the numbers of `normalize auto`, where all of it is wanted.
 pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
-    let mut dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
+    let mut dataset = divided(section, base, seed, wanted)?;
+    cache::keep(section, &mut dataset.samples)?;
+    if wanted == Wanted::All {
+        normalize::measure(section, &dataset)?;
+    }
+    Ok(dataset)
+}
+
+/// The same without a look at an image.
+pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    let dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
     let (own, stated) = (dataset.samples.images.form(), section.facts.form);
     let name = section.source.spec().name;
     if own != stated && stated.extents().is_some() {
@@ -59,10 +70,6 @@ pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -
         return Err(Fault::new(codes::DATA_FILE, "there are no images to test on")
             .at("path")
             .advise("`split test=20%` in `data`, or a part `test` of the data set"));
-    }
-    cache::keep(section, &mut dataset.samples)?;
-    if wanted == Wanted::All {
-        normalize::measure(section, &dataset)?;
     }
     Ok(dataset)
 }

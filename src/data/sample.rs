@@ -74,6 +74,28 @@ impl Image {
         self.values = Values::Numbers(numbers);
     }
 
+    /// Of each channel: how many values, their sum and that of their squares, from 0 to 1.
+    pub fn sums(&self) -> Vec<[f64; 3]> {
+        let plane = (self.height * self.width).max(1);
+        match &self.values {
+            Values::Bytes(bytes) => {
+                let of = |bytes: &[u8]| {
+                    let sum: u64 = bytes.iter().map(|&x| u64::from(x)).sum();
+                    let squares: u64 = bytes.iter().map(|&x| u64::from(x) * u64::from(x)).sum();
+                    [bytes.len() as f64, sum as f64 / 255.0, squares as f64 / (255.0 * 255.0)]
+                };
+                bytes.chunks_exact(plane).map(of).collect()
+            }
+            Values::Numbers(numbers) => {
+                let of = |numbers: &[f32]| {
+                    let each = || numbers.iter().map(|&x| f64::from(x));
+                    [numbers.len() as f64, each().sum(), each().map(|x| x * x).sum()]
+                };
+                numbers.chunks_exact(plane).map(of).collect()
+            }
+        }
+    }
+
     /// Numbers become bytes again, each the nearest.
     pub fn round(&mut self) {
         if let Values::Numbers(numbers) = &self.values {

@@ -92,6 +92,15 @@ impl Loaded {
         }
     }
 
+    /// The data set, divided, with no image read yet.
+    pub fn divided(&self, base: &Path) -> Result<(DataSection, Dataset), Fault> {
+        let Experiment { data, train, .. } = &self.experiment;
+        let mut section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
+        let seed = train.as_ref().map_or(0, |train| train.seed);
+        let dataset = data::divided(&mut section, base, seed, Wanted::All)?;
+        Ok((section, dataset))
+    }
+
     /// The file with every default filled in, and what was settled beyond it.
     pub fn resolved(&self, settled: Settled<'_>) -> String {
         resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, settled)

@@ -83,7 +83,12 @@ pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
         let lines = chains.flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
         for source in lines.filter(|line| line.word.text == SOURCE.spec.name) {
             for argument in source.arguments.iter_mut().skip(1) {
-                let (Argument::Value(value) | Argument::Property { value, .. }) = argument else { continue };
+                // The other texts are names in the data.
+                let value = match argument {
+                    Argument::Value(value) => value,
+                    Argument::Property { key, value } if key.text == PATH => value,
+                    Argument::Property { .. } | Argument::Relation { .. } => continue,
+                };
                 let Ok(ValueKind::Text(path)) = evaluate(value, &definitions).map(|v| v.into_owned().kind)
                 else {
                     continue;
@@ -125,6 +130,8 @@ fn path_from(folder: &Path, base: &Path, path: &str) -> Option<String> {
     found.to_str().filter(|text| !text.contains(['"', '\n', '\r'])).map(str::to_owned)
 }
 
+/// The argument of a source that tells where its data lie.
+const PATH: &str = "path";
 /// The argument of a source that tells how many classes there are.
 const CLASSES: &str = "classes";
 

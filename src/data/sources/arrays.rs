@@ -29,8 +29,8 @@ static SPEC: Spec = Spec {
             Preset::Required,
             "the archive or folder, relative to the experiment's file",
         ),
-        keyword("images", Kind::Text, Preset::Absent, "the name of the images' array"),
-        keyword("labels", Kind::Text, Preset::Absent, "the name of the labels' array"),
+        keyword("images", Kind::Name, Preset::Absent, "the name of the images' array"),
+        keyword("labels", Kind::Name, Preset::Absent, "the name of the labels' array"),
         keyword(
             "layout",
             Kind::Choice(&["nhwc", "nchw"]),

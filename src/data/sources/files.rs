@@ -11,9 +11,24 @@ use crate::data::picture::pixels;
 use crate::data::sample::{Form, Image, Size};
 use crate::data::samples::Pictures;
 use crate::diag::{Fault, codes};
+use crate::spec::{Args, Kind, Param, Preset, keyword};
 
 /// Endings of the files that are read as pictures, in small letters.
 const ENDINGS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "pnm", "pgm", "ppm"];
+
+/// The argument of sources of picture files that tells their channels.
+pub const CHANNELS: Param =
+    keyword("channels", Kind::Count, Preset::Count(3), "3 for colours, 1 for brightness");
+
+/// The channels that pictures are read with.
+pub fn channels(args: &Args) -> Result<usize, Fault> {
+    match args.whole("channels")? {
+        channels @ (1 | 3) => Ok(channels),
+        _ => Err(Fault::new(codes::BAD_VALUE, "`channels` is 3 for colours or 1 for brightness")
+            .at("channels")
+            .set("channels", 3)),
+    }
+}
 
 /// Picture files, each of its own size or all of one.
 #[derive(Debug)]
@@ -24,6 +39,20 @@ pub struct Files {
     /// Bytes of each file.
     pub lengths: Vec<u64>,
     pub form: Form,
+}
+
+/// The bytes of each file below a folder.
+pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
+    let length = |path: &Box<Path>| {
+        let path = root.join(path);
+        let unreadable = |e: std::io::Error| {
+            Fault::new(codes::DATA_FILE, format!("{} cannot be read: {e}", path.display()))
+                .at("path")
+                .advise("copy it there, or without its name")
+        };
+        std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(unreadable)
+    };
+    paths.iter().map(length).collect()
 }
 
 /// Whether a file is a picture by its name.

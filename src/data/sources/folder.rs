@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::data::parts::{Dataset, Parts};
 use crate::data::sample::{Form, Size};
 use crate::data::samples::{Images, Samples, Targets};
-use crate::data::sources::files::{Files, is_picture};
+use crate::data::sources::files::{CHANNELS, Files, channels, is_picture, lengths};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -33,7 +33,7 @@ static SPEC: Spec = Spec {
             Preset::Absent,
             "how many classes there are, to check the file without its pictures",
         ),
-        keyword("channels", Kind::Count, Preset::Count(3), "3 for colours, 1 for brightness"),
+        CHANNELS,
         keyword("size", Kind::Pair, Preset::Absent, "height x width, where all pictures have one size"),
     ],
     example: "source folder \"photos\"",
@@ -52,7 +52,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_PICTURES: usize = 50_000_000;
 
 /// The names of the parts.
-const PARTS: [&[&str]; 3] = [
+pub(super) const PARTS: [&[&str]; 3] = [
     &["train", "training"],
     &["val", "valid", "validation", "dev"],
     &["test", "testing", "eval", "evaluation"],
@@ -64,15 +64,14 @@ impl Source for Folder {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let channels = args.whole("channels")?;
-        if channels != 1 && channels != 3 {
-            return Err(Fault::new(codes::BAD_VALUE, "`channels` is 3 for colours or 1 for brightness")
-                .at("channels")
-                .set("channels", 3));
-        }
         let size = if args.has("size") { Size::Fixed(args.pair("size")?) } else { Size::Varied };
         let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
-        Ok(Facts { form: Form { channels: Some(channels), size }, classes, parts: None, watched: None })
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size },
+            classes,
+            parts: None,
+            watched: None,
+        })
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -101,12 +100,7 @@ impl Source for Folder {
             }
             ranges.push((first..paths.len() as u32).collect::<Vec<u32>>());
         }
-        let mut lengths = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let path = root.join(path);
-            let metadata = std::fs::metadata(&path);
-            lengths.push(metadata.map_err(|e| fault(&path, &format!("cannot be read: {e}")))?.len());
-        }
+        let lengths = lengths(&root, &paths)?;
         let [train, validation, test] = <[Vec<u32>; 3]>::try_from(ranges).unwrap_or_default();
         let images = Images::Read(Arc::new(Files { root, paths, lengths, form }));
         let samples = Samples { images, prepared: 0, targets: Targets::Classes { names: classes, values } };
@@ -195,12 +189,7 @@ impl Listing {
 
     /// The classes of all parts in one order. Every class must be one that can be learnt.
     fn merged(parts: [(Vec<String>, Vec<Vec<Box<Path>>>); 3], root: &Path) -> Result<Listing, Fault> {
-        let mut names: Vec<String> = parts.iter().flat_map(|(names, _)| names.iter().cloned()).collect();
-        match names.iter().map(|name| name.parse::<u64>()).collect::<Result<Vec<_>, _>>() {
-            Ok(_) => names.sort_by_key(|name| (name.parse::<u64>().unwrap_or(0), name.clone())),
-            Err(_) => names.sort(),
-        }
-        names.dedup();
+        let names = class_order(parts.iter().flat_map(|(names, _)| names.iter().cloned()).collect());
         if names.is_empty() {
             return Err(fault(root, "has no subfolders: each class needs one with its pictures")
                 .advise("a folder with a subfolder of pictures for each class"));
@@ -228,6 +217,17 @@ impl Listing {
         });
         Ok(Listing { classes: names, parts })
     }
+}
+
+/// The different names in the order of their bytes, or of their numbers where all are whole numbers.
+pub(super) fn class_order(mut names: Vec<String>) -> Vec<String> {
+    let number = |name: &String| name.parse::<u64>();
+    match names.iter().all(|name| number(name).is_ok()) {
+        true => names.sort_by_key(|name| (number(name).unwrap_or(0), name.clone())),
+        false => names.sort(),
+    }
+    names.dedup();
+    names
 }
 
 /// The classes below a folder with their pictures, sorted. `inner` is the folder as seen from the root.

@@ -7,6 +7,7 @@ pub mod folder;
 pub mod idx;
 pub mod mnist;
 pub mod npy;
+pub mod table;
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use crate::spec::{Args, Spec};
 
 /// Every kind of data set.
 pub static SOURCES: &[&dyn Source] =
-    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays];
+    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays, &table::Table];
 
 pub static REGISTRY: Registry = Registry {
     title: "Data sets",

@@ -4,7 +4,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::data::loader::middle;
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Sample, Values};
+use crate::data::sample::{Form, Sample};
 use crate::data::section::{DataSection, Step};
 use crate::data::transforms::Transform;
 use crate::diag::{Fault, codes};
@@ -141,8 +141,10 @@ pub fn measure(section: &mut DataSection, dataset: &Dataset) -> Result<(), Fault
     let train = &dataset.parts.train;
     let every = train.len().div_ceil(MEASURED).max(1);
     let some: Vec<u32> = train.iter().step_by(every).copied().collect();
-    let sums =
-        some.par_iter().map(|&index| sums(section, dataset, index)).collect::<Result<Vec<_>, Fault>>()?;
+    let sums = some
+        .par_iter()
+        .map(|&index| Ok(middle(section, &dataset.samples, index)?.sums()))
+        .collect::<Result<Vec<_>, Fault>>()?;
     // Of numbers the sum depends on the order, which is that of the images.
     let channels = sums.first().map_or(0, Vec::len);
     let (mut means, mut deviations) = (Vec::new(), Vec::new());
@@ -162,29 +164,6 @@ pub fn measure(section: &mut DataSection, dataset: &Dataset) -> Result<(), Fault
         .set("mean", Arg::Numbers(means))
         .set("std", Arg::Numbers(deviations));
     Ok(())
-}
-
-/// Of each channel of an image: how many values, their sum and that of their squares, from 0 to 1.
-fn sums(section: &DataSection, dataset: &Dataset, index: u32) -> Result<Vec<[f64; 3]>, Fault> {
-    let image = middle(section, &dataset.samples, index)?;
-    let plane = (image.height * image.width).max(1);
-    Ok(match &image.values {
-        Values::Bytes(bytes) => {
-            let of = |bytes: &[u8]| {
-                let sum: u64 = bytes.iter().map(|&x| u64::from(x)).sum();
-                let squares: u64 = bytes.iter().map(|&x| u64::from(x) * u64::from(x)).sum();
-                [bytes.len() as f64, sum as f64 / 255.0, squares as f64 / (255.0 * 255.0)]
-            };
-            bytes.chunks_exact(plane).map(of).collect()
-        }
-        Values::Numbers(numbers) => {
-            let of = |numbers: &[f32]| {
-                let each = || numbers.iter().map(|&x| f64::from(x));
-                [numbers.len() as f64, each().sum(), each().map(|x| x * x).sum()]
-            };
-            numbers.chunks_exact(plane).map(of).collect()
-        }
-    })
 }
 
 /// Mean and standard deviation of a channel.
