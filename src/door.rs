@@ -9,6 +9,7 @@ use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::{Loaded, load_text};
+use crate::experiment::resolved::Settled;
 use crate::experiment::{Experiment, disk};
 use crate::graph::{Graph, print};
 use crate::model::Model;
@@ -88,7 +89,7 @@ impl Checked {
 
     /// The file with every default filled in, as a run records it.
     pub fn resolved(&self) -> String {
-        self.0.resolved(None)
+        self.0.resolved(Settled::default())
     }
 
     /// Answers for pictures, where the model has nothing to train, such as filters of given numbers.
@@ -227,16 +228,16 @@ pub struct Trained {
 /// A file that is not right or not whole; data that cannot be read; a device that is not there; a network that does not fit
 /// into memory; a folder that is taken; a loss that is no number any more.
 pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
-    let (model, data, train) = file.whole()?;
+    let (model, _, train) = file.whole()?;
     let opened = device::open(options.device)?;
-    let dataset = data.source.load(&data.args, &file.0.base())?;
-    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
-    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let (data, dataset) = file.0.open(&file.0.base())?;
+    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
+    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let need = Need::of(&prepared, &job);
     room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
-    let (folder, record) = begin(&file.0, &dataset, batch, machine, options.out.as_deref())?;
+    let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
     let recording = Recording { folder: &folder, source: &record.source, stopped: None };
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
@@ -249,13 +250,13 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let run = stopped(run.as_ref())?;
     run.told.iter().for_each(|line| follow.say(line));
     let file = check_text(run.file(), run.record.source.clone(), &[]);
-    let (model, data, train) = file.whole()?;
+    let (model, _, train) = file.whole()?;
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
-    let dataset = data.source.load(&data.args, &run.record.base)?;
+    let (data, dataset) = file.0.open(&run.record.base)?;
     run.refuse_other_data(&dataset)?;
-    let batch = auto_batch::batch(model, train, Sizes::new(data, &dataset)?, &opened.device)?;
-    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
+    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
     let need = Need::of(&prepared, &job);
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));

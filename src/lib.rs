@@ -48,9 +48,9 @@ pub mod plan;
 #[doc(hidden)]
 pub mod model;
 #[doc(hidden)]
-pub mod run;
-#[doc(hidden)]
 pub mod data;
+#[doc(hidden)]
+pub mod run;
 #[doc(hidden)]
 pub mod train;
 #[doc(hidden)]

@@ -93,6 +93,8 @@ pub enum Kind {
     Rising,
     /// Any word.
     Word,
+    /// A word, or a text in quotes: what something outside of the file is called.
+    Name,
 }
 
 /// What holds where the user wrote nothing.
@@ -237,6 +239,18 @@ impl Args {
             false => given.clone(),
         };
         Args(self.0.iter().map(swapped).collect())
+    }
+
+    /// These arguments and one more, which was not written, or instead of the one of that name.
+    pub fn set(mut self, name: &'static str, arg: Arg) -> Args {
+        self.0.retain(|given| given.name != name);
+        self.0.push(Given { name, arg, span: None });
+        self
+    }
+
+    /// These arguments but one.
+    pub fn without(&self, name: &str) -> Args {
+        Args(self.0.iter().filter(|given| given.name != name).cloned().collect())
     }
 
     fn wanted<T>(&self, name: &str, found: Option<T>) -> Result<T, Fault> {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use dslc::data::{Dataset, Images};
+use dslc::data::Dataset;
+use dslc::data::samples::Samples;
 use dslc::diag::{Fault, codes, has_errors};
 use dslc::experiment::Experiment;
 use dslc::kernels::cuda::launch::{Command, Place, Task};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::storage::Stored;
 use dslc::run::{Precision, Session, Target};
-use dslc::shape::Shape;
 use dslc::tensor::{Device, device_fault};
 use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::progress::Progress;
@@ -82,8 +82,9 @@ impl Observer for Saving {
     }
 }
 
-fn images(n: usize) -> Images {
-    Images { shape: Shape::from([1, 28, 28]), pixels: vec![7; n * 784], labels: vec![1; n] }
+fn images(n: usize) -> Samples {
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes([1, 28, 28], vec![7; n * 784], vec![1; n], names)
 }
 
 fn small() -> (Experiment, Dataset) {
@@ -92,8 +93,7 @@ fn small() -> (Experiment, Dataset) {
                 train { loss cross_entropy; optimizer sgd lr=1e-3; epochs 9; batch 20 }";
     let (experiment, found) = check(text);
     assert!(!has_errors(&found), "{found:#?}");
-    let classes = (0..10).map(|k| k.to_string()).collect();
-    (experiment, Dataset { train: images(200), test: images(60), classes })
+    (experiment, Dataset::joined(images(200), images(60)).unwrap())
 }
 
 fn job(experiment: &Experiment, batch: usize) -> Job<'_> {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use dslc::data::Wanted;
 use dslc::diag::codes::{self, PAGES, Page};
 use dslc::experiment::imports::Project;
 use dslc::source::Sources;
@@ -52,7 +53,9 @@ fn findings(example: &Example, page: &Page) -> Vec<&'static str> {
         dslc::experiment::check(&mut sources, Path::new("a.net"), example.main.clone(), &[], &project);
     let mut found: Vec<&'static str> = checked.diagnostics.iter().map(|d| d.code).collect();
     if let (codes::DATA_FILE, Some(data)) = (page.code, checked.experiment.data) {
-        found.extend(data.source.load(&data.args, &Path::new(ROOT).join("models")).err().map(|f| f.code));
+        found.extend(
+            data.source.load(&data.args, &Path::new(ROOT).join("models"), Wanted::All).err().map(|f| f.code),
+        );
     }
     found
 }

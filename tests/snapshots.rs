@@ -7,6 +7,7 @@ use std::path::Path;
 
 use dslc::diag::has_errors;
 use dslc::experiment::imports::{Imports, Project};
+use dslc::experiment::resolved::Settled;
 use dslc::experiment::{resolved, stages};
 use dslc::graph::op::Cost;
 use dslc::graph::{Graph, StateKind, print};
@@ -122,7 +123,7 @@ fn the_resolved_file_checks_to_the_same_experiment() {
             let (experiment, more) = dslc::experiment::resolve(&sources, &ast);
             found.extend(more);
             assert_eq!(found, []);
-            let text = resolved::text(&sources, &ast, &Imports::default(), &experiment, None);
+            let text = resolved::text(&sources, &ast, &Imports::default(), &experiment, Settled::default());
             let model = experiment.model.as_ref().unwrap();
             let graphs = [stages::lowered(model, 1).unwrap(), stages::fused(&experiment, model, 2).unwrap()];
             (model.to_string(), graphs.map(|graph| print::text(&graph, &|_| None)), text)
@@ -155,6 +156,7 @@ fn a_resolved_file_says_where_each_value_comes_from() {
     let set = set.map(str::to_owned);
     let checked = dslc::experiment::check(&mut sources, Path::new("a.net"), text.to_owned(), &set, &project);
     assert!(!has_errors(&checked.diagnostics), "{:#?}", checked.diagnostics);
-    let shown = resolved::text(&sources, &checked.ast, &checked.imports, &checked.experiment, None);
+    let shown =
+        resolved::text(&sources, &checked.ast, &checked.imports, &checked.experiment, Settled::default());
     settings("resolved").bind(|| insta::assert_snapshot!("every_origin", shown));
 }

@@ -5,7 +5,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dslc::data::{Dataset, Images};
+use dslc::data::samples::{Images, Samples, part};
+use dslc::data::{Dataset, Wanted};
 use dslc::diag::{Fault, has_errors};
 use dslc::experiment::Experiment;
 use dslc::graph::builder::Builder;
@@ -78,9 +79,15 @@ fn whole(text: &str) -> Experiment {
     experiment
 }
 
-fn first(images: Images, n: usize) -> Images {
-    let pixels = images.pixels[..n * images.shape.elements()].to_vec();
-    Images { pixels, labels: images.labels[..n].to_vec(), shape: images.shape }
+/// The first images of each part.
+fn first(dataset: &Dataset, n_train: usize, n_test: usize) -> Dataset {
+    let Images::Bytes { shape, values } = &dataset.samples.images else { panic!("bytes") };
+    let some = |indices: &[u32]| {
+        let pixels = indices.iter().flat_map(|&i| part(values, shape, i as usize).to_vec()).collect();
+        let classes = indices.iter().map(|&i| dataset.samples.class(i)).collect();
+        Samples::of_bytes(*shape, pixels, classes, dataset.classes().to_vec())
+    };
+    Dataset::joined(some(&dataset.parts.train[..n_train]), some(&dataset.parts.test[..n_test])).unwrap()
 }
 
 /// 87.7 % were measured when this was written; 10 % is chance.
@@ -90,9 +97,8 @@ fn two_thousand_digits_teach_a_small_network() {
     let experiment = whole(&text.replace("epochs 5", "epochs 3"));
     let data = experiment.data.as_ref().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let all = data.source.load(&data.args, &models).unwrap();
-    let dataset =
-        Dataset { train: first(all.train, 2000), test: first(all.test, 1000), classes: all.classes };
+    let all = data.source.load(&data.args, &models, Wanted::All).unwrap();
+    let dataset = first(&all, 2000, 1000);
     let mut watcher = Watcher::default();
     let (_, outcome) = run(&experiment, &dataset, &mut watcher);
     assert_eq!((outcome.ended, outcome.steps, outcome.test.images), (Ended::Complete, 3 * 32, 1000));
@@ -110,8 +116,8 @@ fn the_corrected_classifier_of_the_first_seed_trains() {
     let experiment = whole(&text.replace("epochs 1", "epochs 8").replace("batch 32", "batch 8"));
     let data = experiment.data.as_ref().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let all = data.source.load(&data.args, &models).unwrap();
-    let dataset = Dataset { train: first(all.train, 16), test: first(all.test, 8), classes: all.classes };
+    let all = data.source.load(&data.args, &models, Wanted::All).unwrap();
+    let dataset = first(&all, 16, 8);
     let interrupt = AtomicBool::new(false);
     let (Some(model), Some(train)) = (&experiment.model, &experiment.train) else {
         panic!("a part is missing")
@@ -137,10 +143,11 @@ impl Observer for Silent {
 }
 
 /// Images and labels that have nothing to do with each other: what is learnt of some says nothing of others.
-fn noise(n: usize, name: &str) -> Images {
+fn noise(n: usize, name: &str) -> Samples {
     let mut random = Random::new(1, name, 0);
     let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
-    Images { shape: Shape::from([1, 28, 28]), pixels, labels: (0..n).map(|_| random.below(10)).collect() }
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes([1, 28, 28], pixels, (0..n).map(|_| random.below(10)).collect(), names)
 }
 
 fn noisy(lines: &str) -> (Experiment, Dataset) {
@@ -149,8 +156,11 @@ fn noisy(lines: &str) -> (Experiment, Dataset) {
          data {{ source mnist \"m\"; validation 60 }}\n\
          train {{ loss cross_entropy; optimizer adam lr=1e-3; epochs 30; batch 20; {lines} }}"
     );
-    let classes = (0..10).map(|k| k.to_string()).collect();
-    (whole(&text), Dataset { train: noise(200, "train"), test: noise(50, "test"), classes })
+    let experiment = whole(&text);
+    let dataset = Dataset::joined(noise(200, "train"), noise(50, "test")).unwrap();
+    let (data, train) = (experiment.data.as_ref().unwrap(), experiment.train.as_ref().unwrap());
+    let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
+    (experiment, dataset)
 }
 
 #[test]

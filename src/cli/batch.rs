@@ -15,7 +15,7 @@ pub fn of(loaded: &Loaded, device: &Device) -> Result<Option<Batch>, Stop> {
     let (Some(model), Some(train)) = (&experiment.model, &experiment.train) else { return Ok(None) };
     let sizes = match (train.batch, &experiment.data) {
         (BatchSize::Images(images), _) => return Ok(Some(Batch { images, bound: None })),
-        (BatchSize::Auto { .. }, Some(data)) => Sizes::new(data, &loaded.dataset(data)?)?,
+        (BatchSize::Auto { .. }, Some(_)) => Sizes::of(&loaded.data()?.1),
         (BatchSize::Auto { .. }, None) => {
             let message = "`batch auto` takes at most the training images, and the file has no `data`";
             let at = train.batch_span.unwrap_or(train.span);

@@ -28,12 +28,18 @@ impl Loaded {
         print(&self.sources, &[d]);
     }
 
-    /// The data set; what is wrong with it is shown at the line that names it.
-    pub(super) fn dataset(&self, data: &DataSection) -> Result<Dataset, Stop> {
-        data.source.load(&data.args, &self.base()).map_err(|fault| {
-            self.print_at(&fault, data.args.span("path").unwrap_or(data.source_span));
-            Stop::Environment(String::new())
-        })
+    /// The data set with its section; what is wrong with it is shown at the line that names it.
+    pub(super) fn data(&self) -> Result<(DataSection, Dataset), Stop> {
+        self.open(&self.base()).map_err(|fault| self.stop_at_data(&fault))
+    }
+
+    /// Shows a fault of the data at the line that names them.
+    pub(super) fn stop_at_data(&self, fault: &Fault) -> Stop {
+        if let Some(data) = &self.experiment.data {
+            let argument = fault.argument.and_then(|name| data.args.span(name));
+            self.print_at(fault, argument.or(data.args.span("path")).unwrap_or(data.source_span));
+        }
+        Stop::Environment(String::new())
     }
 }
 

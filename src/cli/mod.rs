@@ -4,6 +4,7 @@
 mod batch;
 mod bench;
 mod check;
+mod data;
 mod devices;
 mod docs;
 mod eval;
@@ -59,6 +60,8 @@ enum Command {
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
+    /// Look at a file's data: parts, classes, sizes, damaged files, repeated pictures
+    Data(data::Options),
     /// List the devices that networks can run on here
     Devices(devices::Options),
     /// Apply the fixes that are certain or proved
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Resume(options) => resume::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Data(options) => data::run(&options),
         Command::Devices(options) => devices::run(&options),
         Command::Fix(options) => fix::run(&options),
         Command::Docs(options) => docs::run(&options),

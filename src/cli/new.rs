@@ -9,7 +9,8 @@ use crate::cli::load;
 use crate::cli::networks::{NETWORKS, Network};
 use crate::cli::out::out;
 use crate::cli::table::plural;
-use crate::data::Images;
+use crate::data::samples::{Images, part};
+use crate::data::{Dataset, Wanted};
 use crate::diag::{Fault, nearest};
 use crate::experiment::disk::is_network;
 use crate::experiment::loaded::{Loaded, load_text};
@@ -115,8 +116,8 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
         load::report(&loaded)?;
         return Err(Stop::Findings);
     };
-    let dataset = data.source.load(&data.args, &loaded.base()).map_err(explained)?;
-    let (mean, std) = measured(&dataset.train);
+    let dataset = data.source.load(&data.args, &loaded.base(), Wanted::All).map_err(explained)?;
+    let (mean, std) = measured(&dataset);
     let mut edits: Vec<(Span, String)> = Vec::new();
     for step in &data.preprocess {
         edits.extend(step.args.span("mean").zip(Some(Arg::Number(mean).to_string())));
@@ -171,10 +172,12 @@ fn relative(file: &Path, folder: &Path) -> Result<PathBuf, Stop> {
 }
 
 /// Mean and standard deviation of all pixels, which count from 0 to 1, to four digits.
-fn measured(images: &Images) -> (f64, f64) {
-    let n = images.pixels.len().max(1) as f64;
-    let sum: f64 = images.pixels.iter().map(|&pixel| f64::from(pixel)).sum();
-    let squares: f64 = images.pixels.iter().map(|&pixel| f64::from(pixel).powi(2)).sum();
+fn measured(dataset: &Dataset) -> (f64, f64) {
+    let Images::Bytes { shape, values } = &dataset.samples.images else { return (0.0, 1.0) };
+    let pixels = || dataset.parts.train.iter().flat_map(|&index| part(values, shape, index as usize));
+    let n = pixels().count().max(1) as f64;
+    let sum: f64 = pixels().map(|&pixel| f64::from(pixel)).sum();
+    let squares: f64 = pixels().map(|&pixel| f64::from(pixel).powi(2)).sum();
     let mean = sum / n;
     let std = (squares / n - mean * mean).max(0.0).sqrt();
     let rounded = |value: f64| (value / 255.0 * 1e4).round() / 1e4;

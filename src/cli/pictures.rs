@@ -1,31 +1,31 @@
-//! Pictures on disk: the bytes of those that are read, and where those that a model gives are written: a PNG for each
+//! Pictures on disk: which are read, and where those that a model gives are written: a PNG for each
 //! image, named after it, and never over a picture that is read or a file that is not meant.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
-use crate::data::decode::MAX_FILE;
-use crate::diag::{Fault, codes};
+use crate::data::sources::folder;
 
-/// The bytes of a regular file, of a byte more than a picture may have at most.
-pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    let fault = |what: &str| Fault::new(codes::DATA_FILE, format!("{} {what}", path.display()));
-    let unreadable = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => fault("does not exist"),
-        _ => fault(&format!("cannot be read: {e}")),
-    };
-    // Opening a pipe would wait for its writer.
-    match std::fs::metadata(path).map_err(unreadable)? {
-        metadata if metadata.is_file() => {}
-        metadata if metadata.is_dir() => return Err(fault("is a folder").advise("name the pictures in it")),
-        _ => return Err(fault("is not a regular file").advise("a PNG or JPEG file")),
+/// The pictures that are meant: each file that is named, and of a folder those in it, sorted.
+pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+    let mut all = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let found = folder::below(path)?;
+        if found.is_empty() {
+            return refuse(format!(
+                "{} has no pictures\n  try: another folder, or picture files",
+                path.display()
+            ));
+        }
+        all.extend(found);
     }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(unreadable)
+    Ok(all)
 }
 
 /// The file for each image: `FOLDER/NAME.png`, and `NAME-2.png` and so on where images of several folders or endings

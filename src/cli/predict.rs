@@ -8,6 +8,7 @@ use crate::cli::out::{err, out};
 use crate::cli::table::{percent, plural, table};
 use crate::cli::{Stop, devices, load, pictures, trained};
 use crate::data::png;
+use crate::data::sources::files;
 use crate::diag::{Fault, codes};
 use crate::experiment::disk;
 use crate::model::Model;
@@ -15,12 +16,12 @@ use crate::predict::{Answer, Predictor};
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Options {
     /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// PNG or JPEG files
+    /// Picture files, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to show for each image, where the model gives classes (default: 3)
@@ -44,6 +45,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    let options = &Options { images: pictures::named(&options.images)?, ..options.clone() };
     let mut predictor = open(options)?;
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
     match (output.rank(), &options.out, options.top) {
@@ -131,7 +133,7 @@ fn each(options: &Options, predictor: &mut Predictor, tell: &mut Tell<'_>) -> Re
     let (mut failed, mut stop) = (false, Stop::Findings);
     for (i, path) in options.images.iter().enumerate() {
         let shown = path.display();
-        let answer = pictures::read(path).and_then(|bytes| {
+        let answer = files::read(path).and_then(|bytes| {
             let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
             predictor.picture(&bytes).map_err(named)
         });

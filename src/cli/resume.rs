@@ -8,6 +8,7 @@ use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, load, memory};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
+use crate::experiment::resolved::Settled;
 use crate::runs::record::{Machine, Record};
 use crate::runs::resume::{Stopped, stopped};
 use crate::runs::train::machine;
@@ -43,24 +44,30 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load_text(&run.file(), record.source.clone(), &options.settings);
     load::report_errors(&loaded)?;
     let experiment = &loaded.experiment;
-    let (Some(data), Some(train)) = (&experiment.data, &experiment.train) else { return Err(Stop::Findings) };
+    let Some(train) = &experiment.train else { return Err(Stop::Findings) };
     run.refuse_complete(train)?;
     let was = match options.device {
         Some(choice) => choice,
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
-    let (dataset, measured) = memory::reading(|| data.source.load(&data.args, &record.base))?;
+    let ((data, dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
     run.refuse_other_data(&dataset)?;
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {
         settings: [record.settings.clone(), options.settings.clone()].concat(),
-        source: loaded.resolved(None),
+        source: loaded.resolved(Settled::default()),
         ..record.clone()
     });
-    let training =
-        Training { loaded: &loaded, dataset: &dataset, measured, device: &device, json: options.json };
+    let training = Training {
+        loaded: &loaded,
+        data: &data,
+        dataset: &dataset,
+        measured,
+        device: &device,
+        json: options.json,
+    };
     training.go(&Place::Stopped { run: &run, changed })
 }
 

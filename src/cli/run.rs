@@ -11,10 +11,12 @@ use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed};
 use crate::cli::{Stop, batch, devices, signals, summary};
 use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::codes;
 use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::Loaded;
+use crate::experiment::resolved::Settled;
 use crate::run::{Precision, precision_on};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
@@ -46,17 +48,23 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
-    let Some(data) = &loaded.experiment.data else { return Err(Stop::Findings) };
     let (device, taken) = devices::open(options.device)?;
-    let (dataset, measured) = memory::reading(|| loaded.dataset(data))?;
-    let training =
-        Training { loaded: &loaded, dataset: &dataset, measured, device: &device, json: options.json };
+    let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
+    let training = Training {
+        loaded: &loaded,
+        data: &data,
+        dataset: &dataset,
+        measured,
+        device: &device,
+        json: options.json,
+    };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
 }
 
 /// A checked file with its data, ready to be trained on a device.
 pub struct Training<'a> {
     pub loaded: &'a Loaded,
+    pub data: &'a DataSection,
     pub dataset: &'a Dataset,
     /// The memory of the data.
     pub measured: Measured,
@@ -78,14 +86,12 @@ pub enum Place<'a> {
 
 impl Training<'_> {
     pub fn go(&self, place: &Place<'_>) -> Result<(), Stop> {
-        let Training { loaded, dataset, device, .. } = *self;
+        let Training { loaded, data, dataset, device, .. } = *self;
         let experiment = &loaded.experiment;
-        let (Some(model), Some(data), Some(training)) =
-            (&experiment.model, &experiment.data, &experiment.train)
-        else {
+        let (Some(model), Some(training)) = (&experiment.model, &experiment.train) else {
             return Err(Stop::Findings);
         };
-        let batch = batch::chosen(loaded, model, training, Sizes::new(data, dataset)?, device)?;
+        let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
         let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
         let prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
@@ -104,14 +110,15 @@ impl Training<'_> {
             Place::New { out, device } => {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
-                let (folder, record) = &*begun.insert(begin(loaded, dataset, batch, machine, *out)?);
+                let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
                 Recording { folder, source: &record.source, stopped: None }
             }
             Place::Stopped { run, changed } => {
                 room::for_stopped(&run.folder, need)?.iter().for_each(|told| err(told));
                 if let Some(record) = changed {
                     let path = run.folder.path();
-                    record.write_with_file(path, &loaded.resolved_in(path, &record.base, None))?;
+                    record
+                        .write_with_file(path, &loaded.resolved_in(path, &record.base, Settled::default()))?;
                     let rate = prepared.learning_rate(run.progress().step)?;
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
@@ -148,7 +155,7 @@ impl Training<'_> {
             trained => trained?,
         };
         let (report, ended) = (finished.report.clone(), finished.outcome.ended);
-        let ending = ending(&finished.outcome, &dataset.classes, job.train.epochs);
+        let ending = ending(&finished.outcome, dataset.classes(), job.train.epochs);
         let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(figures));
         let closed = finished.close(&text);
         match json {
@@ -175,15 +182,17 @@ impl Training<'_> {
             _ => String::new(),
         };
         let Training { loaded, dataset, .. } = *self;
+        let parts = &dataset.parts;
+        let n_learnt = parts.train.len() + parts.validation.len();
         format!(
             "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
             short(flops),
-            plural(dataset.train.len() as u64, "training image", "training images"),
-            plural(dataset.test.len() as u64, "test image", "test images"),
-            dataset.classes.len(),
+            plural(n_learnt as u64, "training image", "training images"),
+            plural(parts.test.len() as u64, "test image", "test images"),
+            dataset.classes().len(),
         )
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::out::out;
 use crate::cli::{Stop, batch, load};
+use crate::experiment::resolved::Settled;
 use crate::tensor::Device;
 
 #[derive(clap::Args)]
@@ -20,5 +21,6 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
-    out(loaded.resolved(batch::of(&loaded, &Device::Cpu)?).trim_end())
+    let settled = Settled { batch: batch::of(&loaded, &Device::Cpu)?, data: None };
+    out(loaded.resolved(settled).trim_end())
 }

@@ -1,4 +1,4 @@
-//! The bytes of a PNG or JPEG file → its pixels, whole or not at all. Decoders give what they find of a file that is cut
+//! The bytes of a picture file → its pixels, whole or not at all. Decoders give what they find of a file that is cut
 //! short, so its structure is followed to its end first; and the memory that it will take is known before it is taken.
 
 use std::io::Cursor;
@@ -6,7 +6,7 @@ use std::io::Cursor;
 use flate2::Crc;
 use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, Limits, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -25,9 +25,9 @@ pub const MAX_FILE: u64 = 1 << 27;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
 
-/// The pixels of a PNG or JPEG file, upright as its camera was held.
+/// The pixels of a PNG, JPEG, WebP, BMP, GIF (the first picture of it) or PNM file, upright as its camera was held.
 ///
-/// Errors: bytes that are neither, that end early, that are damaged as far as the formats tell (PNG has checksums; JPEG
+/// Errors: bytes that are none of these, that end early, that are damaged as far as the formats tell (PNG has checksums; JPEG
 /// has none, so that a changed bit may pass as another picture), and pictures above the limits of this file.
 pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     if bytes.is_empty() {
@@ -42,6 +42,11 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     if bytes.starts_with(JPEG) {
         return jpeg(bytes);
     }
+    if let Ok(format @ (ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::Pnm)) =
+        image::guess_format(bytes)
+    {
+        return other(bytes, format);
+    }
     let early = [PNG, JPEG].iter().any(|magic| magic.starts_with(bytes));
     Err(if early { ends_early(bytes, "its header is not whole") } else { no_picture() })
 }
@@ -51,7 +56,7 @@ fn fault(message: impl Into<String>) -> Fault {
 }
 
 fn no_picture() -> Fault {
-    fault("this is not a PNG or JPEG picture that can be read").advise("save it as PNG")
+    fault("this is not a picture that can be read, such as PNG or JPEG").advise("save it as PNG")
 }
 
 fn damaged(what: impl std::fmt::Display) -> Fault {
@@ -90,6 +95,17 @@ fn png(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_MEMORY);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(image_fault)?;
+    let (width, height) = decoder.dimensions();
+    affordable(width.into(), height.into(), decoder.color_type().bytes_per_pixel().into())?;
+    upright(decoder)
+}
+
+fn other(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, Fault> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_MEMORY);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(image_fault)?;
     let (width, height) = decoder.dimensions();
     affordable(width.into(), height.into(), decoder.color_type().bytes_per_pixel().into())?;
     upright(decoder)
@@ -273,6 +289,27 @@ mod tests {
         }
     }
 
+    /// What is read of a file that is cut is nothing, or all of it.
+    #[test]
+    fn other_formats_are_whole_or_refused() {
+        let grey = grey(20);
+        for format in [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Pnm] {
+            let picture = match format {
+                ImageFormat::Gif | ImageFormat::WebP => DynamicImage::from(grey.to_rgba8()),
+                _ => grey.clone(),
+            };
+            let whole = encoded(&picture, format);
+            let found = decode(&whole).unwrap();
+            assert_eq!(found.to_luma8().as_raw(), picture.to_luma8().as_raw(), "{format:?}");
+            for end in 0..whole.len() {
+                match decode(&whole[..end]) {
+                    Ok(cut) => assert_eq!(cut.to_luma8(), found.to_luma8(), "{format:?} cut at {end}"),
+                    Err(fault) => assert!(!fault.remedies.is_empty(), "{format:?} cut at {end}: {fault}"),
+                }
+            }
+        }
+    }
+
     #[test]
     fn damage_inside_is_named() {
         let png = encoded(&grey(28), ImageFormat::Png);
@@ -281,7 +318,7 @@ mod tests {
             png[at] ^= 1;
             assert!(message(&png).starts_with("the picture is damaged"), "{at}");
         }
-        assert!(message(b"hello").starts_with("this is not a PNG or JPEG picture"));
+        assert!(message(b"hello").starts_with("this is not a picture that can be read"));
         assert!(message(&[0xff, 0xd8, 0xff, 0xd9]).contains("no pixels"));
     }
 

@@ -1,14 +1,14 @@
-//! Indices of images → batches of numbers: the split, the order of an epoch, preprocessing and augmentation.
-//! What an image becomes depends on the seed, the epoch and its index alone, never on threads or batches.
+//! Indices of samples → batches of numbers, field by field: preprocessing and augmentation.
+//! What a sample becomes depends on the seed, the epoch and its index alone, never on threads or batches.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use crate::data::Images;
+use crate::data::recipe::{Recipe, STREAM};
+use crate::data::sample::{Image, Sample, Values, scale};
+use crate::data::samples::{Field, Images, Samples, part};
 use crate::data::section::{DataSection, Step};
-use crate::data::transforms::{Planes, extents};
 use crate::diag::{Fault, codes};
-use crate::kernels::cuda::gather::{Recipe, STREAM};
 use crate::shape::Shape;
 use crate::tensor::random::Random;
 
@@ -19,162 +19,200 @@ pub enum Mode {
     Eval,
 }
 
-/// Fills batches from the images of one split.
+/// Fills batches from the samples of a data set.
 pub struct Loader<'a> {
     section: &'a DataSection,
-    images: &'a Images,
-    shape: Shape,
+    samples: &'a Samples,
+    fields: Vec<Field>,
     /// What each byte becomes in each channel, where preprocessing treats every value by itself.
     tables: Option<Vec<[f32; 256]>>,
+    /// What each byte becomes in each channel behind augmentation.
+    last: Option<Vec<[f32; 256]>>,
 }
 
 impl<'a> Loader<'a> {
-    /// Refuses images of another shape than the section's source promised.
-    pub fn new(section: &'a DataSection, images: &'a Images) -> Result<Loader<'a>, Fault> {
+    /// Refuses images of another form than the section's source promised.
+    pub fn new(section: &'a DataSection, samples: &'a Samples) -> Result<Loader<'a>, Fault> {
         let name = section.source.spec().name;
-        if images.shape != section.facts.shape {
-            let message = format!("{name} gave images of {}, not {}", images.shape, section.facts.shape);
+        let (own, stated) = (samples.images.form(), section.form_behind(samples.prepared));
+        if own != stated && stated.extents().is_some() {
+            let message = format!("{name} gave images of {own}, not {stated}");
             return Err(Fault::new(codes::DATA_SHAPE, message));
         }
-        if images.pixels.len() != images.len() * images.shape.elements() {
-            return Err(Fault::internal(format!("{name}: pixels of another number than labels")));
+        let n_images = match &samples.images {
+            Images::Bytes { shape, values } => count(values.len(), shape),
+            Images::Numbers { shape, values } => count(values.len(), shape),
+            Images::Kept(images) => Some(images.len()),
+            Images::Read(pictures) => Some(pictures.len()),
+        };
+        if n_images != Some(samples.len()) {
+            return Err(Fault::internal(format!("{name}: images of another number than classes")));
         }
-        Ok(Loader { section, images, shape: section.shape(), tables: tables(section)? })
+        let whole = match &samples.images {
+            Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
+            Images::Numbers { .. } | Images::Kept(_) | Images::Read(_) => None,
+        };
+        let channels = section.form().whole()?[0];
+        let last = tables(section.stages().last, channels)?;
+        let shape = Shape::from(section.form().whole()?);
+        Ok(Loader { section, samples, fields: samples.fields(shape), tables: whole, last })
     }
 
-    /// The number of images.
+    /// The number of samples.
     pub fn len(&self) -> usize {
-        self.images.len()
+        self.samples.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.samples.is_empty()
     }
 
-    /// One image as it reaches the model.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
+    /// What a batch consists of; the first is the image as it reaches the model.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
-    /// The class of an image, which must be below `len()`.
-    pub fn label(&self, index: u32) -> u32 {
-        self.images.labels[index as usize]
+    /// The classes' names in the order of the labels.
+    pub fn classes(&self) -> &[String] {
+        self.samples.classes()
     }
 
-    /// How a device makes the numbers of [`Loader::fill`] itself; `None` where it cannot.
+    /// The class of a sample, which must be below `len()`.
+    pub fn class(&self, index: u32) -> u32 {
+        self.samples.class(index)
+    }
+
+    /// How a device makes the images of [`Loader::fill`] itself; `None` where it cannot.
     pub fn recipe(&self, mode: Mode, seed: u64) -> Result<Option<Recipe>, Fault> {
         // With tables every step of preprocessing comes behind augmentation.
         let Some(tables) = self.tables.clone() else { return Ok(None) };
-        let augment = match mode {
-            Mode::Train => self.section.augment.as_slice(),
-            Mode::Eval => &[],
-        };
-        let mut shape = self.shape.clone();
-        let mut draws = Vec::with_capacity(augment.len());
-        for step in augment {
-            let Some(draw) = step.transform.draw(&step.args, &shape) else { return Ok(None) };
+        let shape = self.section.form().whole()?;
+        let mut form = self.section.form();
+        let mut draws = Vec::new();
+        for step in self.augment(mode) {
+            let Some(draw) = step.transform.draw(&step.args, form.whole()?) else { return Ok(None) };
             draws.push(draw?);
-            shape = step.shape(shape);
+            form = step.form(form);
         }
-        let recipe = Recipe { shape: extents(&self.shape)?, draws, tables, seed };
-        Ok(Some(recipe).filter(|recipe| recipe.is_short() && shape == self.shape))
+        Ok((form == self.section.form()).then_some(Recipe { shape, draws, tables, seed }))
     }
 
-    /// Writes the images at `indices` and their labels. `images_out` holds `indices.len() * shape().elements()`
-    /// values, `labels_out` one an image.
+    fn augment(&self, mode: Mode) -> &[Step] {
+        match mode {
+            Mode::Train => self.section.augment.as_slice(),
+            Mode::Eval => &[],
+        }
+    }
+
+    /// Writes a batch: the images of the samples at `indices`, and behind them what the other fields hold. `images` holds
+    /// `indices.len()` of them; the others are made as long as they must be.
     pub fn fill(
         &self,
         indices: &[u32],
         epoch: u32,
         mode: Mode,
         seed: u64,
-        images_out: &mut [f32],
-        labels_out: &mut [f32],
+        images: &mut [f32],
+        others: &mut [Vec<f32>],
     ) -> Result<(), Fault> {
-        let size = self.shape.elements();
-        if images_out.len() != indices.len() * size || labels_out.len() != indices.len() {
-            return Err(Fault::internal(format!("a batch of {} images in other buffers", indices.len())));
+        let size = self.fields[0].shape.elements();
+        let [labels] = others else {
+            return Err(Fault::internal(format!("{} fields beside the image", others.len())));
+        };
+        if images.len() != indices.len() * size {
+            return Err(Fault::internal(format!("a batch of {} images in another buffer", indices.len())));
         }
         if let Some(index) = indices.iter().find(|&&index| index as usize >= self.len()) {
             return Err(Fault::internal(format!("image {index} of {}", self.len())));
         }
-        for (label, &index) in labels_out.iter_mut().zip(indices) {
-            *label = self.images.labels[index as usize] as f32;
-        }
-        let augmented = mode == Mode::Train && !self.section.augment.is_empty();
-        if let (Some(tables), false) = (&self.tables, augmented) {
-            for (out, &index) in images_out.chunks_exact_mut(size).zip(indices) {
-                look_up(tables, self.images.image(index as usize), out);
+        labels.clear();
+        labels.extend(indices.iter().map(|&index| self.samples.class(index) as f32));
+        if let (Some(tables), Images::Bytes { shape, values }, []) =
+            (&self.tables, &self.samples.images, self.augment(mode))
+        {
+            for (out, &index) in images.chunks_exact_mut(size).zip(indices) {
+                look_up(tables, part(values, shape, index as usize), out);
             }
             return Ok(());
         }
-        images_out.par_chunks_exact_mut(size).zip(indices.par_iter()).try_for_each(|(out, &index)| {
+        images.par_chunks_exact_mut(size).zip(indices.par_iter()).try_for_each(|(out, &index)| {
             let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
-            let image = prepare(self.section, self.images.image(index as usize), mode, &mut random)?;
-            out.copy_from_slice(&image);
+            let sample = self.samples.read(index)?;
+            let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
+            match (&self.last, &sample.image.values) {
+                (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
+                    look_up(tables, bytes, out)
+                }
+                _ => out.copy_from_slice(&finished(self.section, sample)?),
+            }
             Ok(())
         })
     }
 }
 
-/// One image of the source's shape as it reaches the model.
+/// A sample in front of the steps that treat each value by itself, as it is evaluated.
+pub fn middle(section: &DataSection, samples: &Samples, index: u32) -> Result<Image, Fault> {
+    let mut random = Random::new(0, "", 0);
+    Ok(changed(section, samples.read(index)?, samples.prepared, Mode::Eval, &mut random)?.image)
+}
+
+/// A sample of the source in front of the steps that treat each value by itself, as it is evaluated.
+pub fn middle_of(section: &DataSection, sample: Sample) -> Result<Image, Fault> {
+    Ok(changed(section, sample, 0, Mode::Eval, &mut Random::new(0, "", 0))?.image)
+}
+
+/// A sample behind augmentation, of which so many steps of preparation are done.
+fn changed(
+    section: &DataSection,
+    mut sample: Sample,
+    prepared: usize,
+    mode: Mode,
+    random: &mut Random,
+) -> Result<Sample, Fault> {
+    let stages = section.stages();
+    let rest = match mode {
+        Mode::Train if !section.augment.is_empty() => section.augment.as_slice(),
+        Mode::Train | Mode::Eval => stages.window,
+    };
+    for Step { transform, args, .. } in stages.first.iter().skip(prepared).chain(rest) {
+        transform.apply(args, &mut sample, random)?;
+    }
+    Ok(sample)
+}
+
+/// The numbers of a sample that was augmented as they reach the model.
+fn finished(section: &DataSection, mut sample: Sample) -> Result<Vec<f32>, Fault> {
+    let mut random = Random::new(0, "", 0);
+    for Step { transform, args, .. } in section.stages().last {
+        transform.apply(args, &mut sample, &mut random)?;
+    }
+    if sample.image.extents() != section.form().whole()? {
+        let form = sample.image.form();
+        return Err(Fault::internal(format!("an image became {form}, not {}", section.form())));
+    }
+    Ok(sample.image.into_numbers())
+}
+
+/// How many images of a shape so many values are; `None` where the last is not whole.
+fn count(n_values: usize, shape: &[usize; 3]) -> Option<usize> {
+    let size: usize = shape.iter().product();
+    n_values.is_multiple_of(size.max(1)).then(|| n_values / size.max(1))
+}
+
+/// The image of one sample of the source as it reaches the model.
 pub fn prepare(
     section: &DataSection,
-    pixels: &[u8],
+    sample: Sample,
     mode: Mode,
     random: &mut Random,
 ) -> Result<Vec<f32>, Fault> {
-    let [channels, height, width] = extents(&section.facts.shape)?;
-    if pixels.len() != channels * height * width {
-        return Err(Fault::internal(format!("{} pixels for {}", pixels.len(), section.facts.shape)));
-    }
-    let mut image =
-        Planes { channels, height, width, values: pixels.iter().map(|&byte| scale(byte)).collect() };
-    let (first, last) = section.stages();
-    let augment = match mode {
-        Mode::Train => section.augment.as_slice(),
-        Mode::Eval => &[],
-    };
-    for Step { transform, args, .. } in first.iter().chain(augment).chain(last) {
-        transform.apply(args, &mut image, random)?;
-    }
-    if image.shape() != section.shape() {
-        return Err(Fault::internal(format!("an image became {}, not {}", image.shape(), section.shape())));
-    }
-    Ok(image.values)
+    finished(section, changed(section, sample, 0, mode, random)?)
 }
 
-/// Indices of the training and of the validation images, each in ascending order, drawn by `seed`.
-pub fn split(section: &DataSection, n_train: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32>), Fault> {
-    let n_validation = section.validation.count(n_train)?;
-    let n = u32::try_from(n_train).map_err(|_| Fault::internal(format!("{n_train} training images")))?;
-    let mut train: Vec<u32> = (0..n).collect();
-    if n_validation > 0 {
-        Random::new(seed, "validation", 0).shuffle(&mut train);
-    }
-    let mut validation = train.split_off(n_train - n_validation);
-    train.sort_unstable();
-    validation.sort_unstable();
-    Ok((train, validation))
-}
-
-/// The training images in the order of one epoch.
-pub fn epoch_order(train: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
-    let mut order = train.to_vec();
-    Random::new(seed, "shuffle", epoch).shuffle(&mut order);
-    order
-}
-
-/// A pixel before the first transform.
-pub(crate) fn scale(byte: u8) -> f32 {
-    f32::from(byte) / 255.0
-}
-
-/// One table a channel, when every step treats each value by itself.
-fn tables(section: &DataSection) -> Result<Option<Vec<[f32; 256]>>, Fault> {
-    let [channels, _, _] = extents(&section.facts.shape)?;
+/// One table a channel, where every step treats each value by itself.
+fn tables(steps: &[Step], channels: usize) -> Result<Option<Vec<[f32; 256]>>, Fault> {
     let mut tables = vec![std::array::from_fn(|byte| scale(byte as u8)); channels];
-    for step in &section.preprocess {
+    for step in steps {
         for (channel, table) in tables.iter_mut().enumerate() {
             for value in table {
                 match step.transform.pointwise(&step.args, channel, *value) {
@@ -201,21 +239,23 @@ fn look_up(tables: &[[f32; 256]], pixels: &[u8], out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::sample::Form;
     use crate::data::testing::{Colours, section};
 
-    fn images(shape: Shape, n: usize) -> Images {
-        let n_bytes = shape.elements() * n;
+    fn samples(shape: [usize; 3], n: usize) -> Samples {
+        let n_bytes = shape.iter().product::<usize>() * n;
         let pixels = (0..n_bytes).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        Images { shape, pixels, labels: (0..n as u32).map(|i| i % 10).collect() }
+        let names = (0..10).map(|class| class.to_string()).collect();
+        Samples::of_bytes(shape, pixels, (0..n as u32).map(|i| i % 10).collect(), names)
     }
 
     fn filled(section: &DataSection, indices: &[u32], epoch: u32, mode: Mode, seed: u64) -> Vec<f32> {
-        let images = images(section.facts.shape.clone(), 20);
-        let loader = Loader::new(section, &images).unwrap();
-        let (mut out, mut labels) =
-            (vec![f32::NAN; loader.shape().elements() * indices.len()], vec![f32::NAN; indices.len()]);
-        loader.fill(indices, epoch, mode, seed, &mut out, &mut labels).unwrap();
-        assert!(labels.iter().zip(indices).all(|(label, index)| *label == (index % 10) as f32));
+        let samples = samples(section.facts.form.whole().unwrap(), 20);
+        let loader = Loader::new(section, &samples).unwrap();
+        let mut out = vec![f32::NAN; loader.fields()[0].shape.elements() * indices.len()];
+        let mut others = [Vec::new()];
+        loader.fill(indices, epoch, mode, seed, &mut out, &mut others).unwrap();
+        assert!(others[0].iter().zip(indices).all(|(label, index)| *label == (index % 10) as f32));
         out
     }
 
@@ -223,13 +263,15 @@ mod tests {
     fn the_table_and_the_transforms_agree_to_the_bit() {
         let mut section = section("source mnist \"m\"\nnormalize mean=0.1307 std=0.3081").unwrap();
         section.source = &Colours;
-        section.facts.shape = Shape::from([3, 8, 6]);
-        let images = images(section.facts.shape.clone(), 20);
+        section.facts.form = Form::of([3, 8, 6]);
+        let samples = samples([3, 8, 6], 20);
         let fast = filled(&section, &[3, 19], 0, Mode::Train, 1);
-        let slow = [3, 19]
-            .map(|i| prepare(&section, images.image(i), Mode::Eval, &mut Random::new(0, "", 0)).unwrap());
+        let slow = [3, 19].map(|i| {
+            prepare(&section, samples.read(i).unwrap(), Mode::Eval, &mut Random::new(0, "", 0)).unwrap()
+        });
         assert_eq!(fast, slow.concat());
-        let first = (f32::from(images.image(3)[0]) / 255.0 - 0.1307) / 0.3081;
+        let Images::Bytes { values, .. } = &samples.images else { panic!("bytes") };
+        let first = (f32::from(values[3 * 144]) / 255.0 - 0.1307) / 0.3081;
         assert_eq!(fast[0], first);
     }
 
@@ -237,10 +279,10 @@ mod tests {
     fn channels_have_their_own_numbers_and_steps_run_in_order() {
         let lines = "source mnist \"m\"\nnormalize mean=0.5 std=0.5\nresize 4x3\ngrayscale";
         let mut section = section(lines).unwrap();
-        section.facts.shape = Shape::from([3, 8, 6]);
-        assert_eq!(section.shape(), Shape::from([1, 4, 3]));
+        section.facts.form = Form::of([3, 8, 6]);
+        assert_eq!(section.shape(), Some(Shape::from([1, 4, 3])));
         assert_eq!(filled(&section, &[0], 0, Mode::Eval, 1).len(), 12);
-        assert_eq!(section.stages().0.len(), 0);
+        assert_eq!(section.stages().first.len(), 0);
     }
 
     #[test]
@@ -260,38 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn splits_and_orders_are_seeded_partitions() {
-        let section = section("source mnist \"m\"\nvalidation 10%").unwrap();
-        let (train, validation) = split(&section, 50, 3).unwrap();
-        assert_eq!((train.len(), validation.len()), (45, 5));
-        let mut all = [train.clone(), validation.clone()].concat();
-        all.sort_unstable();
-        assert!(all.iter().copied().eq(0..50));
-        assert_eq!(split(&section, 50, 3).unwrap().1, validation);
-        assert_ne!(split(&section, 50, 4).unwrap().1, validation);
-        let order = epoch_order(&train, 3, 0);
-        assert_eq!(order, epoch_order(&train, 3, 0));
-        assert_ne!(order, epoch_order(&train, 3, 1));
-        let fault = split(&section, 2, 3).unwrap_err();
-        assert!(fault.message.starts_with("validation would take 0 of 2 training images"), "{fault}");
-    }
-
-    #[test]
-    fn too_many_validation_images_are_refused_with_both_numbers() {
-        let section = section("source mnist \"m\"\nvalidation 5000").unwrap();
-        let fault = split(&section, 5000, 3).unwrap_err();
-        assert!(fault.message.starts_with("validation would take 5000 of 5000 training images"), "{fault}");
-        assert_eq!(split(&section, 5001, 3).unwrap().0.len(), 1);
-    }
-
-    #[test]
     fn wrong_buffers_and_wrong_images_are_faults() {
         let section = section("source mnist \"m\"").unwrap();
-        let good = images(Shape::from([1, 28, 28]), 2);
+        let good = samples([1, 28, 28], 2);
         let loader = Loader::new(&section, &good).unwrap();
-        assert!(loader.fill(&[2], 0, Mode::Eval, 0, &mut [0.0; 784], &mut [0.0]).is_err());
-        assert!(loader.fill(&[1], 0, Mode::Eval, 0, &mut [0.0; 783], &mut [0.0]).is_err());
-        let other = images(Shape::from([3, 8, 6]), 2);
+        let others = &mut [Vec::new()];
+        assert!(loader.fill(&[2], 0, Mode::Eval, 0, &mut [0.0; 784], others).is_err());
+        assert!(loader.fill(&[1], 0, Mode::Eval, 0, &mut [0.0; 783], others).is_err());
+        assert!(loader.fill(&[1], 0, Mode::Eval, 0, &mut [0.0; 784], &mut []).is_err());
+        let other = samples([3, 8, 6], 2);
         let fault = Loader::new(&section, &other).err().unwrap();
         assert_eq!(fault.message, "mnist gave images of 3x8x6, not 1x28x28");
     }

@@ -1,127 +1,75 @@
-//! Labelled images from files to batches: the data sets that can be read (`SOURCES`), the `data { … }` section,
-//! its preprocessing and augmentation, the loader, and single pictures for prediction.
+//! Data from files to batches: the data sets that can be read (`SOURCES`), the `data { … }` section, its preprocessing and
+//! augmentation, the loader, and single pictures for prediction.
+//!
+//! ```text
+//! Source ── Facts ──▶ DataSection          (checked before any file is opened)
+//! Source ──▶ Samples, Parts ── Transform (a Sample) ──▶ Loader ── Fields ──▶ the graph's inputs
+//! ```
 
+mod cache;
 pub mod decode;
-pub mod idx;
 pub mod loader;
-pub mod mnist;
+pub mod parts;
 pub mod picture;
 pub mod png;
 mod reader;
+pub mod recipe;
+pub mod sample;
+pub mod samples;
+pub mod scan;
 pub mod section;
 pub mod settings;
+pub mod sources;
 pub mod transforms;
 
 #[cfg(test)]
 pub mod testing;
 
+pub use crate::data::parts::Dataset;
+pub use crate::data::sources::{Facts, REGISTRY, SOURCES, Source, Wanted};
+
 use std::path::Path;
 
-use flate2::Crc;
+use crate::data::section::DataSection;
+use crate::data::transforms::normalize;
+use crate::diag::{Fault, codes};
 
-use crate::diag::Fault;
-use crate::shape::Shape;
-use crate::spec::section::Registry;
-use crate::spec::{Args, Spec};
-
-/// Every data set that `source` can name.
-pub static SOURCES: &[&dyn Source] = &[&mnist::Mnist];
-
-pub static REGISTRY: Registry = Registry {
-    title: "Data sets",
-    intro: "The name behind `source`.",
-    one: "data set",
-    specs: || SOURCES.iter().map(|source| source.spec()).collect(),
-};
-
-/// A kind of data set.
-pub trait Source: Sync {
-    fn spec(&self) -> &'static Spec;
-
-    /// What holds before any file is opened.
-    fn facts(&self, args: &Args) -> Result<Facts, Fault>;
-
-    /// Reads the whole data set; relative paths start at `base`, the folder of the experiment's file.
-    fn load(&self, args: &Args, base: &Path) -> Result<Dataset, Fault>;
-
-    /// Reads the test images alone, and needs no file of the others.
-    fn load_test(&self, args: &Args, base: &Path) -> Result<Tested, Fault>;
-
-    /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
-    fn brightness(&self) -> Option<[f64; 2]> {
-        None
+/// Reads the data set of a section, divides it by `seed` and keeps its images in memory, where they have room. The section
+/// learns what only the data tell: the classes, and the numbers of `normalize auto`, where all of it is wanted.
+pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    let mut dataset = divided(section, base, seed, wanted)?;
+    cache::keep(section, &mut dataset.samples)?;
+    if wanted == Wanted::All {
+        normalize::measure(section, &dataset)?;
     }
+    Ok(dataset)
 }
 
-/// What is known of a data set from its declaration alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// One image, channels x height x width.
-    pub shape: Shape,
-    pub classes: usize,
-    /// The number of training images, where every copy of the data set has the same.
-    pub train: Option<usize>,
-    pub test: Option<usize>,
-}
-
-/// A data set in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    pub train: Images,
-    pub test: Images,
-    /// The classes' names, in the order of the labels.
-    pub classes: Vec<String>,
-}
-
-impl Dataset {
-    /// A text that is another one where any pixel or label is: sizes, and a CRC-32 of all bytes.
-    pub fn fingerprint(&self) -> String {
-        let mut sum = Crc::new();
-        for images in [&self.train, &self.test] {
-            sum.update(&images.pixels);
-            images.labels.iter().for_each(|label| sum.update(&label.to_le_bytes()));
-        }
-        format!(
-            "{} + {} of {}, CRC-32 {:08x}",
-            self.train.len(),
-            self.test.len(),
-            self.train.shape,
-            sum.sum()
-        )
+/// The same without a look at an image.
+pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    let dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
+    let (own, stated) = (dataset.samples.images.form(), section.facts.form);
+    let name = section.source.spec().name;
+    if own != stated && stated.extents().is_some() {
+        let message = format!("{name} gave images of {own}, not {stated}");
+        return Err(Fault::new(codes::DATA_SHAPE, message));
     }
-}
-
-/// The part of a data set that is measured on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tested {
-    pub images: Images,
-    /// The classes' names, in the order of the labels.
-    pub classes: Vec<String>,
-}
-
-/// Images of one shape with their labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// One image, channels x height x width.
-    pub shape: Shape,
-    /// All images one behind the other, `len() * shape.elements()` bytes.
-    pub pixels: Vec<u8>,
-    /// One an image, each below the number of classes.
-    pub labels: Vec<u32>,
-}
-
-impl Images {
-    pub fn len(&self) -> usize {
-        self.labels.len()
+    section.facts.form = own;
+    let n_classes = dataset.classes().len();
+    if let Some(stated) = section.facts.classes.replace(n_classes).filter(|stated| *stated != n_classes) {
+        let message = format!("the data have {n_classes} classes, but `classes` says {stated}");
+        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", n_classes));
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+    if section.shape().is_none() {
+        let message = format!("images reach the model as {}, each of its own size", section.form());
+        return Err(
+            Fault::new(codes::DATA_SHAPE, message).advise("one size for all: `resize 64x64` in `data`")
+        );
     }
-
-    /// The pixels of image `i`, which must be below `len()`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let size = self.shape.elements();
-        &self.pixels[i * size..(i + 1) * size]
+    if dataset.parts.test.is_empty() {
+        return Err(Fault::new(codes::DATA_FILE, "there are no images to test on")
+            .at("path")
+            .advise("`split test=20%` in `data`, or a part `test` of the data set"));
     }
+    Ok(dataset)
 }

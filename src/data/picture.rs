@@ -6,14 +6,14 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, GenericImageView, Pixel, Rgb};
 
 use crate::data::decode::decode;
+use crate::data::sample::{Image, extents};
 use crate::data::section::DataSection;
-use crate::data::transforms::extents;
 use crate::data::transforms::grayscale::brightness;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 
-/// A PNG or JPEG picture, decoded.
+/// A picture, decoded.
 pub struct Picture {
     image: DynamicImage,
 }
@@ -83,6 +83,17 @@ impl Picture {
         Ok(Picture { image: decode(bytes)? })
     }
 
+    /// The picture in its own size, with 1 or 3 channels.
+    pub fn whole(&self, channels: usize) -> (Image, Vec<Remark>) {
+        let clear = self.is_clear_somewhere().then_some(Remark::OnWhite);
+        (pixels(&self.image, channels), clear.into_iter().collect())
+    }
+
+    fn is_clear_somewhere(&self) -> bool {
+        let has_alpha = self.image.color().has_alpha();
+        has_alpha && self.image.pixels().any(|(_, _, pixel)| pixel.channels()[3] < u8::MAX)
+    }
+
     /// The picture in a shape of 1 or 3 channels x height x width.
     ///
     /// Transparent parts are laid on white; 16 bits a channel become 8. For one channel the brightness is taken (ITU-R
@@ -108,9 +119,7 @@ impl Picture {
         if from != to {
             remarks.push(Remark::Made { from, to });
         }
-        if self.image.color().has_alpha()
-            && self.image.pixels().any(|(_, _, pixel)| pixel.channels()[3] < u8::MAX)
-        {
+        if self.is_clear_somewhere() {
             remarks.push(Remark::OnWhite);
         }
         let pixels = match (from.width, from.height) == (width, height) {
@@ -134,6 +143,18 @@ fn laid_out(pixels: impl Iterator<Item = Rgb<u8>> + Clone, channels: usize) -> V
         1 => pixels.map(|pixel| brightness(pixel.0.map(f32::from)).round() as u8).collect(),
         _ => (0..channels).flat_map(|channel| pixels.clone().map(move |pixel| pixel.0[channel])).collect(),
     }
+}
+
+/// A picture as an image of 1 or 3 channels in bytes: transparent parts on white, 16 bits become 8.
+pub fn pixels(picture: &DynamicImage, channels: usize) -> Image {
+    let (width, height) = picture.dimensions();
+    let bytes = match (picture, channels) {
+        (DynamicImage::ImageLuma8(grey), 1) => grey.as_raw().clone(),
+        (DynamicImage::ImageLuma8(grey), _) => grey.as_raw().repeat(channels),
+        (DynamicImage::ImageRgb8(colours), _) => laid_out(colours.pixels().copied(), channels),
+        (other, _) => laid_out(OnWhite(other).pixels().map(|(_, _, pixel)| pixel), channels),
+    };
+    Image::of_bytes([channels, height as usize, width as usize], bytes)
 }
 
 /// Pixels of the source's shape that are far from what a network learnt from but, inverted, near to it; where `data` tells

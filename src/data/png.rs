@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 
-use crate::data::transforms::extents;
+use crate::data::sample::extents;
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 

@@ -1,11 +1,12 @@
 //! Lines of a `data { … }` section, read against their declarations → [`DataSection`]: what only the lines together,
 //! or the values themselves, can be wrong in.
 
-use crate::data::section::{DataSection, Step, TestFrom, Validation};
+use crate::data::sample::{Form, Size};
+use crate::data::section::{Cache, DataSection, Split, Step, TestFrom, Validation};
+use crate::data::settings;
+use crate::data::sources::{Facts, SOURCES, Source};
 use crate::data::transforms::{AUGMENT, PREPROCESS, Transform};
-use crate::data::{Facts, SOURCES, Source, settings};
-use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::shape::Shape;
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::source::Span;
 use crate::spec::answers::place;
 use crate::spec::section::{self, Line, Lines};
@@ -29,7 +30,7 @@ impl Reader<'_> {
         let augment = inner.and_then(|inner| steps(inner, AUGMENT));
         let (source, args, facts, source_span) = self.source(&lines)?;
         let validation = validation.unwrap_or(Validation::None);
-        if let (Some(n_train), Some(head)) = (facts.train, lines.span(&settings::VALIDATION))
+        if let (Some([n_train, ..]), Some(head)) = (facts.parts, lines.span(&settings::VALIDATION))
             && let Err(fault) = validation.count(n_train)
         {
             self.diagnostics.push(place(fault, head, &Args::default()));
@@ -40,16 +41,80 @@ impl Reader<'_> {
             source_span,
             facts,
             validation,
+            split: self.split(&lines, validation),
+            cache: cache(&lines),
             test_from,
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,
         };
-        self.shapes(&section.preprocess, section.facts.shape.clone())?;
+        self.forms(&section.preprocess, section.facts.form)?;
         if !self.augmentation_fits(&section) {
             section.augment.clear();
         }
         Some(section)
+    }
+
+    /// See [`crate::data::section::hold`].
+    pub fn hold(&mut self, section: &mut DataSection, looked: Result<Option<Facts>, Fault>) {
+        let place_of = |name: &str| section.args.span(name).unwrap_or(section.source_span);
+        let found = match looked {
+            Ok(Some(found)) => found,
+            Ok(None) if section.facts.classes.is_some() => return,
+            Ok(None) => {
+                let message = "how many classes there are is not known: there is nothing here to look at";
+                self.diagnostics.push(
+                    Diagnostic::error(codes::DATA_FILE, place_of("path"), message)
+                        .label("does not exist")
+                        .note("the path is relative to the experiment's file")
+                        .advise("put the data there")
+                        .advise("state `classes=`: then the file checks without them"),
+                );
+                return;
+            }
+            Err(fault) => {
+                self.diagnostics.push(place(fault, section.source_span, &section.args));
+                return;
+            }
+        };
+        let stated = section.facts.clone();
+        if let (Some(own), Some(there)) = (stated.classes, found.classes)
+            && own != there
+        {
+            let message = format!("the data have {there} classes, but `classes` says {own}");
+            let span = place_of("classes");
+            let d = Diagnostic::error(codes::CLASSES, span, message).label(format!("there are {there}"));
+            self.diagnostics.push(d.replace(format!("`classes={there}`"), span, there.to_string()));
+        }
+        section.facts = Facts { classes: found.classes, ..found }.or(&stated);
+        let form = section.facts.form;
+        if form != stated.form && self.forms(&section.preprocess, form).is_some() {
+            self.augmentation_fits(section);
+        }
+        let Some([_, watched, tested]) = section.facts.parts else { return };
+        let split = section.split;
+        if tested == 0 && split.is_none_or(|split| split.test == 0.0) {
+            let d =
+                Diagnostic::error(codes::DATA_FILE, section.source_span, "there are no images to test on")
+                    .label("these have no test part");
+            self.diagnostics.push(match split {
+                None => d.replace(
+                    "put `split test=20%` into `data`",
+                    section.source_span.after(),
+                    "\n    split test=20%",
+                ),
+                Some(_) => d.advise("`test=20%` behind `split`"),
+            });
+        }
+        let asks = [
+            ("test", tested, split.is_some_and(|split| split.test > 0.0)),
+            ("validation", watched, section.watches_by_itself()),
+        ];
+        for (name, there, _) in asks.into_iter().filter(|(_, there, asks)| *asks && *there > 0) {
+            let message = format!("the data have a {name} part of their own, with {there} images");
+            let d = Diagnostic::error(codes::BAD_VALUE, section.source_span, message);
+            self.diagnostics.push(d.advise(format!("no line that sets images aside for {name}")));
+        }
     }
 
     fn source(&mut self, lines: &Lines<'_>) -> Option<(&'static dyn Source, Args, Facts, Span)> {
@@ -96,6 +161,32 @@ impl Reader<'_> {
         }
     }
 
+    fn split(&mut self, lines: &Lines<'_>, validation: Validation) -> Option<Split> {
+        let line = lines.line(&settings::SPLIT)?;
+        let args = &line.found.as_ref()?.args;
+        let split = Split { test: args.number("test").ok()?, validation: args.number("validation").ok()? };
+        let head = line.statement.head();
+        if split.test + split.validation <= 0.0 {
+            let d = Diagnostic::error(codes::BAD_VALUE, head, "`split` sets nothing aside");
+            self.diagnostics.push(d.replace("write `split test=20%`", head, "split test=20%"));
+            return None;
+        }
+        if split.test + split.validation > 0.9 {
+            let message = "`split` leaves less than a tenth of the images to train on";
+            self.diagnostics
+                .push(Diagnostic::error(codes::BAD_VALUE, head, message).advise("smaller shares"));
+            return None;
+        }
+        if let (true, Some(other)) = (validation != Validation::None, lines.span(&settings::VALIDATION))
+            && split.validation > 0.0
+        {
+            let message = "`split` and `validation` both set images aside to watch the training";
+            let d = Diagnostic::error(codes::BAD_VALUE, other, message).related(head, "the other one");
+            self.diagnostics.push(d.replace("leave this line out", other, ""));
+        }
+        Some(split)
+    }
+
     fn test(&mut self, lines: &Lines<'_>) -> TestFrom {
         let found = lines.found(&settings::TEST);
         let train = found.is_some_and(|found| found.args.word("images").is_ok_and(|word| word == "train"));
@@ -108,42 +199,49 @@ impl Reader<'_> {
         TestFrom::Train
     }
 
-    /// The shape behind these steps; reports the first that does not fit.
-    fn shapes(&mut self, steps: &[Step], input: Shape) -> Option<Shape> {
-        let mut shape = input;
+    /// What comes out of these steps; reports the first that does not fit.
+    fn forms(&mut self, steps: &[Step], input: Form) -> Option<Form> {
+        let mut form = input;
         for step in steps {
-            match step.transform.shape(&step.args, &shape) {
-                Ok(next) => shape = next,
+            match step.transform.form(&step.args, form) {
+                Ok(next) => form = next,
                 Err(fault) => {
                     let d = place(fault, step.span, &step.args);
-                    self.diagnostics.push(d.note(format!("{shape} arrives here")));
+                    self.diagnostics.push(d.note(format!("{form} arrives here")));
                     return None;
                 }
             }
         }
-        Some(shape)
+        Some(form)
     }
 
     /// Checks the augmentation's shapes: an image must come out as it went in, since evaluation skips it.
     fn augmentation_fits(&mut self, section: &DataSection) -> bool {
-        let input =
-            section.stages().0.iter().fold(section.facts.shape.clone(), |shape, step| step.shape(shape));
-        let Some(output) = self.shapes(&section.augment, input.clone()) else { return false };
-        let Some(culprit) = section.augment.iter().find(|step| step.shape(input.clone()) != input) else {
-            return true;
-        };
-        if output == input {
-            return true;
-        }
+        let stages = section.stages();
+        let behind = |steps: &[Step], form: Form| steps.iter().fold(form, |form, step| step.form(form));
+        let input = behind(stages.first, section.facts.form);
+        let evaluated = behind(stages.window, input);
+        let Some(output) = self.forms(&section.augment, input) else { return false };
+        let culprit = section.augment.iter().rev().find(|step| step.form(input) != input);
+        let Some(culprit) = culprit.filter(|_| output != evaluated) else { return true };
         let message =
-            format!("`augment` makes images {output}, but without it, in evaluation, they stay {input}");
-        let mut d =
-            Diagnostic::error(codes::DATA_SHAPE, culprit.span, message).label(format!("must give {input}"));
-        if let (Some(span), [_, height, width]) = (culprit.args.span("size"), input.dims()) {
+            format!("`augment` makes images {output}, but without it, in evaluation, they are {evaluated}");
+        let mut d = Diagnostic::error(codes::DATA_SHAPE, culprit.span, message)
+            .label(format!("must give {evaluated}"));
+        if let (Some(span), Size::Fixed([height, width])) = (culprit.args.span("size"), evaluated.size) {
             d = d.replace(format!("write `{height}x{width}`"), span, format!("{height}x{width}"));
         }
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
+    }
+}
+
+fn cache(lines: &Lines<'_>) -> Cache {
+    let found = lines.found(&settings::CACHE);
+    match found.as_ref().and_then(|found| found.args.word("kind").ok()) {
+        Some("ram") => Cache::Ram,
+        Some("none") => Cache::None,
+        Some(_) | None => Cache::Auto,
     }
 }
 

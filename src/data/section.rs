@@ -2,8 +2,10 @@
 //! give the model. No file has been opened yet.
 
 use crate::data::reader::Reader;
+use crate::data::sample::Form;
+use crate::data::sources::{Facts, Source};
+use crate::data::transforms::Cuts;
 use crate::data::transforms::Transform;
-use crate::data::{Facts, Source};
 use crate::diag::{Diagnostics, Fault, codes};
 use crate::shape::Shape;
 use crate::source::Span;
@@ -20,6 +22,9 @@ pub struct DataSection {
     pub source_span: Span,
     pub facts: Facts,
     pub validation: Validation,
+    /// Parts that are taken out of the training part, class by class.
+    pub split: Option<Split>,
+    pub cache: Cache,
     pub test_from: TestFrom,
     /// In the order written; applied to every image.
     pub preprocess: Vec<Step>,
@@ -45,6 +50,22 @@ pub enum Validation {
     Fraction(f64),
 }
 
+/// Shares of each class, from 0 to below 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Split {
+    pub test: f64,
+    pub validation: f64,
+}
+
+/// Whether images that were read and prepared stay in memory. It changes no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Where they take a quarter of the free memory at most.
+    Auto,
+    Ram,
+    None,
+}
+
 /// Which images the final accuracy is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestFrom {
@@ -61,36 +82,86 @@ pub fn resolve(section: &Statement, scope: &dyn Scope, diagnostics: &mut Diagnos
     found
 }
 
+/// Holds a section against what a look at its data told, which fills in what the section does not state.
+pub fn hold(
+    section: &mut DataSection,
+    looked: Result<Option<Facts>, Fault>,
+    scope: &dyn Scope,
+    diagnostics: &mut Diagnostics,
+) {
+    let before = diagnostics.len();
+    Reader { scope, diagnostics }.hold(section, looked);
+    diagnostics[before..].sort_by_key(|d| d.primary.span);
+}
+
 impl DataSection {
-    /// The shape that reaches the model.
-    pub fn shape(&self) -> Shape {
-        self.preprocess.iter().fold(self.facts.shape.clone(), |shape, step| step.shape(shape))
+    /// What is known of the images that reach the model.
+    pub fn form(&self) -> Form {
+        self.preprocess.iter().fold(self.facts.form, |form, step| step.form(form))
     }
 
-    pub fn classes(&self) -> usize {
+    /// The shape that reaches the model, where it is known.
+    pub fn shape(&self) -> Option<Shape> {
+        self.form().shape()
+    }
+
+    /// The number of classes, where it is known.
+    pub fn classes(&self) -> Option<usize> {
         self.facts.classes
     }
 
     /// How the model's input came about, line by line.
     pub fn shape_trace(&self) -> Vec<String> {
-        let mut shape = self.facts.shape.clone();
-        let mut trace = vec![format!("source {} gives {shape}", self.source.spec().name)];
+        let mut form = self.facts.form;
+        let mut trace = vec![format!("source {} gives {form}", self.source.spec().name)];
         for step in &self.preprocess {
-            let next = step.shape(shape.clone());
-            if next != shape {
+            let next = step.form(form);
+            if next != form {
                 trace.push(format!("{} makes it {next}", step.title()));
             }
-            shape = next;
+            form = next;
         }
         trace
     }
 
-    /// The preprocessing before and after augmentation: from the first step on that treats each value by
-    /// itself (`normalize`), it comes after, so that what augmentation fills in is black.
-    pub fn stages(&self) -> (&[Step], &[Step]) {
-        let pointwise = |step: &Step| step.transform.pointwise(&step.args, 0, 0.0).is_some();
-        self.preprocess.split_at(self.preprocess.iter().position(pointwise).unwrap_or(self.preprocess.len()))
+    /// Whether images are set aside to watch the training; `None` where that is not known yet.
+    pub fn watches(&self) -> Option<bool> {
+        if self.watches_by_itself() { Some(true) } else { self.facts.watched }
     }
+
+    /// Whether the section sets images aside to watch the training.
+    pub fn watches_by_itself(&self) -> bool {
+        self.validation != Validation::None || self.split.is_some_and(|split| split.validation > 0.0)
+    }
+
+    /// The preparation, taken apart.
+    pub fn stages(&self) -> Stages<'_> {
+        let steps = self.preprocess.as_slice();
+        let pointwise = |step: &Step| step.transform.pointwise(&step.args, 0, 0.0).is_some();
+        let (first, last) = steps.split_at(steps.iter().position(pointwise).unwrap_or(steps.len()));
+        let cuts = self.augment.iter().any(|step| step.transform.cuts() == Cuts::ARandomPart);
+        let centred = |step: &Step| step.transform.cuts() == Cuts::TheMiddle;
+        let at = first.iter().position(centred).filter(|_| cuts).unwrap_or(first.len());
+        let (first, window) = first.split_at(at);
+        Stages { first, window, last }
+    }
+
+    /// What is known of images behind the first so many steps of preparation.
+    pub fn form_behind(&self, n_steps: usize) -> Form {
+        self.preprocess.iter().take(n_steps).fold(self.facts.form, |form, step| step.form(form))
+    }
+}
+
+/// The steps of preparation around augmentation.
+#[derive(Clone, Copy)]
+pub struct Stages<'a> {
+    /// In front of augmentation.
+    pub first: &'a [Step],
+    /// Instead of augmentation, where that is left out: from the `center_crop` on that a random cut stands for in training.
+    pub window: &'a [Step],
+    /// Behind augmentation: from the first step on that treats each value by itself (`normalize`), so that what augmentation
+    /// fills in is black.
+    pub last: &'a [Step],
 }
 
 impl Step {
@@ -108,9 +179,9 @@ impl Step {
         title
     }
 
-    /// The shape behind this step, which was checked when the section was read.
-    pub fn shape(&self, input: Shape) -> Shape {
-        self.transform.shape(&self.args, &input).unwrap_or(input)
+    /// What becomes of a form by this step, which was checked when the section was read.
+    pub fn form(&self, input: Form) -> Form {
+        self.transform.form(&self.args, input).unwrap_or(input)
     }
 }
 
@@ -154,7 +225,7 @@ mod tests {
         let section = section(&format!("{MNIST}{lines}")).unwrap();
         assert_eq!((section.validation, section.test_from), (Validation::Count(5000), TestFrom::Test));
         assert_eq!((section.preprocess.len(), section.augment.len()), (2, 2));
-        assert_eq!((section.shape(), section.classes()), (Shape::from([1, 32, 30]), 10));
+        assert_eq!((section.shape(), section.classes()), (Some(Shape::from([1, 32, 30])), Some(10)));
         assert_eq!(section.shape_trace(), ["source mnist gives 1x28x28", "resize 32x30 makes it 1x32x30"]);
     }
 
@@ -215,11 +286,11 @@ mod tests {
     fn all_errors_are_reported_in_the_order_of_the_text() {
         assert_eq!(
             errors(
-                "validation 100%\nresize\nvalidation 5\nsource mnits \"m\"\naugment { random_crop }\ngrayscale { }"
+                "validation 100%\ncenter_crop\nvalidation 5\nsource mnits \"m\"\naugment { random_crop }\ngrayscale { }"
             ),
             [
                 "E0205 `validation` is a whole number of images from 1 or a percentage between 0% and 100%",
-                "E0204 `resize` needs its `size`: height x width in pixels",
+                "E0204 `center_crop` needs its `size`: height x width of the window",
                 "E0208 `validation` is given twice",
                 "E0201 there is no data set called `mnits`",
                 "E0204 `random_crop` needs its `size`: height x width of the window",
@@ -227,7 +298,10 @@ mod tests {
             ]
         );
         assert_eq!(errors(""), ["E0204 `data` needs its `source`"]);
-        assert_eq!(errors("source"), ["E0204 `source` needs the name of a data set: mnist"]);
+        assert_eq!(
+            errors("source"),
+            ["E0204 `source` needs the name of a data set: mnist, folder, cifar10, cifar100, arrays, table"]
+        );
         assert_eq!(errors("source \"m\"").len(), 1);
         assert_eq!(errors("source mnist").len(), 1);
         assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only a model's lines have names (`as`)");
@@ -243,7 +317,7 @@ mod tests {
             check(&format!("{MNIST}validation 0\nresize 32\naugment {{ random_crop 99 }}"));
         assert_eq!(diagnostics.len(), 2);
         let found = found.unwrap();
-        assert_eq!((found.shape(), found.augment.len()), (Shape::from([1, 32, 32]), 0));
+        assert_eq!((found.shape(), found.augment.len()), (Some(Shape::from([1, 32, 32])), 0));
         assert!(check(&format!("{MNIST}resize 0")).0.is_none());
     }
 

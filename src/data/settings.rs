@@ -3,13 +3,13 @@
 use crate::data::REGISTRY as SOURCES;
 use crate::data::transforms::{AUGMENTATION, PREPARATION};
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
-use crate::spec::{Kind, Preset, Spec, positional};
+use crate::spec::{Kind, Preset, Spec, keyword, positional};
 
 pub static DATA: Section = Section {
     name: "data",
     title: "Lines of `data`",
     intro: "",
-    settings: &[&SOURCE, &VALIDATION, &TEST, &AUGMENT],
+    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &CACHE, &AUGMENT],
     steps: Steps::Once(&PREPARATION),
     strangers: &[(&AUGMENTATION, "it belongs in `augment { … }`")],
     not_needed: NOT_NEEDED,
@@ -37,6 +37,8 @@ const NOT_NEEDED: &[(&str, &str)] = &[
 
 pub static SOURCE: Setting =
     Setting { spec: &SOURCE_SPEC, takes: Takes::OneOf(&SOURCES), absent: Absent::Refused };
+pub static SPLIT: Setting = Setting { spec: &SPLIT_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static CACHE: Setting = Setting { spec: &CACHE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static VALIDATION: Setting =
     Setting { spec: &VALIDATION_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static TEST: Setting =
@@ -51,6 +53,37 @@ static SOURCE_SPEC: Spec = Spec {
     params: &[positional("name", Kind::Word, Preset::Required, "a data set, such as `mnist \"data/mnist\"`")],
     example: "source mnist \"data/mnist\"",
     elsewhere: &["dataset", "data_source", "DataLoader"],
+};
+
+static SPLIT_SPEC: Spec = Spec {
+    name: "split",
+    summary: "Sets shares of each class aside, to test on and to watch the training",
+    docs: "For data sets that have no test part, or no validation part, of their own. Of each class the share is taken, at least \
+           one image, drawn by the run's seed and the images' names: adding images moves few of the others.",
+    params: &[
+        keyword("test", SHARE, Preset::Number(0.0), "the share of each class to test on, such as `20%`"),
+        keyword("validation", SHARE, Preset::Number(0.0), "the share of each class to watch the training"),
+    ],
+    example: "split test=20% validation=10%",
+    elsewhere: &["train_test_split", "test_split", "holdout"],
+};
+
+const SHARE: Kind = Kind::Number { min: 0.0, max: 0.9 };
+
+static CACHE_SPEC: Spec = Spec {
+    name: "cache",
+    summary: "Whether images that were read and prepared stay in memory",
+    docs: "It is for sources of picture files, and changes no number. `auto`, which holds without this line: where they take a \
+           quarter of the free memory at most. `ram`: always. `none`: every epoch reads them anew. Images that stay are read \
+           before the first step, and all that cannot be are told of then.",
+    params: &[positional(
+        "kind",
+        Kind::Choice(&["auto", "ram", "none"]),
+        Preset::Required,
+        "`auto`, `ram` or `none`",
+    )],
+    example: "cache none",
+    elsewhere: &["cache_images", "in_memory", "persist"],
 };
 
 static VALIDATION_SPEC: Spec = Spec {

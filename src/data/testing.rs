@@ -5,10 +5,10 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::data::sample::{Form, Image, Sample, Target};
 use crate::data::section::{DataSection, resolve};
-use crate::data::{Dataset, Facts, Source, Tested};
+use crate::data::{Dataset, Facts, Source, Wanted};
 use crate::diag::{Diagnostics, Fault};
-use crate::shape::Shape;
 use crate::source::Sources;
 use crate::spec::{Args, NoNames, Spec};
 use crate::syntax::parse;
@@ -25,16 +25,27 @@ impl Source for Colours {
     }
 
     fn facts(&self, _args: &Args) -> Result<Facts, Fault> {
-        Ok(Facts { shape: Shape::from([3, 8, 6]), classes: 4, train: Some(100), test: Some(10) })
+        Ok(Facts {
+            form: Form::of([3, 8, 6]),
+            classes: Some(4),
+            parts: Some([100, 0, 10]),
+            watched: Some(false),
+        })
     }
 
-    fn load(&self, _args: &Args, _base: &Path) -> Result<Dataset, Fault> {
+    fn load(&self, _args: &Args, _base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
         Err(Fault::internal("not for loading"))
     }
+}
 
-    fn load_test(&self, _args: &Args, _base: &Path) -> Result<Tested, Fault> {
-        Err(Fault::internal("not for loading"))
-    }
+/// A sample of the first class with this image.
+pub fn bytes(extents: [usize; 3], bytes: &[u8]) -> Sample {
+    Sample { image: Image::of_bytes(extents, bytes.to_vec()), target: Target::Class(0) }
+}
+
+/// The same in numbers.
+pub fn numbers(extents: [usize; 3], numbers: &[f32]) -> Sample {
+    Sample { image: Image::of_numbers(extents, numbers.to_vec()), target: Target::Class(0) }
 }
 
 /// The section of these lines, with all that was said about it.

@@ -347,7 +347,8 @@ impl List<'_> {
             | Kind::Shape
             | Kind::Numbers
             | Kind::Rising
-            | Kind::Word => &[],
+            | Kind::Word
+            | Kind::Name => &[],
         };
         for word in words {
             self.push(word, CompletionKind::Value, param.doc, reference::argument(param), (*word).to_owned());

@@ -546,7 +546,7 @@ impl<'a> Walker<'a> {
                 Kind::Choice(words) if words.contains(&word) => What::Word(param),
                 Kind::Padding | Kind::Ends if ["same", "valid"].contains(&word) => What::Word(param),
                 Kind::CountOrAuto if word == "auto" => What::Word(param),
-                Kind::Word => What::Word(param),
+                Kind::Word | Kind::Name => What::Word(param),
                 Kind::Bool if ["true", "false"].contains(&word) => What::Bool,
                 _ => What::Unknown,
             };

@@ -13,7 +13,7 @@ use crate::train::section::TrainSection;
 /// An error where a model that ends in a vector gives another number of scores than the data has classes.
 pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
     let (output, last) = (model.output()?, model.last()?);
-    let (classes, &[outputs]) = (data.classes(), output.dims()) else { return None };
+    let (Some(classes), &[outputs]) = (data.classes(), output.dims()) else { return None };
     if outputs == classes {
         return None;
     }

@@ -3,13 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diag::{Diagnostics, has_errors};
+use crate::data::section::DataSection;
+use crate::data::{self, Dataset, Wanted};
+use crate::diag::{Diagnostics, Fault, has_errors};
 use crate::experiment::figures::broken_expectations;
 use crate::experiment::imports::{Imports, Project, normal};
-use crate::experiment::{self, Checked, Experiment, disk, resolved};
+use crate::experiment::resolved::Settled;
+use crate::experiment::{self, Checked, Experiment, disk, ending, resolved};
 use crate::source::Sources;
 use crate::syntax::ast::Ast;
-use crate::train::auto_batch::Batch;
 
 /// A file that was read and checked.
 pub struct Loaded {
@@ -30,8 +32,10 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let root = project_root(path);
     let read = |path: &Path| disk::import(Path::new(""), &root, path);
     let project = Project { root: &root, read: &read };
+    let base = base(path);
+    let look = |data: &DataSection| data.source.look(&data.args, &base);
     let Checked { ast, imports, experiment, mut diagnostics, .. } =
-        experiment::check(&mut sources, path, text, settings, &project);
+        experiment::check_with(&mut sources, path, text, settings, &project, Some(&look));
     if !has_errors(&diagnostics) {
         diagnostics.extend(broken_expectations(&experiment));
     }
@@ -52,13 +56,17 @@ fn project_root(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
+fn base(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
 impl Loaded {
     /// The folder that paths in the file are relative to.
     pub fn base(&self) -> PathBuf {
-        match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
+        base(&self.path)
     }
 
     /// The file's name without its ending: what its runs are called.
@@ -66,14 +74,41 @@ impl Loaded {
         self.path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// The file with every default filled in, and the batch that was chosen.
-    pub fn resolved(&self, batch: Option<Batch>) -> String {
-        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, batch)
+    /// The data set with its section, which learns from it what only the data tell; paths are relative to `base`.
+    ///
+    /// Errors: what [`data::open`] refuses; data of other classes than the model tells apart; a file without data.
+    pub fn open(&self, base: &Path) -> Result<(DataSection, Dataset), Fault> {
+        let Experiment { model, data, train, .. } = &self.experiment;
+        let mut section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
+        let seed = train.as_ref().map_or(0, |train| train.seed);
+        let dataset = data::open(&mut section, base, seed, Wanted::All)?;
+        let classifies = train.as_ref().is_none_or(|train| train.classifies().unwrap_or(true));
+        let wrong = model.as_ref().filter(|_| classifies).and_then(|model| ending::classes(&section, model));
+        match wrong {
+            Some(wrong) => {
+                Err(Fault::new(wrong.code, wrong.message).advise("`dslc check` with the data there"))
+            }
+            None => Ok((section, dataset)),
+        }
+    }
+
+    /// The data set, divided, with no image read yet.
+    pub fn divided(&self, base: &Path) -> Result<(DataSection, Dataset), Fault> {
+        let Experiment { data, train, .. } = &self.experiment;
+        let mut section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
+        let seed = train.as_ref().map_or(0, |train| train.seed);
+        let dataset = data::divided(&mut section, base, seed, Wanted::All)?;
+        Ok((section, dataset))
+    }
+
+    /// The file with every default filled in, and what was settled beyond it.
+    pub fn resolved(&self, settled: Settled<'_>) -> String {
+        resolved::text(&self.sources, &self.ast, &self.imports, &self.experiment, settled)
     }
 
     /// The same for a file in `folder`, from which its data are found, whose paths are relative to `base` now.
-    pub fn resolved_in(&self, folder: &Path, base: &Path, batch: Option<Batch>) -> String {
+    pub fn resolved_in(&self, folder: &Path, base: &Path, settled: Settled<'_>) -> String {
         let moved = resolved::moved(&self.ast, &self.imports, base, folder);
-        resolved::text(&self.sources, &moved, &self.imports, &self.experiment, batch)
+        resolved::text(&self.sources, &moved, &self.imports, &self.experiment, settled)
     }
 }

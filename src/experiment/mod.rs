@@ -23,8 +23,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::data;
-use crate::data::section::{DataSection, Validation};
-use crate::diag::{Diagnostic, Diagnostics, Fix, codes, has_errors, nearest};
+use crate::data::Facts;
+use crate::data::sample::Size;
+use crate::data::section::DataSection;
+use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Before, Imports, Project};
 use crate::model::definitions::{Definitions, Origin};
@@ -64,7 +66,10 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
 }
 
-/// Parses a file and those it uses, applies overrides (`train.epochs=1`), and checks the whole.
+/// Looks at the data of a section; see [`Source::look`](crate::data::Source::look).
+pub type Look<'a> = &'a dyn Fn(&DataSection) -> Result<Option<Facts>, Fault>;
+
+/// Parses a file and those it uses, applies overrides (`train.epochs=1`), and checks the whole, without a look at its data.
 pub fn check(
     sources: &mut Sources,
     path: &Path,
@@ -72,13 +77,25 @@ pub fn check(
     settings: &[String],
     project: &Project<'_>,
 ) -> Checked {
+    check_with(sources, path, text, settings, project, None)
+}
+
+/// The same with a look at the data, where it is given.
+pub fn check_with(
+    sources: &mut Sources,
+    path: &Path,
+    text: String,
+    settings: &[String],
+    project: &Project<'_>,
+    look: Option<Look<'_>>,
+) -> Checked {
     let file = sources.add(path.display().to_string(), text);
     let (mut ast, reading) = syntax::read(sources, file);
     let mut found = Diagnostics::new();
     for setting in settings {
         found.extend(overrides::apply(sources, &mut ast, setting));
     }
-    whole(sources, path, project, (ast, reading), found, None)
+    whole(sources, path, project, (ast, reading), found, None, look)
 }
 
 /// Checks a file again, whose text and whose imports are mostly as they were in `old`, more quickly; what is found is
@@ -95,7 +112,7 @@ pub fn check_again(
     let Checked { ast, reading, imports, .. } = before;
     let old_text = &old.get(ast.file).text;
     let read = syntax::read_again((ast, reading), old_text, sources, file);
-    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }))
+    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), None)
 }
 
 fn whole(
@@ -105,13 +122,14 @@ fn whole(
     (ast, reading): (Ast, Reading),
     more: Diagnostics,
     before: Option<Before<'_>>,
+    look: Option<Look<'_>>,
 ) -> Checked {
     let mut diagnostics = reading.diagnostics.clone();
     diagnostics.extend(more);
     let (imports, found) = imports::collect(sources, &ast, path, project, before);
     diagnostics.extend(found);
     let unreadable = has_errors(&diagnostics);
-    let (experiment, mut found) = resolve_with(sources, &ast, &imports);
+    let (experiment, mut found) = resolve_with(sources, &ast, &imports, look);
     if unreadable {
         // What could not be read may use them.
         found.retain(|d| ![codes::UNUSED, codes::UNUSED_IMPORT, codes::UNUSED_PARAMETER].contains(&d.code));
@@ -147,11 +165,16 @@ fn in_order(diagnostics: &mut Diagnostics) {
 
 /// Checks a file that uses no others.
 pub fn resolve(sources: &Sources, ast: &Ast) -> (Experiment, Diagnostics) {
-    resolve_with(sources, ast, &Imports::default())
+    resolve_with(sources, ast, &Imports::default(), None)
 }
 
 /// Checks a file with the files it uses, whole. The experiment can be run if no diagnostic is an error.
-pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experiment, Diagnostics) {
+pub fn resolve_with(
+    sources: &Sources,
+    ast: &Ast,
+    imports: &Imports,
+    look: Option<Look<'_>>,
+) -> (Experiment, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     for import in &imports.files {
         sections(import, &[], &mut diagnostics);
@@ -167,6 +190,9 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
             _ => {}
         }
     }
+    if let (Some(data), Some(look)) = (&mut experiment.data, look) {
+        data::section::hold(data, look(data), &definitions, &mut diagnostics);
+    }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
@@ -178,7 +204,7 @@ pub fn resolve_with(sources: &Sources, ast: &Ast, imports: &Imports) -> (Experim
             }
         }
         if let Some(train) = &experiment.train {
-            let classes = experiment.data.as_ref().map(DataSection::classes);
+            let classes = experiment.data.as_ref().and_then(DataSection::classes);
             diagnostics.extend(ending::loss(model, train, classes, &removals));
             batch_against_norms(model, train, &mut diagnostics);
         }
@@ -350,8 +376,26 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
 }
 
 fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diagnostics: &mut Diagnostics) {
-    let given = data.shape();
-    if let Some(input) = &model.input
+    let form = data.form();
+    if let (Some(input), Size::Varied) = (&model.input, form.size) {
+        let message =
+            format!("the model takes images of {input}, but `data` gives each its own size ({form})");
+        let mut d = Diagnostic::error(codes::DATA_SHAPE, data.source_span, message)
+            .label("pictures of different sizes")
+            .related(model.input_span, format!("{input} here"));
+        d.notes.extend(data.shape_trace());
+        if let &[_, h, w] = input.dims() {
+            let at = data.preprocess.last().map_or(data.source_span, |step| step.span);
+            let (line, title) = match data.preprocess.is_empty() {
+                true => (format!("resize {h}x{w}"), format!("put `resize {h}x{w}` into `data`")),
+                false => (format!("center_crop {h}x{w}"), format!("put `center_crop {h}x{w}` into `data`")),
+            };
+            d = d.replace(title, at.after(), format!("\n    {line}"));
+        }
+        diagnostics.push(d);
+        return;
+    }
+    if let (Some(input), Some(given)) = (&model.input, data.shape())
         && *input != given
     {
         let mut d = Diagnostic::error(
@@ -402,7 +446,7 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    if let (Some(stop), Validation::None) = (&train.early_stop, data.validation) {
+    if let (Some(stop), Some(false)) = (&train.early_stop, data.watches()) {
         diagnostics.push(
             Diagnostic::error(
                 codes::TRAINING_NEEDS,
@@ -423,7 +467,7 @@ fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostic
 /// What is expected of validation images needs some.
 fn expectations_need_validation(data: &DataSection, expect: &[Expectation], diagnostics: &mut Diagnostics) {
     let of_validation = |expectation: &&Expectation| expectation.quantity.starts_with("validation.");
-    if data.validation != Validation::None {
+    if data.watches() != Some(false) {
         return;
     }
     for expectation in expect.iter().filter(of_validation) {

@@ -6,6 +6,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::data::section::DataSection;
 use crate::data::settings::{DATA, SOURCE};
 use crate::diag::Diagnostics;
 use crate::experiment::imports::Imports;
@@ -23,14 +24,23 @@ use crate::train::settings;
 /// Comments stand in one column, but not further right than this.
 const COLUMN: usize = 76;
 
+/// What is settled beyond a file when it is run.
+#[derive(Clone, Copy, Default)]
+pub struct Settled<'a> {
+    /// Written where it was chosen.
+    pub batch: Option<Batch>,
+    /// With what the data themselves told: the number of classes, and the numbers of `normalize auto`.
+    pub data: Option<&'a DataSection>,
+}
+
 /// The text; it checks to the same experiment. `experiment` is what `ast` and `imports` were checked to, without
-/// an error, and `batch` is written where it was chosen.
+/// an error.
 pub fn text(
     sources: &Sources,
     ast: &Ast,
     imports: &Imports,
     experiment: &Experiment,
-    batch: Option<Batch>,
+    settled: Settled<'_>,
 ) -> String {
     let definitions = definitions(ast, imports, &mut Diagnostics::new());
     let mut blocks: Vec<&Block<'_>> =
@@ -44,8 +54,10 @@ pub fn text(
     let parts: Vec<&Statement> =
         blocks.iter().map(|block| block.statement).chain(model).chain(sections).collect();
 
-    let batch = batch.filter(|batch| batch.bound.is_some()).map(|batch| batch.images);
-    let mut writer = Writer { sources, home: ast.file, definitions: &definitions, batch, lines: Vec::new() };
+    let batch = settled.batch.filter(|batch| batch.bound.is_some()).map(|batch| batch.images);
+    let data = settled.data;
+    let mut writer =
+        Writer { sources, home: ast.file, definitions: &definitions, batch, data, lines: Vec::new() };
     writer.constants(imports.files.iter().chain([ast]), &parts);
     for (i, part) in parts.iter().enumerate() {
         if i > 0 || !writer.lines.is_empty() {
@@ -71,7 +83,12 @@ pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
         let lines = chains.flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
         for source in lines.filter(|line| line.word.text == SOURCE.spec.name) {
             for argument in source.arguments.iter_mut().skip(1) {
-                let (Argument::Value(value) | Argument::Property { value, .. }) = argument else { continue };
+                // The other texts are names in the data.
+                let value = match argument {
+                    Argument::Value(value) => value,
+                    Argument::Property { key, value } if key.text == PATH => value,
+                    Argument::Property { .. } | Argument::Relation { .. } => continue,
+                };
                 let Ok(ValueKind::Text(path)) = evaluate(value, &definitions).map(|v| v.into_owned().kind)
                 else {
                     continue;
@@ -113,6 +130,19 @@ fn path_from(folder: &Path, base: &Path, path: &str) -> Option<String> {
     found.to_str().filter(|text| !text.contains(['"', '\n', '\r'])).map(str::to_owned)
 }
 
+/// The argument of a source that tells where its data lie.
+const PATH: &str = "path";
+/// The argument of a source that tells how many classes there are.
+const CLASSES: &str = "classes";
+
+/// The numbers that stand for a step's `auto`.
+fn measured(data: &DataSection, statement: &Statement) -> Option<String> {
+    let asks = statement.arguments.iter().any(|argument| argument.to_string().ends_with("auto"));
+    let step = data.preprocess.iter().find(|step| step.transform.spec().name == statement.word.text)?;
+    let numbers = |name: &str| Some(format!("{name}={}", step.args.get(name)?.arg));
+    Some(format!("{} {}", numbers("mean")?, numbers("std")?)).filter(|_| asks)
+}
+
 fn top(ast: &Ast) -> impl Iterator<Item = &Statement> {
     ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
 }
@@ -124,6 +154,7 @@ struct Writer<'a> {
     definitions: &'a Definitions<'a>,
     /// The number of images that stands for `batch auto`.
     batch: Option<usize>,
+    data: Option<&'a DataSection>,
     /// Text and comment.
     lines: Vec<(String, String)>,
 }
@@ -221,7 +252,20 @@ impl<'a> Writer<'a> {
             let origin = self.provenance(statement, section, &[]);
             return (format!("{word} {images}"), format!("{origin}: {text}"));
         }
-        let defaults = self.defaults(statement, section);
+        let told = self.data.filter(|_| section == DATA.name);
+        if let Some(measured) = told.and_then(|data| measured(data, statement)) {
+            let origin = self.provenance(statement, section, &[]);
+            return (format!("{word} {measured}"), format!("{origin}: {text}"));
+        }
+        let mut defaults = self.defaults(statement, section);
+        let classes = told.and_then(|data| data.facts.classes).filter(|_| *word == SOURCE.spec.name);
+        let declared = declared(section, statement);
+        let takes = declared.is_some_and(|d| {
+            d.spec.params.iter().any(|param| param.name == CLASSES)
+                && !given(d.spec.params, d.n_names, statement, CLASSES)
+                && !defaults.iter().any(|(name, _)| name == CLASSES)
+        });
+        defaults.extend(classes.filter(|_| takes).map(|classes| (CLASSES.to_owned(), classes.to_string())));
         for (name, value) in &defaults {
             text.push_str(&format!(" {name}={value}"));
         }

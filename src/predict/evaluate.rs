@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::{self, Wanted};
 use crate::diag::{Fault, codes};
 use crate::predict::held::experiment;
 use crate::runs::folder;
@@ -48,31 +49,36 @@ pub fn evaluate_weights(
 ) -> Result<Evaluated, Fault> {
     let experiment = experiment(weights)?;
     let other = data;
-    let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
+    let (Some(model), Some(section), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
     else {
         let message = format!("{} does not describe a whole experiment", weights.path().display());
         return Err(
             Fault::new(codes::MISSING_SECTION, message).advise("a weights file that `dslc run` wrote")
         );
     };
-    let (args, base) = match other {
-        None => (data.args.clone(), Record::read(folder)?.map(|record| record.base).unwrap_or_default()),
-        Some(other) => (data.args.with("path", &Arg::Text(other.display().to_string())), PathBuf::new()),
+    let mut section = section.clone();
+    let base = match other {
+        None => Record::read(folder)?.map(|record| record.base).unwrap_or_default(),
+        Some(other) => {
+            section.args = section.args.with("path", &Arg::Text(other.display().to_string()));
+            PathBuf::new()
+        }
     };
-    let tested = data.source.load_test(&args, &base)?;
+    let dataset = data::open(&mut section, &base, train.seed, Wanted::Test)?;
     let known = &weights.card.classes;
-    if !known.is_empty() && *known != tested.classes {
-        let [own, other] = [known, &tested.classes].map(|names| listed(names));
+    if !known.is_empty() && *known != dataset.classes() {
+        let [own, other] = [known, dataset.classes()].map(listed);
         let message = format!("the data has the classes {other}, but the weights were trained on {own}");
         return Err(Fault::new(codes::CLASSES, message)
             .advise("data of the classes that the weights were trained on"));
     }
     // Only the images that are measured on count.
-    let sizes = Sizes { train: tested.images.len(), evaluated: [0, tested.images.len()] };
+    let n_images = dataset.parts.test.len();
+    let sizes = Sizes { train: n_images, evaluated: [0, n_images] };
     let batch = auto_batch::batch(model, train, sizes, device)?.images;
-    let job = Job { model, data, train, batch, device };
-    let evaluation = evaluate_only(job, &tested.images, weights)?;
-    Ok(Evaluated { model: model.name.clone(), classes: tested.classes, evaluation })
+    let job = Job { model, data: &section, train, batch, device };
+    let evaluation = evaluate_only(job, &dataset, weights)?;
+    Ok(Evaluated { model: model.name.clone(), classes: dataset.classes().to_vec(), evaluation })
 }
 
 /// `0, 1, 2 and 7 more`

@@ -10,8 +10,9 @@ pub use held::experiment;
 
 use std::path::Path;
 
-use crate::data::loader::{Mode, prepare, scale};
+use crate::data::loader::{Mode, prepare};
 use crate::data::picture::{self, Fitted, Picture};
+use crate::data::sample::{Image, Sample, Target};
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::Experiment;
@@ -31,6 +32,7 @@ use crate::train::program::{SCORES, inference_graph, optimized};
 pub struct Predictor {
     session: Session,
     name: String,
+    /// Of a picture before its preparation.
     input: Shape,
     output: Shape,
     data: Option<DataSection>,
@@ -106,7 +108,7 @@ impl Predictor {
         Ok(Predictor {
             session,
             name: model.name.clone(),
-            input,
+            input: experiment.data.as_ref().and_then(|data| data.facts.form.shape()).unwrap_or(input),
             output,
             data: experiment.data.clone(),
             classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
@@ -121,7 +123,7 @@ impl Predictor {
 
     /// The shape of a picture before its preparation: 1 or 3 channels x height x width, where the model takes pictures.
     pub fn input(&self) -> &Shape {
-        self.data.as_ref().map_or(&self.input, |data| &data.facts.shape)
+        &self.input
     }
 
     /// The shape of an answer's numbers.
@@ -134,18 +136,27 @@ impl Predictor {
         &self.classes
     }
 
-    /// What the model makes of a picture in the bytes of a PNG or JPEG file.
+    /// What the model makes of a picture in the bytes of a picture file.
     ///
-    /// The picture is brought to [`Predictor::input`] (see [`Picture::fit`]) and prepared as the images that the model learnt
-    /// from; where there is no `data` section its pixels are 0 (black) to 1 (white). What was done to it is told in the
+    /// The picture is brought to [`Predictor::input`] (see [`Picture::fit`]), unless the model learnt from pictures of different
+    /// sizes, and prepared as those that it learnt from; where there is no `data` section its pixels are 0 (black) to 1 (white). What was done to it is told in the
     /// answer's remarks.
     ///
     /// # Errors
     /// Bytes that are no whole picture, or are above the limits of one; an output that is not finite, as it says nothing.
     pub fn picture(&mut self, bytes: &[u8]) -> Result<Answer, Fault> {
-        let Fitted { pixels, mut remarks } = Picture::decode(bytes)?.fit(self.input())?;
+        let picture = Picture::decode(bytes)?;
+        let sized = self.data.as_ref().is_none_or(|data| data.facts.form.extents().is_some());
+        if let (Some(data), false) = (&self.data, sized) {
+            // The pictures that it learnt from had sizes of their own, too.
+            let (image, remarks) = picture.whole(data.facts.form.channels.unwrap_or(3));
+            let mut answer = self.prepared(image)?;
+            answer.remarks = remarks;
+            return Ok(answer);
+        }
+        let Fitted { pixels, mut remarks } = picture.fit(self.input())?;
         remarks.extend(self.data.as_ref().and_then(|data| picture::inverted(&pixels, data)));
-        let mut answer = self.prepared(&pixels)?;
+        let mut answer = self.pixels(&pixels, &self.input.clone())?;
         answer.remarks = remarks;
         Ok(answer)
     }
@@ -162,13 +173,17 @@ impl Predictor {
                 Fault::new(codes::DATA_SHAPE, message).advise("pixels of the model's shape, a byte each")
             );
         }
-        self.prepared(pixels)
+        let extents = <[usize; 3]>::try_from(shape.dims()).unwrap_or([1, 1, shape.elements()]);
+        self.prepared(Image::of_bytes(extents, pixels.to_vec()))
     }
 
-    fn prepared(&mut self, pixels: &[u8]) -> Result<Answer, Fault> {
+    fn prepared(&mut self, image: Image) -> Result<Answer, Fault> {
         let numbers = match &self.data {
-            Some(data) => prepare(data, pixels, Mode::Eval, &mut Random::new(0, "", 0))?,
-            None => pixels.iter().map(|&pixel| scale(pixel)).collect(),
+            Some(data) => {
+                let sample = Sample { image, target: Target::Unknown };
+                prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))?
+            }
+            None => image.into_numbers(),
         };
         self.session.put(0, IMAGES, &numbers)?;
         self.session.step(0)?;

@@ -76,6 +76,7 @@ fn kind(kind: Kind) -> String {
             "whole numbers of at least 1 such as `[80, 120]`, each larger than the one before".to_owned()
         }
         Kind::Word => "a word".to_owned(),
+        Kind::Name => "a word, or a text in quotes".to_owned(),
     }
 }
 

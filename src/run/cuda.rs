@@ -17,7 +17,7 @@ use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
 use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
 use crate::plan::waits::{Touched, waits};
-use crate::run::stock::{Laid, Stock};
+use crate::run::stock::{Laid, Stock, work};
 use crate::run::{Runtime, noted};
 
 /// The log has room for so many numbers, and for so many of the largest steps' notes, at least.
@@ -203,7 +203,7 @@ fn whole(
             control: control(Control::First),
             recipe: laid.recipes[number],
         };
-        let batch = gather(&stock.recipes[number], graph.shape(images).dims()[0], &at)?;
+        let batch = gather(&work(&stock.recipes[number], graph.shape(images).dims()[0]), &at)?;
         let made = [Some(images), graph.find_input(stock.labels)].into_iter().flatten();
         let touched = Touched {
             reads: vec![sequence.given.clone()],

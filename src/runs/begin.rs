@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::Fault;
 use crate::experiment::loaded::Loaded;
+use crate::experiment::resolved::Settled;
 use crate::runs::folder::Folder;
 use crate::runs::record::{Machine, Record};
 use crate::train::auto_batch::Batch;
@@ -13,21 +15,22 @@ use crate::train::auto_batch::Batch;
 /// claimed is given back where that fails.
 pub fn begin(
     loaded: &Loaded,
-    dataset: &Dataset,
+    (data, dataset): (&DataSection, &Dataset),
     batch: Batch,
     machine: Machine,
     out: Option<&Path>,
 ) -> Result<(Folder, Record), Fault> {
+    let settled = Settled { batch: Some(batch), data: Some(data) };
     let record = Record {
         file: loaded.path.display().to_string(),
         base: std::fs::canonicalize(loaded.base()).unwrap_or(loaded.base()),
         settings: loaded.settings.clone(),
-        source: loaded.resolved(Some(batch)),
+        source: loaded.resolved(settled),
         machine,
         data: dataset.fingerprint(),
     };
     let folder = Folder::claim(out, &loaded.stem())?;
-    let text = loaded.resolved_in(folder.path(), &record.base, Some(batch));
+    let text = loaded.resolved_in(folder.path(), &record.base, settled);
     match record.write_with_file(folder.path(), &text) {
         Ok(()) => Ok((folder, record)),
         Err(fault) => {

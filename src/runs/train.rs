@@ -79,13 +79,13 @@ pub fn train<'a>(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: job.model.name.clone(),
         source: source.to_owned(),
-        classes: if job.train.classifies()? { dataset.classes.clone() } else { Vec::new() },
+        classes: if job.train.classifies()? { dataset.classes().to_vec() } else { Vec::new() },
         ..Card::default()
     };
     let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
     let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
-    let mut report = report(&job, &dataset.classes, &outcome);
+    let mut report = report(&job, dataset.classes(), &outcome);
     report["run"] = json!(folder.path().display().to_string());
     Ok(Finished { outcome, report, session, recorder })
 }

@@ -216,6 +216,10 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
                 _ => Err(bad("whole numbers, each larger than the one before, such as `[80, 120]`")),
             }
         }
+        Kind::Name => match &value.kind {
+            ValueKind::Word(text) | ValueKind::Text(text) => Ok(Arg::Text(text.clone())),
+            _ => Err(bad("a word, or a text in quotes")),
+        },
         Kind::Word => match &value.kind {
             ValueKind::Word(word) => Ok(Arg::Word(word.clone())),
             _ => Err(bad("a word")),

@@ -1,13 +1,13 @@
-//! Images with their classes → loss, accuracy and confusions of a session's weights.
+//! Samples → loss, accuracy and confusions of a session's weights.
 
 use std::ops::ControlFlow;
 
-use crate::data::Images;
+use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
 use crate::diag::{Fault, codes};
 use crate::run::{Session, Target};
 use crate::train::checkpoint::Weights;
-use crate::train::feed::{Feed, Pass};
+use crate::train::feed::{Feed, InStock, Pass};
 use crate::train::metrics::{Classes, Confusion, Evaluation};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::trainer::Job;
@@ -40,13 +40,13 @@ pub fn evaluate(
     if noted.len() != n_noted * images {
         return Err(Fault::internal(format!("{} numbers of {images} images", noted.len())));
     }
-    let mut confusion = Confusion::new(job.data.classes());
+    let mut confusion = Confusion::new(feed.loader.classes().len());
     let (mut loss, mut correct) = (0.0f64, 0);
     for (batch, noted) in indices.chunks(job.batch).zip(noted.chunks(n_noted * job.batch)) {
         let (losses, predicted) = noted.split_at(batch.len());
         loss += losses.iter().map(|&l| f64::from(l)).sum::<f64>();
         for (&class, &index) in predicted.iter().zip(batch) {
-            let label = feed.loader.label(index);
+            let label = feed.loader.class(index);
             correct += usize::from(class == label as f32);
             confusion.add(label as usize, class as usize);
         }
@@ -61,21 +61,22 @@ pub fn evaluate(
     Ok(Evaluation { images, loss, classes })
 }
 
-/// Measures given weights on all of `images`.
-pub fn evaluate_only(job: Job<'_>, images: &Images, weights: &Weights) -> Result<Evaluation, Fault> {
+/// Measures given weights on the test part.
+pub fn evaluate_only(job: Job<'_>, dataset: &Dataset, weights: &Weights) -> Result<Evaluation, Fault> {
     let target = || Target::on(job.device, job.train.precision);
-    evaluate_on(job, images, weights, target, budget::available(job.device))
+    evaluate_on(job, dataset, weights, target, budget::available(job.device))
 }
 
 /// The same on a target that is made once the graphs are known to fit so many bytes; `None` is as many as it takes.
 pub fn evaluate_on(
     job: Job<'_>,
-    images: &Images,
+    dataset: &Dataset,
     weights: &Weights,
     target: impl FnOnce() -> Result<Target, Fault>,
     available: Option<u64>,
 ) -> Result<Evaluation, Fault> {
-    let sizes = Sizes { train: 0, evaluated: [images.len(), 0] };
+    let test = &dataset.parts.test;
+    let sizes = Sizes { train: 0, evaluated: [test.len(), 0] };
     let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)?;
@@ -84,14 +85,13 @@ pub fn evaluate_on(
     let stock = match target {
         Target::Machine(_) => {
             let spare = available.map(|available| available - needed);
-            kept::stock(job.data, &[images], &programs.modes(), seed, spare)?
+            kept::stock(job.data, dataset, &programs.modes(), seed, spare)?
         }
         Target::Cpu | Target::Reference(_) => None,
     };
-    let start = stock.as_ref().and_then(|stock| stock.starts().first().copied());
+    let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
     let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
     weights.load(&mut session)?;
-    let all: Vec<u32> = (0..images.len() as u32).collect();
-    let feed = Feed { loader: Loader::new(job.data, images)?, stock: start, seed };
-    evaluate(&mut session, &programs, &feed, &all, job)
+    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed };
+    evaluate(&mut session, &programs, &feed, test, job)
 }

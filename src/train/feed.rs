@@ -1,4 +1,4 @@
-//! Images in the order of a pass → the batches of a session's graphs, in one of three ways that give the same numbers: made
+//! Samples in the order of a pass → the batches of a session's graphs, in one of three ways that give the same numbers: made
 //! on a device that keeps the images; written into the graph's memory by the loader; or, where steps go on while the host
 //! does something else, made by the loader on a thread of its own, some batches ahead.
 
@@ -9,19 +9,24 @@ use std::thread;
 use crate::data::loader::{Loader, Mode};
 use crate::diag::Fault;
 use crate::kernels::cpu::threads;
-use crate::model::lower::IMAGES;
 use crate::run::Session;
-use crate::train::program::LABELS;
 
 /// Batches that are under way at the same time on a thread of its own: one is made, one waits, one is written.
 const UNDER_WAY: usize = 3;
 
-/// Images of one set and how they reach a session.
+/// Samples and how they reach a session.
 pub struct Feed<'a> {
     pub loader: Loader<'a>,
-    /// The position of the set's first image in the session's stock, where it has one.
-    pub stock: Option<usize>,
+    /// Whether the session's device keeps them in its stock.
+    pub in_stock: InStock,
     pub seed: u64,
+}
+
+/// Whether a device keeps samples to make their batches itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InStock {
+    Yes,
+    No,
 }
 
 /// One way through the images.
@@ -39,11 +44,11 @@ pub struct Pass<'a> {
 /// What is done behind each batch: with the session, the graph that has it, and the indices of its images.
 pub type Step<'a> = &'a mut dyn FnMut(&mut Session, usize, &[u32]) -> Result<ControlFlow<()>, Fault>;
 
-/// The numbers of a batch.
+/// The numbers of a batch, field by field.
 #[derive(Default)]
 struct Made {
     images: Vec<f32>,
-    labels: Vec<f32>,
+    others: Vec<Vec<f32>>,
 }
 
 impl Feed<'_> {
@@ -60,12 +65,13 @@ impl Feed<'_> {
             .filter_map(|(i, batch)| Some((i * pass.batch, graph(batch.len())?, batch)))
             .collect();
         threads::start()?;
-        if let Some(start) = self.stock {
-            return gathered(session, pass, start, &batches, step);
+        if self.in_stock == InStock::Yes {
+            return gathered(session, pass, &batches, step);
         }
         if session.is_done() {
+            let mut others = self.others();
             for (_, graph, batch) in batches {
-                self.write(session, pass, graph, batch)?;
+                self.write(session, pass, graph, batch, &mut others)?;
                 if step(session, graph, batch)?.is_break() {
                     break;
                 }
@@ -75,14 +81,26 @@ impl Feed<'_> {
         self.ahead(session, pass, &batches, step)
     }
 
-    fn write(&self, session: &mut Session, pass: Pass<'_>, graph: usize, batch: &[u32]) -> Result<(), Fault> {
-        let mut labels = vec![0.0; batch.len()];
+    /// Room for the fields beside the image.
+    fn others(&self) -> Vec<Vec<f32>> {
+        vec![Vec::new(); self.loader.fields().len().saturating_sub(1)]
+    }
+
+    fn write(
+        &self,
+        session: &mut Session,
+        pass: Pass<'_>,
+        graph: usize,
+        batch: &[u32],
+        others: &mut [Vec<f32>],
+    ) -> Result<(), Fault> {
+        let [image, fields @ ..] = self.loader.fields() else { return Ok(()) };
         let mut result = Ok(());
-        session.write(graph, IMAGES, |out| {
-            result = self.loader.fill(batch, pass.epoch, pass.mode, self.seed, out, &mut labels);
+        session.write(graph, image.name, |out| {
+            result = self.loader.fill(batch, pass.epoch, pass.mode, self.seed, out, others);
         })?;
         result?;
-        session.write(graph, LABELS, |out| out.copy_from_slice(&labels))
+        fields.iter().zip(others).try_for_each(|(field, numbers)| session.put(graph, field.name, numbers))
     }
 
     fn ahead(
@@ -93,10 +111,10 @@ impl Feed<'_> {
         step: Step<'_>,
     ) -> Result<(), Fault> {
         let make = |batch: &[u32], mut made: Made| {
-            made.images.resize(batch.len() * self.loader.shape().elements(), 0.0);
-            made.labels.resize(batch.len(), 0.0);
-            let Made { images, labels } = &mut made;
-            self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, labels).map(|()| made)
+            made.images.resize(batch.len() * self.loader.fields()[0].shape.elements(), 0.0);
+            made.others.resize(self.loader.fields().len() - 1, Vec::new());
+            let Made { images, others } = &mut made;
+            self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others).map(|()| made)
         };
         thread::scope(|scope| {
             let (to_here, made) = sync_channel(1);
@@ -125,8 +143,10 @@ impl Feed<'_> {
             for &(_, graph, batch) in batches {
                 let made =
                     made.recv().map_err(|_| Fault::internal("the thread that makes batches ended"))??;
-                session.put(graph, IMAGES, &made.images)?;
-                session.put(graph, LABELS, &made.labels)?;
+                let numbers = std::iter::once(&made.images).chain(&made.others);
+                for (field, numbers) in self.loader.fields().iter().zip(numbers) {
+                    session.put(graph, field.name, numbers)?;
+                }
                 // The thread has ended behind its last batch.
                 let _ = used.send(made);
                 if step(session, graph, batch)?.is_break() {
@@ -142,14 +162,11 @@ impl Feed<'_> {
 fn gathered(
     session: &mut Session,
     pass: Pass<'_>,
-    start: usize,
     batches: &[(usize, usize, &[u32])],
     step: Step<'_>,
 ) -> Result<(), Fault> {
     let too_many = |_| Fault::internal("more images than can be counted");
-    let start = u32::try_from(start).map_err(too_many)?;
-    let positions: Vec<u32> = pass.order.iter().map(|&index| start + index).collect();
-    session.order(&positions)?;
+    session.order(pass.order)?;
     for &(first, graph, batch) in batches {
         session.gather(graph, u32::try_from(first).map_err(too_many)?, pass.epoch)?;
         if step(session, graph, batch)?.is_break() {

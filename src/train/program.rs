@@ -19,8 +19,8 @@ use crate::train::clip::clipped;
 use crate::train::optimizers::Rule;
 use crate::train::section::{Decay, TrainSection};
 
-/// The input that holds the class of each image, where the loss is held against it.
-pub const LABELS: &str = "labels";
+pub use crate::data::samples::LABELS;
+
 /// Output of a training graph: the batch's mean loss.
 pub const LOSS: &str = "loss";
 /// Output of a training graph where images have classes to find: how many were classified right.

@@ -3,7 +3,6 @@
 
 use crate::data::Dataset;
 use crate::data::loader::Mode;
-use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::Graph;
 use crate::model::Model;
@@ -19,10 +18,10 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Those of a data set after the section's split.
-    pub fn new(data: &DataSection, dataset: &Dataset) -> Result<Sizes, Fault> {
-        let validation = data.validation.count(dataset.train.len())?;
-        Ok(Sizes { train: dataset.train.len() - validation, evaluated: [validation, dataset.test.len()] })
+    /// Those of a data set.
+    pub fn of(dataset: &Dataset) -> Sizes {
+        let parts = &dataset.parts;
+        Sizes { train: parts.train.len(), evaluated: [parts.validation.len(), parts.test.len()] }
     }
 }
 

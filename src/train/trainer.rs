@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::Dataset;
-use crate::data::loader::{self, Loader, Mode};
+use crate::data::loader::{Loader, Mode};
+use crate::data::parts::epoch_order;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
@@ -16,7 +17,7 @@ use crate::run::{Session, StateInfo, Target};
 use crate::tensor::Device;
 use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
-use crate::train::feed::{self, Feed};
+use crate::train::feed::{self, Feed, InStock};
 use crate::train::metrics::{Evaluation, Score};
 use crate::train::pass::Pass;
 use crate::train::programs::{Programs, Sizes};
@@ -135,17 +136,10 @@ pub struct Prepared<'a> {
     job: Job<'a>,
     dataset: &'a Dataset,
     programs: Programs,
-    train_images: Vec<u32>,
-    validation_images: Vec<u32>,
     /// Bytes of memory beside what the graphs need, where somebody tells.
     spare: Option<u64>,
-    /// Where the sets begin among the images that the device keeps, if it does.
-    starts: Option<Vec<usize>>,
+    in_stock: InStock,
 }
-
-/// The sets of images, in the order in which a device keeps them.
-const TRAIN: usize = 0;
-const TEST: usize = 1;
 
 /// The weights of the best epoch so far, where validation images tell which it is.
 struct Best {
@@ -153,7 +147,7 @@ struct Best {
     weights: Vec<(String, Vec<f32>)>,
 }
 
-/// Splits the images and compiles the programs; allocates nothing of what the training needs.
+/// Compiles the programs; allocates nothing of what the training needs.
 pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, Fault> {
     prepare_within(job, dataset, budget::available(job.device))
 }
@@ -164,17 +158,20 @@ pub fn prepare_within<'a>(
     dataset: &'a Dataset,
     available: Option<u64>,
 ) -> Result<Prepared<'a>, Fault> {
-    let (train_images, validation_images) = loader::split(job.data, dataset.train.len(), job.train.seed)?;
-    if train_images.is_empty() {
+    let sizes = Sizes::of(dataset);
+    if sizes.train == 0 {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
-    let sizes = Sizes { train: train_images.len(), evaluated: [validation_images.len(), dataset.test.len()] };
+    if job.train.early_stop.is_some() && sizes.evaluated[0] == 0 {
+        let message = "`early_stop` watches validation images, and there are none";
+        return Err(Fault::new(codes::TRAINING_NEEDS, message).advise("`validation 10%` in `data`"));
+    }
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.check_steps(job.model, sizes)?;
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     let spare = available.map(|available| available - needed);
-    Ok(Prepared { job, dataset, programs, train_images, validation_images, spare, starts: None })
+    Ok(Prepared { job, dataset, programs, spare, in_stock: InStock::No })
 }
 
 /// A fault of memory with the largest batch that fits, where one does.
@@ -214,8 +211,7 @@ impl<'a> Prepared<'a> {
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
     fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
-        let sets = [&self.dataset.train, &self.dataset.test];
-        kept::stock(self.job.data, &sets, &self.programs.modes(), self.job.train.seed, self.spare)
+        kept::stock(self.job.data, self.dataset, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
     /// Trains, from the beginning or from where an earlier training stood, and evaluates on the test images at the end;
@@ -243,7 +239,7 @@ impl<'a> Prepared<'a> {
             Target::Machine(_) => self.stock()?,
             Target::Cpu | Target::Reference(_) => None,
         };
-        self.starts = stock.as_ref().map(Stock::starts);
+        self.in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
         if let Some(start) = &start {
             self.programs.graphs.iter().try_for_each(|graph| start.weights.fit_whole(graph))?;
         }
@@ -279,8 +275,7 @@ impl<'a> Prepared<'a> {
         if let Some(best) = best.filter(|best| best.scored.epoch < last) {
             best.weights.iter().try_for_each(|(name, numbers)| session.write_state(name, numbers))?;
         }
-        let all: Vec<u32> = (0..self.dataset.test.len() as u32).collect();
-        let test = self.measure(&mut session, TEST, &all)?;
+        let test = self.measure(&mut session, &self.dataset.parts.test)?;
         let begun = progress.begun;
         let part = begun.clone().unwrap_or_default();
         let seconds = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + part.seconds;
@@ -293,7 +288,7 @@ impl<'a> Prepared<'a> {
     /// That of the step behind so many.
     pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
         let Job { train, batch, .. } = self.job;
-        let n_images = self.train_images.len();
+        let n_images = self.dataset.parts.train.len();
         let is_trained = |images: usize| images > 0 && self.programs.training(images).is_some();
         let whole = if is_trained(batch) { n_images / batch } else { 0 };
         let steps_per_epoch = (whole + usize::from(is_trained(n_images % batch))) as u64;
@@ -314,9 +309,10 @@ impl<'a> Prepared<'a> {
         let Passed { begun, seen, .. } = pass;
         progress.epochs += 1;
         let number = progress.epochs;
-        let validation = match self.validation_images.is_empty() {
+        let watched = &self.dataset.parts.validation;
+        let validation = match watched.is_empty() {
             true => None,
-            false => Some(self.measure(session, TRAIN, &self.validation_images)?),
+            false => Some(self.measure(session, watched)?),
         };
         // Without validation images the last weights count as the best.
         let is_best = match &validation {
@@ -355,7 +351,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
         let number = progress.epochs + 1;
-        let order = loader::epoch_order(&self.train_images, train.seed, number as u32);
+        let order = epoch_order(&self.dataset.parts.train, train.seed, number as u32);
         let correct = train.classifies()?.then_some(0.0);
         let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
         let way = feed::Pass {
@@ -366,7 +362,7 @@ impl<'a> Prepared<'a> {
             mode: Mode::Train,
         };
         let mut pass = Pass::new(number, begun);
-        self.feed(TRAIN)?.batches(
+        self.feed()?.batches(
             session,
             way,
             &|images| self.programs.training(images),
@@ -398,12 +394,10 @@ impl<'a> Prepared<'a> {
         Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }
 
-    /// How the images of a set reach a session.
-    fn feed(&self, set: usize) -> Result<Feed<'a>, Fault> {
-        let images = if set == TRAIN { &self.dataset.train } else { &self.dataset.test };
-        let loader = Loader::new(self.job.data, images)?;
-        let stock = self.starts.as_ref().and_then(|starts| starts.get(set)).copied();
-        Ok(Feed { loader, stock, seed: self.job.train.seed })
+    /// How samples reach a session.
+    fn feed(&self) -> Result<Feed<'a>, Fault> {
+        let loader = Loader::new(self.job.data, &self.dataset.samples)?;
+        Ok(Feed { loader, in_stock: self.in_stock, seed: self.job.train.seed })
     }
 
     /// The larger, the better.
@@ -414,8 +408,8 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn measure(&self, session: &mut Session, set: usize, indices: &[u32]) -> Result<Evaluation, Fault> {
-        evaluate(session, &self.programs, &self.feed(set)?, indices, self.job)
+    fn measure(&self, session: &mut Session, indices: &[u32]) -> Result<Evaluation, Fault> {
+        evaluate(session, &self.programs, &self.feed()?, indices, self.job)
     }
 }
 

@@ -44,7 +44,7 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     let answers = desk.refused(
         line,
         2,
-        &["text.png: this is not a PNG or JPEG picture", "nowhere.png does not exist", "empty.png"],
+        &["text.png: this is not a picture that can be read", "nowhere.png does not exist", "empty.png"],
     );
     let answers: Vec<Value> = answers.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let images: Vec<&str> = answers.iter().map(|answer| answer["image"].as_str().unwrap()).collect();

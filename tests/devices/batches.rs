@@ -4,13 +4,16 @@
 use std::sync::atomic::AtomicBool;
 
 use dslc::data::loader::{Loader, Mode};
+use dslc::data::recipe::Recipe;
+use dslc::data::sample::Form;
+use dslc::data::samples::{Images, Samples, Targets};
 use dslc::data::section::DataSection;
-use dslc::data::{Dataset, Images};
+use dslc::data::{Dataset, Wanted};
 use dslc::diag::{Fault, has_errors};
 use dslc::graph::Graph;
 use dslc::graph::builder::Builder;
 use dslc::kernels::cuda::machine::Machine;
-use dslc::run::stock::{Set, Stock};
+use dslc::run::stock::Stock;
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
@@ -42,11 +45,11 @@ const AUGMENT: [&str; 5] = [
 const EXTENTS: [usize; 3] = [3, 13, 11];
 const SEED: u64 = 0x1234_5678_9abc_def0;
 
-fn images(n: usize, name: &str) -> Images {
+fn images(n: usize, shape: [usize; 3], name: &str) -> Samples {
     let mut random = Random::new(1, name, 0);
-    let shape = Shape::from(EXTENTS);
-    let pixels = (0..n * shape.elements()).map(|_| random.below(256) as u8).collect();
-    Images { shape, pixels, labels: (0..n).map(|_| random.below(10)).collect() }
+    let pixels = (0..n * shape.iter().product::<usize>()).map(|_| random.below(256) as u8).collect();
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes(shape, pixels, (0..n).map(|_| random.below(10)).collect(), names)
 }
 
 fn section(lines: &str) -> DataSection {
@@ -56,7 +59,7 @@ fn section(lines: &str) -> DataSection {
     assert!(!has_errors(&found), "{found:#?}");
     let mut section = experiment.data.unwrap();
     // Colours of this size, as no source gives them; then there is nothing to resize.
-    section.facts.shape = Shape::from(EXTENTS);
+    section.facts.form = Form::of(EXTENTS);
     section.preprocess.remove(0);
     section
 }
@@ -71,38 +74,38 @@ fn echo(n: usize) -> Graph {
     builder.finish()
 }
 
-fn sets<'a>(all: &'a [Images]) -> Vec<Set<'a>> {
-    all.iter().map(|images| Set { pixels: &images.pixels, labels: &images.labels }).collect()
+fn stock(samples: &Samples, recipes: Vec<Recipe>, longest: usize) -> Stock<'_> {
+    let Images::Bytes { values: pixels, .. } = &samples.images else { panic!("bytes") };
+    let Targets::Classes { values: classes, .. } = &samples.targets;
+    Stock { pixels, classes, recipes, longest, images: "images", labels: "labels" }
 }
 
 fn gathered(machine: Box<dyn Machine>, augment: &str) -> Option<String> {
     let section = section(augment);
-    // Numbers of bytes and images that fill no whole word, and positions of two and three digits.
-    let all = [images(107, "train"), images(9, "test")];
-    let loaders = all.each_ref().map(|images| Loader::new(&section, images).unwrap());
+    // A number of bytes that fills no whole word, and positions of one, two and three digits.
+    let samples = images(107, EXTENTS, "train");
+    let loader = Loader::new(&section, &samples).unwrap();
     let modes = [Mode::Train, Mode::Eval];
-    let recipe = |&mode: &Mode| loaders[0].recipe(mode, SEED).unwrap().unwrap();
-    let recipes = modes.iter().map(recipe).collect();
-    let stock = Stock { sets: sets(&all), recipes, longest: 20, images: "images", labels: "labels" };
-    let starts = stock.starts();
+    let recipe = |&mode: &Mode| loader.recipe(mode, SEED).unwrap().unwrap();
+    let stock = stock(&samples, modes.iter().map(recipe).collect(), 20);
     let target = Target::Machine(machine);
     let mut session = Session::with_stock(vec![echo(6), echo(5)], target, 0, Some(stock)).unwrap();
     let order: Vec<u32> = vec![3, 106, 0, 99, 100, 9, 10, 11, 42, 1, 77, 101, 5, 3];
-    for (graph, set, order, first, epoch) in [
-        (0, 0, &order[..], 0, 1),
-        (0, 0, &order[..], 7, 1),
-        (0, 0, &order[..], 7, 70_000),
-        (1, 0, &order[..], 2, 3),
-        (1, 1, &[8, 7, 0, 1, 2][..], 0, 0),
+    for (graph, order, first, epoch) in [
+        (0, &order[..], 0, 1),
+        (0, &order[..], 7, 1),
+        (0, &order[..], 7, 70_000),
+        (1, &order[..], 2, 3),
+        (1, &[8, 7, 0, 1, 2][..], 0, 0),
     ] {
-        let positions: Vec<u32> = order.iter().map(|&index| index + starts[set] as u32).collect();
-        session.order(&positions).unwrap();
+        session.order(order).unwrap();
         session.gather(graph, first, epoch).unwrap();
         session.step(graph).unwrap();
         let n = if graph == 0 { 6 } else { 5 };
-        let (mut images, mut labels) = (vec![0.0; n * all[0].shape.elements()], vec![0.0; n]);
+        let (mut images, mut others) = (vec![0.0; n * EXTENTS.iter().product::<usize>()], [Vec::new()]);
         let batch = &order[first as usize..first as usize + n];
-        loaders[set].fill(batch, epoch, modes[graph], SEED, &mut images, &mut labels).unwrap();
+        loader.fill(batch, epoch, modes[graph], SEED, &mut images, &mut others).unwrap();
+        let [labels] = others;
         for (name, expected) in [("images", images), ("labels", labels)] {
             let actual = session.read(graph, name).unwrap();
             if actual.iter().map(|x| x.to_bits()).ne(expected.iter().map(|x| x.to_bits())) {
@@ -117,18 +120,18 @@ fn gathered(machine: Box<dyn Machine>, augment: &str) -> Option<String> {
 
 fn tables_of_channels(machine: Box<dyn Machine>) -> Option<String> {
     let section = section("");
-    let all = [images(7, "train")];
-    let mut recipe = Loader::new(&section, &all[0]).unwrap().recipe(Mode::Eval, 0).unwrap().unwrap();
+    let samples = images(7, EXTENTS, "train");
+    let mut recipe = Loader::new(&section, &samples).unwrap().recipe(Mode::Eval, 0).unwrap().unwrap();
     for (channel, table) in recipe.tables.iter_mut().enumerate() {
         table.iter_mut().enumerate().for_each(|(byte, number)| *number = (1000 * channel + byte) as f32);
     }
-    let stock =
-        Stock { sets: sets(&all), recipes: vec![recipe], longest: 7, images: "images", labels: "labels" };
+    let stock = stock(&samples, vec![recipe], 7);
+    let pixels = stock.pixels;
     let mut session = Session::with_stock(vec![echo(7)], Target::Machine(machine), 0, Some(stock)).unwrap();
     session.order(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
     session.step(0).unwrap();
     let plane = EXTENTS[1] * EXTENTS[2];
-    let expected = all[0].pixels.iter().enumerate();
+    let expected = pixels.iter().enumerate();
     let expected = expected.map(|(i, &byte)| (i / plane % EXTENTS[0] * 1000 + usize::from(byte)) as f32);
     (!session.read(0, "images").unwrap().into_iter().eq(expected)).then(|| "a table of a channel".to_owned())
 }
@@ -162,16 +165,11 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
                 train { loss cross_entropy; optimizer adam lr=1e-3; epochs 2; batch 16; seed 5 }";
     let (experiment, found) = check(text);
     assert!(!has_errors(&found), "{found:#?}");
-    let own = |n: usize, name: &str| {
-        let mut random = Random::new(2, name, 0);
-        let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
-        let labels = (0..n).map(|_| random.below(10)).collect();
-        Images { shape: Shape::from([1, 28, 28]), pixels, labels }
-    };
-    let classes = (0..10).map(|k| k.to_string()).collect();
-    let dataset = Dataset { train: own(93, "train"), test: own(37, "test"), classes };
+    let own = |n: usize, name: &str| images(n, [1, 28, 28], name);
     let (model, data) = (experiment.model.as_ref().unwrap(), experiment.data.as_ref().unwrap());
     let train = experiment.train.as_ref().unwrap();
+    let dataset = Dataset::joined(own(93, "train"), own(37, "test")).unwrap();
+    let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
     let job = Job { model, data, train, batch: 16, device: &Device::Cpu };
     let needed = prepare(job, &dataset).unwrap().bytes().unwrap();
     let run = |target: Target, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {

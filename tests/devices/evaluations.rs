@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dslc::data::{Dataset, Images};
+use dslc::data::Dataset;
+use dslc::data::samples::Samples;
 use dslc::diag::{Fault, has_errors};
 use dslc::graph::Graph;
 use dslc::graph::attrs::Attrs;
@@ -110,10 +111,11 @@ impl Observer for Nobody {
     }
 }
 
-fn images(n: usize, name: &str) -> Images {
+fn images(n: usize, name: &str) -> Samples {
     let mut random = Random::new(2, name, 0);
     let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
-    Images { shape: Shape::from([1, 28, 28]), pixels, labels: (0..n).map(|_| random.below(10)).collect() }
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes([1, 28, 28], pixels, (0..n).map(|_| random.below(10)).collect(), names)
 }
 
 /// Weights that the CPU has learnt, measured there and on a machine that keeps the images, and on one that has no room for
@@ -123,8 +125,7 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     assert!(!has_errors(&found), "{found:#?}");
     let (model, data) = (experiment.model.as_ref().unwrap(), experiment.data.as_ref().unwrap());
     let job = Job { model, data, train: experiment.train.as_ref().unwrap(), batch: 4, device: &Device::Cpu };
-    let classes = (0..10).map(|k| k.to_string()).collect();
-    let dataset = Dataset { train: images(20, "train"), test: images(N_TEST, "test"), classes };
+    let dataset = Dataset::joined(images(20, "train"), images(N_TEST, "test")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("last.safetensors");
     let prepared = prepare(job, &dataset).unwrap();
@@ -137,7 +138,7 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     let weights = Weights::open(&path).unwrap();
 
     let evaluation = |target: Target, available: Option<u64>| -> Evaluation {
-        evaluate_on(job, &dataset.test, &weights, || Ok(target), available).unwrap()
+        evaluate_on(job, &dataset, &weights, || Ok(target), available).unwrap()
     };
     let on_machine = |available: Option<u64>| -> (Evaluation, [usize; 2]) {
         let (machine, counts) = Counted::new(make());

@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dslc::data::Dataset;
+use dslc::data::{Dataset, Wanted};
 use dslc::run::{Session, Target};
 use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Weights, save};
@@ -89,8 +89,8 @@ fn data_set() -> Vec<(String, Vec<u8>)> {
 fn load(folder: &Path) -> Result<Dataset, Fault> {
     let (experiment, _) = check("data { source mnist \"d\" }");
     let data = experiment.data.unwrap();
-    data.source
-        .load(&data.args.with("path", &dslc::spec::Arg::Text(folder.display().to_string())), Path::new(""))
+    let args = data.args.with("path", &dslc::spec::Arg::Text(folder.display().to_string()));
+    data.source.load(&args, Path::new(""), Wanted::All)
 }
 
 fn written(files: &[(String, Vec<u8>)]) -> TempDir {
@@ -125,7 +125,7 @@ fn damaged_data_sets_are_refused_by_the_file_s_name() {
                             ![Damage::Cut, Damage::Lengthened, Damage::Holed].contains(&damage),
                             "{what}"
                         );
-                        assert_eq!((found.train.len(), found.test.len()), (24, 12), "{what}");
+                        assert_eq!((found.parts.train.len(), found.parts.test.len()), (24, 12), "{what}");
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! `grayscale`: colour images → one channel of brightness.
 
-use crate::data::transforms::{Planes, Transform, extents};
+use crate::data::sample::{Form, Image, Sample, Values};
+use crate::data::transforms::Transform;
 use crate::diag::{Fault, codes};
-use crate::shape::Shape;
 use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
 
@@ -26,24 +26,28 @@ impl Transform for Grayscale {
         &SPEC
     }
 
-    fn shape(&self, _args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        match extents(input)? {
-            [1 | 3, height, width] => Ok(Shape::from([1, height, width])),
-            [channels, _, _] => {
+    fn form(&self, _args: &Args, input: Form) -> Result<Form, Fault> {
+        match input.channels {
+            Some(1 | 3) | None => Ok(Form { channels: Some(1), ..input }),
+            Some(channels) => {
                 let message = format!("`grayscale` needs 1 or 3 channels, but {channels} arrive ({input})");
                 Err(Fault::new(codes::DATA_SHAPE, message))
             }
         }
     }
 
-    fn apply(&self, _args: &Args, image: &mut Planes, _random: &mut Random) -> Result<(), Fault> {
-        if image.channels == 3 {
-            let size = image.height * image.width;
-            let (red, rest) = image.values.split_at(size);
-            let (green, blue) = rest.split_at(size);
+    fn apply(&self, _args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {
+        if sample.image.channels == 3 {
+            let Image { height, width, .. } = sample.image;
+            let values = sample.image.clone().into_numbers();
+            let (red, rest) = values.split_at(height * width);
+            let (green, blue) = rest.split_at(height * width);
             let grey = red.iter().zip(green).zip(blue).map(|((r, g), b)| brightness([*r, *g, *b])).collect();
-            image.values = grey;
-            image.channels = 1;
+            let was_bytes = matches!(sample.image.values, Values::Bytes(_));
+            sample.image = Image::of_numbers([1, height, width], grey);
+            if was_bytes {
+                sample.image.round();
+            }
         }
         Ok(())
     }
@@ -57,15 +61,15 @@ pub fn brightness(colour: [f32; 3]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::testing::numbers;
     use crate::spec::Args;
 
     #[test]
     fn colours_weigh_as_bt601_says() {
-        let mut image =
-            Planes { channels: 3, height: 1, width: 2, values: vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0] };
-        Grayscale.apply(&Args::default(), &mut image, &mut Random::new(0, "", 0)).unwrap();
-        assert_eq!(image, Planes { channels: 1, height: 1, width: 2, values: vec![0.299, 0.587 + 0.114] });
-        let fault = Grayscale.shape(&Args::default(), &Shape::from([4, 2, 2])).unwrap_err();
+        let mut sample = numbers([3, 1, 2], &[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        Grayscale.apply(&Args::default(), &mut sample, &mut Random::new(0, "", 0)).unwrap();
+        assert_eq!(sample, numbers([1, 1, 2], &[0.299, 0.587 + 0.114]));
+        let fault = Grayscale.form(&Args::default(), Form::of([4, 2, 2])).unwrap_err();
         assert_eq!(fault.message, "`grayscale` needs 1 or 3 channels, but 4 arrive (4x2x2)");
     }
 }

@@ -1,9 +1,9 @@
 //! `random_crop`: a window at a random place of the padded image.
 
-use crate::data::transforms::{Planes, Transform, bounded, extents};
+use crate::data::recipe::Draw;
+use crate::data::sample::{Form, Sample, Size};
+use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::{Fault, codes};
-use crate::kernels::cuda::gather::Draw;
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
 use crate::tensor::random::Random;
 
@@ -13,7 +13,9 @@ static SPEC: Spec = Spec {
     name: "random_crop",
     summary: "Cuts a window at a random place out of the padded image",
     docs: "Every place of the window in the image with `padding` black pixels around it is equally likely. \
-           The window must have the image's own size, so it needs padding to change anything.",
+           Where all images have one size, that of the window must be it, so that padding is needed to change anything; or \
+           `center_crop` cuts the same window when nothing is random. An image that is smaller than the window gets \
+           black around it first.",
     params: &[
         positional("size", Kind::Pair, Preset::Required, "height x width of the window"),
         keyword("padding", Kind::Padding, Preset::Padding(0), "black pixels around the image"),
@@ -27,10 +29,11 @@ impl Transform for RandomCrop {
         &SPEC
     }
 
-    fn shape(&self, args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        let [channels, height, width] = extents(input)?;
+    fn form(&self, args: &Args, input: Form) -> Result<Form, Fault> {
         let [top, bottom, left, right] = sides(args)?;
         let size = args.pair("size")?;
+        let output = Form { size: Size::Fixed(size), ..input };
+        let Size::Fixed([height, width]) = input.size else { return bounded(output) };
         for (axis, window, padded) in
             [("high", size[0], height + top + bottom), ("wide", size[1], width + left + right)]
         {
@@ -42,29 +45,38 @@ impl Transform for RandomCrop {
                     .note(format!("the image that arrives is {input}")));
             }
         }
-        bounded(Shape::from([channels, size[0], size[1]]))
+        bounded(output)
     }
 
-    fn apply(&self, args: &Args, image: &mut Planes, random: &mut Random) -> Result<(), Fault> {
-        let [top, bottom, left, right] = sides(args)?;
+    fn cuts(&self) -> Cuts {
+        Cuts::ARandomPart
+    }
+
+    fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
+        let image = &mut sample.image;
+        let [mut top, mut bottom, mut left, mut right] = sides(args)?;
         let size = args.pair("size")?;
         let (height, width) = (image.height, image.width);
+        // Of sizes that differ one may be too small.
+        let lacks =
+            [size[0].saturating_sub(height + top + bottom), size[1].saturating_sub(width + left + right)];
+        (top, bottom) = (top + lacks[0] / 2, bottom + lacks[0].div_ceil(2));
+        (left, right) = (left + lacks[1] / 2, right + lacks[1].div_ceil(2));
         let y0 = random.below(places(height + top + bottom, size[0])?) as usize;
         let x0 = random.below(places(width + left + right, size[1])?) as usize;
-        image.redraw(size[0], size[1], |plane, y, x| {
+        image.moved(size[0], size[1], |y, x| {
             let inside =
                 |at: usize, before: usize, extent: usize| at.checked_sub(before).filter(|at| *at < extent);
             match (inside(y0 + y, top, height), inside(x0 + x, left, width)) {
-                (Some(y), Some(x)) => plane[y * width + x],
-                (None, _) | (_, None) => 0.0,
+                (Some(y), Some(x)) => Some(y * width + x),
+                (None, _) | (_, None) => None,
             }
         });
         Ok(())
     }
 
-    fn draw(&self, args: &Args, input: &Shape) -> Option<Result<Draw, Fault>> {
+    fn draw(&self, args: &Args, [_, height, width]: [usize; 3]) -> Option<Result<Draw, Fault>> {
         let own = || {
-            let [_, height, width] = extents(input)?;
             let [top, bottom, left, right] = sides(args)?;
             let size = args.pair("size")?;
             let places = [places(height + top + bottom, size[0])?, places(width + left + right, size[1])?];
@@ -97,7 +109,8 @@ fn sides(args: &Args) -> Result<[usize; 4], Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::section;
+    use crate::data::sample::Values;
+    use crate::data::testing::{bytes, numbers, section};
 
     #[test]
     fn every_place_is_reached_and_the_rest_is_black() {
@@ -106,9 +119,15 @@ mod tests {
         let step = &section.augment[0];
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..200 {
-            let mut image = Planes { channels: 1, height: 2, width: 2, values: vec![1.0, 2.0, 3.0, 4.0] };
-            step.transform.apply(&step.args, &mut image, &mut Random::new(seed, "crop", 0)).unwrap();
-            seen.insert(image.values.iter().map(|x| *x as u8).collect::<Vec<_>>());
+            let (mut bytes, mut numbers) =
+                (bytes([1, 2, 2], &[1, 2, 3, 4]), numbers([1, 2, 2], &[1.0, 2.0, 3.0, 4.0]));
+            for sample in [&mut bytes, &mut numbers] {
+                step.transform.apply(&step.args, sample, &mut Random::new(seed, "crop", 0)).unwrap();
+            }
+            let Values::Bytes(bytes) = bytes.image.values else { panic!("bytes stay such") };
+            let numbers = numbers.image.into_numbers();
+            assert!(bytes.iter().map(|&byte| f32::from(byte)).eq(numbers));
+            seen.insert(bytes);
         }
         let expected = [
             [0, 0, 0, 1],

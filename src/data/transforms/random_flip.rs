@@ -1,9 +1,9 @@
 //! `random_flip`: the image mirrored left to right, or not.
 
-use crate::data::transforms::{Planes, Transform, extents};
+use crate::data::recipe::Draw;
+use crate::data::sample::{Form, Sample, Values};
+use crate::data::transforms::Transform;
 use crate::diag::Fault;
-use crate::kernels::cuda::gather::Draw;
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 use crate::tensor::random::Random;
 
@@ -28,22 +28,25 @@ impl Transform for RandomFlip {
         &SPEC
     }
 
-    fn shape(&self, _args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        extents(input).map(|_| input.clone())
+    fn form(&self, _args: &Args, input: Form) -> Result<Form, Fault> {
+        Ok(input)
     }
 
-    fn apply(&self, args: &Args, image: &mut Planes, random: &mut Random) -> Result<(), Fault> {
+    fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         if f64::from(random.uniform()) < args.number("probability")? {
-            image.values.chunks_exact_mut(image.width.max(1)).for_each(<[f32]>::reverse);
+            let width = sample.image.width.max(1);
+            match &mut sample.image.values {
+                Values::Bytes(bytes) => bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse),
+                Values::Numbers(numbers) => numbers.chunks_exact_mut(width).for_each(<[f32]>::reverse),
+            }
         }
         Ok(())
     }
 
     /// A uniform number is a whole number of 24 bits over 2²⁴, and below the probability where that whole number is below
     /// the probability times 2²⁴, rounded up.
-    fn draw(&self, args: &Args, input: &Shape) -> Option<Result<Draw, Fault>> {
+    fn draw(&self, args: &Args, [_, _, width]: [usize; 3]) -> Option<Result<Draw, Fault>> {
         let own = || {
-            let [_, _, width] = extents(input)?;
             let below = (args.number("probability")? * f64::from(1 << 24)).ceil() as u32;
             Ok(Draw::Flip { width, below })
         };
@@ -54,7 +57,7 @@ impl Transform for RandomFlip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::section;
+    use crate::data::testing::{bytes, section};
 
     #[test]
     fn rows_are_reversed_as_often_as_asked() {
@@ -63,10 +66,9 @@ mod tests {
             let step = &section.augment[0];
             (0..1000)
                 .filter(|&seed| {
-                    let mut image =
-                        Planes { channels: 1, height: 2, width: 2, values: vec![1.0, 2.0, 3.0, 4.0] };
-                    step.transform.apply(&step.args, &mut image, &mut Random::new(seed, "flip", 0)).unwrap();
-                    image.values == [2.0, 1.0, 4.0, 3.0]
+                    let mut sample = bytes([1, 2, 2], &[1, 2, 3, 4]);
+                    step.transform.apply(&step.args, &mut sample, &mut Random::new(seed, "flip", 0)).unwrap();
+                    sample == bytes([1, 2, 2], &[2, 1, 4, 3])
                 })
                 .count()
         };

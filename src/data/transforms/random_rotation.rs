@@ -1,8 +1,8 @@
 //! `random_rotation`: the image turned about its centre by a random angle.
 
-use crate::data::transforms::{Planes, Transform, extents};
+use crate::data::sample::{Form, Image, Sample};
+use crate::data::transforms::Transform;
 use crate::diag::Fault;
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 use crate::tensor::random::Random;
 
@@ -27,24 +27,24 @@ impl Transform for RandomRotation {
         &SPEC
     }
 
-    fn shape(&self, _args: &Args, input: &Shape) -> Result<Shape, Fault> {
-        extents(input).map(|_| input.clone())
+    fn form(&self, _args: &Args, input: Form) -> Result<Form, Fault> {
+        Ok(input)
     }
 
-    fn apply(&self, args: &Args, image: &mut Planes, random: &mut Random) -> Result<(), Fault> {
+    fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         let degrees = args.number("degrees")? as f32 * (2.0 * random.uniform() - 1.0);
-        rotate(image, degrees);
+        rotate(&mut sample.image, degrees);
         Ok(())
     }
 }
 
 /// Turns an image counter-clockwise.
-fn rotate(image: &mut Planes, degrees: f32) {
+fn rotate(image: &mut Image, degrees: f32) {
     let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
     let (sin, cos) = (sin as f32, cos as f32);
     let (height, width) = (image.height, image.width);
     let (cy, cx) = ((height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0);
-    image.redraw(height, width, |plane, y, x| {
+    image.redrawn(height, width, |plane, y, x| {
         let (dy, dx) = (y as f32 - cy, x as f32 - cx);
         let (y, x) = (cy + dx * sin + dy * cos, cx + dx * cos - dy * sin);
         let (top, left) = (y.floor(), x.floor());
@@ -64,9 +64,9 @@ mod tests {
     use super::*;
 
     fn rotated(degrees: f32) -> Vec<f32> {
-        let mut image = Planes { channels: 1, height: 2, width: 2, values: vec![1.0, 2.0, 3.0, 4.0] };
+        let mut image = Image::of_numbers([1, 2, 2], vec![1.0, 2.0, 3.0, 4.0]);
         rotate(&mut image, degrees);
-        image.values.iter().map(|x| (x * 1e4).round() / 1e4).collect()
+        image.into_numbers().iter().map(|x| (x * 1e4).round() / 1e4).collect()
     }
 
     #[test]
@@ -78,9 +78,10 @@ mod tests {
 
     #[test]
     fn a_flat_image_keeps_its_middle_and_loses_its_corners() {
-        let mut image = Planes { channels: 1, height: 9, width: 9, values: vec![1.0; 81] };
+        let mut image = Image::of_numbers([1, 9, 9], vec![1.0; 81]);
         rotate(&mut image, 45.0);
-        assert!((image.values[40] - 1.0).abs() < 1e-6);
-        assert_eq!(image.values[0], 0.0);
+        let values = image.into_numbers();
+        assert!((values[40] - 1.0).abs() < 1e-6);
+        assert_eq!(values[0], 0.0);
     }
 }

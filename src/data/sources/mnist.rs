@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::idx::{self, Content, Element, Idx};
-use crate::data::{Dataset, Facts, Images, Source, Tested};
+use crate::data::parts::Dataset;
+use crate::data::sample::Form;
+use crate::data::samples::Samples;
+use crate::data::sources::idx::{self, Content, Element, Idx};
+use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Mnist;
@@ -63,16 +65,25 @@ impl Source for Mnist {
                 Fault::new(codes::BAD_VALUE, format!("`classes` is at most {MAX_CLASSES}")).at("classes")
             );
         }
-        Ok(Facts { shape: Shape::from([1, SIDE, SIDE]), classes, train: None, test: None })
+        Ok(Facts {
+            form: Form::of([1, SIDE, SIDE]),
+            classes: Some(classes),
+            parts: None,
+            watched: Some(false),
+        })
     }
 
-    fn load(&self, args: &Args, base: &Path) -> Result<Dataset, Fault> {
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let folder = Folder::open(&base.join(args.word("path")?))?;
         let layout = folder.layout(args)?;
+        if wanted == Wanted::Test {
+            let files = folder.find(&[TEST])?;
+            return Dataset::tested(layout.split(&files[0])?);
+        }
         let files = folder.find(&[TRAIN, TEST])?;
         let train = layout.split(&files[0])?;
         let test = layout.split(&files[1])?;
-        if train.pixels == test.pixels {
+        if train.images == test.images {
             let message = format!(
                 "accuracy would be measured on training data: {} and {} hold the same images",
                 files[1].images.display(),
@@ -80,14 +91,7 @@ impl Source for Mnist {
             );
             return Err(Fault::new(codes::LEAK, message).at("path").advise("put the real test files there"));
         }
-        Ok(Dataset { train, test, classes: layout.classes })
-    }
-
-    fn load_test(&self, args: &Args, base: &Path) -> Result<Tested, Fault> {
-        let folder = Folder::open(&base.join(args.word("path")?))?;
-        let layout = folder.layout(args)?;
-        let files = folder.find(&[TEST])?;
-        Ok(Tested { images: layout.split(&files[0])?, classes: layout.classes })
+        Dataset::joined(train, test)
     }
 
     /// Of MNIST; its relatives are light on dark as well.
@@ -272,7 +276,7 @@ struct Layout {
 
 impl Layout {
     /// Reads both files of a split. Both headers are held against each other before what they claim is unpacked.
-    fn split(&self, files: &Files) -> Result<Images, Fault> {
+    fn split(&self, files: &Files) -> Result<Samples, Fault> {
         let images = Idx::open(&files.images, Content::Images)?;
         if images.dims[1..] != [SIDE, SIDE] {
             let message = format!(
@@ -298,7 +302,7 @@ impl Layout {
         if self.order == Order::Columns {
             pixels.chunks_exact_mut(SIDE * SIDE).for_each(transpose);
         }
-        Ok(Images { shape: Shape::from([1, SIDE, SIDE]), pixels, labels })
+        Ok(Samples::of_bytes([1, SIDE, SIDE], pixels, labels, self.classes.clone()))
     }
 
     /// The class of each image, counted from 0.
@@ -353,6 +357,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::data::sample::Values;
     use crate::data::testing::{gzip, idx, mnist_folder, section};
 
     fn load(folder: &Path) -> Result<Dataset, Fault> {
@@ -361,7 +366,18 @@ mod tests {
 
     fn load_with(folder: &Path, arguments: &str) -> Result<Dataset, Fault> {
         let section = section(&format!("source mnist \"{}\" {arguments}", folder.display())).unwrap();
-        section.source.load(&section.args, Path::new(""))
+        section.source.load(&section.args, Path::new(""), Wanted::All)
+    }
+
+    fn classes(dataset: &Dataset, indices: &[u32]) -> Vec<u32> {
+        indices.iter().map(|&index| dataset.samples.class(index)).collect()
+    }
+
+    fn image(dataset: &Dataset, index: u32) -> Vec<u8> {
+        match dataset.samples.read(index).unwrap().image.values {
+            Values::Bytes(bytes) => bytes,
+            Values::Numbers(_) => panic!("bytes are read"),
+        }
     }
 
     /// A folder like [`mnist_folder`]'s with names that begin so, images of which each row is its own number, and labels.
@@ -400,16 +416,16 @@ mod tests {
         assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "26".to_owned() }]);
         let dataset = load_with(folder.path(), "classes=26").unwrap();
         assert_eq!(
-            (dataset.train.labels, dataset.classes.concat()),
+            (classes(&dataset, &dataset.parts.train), dataset.classes().concat()),
             (vec![0, 25, 2], EMNIST[3].classes.to_owned())
         );
         // What were rows are columns.
-        assert_eq!(dataset.test.image(1)[28..31], [100, 101, 102]);
+        assert_eq!(image(&dataset, 4)[28..31], [100, 101, 102]);
         for known in EMNIST {
             let folder = relative(known.prefix, &[1, 9], None);
             let n = known.classes.len();
             assert_eq!(
-                load_with(folder.path(), &format!("classes={n}")).unwrap().classes.len(),
+                load_with(folder.path(), &format!("classes={n}")).unwrap().classes().len(),
                 n,
                 "{}",
                 known.name
@@ -420,8 +436,8 @@ mod tests {
     #[test]
     fn of_qmnists_labels_the_class_is_read() {
         let dataset = load(relative("qmnist-", &[7, 0, 9], Some(8)).path()).unwrap();
-        assert_eq!((dataset.train.labels, dataset.train.pixels[28]), (vec![7, 0, 9], 1));
-        assert_eq!(dataset.classes.concat(), "0123456789");
+        assert_eq!((classes(&dataset, &dataset.parts.train), image(&dataset, 0)[28]), (vec![7, 0, 9], 1));
+        assert_eq!(dataset.classes().concat(), "0123456789");
     }
 
     #[test]
@@ -432,7 +448,8 @@ mod tests {
         assert_eq!(fault.notes, ["all its labels lie from 1 to 10"]);
         assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "first_label", value: "1".to_owned() }]);
         let dataset = load_with(folder.path(), "first_label=1").unwrap();
-        assert_eq!((dataset.train.labels, dataset.classes.last().unwrap().as_str()), (vec![0, 9, 4], "10"));
+        let last = dataset.classes().last().unwrap().as_str();
+        assert_eq!((classes(&dataset, &dataset.parts.train), last), (vec![0, 9, 4], "10"));
         let fault = load(relative("", &[0, 11], None).path()).unwrap_err();
         assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "12".to_owned() }]);
     }
@@ -454,8 +471,13 @@ mod tests {
             std::fs::remove_file(folder.path().join(name)).unwrap();
         }
         let section = section(&format!("source mnist \"{}\"", folder.path().display())).unwrap();
-        let tested = section.source.load_test(&section.args, Path::new("")).unwrap();
-        assert_eq!((tested.images, tested.classes), (whole.test, whole.classes));
+        let tested = section.source.load(&section.args, Path::new(""), Wanted::Test).unwrap();
+        assert_eq!(tested.parts.test, [0, 1, 2]);
+        let samples = |dataset: &Dataset, indices: &[u32]| {
+            indices.iter().map(|&index| dataset.samples.read(index).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(samples(&tested, &[0, 1, 2]), samples(&whole, &whole.parts.test));
+        assert_eq!(tested.classes(), whole.classes());
         let fault = load(folder.path()).unwrap_err();
         assert!(fault.message.ends_with("lacks train-images-idx3-ubyte, train-labels-idx1-ubyte"), "{fault}");
     }
@@ -464,9 +486,12 @@ mod tests {
     fn all_names_and_both_packings_are_read() {
         let folder = mnist_folder(5, 3);
         let dataset = load(folder.path()).unwrap();
-        assert_eq!((dataset.train.len(), dataset.test.len(), dataset.classes.len()), (5, 3, 10));
-        assert_eq!(dataset.train.labels, [0, 1, 2, 3, 4]);
-        assert_eq!(dataset.train.image(4).len(), 784);
+        assert_eq!(
+            (dataset.parts.train.len(), dataset.parts.test.len(), dataset.classes().len()),
+            (5, 3, 10)
+        );
+        assert_eq!(classes(&dataset, &dataset.parts.train), [0, 1, 2, 3, 4]);
+        assert_eq!(image(&dataset, 4).len(), 784);
         for (stem, kind) in [
             ("train-images", "idx3-ubyte"),
             ("train-labels", "idx1-ubyte"),
@@ -530,9 +555,9 @@ mod tests {
     #[test]
     fn the_repository_holds_the_real_data_set() {
         let dataset = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/data/mnist")).unwrap();
-        assert_eq!((dataset.train.len(), dataset.test.len()), (60_000, 10_000));
+        assert_eq!((dataset.parts.train.len(), dataset.parts.test.len()), (60_000, 10_000));
         let mut histogram = [0; 10];
-        dataset.test.labels.iter().for_each(|&label| histogram[label as usize] += 1);
+        classes(&dataset, &dataset.parts.test).iter().for_each(|&class| histogram[class as usize] += 1);
         assert_eq!(histogram, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
     }
 }

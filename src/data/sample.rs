@@ -1,0 +1,215 @@
+//! One sample of a data set as transforms see it, whole: its image, in bytes or in numbers, and what is to be learnt of it.
+
+use std::fmt;
+
+use crate::diag::Fault;
+use crate::shape::Shape;
+
+/// An image with its target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub image: Image,
+    pub target: Target,
+}
+
+/// What is to be learnt of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The place of its class among the classes' names.
+    Class(u32),
+    /// Of an image that a model is asked about.
+    Unknown,
+}
+
+/// An image, row by row, channel by channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    /// `channels * height * width` values.
+    pub values: Values,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 0 (black) to 255 (white). A step that gives new pixels rounds them to the nearest.
+    Bytes(Vec<u8>),
+    /// As they reach the model; what was bytes is 0 (black) to 1 (white).
+    Numbers(Vec<f32>),
+}
+
+impl Image {
+    pub fn of_bytes([channels, height, width]: [usize; 3], bytes: Vec<u8>) -> Image {
+        Image { channels, height, width, values: Values::Bytes(bytes) }
+    }
+
+    pub fn of_numbers([channels, height, width]: [usize; 3], numbers: Vec<f32>) -> Image {
+        Image { channels, height, width, values: Values::Numbers(numbers) }
+    }
+
+    /// Channels, height and width.
+    pub fn extents(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    pub fn form(&self) -> Form {
+        Form { channels: Some(self.channels), size: Size::Fixed([self.height, self.width]) }
+    }
+
+    /// The values as numbers; bytes become such.
+    pub fn into_numbers(self) -> Vec<f32> {
+        match self.values {
+            Values::Bytes(bytes) => bytes.iter().map(|&byte| scale(byte)).collect(),
+            Values::Numbers(numbers) => numbers,
+        }
+    }
+
+    /// Changes the values as numbers; their count stays.
+    pub fn change(&mut self, change: impl FnOnce(&mut [f32])) {
+        let values = Values::Numbers(Vec::new());
+        let whole = Image { values: std::mem::replace(&mut self.values, values), ..*self };
+        let mut numbers = whole.into_numbers();
+        change(&mut numbers);
+        self.values = Values::Numbers(numbers);
+    }
+
+    /// Of each channel: how many values, their sum and that of their squares, from 0 to 1.
+    pub fn sums(&self) -> Vec<[f64; 3]> {
+        let plane = (self.height * self.width).max(1);
+        match &self.values {
+            Values::Bytes(bytes) => {
+                let of = |bytes: &[u8]| {
+                    let sum: u64 = bytes.iter().map(|&x| u64::from(x)).sum();
+                    let squares: u64 = bytes.iter().map(|&x| u64::from(x) * u64::from(x)).sum();
+                    [bytes.len() as f64, sum as f64 / 255.0, squares as f64 / (255.0 * 255.0)]
+                };
+                bytes.chunks_exact(plane).map(of).collect()
+            }
+            Values::Numbers(numbers) => {
+                let of = |numbers: &[f32]| {
+                    let each = || numbers.iter().map(|&x| f64::from(x));
+                    [numbers.len() as f64, each().sum(), each().map(|x| x * x).sum()]
+                };
+                numbers.chunks_exact(plane).map(of).collect()
+            }
+        }
+    }
+
+    /// Numbers become bytes again, each the nearest.
+    pub fn round(&mut self) {
+        if let Values::Numbers(numbers) = &self.values {
+            // `as` keeps within the bytes.
+            self.values =
+                Values::Bytes(numbers.iter().map(|number| (number * 255.0).round() as u8).collect());
+        }
+    }
+
+    /// Moves pixels into an image of another size: `from(y, x)` tells which pixel of a channel goes there, and nothing is black.
+    pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
+        let plane = (self.height * self.width).max(1);
+        match &mut self.values {
+            Values::Bytes(bytes) => *bytes = placed(bytes, plane, [height, width], &from),
+            Values::Numbers(numbers) => *numbers = placed(numbers, plane, [height, width], &from),
+        }
+        (self.height, self.width) = (height, width);
+    }
+
+    /// Replaces every channel by one of another size, in numbers; `pixel(plane, y, x)` gives its values.
+    pub fn redrawn(&mut self, height: usize, width: usize, pixel: impl Fn(&[f32], usize, usize) -> f32) {
+        let plane = (self.height * self.width).max(1);
+        let mut values = Vec::with_capacity(self.channels * height * width);
+        let mut draw = |numbers: &[f32]| {
+            for plane in numbers.chunks_exact(plane) {
+                for y in 0..height {
+                    values.extend((0..width).map(|x| pixel(plane, y, x)));
+                }
+            }
+        };
+        self.change(|numbers| draw(numbers));
+        *self = Image::of_numbers([self.channels, height, width], values);
+    }
+}
+
+fn placed<T: Copy + Default>(
+    values: &[T],
+    plane: usize,
+    [height, width]: [usize; 2],
+    from: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(values.len() / plane * height * width);
+    for plane in values.chunks_exact(plane) {
+        for y in 0..height {
+            out.extend((0..width).map(|x| from(y, x).map_or(T::default(), |at| plane[at])));
+        }
+    }
+    out
+}
+
+/// Channels, height and width of an image's shape.
+pub fn extents(shape: &Shape) -> Result<[usize; 3], Fault> {
+    match *shape.dims() {
+        [channels, height, width] => Ok([channels, height, width]),
+        _ => Err(Fault::internal(format!("an image of shape {shape}"))),
+    }
+}
+
+/// A byte as a number: 0 (black) to 1 (white).
+pub fn scale(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
+/// What is known of the images that reach a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// `None` where nobody has looked.
+    pub channels: Option<usize>,
+    pub size: Size,
+}
+
+/// Height and width of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    Fixed([usize; 2]),
+    /// Each image has its own.
+    Varied,
+    /// Nobody has looked.
+    Unknown,
+}
+
+impl Form {
+    pub fn of([channels, height, width]: [usize; 3]) -> Form {
+        Form { channels: Some(channels), size: Size::Fixed([height, width]) }
+    }
+
+    /// Channels, height and width, where all are known.
+    pub fn extents(self) -> Option<[usize; 3]> {
+        match (self.channels, self.size) {
+            (Some(channels), Size::Fixed([height, width])) => Some([channels, height, width]),
+            (_, Size::Varied | Size::Unknown) | (None, Size::Fixed(_)) => None,
+        }
+    }
+
+    /// The same, where nothing may be missing any more.
+    pub fn whole(self) -> Result<[usize; 3], Fault> {
+        self.extents().ok_or_else(|| Fault::internal(format!("images of {self}")))
+    }
+
+    pub fn shape(self) -> Option<Shape> {
+        self.extents().map(Shape::from)
+    }
+}
+
+impl fmt::Display for Form {
+    /// `3x32x32`, `3xHxW` where sizes differ or are not known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.channels {
+            Some(channels) => write!(f, "{channels}")?,
+            None => f.write_str("C")?,
+        }
+        match self.size {
+            Size::Fixed([height, width]) => write!(f, "x{height}x{width}"),
+            Size::Varied | Size::Unknown => f.write_str("xHxW"),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A data set → what is in it, and what is wrong with it: every image is read once.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::data::loader::middle_of;
+use crate::data::parts::Dataset;
+use crate::data::sample::{Image, Values};
+use crate::data::section::DataSection;
+use crate::diag::Fault;
+use crate::kernels::cpu::threads;
+
+/// The parts' names.
+pub const PARTS: [&str; 3] = ["train", "validation", "test"];
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scan {
+    /// Each class with its images in each part.
+    pub classes: Vec<(String, [usize; 3])>,
+    /// Images that were read.
+    pub read: usize,
+    /// Least, mean and most height and width before preparation.
+    pub sizes: [[usize; 2]; 3],
+    /// Images without colours.
+    pub grey: usize,
+    /// The form in which images reach the model.
+    pub reaches: String,
+    /// Of each channel of the training images, prepared but not normalised.
+    pub mean: Vec<f64>,
+    pub spread: Vec<f64>,
+    /// Images that cannot be used, with the reasons.
+    pub unreadable: Vec<String>,
+    /// Pairs of equal images: in two parts, in one part, and with two classes.
+    pub leaks: Vec<[String; 2]>,
+    pub repeated: Vec<[String; 2]>,
+    pub contradictions: Vec<[String; 2]>,
+    /// The share of the largest class in the training images.
+    pub largest_share: Option<f64>,
+}
+
+/// What one image tells.
+struct Seen {
+    index: u32,
+    part: usize,
+    size: [usize; 2],
+    is_grey: bool,
+    hash: u64,
+    /// Of each channel: number of values, sum, sum of squares.
+    sums: Vec<[f64; 3]>,
+}
+
+/// Reads every image of the three parts.
+pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
+    threads::start()?;
+    let parts = [&dataset.parts.train, &dataset.parts.validation, &dataset.parts.test];
+    let all: Vec<(usize, u32)> = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, own)| own.iter().map(move |&index| (part, index)))
+        .collect();
+    let looked: Vec<Result<Seen, (u32, Fault)>> = all
+        .into_par_iter()
+        .map(|(part, index)| seen(section, dataset, part, index).map_err(|fault| (index, fault)))
+        .collect();
+    let mut found = Scan { reaches: section.form().to_string(), ..Scan::default() };
+    found.classes = dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect();
+    for (part, own) in parts.iter().enumerate() {
+        own.iter().for_each(|&index| found.classes[dataset.samples.class(index) as usize].1[part] += 1);
+    }
+    let largest = found.classes.iter().map(|(_, counts)| counts[0]).max().unwrap_or(0);
+    found.largest_share = (!parts[0].is_empty()).then(|| largest as f64 / parts[0].len() as f64);
+    let (mut total, mut extremes, mut firsts) = ([0; 2], [[usize::MAX; 2], [0; 2]], HashMap::new());
+    let mut sums: Vec<[f64; 3]> = Vec::new();
+    for own in looked {
+        let own = match own {
+            Ok(own) => own,
+            Err((_, fault)) => {
+                found.unreadable.push(fault.message);
+                continue;
+            }
+        };
+        found.read += 1;
+        found.grey += usize::from(own.is_grey);
+        for axis in 0..2 {
+            total[axis] += own.size[axis];
+            extremes[0][axis] = extremes[0][axis].min(own.size[axis]);
+            extremes[1][axis] = extremes[1][axis].max(own.size[axis]);
+        }
+        if own.part == 0 {
+            sums.resize(sums.len().max(own.sums.len()), [0.0; 3]);
+            sums.iter_mut().zip(&own.sums).for_each(|(all, own)| (0..3).for_each(|i| all[i] += own[i]));
+        }
+        let Some((part, index)) = firsts.insert((own.hash, own.size), (own.part, own.index)) else {
+            continue;
+        };
+        let pair = [index, own.index].map(|index| dataset.samples.key(index));
+        if dataset.samples.class(index) != dataset.samples.class(own.index) {
+            found.contradictions.push(pair.clone());
+        }
+        if part == own.part { found.repeated.push(pair) } else { found.leaks.push(pair) }
+    }
+    let n = found.read.max(1);
+    found.sizes =
+        if found.read == 0 { [[0; 2]; 3] } else { [extremes[0], total.map(|sum| sum / n), extremes[1]] };
+    for [n, sum, squares] in sums {
+        let mean = sum / n.max(1.0);
+        found.mean.push(mean);
+        found.spread.push((squares / n.max(1.0) - mean * mean).max(0.0).sqrt());
+    }
+    Ok(found)
+}
+
+fn seen(section: &DataSection, dataset: &Dataset, part: usize, index: u32) -> Result<Seen, Fault> {
+    let sample = dataset.samples.read(index)?;
+    let Image { channels, height, width, .. } = sample.image;
+    let plane = (height * width).max(1);
+    let mut hash = DefaultHasher::new();
+    let is_grey = match &sample.image.values {
+        Values::Bytes(bytes) => {
+            bytes.hash(&mut hash);
+            channels == 1 || bytes.chunks_exact(plane).all(|own| own == &bytes[..plane])
+        }
+        Values::Numbers(numbers) => {
+            numbers.iter().for_each(|number| number.to_bits().hash(&mut hash));
+            channels == 1 || numbers.chunks_exact(plane).all(|own| own == &numbers[..plane])
+        }
+    };
+    let sums = middle_of(section, sample)?.sums();
+    Ok(Seen { index, part, size: [height, width], is_grey, hash: hash.finish(), sums })
+}

@@ -1,0 +1,446 @@
+//! Images and labels in NumPy's arrays → samples: one .npz archive, or a folder of .npy files, under the names that Keras, MedMNIST
+//! or its author gave them.
+
+use std::path::Path;
+
+use crate::data::parts::{Dataset, Parts};
+use crate::data::sample::{Form, Size};
+use crate::data::samples::{Images, Samples, Targets};
+use crate::data::sources::idx::fault;
+use crate::data::sources::npy::{Array, Numbers, Store};
+use crate::data::sources::{Facts, Source, Wanted};
+use crate::diag::{Fault, codes};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct Arrays;
+
+static SPEC: Spec = Spec {
+    name: "arrays",
+    summary: "NumPy's arrays: an .npz archive, or a folder of .npy files",
+    docs: "Names that are known: `x_train`, `y_train`, `x_test`, `y_test` (and `x_val`, `y_val`), as Keras has them, and \
+           `train_images`, `train_labels`, `val_images` and so on, as MedMNIST has them; others are named by `images` and \
+           `labels`, and are one part, for `split`. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are \
+           pixels from 0 to 255; floats reach the model as they are, divided by `scale`. Labels are whole numbers, N or Nx1. Any \
+           byte order and Fortran's order are read; Python objects are not.",
+    params: &[
+        positional(
+            "path",
+            Kind::Text,
+            Preset::Required,
+            "the archive or folder, relative to the experiment's file",
+        ),
+        keyword("images", Kind::Name, Preset::Absent, "the name of the images' array"),
+        keyword("labels", Kind::Name, Preset::Absent, "the name of the labels' array"),
+        keyword(
+            "layout",
+            Kind::Choice(&["nhwc", "nchw"]),
+            Preset::Absent,
+            "where the channels stand, where the shape does not tell",
+        ),
+        keyword(
+            "scale",
+            Kind::Number { min: 1e-30, max: f64::MAX },
+            Preset::Number(1.0),
+            "what floats are divided by",
+        ),
+        keyword(
+            "classes",
+            Kind::Count,
+            Preset::Absent,
+            "how many classes there are, to check the file without its arrays",
+        ),
+        keyword(
+            "image",
+            Kind::Shape,
+            Preset::Absent,
+            "the shape of an image, such as 3x32x32, to check the file without its arrays",
+        ),
+    ],
+    example: "source arrays \"data/mnist.npz\" classes=10 image=1x28x28",
+    elsewhere: &["numpy", "npz", "npy", "TensorDataset", "MedMNIST"],
+};
+
+const MAX_CLASSES: i64 = 1_000_000;
+
+/// Names of the arrays of images and labels of each part, of which the first pair that is there counts.
+const KNOWN: [[[&str; 2]; 3]; 3] = [
+    [["x_train", "y_train"], ["train_images", "train_labels"], ["X_train", "y_train"]],
+    [["x_val", "y_val"], ["val_images", "val_labels"], ["X_val", "y_val"]],
+    [["x_test", "y_test"], ["test_images", "test_labels"], ["X_test", "y_test"]],
+];
+
+/// Names of the arrays of images and labels of the parts that are there.
+type Pairs = [Option<[String; 2]>; 3];
+
+impl Source for Arrays {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn facts(&self, args: &Args) -> Result<Facts, Fault> {
+        let form = match args.get("image") {
+            None => Form { channels: None, size: Size::Unknown },
+            Some(_) => match *args.shape("image")?.dims() {
+                [channels @ (1 | 3), height, width] => Form::of([channels, height, width]),
+                _ => {
+                    let message = "`image` is 1 or 3 channels x height x width";
+                    return Err(Fault::new(codes::BAD_VALUE, message).at("image").set("image", "3x32x32"));
+                }
+            },
+        };
+        let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        if args.has("images") != args.has("labels") {
+            let name = if args.has("images") { "images" } else { "labels" };
+            let message = "`images` and `labels` are named together";
+            return Err(Fault::new(codes::BAD_VALUE, message).at(name).advise("name both, or none of them"));
+        }
+        Ok(Facts { form, classes, parts: None, watched: None })
+    }
+
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let path = base.join(args.word("path")?);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut store = Store::open(&path)?;
+        let pairs = pairs(&path, &store, args)?;
+        let (mut parts, mut classes, mut form) = ([0; 3], 0, None);
+        for (part, [images, labels]) in
+            pairs.iter().enumerate().filter_map(|(i, pair)| Some((i, pair.as_ref()?)))
+        {
+            let head = store.head(images)?;
+            let (n, layout) = layout(&path, images, &head.shape, args)?;
+            (parts[part], form) = (n, Some(Form::of(layout.extents)));
+            let values = classes_of(&path, labels, store.array(labels)?)?;
+            classes = classes.max(values.iter().max().map_or(0, |&most| most as usize + 1));
+        }
+        let stated = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let form = form.unwrap_or(Form { channels: None, size: Size::Unknown });
+        // A class may have no image.
+        let classes = Some(stated.map_or(classes, |stated| stated.max(classes)));
+        Ok(Some(Facts { form, classes, parts: Some(parts), watched: Some(parts[1] > 0) }))
+    }
+
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
+        let path = base.join(args.word("path")?);
+        let mut store = Store::open(&path)?;
+        let mut pairs = pairs(&path, &store, args)?;
+        if wanted == Wanted::Test && pairs[2].is_some() {
+            [pairs[0], pairs[1]] = [None, None];
+        }
+        let (mut samples, mut ranges): (Option<Samples>, _) = (None, [const { Vec::new() }; 3]);
+        for (part, [images, labels]) in
+            pairs.iter().enumerate().filter_map(|(i, pair)| Some((i, pair.as_ref()?)))
+        {
+            let own = read(&path, &mut store, [images, labels], args)?;
+            let first = samples.as_ref().map_or(0, Samples::len) as u32;
+            ranges[part] = (first..first + own.len() as u32).collect();
+            match &mut samples {
+                None => samples = Some(own),
+                Some(samples) => {
+                    if samples.images.form() != own.images.form() {
+                        let message = format!(
+                            "`{images}` has images of {}, not {}",
+                            own.images.form(),
+                            samples.images.form()
+                        );
+                        return Err(fault(&path, &message).advise("parts of one shape"));
+                    }
+                    samples.append(own).map_err(|_| {
+                        fault(&path, &format!("`{images}` has elements of another kind than the part before"))
+                            .advise("parts of one type")
+                    })?;
+                }
+            }
+        }
+        let Some(mut samples) = samples else { return Err(Fault::internal("arrays without a part")) };
+        let Targets::Classes { names, values } = &mut samples.targets;
+        let most = values.iter().max().map_or(0, |&most| most as usize + 1);
+        let n_classes = args.get("classes").map(|_| args.whole("classes")).transpose()?.unwrap_or(most);
+        if most > n_classes {
+            return Err(fault(&path, &format!("has the label {}, but `classes` says {n_classes}", most - 1))
+                .set("classes", most));
+        }
+        *names = (0..n_classes).map(|class| class.to_string()).collect();
+        let [train, validation, test] = ranges;
+        Ok(Dataset { samples, parts: Parts { train, validation, test } })
+    }
+}
+
+/// The arrays of each part.
+fn pairs(path: &Path, store: &Store, args: &Args) -> Result<Pairs, Fault> {
+    let there = |name: &str| store.names().iter().any(|own| own == name);
+    let list = || match store.names() {
+        [] => "there are none".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
+    };
+    if args.has("images") {
+        let own = [args.word("images")?.to_owned(), args.word("labels")?.to_owned()];
+        if let Some(missing) = own.iter().find(|name| !there(name)) {
+            return Err(fault(path, &format!("has no array `{missing}`"))
+                .note(list())
+                .advise("the name of one that is there"));
+        }
+        return Ok([Some(own), None, None]);
+    }
+    let found = KNOWN.map(|pairs| {
+        let pair = pairs.into_iter().find(|pair| pair.iter().all(|name| there(name)));
+        pair.map(|pair| pair.map(str::to_owned))
+    });
+    match found.iter().any(Option::is_some) {
+        true => Ok(found),
+        false => Err(fault(path, "has no arrays whose names are known, such as `x_train` and `y_train`")
+            .note(list())
+            .advise("`images=\"NAME\" labels=\"NAME\"` behind the path")),
+    }
+}
+
+/// How an image lies in its array.
+struct Layout {
+    /// Channels, height, width.
+    extents: [usize; 3],
+    channels_last: bool,
+}
+
+fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usize, Layout), Fault> {
+    let is_count = |extent: usize| extent == 1 || extent == 3;
+    let (n, extents, channels_last) = match *shape {
+        [n, h, w] => (n, [1, h, w], false),
+        [n, a, b, c] => {
+            let asked = args.get("layout").map(|_| args.word("layout")).transpose()?;
+            let last = match (asked, is_count(a), is_count(c)) {
+                (Some(layout), _, _) => layout == "nhwc",
+                (None, false, true) => true,
+                (None, true, false) => false,
+                (None, _, _) => {
+                    let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+                    let what = format!(
+                        "`{name}` has the shape {shown}, which does not tell where its channels stand"
+                    );
+                    return Err(fault(path, &what).advise("`layout=nhwc` or `layout=nchw`"));
+                }
+            };
+            if last { (n, [c, a, b], true) } else { (n, [a, b, c], false) }
+        }
+        _ => {
+            let what = format!("`{name}` has {} axes; images are NxHxW, NxHxWxC or NxCxHxW", shape.len());
+            return Err(fault(path, &what).advise("an array of images"));
+        }
+    };
+    if n == 0 || extents.contains(&0) || !is_count(extents[0]) || u32::try_from(n).is_err() {
+        let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+        return Err(fault(
+            path,
+            &format!("`{name}` has the shape {shown}, which is of no images of 1 or 3 channels"),
+        )
+        .advise("an array of images"));
+    }
+    Ok((n, Layout { extents, channels_last }))
+}
+
+fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args) -> Result<Samples, Fault> {
+    let array = store.array(images)?;
+    let (n, layout) = layout(path, images, &array.shape, args)?;
+    let classes = classes_of(path, labels, store.array(labels)?)?;
+    if classes.len() != n {
+        let what = format!("`{images}` has {n} images, but `{labels}` {} labels", classes.len());
+        return Err(fault(path, &what).advise("arrays that belong together"));
+    }
+    let shape = layout.extents;
+    let scale = args.number("scale")? as f32;
+    let images = match array.values {
+        Numbers::Bytes(bytes) => Images::Bytes { shape, values: planar(bytes, &layout) },
+        Numbers::Whole(numbers) => {
+            let bytes = numbers.iter().map(|&number| u8::try_from(number)).collect::<Result<Vec<u8>, _>>();
+            let bytes = bytes.map_err(|_| {
+                fault(path, &format!("`{images}` has whole numbers outside of 0 to 255"))
+                    .advise("pixels from 0 to 255, or floats")
+            })?;
+            Images::Bytes { shape, values: planar(bytes, &layout) }
+        }
+        Numbers::Floats(mut numbers) => {
+            if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+                let image = at / shape.iter().product::<usize>().max(1);
+                return Err(fault(
+                    path,
+                    &format!("`{images}` has a number that is not finite in image {image}"),
+                )
+                .advise("numbers without NaN and infinity"));
+            }
+            numbers.iter_mut().for_each(|number| *number /= scale);
+            Images::Numbers { shape, values: planar(numbers, &layout) }
+        }
+    };
+    Ok(Samples { images, prepared: 0, targets: Targets::Classes { names: Vec::new(), values: classes } })
+}
+
+/// Channels one behind another, image by image.
+fn planar<T: Copy>(values: Vec<T>, layout: &Layout) -> Vec<T> {
+    let [channels, height, width] = layout.extents;
+    if !layout.channels_last || channels == 1 {
+        return values;
+    }
+    let mut out = Vec::with_capacity(values.len());
+    for image in values.chunks_exact(channels * height * width) {
+        (0..channels).for_each(|channel| out.extend(image.iter().skip(channel).step_by(channels)));
+    }
+    out
+}
+
+fn classes_of(path: &Path, name: &str, array: Array) -> Result<Vec<u32>, Fault> {
+    let advice = "classes as whole numbers from 0, one an image";
+    if !matches!(*array.shape, [_] | [_, 1]) {
+        let what = format!("`{name}` has {} axes or several labels an image", array.shape.len());
+        return Err(fault(path, &what).advise(advice));
+    }
+    let whole: Vec<i64> = match array.values {
+        Numbers::Bytes(bytes) => bytes.into_iter().map(i64::from).collect(),
+        Numbers::Whole(numbers) => numbers,
+        Numbers::Floats(_) => {
+            return Err(fault(path, &format!("`{name}` has floats, which are no classes")).advise(advice));
+        }
+    };
+    if let Some(at) = whole.iter().position(|label| !(0..MAX_CLASSES).contains(label)) {
+        let what = format!("`{name}` has the label {} for image {at}", whole[at]);
+        return Err(fault(path, &what).advise(advice));
+    }
+    Ok(whole.into_iter().map(|label| label as u32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::data::sample::Values;
+    use crate::data::sources::npy::tests::npy;
+    use crate::data::testing::section;
+
+    type Files<'a> = &'a [(&'a str, Vec<u8>)];
+
+    fn npz(files: Files<'_>, method: zip::CompressionMethod) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            let options = zip::write::SimpleFileOptions::default().compression_method(method);
+            writer.start_file(format!("{name}.npy"), options).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn load(bytes: &[u8], arguments: &str) -> Result<Dataset, Fault> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        std::fs::write(&path, bytes).unwrap();
+        let section = section(&format!("source arrays \"{}\" {arguments}", path.display())).unwrap();
+        let looked = section.source.look(&section.args, Path::new(""));
+        let dataset = section.source.load(&section.args, Path::new(""), Wanted::All)?;
+        let facts = looked.unwrap().unwrap();
+        assert_eq!(
+            (facts.form, facts.classes),
+            (dataset.samples.images.form(), Some(dataset.classes().len()))
+        );
+        let parts = &dataset.parts;
+        assert_eq!(facts.parts, Some([&parts.train, &parts.validation, &parts.test].map(Vec::len)));
+        Ok(dataset)
+    }
+
+    fn keras() -> Vec<(&'static str, Vec<u8>)> {
+        vec![
+            ("x_train", npy("|u1", "(2, 2, 1, 3)", "False", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])),
+            ("y_train", npy("<i8", "(2, 1)", "False", &[[1u8, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat())),
+            ("x_test", npy("|u1", "(1, 2, 1, 3)", "False", &[0; 6])),
+            ("y_test", npy("|u1", "(1,)", "False", &[4])),
+        ]
+    }
+
+    #[test]
+    fn kerass_and_medmnists_names_are_known_and_channels_come_first() {
+        for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
+            let dataset = load(&npz(&keras(), method), "").unwrap();
+            assert_eq!((dataset.classes().len(), dataset.parts.test.as_slice()), (5, &[2][..]));
+            assert_eq!([0, 1, 2].map(|i| dataset.samples.class(i)), [1, 0, 4]);
+            let image = dataset.samples.read(1).unwrap().image;
+            assert_eq!(
+                (image.extents(), image.values),
+                ([3, 2, 1], Values::Bytes(vec![7, 10, 8, 11, 9, 12]))
+            );
+        }
+        let part = |part: &str| {
+            let [images, labels] = ["images", "labels"].map(|what| format!("{part}_{what}"));
+            [
+                (images, npy("|u1", "(1, 2, 2)", "False", &[0; 4])),
+                (labels, npy("|u1", "(1, 1)", "False", &[1])),
+            ]
+        };
+        let files: Vec<_> = ["train", "val", "test"].into_iter().flat_map(part).collect();
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let dataset = load(&npz(&files, zip::CompressionMethod::Stored), "").unwrap();
+        assert_eq!(
+            (dataset.parts.validation.as_slice(), dataset.samples.images.form()),
+            (&[1][..], Form::of([1, 2, 2]))
+        );
+    }
+
+    #[test]
+    fn own_names_are_given_and_floats_scaled() {
+        let floats: Vec<u8> = [0.0f32, 2.0, 4.0, 255.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let files = [
+            ("digits", npy("<f4", "(1, 2, 2)", "False", &floats)),
+            ("which", npy("|u1", "(1,)", "False", &[0])),
+        ];
+        let bytes = npz(&files, zip::CompressionMethod::Stored);
+        let fault = load(&bytes, "").unwrap_err();
+        assert_eq!(fault.notes, ["there are: digits, which"]);
+        let dataset = load(&bytes, "images=\"digits\" labels=\"which\" scale=2").unwrap();
+        assert_eq!(
+            dataset.samples.read(0).unwrap().image.values,
+            Values::Numbers(vec![0.0, 1.0, 2.0, 127.5])
+        );
+        let fault = load(&bytes, "images=\"digits\" labels=\"gone\"").unwrap_err();
+        assert!(fault.message.ends_with("has no array `gone`"), "{fault}");
+    }
+
+    #[test]
+    fn arrays_that_cannot_be_meant_are_refused() {
+        let message = |at: usize, own: Vec<u8>| {
+            let mut files = keras();
+            files[at].1 = own;
+            let fault = load(&npz(&files, zip::CompressionMethod::Deflated), "").unwrap_err();
+            assert!(!fault.remedies.is_empty(), "{fault}");
+            fault.message
+        };
+        assert!(
+            message(1, npy("|u1", "(3,)", "False", &[0; 3]))
+                .ends_with("has 2 images, but `y_train` 3 labels")
+        );
+        assert!(message(1, npy("|i1", "(2,)", "False", &[0, 255])).ends_with("has the label -1 for image 1"));
+        assert!(message(1, npy("<f4", "(2,)", "False", &[0; 8])).contains("has floats"));
+        assert!(message(0, npy("|u1", "(2, 1, 1, 3)", "False", &[0; 6])).contains("does not tell where"));
+        assert!(message(0, npy("|u1", "(2, 3)", "False", &[0; 6])).contains("has 2 axes"));
+        assert!(message(2, npy("|u1", "(1, 5, 1, 3)", "False", &[0; 15])).contains("of 3x5x1, not 3x2x1"));
+    }
+
+    /// Whatever bit of an archive is wrong, it is refused or read as it was: its parts have checksums.
+    #[test]
+    fn damaged_archives_are_refused_or_as_they_were() {
+        let whole = npz(&keras(), zip::CompressionMethod::Deflated);
+        let expected = load(&whole, "").unwrap();
+        for end in (0..whole.len()).step_by(7) {
+            assert!(load(&whole[..end], "").is_err(), "cut at {end}");
+        }
+        let mut refused = 0;
+        for at in (0..whole.len()).step_by(3) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            match load(&damaged, "") {
+                Ok(found) => assert_eq!(found, expected, "{at}"),
+                Err(fault) => {
+                    assert!(!fault.remedies.is_empty(), "{at}: {fault}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > whole.len() / 12, "{refused}");
+    }
+}

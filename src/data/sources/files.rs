@@ -1,0 +1,118 @@
+//! Picture files → images, one at a time, by whatever thread asks; and the bytes of a file, never more than a picture may have.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::Crc;
+
+use crate::data::decode::{MAX_FILE, decode};
+use crate::data::picture::pixels;
+use crate::data::sample::{Form, Image, Size};
+use crate::data::samples::Pictures;
+use crate::diag::{Fault, codes};
+use crate::spec::{Args, Kind, Param, Preset, keyword};
+
+/// Endings of the files that are read as pictures, in small letters.
+const ENDINGS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "pnm", "pgm", "ppm"];
+
+/// The argument of sources of picture files that tells their channels.
+pub const CHANNELS: Param =
+    keyword("channels", Kind::Count, Preset::Count(3), "3 for colours, 1 for brightness");
+
+/// The channels that pictures are read with.
+pub fn channels(args: &Args) -> Result<usize, Fault> {
+    match args.whole("channels")? {
+        channels @ (1 | 3) => Ok(channels),
+        _ => Err(Fault::new(codes::BAD_VALUE, "`channels` is 3 for colours or 1 for brightness")
+            .at("channels")
+            .set("channels", 3)),
+    }
+}
+
+/// Picture files, each of its own size or all of one.
+#[derive(Debug)]
+pub struct Files {
+    pub root: PathBuf,
+    /// Below the root.
+    pub paths: Vec<Box<Path>>,
+    /// Bytes of each file.
+    pub lengths: Vec<u64>,
+    pub form: Form,
+}
+
+/// The bytes of each file below a folder.
+pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
+    let length = |path: &Box<Path>| {
+        let path = root.join(path);
+        let unreadable = |e: std::io::Error| {
+            Fault::new(codes::DATA_FILE, format!("{} cannot be read: {e}", path.display()))
+                .at("path")
+                .advise("copy it there, or without its name")
+        };
+        std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(unreadable)
+    };
+    paths.iter().map(length).collect()
+}
+
+/// Whether a file is a picture by its name.
+pub fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// The bytes of a regular file, of a byte more than a picture may have at most.
+pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let fault = |what: &str| Fault::new(codes::DATA_FILE, format!("{} {what}", path.display()));
+    let unreadable = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => fault("does not exist"),
+        _ => fault(&format!("cannot be read: {e}")),
+    };
+    // Opening a pipe would wait for its writer.
+    match std::fs::metadata(path).map_err(unreadable)? {
+        metadata if metadata.is_file() => {}
+        metadata if metadata.is_dir() => return Err(fault("is a folder").advise("name the pictures in it")),
+        _ => return Err(fault("is not a regular file").advise("a picture file")),
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(unreadable)
+}
+
+impl Pictures for Files {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn form(&self) -> Form {
+        self.form
+    }
+
+    fn read(&self, index: usize) -> Result<Image, Fault> {
+        let path = self.root.join(&self.paths[index]);
+        let named =
+            |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
+        let picture = decode(&read(&path)?).map_err(named)?;
+        let image = pixels(&picture, self.form.channels.unwrap_or(3));
+        match self.form.size {
+            Size::Fixed([height, width]) if [image.height, image.width] != [height, width] => {
+                let own = format!("{}x{}", image.height, image.width);
+                let message =
+                    format!("{} is {own} (height x width), but `size` says {height}x{width}", path.display());
+                Err(Fault::new(codes::DATA_SHAPE, message)
+                    .at("size")
+                    .advise("leave `size` out and bring all to one size: `resize 64x64`"))
+            }
+            Size::Fixed(_) | Size::Varied | Size::Unknown => Ok(image),
+        }
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.paths[index].to_string_lossy().into_owned()
+    }
+
+    fn digest(&self, index: usize, sum: &mut Crc) {
+        sum.update(self.name(index).as_bytes());
+        sum.update(&self.lengths[index].to_le_bytes());
+    }
+}

@@ -1,0 +1,83 @@
+//! The kinds of data sets that `source` can name, one file each: files on a disk → samples, and the parts that they are in.
+
+pub mod arrays;
+pub mod cifar;
+pub mod files;
+pub mod folder;
+pub mod idx;
+pub mod mnist;
+pub mod npy;
+pub mod table;
+
+use std::path::Path;
+
+use crate::data::parts::Dataset;
+use crate::data::sample::{Form, Size};
+use crate::diag::Fault;
+use crate::spec::section::Registry;
+use crate::spec::{Args, Spec};
+
+/// Every kind of data set.
+pub static SOURCES: &[&dyn Source] =
+    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays, &table::Table];
+
+pub static REGISTRY: Registry = Registry {
+    title: "Data sets",
+    intro: "The name behind `source`.",
+    one: "data set",
+    specs: || SOURCES.iter().map(|source| source.spec()).collect(),
+};
+
+/// A kind of data set. Relative paths start at `base`, the folder of the experiment's file.
+pub trait Source: Sync {
+    fn spec(&self) -> &'static Spec;
+
+    /// What the arguments alone tell, before any file is looked at.
+    fn facts(&self, args: &Args) -> Result<Facts, Fault>;
+
+    /// What a cheap look at names and headers tells; `None` where nothing lies there. The kinds whose arguments tell all need
+    /// no look.
+    fn look(&self, args: &Args, _base: &Path) -> Result<Option<Facts>, Fault> {
+        self.facts(args).map(Some)
+    }
+
+    /// The samples, and the parts that the data set itself has. For [`Wanted::Test`] no other files than those of the test part
+    /// need to be there, where it has one.
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
+
+    /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
+    fn brightness(&self) -> Option<[f64; 2]> {
+        None
+    }
+}
+
+/// The part of a data set that is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    Test,
+}
+
+/// What is known of a data set before it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub form: Form,
+    pub classes: Option<usize>,
+    /// The numbers of images in the parts that the data set itself has: to train on, to watch the training, to test on.
+    pub parts: Option<[usize; 3]>,
+    /// Whether there is a part to watch the training.
+    pub watched: Option<bool>,
+}
+
+impl Facts {
+    /// These, and where they tell nothing, the others.
+    pub fn or(&self, others: &Facts) -> Facts {
+        let size = if self.form.size == Size::Unknown { others.form.size } else { self.form.size };
+        Facts {
+            form: Form { channels: self.form.channels.or(others.form.channels), size },
+            classes: self.classes.or(others.classes),
+            parts: self.parts.or(others.parts),
+            watched: self.watched.or(others.watched),
+        }
+    }
+}

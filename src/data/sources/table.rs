@@ -1,0 +1,280 @@
+//! A table of picture files and their classes (CSV or TSV with a head) → samples.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use crate::data::parts::{Dataset, Parts};
+use crate::data::sample::{Form, Size};
+use crate::data::samples::{Images, Samples, Targets};
+use crate::data::sources::files::{CHANNELS, Files, channels, lengths};
+use crate::data::sources::folder::{PARTS, class_order};
+use crate::data::sources::idx::fault;
+use crate::data::sources::{Facts, Source, Wanted};
+use crate::diag::Fault;
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct Table;
+
+static SPEC: Spec = Spec {
+    name: "table",
+    summary: "A table of picture files with their classes: CSV, or TSV by its ending",
+    docs: "The first line names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
+           different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
+           tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
+           of the rows changes nothing. Pictures are read as `folder` reads them.",
+    params: &[
+        positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),
+        keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
+        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+        keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
+        keyword(
+            "classes",
+            Kind::Count,
+            Preset::Absent,
+            "how many classes there are, to check the file without its pictures",
+        ),
+        CHANNELS,
+        keyword("size", Kind::Pair, Preset::Absent, "height x width, where all pictures have one size"),
+    ],
+    example: "source table \"photos/labels.csv\" image=file label=kind",
+    elsewhere: &["csv", "flow_from_dataframe", "from_csv", "ImageDataLoaders"],
+};
+
+/// The largest table, in bytes: 2 GiB.
+const MAX_BYTES: u64 = 1 << 31;
+
+/// A row: part, class, path.
+type Row = (usize, String, Box<Path>);
+
+impl Source for Table {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn facts(&self, args: &Args) -> Result<Facts, Fault> {
+        let size = if args.has("size") { Size::Fixed(args.pair("size")?) } else { Size::Varied };
+        let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let watched = if args.has("part") { None } else { Some(false) };
+        Ok(Facts { form: Form { channels: Some(channels(args)?), size }, classes, parts: None, watched })
+    }
+
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let path = base.join(args.word("path")?);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let rows = rows(&path, args)?;
+        let mut parts = [0; 3];
+        rows.iter().for_each(|(part, ..)| parts[*part] += 1);
+        let classes = class_order(rows.into_iter().map(|(_, class, _)| class).collect());
+        Ok(Some(Facts {
+            classes: Some(classes.len()),
+            parts: Some(parts),
+            watched: Some(parts[1] > 0),
+            ..self.facts(args)?
+        }))
+    }
+
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
+        let path = base.join(args.word("path")?);
+        let mut rows = rows(&path, args)?;
+        let names = class_order(rows.iter().map(|(_, class, _)| class.clone()).collect());
+        let places: HashMap<String, u32> = names.iter().cloned().zip(0..).collect();
+        let has_test = rows.iter().any(|(part, ..)| *part == 2);
+        if wanted == Wanted::Test && has_test {
+            rows.retain(|(part, ..)| *part == 2);
+        }
+        let place = |class: &String| places.get(class).copied().unwrap_or(0);
+        rows.sort_by(|(a, b, c), (d, e, f)| (a, place(b), c).cmp(&(d, place(e), f)));
+        let mut parts = [const { Vec::new() }; 3];
+        let (mut paths, mut values) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for (index, (part, class, own)) in rows.into_iter().enumerate() {
+            parts[part].push(index as u32);
+            values.push(place(&class));
+            paths.push(own);
+        }
+        let root = path.parent().unwrap_or(Path::new("")).to_owned();
+        let lengths = lengths(&root, &paths)?;
+        let form = self.facts(args)?.form;
+        let images = Images::Read(Arc::new(Files { root, paths, lengths, form }));
+        let [train, validation, test] = parts;
+        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
+        Ok(Dataset { samples, parts: Parts { train, validation, test } })
+    }
+}
+
+/// The rows of a table; none says two things of one picture.
+fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
+    let broken = |e: &dyn std::fmt::Display| {
+        fault(path, &format!("cannot be read: {e}")).advise("save it again as CSV in UTF-8")
+    };
+    let metadata = std::fs::metadata(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => fault(path, "does not exist")
+            .note("the path is relative to the experiment's file")
+            .advise("a table of pictures and classes, such as labels.csv"),
+        _ => broken(&e),
+    })?;
+    if !metadata.is_file() {
+        return Err(fault(path, "is not a regular file").advise("a table, such as labels.csv"));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(fault(path, &format!("has {} bytes; at most {MAX_BYTES} are read", metadata.len()))
+            .advise("a smaller table"));
+    }
+    let file = BufReader::new(File::open(path).map_err(|e| broken(&e))?.take(MAX_BYTES));
+    let is_tabbed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(if is_tabbed { b'\t' } else { b',' })
+        .trim(csv::Trim::All)
+        .from_reader(file);
+    let head = reader.headers().map_err(|e| broken(&e))?.clone();
+    let names: Vec<&str> = head.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
+    let column = |name: &'static str| -> Result<usize, Fault> {
+        let wanted = args.word(name)?;
+        names.iter().position(|own| *own == wanted).ok_or_else(|| {
+            fault(path, &format!("has no column `{wanted}`"))
+                .at(if args.span(name).is_some() { name } else { "path" })
+                .note(format!("its columns are: {}", names.join(", ")))
+                .advise(format!("`{name}=COLUMN` with one of them"))
+        })
+    };
+    let (image, label) = (column("image")?, column("label")?);
+    let part = if args.has("part") { Some(column("part")?) } else { None };
+    let mut rows: Vec<Row> = Vec::new();
+    let mut seen: HashMap<Box<Path>, u64> = HashMap::new();
+    let mut record = csv::StringRecord::new();
+    loop {
+        let more = reader.read_record(&mut record).map_err(|e| broken(&e))?;
+        if !more {
+            break;
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let wrong = |what: String| fault(path, &format!("{what} in line {line}"));
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let own = inside(cell(image)).ok_or_else(|| {
+            wrong(format!("has the path `{}`", short(cell(image))))
+                .note("paths are relative to the table's folder and stay in it")
+                .advise("pictures below the table's folder")
+        })?;
+        if cell(label).is_empty() {
+            return Err(
+                wrong("has no label".to_owned()).advise("a class for every picture, or without this line")
+            );
+        }
+        let part = match part.map(cell) {
+            None => 0,
+            Some(word) => {
+                let lower = word.to_lowercase();
+                PARTS.iter().position(|spellings| spellings.contains(&lower.as_str())).ok_or_else(|| {
+                    wrong(format!("has the part `{}`", short(word))).advise("train, val or test")
+                })?
+            }
+        };
+        if let Some(first) = seen.insert(own.clone(), line) {
+            return Err(wrong(format!("has `{}` again, which line {first} has", own.display()))
+                .advise("one line for each picture"));
+        }
+        rows.push((part, cell(label).to_owned(), own));
+    }
+    if rows.is_empty() {
+        return Err(fault(path, "has no rows").advise("a line for each picture"));
+    }
+    Ok(rows)
+}
+
+/// A path that stays below its folder, with `/` or `\` between its parts.
+fn inside(cell: &str) -> Option<Box<Path>> {
+    let path: std::path::PathBuf = cell.split(['/', '\\']).collect();
+    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let is_absolute = cell.starts_with(['/', '\\']) || cell.contains(':') || cell.contains('\0');
+    (stays && !is_absolute && !cell.is_empty())
+        .then(|| path.components().collect::<std::path::PathBuf>().into_boxed_path())
+}
+
+/// The beginning of a cell.
+fn short(cell: &str) -> String {
+    match cell.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::section;
+
+    fn table(text: &str, arguments: &str) -> Result<Dataset, Fault> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png", "in/c.png"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            image::RgbImage::new(2, 2).save(path).unwrap();
+        }
+        let name = if text.contains('\t') { "t.tsv" } else { "t.csv" };
+        std::fs::write(folder.path().join(name), text).unwrap();
+        let section =
+            section(&format!("source table \"{}\" {arguments}", folder.path().join(name).display())).unwrap();
+        let looked = section.source.look(&section.args, Path::new(""));
+        let dataset = section.source.load(&section.args, Path::new(""), Wanted::All)?;
+        (0..dataset.samples.len() as u32).for_each(|index| drop(dataset.samples.read(index).unwrap()));
+        let parts = &dataset.parts;
+        assert_eq!(
+            looked.unwrap().unwrap().parts,
+            Some([&parts.train, &parts.validation, &parts.test].map(Vec::len))
+        );
+        Ok(dataset)
+    }
+
+    fn message(text: &str, arguments: &str) -> String {
+        let fault = table(text, arguments).unwrap_err();
+        assert!(!fault.remedies.is_empty(), "{fault}");
+        fault.message.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn rows_in_any_order_are_one_data_set() {
+        let first = table("image,label\nb.png,dog\nin/c.png,cat\na.png,dog\n", "").unwrap();
+        let other = table("\u{feff}label\timage\ndog\ta.png\ndog\tb.png\ncat\tin\\c.png\n", "").unwrap();
+        for dataset in [first, other] {
+            assert_eq!(dataset.classes(), ["cat", "dog"]);
+            assert_eq!([0, 1, 2].map(|index| dataset.samples.key(index)), ["in/c.png", "a.png", "b.png"]);
+            assert_eq!([0, 1, 2].map(|index| dataset.samples.class(index)), [0, 1, 1]);
+        }
+        let parts = table(
+            "file,kind,fold\na.png,10,train\nb.png,9,Test\nin/c.png,9,train\n",
+            "image=file label=kind part=\"fold\"",
+        )
+        .unwrap();
+        assert_eq!(
+            (parts.classes(), parts.parts.test.as_slice()),
+            (&["9".to_owned(), "10".to_owned()][..], &[2][..])
+        );
+    }
+
+    #[test]
+    fn cells_that_cannot_be_meant_are_named_with_their_line() {
+        assert_eq!(message("image,kind\na.png,dog\n", ""), "has no column `label`");
+        for path in ["../x.png", "/etc/passwd", "C:\\x.png", "", "a/../../x.png"] {
+            assert_eq!(
+                message(&format!("image,label\na.png,dog\n{path},dog\n"), ""),
+                format!("has the path `{path}` in line 3")
+            );
+        }
+        assert_eq!(message("image,label\na.png,\n", ""), "has no label in line 2");
+        assert_eq!(
+            message("image,label\na.png,x\n./a.png,y\n", ""),
+            "has `a.png` again, which line 2 has in line 3"
+        );
+        assert_eq!(
+            message("image,label,part\na.png,x,tryout\n", "part=part"),
+            "has the part `tryout` in line 2"
+        );
+        assert_eq!(message("image,label\n", ""), "has no rows");
+        assert!(message("image,label\na.png\n", "").starts_with("cannot be read"));
+        assert!(message("image,label\nnone.png,x\n", "").starts_with("cannot be read"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255.
+
+use crate::data::sample::Form;
+use crate::data::sample::{Image, Sample, Target, Values};
+use crate::data::section::DataSection;
+use crate::data::testing::{Colours, section};
+use crate::data::transforms::color_jitter::{Change, change};
+use crate::data::transforms::random_resized_crop::cut;
+use crate::data::transforms::resample::resample;
+use crate::tensor::random::Random;
+
+#[derive(serde::Deserialize)]
+struct Fixture {
+    shape: [usize; 3],
+    values: Vec<u8>,
+    cases: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    step: String,
+    shape: [usize; 3],
+    values: Vec<u8>,
+    factor: Option<f32>,
+    part: Option<[usize; 4]>,
+}
+
+/// A step of `data` on an image.
+fn prepared(line: &str, image: Image) -> Image {
+    let mut section: DataSection = section("source mnist \"m\"").unwrap();
+    section.source = &Colours;
+    section.facts.form = Form::of(image.extents());
+    let step = &self::section(&format!("source mnist \"m\"\n{line}")).unwrap().preprocess[0];
+    step.transform.form(&step.args, section.facts.form).unwrap();
+    let mut sample = Sample { image, target: Target::Unknown };
+    step.transform.apply(&step.args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
+    sample.image
+}
+
+#[test]
+fn steps_give_what_torchvision_and_pillow_give() {
+    let text = include_str!("../../../tests/fixtures/transforms.json");
+    let fixture: Fixture = serde_json::from_str(text).unwrap();
+    assert!(fixture.cases.len() > 40);
+    for Case { step, shape, values, factor, part } in fixture.cases {
+        let mut image = Image::of_bytes(fixture.shape, fixture.values.clone());
+        let factor = factor.unwrap_or(1.0);
+        match (step.as_str(), part) {
+            ("part", Some(part)) => {
+                cut(&mut image, part);
+                resample(&mut image, shape[1], shape[2], "bilinear").unwrap();
+            }
+            ("brightness", _) => change(&mut image, Change::Brightness(factor)),
+            ("contrast", _) => change(&mut image, Change::Contrast(factor)),
+            ("saturation", _) => change(&mut image, Change::Saturation(factor)),
+            ("hue", _) => change(&mut image, Change::Hue(factor)),
+            ("flip", _) => {
+                let Values::Bytes(bytes) = &mut image.values else { panic!("bytes") };
+                bytes.chunks_exact_mut(image.width).for_each(<[u8]>::reverse);
+            }
+            (line, _) => image = prepared(line, image),
+        }
+        assert_eq!(image.extents(), shape, "{step}");
+        let Values::Bytes(bytes) = &image.values else { panic!("{step} gives bytes") };
+        let gap = bytes.iter().zip(&values).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(gap <= 1, "{step} {factor} {part:?}: {gap}");
+    }
+}
+
+/// What happens to bytes happens to numbers, but for the rounding.
+#[test]
+fn numbers_are_resampled_as_bytes_are() {
+    let bytes: Vec<u8> = (0..3 * 9 * 8).map(|i| (i * 37 % 256) as u8).collect();
+    for line in [
+        "resize 5x6",
+        "resize 20x7 filter=bicubic",
+        "resize 4 antialias=false",
+        "grayscale",
+        "center_crop 5x12",
+    ] {
+        let whole = prepared(line, Image::of_bytes([3, 9, 8], bytes.clone())).into_numbers();
+        let numbers = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        let exact = prepared(line, Image::of_numbers([3, 9, 8], numbers)).into_numbers();
+        assert_eq!(whole.len(), exact.len());
+        let gap = whole.iter().zip(&exact).map(|(a, b)| (a - b.clamp(0.0, 1.0)).abs()).fold(0.0, f32::max);
+        assert!(gap < 1.6 / 255.0, "{line}: {gap}");
+    }
+}
