@@ -232,7 +232,7 @@ fn accepted(kind: Kind) -> String {
         Kind::Shape => "432".to_owned(),
         Kind::Numbers => "0.5".to_owned(),
         Kind::Rising => "[1, 2]".to_owned(),
-        Kind::Word => "mnist".to_owned(),
+        Kind::Word | Kind::Name => "mnist".to_owned(),
     }
 }
 
@@ -264,6 +264,7 @@ fn refused(kind: Kind) -> Vec<String> {
         Kind::Rising => listed(&["0", "[2, 1]", "[1, 1]", "[]", "0.5", "[5%]", "1x2", "\"x\"", "nothing"]),
         Kind::Numbers => listed(&["\"x\"", "nothing", "[]", "1x2"]),
         Kind::Word => listed(&["0", "\"x\"", "1x2"]),
+        Kind::Name => listed(&["0", "[1, 2]", "1x2"]),
     }
 }
 

@@ -29,6 +29,7 @@ pub static NETWORKS: &[Network] = &[
     network!("two_convs", "net", "two convolutions that keep the image's size"),
     network!("prescaler", "net", "one convolution with dropout"),
     network!("denoise", "net", "an autoencoder that takes noise off digits"),
+    network!("textures", "net", "photographs in folders, a class each, of whatever sizes"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),
