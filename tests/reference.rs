@@ -17,13 +17,18 @@ fn the_files_in_docs_are_up_to_date() {
         let found = std::fs::read_to_string(format!("{ROOT}/docs/{name}")).unwrap_or_default();
         assert!(found == expected, "docs/{name} is out of date: write it anew by `cargo run -- docs docs`");
     }
-    // The others are written by hand, and the README leads to each.
-    let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    // The others are written by hand, and the README or the tutorial leads to each.
+    let text = |name: &str| std::fs::read_to_string(format!("{ROOT}/{name}")).unwrap();
+    let (readme, tutorial) = (text("README.md"), text("docs/tutorial.md"));
     for entry in std::fs::read_dir(format!("{ROOT}/docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let known =
-            files().iter().any(|(own, _)| **own == *name) || readme.contains(&format!("(docs/{name})"));
-        assert!(known, "docs/{name} is not in the reference, and the README does not name it");
+        let known = files().iter().any(|(own, _)| **own == *name)
+            || readme.contains(&format!("(docs/{name})"))
+            || tutorial.contains(&format!("({name})"));
+        assert!(
+            known,
+            "docs/{name} is not in the reference, and neither the README nor the tutorial names it"
+        );
     }
 }
 

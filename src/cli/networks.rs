@@ -29,6 +29,7 @@ pub static NETWORKS: &[Network] = &[
     network!("two_convs", "net", "two convolutions that keep the image's size"),
     network!("prescaler", "net", "one convolution with dropout"),
     network!("denoise", "net", "an autoencoder that removes noise from digits"),
+    network!("textures", "net", "photographs of any size, in a folder for each class"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),

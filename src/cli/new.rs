@@ -1,4 +1,5 @@
-//! `dslc new [NETWORK|FOLDER]`: a first file to begin with, from a network that dslc knows or for a folder of images.
+//! `dslc new [NETWORK|FOLDER]`: a first file to begin with, from a network that dslc knows or for a folder of images or
+//! pictures.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -10,22 +11,26 @@ use crate::cli::networks::{NETWORKS, Network};
 use crate::cli::out::out;
 use crate::cli::table::plural;
 use crate::data::samples::{Images, part};
-use crate::data::{Dataset, Wanted};
+use crate::data::section::DataSection;
+use crate::data::sources::folder;
+use crate::data::{Dataset, Facts, Wanted};
 use crate::diag::{Fault, nearest};
 use crate::experiment::disk::is_network;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::source::Span;
 use crate::spec::Arg;
 
-/// The network that is written for a folder of images.
+/// The network that is written for a folder of MNIST's files.
 const FIRST: &str = "mnist";
+/// The network that is written for a folder of pictures.
+const PICTURES: &str = "textures";
 
 #[derive(clap::Args)]
 pub struct Options {
     /// A network such as `lenet5`, or a folder of images; without one, all networks are listed
     #[arg(value_name = "NETWORK|FOLDER")]
     what: Option<String>,
-    /// The folder of images to train on, in MNIST's format
+    /// The folder of images to train on: in MNIST's format, or of pictures with a subfolder for each class
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// The file to write, instead of NETWORK.net or NETWORK.model; an existing file is left alone
@@ -36,9 +41,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Stop> {
     let (name, data) = match (&options.what, &options.data) {
         (None, None) => return out(&list()),
-        (None, Some(folder)) => (FIRST, Some(folder.clone())),
+        (None, Some(folder)) => (network_for(folder), Some(folder.clone())),
         (Some(what), None) if find(what).is_none() && Path::new(what).is_dir() => {
-            (FIRST, Some(PathBuf::from(what)))
+            (network_for(Path::new(what)), Some(PathBuf::from(what)))
         }
         (Some(what), data) => (what.as_str(), data.clone()),
     };
@@ -63,6 +68,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     load::report(&loaded)?;
     write(&path, &text)?;
     out(&next(&loaded, network, data.is_some()))
+}
+
+/// The network that suits what lies in a folder.
+fn network_for(folder: &Path) -> &'static str {
+    let has_pictures = folder::below(folder).is_ok_and(|pictures| !pictures.is_empty());
+    if has_pictures { PICTURES } else { FIRST }
 }
 
 fn find(name: &str) -> Option<&'static Network> {
@@ -116,6 +127,9 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
         load::report(&loaded)?;
         return Err(Stop::Findings);
     };
+    if network.name == PICTURES {
+        return with_pictures(&text, data, &loaded);
+    }
     let dataset = data.source.load(&data.args, &loaded.base(), Wanted::All).map_err(explained)?;
     let (mean, std) = measured(&dataset);
     let mut edits: Vec<(Span, String)> = Vec::new();
@@ -124,6 +138,27 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
         edits.extend(step.args.span("std").zip(Some(Arg::Number(std).to_string())));
     }
     Ok(edited(&text, edits))
+}
+
+/// The text with as many classes as the folder of its source has, and a part to test on.
+fn with_pictures(text: &str, data: &DataSection, loaded: &Loaded) -> Result<String, Stop> {
+    let found = data.source.look(&data.args, &loaded.base()).map_err(explained)?;
+    let Some(Facts { classes: Some(classes), parts: Some(parts), .. }) = found else {
+        return refuse(format!("{} cannot be looked at", path_of(loaded)));
+    };
+    let mut edits: Vec<(Span, String)> = Vec::new();
+    edits.extend(data.args.span("classes").zip(Some(classes.to_string())));
+    let last = loaded.experiment.model.as_ref().and_then(|model| model.last());
+    edits.extend(last.and_then(|last| last.args.span("features")).zip(Some(classes.to_string())));
+    if parts[2] == 0 {
+        edits.push((data.source_span.after(), "\n    split test=20%".to_owned()));
+    }
+    // What is expected is expected of the photographs of the example.
+    Ok(edited(text, edits)
+        .lines()
+        .filter(|line| !line.starts_with("expect"))
+        .map(|line| format!("{line}\n"))
+        .collect())
 }
 
 fn edited(text: &str, mut edits: Vec<(Span, String)>) -> String {
@@ -142,8 +177,8 @@ fn path_of(loaded: &Loaded) -> String {
 /// What is wrong with the folder, and what could be read instead.
 fn explained(fault: Fault) -> Stop {
     Stop::Environment(load::plain(&fault.note(
-        "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes; \
-         Fashion-MNIST has them too. Folders of pictures, one per class, cannot be read",
+        "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes \
+         (Fashion-MNIST has them too); or pictures, in a subfolder for each class",
     )))
 }
 

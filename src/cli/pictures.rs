@@ -17,11 +17,9 @@ pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
             continue;
         }
         let found = folder::below(path)?;
+        // A folder without pictures is told of where it is read.
         if found.is_empty() {
-            return refuse(format!(
-                "{} has no pictures\n  try: another folder, or picture files",
-                path.display()
-            ));
+            all.push(path.clone());
         }
         all.extend(found);
     }

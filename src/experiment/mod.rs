@@ -385,8 +385,9 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
             .related(model.input_span, format!("{input} here"));
         d.notes.extend(data.shape_trace());
         if let &[_, h, w] = input.dims() {
-            let at = data.preprocess.last().map_or(data.source_span, |step| step.span);
-            let (line, title) = match data.preprocess.is_empty() {
+            let first = data.stages().first;
+            let at = first.last().map_or(data.source_span, |step| step.span);
+            let (line, title) = match first.is_empty() {
                 true => (format!("resize {h}x{w}"), format!("put `resize {h}x{w}` into `data`")),
                 false => (format!("center_crop {h}x{w}"), format!("put `center_crop {h}x{w}` into `data`")),
             };

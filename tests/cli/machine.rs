@@ -55,7 +55,7 @@ fn memory_that_there_is_not_is_an_error() {
 }
 
 /// A digest of the numbers of a file of weights, by name.
-fn digest(bytes: &[u8]) -> u64 {
+pub fn digest(bytes: &[u8]) -> u64 {
     let weights = SafeTensors::deserialize(bytes).unwrap();
     let mut tensors = weights.tensors();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));

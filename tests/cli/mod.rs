@@ -7,6 +7,7 @@ mod check;
 mod machine;
 mod mend;
 mod new;
+mod photographs;
 mod predict;
 mod run;
 mod settings;

@@ -51,7 +51,7 @@ fn new_fits_a_file_to_a_folder_of_images() {
     desk.refused(
         "new --data nets -o x.net",
         2,
-        &["lacks train-images-idx3-ubyte", "what can be read", "cannot be read"],
+        &["lacks train-images-idx3-ubyte", "what can be read", "a subfolder for each class"],
     );
     assert!(!desk.path("x.net").exists());
 }

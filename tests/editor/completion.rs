@@ -40,9 +40,24 @@ fn completion_offers_the_words_of_the_section() {
     assert_eq!(labels("model M { input 3x8x8; add { ‸ } }"), ["branch"]);
     assert_eq!(
         labels("data { ‸ }"),
-        ["source", "validation", "test", "augment", "normalize", "resize", "grayscale"]
+        [
+            "source",
+            "split",
+            "validation",
+            "test",
+            "cache",
+            "augment",
+            "normalize",
+            "resize",
+            "center_crop",
+            "grayscale",
+            "rgb"
+        ]
     );
-    assert_eq!(labels("data { augment { ‸ } }"), ["random_crop", "random_rotation", "random_flip"]);
+    assert_eq!(
+        labels("data { augment { ‸ } }"),
+        ["random_crop", "random_resized_crop", "random_rotation", "random_flip", "color_jitter"]
+    );
     assert_eq!(labels("train {\n  ‸\n}")[..3], ["loss", "optimizer", "schedule"]);
     assert_eq!(labels("expect { ‸")[0], "parameters");
     assert_eq!(labels("# mo‸"), Vec::<String>::new());

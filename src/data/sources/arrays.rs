@@ -187,7 +187,21 @@ fn pairs(path: &Path, store: &Store, args: &Args) -> Result<Pairs, Fault> {
         let pair = pairs.into_iter().find(|pair| pair.iter().all(|name| there(name)));
         pair.map(|pair| pair.map(str::to_owned))
     });
+    // Of a part that is there in half, the other half is missed.
+    for (part, pair) in KNOWN.iter().zip(&found) {
+        let half = part.iter().flatten().find(|name| there(name)).filter(|_| pair.is_none());
+        if let Some(half) = half {
+            return Err(fault(path, &format!("has `{half}` without the array that belongs to it"))
+                .note(list())
+                .advise("images and labels of every part"));
+        }
+    }
     match found.iter().any(Option::is_some) {
+        true if found[0].is_none() => {
+            Err(fault(path, "has no arrays to train on, such as `x_train` and `y_train`")
+                .note(list())
+                .advise("`images=\"NAME\" labels=\"NAME\"` behind the path"))
+        }
         true => Ok(found),
         false => Err(fault(path, "has no arrays whose names are known, such as `x_train` and `y_train`")
             .note(list())

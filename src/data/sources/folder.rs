@@ -473,7 +473,7 @@ mod tests {
             (0..12).map(|i| format!("{}/{i}.png", if i % 2 == 0 { "a" } else { "b" })).collect();
         let folder = folder(&paths.iter().map(String::as_str).collect::<Vec<_>>());
         let batch = |lines: &str| {
-            let mut section = read(folder.path(), &format!("\nsplit test=20%\nnormalize auto\n{lines}"));
+            let mut section = read(folder.path(), &format!("\nsplit test=20%\n{lines}\nnormalize auto"));
             let dataset = data::open(&mut section, Path::new(""), 3, Wanted::All)?;
             let loader = data::loader::Loader::new(&section, &dataset.samples)?;
             let mut images = vec![0.0; 2 * loader.fields()[0].shape.elements()];

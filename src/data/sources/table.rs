@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
@@ -187,11 +187,12 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
 
 /// A path that stays below its folder, with `/` or `\` between its parts.
 fn inside(cell: &str) -> Option<Box<Path>> {
-    let path: std::path::PathBuf = cell.split(['/', '\\']).collect();
+    let path: PathBuf = cell.split(['/', '\\']).collect();
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let is_absolute = cell.starts_with(['/', '\\']) || cell.contains(':') || cell.contains('\0');
-    (stays && !is_absolute && !cell.is_empty())
-        .then(|| path.components().collect::<std::path::PathBuf>().into_boxed_path())
+    let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
+    let inner: PathBuf = parts.collect();
+    (stays && !is_absolute && !inner.as_os_str().is_empty()).then(|| inner.into_boxed_path())
 }
 
 /// The beginning of a cell.
