@@ -75,7 +75,7 @@ fn text(found: &Scan) -> String {
     let pair = |[a, b]: &[String; 2]| format!("{a} = {b}");
     list("cannot be used", found.unreadable.clone());
     list(
-        "the same picture in two parts, so that the test is no test",
+        "the same picture in two parts (the test is not a test)",
         found.leaks.iter().map(pair).collect(),
     );
     list("the same picture twice in a part", found.repeated.iter().map(pair).collect());
@@ -83,7 +83,7 @@ fn text(found: &Scan) -> String {
     if let Some(share) = found.largest_share.filter(|share| *share > 2.0 / found.classes.len().max(1) as f64)
     {
         text.push_str(&format!(
-            "\na network that always says the largest class is right in {} of the training images\n",
+            "\na network that always answers with the largest class is right for {} of the training images\n",
             percent(share)
         ));
     }
