@@ -43,7 +43,7 @@ pub struct Files {
 
 /// The bytes of each file below a folder.
 pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
-    let length = |path: &Box<Path>| {
+    let length = |path: &Path| {
         let path = root.join(path);
         let unreadable = |e: std::io::Error| {
             Fault::new(codes::DATA_FILE, format!("{} cannot be read: {e}", path.display()))
@@ -52,7 +52,7 @@ pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
         };
         std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(unreadable)
     };
-    paths.iter().map(length).collect()
+    paths.iter().map(|path| length(path)).collect()
 }
 
 /// Whether a file is a picture by its name.

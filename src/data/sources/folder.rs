@@ -108,6 +108,9 @@ impl Source for Folder {
     }
 }
 
+/// The names of classes, and the pictures of each.
+type Classes = (Vec<String>, Vec<Vec<Box<Path>>>);
+
 /// The pictures of a folder, below it, by their class.
 struct Listing {
     classes: Vec<String>,
@@ -166,7 +169,7 @@ impl Listing {
                 .note("the parts are called train, val and test")
                 .advise("move it away, or rename the class that is called like a part"));
         }
-        let mut parts = <[(Vec<String>, Vec<Vec<Box<Path>>>); 3]>::default();
+        let mut parts = <[Classes; 3]>::default();
         for (part, place) in places.iter().enumerate() {
             let Some((name, path)) = place else { continue };
             if wanted == Wanted::Test && part < 2 {
@@ -188,7 +191,7 @@ impl Listing {
     }
 
     /// The classes of all parts in one order. Every class must be one that can be learnt.
-    fn merged(parts: [(Vec<String>, Vec<Vec<Box<Path>>>); 3], root: &Path) -> Result<Listing, Fault> {
+    fn merged(parts: [Classes; 3], root: &Path) -> Result<Listing, Fault> {
         let names = class_order(parts.iter().flat_map(|(names, _)| names.iter().cloned()).collect());
         if names.is_empty() {
             return Err(fault(root, "has no subfolders: each class needs one with its pictures")
@@ -231,7 +234,7 @@ pub(super) fn class_order(mut names: Vec<String>) -> Vec<String> {
 }
 
 /// The classes below a folder with their pictures, sorted. `inner` is the folder as seen from the root.
-fn classes(folder: &Path, inner: &Path, found: &Below) -> Result<(Vec<String>, Vec<Vec<Box<Path>>>), Fault> {
+fn classes(folder: &Path, inner: &Path, found: &Below) -> Result<Classes, Fault> {
     if let Some(loose) = found.pictures.first() {
         let loose = folder.join(loose);
         return Err(fault(&loose, "lies beside the classes' folders and has no class")

@@ -8,7 +8,7 @@ use crate::data::sample::{Image, Values};
 use crate::diag::Fault;
 
 /// The filters' names.
-pub const FILTERS: &[&str] = &["bilinear", "bicubic", "lanczos", "box", "nearest"];
+pub const FILTERS: &[&str] = &["bilinear", "bicubic", "box", "nearest"];
 
 /// Resamples with a filter of [`FILTERS`].
 pub fn resample(image: &mut Image, height: usize, width: usize, filter: &str) -> Result<(), Fault> {
@@ -17,7 +17,6 @@ pub fn resample(image: &mut Image, height: usize, width: usize, filter: &str) ->
     }
     let algorithm = match filter {
         "bicubic" => ResizeAlg::Convolution(FilterType::CatmullRom),
-        "lanczos" => ResizeAlg::Convolution(FilterType::Lanczos3),
         "box" => ResizeAlg::Convolution(FilterType::Box),
         "nearest" => ResizeAlg::Nearest,
         _ => ResizeAlg::Convolution(FilterType::Bilinear),

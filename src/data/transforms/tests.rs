@@ -1,4 +1,4 @@
-//! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255.
+//! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255, bicubic within two.
 
 use crate::data::sample::Form;
 use crate::data::sample::{Image, Sample, Target, Values};
@@ -63,7 +63,9 @@ fn steps_give_what_torchvision_and_pillow_give() {
         assert_eq!(image.extents(), shape, "{step}");
         let Values::Bytes(bytes) = &image.values else { panic!("{step} gives bytes") };
         let gap = bytes.iter().zip(&values).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        assert!(gap <= 1, "{step} {factor} {part:?}: {gap}");
+        // Where weights are negative, the axis that is resampled first decides what is cut off between the two.
+        let most = if step.contains("bicubic") { 2 } else { 1 };
+        assert!(gap <= most, "{step} {factor} {part:?}: {gap}");
     }
 }
 
