@@ -74,10 +74,7 @@ fn text(found: &Scan) -> String {
     };
     let pair = |[a, b]: &[String; 2]| format!("{a} = {b}");
     list("cannot be used", found.unreadable.clone());
-    list(
-        "the same picture in two parts (the test is not a test)",
-        found.leaks.iter().map(pair).collect(),
-    );
+    list("the same picture in two parts (the test is not a test)", found.leaks.iter().map(pair).collect());
     list("the same picture twice in a part", found.repeated.iter().map(pair).collect());
     list("the same picture in two classes", found.contradictions.iter().map(pair).collect());
     if let Some(share) = found.largest_share.filter(|share| *share > 2.0 / found.classes.len().max(1) as f64)
