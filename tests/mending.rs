@@ -303,7 +303,7 @@ fn only_slips_and_translations_are_corrected_without_asking() {
     assert!(asked.contains("8 3x3"), "{asked}");
     let net = format!("{}data {{ source mnist \"d\" }}\n", model("relu").replace('4', "1"));
     for (train, quantity) in [
-        ("loss cross_entropy; optimizer nadam", ""),
+        ("loss cross_entropy; optimizer ftrl", ""),
         ("loss cross_entropy; optimizer radam", ""),
         ("loss cross_entropy; optimizer asgd lr=1", ""),
         ("loss huber; optimizer adam", ""),

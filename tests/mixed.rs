@@ -74,7 +74,7 @@ fn is<P>(command: &Command<P>, name: &'static str) -> bool {
 }
 
 fn converts<P>(command: &Command<P>) -> bool {
-    ["cast", "swap_axes", "move"].into_iter().any(|name| is(command, name))
+    ["cast", "swap_axes", "swap_few", "move"].into_iter().any(|name| is(command, name))
 }
 
 /// The ops whose values conversions of a step help to compute, in alphabetical order.
@@ -105,13 +105,13 @@ fn what_follows_from_a_convolution_with_channels_last_has_them_last() {
     let graph = optimize(training(&experiment(NET, "sgd lr=0.1"), 6)).unwrap();
     let last = Format::ChannelsLast;
     let mixed = planned(&graph, Precision::Bf16);
-    // Two forward, the gradient of one's input, and of both weights; the one with groups has own kernels.
-    assert_eq!(formats(&mixed), [last; 5]);
+    // The one in the block, and both of its gradients; that of few channels and the one with groups have own kernels.
+    assert_eq!(formats(&mixed), [last; 3]);
     // Images and weights forward, both weights' gradients, the weights of the linear layer, and the mask of the dropout.
     let grads = ["conv2d_grad_weight"; 2];
     let expected = [&["conv2d"; 3][..], &grads, &["matmul", "multiply"]].concat();
     assert_eq!(converted(&mixed), expected);
-    assert_eq!(formats(&planned(&graph, Precision::Tf32)), [last; 5]);
+    assert_eq!(formats(&planned(&graph, Precision::Tf32)), [last; 3]);
     let full = planned(&graph, Precision::F32);
     assert_eq!(formats(&full), [Format::ChannelsFirst; 5]);
     assert_eq!(converted(&full), [""; 0]);
@@ -130,13 +130,13 @@ fn what_a_library_has_not_with_channels_last_it_does_with_channels_first_or_own_
     let own = planned_where(&graph, Precision::Bf16, &|command| !matches!(command, Command::Convolution(_)));
     assert_eq!(formats(&own), []);
     assert_eq!(converted(&own), ["matmul"]);
-    // One of the forward convolutions alone: the other's own kernels read a copy, and leave what is added with channels
-    // first.
+    // The first convolution alone: own kernels of few channels take its place, channels last; the other's own kernels read a
+    // copy, and leave what is added with channels first.
     let one = planned_where(&graph, Precision::Bf16, &|command| match command {
         Command::Convolution(own) => own.direction == Direction::Output && own.geometry.in_channels == 3,
         _ => true,
     });
-    assert_eq!(formats(&one), [Format::ChannelsLast]);
+    assert_eq!(formats(&one), []);
     assert!(converted(&one).contains(&"add"));
 }
 
@@ -146,9 +146,9 @@ fn weights_are_converted_once_where_they_stay() {
     let graph = optimize(inference_graph(experiment.model.as_ref().unwrap(), 6).unwrap()).unwrap();
     let mixed = planned(&graph, Precision::Bf16);
     assert_eq!(converted(&mixed), ["conv2d"], "the images");
-    // Filters of three channels are moved number by number, as is what is folded into them.
-    let in_setup = mixed.setup.iter().filter(|own| is(own, "cast") || is(own, "swap_axes")).count();
-    assert_eq!(in_setup, 2);
+    let in_setup = mixed.setup.iter().filter(|own| converts(own)).count();
+    // All weights, and what is folded into them.
+    assert_eq!(in_setup, 7);
 }
 
 #[test]
@@ -174,5 +174,6 @@ fn a_weight_is_converted_once_for_all_its_readers() {
     let expected = [&["conv2d"; 4][..], &grads, &["matmul"]].concat();
     assert_eq!(converted(&mixed), expected);
     let [full, mixed] = [planned(&graph, Precision::F32).transient, mixed.transient];
-    assert!(mixed * 4 < full * 3, "{mixed} of {full}");
+    // Own kernels read the images as f32.
+    assert!(mixed * 8 < full * 7, "{mixed} of {full}");
 }

@@ -174,7 +174,7 @@ fn n_nodes(layers: &str, lines: &str) -> usize {
 #[test]
 fn decay_leaves_biases_and_norms_alone_where_it_is_asked_to() {
     let layers = "conv2d 4 3x3 -> batch_norm -> relu -> flatten -> linear 10";
-    // A decay is a product and a sum a parameter, of a number that all share: of two biases, a scale and a shift.
+    // A decay is a number, a product and a sum for each parameter: of two biases, a scale and a shift.
     assert_eq!(n_nodes(layers, "decay on=all"), n_nodes(layers, ""));
-    assert_eq!(n_nodes(layers, "") - n_nodes(layers, "decay on=weights"), 2 * 4);
+    assert_eq!(n_nodes(layers, "") - n_nodes(layers, "decay on=weights"), 3 * 4);
 }

@@ -81,7 +81,8 @@ fn every_word_has_an_entry() {
             }
         }
     }
-    assert_eq!(find("Dense"), find("linear"));
+    // A schedule has the name, too.
+    assert!(!find("Dense").is_empty() && find("Dense").iter().all(|entry| find("linear").contains(entry)));
 }
 
 fn explain(word: &str) -> (Option<i32>, String) {

@@ -263,7 +263,7 @@ mod tests {
         let belongs = edit("it belongs in `augment { … }`");
         assert_eq!(
             fix("random_flip"),
-            (codes::MISPLACED, "`random_flip` cannot stand here".to_owned(), belongs)
+            (codes::MISPLACED, "`random_flip` does not belong here".to_owned(), belongs)
         );
         assert_eq!(
             fix("RandomHorizontalFlip"),
@@ -290,10 +290,10 @@ mod tests {
             ),
             [
                 "E0205 `validation` is a whole number of images from 1 or a percentage between 0% and 100%",
-                "E0204 `center_crop` needs its `size`: height x width of the window",
+                "E0204 `center_crop` needs `size`: height x width of the window",
                 "E0208 `validation` is given twice",
                 "E0201 there is no data set called `mnits`",
-                "E0204 `random_crop` needs its `size`: height x width of the window",
+                "E0204 `random_crop` needs `size`: height x width of the window",
                 "E0210 `grayscale` takes no block",
             ]
         );

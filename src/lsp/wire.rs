@@ -182,7 +182,7 @@ mod tests {
                     let text = format!("{hello}Content-Length: {length}\r\n{rest}\r\n{body}{hello}{hello}");
                     let said = read(&text);
                     assert_eq!(said.len(), 4, "{text}: {said:?}");
-                    assert!(said[1].contains("bytes is passed over: at most 16 MiB"), "{said:?}");
+                    assert!(said[1].contains("bytes: the limit is 16 MiB"), "{said:?}");
                     assert_eq!([&said[0], &said[2], &said[3]], ["hello"; 3], "{text}");
                 }
             }
@@ -195,14 +195,14 @@ mod tests {
     #[test]
     fn what_is_no_protocol_is_an_error() {
         for (text, said) in [
-            ("hello\n", "is no header"),
-            ("hello\r\n", "is no header"),
-            ("Content-Length: -1\r\n\r\n", "is no length"),
-            ("Content-Length: \r\n\r\n", "is no length"),
+            ("hello\n", "is not a header"),
+            ("hello\r\n", "is not a header"),
+            ("Content-Length: -1\r\n\r\n", "is not a length"),
+            ("Content-Length: \r\n\r\n", "is not a length"),
             ("Content-Type: x\r\n\r\n", "without Content-Length"),
             ("Content-Length: 50\r\n\r\n{", "cut short"),
-            ("Content-Length: 50\r\n", "is no header"),
-            (&"x".repeat(5000), "is no header"),
+            ("Content-Length: 50\r\n", "is not a header"),
+            (&"x".repeat(5000), "is not a header"),
         ] {
             let found = read(text);
             assert!(found.len() == 1 && found[0].contains(said), "{text:?}: {found:?}");

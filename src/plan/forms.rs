@@ -73,9 +73,13 @@ fn chosen(
     let Some(mut prepared) = prepare(node, shapes, format)? else { return Ok(None) };
     if let Some(library) = prepared.library.take()
         && let Some(first) = library.first()
-        && offers(first)?
     {
-        return Ok(Some((Prepared { commands: library, ..Prepared::default() }, true)));
+        match (offers(first)?, prepared.leads) {
+            (true, false) => return Ok(Some((Prepared { commands: library, ..Prepared::default() }, true))),
+            // Without the library what follows has its channels first, and so should this.
+            (false, true) => return Ok(None),
+            (true, true) | (false, false) => {}
+        }
     }
     Ok((!prepared.commands.is_empty()).then_some((prepared, false)))
 }

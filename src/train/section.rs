@@ -110,7 +110,10 @@ pub fn resolve(
         loss: loss?,
         optimizer: optimizer?,
         schedule: schedule?,
-        clip: clipping(&args(&settings::CLIP)?)?,
+        clip: match lines.line(&settings::CLIP) {
+            Some(line) => clipping(&line.found.as_ref()?.args)?,
+            None => Clip::default(),
+        },
         decay: decaying(&args(&settings::DECAY)?)?,
         epochs: whole(&settings::EPOCHS, "count")?,
         batch: batch_size(&batch, diagnostics)?,

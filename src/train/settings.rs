@@ -38,7 +38,7 @@ pub static SCHEDULE: Setting = Setting {
     takes: Takes::OneOf(&schedules::REGISTRY),
     absent: Absent::Holds(&[Preset::Word("constant")]),
 };
-pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
 pub static EPOCHS: Setting =
@@ -90,11 +90,11 @@ static CLIP_SPEC: Spec = Spec {
     params: &[
         keyword(
             "norm",
-            Kind::Number { min: 1e-30, max: 1e30 },
+            Kind::Number { min: 1e-9, max: 1e9 },
             Preset::Absent,
             "the most of all gradients together",
         ),
-        keyword("value", Kind::Number { min: 1e-30, max: 1e30 }, Preset::Absent, "the most of each number"),
+        keyword("value", Kind::Number { min: 1e-9, max: 1e9 }, Preset::Absent, "the most of each number"),
     ],
     example: "clip norm=1",
     elsewhere: &[

@@ -178,8 +178,7 @@ fn another_component_begins_with_its_own_defaults_and_says_what_was_dropped() {
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
 
     let shown = show("train.optimizer=adam");
-    let line =
-        "optimizer adam lr=0.001 beta1=0.9 beta2=0.999 epsilon=1e-8 weight_decay=0 # --set; default: lr, ";
+    let line = "optimizer adam lr=0.001 beta1=0.9 beta2=0.999 epsilon=1e-8 weight_decay=0 amsgrad=false # --set; default: lr, ";
     assert!(flat(&shown.out).contains(line), "{}", shown.out);
     let said = "`adam` takes the place of `sgd`: `lr=0.1`, `momentum=0.9` and `nesterov=true` are dropped";
     assert!(flat(&shown.err).contains(said) && shown.err.contains("W0404"), "{}", shown.err);

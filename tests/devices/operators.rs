@@ -176,7 +176,9 @@ fn lay(trial: &Trial, machine: &dyn Machine, storage: Storage) -> Option<Laid> {
     let prepared = prepare(&trial.node, &shapes, trial.format);
     let mut prepared = prepared.unwrap_or_else(|fault| panic!("{}: {fault}", trial.title))?;
     let mut roundings = 1;
-    if let Some(library) = prepared.library.take_if(|library| machine.offers(&library[0]).unwrap()) {
+    if let Some(library) =
+        prepared.library.take_if(|library| !prepared.leads && machine.offers(&library[0]).unwrap())
+    {
         roundings = library.len() as i32;
         prepared = Prepared { commands: library, ..Prepared::default() };
     }

@@ -73,8 +73,14 @@ fn completion_knows_the_arguments() {
     );
     assert_eq!(labels("model M { input 3x8x8; pad 1 mode=r‸ }")[..3], ["constant", "reflect", "replicate"]);
     assert_eq!(labels("train { loss ‸ }"), ["cross_entropy", "mse", "l1"]);
-    assert_eq!(labels("train { optimizer ad‸ }"), ["sgd", "adam", "adamw"]);
-    assert_eq!(labels("train { optimizer adam lr=1e-3 ‸ }"), ["beta1", "beta2", "epsilon", "weight_decay"]);
+    assert_eq!(
+        labels("train { optimizer ad‸ }"),
+        ["sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad", "lion"]
+    );
+    assert_eq!(
+        labels("train { optimizer adam lr=1e-3 ‸ }"),
+        ["beta1", "beta2", "epsilon", "weight_decay", "amsgrad"]
+    );
     assert_eq!(
         labels("train { early_stop patience=3 monitor=‸ }"),
         ["validation.loss", "validation.accuracy"]

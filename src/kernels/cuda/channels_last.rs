@@ -3,11 +3,12 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
+use crate::kernels::cuda::conv::library;
 use crate::kernels::cuda::end::{End, add_parts};
 use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::geometry::of_convolution;
 use crate::kernels::cuda::launch::{
-    Argument, FEW_BLOCKS, Place, Prepared, THREADS, blocks, input, int, output, size,
+    Argument, Direction, FEW_BLOCKS, Place, Prepared, THREADS, blocks, input, int, output, size,
 };
 use crate::ops::conv2d::Geometry;
 use crate::shape::Shape;
@@ -86,8 +87,11 @@ pub fn conv2d(
         Kind::Fours => (of_fours(g, Side::Windows), n_blocks_of_fours(g, n)),
     };
     let command = blocks(of_convolution(&function, parameters, g)?, n_blocks, arguments)?;
-    // Tensor cores compute the other convolutions with channels last, so that what comes before them should be, too.
-    Ok(Some(Prepared { commands: vec![command], leads: kind == Kind::FewInputs, ..Prepared::default() }))
+    let library = match kind {
+        Kind::FewInputs => library(Direction::Output, g, format),
+        Kind::Fours => None,
+    };
+    Ok(Some(Prepared { commands: vec![command], leads: library.is_some(), library, ..Prepared::default() }))
 }
 
 /// Weights and the output's gradient → that of the images.

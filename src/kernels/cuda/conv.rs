@@ -165,7 +165,7 @@ fn positions(g: &Geometry) -> Result<usize, Fault> {
 }
 
 /// Libraries pad both sides of an axis alike, and are slower than a direct kernel where a group has one channel.
-fn library(direction: Direction, g: &Geometry, format: Format) -> Option<Vec<Command<Place>>> {
+pub fn library(direction: Direction, g: &Geometry, format: Format) -> Option<Vec<Command<Place>>> {
     let is_even = [g.windows.rows, g.windows.columns].iter().all(|axis| axis.before == axis.after);
     if !is_even || is_depthwise(g) {
         return None;

@@ -162,7 +162,7 @@ pub struct Prepared {
     pub scratch: usize,
     /// Numbers that never change, written once.
     pub tables: Vec<Vec<f32>>,
-    /// Whether channels lie last for its own sake where tensor cores are used.
+    /// Whether own kernels do better than the library of a device that has one for it, and channels lie last for its sake there.
     pub leads: bool,
     /// What to do instead where the device has a library for the first command.
     pub library: Option<Vec<Command<Place>>>,

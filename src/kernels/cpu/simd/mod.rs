@@ -275,7 +275,10 @@ mod tests {
             }
         }
         for name in ["AVX2", "sse2", "auto", " "] {
-            assert!(named(name, Level::Avx512).unwrap_err().message.contains("names no kind"), "{name}");
+            assert!(
+                named(name, Level::Avx512).unwrap_err().message.contains("is not a kind of CPU kernels"),
+                "{name}"
+            );
         }
     }
 }
