@@ -304,7 +304,7 @@ mod tests {
         );
         assert_eq!(errors("source \"m\"").len(), 1);
         assert_eq!(errors("source mnist").len(), 1);
-        assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only a model's lines have names (`as`)");
+        assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only lines of a model can be named (`as`)");
         assert_eq!(errors(&format!("{MNIST}augment")), ["E0210 `augment` needs a block"]);
         for amount in ["0", "-5", "1.5", "0%", "\"x\"", "5 6", "2ms"] {
             assert_eq!(errors(&format!("{MNIST}validation {amount}")).len(), 1, "{amount}");
