@@ -265,6 +265,16 @@ impl Args {
         self.wanted(name, found)
     }
 
+    /// An argument that may be left out.
+    pub fn whole_if_given(&self, name: &str) -> Result<Option<usize>, Fault> {
+        self.get(name).map(|_| self.whole(name)).transpose()
+    }
+
+    /// An argument that may be left out.
+    pub fn number_if_given(&self, name: &str) -> Result<Option<f64>, Fault> {
+        self.get(name).map(|_| self.number(name)).transpose()
+    }
+
     pub fn number(&self, name: &str) -> Result<f64, Fault> {
         let found = self.get(name).and_then(|given| match given.arg {
             Arg::Number(value) => Some(value),

@@ -239,7 +239,7 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
     }
     text.push_str(match figures.peak_flops_per_second {
         Some(_) => "\n\nThe times of parts are summed over the threads.\n",
-        None => "\n\nEach part was repeated on its own; its launches follow each other without the host, as in a step.\n",
+        None => "\n\nEach part was timed on its own, so their sum is not the time of a step.\n",
     });
     if let Some(said) = said {
         text.push_str(&format!("The file does not say how to train; this was `{said}`.\n"));

@@ -4,7 +4,7 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use crate::data::sample::{Image, Values};
+use crate::data::sample::{Image, Sample, Target, Values};
 use crate::data::samples::{Images, Pictures, Samples};
 use crate::data::section::{Cache, DataSection, Step};
 use crate::diag::{Fault, codes};
@@ -69,7 +69,7 @@ fn needed(
 
 fn prepared(pictures: &dyn Pictures, index: usize, steps: &[Step]) -> Result<Image, Fault> {
     let image = pictures.read(index)?;
-    let mut sample = crate::data::sample::Sample { image, target: crate::data::sample::Target::Unknown };
+    let mut sample = Sample { image, target: Target::Unknown };
     let mut random = Random::new(0, "", 0);
     steps.iter().try_for_each(|step| step.transform.apply(&step.args, &mut sample, &mut random))?;
     Ok(sample.image)
@@ -116,7 +116,7 @@ fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
     if n == 1 {
         return Err(first);
     }
-    let mut all = first.clone().note(format!("{} cannot be used in all", plural(n as u64, "file", "files")));
+    let mut all = first.clone().note(format!("{} cannot be used", plural(n as u64, "file", "files")));
     for fault in faults.by_ref().take(NAMED) {
         all = all.note(fault.message);
     }

@@ -57,7 +57,7 @@ pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted
     section.facts.form = own;
     let n_classes = dataset.classes().len();
     if let Some(stated) = section.facts.classes.replace(n_classes).filter(|stated| *stated != n_classes) {
-        let message = format!("the data have {n_classes} classes, but `classes` says {stated}");
+        let message = format!("the data has {n_classes} classes, but `classes` says {stated}");
         return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", n_classes));
     }
     if section.shape().is_none() {
@@ -69,7 +69,7 @@ pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted
     if dataset.parts.test.is_empty() {
         return Err(Fault::new(codes::DATA_FILE, "there are no images to test on")
             .at("path")
-            .advise("`split test=20%` in `data`, or a part `test` of the data set"));
+            .advise("`split test=20%` in `data`, or a `test` part in the data set"));
     }
     Ok(dataset)
 }

@@ -50,7 +50,7 @@ impl Dataset {
         }
         let has_own = !self.parts.validation.is_empty();
         if has_own && section.validation != Validation::None {
-            return Err(Fault::new(codes::BAD_VALUE, "the data set has a validation part of its own")
+            return Err(Fault::new(codes::BAD_VALUE, "the data set already has a validation part")
                 .advise("leave `validation` out"));
         }
         let n_train = self.parts.train.len();
@@ -73,8 +73,7 @@ impl Dataset {
             [(split.test, &self.parts.test, "test"), (split.validation, &self.parts.validation, "validation")]
         {
             if share > 0.0 && !part.is_empty() {
-                let message =
-                    format!("the data set has a {name} part of its own, with {} images", part.len());
+                let message = format!("the data set already has a {name} part, with {} images", part.len());
                 return Err(Fault::new(codes::BAD_VALUE, message).advise(format!("`split` without `{name}`")));
             }
         }
@@ -92,11 +91,11 @@ impl Dataset {
             });
             if n > 0 && n_test + n_validation >= n {
                 let message = format!(
-                    "the class `{}` has {n} images, of which `split` would leave none to train on",
+                    "`split` would leave none of the {n} images of the class `{}` to train on",
                     self.classes()[class]
                 );
                 return Err(
-                    Fault::new(codes::DATA_FILE, message).advise("more images of it, or without this class")
+                    Fault::new(codes::DATA_FILE, message).advise("add images of it, or remove the class")
                 );
             }
             own.sort_unstable();

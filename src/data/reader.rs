@@ -62,13 +62,13 @@ impl Reader<'_> {
             Ok(Some(found)) => found,
             Ok(None) if section.facts.classes.is_some() => return,
             Ok(None) => {
-                let message = "how many classes there are is not known: there is nothing here to look at";
+                let message = "the number of classes is unknown: there is no data here to count them in";
                 self.diagnostics.push(
                     Diagnostic::error(codes::DATA_FILE, place_of("path"), message)
                         .label("does not exist")
                         .note("the path is relative to the experiment's file")
                         .advise("put the data there")
-                        .advise("state `classes=`: then the file checks without them"),
+                        .advise("state `classes=`: then the file can be checked without the data"),
                 );
                 return;
             }
@@ -81,7 +81,7 @@ impl Reader<'_> {
         if let (Some(own), Some(there)) = (stated.classes, found.classes)
             && own != there
         {
-            let message = format!("the data have {there} classes, but `classes` says {own}");
+            let message = format!("the data has {there} classes, but `classes` says {own}");
             let span = place_of("classes");
             let d = Diagnostic::error(codes::CLASSES, span, message).label(format!("there are {there}"));
             self.diagnostics.push(d.replace(format!("`classes={there}`"), span, there.to_string()));
@@ -96,7 +96,7 @@ impl Reader<'_> {
         if tested == 0 && split.is_none_or(|split| split.test == 0.0) {
             let d =
                 Diagnostic::error(codes::DATA_FILE, section.source_span, "there are no images to test on")
-                    .label("these have no test part");
+                    .label("this data set has no test part");
             self.diagnostics.push(match split {
                 None => d.replace(
                     "put `split test=20%` into `data`",
@@ -111,9 +111,9 @@ impl Reader<'_> {
             ("validation", watched, section.watches_by_itself()),
         ];
         for (name, there, _) in asks.into_iter().filter(|(_, there, asks)| *asks && *there > 0) {
-            let message = format!("the data have a {name} part of their own, with {there} images");
+            let message = format!("the data set already has a {name} part, with {there} images");
             let d = Diagnostic::error(codes::BAD_VALUE, section.source_span, message);
-            self.diagnostics.push(d.advise(format!("no line that sets images aside for {name}")));
+            self.diagnostics.push(d.advise(format!("remove the line that sets images aside for {name}")));
         }
     }
 
@@ -180,9 +180,9 @@ impl Reader<'_> {
         if let (true, Some(other)) = (validation != Validation::None, lines.span(&settings::VALIDATION))
             && split.validation > 0.0
         {
-            let message = "`split` and `validation` both set images aside to watch the training";
+            let message = "`split` and `validation` both set validation images aside";
             let d = Diagnostic::error(codes::BAD_VALUE, other, message).related(head, "the other one");
-            self.diagnostics.push(d.replace("leave this line out", other, ""));
+            self.diagnostics.push(d.replace("remove this line", other, ""));
         }
         Some(split)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
-use crate::data::sample::{Form, Image, Sample, Size, Target};
+use crate::data::sample::{Form, Image, Sample, Size, Target, Values};
 use crate::diag::Fault;
 use crate::model::lower::IMAGES;
 use crate::shape::Shape;
@@ -181,8 +181,8 @@ impl Samples {
                     part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
                 }
                 Images::Kept(images) => match &images[at].values {
-                    crate::data::sample::Values::Bytes(bytes) => sum.update(bytes),
-                    crate::data::sample::Values::Numbers(numbers) => {
+                    Values::Bytes(bytes) => sum.update(bytes),
+                    Values::Numbers(numbers) => {
                         numbers.iter().for_each(|number| sum.update(&number.to_le_bytes()));
                     }
                 },

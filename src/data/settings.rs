@@ -57,12 +57,12 @@ static SOURCE_SPEC: Spec = Spec {
 
 static SPLIT_SPEC: Spec = Spec {
     name: "split",
-    summary: "Sets shares of each class aside, to test on and to watch the training",
-    docs: "For data sets that have no test part, or no validation part, of their own. Of each class the share is taken, at least \
-           one image, drawn by the run's seed and the images' names: adding images moves few of the others.",
+    summary: "Sets a share of each class aside for testing and validation",
+    docs: "For data sets without a test part or a validation part. It takes the share of each class, at least one image, drawn by \
+           the run's seed and the images' names: adding images moves few of the others.",
     params: &[
         keyword("test", SHARE, Preset::Number(0.0), "the share of each class to test on, such as `20%`"),
-        keyword("validation", SHARE, Preset::Number(0.0), "the share of each class to watch the training"),
+        keyword("validation", SHARE, Preset::Number(0.0), "the share of each class for validation"),
     ],
     example: "split test=20% validation=10%",
     elsewhere: &["train_test_split", "test_split", "holdout"],
@@ -73,9 +73,9 @@ const SHARE: Kind = Kind::Number { min: 0.0, max: 0.9 };
 static CACHE_SPEC: Spec = Spec {
     name: "cache",
     summary: "Whether images that were read and prepared stay in memory",
-    docs: "It is for sources of picture files, and changes no number. `auto`, which holds without this line: where they take a \
-           quarter of the free memory at most. `ram`: always. `none`: every epoch reads them anew. Images that stay are read \
-           before the first step, and all that cannot be are told of then.",
+    docs: "For sources of picture files; it changes no number. `auto`, the default: if they take at most a quarter of the free \
+           memory. `ram`: always. `none`: every epoch reads them again. Images that stay are read before the first step, and \
+           those that cannot be read are reported then.",
     params: &[positional(
         "kind",
         Kind::Choice(&["auto", "ram", "none"]),

@@ -78,15 +78,14 @@ impl Loaded {
     ///
     /// Errors: what [`data::open`] refuses; data of other classes than the model tells apart; a file without data.
     pub fn open(&self, base: &Path) -> Result<(DataSection, Dataset), Fault> {
-        let Experiment { model, data, train, .. } = &self.experiment;
-        let mut section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
-        let seed = train.as_ref().map_or(0, |train| train.seed);
+        let Experiment { model, train, .. } = &self.experiment;
+        let (mut section, seed) = self.section()?;
         let dataset = data::open(&mut section, base, seed, Wanted::All)?;
         let classifies = train.as_ref().is_none_or(|train| train.classifies().unwrap_or(true));
         let wrong = model.as_ref().filter(|_| classifies).and_then(|model| ending::classes(&section, model));
         match wrong {
             Some(wrong) => {
-                Err(Fault::new(wrong.code, wrong.message).advise("`dslc check` with the data there"))
+                Err(Fault::new(wrong.code, wrong.message).advise("run `dslc check` where the data is"))
             }
             None => Ok((section, dataset)),
         }
@@ -94,11 +93,16 @@ impl Loaded {
 
     /// The data set, divided, with no image read yet.
     pub fn divided(&self, base: &Path) -> Result<(DataSection, Dataset), Fault> {
-        let Experiment { data, train, .. } = &self.experiment;
-        let mut section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
-        let seed = train.as_ref().map_or(0, |train| train.seed);
+        let (mut section, seed) = self.section()?;
         let dataset = data::divided(&mut section, base, seed, Wanted::All)?;
         Ok((section, dataset))
+    }
+
+    /// The section, and the seed that divides the data.
+    fn section(&self) -> Result<(DataSection, u64), Fault> {
+        let Experiment { data, train, .. } = &self.experiment;
+        let section = data.clone().ok_or_else(|| Fault::internal("a file without data"))?;
+        Ok((section, train.as_ref().map_or(0, |train| train.seed)))
     }
 
     /// The file with every default filled in, and what was settled beyond it.

@@ -71,7 +71,7 @@ mod tests {
             touched(&[(0, 10)], &[(10, 20)]),  // b, of a
             touched(&[(0, 5)], &[(20, 30)]),   // c, of a
             touched(&[(15, 25)], &[(30, 40)]), // d, of b and c, which have waited for a
-            touched(&[], &[(4, 6)]),           // over a part of a: behind b and c, which read it
+            touched(&[], &[(4, 6)]),           // over a part of a: after b and c, which read it
             touched(&[(50, 60)], &[(60, 70)]), // alone
             touched(&[(5, 6)], &[(50, 51)]),   // reads the part, and writes what the last one reads
         ];

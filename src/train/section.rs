@@ -156,8 +156,7 @@ fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {
 }
 
 fn clipping(args: &Args) -> Option<Clip> {
-    let limit = |name| args.get(name).map(|_| args.number(name)).transpose().ok();
-    Some(Clip { norm: limit("norm")?, value: limit("value")? })
+    Some(Clip { norm: args.number_if_given("norm").ok()?, value: args.number_if_given("value").ok()? })
 }
 
 fn decaying(args: &Args) -> Option<Decay> {

@@ -35,7 +35,7 @@ static SPEC: Spec = Spec {
             "layout",
             Kind::Choice(&["nhwc", "nchw"]),
             Preset::Absent,
-            "where the channels stand, where the shape does not tell",
+            "the order of the axes, if the shape does not show it",
         ),
         keyword(
             "scale",
@@ -88,11 +88,11 @@ impl Source for Arrays {
                 }
             },
         };
-        let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let classes = args.whole_if_given("classes")?;
         if args.has("images") != args.has("labels") {
             let name = if args.has("images") { "images" } else { "labels" };
             let message = "`images` and `labels` are named together";
-            return Err(Fault::new(codes::BAD_VALUE, message).at(name).advise("name both, or none of them"));
+            return Err(Fault::new(codes::BAD_VALUE, message).at(name).advise("name both or neither"));
         }
         Ok(Facts { form, classes, parts: None, watched: None })
     }
@@ -114,7 +114,7 @@ impl Source for Arrays {
             let values = classes_of(&path, labels, store.array(labels)?)?;
             classes = classes.max(values.iter().max().map_or(0, |&most| most as usize + 1));
         }
-        let stated = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let stated = args.whole_if_given("classes")?;
         let form = form.unwrap_or(Form { channels: None, size: Size::Unknown });
         // A class may have no image.
         let classes = Some(stated.map_or(classes, |stated| stated.max(classes)));
@@ -156,7 +156,7 @@ impl Source for Arrays {
         let Some(mut samples) = samples else { return Err(Fault::internal("arrays without a part")) };
         let Targets::Classes { names, values } = &mut samples.targets;
         let most = values.iter().max().map_or(0, |&most| most as usize + 1);
-        let n_classes = args.get("classes").map(|_| args.whole("classes")).transpose()?.unwrap_or(most);
+        let n_classes = args.whole_if_given("classes")?.unwrap_or(most);
         if most > n_classes {
             return Err(fault(&path, &format!("has the label {}, but `classes` says {n_classes}", most - 1))
                 .set("classes", most));
@@ -228,9 +228,8 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
                 (None, true, false) => false,
                 (None, _, _) => {
                     let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-                    let what = format!(
-                        "`{name}` has the shape {shown}, which does not tell where its channels stand"
-                    );
+                    let what =
+                        format!("`{name}` has the shape {shown}, in which either axis could be the channels");
                     return Err(fault(path, &what).advise("`layout=nhwc` or `layout=nchw`"));
                 }
             };
@@ -245,7 +244,7 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
         let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
         return Err(fault(
             path,
-            &format!("`{name}` has the shape {shown}, which is of no images of 1 or 3 channels"),
+            &format!("`{name}` has the shape {shown}, which is not that of images with 1 or 3 channels"),
         )
         .advise("an array of images"));
     }
@@ -302,16 +301,16 @@ fn planar<T: Copy>(values: Vec<T>, layout: &Layout) -> Vec<T> {
 }
 
 fn classes_of(path: &Path, name: &str, array: Array) -> Result<Vec<u32>, Fault> {
-    let advice = "classes as whole numbers from 0, one an image";
+    let advice = "one whole number from 0 per image";
     if !matches!(*array.shape, [_] | [_, 1]) {
-        let what = format!("`{name}` has {} axes or several labels an image", array.shape.len());
+        let what = format!("`{name}` has {} axes or several labels per image", array.shape.len());
         return Err(fault(path, &what).advise(advice));
     }
     let whole: Vec<i64> = match array.values {
         Numbers::Bytes(bytes) => bytes.into_iter().map(i64::from).collect(),
         Numbers::Whole(numbers) => numbers,
         Numbers::Floats(_) => {
-            return Err(fault(path, &format!("`{name}` has floats, which are no classes")).advise(advice));
+            return Err(fault(path, &format!("`{name}` has floats, which cannot be labels")).advise(advice));
         }
     };
     if let Some(at) = whole.iter().position(|label| !(0..MAX_CLASSES).contains(label)) {

@@ -196,7 +196,8 @@ fn read(layout: &Layout, path: &Path, pixels: &mut Vec<u8>, classes: &mut Vec<u3
     let record = layout.n_labels + PIXELS;
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length == 0 || !length.is_multiple_of(record as u64) {
-        let message = format!("has {length} bytes, which is no whole number of records of {record}");
+        let message =
+            format!("has {length} bytes, which is not a multiple of {record}, the size of a record");
         return Err(fault(path, &message).advise("copy or unpack it again"));
     }
     let free = host::free_bytes().unwrap_or(u64::MAX);

@@ -17,14 +17,30 @@ use crate::spec::{Args, Kind, Param, Preset, keyword};
 const ENDINGS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "pnm", "pgm", "ppm"];
 
 /// The argument of sources of picture files that tells their channels.
-pub const CHANNELS: Param =
-    keyword("channels", Kind::Count, Preset::Count(3), "3 for colours, 1 for brightness");
+pub const CHANNELS: Param = keyword("channels", Kind::Count, Preset::Count(3), "3 for colour, 1 for grey");
+
+/// The argument that tells their classes,
+pub const CLASSES: Param = keyword(
+    "classes",
+    Kind::Count,
+    Preset::Absent,
+    "how many classes there are, to check the file without its pictures",
+);
+
+/// and the one that tells their size.
+pub const SIZE: Param =
+    keyword("size", Kind::Pair, Preset::Absent, "height x width, where all pictures have one size");
+
+/// The size of pictures, as far as the arguments tell.
+pub fn size(args: &Args) -> Result<Size, Fault> {
+    Ok(if args.has("size") { Size::Fixed(args.pair("size")?) } else { Size::Varied })
+}
 
 /// The channels that pictures are read with.
 pub fn channels(args: &Args) -> Result<usize, Fault> {
     match args.whole("channels")? {
         channels @ (1 | 3) => Ok(channels),
-        _ => Err(Fault::new(codes::BAD_VALUE, "`channels` is 3 for colours or 1 for brightness")
+        _ => Err(Fault::new(codes::BAD_VALUE, "`channels` is 3 for colour or 1 for grey")
             .at("channels")
             .set("channels", 3)),
     }
@@ -48,7 +64,7 @@ pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
         let unreadable = |e: std::io::Error| {
             Fault::new(codes::DATA_FILE, format!("{} cannot be read: {e}", path.display()))
                 .at("path")
-                .advise("copy it there, or without its name")
+                .advise("copy it there, or remove its name")
         };
         std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(unreadable)
     };

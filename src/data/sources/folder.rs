@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::{Form, Size};
+use crate::data::sample::Form;
 use crate::data::samples::{Images, Samples, Targets};
-use crate::data::sources::files::{CHANNELS, Files, channels, is_picture, lengths};
+use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, positional};
 
 pub struct Folder;
 
@@ -22,19 +22,14 @@ static SPEC: Spec = Spec {
     docs: "The classes are the subfolders' names in the order of their bytes, or of their numbers where all are whole numbers. \
            Where the subfolders are `train`, `val` and `test` (also `training`; `valid`, `validation`, `dev`; `testing`, `eval`, \
            `evaluation`), the classes lie in them, and each is a part of its own; else `split` sets a part aside. Pictures may \
-           lie deeper, too. Read are PNG, JPEG, WebP, BMP, GIF (its first picture) and PNM, upright as their cameras were held; \
-           files with other endings, and files and folders whose names begin with a dot, are passed over. Transparent parts \
-           are laid on white, 16 bits a channel become 8. Pictures of different sizes need a `resize`.",
+           lie deeper, too. dslc reads PNG, JPEG, WebP, BMP, GIF (the first picture) and PNM, and turns them upright by their EXIF \
+           orientation. It ignores files with other extensions, and files and folders whose names begin with a dot. Transparent parts \
+           become white, and 16 bits per channel become 8. Pictures of different sizes need a `resize`.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the folder, relative to the experiment's file"),
-        keyword(
-            "classes",
-            Kind::Count,
-            Preset::Absent,
-            "how many classes there are, to check the file without its pictures",
-        ),
+        CLASSES,
         CHANNELS,
-        keyword("size", Kind::Pair, Preset::Absent, "height x width, where all pictures have one size"),
+        SIZE,
     ],
     example: "source folder \"photos\"",
     elsewhere: &[
@@ -64,8 +59,8 @@ impl Source for Folder {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let size = if args.has("size") { Size::Fixed(args.pair("size")?) } else { Size::Varied };
-        let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let size = size(args)?;
+        let classes = args.whole_if_given("classes")?;
         Ok(Facts {
             form: Form { channels: Some(channels(args)?), size },
             classes,
@@ -147,7 +142,7 @@ impl Listing {
                         let [first, second] = [first, name].map(|name| name.to_string_lossy());
                         return Err(fault(
                             root,
-                            &format!("has both `{first}` and `{second}`, which are one part"),
+                            &format!("has both `{first}` and `{second}`, which name the same part"),
                         )
                         .advise("put the pictures of one into the other"));
                     }
@@ -165,9 +160,12 @@ impl Listing {
                 .flatten()
                 .next()
                 .map_or_else(String::new, |(name, _)| name.to_string_lossy().into_owned());
-            return Err(fault(root, &format!("has the part `{part}` beside `{other}`, which is none"))
-                .note("the parts are called train, val and test")
-                .advise("move it away, or rename the class that is called like a part"));
+            return Err(fault(
+                root,
+                &format!("has the part `{part}` next to `{other}`, which is not a part"),
+            )
+            .note("the parts are called train, val and test")
+            .advise("move it, or rename the class that has the name of a part"));
         }
         let mut parts = <[Classes; 3]>::default();
         for (part, place) in places.iter().enumerate() {
@@ -203,9 +201,9 @@ impl Listing {
         {
             return Err(fault(
                 root,
-                &format!("has the class `{missing}` in another part, but none of it in `train`"),
+                &format!("has the class `{missing}` in another part, but not in `train`"),
             )
-            .advise("pictures of it to train on, or without this class"));
+            .advise("add training pictures of it, or remove the class"));
         }
         let n: usize = parts.iter().flat_map(|(_, files)| files).map(Vec::len).sum();
         if n > MAX_PICTURES {
@@ -237,20 +235,20 @@ pub(super) fn class_order(mut names: Vec<String>) -> Vec<String> {
 fn classes(folder: &Path, inner: &Path, found: &Below) -> Result<Classes, Fault> {
     if let Some(loose) = found.pictures.first() {
         let loose = folder.join(loose);
-        return Err(fault(&loose, "lies beside the classes' folders and has no class")
+        return Err(fault(&loose, "is outside the class folders, so it has no class")
             .advise("move it into the folder of its class"));
     }
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for (name, path) in &found.folders {
         let Some(text) = name.to_str() else {
-            return Err(fault(path, "has a name that is no text").advise("rename the folder"));
+            return Err(fault(path, "has a name that is not valid UTF-8").advise("rename the folder"));
         };
         let mut files = Vec::new();
         pictures(path, &inner.join(name), 0, &mut files)?;
         if files.is_empty() {
-            return Err(fault(path, "is the folder of a class and has no pictures")
-                .note("read are files that end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .ppm and .pgm")
-                .advise("pictures in it, or without this folder"));
+            return Err(fault(path, "is a class folder without pictures")
+                .note("dslc reads files that end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .ppm and .pgm")
+                .advise("add pictures, or remove the folder"));
         }
         names.push(text.to_owned());
         all.push(files);
@@ -272,7 +270,7 @@ fn pictures(folder: &Path, inner: &Path, depth: usize, files: &mut Vec<Box<Path>
     for (name, path) in &found.folders {
         if depth == MAX_DEPTH {
             return Err(fault(path, &format!("lies more than {MAX_DEPTH} folders deep"))
-                .advise("a flatter folder, or without links in circles"));
+                .advise("fewer levels of folders, and no links in circles"));
         }
         pictures(path, &inner.join(name), depth + 1, files)?;
     }
@@ -399,7 +397,7 @@ mod tests {
     fn what_cannot_be_meant_is_named() {
         assert_eq!(
             message(folder(&["x.png"]).path()),
-            "ROOT/x.png lies beside the classes' folders and has no class"
+            "ROOT/x.png is outside the class folders, so it has no class"
         );
         assert_eq!(
             message(folder(&["readme.md"]).path()),
@@ -407,22 +405,19 @@ mod tests {
         );
         assert_eq!(
             message(folder(&["a/x.png", "b/x.txt"]).path()),
-            "ROOT/b is the folder of a class and has no pictures"
+            "ROOT/b is a class folder without pictures"
         );
         assert_eq!(
             message(folder(&["train/a/x.png", "cars/x.png"]).path()),
-            "ROOT has the part `train` beside `cars`, which is none"
+            "ROOT has the part `train` next to `cars`, which is not a part"
         );
         assert_eq!(
             message(folder(&["val/a/x.png", "valid/a/x.png"]).path()),
-            "ROOT has both `val` and `valid`, which are one part"
+            "ROOT has both `val` and `valid`, which name the same part"
         );
         assert_eq!(message(folder(&["test/a/x.png"]).path()), "ROOT has no part `train`");
         let other = folder(&["train/a/x.png", "test/b/x.png"]);
-        assert_eq!(
-            message(other.path()),
-            "ROOT has the class `b` in another part, but none of it in `train`"
-        );
+        assert_eq!(message(other.path()), "ROOT has the class `b` in another part, but not in `train`");
         assert_eq!(message(Path::new("no/such/folder")), "ROOT does not exist");
     }
 

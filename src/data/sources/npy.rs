@@ -85,7 +85,8 @@ impl Store {
         }
         let file = BufReader::new(File::open(path).map_err(|e| unreadable(&e))?);
         let archive = ZipArchive::new(file).map_err(|e| {
-            fault(path, &format!("is no whole .npz archive: {e}")).advise("save it again with `numpy.savez`")
+            fault(path, &format!("is not a complete .npz archive: {e}"))
+                .advise("save it again with `numpy.savez`")
         })?;
         let mut names: Vec<String> = archive.file_names().filter_map(|name| stem(&name.ok()?)).collect();
         names.sort();
@@ -152,7 +153,7 @@ fn head(path: &Path, reader: &mut dyn Read) -> Result<Head, Fault> {
     let mut begin = [0; 8];
     reader.read_exact(&mut begin).map_err(broken)?;
     if !begin.starts_with(MAGIC) {
-        return Err(fault(path, "is no array of NumPy").advise("save it with `numpy.save` or `numpy.savez`"));
+        return Err(fault(path, "is not a NumPy array").advise("save it with `numpy.save` or `numpy.savez`"));
     }
     let n_bytes = match begin[6] {
         1 => 2,
@@ -193,7 +194,7 @@ fn parsed(text: &str) -> Result<Head, String> {
         ('i', 1 | 2 | 4 | 8) => Element::Signed,
         ('f', 2 | 4 | 8) => Element::Float,
         ('O', _) => return Err("holds Python objects (pickle), which are not read".to_owned()),
-        _ => return Err(format!("holds elements of the type `{descr}`, which are no numbers that are read")),
+        _ => return Err(format!("holds elements of the type `{descr}`, which dslc does not read")),
     };
     let is_fortran = value("fortran_order")?.starts_with("True");
     let shape = value("shape")?;
@@ -203,7 +204,7 @@ fn parsed(text: &str) -> Result<Head, String> {
         .ok_or("has a header without a shape")?;
     let numbers = shape.split(',').map(str::trim).filter(|number| !number.is_empty());
     let shape = numbers.map(|number| number.parse::<usize>()).collect::<Result<Vec<_>, _>>();
-    let shape = shape.map_err(|_| "has a shape in its header that is none".to_owned())?;
+    let shape = shape.map_err(|_| "has an invalid shape in its header".to_owned())?;
     Ok(Head { element, size, is_big_endian: order == '>', is_fortran, shape })
 }
 

@@ -7,9 +7,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::{Form, Size};
+use crate::data::sample::Form;
 use crate::data::samples::{Images, Samples, Targets};
-use crate::data::sources::files::{CHANNELS, Files, channels, lengths};
+use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
 use crate::data::sources::folder::{PARTS, class_order};
 use crate::data::sources::idx::fault;
 use crate::data::sources::{Facts, Source, Wanted};
@@ -20,7 +20,7 @@ pub struct Table;
 
 static SPEC: Spec = Spec {
     name: "table",
-    summary: "A table of picture files with their classes: CSV, or TSV by its ending",
+    summary: "A table of picture files with their classes: CSV, or TSV by its extension",
     docs: "The first line names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
            different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
            tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
@@ -30,14 +30,9 @@ static SPEC: Spec = Spec {
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
         keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
         keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
-        keyword(
-            "classes",
-            Kind::Count,
-            Preset::Absent,
-            "how many classes there are, to check the file without its pictures",
-        ),
+        CLASSES,
         CHANNELS,
-        keyword("size", Kind::Pair, Preset::Absent, "height x width, where all pictures have one size"),
+        SIZE,
     ],
     example: "source table \"photos/labels.csv\" image=file label=kind",
     elsewhere: &["csv", "flow_from_dataframe", "from_csv", "ImageDataLoaders"],
@@ -55,8 +50,8 @@ impl Source for Table {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let size = if args.has("size") { Size::Fixed(args.pair("size")?) } else { Size::Varied };
-        let classes = args.get("classes").map(|_| args.whole("classes")).transpose()?;
+        let size = size(args)?;
+        let classes = args.whole_if_given("classes")?;
         let watched = if args.has("part") { None } else { Some(false) };
         Ok(Facts { form: Form { channels: Some(channels(args)?), size }, classes, parts: None, watched })
     }
@@ -161,7 +156,7 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
         })?;
         if cell(label).is_empty() {
             return Err(
-                wrong("has no label".to_owned()).advise("a class for every picture, or without this line")
+                wrong("has no label".to_owned()).advise("a class for every picture, or remove this line")
             );
         }
         let part = match part.map(cell) {

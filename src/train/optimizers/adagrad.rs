@@ -7,7 +7,7 @@ use crate::ops::activation::sqrt::SQRT;
 use crate::ops::activation::square::SQUARE;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::optimizers::{Optimizer, Rule, WEIGHT_DECAY};
+use crate::train::optimizers::{Optimizer, Rule, WEIGHT_DECAY, lr};
 
 pub struct AdaGrad;
 
@@ -17,7 +17,7 @@ static SPEC: Spec = Spec {
     docs: "`v = v + g²`, `w = w - lr / (1 + (t - 1) lr_decay) g / (sqrt(v) + epsilon)`; `v` begins at `initial`. \
            `weight_decay w` is added to `g`.",
     params: &[
-        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(1e-2), "the learning rate"),
+        lr(Preset::Number(1e-2)),
         keyword(
             "lr_decay",
             Kind::Number { min: 0.0, max: 1.0 },

@@ -8,7 +8,7 @@ use crate::ops::activation::relu::RELU;
 use crate::ops::activation::sqrt::SQRT;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
-use crate::train::optimizers::{BETA2, EPSILON, Optimizer, Rule};
+use crate::train::optimizers::{BETA1, BETA2, EPSILON, Optimizer, Rule, lr, weight_decay_of};
 
 pub static ADAM: Adam = Adam {
     spec: &Spec {
@@ -39,21 +39,11 @@ pub static ADAMW: Adam = Adam {
 const fn params(weight_decay: f64) -> &'static [Param] {
     const fn all(weight_decay: f64) -> [Param; 6] {
         [
-            keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(1e-3), "the learning rate"),
-            keyword(
-                "beta1",
-                Kind::Number { min: 0.0, max: 0.9999 },
-                Preset::Number(0.9),
-                "decay of the running mean of the gradient",
-            ),
+            lr(Preset::Number(1e-3)),
+            BETA1,
             BETA2,
             EPSILON,
-            keyword(
-                "weight_decay",
-                Kind::Number { min: 0.0, max: 10.0 },
-                Preset::Number(weight_decay),
-                "pulls weights towards 0",
-            ),
+            weight_decay_of(weight_decay),
             keyword(
                 "amsgrad",
                 Kind::Bool,

@@ -6,7 +6,7 @@ use crate::graph::attrs::Attrs;
 use crate::ops::activation::relu6::RELU6;
 use crate::ops::binary::{MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::optimizers::{Optimizer, Rule};
+use crate::train::optimizers::{Optimizer, Rule, WEIGHT_DECAY, lr};
 
 pub struct Lion;
 
@@ -16,7 +16,7 @@ static SPEC: Spec = Spec {
     docs: "`w = (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g)`, `m = beta2 m + (1 - beta2) g`. Its authors take a \
            learning rate 3 to 10 times smaller than AdamW's, and a weight decay as many times larger.",
     params: &[
-        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(1e-4), "the learning rate"),
+        lr(Preset::Number(1e-4)),
         keyword(
             "beta1",
             Kind::Number { min: 0.0, max: 0.9999 },
@@ -29,19 +29,13 @@ static SPEC: Spec = Spec {
             Preset::Number(0.99),
             "decay of the running mean of the gradient",
         ),
-        keyword(
-            "weight_decay",
-            Kind::Number { min: 0.0, max: 10.0 },
-            Preset::Number(0.0),
-            "pulls weights towards 0",
-        ),
+        WEIGHT_DECAY,
     ],
     example: "optimizer lion lr=1e-4 weight_decay=0.1",
     elsewhere: &["Lion", "EvoLved Sign Momentum"],
 };
 
-/// A factor that brings every number but 0 beyond 6, and what is left of it to a sign: a number above the smallest normal one
-/// is 6 or 0 behind `relu6`, on either side.
+/// Takes every normal number beyond 6 or -6, where `relu6` cuts it off.
 const LARGE: f64 = 3e38;
 
 /// 1, 0 or -1, as the number is above, at or below 0.

@@ -45,6 +45,16 @@ impl std::fmt::Debug for dyn Optimizer {
 }
 
 /// Arguments that several optimizers share.
+const fn lr(preset: Preset) -> Param {
+    keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, preset, "the learning rate")
+}
+
+const BETA1: Param = keyword(
+    "beta1",
+    Kind::Number { min: 0.0, max: 0.9999 },
+    Preset::Number(0.9),
+    "decay of the running mean of the gradient",
+);
 const BETA2: Param = keyword(
     "beta2",
     Kind::Number { min: 0.0, max: 0.999_999 },
@@ -53,12 +63,22 @@ const BETA2: Param = keyword(
 );
 const EPSILON: Param =
     keyword("epsilon", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(1e-8), "added to the divisor");
-const WEIGHT_DECAY: Param = keyword(
-    "weight_decay",
-    Kind::Number { min: 0.0, max: 10.0 },
+const MOMENTUM: Param = keyword(
+    "momentum",
+    Kind::Number { min: 0.0, max: 0.9999 },
     Preset::Number(0.0),
-    "pulls weights towards 0",
+    "how much of the last step carries over",
 );
+const WEIGHT_DECAY: Param = weight_decay_of(0.0);
+
+const fn weight_decay_of(preset: f64) -> Param {
+    keyword(
+        "weight_decay",
+        Kind::Number { min: 0.0, max: 10.0 },
+        Preset::Number(preset),
+        "pulls weights towards 0",
+    )
+}
 
 /// One parameter's update under construction.
 pub struct Rule<'a> {

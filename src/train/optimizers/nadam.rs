@@ -5,8 +5,8 @@ use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::ops::activation::sqrt::SQRT;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY, SUBTRACT};
-use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::optimizers::{BETA2, EPSILON, Optimizer, Rule, WEIGHT_DECAY};
+use crate::spec::{Args, Preset, Spec};
+use crate::train::optimizers::{BETA1, BETA2, EPSILON, Optimizer, Rule, WEIGHT_DECAY, lr};
 
 pub struct NAdam;
 
@@ -16,18 +16,7 @@ static SPEC: Spec = Spec {
     docs: "`m` and `v` as with `adam`. With `u(t) = beta1 (1 - 0.96^(0.004 t) / 2)` and `U(t)` the product of `u(1)` to `u(t)`, \
            `w = w - lr ((1 - u(t)) / (1 - U(t)) g + u(t+1) / (1 - U(t+1)) m) / (sqrt(v / (1 - beta2^t)) + epsilon)`. \
            `weight_decay w` is added to `g`.",
-    params: &[
-        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(2e-3), "the learning rate"),
-        keyword(
-            "beta1",
-            Kind::Number { min: 0.0, max: 0.9999 },
-            Preset::Number(0.9),
-            "decay of the running mean of the gradient",
-        ),
-        BETA2,
-        EPSILON,
-        WEIGHT_DECAY,
-    ],
+    params: &[lr(Preset::Number(2e-3)), BETA1, BETA2, EPSILON, WEIGHT_DECAY],
     example: "optimizer nadam lr=2e-3",
     elsewhere: &["NAdam", "Nadam", "torch.optim.NAdam"],
 };
@@ -37,7 +26,7 @@ fn share(beta1: f64, step: u64) -> f64 {
     beta1 * (1.0 - 0.5 * 0.96f64.powf(0.004 * step as f64))
 }
 
-/// The product of the shares of all steps so far; the first hundred leave less of it than a sum of it and 1 can show.
+/// The product of the shares of all steps so far; 0 from where it no longer changes `1 - product`.
 fn product(beta1: f64, step: u64) -> f64 {
     let mut product = 1.0;
     for step in 1..=step {

@@ -8,7 +8,7 @@ use crate::ops::activation::sqrt::SQRT;
 use crate::ops::activation::square::SQUARE;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::optimizers::{Optimizer, Rule, WEIGHT_DECAY};
+use crate::train::optimizers::{EPSILON, MOMENTUM, Optimizer, Rule, WEIGHT_DECAY, lr};
 
 pub struct RmsProp;
 
@@ -19,20 +19,15 @@ static SPEC: Spec = Spec {
            gradient's running mean is taken from `v` under the root. With momentum `b = momentum b + s` and `w = w - lr b`. \
            `weight_decay w` is added to `g`.",
     params: &[
-        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Number(1e-2), "the learning rate"),
+        lr(Preset::Number(1e-2)),
         keyword(
             "alpha",
             Kind::Number { min: 0.0, max: 0.999_999 },
             Preset::Number(0.99),
             "decay of the running mean of the gradient's square",
         ),
-        keyword("epsilon", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(1e-8), "added to the divisor"),
-        keyword(
-            "momentum",
-            Kind::Number { min: 0.0, max: 0.9999 },
-            Preset::Number(0.0),
-            "how much of the last step carries over",
-        ),
+        EPSILON,
+        MOMENTUM,
         keyword("centered", Kind::Bool, Preset::Bool(false), "scales by the deviation from the mean"),
         WEIGHT_DECAY,
     ],

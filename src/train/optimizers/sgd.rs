@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::ops::binary::{MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::optimizers::{Optimizer, Rule};
+use crate::train::optimizers::{MOMENTUM, Optimizer, Rule, WEIGHT_DECAY, lr};
 
 pub struct Sgd;
 
@@ -14,20 +14,10 @@ static SPEC: Spec = Spec {
     summary: "a step against the gradient, with momentum",
     docs: "`v = momentum v + g + weight_decay w`, `w = w - lr v`; with `nesterov=true` the step is `g + momentum v`.",
     params: &[
-        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Required, "the learning rate"),
-        keyword(
-            "momentum",
-            Kind::Number { min: 0.0, max: 0.9999 },
-            Preset::Number(0.0),
-            "how much of the last step carries over",
-        ),
+        lr(Preset::Required),
+        MOMENTUM,
         keyword("nesterov", Kind::Bool, Preset::Bool(false), "looks ahead along the momentum"),
-        keyword(
-            "weight_decay",
-            Kind::Number { min: 0.0, max: 10.0 },
-            Preset::Number(0.0),
-            "pulls weights towards 0",
-        ),
+        WEIGHT_DECAY,
     ],
     example: "optimizer sgd lr=0.01 momentum=0.9",
     elsewhere: &["SGD", "momentum", "nesterov"],

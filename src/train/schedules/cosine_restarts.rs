@@ -1,10 +1,8 @@
 //! `schedule cosine_restarts`: half cosines, one after another (Loshchilov and Hutter, 2017).
 
-use std::f64::consts::PI;
-
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::schedules::{Progress, Schedule, WARMUP};
+use crate::train::schedules::{FINAL, Progress, Schedule, WARMUP, half_cosine};
 
 pub struct CosineRestarts;
 
@@ -15,12 +13,7 @@ static SPEC: Spec = Spec {
     params: &[
         keyword("every", Kind::Count, Preset::Required, "epochs of the first cycle"),
         keyword("factor", Kind::Count, Preset::Count(1), "how many times longer each next cycle is"),
-        keyword(
-            "final",
-            Kind::Number { min: 0.0, max: 1.0 },
-            Preset::Number(0.0),
-            "the share that is left at the end of a cycle",
-        ),
+        FINAL,
         WARMUP,
     ],
     example: "schedule cosine_restarts every=10 factor=2",
@@ -43,7 +36,6 @@ impl Schedule for CosineRestarts {
             };
             length = length.saturating_mul(growth);
         }
-        let floor = args.number("final")?;
-        Ok(floor + (1.0 - floor) * 0.5 * (1.0 + (PI * inside as f64 / length as f64).cos()))
+        Ok(half_cosine(1.0, args.number("final")?, inside as f64 / length as f64))
     }
 }

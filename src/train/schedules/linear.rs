@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::schedules::{Progress, Schedule, WARMUP};
+use crate::train::schedules::{FINAL, Progress, Schedule, WARMUP};
 
 pub struct Linear;
 
@@ -17,7 +17,7 @@ static SPEC: Spec = Spec {
             Preset::Number(1.0),
             "the share at the beginning",
         ),
-        keyword("final", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(0.0), "the share at the end"),
+        FINAL,
         WARMUP,
     ],
     example: "schedule linear final=0.1",

@@ -10,6 +10,8 @@ pub mod one_cycle;
 pub mod polynomial;
 pub mod step;
 
+use std::f64::consts::PI;
+
 use crate::diag::Fault;
 use crate::spec::section::Registry;
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
@@ -71,6 +73,19 @@ pub const WARMUP: Param = keyword(
     Preset::Number(0.0),
     "the share of the run in which the learning rate rises from 0, such as 5%",
 );
+
+/// The parameter of those that fall towards the end.
+pub const FINAL: Param = keyword(
+    "final",
+    Kind::Number { min: 0.0, max: 1.0 },
+    Preset::Number(0.0),
+    "the share that is left at the end",
+);
+
+/// Half a cosine from one number to another, at a share of the way from 0 to 1.
+fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
+    to + (from - to) * 0.5 * (1.0 + (PI * share.min(1.0)).cos())
+}
 
 /// The factor on the learning rate: a straight rise during the warm-up, then the schedule's own.
 pub fn factor(schedule: &dyn Schedule, args: &Args, progress: Progress) -> Result<f64, Fault> {

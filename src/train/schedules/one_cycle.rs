@@ -1,10 +1,8 @@
 //! `schedule one_cycle`: up and down once (Smith and Topin, 2018).
 
-use std::f64::consts::PI;
-
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::schedules::{Progress, Schedule, WARMUP};
+use crate::train::schedules::{Progress, Schedule, WARMUP, half_cosine};
 
 pub struct OneCycle;
 
@@ -51,6 +49,6 @@ impl Schedule for OneCycle {
             true => (first, 1.0, step / top.max(f64::MIN_POSITIVE)),
             false => (1.0, last, (step - top) / (length - 1.0 - top).max(f64::MIN_POSITIVE)),
         };
-        Ok(to + (from - to) * 0.5 * (1.0 + (PI * share.min(1.0)).cos()))
+        Ok(half_cosine(from, to, share))
     }
 }

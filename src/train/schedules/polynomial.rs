@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::schedules::{Progress, Schedule, WARMUP};
+use crate::train::schedules::{FINAL, Progress, Schedule, WARMUP};
 
 pub struct Polynomial;
 
@@ -12,12 +12,7 @@ static SPEC: Spec = Spec {
     docs: "`final + (1 - final) (1 - t)^power` with `t` from 0 after the warm-up to 1 at the end. As PyTorch's PolynomialLR, step by step.",
     params: &[
         keyword("power", Kind::Number { min: 0.0, max: 100.0 }, Preset::Number(1.0), "1 is a straight line"),
-        keyword(
-            "final",
-            Kind::Number { min: 0.0, max: 1.0 },
-            Preset::Number(0.0),
-            "the share that is left at the end",
-        ),
+        FINAL,
         WARMUP,
     ],
     example: "schedule polynomial power=0.9",
