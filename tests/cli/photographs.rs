@@ -122,13 +122,9 @@ fn what_a_file_states_is_held_against_the_pictures_that_are_there() {
     let with = |source: &str| NET.replace("source folder \"ROOT\"", source);
     check(NET, 0, &["fine"]);
     check(&with("source folder \"gone\" classes=3"), 0, &["fine"]);
-    check(
-        &with("source folder \"gone\""),
-        1,
-        &["how many classes there are is not known", "state `classes=`"],
-    );
-    check(&with("source folder \"ROOT\" classes=4"), 1, &["the data have 3 classes, but `classes` says 4"]);
-    check(&with("source folder \"ROOT\"\nsplit test=20%"), 1, &["a test part of their own, with 120 images"]);
+    check(&with("source folder \"gone\""), 1, &["the number of classes is unknown", "state `classes=`"]);
+    check(&with("source folder \"ROOT\" classes=4"), 1, &["the data has 3 classes, but `classes` says 4"]);
+    check(&with("source folder \"ROOT\"\nsplit test=20%"), 1, &["already has a test part, with 120 images"]);
     check(&with("source folder \"ROOT/train\""), 1, &["there are no images to test on", "split test=20%"]);
     check(
         &NET.replace("linear 3", "linear 5"),

@@ -429,7 +429,10 @@ mod tests {
         );
         assert!(message(1, npy("|i1", "(2,)", "False", &[0, 255])).ends_with("has the label -1 for image 1"));
         assert!(message(1, npy("<f4", "(2,)", "False", &[0; 8])).contains("has floats"));
-        assert!(message(0, npy("|u1", "(2, 1, 1, 3)", "False", &[0; 6])).contains("does not tell where"));
+        assert!(
+            message(0, npy("|u1", "(2, 1, 1, 3)", "False", &[0; 6]))
+                .contains("either axis could be the channels")
+        );
         assert!(message(0, npy("|u1", "(2, 3)", "False", &[0; 6])).contains("has 2 axes"));
         assert!(message(2, npy("|u1", "(1, 5, 1, 3)", "False", &[0; 15])).contains("of 3x5x1, not 3x2x1"));
     }

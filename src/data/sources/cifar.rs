@@ -279,6 +279,6 @@ mod tests {
         written(folder.path(), "test_batch.bin", 1, &[1, 2]);
         assert!(message().ends_with("lacks data_batch_1.bin"));
         std::fs::write(folder.path().join("data_batch_1.bin"), vec![0; 3074]).unwrap();
-        assert!(message().ends_with("has 3074 bytes, which is no whole number of records of 3073"));
+        assert!(message().ends_with("has 3074 bytes, which is not a multiple of 3073, the size of a record"));
     }
 }

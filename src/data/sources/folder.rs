@@ -494,7 +494,7 @@ mod tests {
         }
         let fault = batch("resize 4x5").unwrap_err();
         assert!(fault.message.contains("a/4.png") && fault.message.contains("ends early"), "{fault}");
-        assert_eq!(fault.notes[0], "2 files cannot be used in all");
+        assert_eq!(fault.notes[0], "2 files cannot be used");
         assert!(fault.notes[1].contains("b/5.png"), "{fault}");
     }
 }

@@ -363,6 +363,6 @@ pub mod tests {
         assert!(message(&npy("|O", "(1,)", "False", &[0; 8])).contains("Python objects"));
         assert!(message(&npy("|u1", "(99999999999, 99999999999)", "False", &[])).contains("at most"));
         assert!(message(&npy("|u1", "(4294967295,)", "False", &[])).contains("at most"));
-        assert!(message(b"hello, this is some text").contains("no array of NumPy"));
+        assert!(message(b"hello, this is some text").contains("not a NumPy array"));
     }
 }
