@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::data::section::Validation;
 use crate::diag::{Fault, codes};
 use crate::numbers::bytes;
 use crate::runs::folder::Folder;
@@ -24,7 +23,7 @@ impl Need {
     pub fn of(prepared: &Prepared<'_>, job: &Job<'_>) -> Need {
         let older = job.train.checkpoint.keep.saturating_sub(1);
         // Each of the older states may know of other best weights.
-        let bests = if job.data.validation == Validation::None { 0 } else { older };
+        let bests = if job.data.watches() == Some(false) { 0 } else { older };
         // What is written takes room next to what it replaces.
         Need { state: prepared.state_bytes(), files: LEAST + older + bests + 1 }
     }

@@ -1,4 +1,4 @@
-//! Convolutions that own kernels compute best where channels lie last: of few input channels, whose products would leave tensor
+//! Convolutions that have kernels of their own where channels lie last: of few input channels, whose products would leave tensor
 //! cores mostly empty, and of groups of one channel. What `conv.cu` is asked to do of them.
 
 use crate::diag::Fault;
