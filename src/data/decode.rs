@@ -13,6 +13,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::data::tiff;
 use crate::diag::{Fault, codes};
 
 /// The most pixels of a picture: 67 million, such as 8192x8192.
@@ -25,7 +26,7 @@ pub const MAX_FILE: u64 = 1 << 27;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
 
-/// The pixels of a PNG, JPEG, WebP, BMP, GIF (the first picture of it) or PNM file, upright as its camera was held.
+/// The pixels of a PNG, JPEG, WebP, BMP, GIF or TIFF (the first picture of it) or PNM file, upright as its camera was held.
 ///
 /// Errors: bytes that are none of these, that end early, that are damaged as far as the formats tell (PNG has checksums; JPEG
 /// has none, so that a changed bit may pass as another picture), and pictures above the limits of this file.
@@ -42,9 +43,19 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     if bytes.starts_with(JPEG) {
         return jpeg(bytes);
     }
-    if let Ok(format @ (ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::Pnm)) =
-        image::guess_format(bytes)
+    if let Ok(
+        format @ (ImageFormat::WebP
+        | ImageFormat::Bmp
+        | ImageFormat::Gif
+        | ImageFormat::Pnm
+        | ImageFormat::Tiff),
+    ) = image::guess_format(bytes)
     {
+        if format == ImageFormat::Tiff
+            && let Some(picture) = tiff::palette(bytes)?
+        {
+            return Ok(picture);
+        }
         return other(bytes, format);
     }
     let early = [PNG, JPEG].iter().any(|magic| magic.starts_with(bytes));
@@ -59,7 +70,7 @@ fn no_picture() -> Fault {
     fault("this is not a picture that can be read, such as PNG or JPEG").advise("save it as PNG")
 }
 
-fn damaged(what: impl std::fmt::Display) -> Fault {
+pub(super) fn damaged(what: impl std::fmt::Display) -> Fault {
     fault(format!("the picture is damaged: {what}")).advise("copy or save it again")
 }
 
@@ -72,7 +83,7 @@ fn too_large(what: &str) -> Fault {
 }
 
 /// Refuses a picture by what its header says.
-fn affordable(width: u64, height: u64, bytes_a_pixel: u64) -> Result<(), Fault> {
+pub(super) fn affordable(width: u64, height: u64, bytes_a_pixel: u64) -> Result<(), Fault> {
     let pixels = width.saturating_mul(height);
     if pixels > MAX_PIXELS {
         return Err(too_large(&format!(
@@ -293,7 +304,9 @@ mod tests {
     #[test]
     fn other_formats_are_whole_or_refused() {
         let grey = grey(20);
-        for format in [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Pnm] {
+        for format in
+            [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Pnm, ImageFormat::Tiff]
+        {
             let picture = match format {
                 ImageFormat::Gif | ImageFormat::WebP => DynamicImage::from(grey.to_rgba8()),
                 _ => grey.clone(),

@@ -8,6 +8,7 @@
 
 mod cache;
 pub mod decode;
+pub mod glob;
 pub mod loader;
 pub mod parts;
 pub mod picture;
@@ -20,6 +21,7 @@ pub mod scan;
 pub mod section;
 pub mod settings;
 pub mod sources;
+mod tiff;
 pub mod transforms;
 
 #[cfg(test)]

@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(errors(""), ["E0204 `data` needs its `source`"]);
         assert_eq!(
             errors("source"),
-            ["E0204 `source` needs the name of a data set: mnist, folder, cifar10, cifar100, arrays, table"]
+            ["E0204 `source` needs the name of a data set: mnist, folder, cifar10, cifar100, arrays, table, webdataset, parquet"]
         );
         assert_eq!(errors("source \"m\"").len(), 1);
         assert_eq!(errors("source mnist").len(), 1);

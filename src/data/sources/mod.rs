@@ -8,8 +8,12 @@ pub mod idx;
 pub mod listed;
 pub mod mnist;
 pub mod npy;
+pub mod parquet;
+mod pickle;
 pub mod records;
+pub mod shards;
 pub mod table;
+pub mod webdataset;
 
 use std::path::Path;
 
@@ -20,8 +24,16 @@ use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 /// Every kind of data set.
-pub static SOURCES: &[&dyn Source] =
-    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays, &table::Table];
+pub static SOURCES: &[&dyn Source] = &[
+    &mnist::Mnist,
+    &folder::Folder,
+    &cifar::Cifar10,
+    &cifar::Cifar100,
+    &arrays::Arrays,
+    &table::Table,
+    &webdataset::WebDataset,
+    &parquet::Parquet,
+];
 
 pub static REGISTRY: Registry = Registry {
     title: "Data sets",
