@@ -34,5 +34,6 @@ mod snapshots;
 mod sources;
 mod support;
 mod training;
+mod updates;
 mod worked_example;
 mod wrong;
