@@ -13,7 +13,6 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use crate::data::tiff;
 use crate::diag::{Fault, codes};
 
 /// The most pixels of a picture: 67 million, such as 8192x8192.
@@ -51,11 +50,6 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
         | ImageFormat::Tiff),
     ) = image::guess_format(bytes)
     {
-        if format == ImageFormat::Tiff
-            && let Some(picture) = tiff::palette(bytes)?
-        {
-            return Ok(picture);
-        }
         return other(bytes, format);
     }
     let early = [PNG, JPEG].iter().any(|magic| magic.starts_with(bytes));
@@ -70,7 +64,7 @@ fn no_picture() -> Fault {
     fault("this is not a picture that can be read, such as PNG or JPEG").advise("save it as PNG")
 }
 
-pub(super) fn damaged(what: impl std::fmt::Display) -> Fault {
+fn damaged(what: impl std::fmt::Display) -> Fault {
     fault(format!("the picture is damaged: {what}")).advise("copy or save it again")
 }
 
@@ -83,7 +77,7 @@ fn too_large(what: &str) -> Fault {
 }
 
 /// Refuses a picture by what its header says.
-pub(super) fn affordable(width: u64, height: u64, bytes_a_pixel: u64) -> Result<(), Fault> {
+fn affordable(width: u64, height: u64, bytes_a_pixel: u64) -> Result<(), Fault> {
     let pixels = width.saturating_mul(height);
     if pixels > MAX_PIXELS {
         return Err(too_large(&format!(
@@ -131,7 +125,9 @@ fn upright(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Fault> {
 
 fn image_fault(error: ImageError) -> Fault {
     match error {
-        ImageError::Unsupported(_) => no_picture(),
+        // Such as a TIFF with a palette.
+        ImageError::Unsupported(what) => fault(format!("this is a kind of picture that is not read: {what}"))
+            .advise("save it as PNG"),
         ImageError::Limits(_) => too_large(&format!("it takes more than {} MiB to decode", MAX_MEMORY >> 20)),
         // Chunks that are all there may still hold too little.
         ImageError::IoError(error) => damaged(error),

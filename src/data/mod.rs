@@ -9,6 +9,7 @@
 mod cache;
 pub mod decode;
 pub mod glob;
+mod groups;
 pub mod loader;
 pub mod parts;
 pub mod picture;
@@ -21,7 +22,6 @@ pub mod scan;
 pub mod section;
 pub mod settings;
 pub mod sources;
-mod tiff;
 pub mod transforms;
 
 #[cfg(test)]
@@ -49,7 +49,9 @@ pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -
 
 /// The same without a look at an image.
 pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
-    let dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
+    let dataset = section.source.load(&section.args, base, wanted)?;
+    let groups = groups::of(section, base, &dataset)?;
+    let dataset = dataset.divided_by(section, seed, wanted, groups.as_deref())?;
     let (own, stated) = (dataset.samples.images.form(), section.facts.form);
     let name = section.source.spec().name;
     if own != stated && stated.extents().is_some() {

@@ -52,7 +52,7 @@ impl<'a> Pickle<'a> {
     /// The value of a key of the dictionary that was pickled.
     fn get(&self, key: &str) -> Option<&Node> {
         let Node::Pairs(pairs) = self.node(self.top) else { return None };
-        let is_key = |key_at: u32| self.text(key_at) == Some(key.as_bytes());
+        let is_key = |at: u32| self.content(at).as_deref() == Some(key.as_bytes());
         pairs.iter().find(|(own, _)| is_key(*own)).map(|(_, value)| self.node(*value))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::data::parts::Dataset;
 use crate::data::sample::Form;
+use crate::data::samples::Samples;
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
 use crate::data::sources::folder::PARTS;
 use crate::data::sources::idx::fault;
@@ -12,7 +13,7 @@ use crate::data::sources::listed::Listed;
 use crate::data::sources::records::Records;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Table;
 
@@ -72,6 +73,11 @@ impl Source for Table {
             Ok(Arc::new(Files { root, paths, lengths, form }))
         })
     }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        rows(&path, &args.with("label", &Arg::Word(by.to_owned())))?.classes_of(samples)
+    }
 }
 
 /// The rows of a table with their lines; none says two things of one picture.
@@ -91,9 +97,9 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<u64>, Fault> {
                 .advise("pictures below the table's folder")
         })?;
         if cell(label).is_empty() {
-            return Err(
-                wrong("has no label".to_owned()).advise("a class for every picture, or remove this line")
-            );
+            let name = &records.columns()[label];
+            return Err(wrong(format!("has nothing in the column `{name}`"))
+                .advise("a value for every picture, or remove this line"));
         }
         let part = match part.map(cell) {
             None => 0,
@@ -210,7 +216,7 @@ mod tests {
                 format!("has the path `{path}` in line 3")
             );
         }
-        assert_eq!(message("image,label\na.png,\n", ""), "has no label in line 2");
+        assert_eq!(message("image,label\na.png,\n", ""), "has nothing in the column `label` in line 2");
         assert_eq!(
             message("image,label\na.png,x\n./a.png,y\n", ""),
             "has `a.png` again, which line 2 has in line 3"

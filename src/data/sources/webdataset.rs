@@ -15,6 +15,7 @@ use tar::EntryType;
 use crate::data::decode::MAX_FILE;
 use crate::data::parts::Dataset;
 use crate::data::sample::Form;
+use crate::data::samples::Samples;
 use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, channels, is_picture, size};
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
@@ -22,7 +23,7 @@ use crate::data::sources::shards::{self, Pieces, Place};
 use crate::data::sources::table::{inside, short};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct WebDataset;
 
@@ -94,6 +95,11 @@ impl Source for WebDataset {
         listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
             Ok(Arc::new(Pieces { files, names, places, form }))
         })
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
     }
 }
 

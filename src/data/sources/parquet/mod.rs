@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image};
-use crate::data::samples::Pictures;
+use crate::data::samples::{Pictures, Samples};
 use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, channels, size};
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
@@ -28,7 +28,7 @@ use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, 
 use crate::data::sources::table::{inside, part_called, short};
 use crate::data::sources::{Facts, Source, Wanted, shards};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Parquet;
 
@@ -95,6 +95,11 @@ impl Source for Parquet {
         listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
             Ok(Arc::new(Rows::new(files, names, places, form, args.word("image")?)?))
         })
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
     }
 }
 
