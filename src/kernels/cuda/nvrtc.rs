@@ -34,8 +34,8 @@ enum Target {
 }
 
 fn target((major, minor): (i32, i32)) -> Result<Target, Fault> {
-    let known =
-        architectures().map_err(|e| uncompiled(&format!("it does not list the architectures it compiles for ({e:?})")))?;
+    let known = architectures()
+        .map_err(|e| uncompiled(&format!("it does not list the architectures it compiles for ({e:?})")))?;
     let wanted = major * 10 + minor;
     match known.iter().copied().filter(|&known| known <= wanted).max() {
         Some(known) if known == wanted => Ok(Target::Device(wanted)),
@@ -47,7 +47,8 @@ fn target((major, minor): (i32, i32)) -> Result<Target, Fault> {
                 oldest / 10,
                 oldest % 10
             );
-            Err(Fault::new(codes::DEVICE, message).advise("a dslc built with an older CUDA, or `--device cpu`"))
+            Err(Fault::new(codes::DEVICE, message)
+                .advise("a dslc built with an older CUDA, or `--device cpu`"))
         }
     }
 }
