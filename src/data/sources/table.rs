@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
 use crate::data::sample::Form;
-use crate::data::samples::{Images, Samples, Targets};
+use crate::data::samples::{Images, Samples};
+use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short, targets};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
-use crate::data::sources::folder::{PARTS, class_order};
+use crate::data::sources::folder::PARTS;
 use crate::data::sources::idx::fault;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
@@ -24,11 +25,17 @@ static SPEC: Spec = Spec {
     docs: "The first line names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
            different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
            tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
-           of the rows changes nothing. Pictures are read as `folder` reads them.",
+           of the rows changes nothing.\n\n\
+           `labels=[clouds, water]` names columns that say for each label yes or no (1 or 0, true or false; an empty cell is no), and \
+           `labels=tags` one column that lists them, with `,`, `;` or `|` or the `separator` between. `target=[x, y]` names \
+           columns of numbers. Pictures are read as `folder` reads them.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
-        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+        LABEL,
+        LABELS,
+        SEPARATOR,
+        TARGET,
         keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
         CLASSES,
         CHANNELS,
@@ -41,8 +48,8 @@ static SPEC: Spec = Spec {
 /// The largest table, in bytes: 2 GiB.
 const MAX_BYTES: u64 = 1 << 31;
 
-/// A row: part, class, path.
-type Row = (usize, String, Box<Path>);
+/// A row: part, what is to be learnt, path.
+type Row = (usize, Cell, Box<Path>);
 
 impl Source for Table {
     fn spec(&self) -> &'static Spec {
@@ -51,9 +58,16 @@ impl Source for Table {
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         let size = size(args)?;
-        let classes = args.whole_if_given("classes")?;
+        let columns = Columns::of(args)?;
+        let classes = columns.count().or(args.whole_if_given("classes")?);
         let watched = if args.has("part") { None } else { Some(false) };
-        Ok(Facts { form: Form { channels: Some(channels(args)?), size }, classes, parts: None, watched })
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size },
+            task: columns.task(),
+            classes,
+            parts: None,
+            watched,
+        })
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -64,7 +78,7 @@ impl Source for Table {
         let rows = rows(&path, args)?;
         let mut parts = [0; 3];
         rows.iter().for_each(|(part, ..)| parts[*part] += 1);
-        let classes = class_order(rows.into_iter().map(|(_, class, _)| class).collect());
+        let classes = Columns::of(args)?.order(rows.iter().map(|(_, cell, _)| cell));
         Ok(Some(Facts {
             classes: Some(classes.len()),
             parts: Some(parts),
@@ -76,27 +90,32 @@ impl Source for Table {
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let path = base.join(args.word("path")?);
         let mut rows = rows(&path, args)?;
-        let names = class_order(rows.iter().map(|(_, class, _)| class.clone()).collect());
+        let columns = Columns::of(args)?;
+        let names = columns.order(rows.iter().map(|(_, cell, _)| cell));
         let places: HashMap<String, u32> = names.iter().cloned().zip(0..).collect();
         let has_test = rows.iter().any(|(part, ..)| *part == 2);
         if wanted == Wanted::Test && has_test {
             rows.retain(|(part, ..)| *part == 2);
         }
-        let place = |class: &String| places.get(class).copied().unwrap_or(0);
+        let place = |cell: &Cell| match cell {
+            Cell::Class(class) => places.get(class).copied().unwrap_or(0),
+            Cell::Flags(_) | Cell::Tags(_) | Cell::Numbers(_) => 0,
+        };
         rows.sort_by(|(a, b, c), (d, e, f)| (a, place(b), c).cmp(&(d, place(e), f)));
         let mut parts = [const { Vec::new() }; 3];
-        let (mut paths, mut values) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        for (index, (part, class, own)) in rows.into_iter().enumerate() {
+        let (mut paths, mut cells) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for (index, (part, cell, own)) in rows.into_iter().enumerate() {
             parts[part].push(index as u32);
-            values.push(place(&class));
+            cells.push(cell);
             paths.push(own);
         }
+        let targets = targets(columns.task(), names, cells.into_iter());
         let root = path.parent().unwrap_or(Path::new("")).to_owned();
         let lengths = lengths(&root, &paths)?;
         let form = self.facts(args)?.form;
         let images = Images::Read(Arc::new(Files { root, paths, lengths, form }));
         let [train, validation, test] = parts;
-        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
+        let samples = Samples { images, prepared: 0, targets };
         Ok(Dataset { samples, parts: Parts { train, validation, test } })
     }
 }
@@ -127,8 +146,7 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
         .from_reader(file);
     let head = reader.headers().map_err(|e| broken(&e))?.clone();
     let names: Vec<&str> = head.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
-    let column = |name: &'static str| -> Result<usize, Fault> {
-        let wanted = args.word(name)?;
+    let named = |name: &'static str, wanted: &str| -> Result<usize, Fault> {
         names.iter().position(|own| *own == wanted).ok_or_else(|| {
             fault(path, &format!("has no column `{wanted}`"))
                 .at(if args.span(name).is_some() { name } else { "path" })
@@ -136,7 +154,11 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
                 .advise(format!("`{name}=COLUMN` with one of them"))
         })
     };
-    let (image, label) = (column("image")?, column("label")?);
+    let column = |name: &'static str| named(name, args.word(name)?);
+    let image = column("image")?;
+    let learnt = Columns::of(args)?;
+    let places =
+        learnt.names().iter().map(|own| named(learnt.argument(), own)).collect::<Result<Vec<_>, _>>()?;
     let part = if args.has("part") { Some(column("part")?) } else { None };
     let mut rows: Vec<Row> = Vec::new();
     let mut seen: HashMap<Box<Path>, u64> = HashMap::new();
@@ -154,11 +176,8 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
                 .note("paths are relative to the table's folder and stay in it")
                 .advise("pictures below the table's folder")
         })?;
-        if cell(label).is_empty() {
-            return Err(
-                wrong("has no label".to_owned()).advise("a class for every picture, or remove this line")
-            );
-        }
+        let cells: Vec<&str> = places.iter().map(|&place| cell(place)).collect();
+        let target = learnt.read(&cells).map_err(|[what, way]| wrong(what).advise(way))?;
         let part = match part.map(cell) {
             None => 0,
             Some(word) => {
@@ -172,7 +191,7 @@ fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
             return Err(wrong(format!("has `{}` again, which line {first} has", own.display()))
                 .advise("one line for each picture"));
         }
-        rows.push((part, cell(label).to_owned(), own));
+        rows.push((part, target, own));
     }
     if rows.is_empty() {
         return Err(fault(path, "has no rows").advise("a line for each picture"));
@@ -190,17 +209,10 @@ fn inside(cell: &str) -> Option<Box<Path>> {
     (stays && !is_absolute && !inner.as_os_str().is_empty()).then(|| inner.into_boxed_path())
 }
 
-/// The beginning of a cell.
-fn short(cell: &str) -> String {
-    match cell.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &cell[..end]),
-        None => cell.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::sample::Task;
     use crate::data::testing::section;
 
     fn table(text: &str, arguments: &str) -> Result<Dataset, Fault> {
@@ -229,6 +241,41 @@ mod tests {
         let fault = table(text, arguments).unwrap_err();
         assert!(!fault.remedies.is_empty(), "{fault}");
         fault.message.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn labels_stand_in_columns_or_in_one_and_numbers_in_columns() {
+        let flags = table("image,cat,dog\na.png,1,no\nb.png,,TRUE\n", "labels=[cat, dog]").unwrap();
+        assert_eq!(flags.samples.targets.task(), Task::Labels);
+        assert_eq!(
+            (flags.classes(), flags.samples.row(0)),
+            (&["cat", "dog"].map(str::to_owned)[..], &[1.0, 0.0][..])
+        );
+        assert_eq!(flags.samples.row(1), [0.0, 1.0]);
+        let tags = "image,tags\na.png,\"dog, cat\"\nb.png,\nin/c.png,dog\n";
+        let listed = table(tags, "labels=tags").unwrap();
+        assert_eq!([0, 1, 2].map(|i| listed.samples.row(i).to_vec()), [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
+        let spaced = table("image,tags\na.png,sun sea\n", "labels=tags separator=\" \"").unwrap();
+        assert_eq!(spaced.classes(), ["sea", "sun"]);
+        let numbers = table("image,x,y\nb.png,-1e2,3\na.png,0.5,2\n", "target=[y, x]").unwrap();
+        assert_eq!(
+            (numbers.samples.targets.task(), numbers.samples.row(0)),
+            (Task::Numbers, &[2.0, 0.5][..])
+        );
+        assert_eq!(numbers.samples.row(1), [3.0, -100.0]);
+        let message = |text: &str, arguments: &str| {
+            let fault = table(text, arguments).unwrap_err();
+            assert!(!fault.remedies.is_empty(), "{fault}");
+            fault.message
+        };
+        assert!(
+            message("image,cat,dog\na.png,1,maybe\n", "labels=[cat, dog]")
+                .ends_with("has `maybe` in `dog` in line 2")
+        );
+        assert!(message("image,x\na.png,NaN\n", "target=x").ends_with("has `NaN` in `x` in line 2"));
+        assert!(message("image,x\na.png,1\n", "target=z").ends_with("has no column `z`"));
+        let said = section("source table \"t\" label=a target=b").err().unwrap();
+        assert_eq!(said, ["E0205 only one of `label`, `labels` and `target` says what is to be learnt"]);
     }
 
     #[test]
