@@ -1,6 +1,6 @@
 //! The cells of a table's row → what is to be learnt of its picture: a class, labels or numbers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::data::sample::Task;
 use crate::data::samples::Targets;
@@ -144,6 +144,25 @@ impl Columns {
         }
     }
 
+    /// The targets of rows that say so, in their order; `None` where they are classes.
+    pub fn targets(&self, names: Vec<String>, cells: Vec<Cell>) -> Option<Targets> {
+        let mut values = Vec::with_capacity(names.len() * cells.len());
+        for cell in cells {
+            match cell {
+                Cell::Class(_) => {}
+                Cell::Flags(numbers) | Cell::Numbers(numbers) => values.extend(numbers),
+                Cell::Tags(tags) => {
+                    values.extend(names.iter().map(|name| if tags.contains(name) { 1.0 } else { 0.0 }));
+                }
+            }
+        }
+        match self {
+            Columns::Class(_) => None,
+            Columns::Flags(_) | Columns::Tags(..) => Some(Targets::Labels { names, values }),
+            Columns::Numbers(_) => Some(Targets::Numbers { names, values }),
+        }
+    }
+
     /// The names of what all rows say.
     pub fn order<'a>(&self, cells: impl Iterator<Item = &'a Cell>) -> Vec<String> {
         let mut found = BTreeSet::new();
@@ -160,26 +179,6 @@ impl Columns {
             Columns::Class(_) | Columns::Tags(..) => class_order(found.into_iter().collect()),
             Columns::Flags(names) | Columns::Numbers(names) => names.clone(),
         }
-    }
-}
-
-/// The targets of rows in their order.
-pub fn targets(task: Task, names: Vec<String>, cells: impl Iterator<Item = Cell>) -> Targets {
-    let (mut classes, mut values) = (Vec::new(), Vec::new());
-    let places: HashMap<String, u32> = names.iter().cloned().zip(0..).collect();
-    for cell in cells {
-        match cell {
-            Cell::Class(class) => classes.push(places.get(&class).copied().unwrap_or(0)),
-            Cell::Flags(numbers) | Cell::Numbers(numbers) => values.extend(numbers),
-            Cell::Tags(tags) => {
-                values.extend(names.iter().map(|name| if tags.contains(name) { 1.0 } else { 0.0 }));
-            }
-        }
-    }
-    match task {
-        Task::Labels => Targets::Labels { names, values },
-        Task::Numbers => Targets::Numbers { names, values },
-        Task::Classes | Task::Masks | Task::Images => Targets::Classes { names, values: classes },
     }
 }
 

@@ -7,11 +7,13 @@ pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod listed;
 pub mod masks;
 pub mod mnist;
 pub mod npy;
 pub mod paired;
 pub mod pairs;
+pub mod records;
 pub mod table;
 
 use std::path::Path;
