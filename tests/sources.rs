@@ -126,7 +126,8 @@ fn pictures_of_every_kind_are_what_pillow_reads() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
-    let refused = data::decode::decode(&std::fs::read(fixture("kinds/refused-palette.tif")).unwrap()).unwrap_err();
+    let refused =
+        data::decode::decode(&std::fs::read(fixture("kinds/refused-palette.tif")).unwrap()).unwrap_err();
     assert!(refused.message.contains("not read") && !refused.remedies.is_empty(), "{refused}");
 }
 

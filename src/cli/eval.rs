@@ -84,7 +84,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     }
     let part = options.part.name();
     let report = report_text(&evaluation, &classes);
-    let named = |line: &str| line.strip_prefix("test ").map_or_else(|| line.to_owned(), |rest| format!("{part} {rest}"));
+    let named = |line: &str| {
+        line.strip_prefix("test ").map_or_else(|| line.to_owned(), |rest| format!("{part} {rest}"))
+    };
     let report = report.lines().map(named).collect::<Vec<_>>().join("\n");
     let step = thousands(card.step);
     out(&format!("{report}\nweights {file} (epoch {}, step {step})", card.epoch))

@@ -52,7 +52,9 @@ fn listed(list: &mut dyn Read) -> Result<Vec<PathBuf>, Stop> {
     let mut text = String::new();
     let read = list.take(MAX_LIST + 1).read_to_string(&mut text);
     if let Err(e) = read {
-        return refuse(format!("the list on standard input cannot be read: {e}\n  try: a path a line, in UTF-8"));
+        return refuse(format!(
+            "the list on standard input cannot be read: {e}\n  try: a path a line, in UTF-8"
+        ));
     }
     if text.len() as u64 > MAX_LIST {
         return refuse(format!(

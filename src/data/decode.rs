@@ -126,8 +126,9 @@ fn upright(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Fault> {
 fn image_fault(error: ImageError) -> Fault {
     match error {
         // Such as a TIFF with a palette.
-        ImageError::Unsupported(what) => fault(format!("this is a kind of picture that is not read: {what}"))
-            .advise("save it as PNG"),
+        ImageError::Unsupported(what) => {
+            fault(format!("this is a kind of picture that is not read: {what}")).advise("save it as PNG")
+        }
         ImageError::Limits(_) => too_large(&format!("it takes more than {} MiB to decode", MAX_MEMORY >> 20)),
         // Chunks that are all there may still hold too little.
         ImageError::IoError(error) => damaged(error),
@@ -136,7 +137,7 @@ fn image_fault(error: ImageError) -> Fault {
 }
 
 /// Follows the chunks to the last one (PNG specification, 5.3): each is there with its checksum.
-fn whole_png(bytes: &[u8]) -> Result<(), Fault> {
+pub fn whole_png(bytes: &[u8]) -> Result<(), Fault> {
     let mut rest = &bytes[PNG.len()..];
     loop {
         let Some((head, behind)) = rest.split_first_chunk::<8>() else {

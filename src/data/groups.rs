@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::data::glob::is_like;
 use crate::data::parts::{Dataset, drawn};
+use crate::data::sample::Task;
 use crate::data::section::{DataSection, Split};
 use crate::diag::{Fault, codes};
 
@@ -36,14 +37,17 @@ fn first_star(pattern: &str, path: &str) -> Option<String> {
     let places: Vec<usize> = name.char_indices().map(|(at, _)| at).chain([name.len()]).collect();
     let begin = *places.get(start)?;
     let is_begin = is_like(before, &name[..begin]);
-    let end = places[start..].iter().find(|end| is_like(behind, &name[**end..]) && name[**end..].matches('/').count() == behind.matches('/').count());
+    let end = places[start..].iter().find(|end| {
+        is_like(behind, &name[**end..]) && name[**end..].matches('/').count() == behind.matches('/').count()
+    });
     end.filter(|_| is_begin).map(|end| name[begin..*end].to_owned())
 }
 
 /// Takes whole groups out of the training part, in an order that the seed and their names decide, each where it brings the number of
 /// images of every class nearer to its share.
 pub fn split(dataset: &mut Dataset, split: Split, seed: u64, groups: &[String]) -> Result<(), Fault> {
-    let n_classes = dataset.classes().len().max(1);
+    let is_class = dataset.samples.targets.task() == Task::Classes;
+    let n_classes = if is_class { dataset.classes().len().max(1) } else { 1 };
     let mut by_name: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     let mut totals = vec![0usize; n_classes];
     for &index in &dataset.parts.train {
@@ -88,8 +92,9 @@ pub fn split(dataset: &mut Dataset, split: Split, seed: u64, groups: &[String]) 
     let mut left = vec![0usize; n_classes];
     train.iter().for_each(|&index| left[dataset.samples.class(index) as usize] += 1);
     if let Some(class) = (0..n_classes).find(|&class| totals[class] > 0 && left[class] == 0) {
-        let name = dataset.classes().get(class).cloned().unwrap_or_default();
-        let message = format!("`split` would leave no image of `{name}` to train on: its groups are too large");
+        let of = dataset.classes().get(class).filter(|_| is_class).map(|name| format!(" of `{name}`"));
+        let of = of.unwrap_or_default();
+        let message = format!("`split` would leave no image{of} to train on: its groups are too large");
         return Err(Fault::new(codes::DATA_FILE, message).advise("smaller shares, or more groups of it"));
     }
     let parts = &mut dataset.parts;

@@ -66,7 +66,12 @@ static SPLIT_SPEC: Spec = Spec {
     params: &[
         keyword("test", SHARE, Preset::Number(0.0), "the share of each class to test on, such as `20%`"),
         keyword("validation", SHARE, Preset::Number(0.0), "the share of each class for validation"),
-        keyword("by", Kind::Name, Preset::Absent, "the column of the groups, or a pattern of names whose first `*` is the group"),
+        keyword(
+            "by",
+            Kind::Name,
+            Preset::Absent,
+            "the column of the groups, or a pattern of names whose first `*` is the group",
+        ),
     ],
     example: "split test=20% validation=10%",
     elsewhere: &["train_test_split", "test_split", "holdout"],

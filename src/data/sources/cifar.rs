@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::fault;
 use crate::data::sources::pickle::Pickle;
@@ -121,7 +121,13 @@ const COARSE: Layout = Layout {
 };
 
 fn facts(layout: &Layout) -> Facts {
-    Facts { form: Form::of(SHAPE), classes: Some(layout.n_classes), parts: None, watched: Some(false) }
+    Facts {
+        form: Form::of(SHAPE),
+        task: Task::Classes,
+        classes: Some(layout.n_classes),
+        parts: None,
+        watched: Some(false),
+    }
 }
 
 impl Source for Cifar10 {

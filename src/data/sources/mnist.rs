@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Size};
+use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::{self, Content, Element, Idx};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -68,6 +68,7 @@ impl Source for Mnist {
         }
         Ok(Facts {
             form: Form { channels: Some(1), size: Size::Fixed(args.pair("size")?) },
+            task: Task::Classes,
             classes: Some(classes),
             parts: None,
             watched: Some(false),

@@ -14,13 +14,14 @@ use tar::EntryType;
 
 use crate::data::decode::MAX_FILE;
 use crate::data::parts::Dataset;
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
+use crate::data::sources::cells::short;
 use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, channels, is_picture, size};
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::shards::{self, Pieces, Place};
-use crate::data::sources::table::{inside, short};
+use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
@@ -68,6 +69,7 @@ impl Source for WebDataset {
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         Ok(Facts {
             form: Form { channels: Some(channels(args)?), size: size(args)? },
+            task: Task::Classes,
             classes: args.whole_if_given("classes")?,
             parts: None,
             watched: None,

@@ -18,14 +18,15 @@ use flate2::Crc;
 use serde_json::Value as Json;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Image};
+use crate::data::sample::{Form, Image, Task};
 use crate::data::samples::{Pictures, Samples};
+use crate::data::sources::cells::short;
 use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, channels, size};
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::parquet::file::Table;
 use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
-use crate::data::sources::table::{inside, part_called, short};
+use crate::data::sources::table::{inside, part_called};
 use crate::data::sources::{Facts, Source, Wanted, shards};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
@@ -68,6 +69,7 @@ impl Source for Parquet {
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         Ok(Facts {
             form: Form { channels: Some(channels(args)?), size: size(args)? },
+            task: Task::Classes,
             classes: args.whole_if_given("classes")?,
             parts: None,
             watched: None,
