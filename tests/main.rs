@@ -31,7 +31,7 @@ mod reliability;
 mod sections;
 mod seeds;
 mod snapshots;
-mod sources;
+pub mod sources;
 mod support;
 mod training;
 mod updates;

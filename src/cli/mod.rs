@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod check;
 mod data;
+mod data_page;
 mod devices;
 mod docs;
 mod eval;
@@ -33,6 +34,7 @@ mod summary;
 mod table;
 mod trained;
 mod unknown;
+mod written;
 
 use std::io::Write;
 use std::process::ExitCode;

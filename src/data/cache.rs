@@ -113,7 +113,7 @@ fn each(pictures: &dyn Pictures, steps: &[Step]) -> Result<Images, Fault> {
 }
 
 /// One fault of all.
-fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
+pub fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
     let n = faults.len();
     let mut faults = faults.into_iter();
     let Some(first) = faults.next() else { return Ok(()) };

@@ -22,6 +22,8 @@ pub mod samples;
 pub mod scan;
 pub mod section;
 pub mod settings;
+pub mod sheet;
+mod sound;
 pub mod sources;
 pub mod transforms;
 
@@ -42,6 +44,7 @@ use crate::diag::{Fault, codes};
 /// learns what only the data tell: the classes, and the numbers of `normalize auto`, where all of it is wanted.
 pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
     let mut dataset = divided(section, base, seed, wanted)?;
+    sound::hold(section, &mut dataset)?;
     cache::keep(section, &mut dataset.samples)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;

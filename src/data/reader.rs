@@ -2,7 +2,7 @@
 //! or the values themselves, can be wrong in.
 
 use crate::data::sample::{Form, Size, Task};
-use crate::data::section::{Cache, DataSection, Split, Step, TestFrom, Validation};
+use crate::data::section::{Cache, DataSection, OnError, Split, Step, TestFrom, Validation};
 use crate::data::settings;
 use crate::data::sources::{Facts, SOURCES, Source};
 use crate::data::transforms::{AUGMENT, PREPROCESS, Transform};
@@ -40,11 +40,14 @@ impl Reader<'_> {
             args,
             source_span,
             facts,
+            is_looked_at: false,
             validation,
             split: self.split(&lines, validation),
             by: by(&lines),
             cache: cache(&lines),
             test_from,
+            on_error: on_error(&lines),
+            skipped: Vec::new(),
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,
@@ -58,6 +61,7 @@ impl Reader<'_> {
 
     /// See [`crate::data::section::hold`].
     pub fn hold(&mut self, section: &mut DataSection, looked: Result<Option<Facts>, Fault>) {
+        section.is_looked_at = true;
         let place_of = |name: &str| section.args.span(name).unwrap_or(section.source_span);
         let found = match looked {
             Ok(Some(found)) => found,
@@ -234,6 +238,14 @@ impl Reader<'_> {
         }
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
+    }
+}
+
+fn on_error(lines: &Lines<'_>) -> OnError {
+    let found = lines.found(&settings::ON_ERROR);
+    match found.as_ref().and_then(|found| found.args.word("action").ok()) {
+        Some("skip") => OnError::Skip,
+        Some(_) | None => OnError::Stop,
     }
 }
 

@@ -114,6 +114,16 @@ pub trait Pictures: fmt::Debug + Send + Sync {
 
     /// Adds what tells an image from another one in its place, without reading it.
     fn digest(&self, index: usize, sum: &mut Crc);
+
+    /// The bytes of a picture as they lie in its file; `None` where it has none of its own.
+    fn bytes(&self, _index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+
+    /// Of all pictures together.
+    fn n_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// Readers are the same where they are one.

@@ -21,6 +21,8 @@ pub struct DataSection {
     /// Where the `source` line stands.
     pub source_span: Span,
     pub facts: Facts,
+    /// Whether the facts were held against the data that lie there.
+    pub is_looked_at: bool,
     pub validation: Validation,
     /// Parts that are taken out of the training part, class by class.
     pub split: Option<Split>,
@@ -28,6 +30,9 @@ pub struct DataSection {
     pub by: Option<String>,
     pub cache: Cache,
     pub test_from: TestFrom,
+    pub on_error: OnError,
+    /// Why pictures were left out that cannot be read, where `on_error` has it so.
+    pub skipped: Vec<String>,
     /// In the order written; applied to every image.
     pub preprocess: Vec<Step>,
     /// In the order written; applied in training only, between the two parts of [`DataSection::stages`].
@@ -66,6 +71,13 @@ pub enum Cache {
     Auto,
     Ram,
     None,
+}
+
+/// What becomes of pictures that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    Stop,
+    Skip,
 }
 
 /// Which images the final accuracy is measured on.

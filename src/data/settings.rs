@@ -9,7 +9,7 @@ pub static DATA: Section = Section {
     name: "data",
     title: "Lines of `data`",
     intro: "",
-    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &CACHE, &AUGMENT],
+    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &CACHE, &ON_ERROR, &AUGMENT],
     steps: Steps::Once(&PREPARATION),
     strangers: &[(&AUGMENTATION, "it belongs in `augment { … }`")],
     not_needed: NOT_NEEDED,
@@ -39,6 +39,8 @@ pub static SOURCE: Setting =
     Setting { spec: &SOURCE_SPEC, takes: Takes::OneOf(&SOURCES), absent: Absent::Refused };
 pub static SPLIT: Setting = Setting { spec: &SPLIT_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CACHE: Setting = Setting { spec: &CACHE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static ON_ERROR: Setting =
+    Setting { spec: &ON_ERROR_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static VALIDATION: Setting =
     Setting { spec: &VALIDATION_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static TEST: Setting =
@@ -93,6 +95,17 @@ static CACHE_SPEC: Spec = Spec {
     )],
     example: "cache none",
     elsewhere: &["cache_images", "in_memory", "persist"],
+};
+
+static ON_ERROR_SPEC: Spec = Spec {
+    name: "on_error",
+    summary: "What becomes of pictures that cannot be read",
+    docs: "For sources of picture files. `stop`, the default: every file is read before the first step, and those that are cut or \
+           damaged are named. `skip`: every picture is decoded before the first step, those that cannot be are left out, and the run \
+           says how many and which.",
+    params: &[positional("action", Kind::Choice(&["stop", "skip"]), Preset::Required, "`stop` or `skip`")],
+    example: "on_error skip",
+    elsewhere: &["ignore_errors", "on_corrupt", "skip_errors", "LOAD_TRUNCATED_IMAGES"],
 };
 
 static VALIDATION_SPEC: Spec = Spec {

@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod data;
 mod machine;
 mod mend;
 mod new;

@@ -131,6 +131,14 @@ impl Pictures for Files {
         self.paths[index].to_string_lossy().into_owned()
     }
 
+    fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        read(&self.root.join(&self.paths[index])).map(Some)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.lengths.iter().sum()
+    }
+
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&self.lengths[index].to_le_bytes());
