@@ -14,6 +14,7 @@ mod fix;
 mod fmt;
 mod graph;
 mod load;
+mod lr;
 mod lsp;
 mod memory;
 mod networks;
@@ -21,6 +22,7 @@ mod new;
 mod out;
 mod page;
 mod pictures;
+mod plot;
 mod predict;
 mod progress;
 mod resume;
@@ -56,6 +58,8 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
+    /// Try rising learning rates and suggest one
+    Lr(lr::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
     ended(match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Lr(options) => lr::run(&options),
         Command::Resume(options) => resume::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),

@@ -119,7 +119,7 @@ impl Training<'_> {
                     let path = run.folder.path();
                     record
                         .write_with_file(path, &loaded.resolved_in(path, &record.base, Settled::default()))?;
-                    let rate = prepared.learning_rate(run.progress().step)?;
+                    let rate = prepared.learning_rate(&run.progress())?;
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }

@@ -1,6 +1,8 @@
 //! The static graphs of a run: one that trains (forward, loss, backward, update) and one that evaluates, each
 //! for a batch size.
 
+use std::collections::BTreeSet;
+
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
@@ -19,8 +21,8 @@ use crate::spec::Arg;
 use crate::train::average;
 use crate::train::clip::clipped;
 use crate::train::groups::{self, Statistics};
-use crate::train::numbers::{self, Lots, SHARE};
-use crate::train::optimizers::Rule;
+use crate::train::numbers::{self, CARRIED, Lots, REST, SHARE, carries};
+use crate::train::optimizers::{Part, Rule};
 use crate::train::section::{Decay, TrainSection};
 
 pub use crate::data::samples::LABELS;
@@ -54,13 +56,15 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
             names.iter().map(|(name, _)| builder.input(&numbers::input(name, lot), &Shape::default()));
         scalars.push(inputs.collect());
     }
-    for (Trained { name, value, is_weight }, grad) in parameters.iter().zip(grads) {
+    let carried = carries(train).map(|_| [CARRIED, REST].map(|name| builder.input(name, &Shape::default())));
+    for (Trained { name, value, part }, grad) in parameters.iter().zip(grads) {
         let (Some(grad), Some(lot)) = (grad, lots.lot(name)) else { continue };
         let args = match train.decay {
-            Decay::Weights if !is_weight => lots.args[lot].with("weight_decay", &Arg::Number(0.0)),
+            Decay::Weights if *part == Part::Other => lots.args[lot].with("weight_decay", &Arg::Number(0.0)),
             Decay::All | Decay::Weights => lots.args[lot].clone(),
         };
-        let mut rule = Rule { builder: &mut builder, name, parameter: *value, grad, scalars: &scalars[lot] };
+        let (scalars, carried, part) = (&scalars[lot][..], carried, *part);
+        let mut rule = Rule { builder: &mut builder, name, parameter: *value, part, grad, scalars, carried };
         let next = optimizer.update(&args, &mut rule)?;
         builder.update(*value, next)?;
     }
@@ -84,7 +88,7 @@ pub fn gathering_graph(model: &Model, train: &TrainSection, batch: usize) -> Res
 struct Trained {
     name: String,
     value: Value,
-    is_weight: bool,
+    part: Part,
 }
 
 /// A training's forward and backward pass.
@@ -116,18 +120,27 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
             builder.apply(&RESHAPE, scalar, &[sum])?
         }
     };
+    let weights: BTreeSet<String> = weights(model).collect();
     let moves = |name: &str| !groups::terms(&train.groups, name).freeze;
     let trained =
         builder.graph().states.iter().filter(|own| own.kind == StateKind::Parameter && moves(&own.name));
     let trained = trained.map(|state| Trained {
         name: state.name.clone(),
         value: state.value,
-        is_weight: is_weight(&state.init, builder.shape(state.value)),
+        part: if weights.contains(&state.name) { Part::Weight } else { Part::Other },
     });
     let parameters: Vec<Trained> = trained.collect();
     let targets: Vec<Value> = parameters.iter().map(|own| own.value).collect();
     let grads = gradient::gradient(&mut builder, objective, &targets)?;
     Ok(Backward { builder, parameters, grads })
+}
+
+/// The weights of convolutions and linear layers: no biases, nor the scales and shifts of normalisation.
+fn weights(model: &Model) -> impl Iterator<Item = String> + '_ {
+    model.layers.iter().flat_map(|instance| {
+        let own = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
+        own.filter(|own| own.fans.is_some()).map(move |own| format!("{}.{}", instance.name, own.name))
+    })
 }
 
 /// A layer that is frozen with its statistics does what it does in evaluation.
@@ -165,12 +178,6 @@ fn whole_window(
         Ok(Some(mean))
     };
     parameters.iter().zip(grads).map(whole).collect()
-}
-
-/// Whether a parameter is a weight of a convolution or a linear layer: biases have one axis, and the scales and shifts of
-/// normalisation begin at one number.
-fn is_weight(init: &Init, shape: &Shape) -> bool {
-    shape.rank() >= 2 && !matches!(init, Init::Constant(_))
 }
 
 /// Forward with each image's loss and class. Scores leave the graph, too, so that every device keeps them in the precision
