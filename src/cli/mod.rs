@@ -12,6 +12,7 @@ mod explain;
 mod files;
 mod fix;
 mod fmt;
+mod folds;
 mod graph;
 mod load;
 mod lr;
@@ -32,6 +33,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod summary;
+mod sweep;
 mod table;
 mod trained;
 mod unknown;
@@ -60,6 +62,8 @@ enum Command {
     Run(run::Options),
     /// Try rising learning rates and suggest one
     Lr(lr::Options),
+    /// Train with many settings and list which do best
+    Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Lr(options) => lr::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
         Command::Resume(options) => resume::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),

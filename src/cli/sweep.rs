@@ -78,14 +78,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (folder, mut record) = match options.file.is_dir() {
         true => {
             if !options.tries.is_empty() || !options.settings.is_empty() || options.method.is_some() {
-                let message = "error: a sweep that goes on has its settings: leave --try, --set and --method out";
+                let message =
+                    "error: a sweep that goes on has its settings: leave --try, --set and --method out";
                 return Err(Stop::Environment(message.to_owned()));
             }
             (options.file.clone(), Record::read(&options.file)?)
         }
         false => {
-            let loaded =
-                load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
+            let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
             let asked = Asked {
                 file: options.file.clone(),
                 settings: options.settings.clone(),

@@ -11,6 +11,7 @@ mod initial;
 mod pace;
 mod reference;
 pub mod stock;
+pub mod walk;
 
 pub use cuda::log_len;
 

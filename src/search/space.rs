@@ -161,7 +161,10 @@ pub fn grid(axes: &[Axis]) -> Result<Vec<Vec<String>>, Fault> {
         }
         let with = |trial: &Vec<String>| {
             let own = trial.clone();
-            values.iter().map(move |value| [own.clone(), vec![format!("{}={value}", axis.path)]].concat()).collect::<Vec<_>>()
+            values
+                .iter()
+                .map(move |value| [own.clone(), vec![format!("{}={value}", axis.path)]].concat())
+                .collect::<Vec<_>>()
         };
         trials = trials.iter().flat_map(with).collect();
     }

@@ -240,11 +240,8 @@ fn step(
     let trained = match place.join(RECORD).exists() {
         true => resume(&place, way.signals, &mut limits),
         false => checked(&record.file, &record.settings, &record.trials[number].settings).and_then(|file| {
-            let options = Options {
-                out: Some(place.clone()),
-                device: way.device,
-                signals: Arc::clone(way.signals),
-            };
+            let options =
+                Options { out: Some(place.clone()), device: way.device, signals: Arc::clone(way.signals) };
             train(&file, &options, &mut limits)
         }),
     };

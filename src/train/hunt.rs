@@ -85,8 +85,7 @@ pub fn hunt(
     let mut others = vec![Vec::new(); loader.fields().len().saturating_sub(1)];
     loader.fill(&batch, epoch as u32, Mode::Train, job.train.seed, &mut images, &mut others)?;
     let fields = loader.fields().iter().map(|field| field.name.to_owned());
-    let mut given: BTreeMap<String, Vec<f32>> =
-        fields.zip(std::iter::once(images).chain(others)).collect();
+    let mut given: BTreeMap<String, Vec<f32>> = fields.zip(std::iter::once(images).chain(others)).collect();
     let drawn = progress.step * windows.accumulate as u64 + windows.place(first) as u64;
     given.insert(STEP.to_owned(), vec![drawn as f32]);
     let numbers = Numbers::of(job.model, job.train);
@@ -178,7 +177,8 @@ fn by_layer(
             *own = own.max(*number);
         }
     }
-    let named = |(origin, number): (u32, f32)| Some((model.layers.get(origin as usize)?.name.clone(), number));
+    let named =
+        |(origin, number): (u32, f32)| Some((model.layers.get(origin as usize)?.name.clone(), number));
     most.into_iter().filter_map(named).collect()
 }
 

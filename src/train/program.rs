@@ -41,7 +41,35 @@ pub const SCORES: &str = "scores";
 /// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation. Where several batches make an
 /// update, it is that of the last of them.
 pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
-    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    staged_training_graph(model, train, batch).map(|(graph, _)| graph)
+}
+
+/// How many of a training graph's nodes come about going forward, and how many before the update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stages {
+    pub forward: usize,
+    pub gradient: usize,
+}
+
+/// The graph of a batch behind which there is an update, or of one whose gradients are only added up, with its stages.
+pub fn staged_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+    closes: bool,
+) -> Result<(Graph, Stages), Fault> {
+    match closes {
+        true => staged_training_graph(model, train, batch),
+        false => staged_gathering_graph(model, train, batch),
+    }
+}
+
+fn staged_training_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+) -> Result<(Graph, Stages), Fault> {
+    let Backward { mut builder, parameters, grads, stages } = backward(model, train, batch)?;
     let grads = match train.accumulate {
         1 => grads,
         _ => whole_window(&mut builder, &parameters, grads)?,
@@ -69,19 +97,27 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
         builder.update(*value, next)?;
     }
     average::add(&mut builder, train)?;
-    Ok(builder.finish())
+    Ok((builder.finish(), stages))
 }
 
 /// Forward, mean loss and gradients that are added to those of the window's batches before.
 pub fn gathering_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
-    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    staged_gathering_graph(model, train, batch).map(|(graph, _)| graph)
+}
+
+fn staged_gathering_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+) -> Result<(Graph, Stages), Fault> {
+    let Backward { mut builder, parameters, grads, stages } = backward(model, train, batch)?;
     for (parameter, grad) in parameters.iter().zip(grads) {
         let Some(grad) = grad else { continue };
         let sum = sum_state(&mut builder, parameter)?;
         let next = builder.apply(&ADD, Attrs::new(), &[sum, grad])?;
         builder.update(sum, next)?;
     }
-    Ok(builder.finish())
+    Ok((builder.finish(), stages))
 }
 
 /// A parameter that is trained.
@@ -97,6 +133,7 @@ struct Backward {
     parameters: Vec<Trained>,
     /// Of the mean loss; where several batches make an update, of the sum of the losses.
     grads: Vec<Option<Value>>,
+    stages: Stages,
 }
 
 fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backward, Fault> {
@@ -131,8 +168,10 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     });
     let parameters: Vec<Trained> = trained.collect();
     let targets: Vec<Value> = parameters.iter().map(|own| own.value).collect();
+    let forward = builder.graph().len();
     let grads = gradient::gradient(&mut builder, objective, &targets)?;
-    Ok(Backward { builder, parameters, grads })
+    let stages = Stages { forward, gradient: builder.graph().len() };
+    Ok(Backward { builder, parameters, grads, stages })
 }
 
 /// The weights of convolutions and linear layers: no biases, nor the scales and shifts of normalisation.

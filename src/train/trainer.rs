@@ -23,6 +23,7 @@ use crate::train::numbers::{Numbers, Place};
 use crate::train::pass::Pass;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::progress::{Begun, Progress, Scored};
+use crate::train::replay::Broken;
 use crate::train::schedules;
 use crate::train::section::{Monitor, TrainSection};
 use crate::train::window::Windows;
@@ -90,6 +91,9 @@ pub trait Observer {
     fn state(&mut self, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// The loss is no number any more; the training ends.
+    fn broke(&mut self, _broken: Broken) {}
 
     /// After an epoch; `session` holds its weights.
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault>;
@@ -273,7 +277,12 @@ impl<'a> Prepared<'a> {
                 observer.state(&progress, &session)?;
                 break Ended::Interrupted;
             }
-            let epoch = self.close(pass, &mut progress, &mut best, &mut session)?;
+            let seen = pass.begun.images;
+            let closed = self.close(pass, &mut progress, &mut best, &mut session);
+            if closed.is_err() {
+                observer.broke(Broken { epoch: progress.epochs, first: seen });
+            }
+            let epoch = closed?;
             observer.epoch(&epoch, &progress, &session)?;
             epochs.push(epoch);
         };
@@ -298,7 +307,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Where the schedule stands in the next step.
-    fn place(&self, progress: &Progress) -> Result<Place, Fault> {
+    pub(in crate::train) fn place(&self, progress: &Progress) -> Result<Place, Fault> {
         let train = self.job.train;
         let steps_per_epoch = self.windows().n_updates() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
@@ -311,7 +320,7 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    fn windows(&self) -> Windows {
+    pub(in crate::train) fn windows(&self) -> Windows {
         let Job { train, batch, .. } = self.job;
         self.programs.windows(self.dataset.parts.train.len(), batch, train.accumulate)
     }
@@ -391,7 +400,7 @@ impl<'a> Prepared<'a> {
             false => self.programs.gathering(images),
         };
         let mut pass = Pass::new(number, begun);
-        self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
+        let gone = self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
             let step = progress.step;
             let place = self.place(progress)?;
             let learning_rate = train.optimizer.args.number("lr")? * place.factor;
@@ -408,7 +417,7 @@ impl<'a> Prepared<'a> {
             session.step(graph)?;
             session.note(graph)?;
             first += batch.len();
-            pass.push(batch.len(), progress.step, learning_rate);
+            pass.push(batch.len(), step + 1, learning_rate);
             if session.is_done() || observer.is_due() {
                 pass.settle(session)?;
                 observer.step(&pass.done(order.len()));
@@ -419,8 +428,12 @@ impl<'a> Prepared<'a> {
                 observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
             }
             Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        pass.settle(session)?;
+        });
+        let gone = gone.and_then(|()| pass.settle(session));
+        if let (Err(_), Some(first)) = (&gone, pass.broken) {
+            observer.broke(Broken { epoch: number, first });
+        }
+        gone?;
         Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }
 

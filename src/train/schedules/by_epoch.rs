@@ -21,7 +21,7 @@ static SPEC: Spec = Spec {
         WARMUP,
     ],
     example: "schedule by_epoch [0.1, 1, 1, 0.1]",
-    elsewhere: &["LambdaLR", "LearningRateScheduler", "MultiplicativeLR", "PiecewiseConstantDecay"],
+    elsewhere: &["LambdaLR", "LearningRateScheduler", "MultiplicativeLR"],
 };
 
 impl Schedule for ByEpoch {
