@@ -32,6 +32,7 @@ mod sections;
 mod searching;
 mod seeds;
 mod snapshots;
+mod sources;
 mod support;
 mod training;
 mod updates;
