@@ -276,7 +276,8 @@ fn recorded(
 ) -> Result<Trained, Fault> {
     let folder = recording.folder.path().to_owned();
     let mut viewer = Following(follow);
-    let finished = train_in(prepared, job, dataset, recording, signals, &mut viewer)?;
+    let finished =
+        train_in(prepared, job, dataset, recording, signals, &mut viewer).map_err(|failed| failed.fault)?;
     let outcome = finished.outcome.clone();
     let summary = serde_json::to_string_pretty(&finished.report).map_err(Fault::internal)?;
     finished.close(&format!("{summary}\n"))?;

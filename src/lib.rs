@@ -61,6 +61,8 @@ pub mod runs;
 pub mod predict;
 mod door;
 #[doc(hidden)]
+pub mod search;
+#[doc(hidden)]
 pub mod reference;
 #[doc(hidden)]
 pub mod editor;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["runs"],
     &["predict"],
     &["door"],
+    &["search"],
     &["reference"],
     &["editor"],
     &["lsp"],

@@ -29,6 +29,7 @@ mod reference;
 mod registry;
 mod reliability;
 mod sections;
+mod searching;
 mod seeds;
 mod snapshots;
 pub mod sources;

@@ -13,8 +13,10 @@ mod explain;
 mod files;
 mod fix;
 mod fmt;
+mod folds;
 mod graph;
 mod load;
+mod lr;
 mod lsp;
 mod memory;
 mod networks;
@@ -22,6 +24,7 @@ mod new;
 mod out;
 mod page;
 mod pictures;
+mod plot;
 mod predict;
 mod progress;
 mod resume;
@@ -31,6 +34,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod summary;
+mod sweep;
 mod table;
 mod trained;
 mod unknown;
@@ -58,6 +62,10 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
+    /// Try rising learning rates and suggest one
+    Lr(lr::Options),
+    /// Train with many settings and list which do best
+    Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
     /// Find every mistake in files, without running anything
@@ -132,6 +140,8 @@ pub fn main() -> ExitCode {
     ended(match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Lr(options) => lr::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
         Command::Resume(options) => resume::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),

@@ -7,9 +7,11 @@
 
 mod cpu;
 mod cuda;
+mod initial;
 mod pace;
 mod reference;
 pub mod stock;
+pub mod walk;
 
 pub use cuda::log_len;
 
@@ -160,15 +162,8 @@ impl Session {
                 StateKind::Parameter | StateKind::Buffer | StateKind::Moment => &state.name,
             };
             let mut random = Random::new(seed, stream, 0);
-            let numbers: Vec<f32> = (0..state.shape.elements())
-                .map(|i| match &state.init {
-                    Init::Constant(number) => *number,
-                    Init::Repeated(numbers) => numbers[i % numbers.len()],
-                    Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
-                    Init::Normal { deviation } => random.normal() * deviation,
-                })
-                .collect();
-            self.runtime.write_state(&state.name, &numbers)?;
+            self.runtime
+                .write_state(&state.name, &initial::numbers(&state.init, &state.shape, &mut random))?;
         }
         Ok(())
     }

@@ -12,6 +12,8 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.txt";
+/// Where the first number came about that is none, if a training ends so.
+pub const FAILURE: &str = "failure.json";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// How the names of states in [`CHECKPOINTS`] begin, behind which stands the number of steps;
 const STEP: &str = "step-";

@@ -9,6 +9,7 @@
 //!   checkpoints/           states before the last one, and the best weights that they know of
 //!   metrics.jsonl          a line an epoch, and one at the end
 //!   summary.txt            what was printed
+//!   failure.json           where the loss became no number, if it did: the step, the layer, the images
 //! ```
 
 pub mod begin;

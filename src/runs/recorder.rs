@@ -19,6 +19,7 @@ use crate::runs::resume::Stopped;
 use crate::runs::spare::Spare;
 use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
+use crate::train::replay::{Broken, is_finite};
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Observer, StepDone};
 
@@ -59,6 +60,8 @@ pub struct Recorder<'a> {
     spare: Option<Spare>,
     /// The copy of the run with the newest state, where that is only there.
     copy: Option<PathBuf>,
+    /// Where the loss is no number, if there is such a step.
+    pub broken: Option<Broken>,
 }
 
 impl<'a> Recorder<'a> {
@@ -87,6 +90,7 @@ impl<'a> Recorder<'a> {
             refused: None,
             spare: None,
             copy: None,
+            broken: None,
         }
     }
 
@@ -119,8 +123,17 @@ impl<'a> Recorder<'a> {
         })
     }
 
+    /// Tells the viewer something in words.
+    pub fn say(&mut self, text: &str) {
+        self.viewer.say(text);
+    }
+
     /// Writes the state, and before it the best weights that it knows of.
     fn save(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        if !is_finite(session)? {
+            // The state before it is the last one to go on from.
+            return Ok(());
+        }
         if let Some((weights, card)) = self.waiting.take() {
             let written = self.write_best(&weights, &card);
             self.waiting = written.is_err().then_some((weights, card));
@@ -237,6 +250,10 @@ impl Observer for Recorder<'_> {
 
     fn step(&mut self, done: &StepDone) {
         self.viewer.step(done);
+    }
+
+    fn broke(&mut self, broken: Broken) {
+        self.broken = Some(broken);
     }
 
     fn wants_state(&mut self) -> bool {

@@ -75,8 +75,11 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     Ok(Stopped { folder, record, state, told })
 }
 
+/// A state, where it stands, and the best weights that it knows of.
+pub(super) type Whole = (Weights, Progress, Option<Weights>);
+
 /// A state with the best weights that it knows of.
-fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weights>), Fault> {
+pub(super) fn whole(folder: &Folder, path: &Path) -> Result<Whole, Fault> {
     let weights = Weights::open(path)?;
     let lacks = |what: &str| Fault::new(codes::RUN, format!("{} does not record {what}", path.display()));
     let progress = weights.card.progress.clone().ok_or_else(|| lacks("how far training had come"))?;

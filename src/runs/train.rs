@@ -10,15 +10,18 @@ use crate::data::Dataset;
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
-use crate::runs::folder::{Folder, METRICS, SUMMARY};
+use crate::runs::folder::{FAILURE, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::Log;
 use crate::runs::record::Machine;
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
-use crate::runs::resume::Stopped;
+use crate::runs::resume::{self, Stopped};
 use crate::runs::spare::Spare;
-use crate::train::checkpoint::Card;
-use crate::train::trainer::{Job, Outcome, Prepared};
+use crate::source::Span;
+use crate::train::checkpoint::{Card, write_atomically};
+use crate::train::hunt::hunt;
+use crate::train::replay::Broken;
+use crate::train::trainer::{Job, Outcome, Prepared, Start};
 
 /// What may be asked of a training from outside, at any time.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ pub fn train<'a>(
     recording: Recording<'a>,
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
-) -> Result<Finished<'a>, Fault> {
+) -> Result<Finished<'a>, Failed> {
     let Recording { folder, source, stopped, spare } = recording;
     let spare = spare.map(|within| Spare::of(folder, within)).transpose()?;
     let (log, epochs) = match stopped {
@@ -71,7 +74,7 @@ pub fn train<'a>(
         match std::fs::remove_file(folder.join(SUMMARY)) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 let message = format!("{} cannot be removed: {e}", folder.join(SUMMARY).display());
-                return Err(Fault::new(codes::UNWRITTEN, message));
+                return Err(Fault::new(codes::UNWRITTEN, message).into());
             }
             Ok(()) | Err(_) => {}
         }
@@ -90,10 +93,75 @@ pub fn train<'a>(
     let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
     let mut recorder = recorder.with_spare(spare);
     let start = stopped.and_then(|stopped| stopped.start(epochs));
-    let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
+    let trained = prepared.train(start, &signals.stop, &mut recorder);
+    let (session, outcome) = match (trained, recorder.broken) {
+        (Err(fault), Some(broken)) => {
+            return Err(explain(fault, broken, (job, dataset), folder, &mut recorder));
+        }
+        (trained, _) => trained?,
+    };
     let mut report = report(&job, dataset.classes(), &outcome);
     report["run"] = json!(folder.path().display().to_string());
     Ok(Finished { outcome, report, session, recorder })
+}
+
+/// Why a training failed.
+#[derive(Debug)]
+pub struct Failed {
+    pub fault: Fault,
+    /// The place of the file that it is about, where that is one line.
+    pub span: Option<Span>,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Failed {
+        Failed { fault, span: None }
+    }
+}
+
+/// Looks for where the first number came about that is none, and keeps what was found in the folder.
+fn explain(
+    fault: Fault,
+    broken: Broken,
+    (job, dataset): (Job<'_>, &Dataset),
+    folder: &Folder,
+    recorder: &mut Recorder<'_>,
+) -> Failed {
+    recorder.say("the loss is no number any more; looking for where that began");
+    let state = newest(folder);
+    let start = state.as_ref().map(|(weights, progress, best)| Start {
+        progress: progress.clone(),
+        weights,
+        best: best.as_ref(),
+        epochs: Vec::new(),
+    });
+    let found = hunt(job, dataset, start, broken);
+    match found {
+        Ok(Some(found)) => {
+            let told = found.told(job.model, fault);
+            let path = folder.join(FAILURE);
+            let bytes = format!("{:#}\n", found.json(job.model));
+            let fault = match write_atomically(&path, bytes.as_bytes()) {
+                Ok(()) => told.note(format!(
+                    "the largest numbers of each layer and all images of the batch: {}",
+                    path.display()
+                )),
+                Err(_) => told,
+            };
+            Failed { fault, span: found.span(job.model) }
+        }
+        Ok(None) => Failed::from(fault.note("evaluated node by node, the step has no such number")),
+        Err(other) => Failed::from(fault.note(format!("where it began was not found: {other}"))),
+    }
+}
+
+/// The newest state of the folder whose numbers are all finite.
+fn newest(folder: &Folder) -> Option<resume::Whole> {
+    let last = folder.join(LAST);
+    let older = folder.states().into_iter().map(|(_, path)| path);
+    let states = std::iter::once(last).filter(|last| last.exists()).chain(older);
+    let mut whole = states.map(|path| resume::whole(folder, &path)).filter_map(Result::ok);
+    whole.next()
 }
 
 impl Finished<'_> {

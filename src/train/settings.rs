@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
 use crate::train::{groups, losses, optimizers, schedules};
@@ -16,6 +17,7 @@ pub static TRAIN: Section = Section {
         &SCHEDULE,
         &CLIP,
         &DECAY,
+        &INIT,
         &EMA,
         &EPOCHS,
         &BATCH,
@@ -43,6 +45,8 @@ pub static SCHEDULE: Setting = Setting {
 pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static INIT: Setting =
+    Setting { spec: &INIT_SPEC, takes: Takes::OneOf(&initial::REGISTRY), absent: Absent::Nothing };
 pub static EMA: Setting = Setting { spec: &EMA_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static EPOCHS: Setting =
     Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
@@ -125,6 +129,17 @@ static DECAY_SPEC: Spec = Spec {
     )],
     example: "decay on=weights",
     elsewhere: &["no_weight_decay", "bias_decay", "norm_decay", "filter_bias_and_bn"],
+};
+
+static INIT_SPEC: Spec = Spec {
+    name: "init",
+    summary: "how the weights begin",
+    docs: "`init NAME` and the initialiser's own arguments, for every convolution and linear layer whose own `init=` says nothing; their \
+           biases begin at 0 then. Without it each layer begins as its own documentation says. A run that goes on from other weights \
+           has those.",
+    params: &[positional("name", Kind::Word, Preset::Required, "an initialiser, such as `kaiming_normal`")],
+    example: "init kaiming_normal zero_residual=true",
+    elsewhere: &["initializer", "kernel_initializer", "weight_init", "weight_filler", "initialization"],
 };
 
 static EMA_SPEC: Spec = Spec {

@@ -19,10 +19,11 @@ use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed, InStock};
 use crate::train::metrics::{Evaluation, Score};
-use crate::train::numbers::Numbers;
+use crate::train::numbers::{Numbers, Place};
 use crate::train::pass::Pass;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::progress::{Begun, Progress, Scored};
+use crate::train::replay::Broken;
 use crate::train::schedules;
 use crate::train::section::{Monitor, TrainSection};
 use crate::train::window::Windows;
@@ -91,6 +92,9 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The loss is no number any more; the training ends.
+    fn broke(&mut self, _broken: Broken) {}
+
     /// After an epoch; `session` holds its weights.
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault>;
 }
@@ -135,9 +139,9 @@ pub enum Ended {
 
 /// A run that fits the machine's memory and is ready to begin.
 pub struct Prepared<'a> {
-    job: Job<'a>,
-    dataset: &'a Dataset,
-    programs: Programs,
+    pub(in crate::train) job: Job<'a>,
+    pub(in crate::train) dataset: &'a Dataset,
+    pub(in crate::train) programs: Programs,
     /// Bytes of memory beside what the graphs need, where somebody tells.
     spare: Option<u64>,
     in_stock: InStock,
@@ -164,8 +168,13 @@ pub fn prepare_within<'a>(
     if sizes.train == 0 {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
-    if job.train.early_stop.is_some() && sizes.evaluated[0] == 0 {
-        let message = "`early_stop` watches validation images, and there are none";
+    let watcher = match (&job.train.early_stop, job.train.schedule.what.watches()) {
+        (Some(_), _) => Some("early_stop"),
+        (None, true) => Some("schedule plateau"),
+        (None, false) => None,
+    };
+    if let Some(watcher) = watcher.filter(|_| sizes.evaluated[0] == 0) {
+        let message = format!("`{watcher}` watches validation images, and there are none");
         return Err(Fault::new(codes::TRAINING_NEEDS, message).advise("`validation 10%` in `data`"));
     }
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
@@ -268,7 +277,12 @@ impl<'a> Prepared<'a> {
                 observer.state(&progress, &session)?;
                 break Ended::Interrupted;
             }
-            let epoch = self.close(pass, &mut progress, &mut best, &mut session)?;
+            let seen = pass.begun.images;
+            let closed = self.close(pass, &mut progress, &mut best, &mut session);
+            if closed.is_err() {
+                observer.broke(Broken { epoch: progress.epochs, first: seen });
+            }
+            let epoch = closed?;
             observer.epoch(&epoch, &progress, &session)?;
             epochs.push(epoch);
         };
@@ -287,21 +301,26 @@ impl<'a> Prepared<'a> {
         Ok((session, Outcome { epochs, begun, steps, seconds, images_per_second, tested, test, ended }))
     }
 
-    /// That of the step behind so many.
-    pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
-        Ok(self.job.train.optimizer.args.number("lr")? * self.factor(step)?)
+    /// That of the next step.
+    pub fn learning_rate(&self, progress: &Progress) -> Result<f64, Fault> {
+        Ok(self.job.train.optimizer.args.number("lr")? * self.place(progress)?.factor)
     }
 
-    /// By which the schedule changes every learning rate in the step behind so many.
-    fn factor(&self, step: u64) -> Result<f64, Fault> {
+    /// Where the schedule stands in the next step.
+    pub(in crate::train) fn place(&self, progress: &Progress) -> Result<Place, Fault> {
         let train = self.job.train;
         let steps_per_epoch = self.windows().n_updates() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
-        let place = schedules::Progress { step, total, steps_per_epoch };
-        schedules::factor(train.schedule.what, &train.schedule.args, place)
+        let plateau = progress.plateau.factor;
+        let place = schedules::Progress { step: progress.step, total, steps_per_epoch, plateau };
+        let (what, args) = (train.schedule.what, &train.schedule.args);
+        Ok(Place {
+            factor: schedules::factor(what, args, place)?,
+            momentum: schedules::momentum(what, args, place)?,
+        })
     }
 
-    fn windows(&self) -> Windows {
+    pub(in crate::train) fn windows(&self) -> Windows {
         let Job { train, batch, .. } = self.job;
         self.programs.windows(self.dataset.parts.train.len(), batch, train.accumulate)
     }
@@ -335,6 +354,10 @@ impl<'a> Prepared<'a> {
             None => true,
         };
         progress.best = best.as_ref().map(|best| best.scored);
+        if let Some(validation) = &validation {
+            let schedule = &self.job.train.schedule;
+            progress.plateau = schedule.what.behind(&schedule.args, progress.plateau, validation.loss)?;
+        }
         let share = |sum: f64| sum / seen.max(1) as f64;
         Ok(Epoch {
             number,
@@ -377,15 +400,16 @@ impl<'a> Prepared<'a> {
             false => self.programs.gathering(images),
         };
         let mut pass = Pass::new(number, begun);
-        self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
+        let gone = self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
             let step = progress.step;
-            let learning_rate = self.learning_rate(step)?;
+            let place = self.place(progress)?;
+            let learning_rate = train.optimizer.args.number("lr")? * place.factor;
             // No two batches have the same random numbers.
             let drawn = step * windows.accumulate as u64 + windows.place(first) as u64;
             session.write(graph, STEP, |out| out[0] = drawn as f32)?;
             if windows.closes(first) {
                 let images = windows.images_beside(first);
-                for (name, value) in numbers.at(self.factor(step)?, step + 1, images)? {
+                for (name, value) in numbers.at(place, step + 1, images)? {
                     session.write(graph, &name, |out| out[0] = value as f32)?;
                 }
                 progress.step += 1;
@@ -393,7 +417,7 @@ impl<'a> Prepared<'a> {
             session.step(graph)?;
             session.note(graph)?;
             first += batch.len();
-            pass.push(batch.len(), progress.step, learning_rate);
+            pass.push(batch.len(), step + 1, learning_rate);
             if session.is_done() || observer.is_due() {
                 pass.settle(session)?;
                 observer.step(&pass.done(order.len()));
@@ -404,8 +428,12 @@ impl<'a> Prepared<'a> {
                 observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
             }
             Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        pass.settle(session)?;
+        });
+        let gone = gone.and_then(|()| pass.settle(session));
+        if let (Err(_), Some(first)) = (&gone, pass.broken) {
+            observer.broke(Broken { epoch: number, first });
+        }
+        gone?;
         Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }
 
