@@ -1,18 +1,24 @@
 //! Samples in the order of a pass → the batches of a session's graphs, in one of three ways that give the same numbers: made
-//! on a device that keeps the images; written into the graph's memory by the loader; or, where steps go on while the host
-//! does something else, made by the loader on a thread of its own, some batches ahead.
+//! on a device that keeps the images; written into the graph's memory by the loader, where that takes next to no time; or made
+//! by threads beside the steps, some batches ahead.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{channel, sync_channel};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use crate::data::loader::{Loader, Mode};
 use crate::diag::Fault;
 use crate::kernels::cpu::threads;
 use crate::run::Session;
 
-/// Batches that are under way at the same time on a thread of its own: one is made, one waits, one is written.
+/// Batches that are under way beside the steps at the same time: one is waited for, the others are made.
 const UNDER_WAY: usize = 3;
+/// Handing over a batch to other threads pays where making it takes longer than this,
+const SHORT: Duration = Duration::from_millis(2);
+/// so many times in a row: once may be the machine's doing.
+const TRIES: usize = 2;
 
 /// Samples and how they reach a session.
 pub struct Feed<'a> {
@@ -46,10 +52,13 @@ pub type Step<'a> = &'a mut dyn FnMut(&mut Session, usize, &[u32]) -> Result<Con
 
 /// The numbers of a batch, field by field.
 #[derive(Default)]
-struct Made {
-    images: Vec<f32>,
-    others: Vec<Vec<f32>>,
+pub struct Made {
+    pub images: Vec<f32>,
+    pub others: Vec<Vec<f32>>,
 }
+
+/// A batch: the place of its first image in the order, the graph that has it, and the indices of its images.
+type Batch<'a> = (usize, usize, &'a [u32]);
 
 impl Feed<'_> {
     /// Goes through the batches for whose number of images `graph` has a graph, until `step` breaks off.
@@ -60,7 +69,7 @@ impl Feed<'_> {
         graph: &dyn Fn(usize) -> Option<usize>,
         step: Step<'_>,
     ) -> Result<(), Fault> {
-        let batches: Vec<(usize, usize, &[u32])> = (pass.order.chunks(pass.batch).enumerate())
+        let batches: Vec<Batch<'_>> = (pass.order.chunks(pass.batch).enumerate())
             .filter(|(i, _)| i * pass.batch >= pass.from)
             .filter_map(|(i, batch)| Some((i * pass.batch, graph(batch.len())?, batch)))
             .collect();
@@ -68,17 +77,37 @@ impl Feed<'_> {
         if self.in_stock == InStock::Yes {
             return gathered(session, pass, &batches, step);
         }
+        let mut rest = batches.as_slice();
         if session.is_done() {
-            let mut others = self.others();
-            for (_, graph, batch) in batches {
+            let (mut others, mut slow) = (self.others(), 0);
+            while let (Some((&(_, graph, batch), behind)), 0..TRIES) = (rest.split_first(), slow) {
+                let begin = Instant::now();
                 self.write(session, pass, graph, batch, &mut others)?;
+                slow = if begin.elapsed() > SHORT { slow + 1 } else { 0 };
                 if step(session, graph, batch)?.is_break() {
-                    break;
+                    return Ok(());
                 }
+                rest = behind;
             }
-            return Ok(());
         }
-        self.ahead(session, pass, &batches, step)
+        self.ahead(pass, rest, &mut |graph, batch, made| {
+            let numbers = std::iter::once(&made.images).chain(&made.others);
+            for (field, numbers) in self.loader.fields().iter().zip(numbers) {
+                session.put(graph, field.name, numbers)?;
+            }
+            step(session, graph, batch)
+        })
+    }
+
+    /// Makes batches without a session, as beside steps, until `take` breaks off.
+    pub fn made(
+        &self,
+        pass: Pass<'_>,
+        take: &mut dyn FnMut(&[u32], &Made) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<(), Fault> {
+        threads::start()?;
+        let batches: Vec<Batch<'_>> = pass.order.chunks(pass.batch).map(|batch| (0, 0, batch)).collect();
+        self.ahead(pass, &batches, &mut |_, batch, made| take(batch, made))
     }
 
     /// Room for the fields beside the image.
@@ -103,58 +132,60 @@ impl Feed<'_> {
         fields.iter().zip(others).try_for_each(|(field, numbers)| session.put(graph, field.name, numbers))
     }
 
+    /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
     fn ahead(
         &self,
-        session: &mut Session,
         pass: Pass<'_>,
-        batches: &[(usize, usize, &[u32])],
-        step: Step<'_>,
+        batches: &[Batch<'_>],
+        take: &mut dyn FnMut(usize, &[u32], &Made) -> Result<ControlFlow<()>, Fault>,
     ) -> Result<(), Fault> {
-        let make = |batch: &[u32], mut made: Made| {
-            made.images.resize(batch.len() * self.loader.fields()[0].shape.elements(), 0.0);
-            made.others.resize(self.loader.fields().len() - 1, Vec::new());
-            let Made { images, others } = &mut made;
-            self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others).map(|()| made)
-        };
-        thread::scope(|scope| {
-            let (to_here, made) = sync_channel(1);
-            let (used, free) = channel::<Made>();
-            let mut unused = UNDER_WAY;
-            let maker = thread::Builder::new().name("batches".to_owned());
-            let started = maker.spawn_scoped(scope, move || {
-                for (_, _, batch) in batches {
-                    let room = match unused.checked_sub(1) {
-                        Some(left) => {
-                            unused = left;
-                            Made::default()
-                        }
-                        None => match free.recv() {
-                            Ok(room) => room,
-                            Err(_) => return,
-                        },
-                    };
-                    // Nobody listens any more where the pass was broken off.
-                    if to_here.send(make(batch, room)).is_err() {
-                        return;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads());
+        let pool = pool.thread_name(|i| format!("batches {i}")).build().map_err(threads::cannot_start)?;
+        let broken_off = AtomicBool::new(false);
+        pool.in_place_scope(|scope| {
+            let begin = |batch: &[u32], room: Made| {
+                let (done, made) = sync_channel(1);
+                let (batch, broken_off) = (batch.to_vec(), &broken_off);
+                scope.spawn(move |_| {
+                    if !broken_off.load(Ordering::Relaxed) {
+                        // Nobody listens any more where the pass was broken off.
+                        let _ = done.send(self.make(pass, &batch, room));
+                    }
+                });
+                made
+            };
+            let (first, mut later) = batches.split_at(UNDER_WAY.min(batches.len()));
+            let mut under_way: VecDeque<_> =
+                first.iter().map(|(_, _, batch)| begin(batch, Made::default())).collect();
+            let mut take_all = || {
+                for &(_, graph, batch) in batches {
+                    let made = under_way.pop_front().and_then(|made| made.recv().ok());
+                    let made = made.ok_or_else(|| Fault::internal("a thread that makes batches ended"))??;
+                    let flow = take(graph, batch, &made)?;
+                    if flow.is_break() {
+                        break;
+                    }
+                    if let Some(((_, _, batch), behind)) = later.split_first() {
+                        under_way.push_back(begin(batch, made));
+                        later = behind;
                     }
                 }
-            });
-            started.map_err(threads::cannot_start)?;
-            for &(_, graph, batch) in batches {
-                let made =
-                    made.recv().map_err(|_| Fault::internal("the thread that makes batches ended"))??;
-                let numbers = std::iter::once(&made.images).chain(&made.others);
-                for (field, numbers) in self.loader.fields().iter().zip(numbers) {
-                    session.put(graph, field.name, numbers)?;
-                }
-                // The thread has ended behind its last batch.
-                let _ = used.send(made);
-                if step(session, graph, batch)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
+                Ok(())
+            };
+            let taken = take_all();
+            broken_off.store(true, Ordering::Relaxed);
+            taken
         })
+    }
+
+    fn make(&self, pass: Pass<'_>, batch: &[u32], mut made: Made) -> Result<Made, Fault> {
+        made.images.resize(batch.len() * self.loader.fields()[0].shape.elements(), 0.0);
+        made.others.resize(self.loader.fields().len() - 1, Vec::new());
+        let Made { images, others } = &mut made;
+        self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others).map(|()| made)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
-use crate::data::parts::epoch_order;
+use crate::data::parts::training_order;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
@@ -351,7 +351,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
         let number = progress.epochs + 1;
-        let order = epoch_order(&self.dataset.parts.train, train.seed, number as u32);
+        let order = training_order(self.job.data, self.dataset, train.seed, number as u32)?;
         let correct = train.classifies()?.then_some(0.0);
         let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
         let way = feed::Pass {

@@ -1,6 +1,7 @@
 //! Picture files → images, one at a time, by whatever thread asks; and the bytes of a file, never more than a picture may have.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -130,5 +131,14 @@ impl Pictures for Files {
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&self.lengths[index].to_le_bytes());
+    }
+
+    /// Of its name, its length and the time of its last change.
+    fn stamp(&self, index: usize) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.paths[index].hash(&mut hasher);
+        let metadata = std::fs::metadata(self.root.join(&self.paths[index]));
+        metadata.map(|own| (own.len(), own.modified().ok())).ok().hash(&mut hasher);
+        hasher.finish()
     }
 }
