@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             epochs += 1;
             let order = training_order(&section, &dataset, seed, epochs)?;
             let pass = Pass { order: &order, from: 0, batch, epoch: epochs, mode: Mode::Train };
-            feed.made(pass, &mut |batch, _| {
+            feed.made(pass, &mut |_, batch, _| {
                 images += batch.len();
                 let is_over = begin.elapsed().as_secs_f64() >= options.seconds;
                 Ok::<_, Fault>(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -50,6 +50,9 @@ pub struct Pass<'a> {
 /// What is done behind each batch: with the session, the graph that has it, and the indices of its images.
 pub type Step<'a> = &'a mut dyn FnMut(&mut Session, usize, &[u32]) -> Result<ControlFlow<()>, Fault>;
 
+/// What becomes of a batch: with the graph that has it, the indices of its images, and its numbers.
+pub type Take<'a> = &'a mut dyn FnMut(usize, &[u32], &Made) -> Result<ControlFlow<()>, Fault>;
+
 /// The numbers of a batch, field by field.
 #[derive(Default)]
 pub struct Made {
@@ -101,14 +104,10 @@ impl Feed<'_> {
     }
 
     /// Makes batches without a session, as beside steps, until `take` breaks off.
-    pub fn made(
-        &self,
-        pass: Pass<'_>,
-        take: &mut dyn FnMut(&[u32], &Made) -> Result<ControlFlow<()>, Fault>,
-    ) -> Result<(), Fault> {
+    pub fn made(&self, pass: Pass<'_>, take: Take<'_>) -> Result<(), Fault> {
         threads::start()?;
         let batches: Vec<Batch<'_>> = pass.order.chunks(pass.batch).map(|batch| (0, 0, batch)).collect();
-        self.ahead(pass, &batches, &mut |_, batch, made| take(batch, made))
+        self.ahead(pass, &batches, take)
     }
 
     /// Room for the fields beside the image.
@@ -134,12 +133,7 @@ impl Feed<'_> {
     }
 
     /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
-    fn ahead(
-        &self,
-        pass: Pass<'_>,
-        batches: &[Batch<'_>],
-        take: &mut dyn FnMut(usize, &[u32], &Made) -> Result<ControlFlow<()>, Fault>,
-    ) -> Result<(), Fault> {
+    fn ahead(&self, pass: Pass<'_>, batches: &[Batch<'_>], take: Take<'_>) -> Result<(), Fault> {
         if batches.is_empty() {
             return Ok(());
         }
