@@ -46,12 +46,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         (None, Some((BatchSize::Auto { .. }, _)) | None) => BATCH,
     };
     let seed = stated.map_or(0, |(_, seed)| seed);
+    let mix = loaded.experiment.train.as_ref().and_then(|train| train.mix.as_ref());
     let (threads, pool) = pool(options)?;
     pool.install(|| {
         let begin = Instant::now();
         let (section, dataset) = loaded.data()?;
         let open_seconds = begin.elapsed().as_secs_f64();
-        let feed = Feed { loader: Loader::new(&section, &dataset.samples)?, in_stock: InStock::No, seed };
+        let feed =
+            Feed { loader: Loader::new(&section, &dataset.samples)?, in_stock: InStock::No, seed, mix };
         let (mut images, mut epochs) = (0, 0);
         let begin = Instant::now();
         while epochs == 0 || begin.elapsed().as_secs_f64() < options.seconds {

@@ -41,6 +41,13 @@ pub fn keep(
 ) -> Result<(), Fault> {
     let Images::Read(pictures) = &dataset.samples.images else { return Ok(()) };
     section.kept.fingerprint = Some(dataset.fingerprint());
+    // A mask or image that is the target turns with its image, so both are prepared together, when they are asked for.
+    if dataset.samples.targets.images().is_some() {
+        let said =
+            "none: a picture and the mask or picture that is its target are read together, in every epoch";
+        section.kept.place = (section.cache != Cache::None).then(|| said.to_owned());
+        return Ok(());
+    }
     if section.cache == Cache::None {
         return Ok(());
     }

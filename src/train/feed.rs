@@ -9,9 +9,13 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use crate::data::loader::{Loader, Mode};
+use crate::data::sample::extents;
 use crate::diag::Fault;
 use crate::kernels::cpu::threads;
 use crate::run::Session;
+use crate::tensor::random::Random;
+use crate::train::mixes::{self, Mix};
+use crate::train::section::Chosen;
 
 /// Batches that are under way beside the steps at the same time: one is waited for, the others are made.
 const UNDER_WAY: usize = 3;
@@ -26,6 +30,8 @@ pub struct Feed<'a> {
     /// Whether the session's device keeps them in its stock.
     pub in_stock: InStock,
     pub seed: u64,
+    /// Of the images of a batch to train on.
+    pub mix: Option<&'a Chosen<dyn Mix>>,
 }
 
 /// Whether a device keeps samples to make their batches itself.
@@ -83,10 +89,11 @@ impl Feed<'_> {
         }
         let mut rest = batches.as_slice();
         if session.is_done() {
-            let (mut others, mut slow) = (self.others(), 0);
-            while let (Some((&(_, graph, batch), behind)), 0..TRIES) = (rest.split_first(), slow) {
+            let (mut others, mut slow) = (Vec::new(), 0);
+            while let (Some((own, behind)), 0..TRIES) = (rest.split_first(), slow) {
+                let &(_, graph, batch) = own;
                 let begin = Instant::now();
-                self.write(session, pass, graph, batch, &mut others)?;
+                self.write(session, pass, own, &mut others)?;
                 slow = if begin.elapsed() > SHORT { slow + 1 } else { 0 };
                 if step(session, graph, batch)?.is_break() {
                     return Ok(());
@@ -95,10 +102,8 @@ impl Feed<'_> {
             }
         }
         self.ahead(pass, rest, &mut |graph, batch, made| {
-            let numbers = std::iter::once(&made.images).chain(&made.others);
-            for (field, numbers) in self.loader.fields().iter().zip(numbers) {
-                session.put(graph, field.name, numbers)?;
-            }
+            session.put(graph, self.loader.fields()[0].name, &made.images)?;
+            self.put(session, graph, &made.others)?;
             step(session, graph, batch)
         })
     }
@@ -110,26 +115,45 @@ impl Feed<'_> {
         self.ahead(pass, &batches, take)
     }
 
-    /// Room for the fields beside the image.
-    fn others(&self) -> Vec<Vec<f32>> {
-        vec![Vec::new(); self.loader.fields().len().saturating_sub(1)]
-    }
-
     fn write(
         &self,
         session: &mut Session,
         pass: Pass<'_>,
-        graph: usize,
-        batch: &[u32],
-        others: &mut [Vec<f32>],
+        batch: &Batch<'_>,
+        others: &mut Vec<Vec<f32>>,
     ) -> Result<(), Fault> {
-        let [image, fields @ ..] = self.loader.fields() else { return Ok(()) };
         let mut result = Ok(());
-        session.write(graph, image.name, |out| {
-            result = self.loader.fill(batch, pass.epoch, pass.mode, self.seed, out, others);
+        session.write(batch.1, self.loader.fields()[0].name, |out| {
+            result = self.fill(pass, (batch.0, batch.2), out, others);
         })?;
         result?;
-        fields.iter().zip(others).try_for_each(|(field, numbers)| session.put(graph, field.name, numbers))
+        self.put(session, batch.1, others)
+    }
+
+    /// Gives a graph what a batch holds beside its images.
+    fn put(&self, session: &mut Session, graph: usize, others: &[Vec<f32>]) -> Result<(), Fault> {
+        let names = self.loader.fields().iter().skip(1).map(|field| field.name).chain(mixes::INPUTS);
+        names.zip(others).try_for_each(|(name, numbers)| session.put(graph, name, numbers))
+    }
+
+    /// Makes a batch, whose first image stands at this place in the order.
+    fn fill(
+        &self,
+        pass: Pass<'_>,
+        (place, batch): (usize, &[u32]),
+        images: &mut [f32],
+        others: &mut Vec<Vec<f32>>,
+    ) -> Result<(), Fault> {
+        let fields = self.loader.fields();
+        others.resize(fields.len() - 1, Vec::new());
+        self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others)?;
+        let (Some(mix), Mode::Train, [targets]) = (self.mix, pass.mode, others.as_mut_slice()) else {
+            return Ok(());
+        };
+        let mut random = Random::new(self.seed, &format!("mix {place}"), pass.epoch);
+        let mixed = mixes::mixed(mix, (images, extents(&fields[0].shape)?), targets, &mut random)?;
+        others.extend(mixed);
+        Ok(())
     }
 
     /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
@@ -141,20 +165,20 @@ impl Feed<'_> {
         let pool = pool.thread_name(|i| format!("batches {i}")).build().map_err(threads::cannot_start)?;
         let broken_off = AtomicBool::new(false);
         pool.in_place_scope(|scope| {
-            let begin = |batch: &[u32], room: Made| {
+            let begin = |&(place, _, batch): &Batch<'_>, room: Made| {
                 let (done, made) = sync_channel(1);
                 let (batch, broken_off) = (batch.to_vec(), &broken_off);
                 scope.spawn(move |_| {
                     if !broken_off.load(Ordering::Relaxed) {
                         // Nobody listens any more where the pass was broken off.
-                        let _ = done.send(self.make(pass, &batch, room));
+                        let _ = done.send(self.make(pass, (place, &batch), room));
                     }
                 });
                 made
             };
             let (first, mut later) = batches.split_at(UNDER_WAY.min(batches.len()));
             let mut under_way: VecDeque<_> =
-                first.iter().map(|(_, _, batch)| begin(batch, Made::default())).collect();
+                first.iter().map(|batch| begin(batch, Made::default())).collect();
             let mut take_all = || {
                 for &(_, graph, batch) in batches {
                     let made = under_way.pop_front().and_then(|made| made.recv().ok());
@@ -163,7 +187,7 @@ impl Feed<'_> {
                     if flow.is_break() {
                         break;
                     }
-                    if let Some(((_, _, batch), behind)) = later.split_first() {
+                    if let Some((batch, behind)) = later.split_first() {
                         under_way.push_back(begin(batch, made));
                         later = behind;
                     }
@@ -176,11 +200,9 @@ impl Feed<'_> {
         })
     }
 
-    fn make(&self, pass: Pass<'_>, batch: &[u32], mut made: Made) -> Result<Made, Fault> {
-        made.images.resize(batch.len() * self.loader.fields()[0].shape.elements(), 0.0);
-        made.others.resize(self.loader.fields().len() - 1, Vec::new());
-        let Made { images, others } = &mut made;
-        self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others).map(|()| made)
+    fn make(&self, pass: Pass<'_>, batch: (usize, &[u32]), mut made: Made) -> Result<Made, Fault> {
+        made.images.resize(batch.1.len() * self.loader.fields()[0].shape.elements(), 0.0);
+        self.fill(pass, batch, &mut made.images, &mut made.others).map(|()| made)
     }
 }
 

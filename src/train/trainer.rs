@@ -213,6 +213,10 @@ impl<'a> Prepared<'a> {
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
     fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
+        // Devices have no kernel that mixes images.
+        if self.job.train.mix.is_some() {
+            return Ok(None);
+        }
         kept::stock(self.job.data, self.dataset, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
@@ -412,7 +416,8 @@ impl<'a> Prepared<'a> {
     /// How samples reach a session.
     fn feed(&self) -> Result<Feed<'a>, Fault> {
         let loader = Loader::new(self.job.data, &self.dataset.samples)?;
-        Ok(Feed { loader, in_stock: self.in_stock, seed: self.job.train.seed })
+        let train = self.job.train;
+        Ok(Feed { loader, in_stock: self.in_stock, seed: train.seed, mix: train.mix.as_ref() })
     }
 
     /// The larger, the better.
