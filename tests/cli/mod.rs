@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod machine;
 mod mend;
+mod mixing;
 mod new;
 mod photographs;
 mod predict;

@@ -50,7 +50,7 @@ static SPEC: Spec = Spec {
         ),
     ],
     example: "augment { random_affine 10 translate=0.1 scale=[0.9, 1.1] }",
-    elsewhere: &["RandomAffine", "ShiftScaleRotate", "Affine", "RandomZoom", "RandomTranslation"],
+    elsewhere: &["RandomAffine", "ShiftScaleRotate", "Affine", "RandomZoom"],
 };
 
 impl Transform for RandomAffine {
