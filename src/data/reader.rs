@@ -43,6 +43,7 @@ impl Reader<'_> {
             validation,
             split: self.split(&lines, validation),
             sampling: self.sampling(&lines),
+            by: by(&lines),
             cache: cache(&lines),
             kept: Kept::default(),
             test_from,
@@ -258,6 +259,11 @@ impl Reader<'_> {
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
     }
+}
+
+fn by(lines: &Lines<'_>) -> Option<String> {
+    let found = lines.found(&settings::SPLIT)?;
+    found.args.has("by").then(|| found.args.word("by").map(str::to_owned).ok())?
 }
 
 fn cache(lines: &Lines<'_>) -> Cache {

@@ -29,6 +29,8 @@ pub struct DataSection {
     pub split: Option<Split>,
     /// Which training images an epoch goes through.
     pub sampling: Sampling,
+    /// What tells the groups of images that stay together in one part.
+    pub by: Option<String>,
     pub cache: Cache,
     /// What became of `cache`.
     pub kept: Kept,
