@@ -73,6 +73,14 @@ pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
     paths.iter().map(|path| length(path)).collect()
 }
 
+/// A number for something in a file: of what tells it from the rest, of the file's length and of the time of its last change.
+pub fn stamp(file: &Path, of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    std::fs::metadata(file).map(|own| (own.len(), own.modified().ok())).ok().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Whether a file is a picture by its name.
 pub fn is_picture(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
@@ -137,12 +145,7 @@ impl Pictures for Files {
         sum.update(&self.lengths[index].to_le_bytes());
     }
 
-    /// Of its name, its length and the time of its last change.
     fn stamp(&self, index: usize) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.paths[index].hash(&mut hasher);
-        let metadata = std::fs::metadata(self.root.join(&self.paths[index]));
-        metadata.map(|own| (own.len(), own.modified().ok())).ok().hash(&mut hasher);
-        hasher.finish()
+        stamp(&self.root.join(&self.paths[index]), &self.paths[index])
     }
 }
