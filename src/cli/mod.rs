@@ -3,6 +3,7 @@
 
 mod batch;
 mod bench;
+mod bench_data;
 mod check;
 mod data;
 mod data_page;

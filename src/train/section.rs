@@ -10,6 +10,7 @@ use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
+use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
 use crate::train::settings;
@@ -22,6 +23,8 @@ pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
+    /// Of the images of a batch.
+    pub mix: Option<Chosen<dyn Mix>>,
     pub clip: Clip,
     pub decay: Decay,
     /// How weights begin, where it is written.
@@ -137,6 +140,7 @@ pub fn resolve(
         loss: loss?,
         optimizer: optimizer?,
         schedule: schedule?,
+        mix: lines.chosen(&settings::MIX, MIXES, |mix| mix.spec(), span),
         clip: match lines.line(&settings::CLIP) {
             Some(line) => clipping(&line.found.as_ref()?.args)?,
             None => Clip::default(),
