@@ -28,6 +28,7 @@ mod recipes;
 mod reference;
 mod registry;
 mod reliability;
+mod report;
 mod sections;
 mod seeds;
 mod snapshots;

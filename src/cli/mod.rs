@@ -23,6 +23,7 @@ mod page;
 mod pictures;
 mod predict;
 mod progress;
+mod report;
 mod resume;
 mod run;
 mod scores;
@@ -58,6 +59,8 @@ enum Command {
     Run(run::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
+    /// Write the page of a run anew, from what the run recorded
+    Report(report::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Look at a file's data: parts, classes, sizes, damaged files, repeated pictures
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Resume(options) => resume::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Devices(options) => devices::run(&options),

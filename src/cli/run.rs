@@ -25,6 +25,7 @@ use crate::runs::room::{self, Need};
 use crate::runs::train::{self, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
+use crate::train::probe::Probe;
 use crate::train::programs::Sizes;
 use crate::train::trainer::{self, Ended, Job, Outcome};
 
@@ -101,7 +102,9 @@ impl Training<'_> {
             }
             _ => fault.into(),
         })?;
-        let memory = memory::line(prepared.bytes()?, device, self.measured);
+        let probe = prepared.probe()?;
+        let beside = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
+        let memory = memory::line(prepared.bytes()? + beside, device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
 
@@ -111,7 +114,7 @@ impl Training<'_> {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
                 let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
-                Recording { folder, source: &record.source, stopped: None }
+                Recording { probe, folder, source: &record.source, stopped: None }
             }
             Place::Stopped { run, changed } => {
                 room::for_stopped(&run.folder, need)?.iter().for_each(|told| err(told));
@@ -124,7 +127,7 @@ impl Training<'_> {
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
                 let source = &changed.as_ref().unwrap_or(&run.record).source;
-                Recording { folder: &run.folder, source, stopped: Some(run) }
+                Recording { probe, folder: &run.folder, source, stopped: Some(run) }
             }
         };
         self.train(prepared, job, recording, &head, &figures)

@@ -20,6 +20,7 @@ pub mod scan;
 pub mod section;
 pub mod settings;
 pub mod sources;
+pub mod thumbnail;
 pub mod transforms;
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Lowered {
     pub images: Value,
     /// `batch` times the model's output.
     pub output: Value,
+    /// The output of each layer.
+    pub layers: Vec<Value>,
     /// The input that holds the number of the step, where a layer wanted it.
     pub step: Option<Value>,
 }
@@ -65,5 +67,6 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         values.push(value);
     }
     builder.origin = None;
-    Ok(Lowered { builder, images, output: values[model.output.index()], step })
+    let output = values[model.output.index()];
+    Ok(Lowered { builder, images, output, layers: values.split_off(1), step })
 }

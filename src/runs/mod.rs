@@ -9,6 +9,8 @@
 //!   checkpoints/           states before the last one, and the best weights that they know of
 //!   metrics.jsonl          a line an epoch, and one at the end
 //!   summary.txt            what was printed
+//!   report.html            all of it to look at, with what stands in details.json: `views`
+//!   metrics.csv            the epochs as a table
 //! ```
 
 pub mod begin;
@@ -19,4 +21,7 @@ pub mod recorder;
 pub mod report;
 pub mod resume;
 pub mod room;
+pub mod sight;
+pub mod story;
 pub mod train;
+pub mod views;

@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::diag::Fault;
+use crate::report::State;
 use crate::run::Session;
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
+use crate::runs::sight::Sight;
+use crate::runs::views::Views;
 use crate::train::checkpoint::{Card, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
-use crate::train::trainer::{Epoch, Observer, StepDone};
+use crate::train::trainer::{Epoch, Measured, Observer, Side, StepDone};
 
 /// How long a refused state waits.
 const RETRY: Duration = Duration::from_secs(30);
@@ -53,6 +56,10 @@ pub struct Recorder<'a> {
     due: Instant,
     /// Why the newest state is not on disk, if it is not.
     refused: Option<Fault>,
+    sight: Sight<'a>,
+    views: Views,
+    /// Whether the views could be written.
+    is_shown: bool,
 }
 
 impl<'a> Recorder<'a> {
@@ -65,6 +72,7 @@ impl<'a> Recorder<'a> {
         stopped: Option<&Stopped>,
         viewer: &'a mut dyn Viewer,
         wanted: &'a AtomicBool,
+        (sight, views): (Sight<'a>, Views),
     ) -> Recorder<'a> {
         Recorder {
             folder,
@@ -79,6 +87,9 @@ impl<'a> Recorder<'a> {
             known: BTreeMap::new(),
             due: Instant::now() + checkpointing.every,
             refused: None,
+            sight,
+            views,
+            is_shown: true,
         }
     }
 
@@ -89,6 +100,9 @@ impl<'a> Recorder<'a> {
             Some(fault) => Err(fault),
             None => summarised.and_then(|()| self.log.append(event)),
         };
+        self.sight.settle(event["test.epoch"].as_u64().unwrap_or_default() as usize);
+        let state = if event["ended"] == "interrupted" { State::Stopped } else { State::Finished };
+        self.show(event.clone(), state);
         written.map_err(|fault| {
             let run = self.folder.path().display();
             Fault { remedies: Vec::new(), ..fault }
@@ -97,6 +111,35 @@ impl<'a> Recorder<'a> {
                 ))
                 .advise(format!("`cp -r {run} DIR` onto another disk, then `dslc resume DIR`"))
         })
+    }
+
+    /// Writes that the training ended with a fault.
+    pub fn fail(&mut self, fault: &Fault) {
+        let event = json!({ "event": "failed", "code": fault.code, "message": fault.message });
+        // The fault itself is what is told.
+        let _ = self.log.append(&event);
+        self.show(event, State::Failed);
+    }
+
+    /// Shows an event. The first time that a disk refuses it, that is told.
+    fn show(&mut self, event: Value, state: State) {
+        let shown = self.views.show(self.folder.path(), event, state, &self.sight.details);
+        if let Err(fault) = &shown
+            && self.is_shown
+        {
+            self.viewer.say(&format!("{}; training continues", fault.message));
+        }
+        self.is_shown = shown.is_ok();
+    }
+
+    /// Looks at what the epoch left. A look that fails is the last one.
+    fn look(&mut self, epoch: usize, step: u64, session: &Session) {
+        self.sight.settle(epoch);
+        if let Err(fault) = self.sight.look(session, epoch, step) {
+            self.viewer
+                .say(&format!("the layers cannot be looked at: {}; training continues", fault.message));
+            self.sight.close_probe();
+        }
     }
 
     /// Writes the state, and before it the best weights that it knows of.
@@ -179,6 +222,18 @@ impl Observer for Recorder<'_> {
         self.viewer.step(done);
     }
 
+    fn last_step(&mut self, side: Side, session: &Session) -> Result<(), Fault> {
+        self.sight.last_step(side, session)
+    }
+
+    fn wants_answers(&self) -> bool {
+        true
+    }
+
+    fn measured(&mut self, measured: &Measured<'_>) {
+        self.sight.measured(measured);
+    }
+
     fn wants_state(&mut self) -> bool {
         self.wanted.swap(false, Ordering::Relaxed) || Instant::now() >= self.due
     }
@@ -200,9 +255,12 @@ impl Observer for Recorder<'_> {
             };
         }
         // What cannot be written waits.
-        let logged = self.log.append(&metrics::event(epoch, progress.step));
+        let event = metrics::event(epoch, progress.step);
+        let logged = self.log.append(&event);
         let saved = self.save(progress, session).and(logged);
         self.settle(saved);
+        self.look(epoch.number, progress.step, session);
+        self.show(event, State::Running);
         Ok(())
     }
 }

@@ -11,11 +11,15 @@ use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
 use crate::runs::folder::{Folder, METRICS, SUMMARY};
 use crate::runs::metrics::Log;
-use crate::runs::record::Machine;
+use crate::runs::record::{Machine, Record};
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::Stopped;
+use crate::runs::sight::Sight;
+use crate::runs::story;
+use crate::runs::views::Views;
 use crate::train::checkpoint::Card;
+use crate::train::probe::Probe;
 use crate::train::trainer::{Job, Outcome, Prepared};
 
 /// What may be asked of a training from outside, at any time.
@@ -39,6 +43,8 @@ pub struct Finished<'a> {
 
 /// What is recorded where.
 pub struct Recording<'a> {
+    /// A look into the layers, where there is memory for it.
+    pub probe: Option<Probe<'a>>,
     pub folder: &'a Folder,
     /// The file with every default filled in.
     pub source: &'a str,
@@ -49,13 +55,13 @@ pub struct Recording<'a> {
 /// Trains, from the beginning or from where the run stopped.
 pub fn train<'a>(
     prepared: Prepared<'_>,
-    job: Job<'_>,
-    dataset: &Dataset,
+    job: Job<'a>,
+    dataset: &'a Dataset,
     recording: Recording<'a>,
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
 ) -> Result<Finished<'a>, Fault> {
-    let Recording { folder, source, stopped } = recording;
+    let Recording { probe, folder, source, stopped } = recording;
     let (log, epochs) = match stopped {
         Some(stopped) => stopped.log()?,
         None => (Log::create(folder.path())?, Vec::new()),
@@ -82,9 +88,17 @@ pub fn train<'a>(
         classes: if job.train.classifies()? { dataset.classes().to_vec() } else { Vec::new() },
         ..Card::default()
     };
-    let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
+    let record = Record::read(folder.path())?.unwrap_or_default();
+    let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
+    let known = stopped.map(|stopped| (story::details(folder.path()), stopped.progress().epochs));
+    let sight = Sight::new(job, dataset, probe, known, before)?;
+    let views = Views::new(record, story::events(folder.path()));
+    let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
+    let mut recorder =
+        Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
     let start = stopped.and_then(|stopped| stopped.start(epochs));
-    let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
+    let (session, outcome) =
+        prepared.train(start, &signals.stop, &mut recorder).inspect_err(|fault| recorder.fail(fault))?;
     let mut report = report(&job, dataset.classes(), &outcome);
     report["run"] = json!(folder.path().display().to_string());
     Ok(Finished { outcome, report, session, recorder })

@@ -71,6 +71,29 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
     Ok(builder.finish())
 }
 
+/// Forward, mean loss and gradients, with nothing to update but what the layers keep themselves.
+pub struct Differentiated {
+    pub builder: Builder,
+    /// The output of each layer.
+    pub layers: Vec<Value>,
+    /// Each parameter's name and gradient; `None` where the loss does not depend on it.
+    pub gradients: Vec<(String, Option<Value>)>,
+}
+
+/// The graph that a training step differentiates, without the step.
+pub fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Differentiated, Fault> {
+    let mut lowered = lower(model, batch, Mode::Train { seed: train.seed })?;
+    let layers = std::mem::take(&mut lowered.layers);
+    let Compared { mut builder, losses, .. } = compare(lowered, train, batch)?;
+    let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
+    let loss = builder.apply(&RESHAPE, Attrs::new().ints("shape", []), &[mean])?;
+    let trained = builder.graph().states.iter().filter(|state| state.kind == StateKind::Parameter);
+    let (names, targets): (Vec<String>, Vec<Value>) =
+        trained.map(|state| (state.name.clone(), state.value)).unzip();
+    let gradients = gradient::gradient(&mut builder, loss, &targets)?;
+    Ok(Differentiated { builder, layers, gradients: names.into_iter().zip(gradients).collect() })
+}
+
 /// Whether a parameter is a weight of a convolution or a linear layer: biases have one axis, and the scales and shifts of
 /// normalisation begin at one number.
 fn is_weight(init: &Init, shape: &Shape) -> bool {
