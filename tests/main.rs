@@ -34,5 +34,6 @@ mod seeds;
 mod snapshots;
 mod support;
 mod training;
+mod updates;
 mod worked_example;
 mod wrong;

@@ -21,7 +21,7 @@ use crate::run::{Session, Target};
 use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::feed::{Feed, InStock, Pass};
-use crate::train::program::{backward, optimized};
+use crate::train::program::{differentiated, optimized};
 use crate::train::trainer::Job;
 
 /// Images that are looked at, at the most.
@@ -123,7 +123,7 @@ impl<'a> Probe<'a> {
         };
         let n = self.indices.len();
         let way = Pass { order: &self.indices, from: 0, batch: n, epoch: epoch as u32, mode: Mode::Train };
-        feed.batches(&mut self.session, way, &|_| Some(0), &mut |session, graph, _| {
+        feed.batches(&mut self.session, way, &|_, _| Some(0), &mut |session, graph, _| {
             session.step(graph)?;
             Ok(ControlFlow::Break(()))
         })?;
@@ -146,7 +146,12 @@ impl<'a> Probe<'a> {
                 *sum = Some(sum.unwrap_or(0.0) + f64::from(square[0]));
             }
         }
-        look.gradients = squares.into_iter().map(|sum: Option<f64>| sum.map(f64::sqrt)).collect();
+        let scale = match self.job.train.accumulate {
+            1 => 1.0,
+            _ => self.indices.len() as f64,
+        };
+        look.gradients =
+            squares.into_iter().map(|sum: Option<f64>| sum.map(|sum| sum.sqrt() / scale)).collect();
         for (at, bounded) in self.bounded.iter().enumerate() {
             let Some((bounds, count)) = bounded else { continue };
             let sums = self.session.read(0, &format!("{UNITS}{at}"))?;
@@ -202,7 +207,7 @@ type Bounded = Vec<Option<([f64; 2], usize)>>;
 /// Forward and backward for so many images, with what is looked at as outputs.
 fn graph(job: Job<'_>, images: usize) -> Result<(Graph, Bounded), Fault> {
     let Job { model, train, .. } = job;
-    let made = backward(model, train, images)?;
+    let made = differentiated(model, train, images)?;
     let mut builder = made.builder;
     for (i, (name, gradient)) in made.gradients.iter().enumerate() {
         let layer = layer_of(model, name);

@@ -56,7 +56,7 @@ pub fn answers(
     let order: Vec<u32> = worst.0.iter().cycle().take(size).map(|wrong| wrong.index).collect();
     let way = Pass { order: &order, from: 0, batch: size, epoch: 0, mode: Mode::Eval };
     let mut scores = Vec::new();
-    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, _| {
+    feed.batches(session, way, &|_, images| programs.evaluation(images), &mut |session, graph, _| {
         session.step(graph)?;
         scores = session.read(graph, SCORES)?;
         Ok(ControlFlow::Break(()))

@@ -99,7 +99,10 @@ fn a_run_leaves_a_page_and_a_table() {
     desk.json("run small.net --set train.epochs=1 --set train.optimizer.lr=0.02 --out second --json");
     let next = read("second/report.html");
     check(&next);
-    assert!(["Changes since first", "lr=0.02", "data:image/png;base64,"].iter().all(|said| next.contains(said)), "{next}");
+    assert!(
+        ["Changes since first", "lr=0.02", "data:image/png;base64,"].iter().all(|said| next.contains(said)),
+        "{next}"
+    );
 }
 
 #[test]
