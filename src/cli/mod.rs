@@ -4,6 +4,7 @@
 mod batch;
 mod bench;
 mod check;
+mod compare;
 mod data;
 mod devices;
 mod docs;
@@ -26,6 +27,7 @@ mod progress;
 mod report;
 mod resume;
 mod run;
+mod runs;
 mod scores;
 mod show;
 mod signals;
@@ -59,6 +61,10 @@ enum Command {
     Run(run::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
+    /// List runs: how they stand, what they reached, and when
+    Runs(runs::Options),
+    /// Show what differs between runs: their files, layers, parameters and results
+    Compare(compare::Options),
     /// Write the page of a run anew, from what the run recorded
     Report(report::Options),
     /// Find every mistake in files, without running anything
@@ -134,6 +140,8 @@ pub fn main() -> ExitCode {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Resume(options) => resume::run(&options),
+        Command::Runs(options) => runs::run(&options),
+        Command::Compare(options) => compare::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),

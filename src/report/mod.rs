@@ -75,7 +75,7 @@ pub fn page(story: &Story<'_>) -> String {
         let _ = write!(links, "<a href=\"#{id}\">{title}</a>");
         let _ = write!(body, "<section id={id}><h2>{title}</h2>{content}</section>");
     }
-    framed(&name(story.run), &format!("{}<nav>{links}</nav>{body}", head(story)))
+    framed(&short_name(story.run), &format!("{}<nav>{links}</nav>{body}", head(story)))
 }
 
 /// A page of this content.
@@ -93,7 +93,7 @@ pub fn framed(title: &str, content: &str) -> String {
 const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path d='M2 2c1 9 5 11 12 12' fill='none' stroke='#2f6fde' stroke-width='2.5' stroke-linecap='round'/></svg>";
 
 /// The last part of a folder's path.
-fn name(run: &str) -> String {
+pub fn short_name(run: &str) -> String {
     run.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(run).to_owned()
 }
 
@@ -149,7 +149,7 @@ fn head(story: &Story<'_>) -> String {
     }
     let mut out = format!(
         "<header><h1>{} <span class=\"state {state}\">{state}</span></h1><p class=sub>{} · {}</p>",
-        escape(&name(story.run)),
+        escape(&short_name(story.run)),
         escape(&details.model),
         escape(story.file),
         state = state.name(),

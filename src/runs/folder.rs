@@ -64,7 +64,19 @@ impl Folder {
         let had_lock = out.join(LOCK).exists();
         let folder = Folder::lock(out, "`--out DIR` with another folder", ELSEWHERE)?;
         let own = format!("{name}.net");
-        let written = [RECORD, METRICS, LAST, BEST, SUMMARY, REPORT, DETAILS, CSV, CHECKPOINTS, own.as_str()];
+        let written = [
+            RECORD,
+            METRICS,
+            LAST,
+            BEST,
+            SUMMARY,
+            REPORT,
+            DETAILS,
+            CSV,
+            TENSORBOARD,
+            CHECKPOINTS,
+            own.as_str(),
+        ];
         let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
         else {
             return Ok(folder);

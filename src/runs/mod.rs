@@ -11,17 +11,22 @@
 //!   summary.txt            what was printed
 //!   report.html            all of it to look at, with what stands in details.json: `views`
 //!   metrics.csv            the epochs as a table
+//!   tensorboard/           the same for TensorBoard, with `logs tensorboard`
 //! ```
 
 pub mod begin;
+pub mod compare;
 pub mod folder;
+pub mod list;
 pub mod metrics;
 pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod resume;
 pub mod room;
+pub mod series;
 pub mod sight;
 pub mod story;
+pub mod tensorboard;
 pub mod train;
 pub mod views;

@@ -92,7 +92,7 @@ pub fn train<'a>(
     let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
     let known = stopped.map(|stopped| (story::details(folder.path()), stopped.progress().epochs));
     let sight = Sight::new(job, dataset, probe, known, before)?;
-    let views = Views::new(record, story::events(folder.path()));
+    let views = Views::new(record, story::events(folder.path()), job.train.logs);
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
     let mut recorder =
         Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));

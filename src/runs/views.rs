@@ -15,7 +15,9 @@ use crate::report::{State, Story, page};
 use crate::runs::folder::{CSV, DETAILS, REPORT};
 use crate::runs::record::Record;
 use crate::runs::story::{Recorded, facts};
+use crate::runs::tensorboard;
 use crate::train::checkpoint::PART;
+use crate::train::section::Logs;
 
 /// Between two pages lies so many times the time that one took to write.
 const PAUSE: u32 = 80;
@@ -27,12 +29,16 @@ pub struct Views {
     record: Record,
     events: Vec<Value>,
     due: Instant,
+    /// Whether there is a file for TensorBoard.
+    logs: Logs,
+    /// Whether that file has all events so far.
+    is_whole: bool,
 }
 
 impl Views {
     /// Those of a run with these events so far.
-    pub fn new(record: Record, events: Vec<Value>) -> Views {
-        Views { record, events, due: Instant::now() }
+    pub fn new(record: Record, events: Vec<Value>, logs: Logs) -> Views {
+        Views { record, events, due: Instant::now(), logs, is_whole: false }
     }
 
     /// Shows an event; inside a training the page waits where writing it took long.
@@ -44,6 +50,10 @@ impl Views {
         details: &Details,
     ) -> Result<(), Fault> {
         self.events.push(event);
+        match self.logs {
+            Logs::Tensorboard => self.log(folder)?,
+            Logs::None => {}
+        }
         let begin = Instant::now();
         let waits = state == State::Running && begin < self.due;
         if !waits || self.events.len() < SHORT {
@@ -67,6 +77,18 @@ impl Views {
         write(&folder.join(REPORT), page(&story).as_bytes())?;
         self.due = Instant::now() + PAUSE * begin.elapsed().max(Duration::from_millis(1));
         Ok(())
+    }
+}
+
+impl Views {
+    /// What a run that goes on finds is written anew, and so is what could not be written.
+    fn log(&mut self, folder: &Path) -> Result<(), Fault> {
+        let written = match self.is_whole {
+            true => tensorboard::append(folder, &self.events),
+            false => tensorboard::write(folder, &self.events),
+        };
+        self.is_whole = written.is_ok();
+        written
     }
 }
 
