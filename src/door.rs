@@ -239,7 +239,8 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let machine = machine(&opened.choice.to_string())?;
     let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
     let probe = prepared.probe()?;
-    let recording = Recording { probe, folder: &folder, source: &record.source, stopped: None };
+    let source = &record.source;
+    let recording = Recording { probe, folder: &folder, source, stopped: None, spare: None };
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
 
@@ -262,7 +263,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let need = Need::of(&prepared, &job);
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
     let probe = prepared.probe()?;
-    let recording = Recording { probe, folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
+    let source = &run.record.source;
+    let recording = Recording { probe, folder: &run.folder, source, stopped: Some(&run), spare: None };
     recorded(prepared, job, &dataset, recording, signals, follow)
 }
 

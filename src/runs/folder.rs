@@ -15,6 +15,7 @@ pub const SUMMARY: &str = "summary.txt";
 pub const REPORT: &str = "report.html";
 pub const DETAILS: &str = "details.json";
 pub const CSV: &str = "metrics.csv";
+pub const TENSORBOARD: &str = "tensorboard";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// How the names of states in [`CHECKPOINTS`] begin, behind which stands the number of steps;
 const STEP: &str = "step-";

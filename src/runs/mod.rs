@@ -28,5 +28,6 @@ pub mod series;
 pub mod sight;
 pub mod story;
 pub mod tensorboard;
+pub mod spare;
 pub mod train;
 pub mod views;

@@ -5,18 +5,20 @@
 //! that refuses does not end the training: it goes on, and the state is written when there is room.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::report::State;
 use crate::run::Session;
-use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
+use crate::runs::folder::{BEST, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
 use crate::runs::sight::Sight;
+use crate::runs::spare::Spare;
 use crate::runs::views::Views;
 use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
@@ -60,6 +62,10 @@ pub struct Recorder<'a> {
     views: Views,
     /// Whether the views could be written.
     is_shown: bool,
+    /// Where states go that the run's own disk refuses.
+    spare: Option<Spare>,
+    /// The copy of the run with the newest state, where that is only there.
+    copy: Option<PathBuf>,
 }
 
 impl<'a> Recorder<'a> {
@@ -90,7 +96,14 @@ impl<'a> Recorder<'a> {
             sight,
             views,
             is_shown: true,
+            spare: None,
+            copy: None,
         }
+    }
+
+    /// States that the run's own disk refuses go there.
+    pub fn with_spare(self, spare: Option<Spare>) -> Recorder<'a> {
+        Recorder { spare, ..self }
     }
 
     /// Writes the summary and the last event; refuses if one of them or the newest state is not on disk.
@@ -105,7 +118,14 @@ impl<'a> Recorder<'a> {
         self.show(event.clone(), state);
         written.map_err(|fault| {
             let run = self.folder.path().display();
-            Fault { remedies: Vec::new(), ..fault }
+            let fault = Fault { remedies: Vec::new(), ..fault };
+            if let Some(copy) = &self.copy {
+                let copy = copy.display();
+                return fault
+                    .note(format!("the weights and the newest state are in {copy}"))
+                    .advise(format!("`dslc resume {copy}`: it makes up for what is missing"));
+            }
+            fault
                 .advise(format!(
                     "`dslc resume {run}` once the folder can be written to: it makes up for what is missing"
                 ))
@@ -192,20 +212,60 @@ impl<'a> Recorder<'a> {
         Card { step: progress.step, epoch, progress: Some(progress.clone()), ..self.card.clone() }
     }
 
+    /// Writes a copy of the run elsewhere, if there is a place for it.
+    fn save_elsewhere(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        let card = self.card(progress);
+        let Recorder { spare, folder, log, waiting, .. } = self;
+        let Some(spare) = spare else { return Ok(()) };
+        let lines = log.whole();
+        let copy = spare.write(|place| {
+            let metrics = place.join(METRICS);
+            std::fs::write(&metrics, lines).map_err(|e| {
+                Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", metrics.display()))
+            })?;
+            match waiting {
+                Some((weights, card)) => save(&place.join(BEST), weights, card)?,
+                None if progress.best.is_none() => save(&place.join(BEST), &Judged::of(session), &card)?,
+                None => {
+                    let best = folder.join(BEST);
+                    std::fs::copy(&best, place.join(BEST)).map_err(|e| {
+                        Fault::new(codes::UNWRITTEN, format!("{} cannot be copied: {e}", best.display()))
+                    })?;
+                }
+            }
+            save(&place.join(LAST), session, &card)
+        });
+        self.copy = Some(copy?.to_owned());
+        Ok(())
+    }
+
     /// Notes whether the newest state is on disk.
-    fn settle(&mut self, saved: Result<(), Fault>) {
+    fn settle(&mut self, saved: Result<(), Fault>, progress: &Progress, session: &Session) {
+        let elsewhere = match saved {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                self.copy = None;
+                self.save_elsewhere(progress, session)
+            }
+        };
         let now = Instant::now();
         match saved {
             Ok(()) => {
                 if self.refused.take().is_some() {
                     self.viewer.say("saving works again: the state is on disk");
                 }
+                self.copy = None;
                 self.due = now + self.checkpointing.every;
             }
             Err(fault) => {
                 let seconds = RETRY.as_secs();
+                let copy = match (elsewhere, &self.copy) {
+                    (Err(also), _) => format!("\n  {also}"),
+                    (Ok(()), Some(copy)) => format!("\n  saved in {} instead", copy.display()),
+                    (Ok(()), None) => String::new(),
+                };
                 self.viewer
-                    .say(&format!("{fault}\n  training continues; the next attempt is in {seconds} s"));
+                    .say(&format!("{fault}{copy}\n  training continues; the next attempt is in {seconds} s"));
                 self.refused = Some(fault);
                 self.due = now + RETRY;
             }
@@ -240,7 +300,7 @@ impl Observer for Recorder<'_> {
 
     fn state(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
         let saved = self.save(progress, session);
-        self.settle(saved);
+        self.settle(saved, progress, session);
         Ok(())
     }
 
@@ -259,7 +319,7 @@ impl Observer for Recorder<'_> {
         let event = metrics::event(epoch, progress.step);
         let logged = self.log.append(&event);
         let saved = self.save(progress, session).and(logged);
-        self.settle(saved);
+        self.settle(saved, progress, session);
         self.look(epoch.number, progress.step, session);
         self.show(event, State::Running);
         Ok(())

@@ -1,6 +1,7 @@
 //! A prepared training and a folder → the training, recorded in the folder.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::Stopped;
 use crate::runs::sight::Sight;
+use crate::runs::spare::Spare;
 use crate::runs::story;
 use crate::runs::views::Views;
 use crate::train::checkpoint::Card;
@@ -50,6 +52,8 @@ pub struct Recording<'a> {
     pub source: &'a str,
     /// The run that is gone on with.
     pub stopped: Option<&'a Stopped>,
+    /// A folder for copies of the run, if its own disk refuses to be written to.
+    pub spare: Option<&'a Path>,
 }
 
 /// Trains, from the beginning or from where the run stopped.
@@ -61,7 +65,8 @@ pub fn train<'a>(
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
 ) -> Result<Finished<'a>, Fault> {
-    let Recording { probe, folder, source, stopped } = recording;
+    let Recording { probe, folder, source, stopped, spare } = recording;
+    let spare = spare.map(|within| Spare::of(folder, within)).transpose()?;
     let (log, epochs) = match stopped {
         Some(stopped) => stopped.log()?,
         None => (Log::create(folder.path())?, Vec::new()),
@@ -94,8 +99,8 @@ pub fn train<'a>(
     let sight = Sight::new(job, dataset, probe, known, before)?;
     let views = Views::new(record, story::events(folder.path()), job.train.logs);
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
-    let mut recorder =
-        Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
+    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
+    let mut recorder = recorder.with_spare(spare);
     let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) =
         prepared.train(start, &signals.stop, &mut recorder).inspect_err(|fault| recorder.fail(fault))?;

@@ -103,16 +103,70 @@ fn a_run_leaves_a_page_and_a_table() {
         ["Changes since first", "lr=0.02", "data:image/png;base64,"].iter().all(|said| next.contains(said)),
         "{next}"
     );
+
+    lists_and_compares(&desk);
 }
 
-#[test]
-fn a_run_that_fails_says_so() {
-    let desk = Desk::new();
+/// Of `first` and `second`, which differ in a rate and in their lengths, and of `bad`, which fails.
+fn lists_and_compares(desk: &Desk) {
     let line = "run small.net --set train.optimizer=sgd --set train.optimizer.lr=1000 --set train.epochs=40 --out bad";
     assert_eq!(desk.run(line).code, Some(1));
     let page = std::fs::read_to_string(desk.path("bad/report.html")).unwrap();
     check(&page);
     assert!(page.contains("state failed") && page.contains("the loss became"), "{page}");
+
+    let rows = desk.json("runs . --sort name --json");
+    let of = |key: &str| rows.as_array().unwrap().iter().map(|row| row[key].clone()).collect::<Vec<Value>>();
+    assert_eq!(of("state"), ["failed", "finished", "finished"]);
+    assert_eq!(of("epochs")[1..], [3, 1]);
+    assert_eq!(of("measurement")[1], "test.accuracy");
+    assert!(of("failure")[0].as_str().unwrap().contains("the loss became"));
+    let table = desk.run("runs . --sort score").out;
+    let order: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(order, ["first", "second", "bad"], "{table}");
+    desk.refused("runs data", 2, &["data contains no run"]);
+    desk.refused("runs nowhere", 2, &["nowhere does not exist"]);
+
+    let compared = desk.json("compare first second --html both.html --json");
+    assert!(compared["files"][0].as_str().unwrap().contains("lr=0.02"), "{compared}");
+    assert_eq!(compared["layers"], json!([]));
+    let accuracy = compared["results"].as_array().unwrap().iter().find(|row| row["name"] == "test.accuracy");
+    assert_eq!(accuracy.unwrap()["of"].as_array().unwrap().len(), 2);
+    let text = desk.run("compare first second").out;
+    assert!(text.contains("second, against first:") && text.contains("test.accuracy"), "{text}");
+    let page = std::fs::read_to_string(desk.path("both.html")).unwrap();
+    assert!(page.contains("Runs compared") && page.contains("<ins>") && !page.contains("http"), "{page}");
+    desk.refused("compare first", 2, &["RUN"]);
+    desk.refused("compare first data", 2, &["data contains no run"]);
+}
+
+/// A run that is stopped and goes on has each epoch once in every view.
+#[test]
+fn views_of_a_resumed_run_are_whole() {
+    let desk = Desk::new();
+    desk.write(
+        "logs.net",
+        std::fs::read_to_string(desk.path("small.net"))
+            .unwrap()
+            .replace("seed 3", "seed 3\n    logs tensorboard"),
+    );
+    desk.json("run logs.net --set train.epochs=3 --out whole --json");
+    desk.json("run logs.net --set train.epochs=1 --out cut --json");
+    desk.json("resume cut --set train.epochs=3 --json");
+    let file = |run: &str| {
+        let folder = std::fs::read_dir(desk.path(run).join("tensorboard")).unwrap();
+        let files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1);
+        std::fs::read(&files[0]).unwrap().len()
+    };
+    assert_eq!(file("whole"), file("cut"));
+    let table = |run: &str| {
+        let table = rows(&std::fs::read_to_string(desk.path(run).join("metrics.csv")).unwrap());
+        let is_time = |name: &String| ["seconds", "images_per_second"].contains(&name.as_str());
+        let kept: Vec<usize> = (0..table[0].len()).filter(|&i| !is_time(&table[0][i])).collect();
+        table.iter().map(|row| kept.iter().map(|&i| row[i].clone()).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    assert_eq!(table("whole"), table("cut"));
 }
 
 /// A page of many classes with the longest of everything.
