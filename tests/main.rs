@@ -36,4 +36,5 @@ mod support;
 mod training;
 mod updates;
 mod worked_example;
+mod warnings;
 mod wrong;

@@ -24,6 +24,7 @@ use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomi
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Measured, Observer, Side, StepDone};
+use crate::train::warnings::Warning;
 
 /// How long a refused state waits.
 const RETRY: Duration = Duration::from_secs(30);
@@ -108,6 +109,7 @@ impl<'a> Recorder<'a> {
 
     /// Writes the summary and the last event; refuses if one of them or the newest state is not on disk.
     pub fn finish(mut self, summary: &str, event: &Value) -> Result<(), Fault> {
+        let event = &self.warned(event.clone(), None);
         let summarised = write_atomically(&self.folder.join(SUMMARY), summary.as_bytes());
         let written = match self.refused.take() {
             Some(fault) => Err(fault),
@@ -150,6 +152,20 @@ impl<'a> Recorder<'a> {
             self.viewer.say(&format!("{}; training continues", fault.message));
         }
         self.is_shown = shown.is_ok();
+    }
+
+    /// Tells what there is to warn of behind an epoch, or behind the test, and adds it to the event.
+    fn warned(&mut self, mut event: Value, epoch: Option<&Epoch>) -> Value {
+        let warnings = self.sight.warnings(epoch);
+        for Warning { code, message, advice } in &warnings {
+            let advice: String = advice.iter().map(|advice| format!("\n  try: {advice}")).collect();
+            self.viewer.say(&format!("warning[{code}]: {message}{advice}"));
+        }
+        if !warnings.is_empty() {
+            let told = |Warning { code, message, advice }: &Warning| json!({ "code": code, "message": message, "advice": advice });
+            event["warnings"] = warnings.iter().map(told).collect();
+        }
+        event
     }
 
     /// Looks at what the epoch left. A look that fails is the last one.
@@ -306,6 +322,8 @@ impl Observer for Recorder<'_> {
 
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault> {
         self.viewer.epoch(epoch);
+        self.look(epoch.number, progress.step, session);
+        let event = self.warned(metrics::event(epoch, progress.step), Some(epoch));
         let card = self.card(progress);
         if epoch.best && progress.best.is_some() {
             // Behind this epoch the session has other weights.
@@ -316,11 +334,9 @@ impl Observer for Recorder<'_> {
             };
         }
         // What cannot be written waits.
-        let event = metrics::event(epoch, progress.step);
         let logged = self.log.append(&event);
         let saved = self.save(progress, session).and(logged);
         self.settle(saved, progress, session);
-        self.look(epoch.number, progress.step, session);
         self.show(event, State::Running);
         Ok(())
     }

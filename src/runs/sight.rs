@@ -8,9 +8,10 @@ use crate::diag::Fault;
 use crate::report::details::{Before, Details, Inputs, Layer, Look, Mistake};
 use crate::report::html::data_url;
 use crate::run::Session;
-use crate::train::metrics::{Classes, Confusion};
-use crate::train::probe::{Moves, Probe};
-use crate::train::trainer::{Job, Measured, Part, Side};
+use crate::train::metrics::{Classes, Confusion, Evaluation};
+use crate::train::probe::{self, Moves, Probe};
+use crate::train::trainer::{Epoch, Job, Measured, Part, Side};
+use crate::train::warnings::{Labels, Warning, Watched, warnings};
 use crate::train::worst::Wrong;
 
 /// Watches a training.
@@ -22,26 +23,43 @@ pub struct Sight<'a> {
     moved: Vec<Option<[f64; 2]>>,
     /// Measured since the last epoch.
     measured: Option<Seen>,
+    evaluation: Option<(Part, Evaluation)>,
+    /// What warnings are made of, and the codes of those that were told.
+    labels: Labels,
+    epochs: Vec<Epoch>,
+    told: Vec<String>,
+    /// Of the look behind the last epoch.
+    dead: Vec<Option<f64>>,
     pub details: Details,
+}
+
+/// What is known of a run that goes on.
+#[derive(Default)]
+pub struct Known {
+    pub details: Details,
+    pub epochs: Vec<Epoch>,
+    /// Codes of warnings.
+    pub told: Vec<String>,
 }
 
 /// What a measurement leaves.
 struct Seen {
-    part: &'static str,
+    part: Part,
     confusion: Vec<[u64; 3]>,
     mistakes: Vec<Mistake>,
 }
 
 impl<'a> Sight<'a> {
-    /// `known` are the details of a run that goes on behind so many epochs.
+    /// `known` is empty of a run that begins.
     pub fn new(
         job: Job<'a>,
         dataset: &'a Dataset,
         mut probe: Option<Probe<'a>>,
-        known: Option<(Details, usize)>,
+        known: Known,
         before: Option<Before>,
     ) -> Result<Sight<'a>, Fault> {
-        let (mut details, epochs) = known.unwrap_or_default();
+        let Known { mut details, epochs: known, told } = known;
+        let epochs = known.len();
         details.back_to(epochs);
         if let Some(probe) = &mut probe {
             (1..=epochs).for_each(|epoch| {
@@ -58,8 +76,20 @@ impl<'a> Sight<'a> {
         if details.layers.len() != job.model.layers.len() {
             details.layers = job.model.layers.iter().map(layer).collect();
         }
-        let (moves, moved, measured) = (None, Vec::new(), None);
-        Ok(Sight { job, dataset, probe, moves, moved, measured, details })
+        Ok(Sight {
+            job,
+            dataset,
+            probe,
+            moves: None,
+            moved: Vec::new(),
+            measured: None,
+            evaluation: None,
+            labels: Labels::of(dataset, job.train)?,
+            epochs: known,
+            told,
+            dead: Vec::new(),
+            details,
+        })
     }
 
     pub fn last_step(&mut self, side: Side, session: &Session) -> Result<(), Fault> {
@@ -81,11 +111,8 @@ impl<'a> Sight<'a> {
         let worst = evaluation.worst.all().iter().enumerate();
         let mistakes =
             worst.map(|(i, wrong)| self.mistake(wrong, answers.get(i).map(Vec::as_slice))).collect();
-        let part = match part {
-            Part::Validation => "validation",
-            Part::Test => "test",
-        };
-        self.measured = Some(Seen { part, confusion, mistakes });
+        self.measured = Some(Seen { part: *part, confusion, mistakes });
+        self.evaluation = Some((*part, (*evaluation).clone()));
     }
 
     fn mistake(&self, wrong: &Wrong, answer: Option<&[f32]>) -> Mistake {
@@ -117,7 +144,7 @@ impl<'a> Sight<'a> {
     pub fn settle(&mut self, epoch: usize) {
         if let Some(Seen { part, confusion, mistakes }) = self.measured.take() {
             let details = &mut self.details;
-            (details.epoch, details.part) = (epoch, part.to_owned());
+            (details.epoch, details.part) = (epoch, part.name().to_owned());
             (details.confusion, details.mistakes) = (confusion, mistakes);
         }
     }
@@ -129,6 +156,7 @@ impl<'a> Sight<'a> {
             let found = probe.inputs()?;
             self.details.inputs = Some(Inputs { mean: rounded(found.mean), spread: rounded(found.spread) });
         }
+        self.dead.clear();
         if !probe.is_due(epoch) {
             return Ok(());
         }
@@ -136,6 +164,7 @@ impl<'a> Sight<'a> {
         for (layer, time) in self.details.layers.iter_mut().zip(&look.time) {
             layer.time = time.map(rounded);
         }
+        self.dead.clone_from(&look.dead);
         let of_moves =
             |which: usize| self.moved.iter().map(|own| own.map(|own| rounded(own[which]))).collect();
         self.details.look(Look {
@@ -146,6 +175,26 @@ impl<'a> Sight<'a> {
             dead: look.dead.into_iter().map(|share| share.map(rounded)).collect(),
         });
         Ok(())
+    }
+
+    /// What is to be told behind an epoch, or behind the test, and was not told before.
+    pub fn warnings(&mut self, epoch: Option<&Epoch>) -> Vec<Warning> {
+        self.epochs.extend(epoch.cloned());
+        let inputs =
+            self.details.inputs.map(|found| probe::Inputs { mean: found.mean, spread: found.spread });
+        let found = warnings(&Watched {
+            model: self.job.model,
+            train: self.job.train,
+            labels: &self.labels,
+            epochs: &self.epochs,
+            evaluation: self.evaluation.as_ref().map(|(part, evaluation)| (*part, evaluation)),
+            dead: &self.dead,
+            inputs,
+            told: &self.told,
+        });
+        self.evaluation = None;
+        self.told.extend(found.iter().map(|warning| warning.code.to_owned()));
+        found
     }
 
     /// Looks into no layer any more.

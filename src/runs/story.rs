@@ -72,6 +72,12 @@ pub fn events(folder: &Path) -> Vec<Value> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
+/// The codes of the warnings in a log.
+pub fn told(events: &[Value]) -> Vec<String> {
+    let warnings = events.iter().filter_map(|event| event["warnings"].as_array()).flatten();
+    warnings.filter_map(|warning| Some(warning["code"].as_str()?.to_owned())).collect()
+}
+
 /// Those of a run; fresh ones where it has none.
 pub fn details(folder: &Path) -> Details {
     let read = std::fs::read(folder.join(DETAILS)).ok();

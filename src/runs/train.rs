@@ -16,7 +16,7 @@ use crate::runs::record::{Machine, Record};
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::Stopped;
-use crate::runs::sight::Sight;
+use crate::runs::sight::{Known, Sight};
 use crate::runs::spare::Spare;
 use crate::runs::story;
 use crate::runs::views::Views;
@@ -95,9 +95,17 @@ pub fn train<'a>(
     };
     let record = Record::read(folder.path())?.unwrap_or_default();
     let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
-    let known = stopped.map(|stopped| (story::details(folder.path()), stopped.progress().epochs));
+    let events = story::events(folder.path());
+    let known = match stopped {
+        None => Known::default(),
+        Some(_) => Known {
+            details: story::details(folder.path()),
+            epochs: epochs.clone(),
+            told: story::told(&events),
+        },
+    };
     let sight = Sight::new(job, dataset, probe, known, before)?;
-    let views = Views::new(record, story::events(folder.path()), job.train.logs);
+    let views = Views::new(record, events, job.train.logs);
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
     let recorder = Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
     let mut recorder = recorder.with_spare(spare);

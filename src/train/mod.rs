@@ -24,5 +24,6 @@ pub mod schedules;
 pub mod section;
 pub mod settings;
 pub mod trainer;
+pub mod warnings;
 pub mod window;
 pub mod worst;
