@@ -1,6 +1,6 @@
 //! The stable codes of diagnostics, each with its page (`codes/E0301.md`): what it means, why it is refused, a
 //! wrong and a right example. E01 text, E02 names and arguments, E03 shapes, E04 data and training, E09 dslc's own
-//! faults; W warnings of the same subjects.
+//! faults; W warnings of the same subjects, and W05 what a training shows.
 
 /// A code and the page that explains it, in Markdown.
 ///

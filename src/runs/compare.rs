@@ -87,7 +87,7 @@ fn results(runs: &[Recorded]) -> Vec<Result> {
         let epochs = || run.events.iter().filter(|event| event["event"] == "epoch");
         put("parameters", run.details.parameters as f64);
         put("epochs", epochs().count() as f64);
-        put("training seconds", epochs().filter_map(|event| event["seconds"].as_f64()).sum());
+        put("train.seconds", epochs().filter_map(|event| event["seconds"].as_f64()).sum());
         let tested = run.last("end").and_then(Value::as_object).into_iter().flatten();
         let tested = tested.filter(|(name, _)| name.starts_with("test.") && *name != "test.images");
         for (name, number) in tested.filter_map(|(name, value)| Some((name, value.as_f64()?))) {
@@ -109,7 +109,7 @@ fn best(row: &Result) -> Option<usize> {
     if row.name == "epochs" || row.name == "test.epoch" {
         return None;
     }
-    let falls = falls(&row.name) || ["parameters", "training seconds"].contains(&row.name.as_str());
+    let falls = falls(&row.name) || ["parameters", "train.seconds"].contains(&row.name.as_str());
     let known = row.of.iter().enumerate().filter_map(|(at, x)| Some((at, (*x)?)));
     let (low, high) = known
         .clone()
@@ -122,7 +122,7 @@ fn best(row: &Result) -> Option<usize> {
 pub fn figure(name: &str, x: f64) -> String {
     match name {
         "parameters" | "epochs" | "test.epoch" => thousands(x.max(0.0) as u64),
-        "training seconds" => duration(x),
+        "train.seconds" => duration(x),
         _ => measurement(name, x),
     }
 }
