@@ -99,7 +99,13 @@ const ADAM: &str = "optimizer adam lr=3e-3; epochs";
 fn what_is_broken_gets_its_warning() {
     let random: fn(u32, u32) -> u32 = |_, i| mixed(i + 99) % 10;
     let cases: [(&str, &str, &str, String, Data); 10] = [
-        ("W0503", LINEAR, NORMAL, "optimizer sgd lr=20; epochs 2".to_owned(), GOOD),
+        (
+            "W0503",
+            LINEAR,
+            NORMAL,
+            "optimizer sgd lr=20; epochs 2".to_owned(),
+            Data { signal: 0, noise: 256, ..GOOD },
+        ),
         ("W0506", LINEAR, "normalize mean=0 std=0.004", format!("{ADAM} 1"), GOOD),
         ("W0506", LINEAR, "normalize mean=0 std=30", format!("{ADAM} 1"), GOOD),
         (
@@ -140,7 +146,7 @@ fn what_is_broken_gets_its_warning() {
         ("W0501", DEEP, NORMAL, "optimizer sgd lr=0.05; epochs 2".to_owned(), GOOD),
         (
             "W0501",
-            "global_avg_pool -> linear 10",
+            "flatten -> scale 0.001 -> linear 10",
             NORMAL,
             "optimizer sgd lr=0.05; epochs 2".to_owned(),
             Data { labels: [random, random], ..GOOD },

@@ -96,11 +96,11 @@ fn a_run_leaves_a_page_and_a_table() {
     desk.refused("report data", 2, &["data contains no run"]);
 
     // The next run of the file tells what has changed.
-    desk.json("run small.net --set train.epochs=1 --set train.optimizer.lr=0.02 --out second --json");
+    desk.json("run small.net --set train.epochs=1 --set train.optimizer.lr=0.001 --out second --json");
     let next = read("second/report.html");
     check(&next);
     assert!(
-        ["Changes since first", "lr=0.02", "data:image/png;base64,"].iter().all(|said| next.contains(said)),
+        ["Changes since first", "lr=0.001", "data:image/png;base64,"].iter().all(|said| next.contains(said)),
         "{next}"
     );
 
@@ -128,7 +128,7 @@ fn lists_and_compares(desk: &Desk) {
     desk.refused("runs nowhere", 2, &["nowhere does not exist"]);
 
     let compared = desk.json("compare first second --html both.html --json");
-    assert!(compared["files"][0].as_str().unwrap().contains("lr=0.02"), "{compared}");
+    assert!(compared["files"][0].as_str().unwrap().contains("lr=0.001"), "{compared}");
     assert_eq!(compared["layers"], json!([]));
     let accuracy = compared["results"].as_array().unwrap().iter().find(|row| row["name"] == "test.accuracy");
     assert_eq!(accuracy.unwrap()["of"].as_array().unwrap().len(), 2);

@@ -2,7 +2,7 @@
 
 use crate::diag::codes;
 use crate::train::trainer::Part;
-use crate::train::warnings::{Warning, Watched, warning};
+use crate::train::warnings::{Warning, Watched, dead_units, flat, rate, unscaled, warning};
 
 pub const CODE: &str = codes::NEVER_PREDICTED;
 
@@ -11,6 +11,7 @@ const FEWEST: u64 = 5;
 /// Before such an epoch a model may not have come to every class.
 const PATIENCE: usize = 3;
 const MOST_NAMES: usize = 3;
+const CAUSES: [&str; 4] = [unscaled::CODE, rate::CODE, dead_units::CODE, flat::CODE];
 
 pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     let (classes, chance) = watched.measured()?;
@@ -21,8 +22,9 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
             watched.epochs.len() >= PATIENCE && 2 * watched.epochs.len() >= watched.train.epochs
         }
     };
-    // A model that guesses is another matter.
-    if !late || classes.accuracy <= chance {
+    // A model that guesses, or that does not get to learn, is another matter.
+    let has_cause = CAUSES.iter().any(|code| watched.was_told(code));
+    if !late || has_cause || classes.accuracy <= chance {
         return None;
     }
     let confusion = &classes.confusion;
