@@ -56,6 +56,8 @@ pub mod train;
 #[doc(hidden)]
 pub mod experiment;
 #[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
 pub mod runs;
 #[doc(hidden)]
 pub mod predict;

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["run"],
     &["train"],
     &["experiment"],
+    &["report"],
     &["runs"],
     &["predict"],
     &["door"],

@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod bench_data;
 mod check;
+mod compare;
 mod data;
 mod data_page;
 mod devices;
@@ -28,8 +29,10 @@ mod pictures;
 mod plot;
 mod predict;
 mod progress;
+mod report;
 mod resume;
 mod run;
+mod runs;
 mod scores;
 mod show;
 mod signals;
@@ -69,6 +72,12 @@ enum Command {
     Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
+    /// List runs: how they stand, what they reached, and when
+    Runs(runs::Options),
+    /// Show what differs between runs: their files, layers, parameters and results
+    Compare(compare::Options),
+    /// Write the page of a run anew, from what the run recorded
+    Report(report::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Look at a file's data: parts, classes, sizes, damaged files, repeated pictures
@@ -144,6 +153,9 @@ pub fn main() -> ExitCode {
         Command::Lr(options) => lr::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Resume(options) => resume::run(&options),
+        Command::Runs(options) => runs::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Devices(options) => devices::run(&options),

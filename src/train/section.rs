@@ -42,6 +42,7 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
+    pub logs: Logs,
     pub span: Span,
 }
 
@@ -110,6 +111,13 @@ pub struct Checkpointing {
     pub keep: usize,
 }
 
+/// For which other tool the measurements are written, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    None,
+    Tensorboard,
+}
+
 /// The measurement that decides which weights are the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Monitor {
@@ -169,6 +177,7 @@ pub fn resolve(
         batch_span: batch.span("size"),
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
+        logs: lines.line(&settings::LOGS).map_or(Logs::None, |_| Logs::Tensorboard),
         span,
     })
 }

@@ -27,6 +27,7 @@ pub static TRAIN: Section = Section {
         &PRECISION,
         &EARLY_STOP,
         &CHECKPOINT,
+        &LOGS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
     strangers: &[],
@@ -65,6 +66,8 @@ pub static EARLY_STOP: Setting =
     Setting { spec: &EARLY_STOP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CHECKPOINT: Setting =
     Setting { spec: &CHECKPOINT_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+
+pub static LOGS: Setting = Setting { spec: &LOGS_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
@@ -290,4 +293,15 @@ static CHECKPOINT_SPEC: Spec = Spec {
     ],
     example: "checkpoint every=30min keep=3",
     elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],
+};
+
+static LOGS_SPEC: Spec = Spec {
+    name: "logs",
+    summary: "another tool's format for the measurements",
+    docs: "`tensorboard` writes an event file into the folder `tensorboard` of the run: each measurement of each epoch as a scalar. \
+           `tensorboard --logdir runs` shows all runs. Without this line, a run has its measurements in `metrics.jsonl`, \
+           `metrics.csv` and `report.html`.",
+    params: &[positional("tool", Kind::Choice(&["tensorboard"]), Preset::Required, "the tool")],
+    example: "logs tensorboard",
+    elsewhere: &["log", "logger", "TensorBoard", "tensorboard", "SummaryWriter", "CSVLogger"],
 };
