@@ -41,11 +41,11 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
         builder.origin = Some(i as u32);
         let mut parameters = Vec::with_capacity(inferred.parameters.len());
         for p in &inferred.parameters {
-            let name = format!("{}.{}", instance.name, p.name);
-            parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init.clone())?));
+            let [name, stream] = [&instance.name, &instance.stream].map(|own| format!("{own}.{}", p.name));
+            parameters.push((p.name, builder.drawn_state(&name, &stream, p.kind, &p.shape, p.init.clone())?));
         }
         let mut lowering =
-            Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
+            Lowering { builder: &mut builder, mode, stream: &instance.stream, parameters, step: &mut step };
         let inputs: Vec<Value> = instance.inputs.iter().map(|wire| values[wire.index()]).collect();
         let value = match instance.unit {
             Unit::Layer(layer) => layer.lower(&instance.args, inputs[0], &mut lowering)?,

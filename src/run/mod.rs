@@ -93,6 +93,8 @@ trait Runtime: Send {
 #[derive(Clone, Debug)]
 pub struct StateInfo {
     pub name: String,
+    /// What its random numbers are drawn by.
+    pub stream: String,
     pub kind: StateKind,
     pub shape: Shape,
     pub init: Init,
@@ -132,6 +134,7 @@ impl Session {
             let state = &kept.state;
             states.push(StateInfo {
                 name: state.name.clone(),
+                stream: state.stream.clone(),
                 kind: state.kind,
                 shape,
                 init: state.init.clone(),
@@ -151,10 +154,10 @@ impl Session {
         Ok(session)
     }
 
-    /// Gives every state its initial value; a random one depends on the seed and the state's name alone.
+    /// Gives every state its initial value; a random one depends on the seed and the state's stream alone.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
         for state in self.states.clone() {
-            let mut random = Random::new(seed, &state.name, 0);
+            let mut random = Random::new(seed, &state.stream, 0);
             let numbers: Vec<f32> = (0..state.shape.elements())
                 .map(|i| match &state.init {
                     Init::Constant(number) => *number,

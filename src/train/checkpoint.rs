@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
-use crate::graph::{Graph, StateKind};
+use crate::graph::{Graph, State, StateKind};
 use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
 use crate::train::progress::Progress;
@@ -263,17 +263,16 @@ impl Weights {
     /// Refuses a graph with a parameter or statistic that is not in the file with its shape. The optimizer's
     /// moments may be missing.
     pub fn fit(&self, graph: &Graph) -> Result<(), Fault> {
-        graph
-            .states
-            .iter()
-            .try_for_each(|state| self.find(&state.name, state.kind, graph.shape(state.value)).map(|_| ()))
+        graph.states.iter().try_for_each(|state| {
+            self.find([&state.name, &state.stream], state.kind, graph.shape(state.value)).map(|_| ())
+        })
     }
 
     /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
     pub fn fit_whole(&self, graph: &Graph) -> Result<(), Fault> {
         self.fit(graph)?;
-        let lacks = |name: &str| self.header.info(name).is_none();
-        match graph.states.iter().find(|state| lacks(&state.name)) {
+        let lacks = |state: &&State| self.own_name([&state.name, &state.stream]).is_none();
+        match graph.states.iter().find(lacks) {
             Some(state) => Err(fault(
                 &self.path,
                 format!("has no `{}`, so training cannot continue from it", state.name),
@@ -294,7 +293,9 @@ impl Weights {
 
     /// The numbers of a session's state; `None` for moments that the file does not have.
     pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
-        let Some((start, end)) = self.find(&state.name, state.kind, &state.shape)? else { return Ok(None) };
+        let Some((start, end)) = self.find([&state.name, &state.stream], state.kind, &state.shape)? else {
+            return Ok(None);
+        };
         let mut bytes = vec![0; end - start];
         let mut file = self.content.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
         let read = file.seek(SeekFrom::Start(self.start + start as u64));
@@ -303,8 +304,29 @@ impl Weights {
         Ok(Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()))
     }
 
+    /// What the file calls a state of this name and stream: by its name, or by its stream, as it was written before layers had
+    /// names of their own.
+    fn own_name<'n>(&self, names: [&'n str; 2]) -> Option<&'n str> {
+        names.into_iter().find(|name| self.header.info(name).is_some())
+    }
+
+    /// The first state of a graph that the file has under an older name: that one, and its name now.
+    pub fn renamed<'g>(&self, graph: &'g Graph) -> Option<[&'g str; 2]> {
+        let renamed = |state: &'g State| {
+            let own = self.own_name([&state.name, &state.stream])?;
+            (own != state.name).then_some([own, state.name.as_str()])
+        };
+        graph.states.iter().find_map(renamed)
+    }
+
     /// Where a state's bytes lie behind the header; `None` for moments that the file does not have.
-    fn find(&self, name: &str, kind: StateKind, shape: &Shape) -> Result<Option<(usize, usize)>, Fault> {
+    fn find(
+        &self,
+        [name, stream]: [&str; 2],
+        kind: StateKind,
+        shape: &Shape,
+    ) -> Result<Option<(usize, usize)>, Fault> {
+        let name = self.own_name([name, stream]).unwrap_or(name);
         let other = |what: String| {
             fault(&self.path, format!("{what}: these are the weights of another model"))
                 .note(format!("they were written for the model `{}`", self.card.model))

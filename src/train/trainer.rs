@@ -200,6 +200,13 @@ impl<'a> Prepared<'a> {
         Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
     }
 
+    /// What is to be told where a state was written with other names of the layers.
+    pub fn renamed(&self, weights: &Weights) -> Option<String> {
+        let [was, is] = self.programs.graphs.iter().find_map(|graph| weights.renamed(graph))?;
+        let path = weights.path().display();
+        Some(format!("{path} has the layers' older names: `{was}` is taken for `{is}`, and so on"))
+    }
+
     /// Bytes of all states of the training: weights, statistics, and what the optimizer keeps.
     pub fn state_bytes(&self) -> u64 {
         let states = self.programs.graphs.iter().flat_map(|graph| {
