@@ -5,8 +5,10 @@ pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod listed;
 pub mod mnist;
 pub mod npy;
+pub mod records;
 pub mod table;
 
 use std::path::Path;
