@@ -218,7 +218,7 @@ impl Naming {
 /// What a word's number is put behind: `conv` of `conv2d`, `conv3x3_` of a block `conv3x3`.
 pub fn stem(word: &str) -> String {
     match word {
-        "batch_norm" => return "bn".to_owned(),
+        "batch_norm" => "bn".to_owned(),
         word => {
             let short = word.strip_suffix("2d").or_else(|| word.strip_suffix("1d")).unwrap_or(word);
             let gap = if short.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
