@@ -33,5 +33,6 @@ mod seeds;
 mod snapshots;
 mod support;
 mod training;
+mod updates;
 mod worked_example;
 mod wrong;

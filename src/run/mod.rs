@@ -154,18 +154,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Gives every state its initial value; a random one depends on the seed and the state's stream alone.
+    /// Gives every state its initial value; a random one depends on the seed and the state's stream alone, so that a running
+    /// mean begins as its state does.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
         for state in self.states.clone() {
-            let mut random = Random::new(seed, &state.stream, 0);
-            let numbers: Vec<f32> = (0..state.shape.elements())
-                .map(|i| match &state.init {
-                    Init::Constant(number) => *number,
-                    Init::Repeated(numbers) => numbers[i % numbers.len()],
-                    Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
-                    Init::Normal { deviation } => random.normal() * deviation,
-                })
-                .collect();
+            let numbers = initial(&state, seed);
             self.runtime.write_state(&state.name, &numbers)?;
         }
         Ok(())
@@ -257,6 +250,18 @@ impl Session {
     pub fn bytes(&self) -> usize {
         self.runtime.bytes()
     }
+}
+
+/// The numbers that a state begins with; random ones depend on the seed and the state's stream alone.
+pub fn initial(state: &StateInfo, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed, &state.stream, 0);
+    let number = |i: usize| match &state.init {
+        Init::Constant(number) => *number,
+        Init::Repeated(numbers) => numbers[i % numbers.len()],
+        Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
+        Init::Normal { deviation } => random.normal() * deviation,
+    };
+    (0..state.shape.elements()).map(number).collect()
 }
 
 fn interface(graph: &Graph) -> Interface {

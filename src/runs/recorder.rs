@@ -15,7 +15,7 @@ use crate::run::Session;
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
-use crate::train::checkpoint::{Card, Snapshot, States, save, write_atomically};
+use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Observer, StepDone};
@@ -108,7 +108,7 @@ impl<'a> Recorder<'a> {
         }
         let card = self.card(progress);
         if progress.best.is_none() {
-            save(&self.folder.join(BEST), session, &card)?;
+            save(&self.folder.join(BEST), &Judged::of(session), &card)?;
         }
         if let Some(step) = self.kept.filter(|_| self.checkpointing.keep > 1) {
             self.folder.keep_state(step)?;
@@ -194,9 +194,10 @@ impl Observer for Recorder<'_> {
         let card = self.card(progress);
         if epoch.best && progress.best.is_some() {
             // Behind this epoch the session has other weights.
-            self.waiting = match self.write_best(session, &card) {
+            let judged = Judged::of(session);
+            self.waiting = match self.write_best(&judged, &card) {
                 Ok(()) => None,
-                Err(_) => Some((Snapshot::of(session)?, card)),
+                Err(_) => Some((Snapshot::of(&judged)?, card)),
             };
         }
         // What cannot be written waits.

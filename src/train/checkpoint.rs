@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
-use crate::graph::{Graph, State, StateKind};
+use crate::graph::{AVERAGE, Graph, State, StateKind};
 use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
 use crate::train::progress::Progress;
@@ -42,7 +42,7 @@ pub struct Card {
 }
 
 /// The one metadata key: a map with several would be written in an order that changes from run to run.
-const KEY: &str = "dslc";
+pub const KEY: &str = "dslc";
 
 /// A header of more bytes than this is not one that dslc wrote.
 const MAX_HEADER: u64 = 1 << 25;
@@ -70,6 +70,34 @@ impl States for Session {
     }
 }
 
+/// The states that a session is judged by, under the names that every graph has for them: running means stand for what they
+/// are the means of.
+pub struct Judged<'a> {
+    session: &'a Session,
+    states: Vec<StateInfo>,
+}
+
+impl<'a> Judged<'a> {
+    pub fn of(session: &'a Session) -> Judged<'a> {
+        let own = session.states().iter().filter(|state| state.kind != StateKind::Average);
+        Judged { session, states: own.cloned().collect() }
+    }
+}
+
+impl States for Judged<'_> {
+    fn states(&self) -> &[StateInfo] {
+        &self.states
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        let mean = format!("{name}{AVERAGE}");
+        match self.session.states().iter().any(|state| state.name == mean) {
+            true => self.session.read_state(&mean),
+            false => self.session.read_state(name),
+        }
+    }
+}
+
 /// The states of a session as they were, to be written later.
 pub struct Snapshot {
     states: Vec<StateInfo>,
@@ -77,7 +105,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn of(session: &Session) -> Result<Snapshot, Fault> {
+    pub fn of(session: &impl States) -> Result<Snapshot, Fault> {
         let states = session.states().to_vec();
         let read = |state: &StateInfo| Ok((state.name.clone(), session.read_state(&state.name)?));
         let numbers = states.iter().map(read).collect::<Result<_, Fault>>()?;
@@ -113,6 +141,20 @@ pub fn save(path: &Path, session: &impl States, card: &Card) -> Result<(), Fault
         file.write_all(&header).map_err(unwritten)?;
         each(session, &states, |bytes| file.write_all(bytes).map_err(unwritten))
     })
+}
+
+/// The bytes of such a file.
+pub fn to_bytes(session: &impl States, card: &Card) -> Result<Vec<u8>, Fault> {
+    let mut states: Vec<&StateInfo> = session.states().iter().collect();
+    states.sort_by(|a, b| a.name.cmp(&b.name));
+    let header = header(&states, card).map_err(Fault::internal)?;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    each(session, &states, |own| {
+        bytes.extend_from_slice(own);
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
 /// The bytes of each state in turn.
@@ -264,14 +306,15 @@ impl Weights {
     /// moments may be missing.
     pub fn fit(&self, graph: &Graph) -> Result<(), Fault> {
         graph.states.iter().try_for_each(|state| {
-            self.find([&state.name, &state.stream], state.kind, graph.shape(state.value)).map(|_| ())
+            let names = judged(&state.name, &state.stream, state.kind);
+            self.find(&names, &state.name, state.kind, graph.shape(state.value)).map(|_| ())
         })
     }
 
     /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
     pub fn fit_whole(&self, graph: &Graph) -> Result<(), Fault> {
         self.fit(graph)?;
-        let lacks = |state: &&State| self.own_name([&state.name, &state.stream]).is_none();
+        let lacks = |state: &&State| self.own_name(&whole(&state.name, &state.stream, state.kind)).is_none();
         match graph.states.iter().find(lacks) {
             Some(state) => Err(fault(
                 &self.path,
@@ -281,7 +324,7 @@ impl Weights {
         }
     }
 
-    /// Puts the weights into a session that they fit.
+    /// Puts the weights into a session that they fit, to be used: running means where the file has them.
     pub fn load(&self, session: &mut Session) -> Result<(), Fault> {
         for state in session.states().to_vec() {
             if let Some(numbers) = self.state(&state)? {
@@ -291,9 +334,25 @@ impl Weights {
         Ok(())
     }
 
-    /// The numbers of a session's state; `None` for moments that the file does not have.
+    /// Puts every state into a session as it was saved, to train on.
+    pub fn load_whole(&self, session: &mut Session) -> Result<(), Fault> {
+        for state in session.states().to_vec() {
+            if let Some(numbers) = self.numbers(&whole(&state.name, &state.stream, state.kind), &state)? {
+                session.write_state(&state.name, &numbers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers that stand for a session's state where it is used: of its running mean, where the file has one. `None`
+    /// for moments that the file does not have.
     pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
-        let Some((start, end)) = self.find([&state.name, &state.stream], state.kind, &state.shape)? else {
+        self.numbers(&judged(&state.name, &state.stream, state.kind), state)
+    }
+
+    /// The numbers under the first of these names, of the kind and shape of a state.
+    fn numbers(&self, names: &[String], state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
+        let Some((start, end)) = self.find(names, &state.name, state.kind, &state.shape)? else {
             return Ok(None);
         };
         let mut bytes = vec![0; end - start];
@@ -304,29 +363,30 @@ impl Weights {
         Ok(Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()))
     }
 
-    /// What the file calls a state of this name and stream: by its name, or by its stream, as it was written before layers had
-    /// names of their own.
-    fn own_name<'n>(&self, names: [&'n str; 2]) -> Option<&'n str> {
-        names.into_iter().find(|name| self.header.info(name).is_some())
+    /// The first of these names that the file has.
+    fn own_name<'n>(&self, names: &'n [String]) -> Option<&'n String> {
+        names.iter().find(|name| self.header.info(name).is_some())
     }
 
     /// The first state of a graph that the file has under an older name: that one, and its name now.
-    pub fn renamed<'g>(&self, graph: &'g Graph) -> Option<[&'g str; 2]> {
-        let renamed = |state: &'g State| {
-            let own = self.own_name([&state.name, &state.stream])?;
-            (own != state.name).then_some([own, state.name.as_str()])
-        };
-        graph.states.iter().find_map(renamed)
+    pub fn renamed(&self, graph: &Graph) -> Option<[String; 2]> {
+        graph.states.iter().find_map(|state| {
+            let names = whole(&state.name, &state.stream, state.kind);
+            let own = self.own_name(&names)?;
+            (*own != state.name).then(|| [own.clone(), state.name.clone()])
+        })
     }
 
-    /// Where a state's bytes lie behind the header; `None` for moments that the file does not have.
+    /// Where the bytes of the state `own` lie behind the header, under one of these names; `None` for moments that the file does
+    /// not have.
     fn find(
         &self,
-        [name, stream]: [&str; 2],
+        names: &[String],
+        own: &str,
         kind: StateKind,
         shape: &Shape,
     ) -> Result<Option<(usize, usize)>, Fault> {
-        let name = self.own_name([name, stream]).unwrap_or(name);
+        let name = self.own_name(names).map_or(own, String::as_str);
         let other = |what: String| {
             fault(&self.path, format!("{what}: these are the weights of another model"))
                 .note(format!("they were written for the model `{}`", self.card.model))
@@ -335,7 +395,9 @@ impl Weights {
         let Some(info) = self.header.info(name) else {
             return match kind {
                 StateKind::Moment => Ok(None),
-                StateKind::Parameter | StateKind::Buffer => Err(other(format!("has no `{name}`"))),
+                StateKind::Parameter | StateKind::Buffer | StateKind::Average => {
+                    Err(other(format!("has no `{name}`")))
+                }
             };
         };
         if info.dtype != Dtype::F32 || info.shape != shape.dims() {
@@ -346,6 +408,28 @@ impl Weights {
         match end.checked_sub(start) == Some(4 * shape.elements()) && end <= self.header.data_len() {
             true => Ok(Some((start, end))),
             false => Err(fault(&self.path, format!("is damaged: the place of `{name}` is not of its size"))),
+        }
+    }
+}
+
+/// Under what names the numbers of a state may lie: its own, and that of before layers had names of their own, when there were
+/// no running means.
+fn whole(name: &str, stream: &str, kind: StateKind) -> Vec<String> {
+    match kind {
+        StateKind::Average => vec![name.to_owned()],
+        StateKind::Parameter | StateKind::Buffer | StateKind::Moment => {
+            vec![name.to_owned(), stream.to_owned()]
+        }
+    }
+}
+
+/// The same of the numbers that stand for a state where it is used.
+fn judged(name: &str, stream: &str, kind: StateKind) -> Vec<String> {
+    let own = name.strip_suffix(AVERAGE).filter(|_| kind == StateKind::Average).unwrap_or(name);
+    match kind {
+        StateKind::Moment => whole(name, stream, kind),
+        StateKind::Parameter | StateKind::Buffer | StateKind::Average => {
+            vec![format!("{own}{AVERAGE}"), own.to_owned(), stream.to_owned()]
         }
     }
 }
