@@ -34,5 +34,6 @@ mod snapshots;
 mod support;
 mod training;
 mod updates;
+mod weights;
 mod worked_example;
 mod wrong;
