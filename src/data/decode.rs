@@ -129,7 +129,7 @@ fn image_fault(error: ImageError) -> Fault {
 }
 
 /// Follows the chunks to the last one (PNG specification, 5.3): each is there with its checksum.
-fn whole_png(bytes: &[u8]) -> Result<(), Fault> {
+pub fn whole_png(bytes: &[u8]) -> Result<(), Fault> {
     let mut rest = &bytes[PNG.len()..];
     loop {
         let Some((head, behind)) = rest.split_first_chunk::<8>() else {

@@ -9,6 +9,7 @@
 mod cache;
 pub mod decode;
 pub mod loader;
+pub mod mask;
 pub mod parts;
 pub mod picture;
 pub mod png;
@@ -30,6 +31,7 @@ pub use crate::data::sources::{Facts, REGISTRY, SOURCES, Source, Wanted};
 
 use std::path::Path;
 
+use crate::data::samples::Targets;
 use crate::data::section::DataSection;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
@@ -55,10 +57,18 @@ pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted
         return Err(Fault::new(codes::DATA_SHAPE, message));
     }
     section.facts.form = own;
-    let n_classes = dataset.classes().len();
-    if let Some(stated) = section.facts.classes.replace(n_classes).filter(|stated| *stated != n_classes) {
-        let message = format!("the data has {n_classes} classes, but `classes` says {stated}");
-        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", n_classes));
+    section.facts.task = dataset.samples.targets.task();
+    let told = match &dataset.samples.targets {
+        Targets::Images(images) => images.form().channels,
+        others => Some(others.names().len()),
+    };
+    let stated = std::mem::replace(&mut section.facts.classes, told);
+    if let (Some(stated), Some(own)) = (stated, told)
+        && stated != own
+    {
+        let message =
+            format!("the data has {own} {}, but `classes` says {stated}", section.facts.task.names());
+        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", own));
     }
     if section.shape().is_none() {
         let message = format!("images reach the model as {}, each of its own size", section.form());

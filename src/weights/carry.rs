@@ -4,7 +4,6 @@ use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
 use crate::model::Model;
 use crate::run::{StateInfo, initial};
-use crate::shape::Shape;
 use crate::train::checkpoint::States;
 use crate::weights::elements::Element;
 use crate::weights::matching::{Change, Fate, Way, Wishes, plan, targets};
@@ -145,7 +144,7 @@ impl Whole {
                 name: format!("{}.{}", instance.name, p.name),
                 stream: format!("{}.{}", instance.stream, p.name),
                 kind: p.kind,
-                shape: Shape::new(p.shape.dims().to_vec()),
+                shape: p.shape.clone(),
                 init: p.init.clone(),
             })
         });

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::data::parts::Dataset;
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::fault;
 use crate::data::sources::{Facts, Source, Wanted};
@@ -98,7 +98,13 @@ const FINE: Layout = Layout {
 const COARSE: Layout = Layout { label: 0, names_file: "coarse_label_names.txt", n_classes: 20, ..FINE };
 
 fn facts(layout: &Layout) -> Facts {
-    Facts { form: Form::of(SHAPE), classes: Some(layout.n_classes), parts: None, watched: Some(false) }
+    Facts {
+        form: Form::of(SHAPE),
+        task: Task::Classes,
+        classes: Some(layout.n_classes),
+        parts: None,
+        watched: Some(false),
+    }
 }
 
 impl Source for Cifar10 {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
 use crate::data::samples::{Images, Samples, Targets};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -63,6 +63,7 @@ impl Source for Folder {
         let classes = args.whole_if_given("classes")?;
         Ok(Facts {
             form: Form { channels: Some(channels(args)?), size },
+            task: Task::Classes,
             classes,
             parts: None,
             watched: None,

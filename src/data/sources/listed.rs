@@ -64,6 +64,11 @@ impl<P> Listed<P> {
         self.rows.is_empty()
     }
 
+    /// Where pictures are read from, as they came.
+    pub fn places(&self) -> impl Iterator<Item = &P> {
+        self.rows.iter().map(|row| &row.place)
+    }
+
     /// The first two pictures of one name, where there are such.
     pub fn twice(&self) -> Option<(&Path, &P, &P)> {
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();

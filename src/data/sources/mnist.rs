@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::data::parts::Dataset;
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::{self, Content, Element, Idx};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -67,6 +67,7 @@ impl Source for Mnist {
         }
         Ok(Facts {
             form: Form::of([1, SIDE, SIDE]),
+            task: Task::Classes,
             classes: Some(classes),
             parts: None,
             watched: Some(false),

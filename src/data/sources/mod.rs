@@ -1,27 +1,40 @@
 //! The kinds of data sets that `source` can name, one file each: files on a disk → samples, and the parts that they are in.
 
+pub mod array_targets;
 pub mod arrays;
+pub mod cells;
 pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
 pub mod listed;
+pub mod masks;
 pub mod mnist;
 pub mod npy;
+pub mod paired;
+pub mod pairs;
 pub mod records;
 pub mod table;
 
 use std::path::Path;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Size};
+use crate::data::sample::{Form, Size, Task};
 use crate::diag::Fault;
 use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 /// Every kind of data set.
-pub static SOURCES: &[&dyn Source] =
-    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays, &table::Table];
+pub static SOURCES: &[&dyn Source] = &[
+    &mnist::Mnist,
+    &folder::Folder,
+    &cifar::Cifar10,
+    &cifar::Cifar100,
+    &arrays::Arrays,
+    &table::Table,
+    &masks::Masks,
+    &pairs::Pairs,
+];
 
 pub static REGISTRY: Registry = Registry {
     title: "Data sets",
@@ -64,6 +77,9 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub form: Form,
+    /// What is to be learnt of an image.
+    pub task: Task,
+    /// How many classes, labels or numbers, or channels of images.
     pub classes: Option<usize>,
     /// The numbers of images in the parts that the data set itself has: to train on, to watch the training, to test on.
     pub parts: Option<[usize; 3]>,
@@ -77,6 +93,7 @@ impl Facts {
         let size = if self.form.size == Size::Unknown { others.form.size } else { self.form.size };
         Facts {
             form: Form { channels: self.form.channels.or(others.form.channels), size },
+            task: self.task,
             classes: self.classes.or(others.classes),
             parts: self.parts.or(others.parts),
             watched: self.watched.or(others.watched),

@@ -4,7 +4,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::Form;
+use crate::data::sample::{Form, Task};
+use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
 use crate::data::sources::folder::PARTS;
 use crate::data::sources::idx::fault;
@@ -23,11 +24,17 @@ static SPEC: Spec = Spec {
            CSV and TSV names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
            different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
            tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
-           of the rows changes nothing. Pictures are read as `folder` reads them.",
+           of the rows changes nothing.\n\n\
+           `labels=[clouds, water]` names columns that say for each label yes or no (1 or 0, true or false; an empty cell is no), and \
+           `labels=tags` one column that lists them, with `,`, `;` or `|` or the `separator` between. `target=[x, y]` names \
+           columns of numbers. Pictures are read as `folder` reads them.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
-        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+        LABEL,
+        LABELS,
+        SEPARATOR,
+        TARGET,
         keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
         CLASSES,
         CHANNELS,
@@ -44,9 +51,16 @@ impl Source for Table {
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         let size = size(args)?;
-        let classes = args.whole_if_given("classes")?;
+        let columns = Columns::of(args)?;
+        let classes = columns.count().or(args.whole_if_given("classes")?);
         let watched = if args.has("part") { None } else { Some(false) };
-        Ok(Facts { form: Form { channels: Some(channels(args)?), size }, classes, parts: None, watched })
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size },
+            task: columns.task(),
+            classes,
+            parts: None,
+            watched,
+        })
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -54,7 +68,12 @@ impl Source for Table {
         if !path.exists() {
             return Ok(None);
         }
-        let (classes, parts) = rows(&path, args)?.counts(args.whole_if_given("classes")?);
+        let (columns, rows) = (Columns::of(args)?, rows(&path, args)?);
+        let (classes, parts) = rows.counts(args.whole_if_given("classes")?);
+        let classes = match columns.task() {
+            Task::Classes => classes,
+            _ => columns.order(rows.places().filter_map(|(_, cell)| cell.as_ref())).len(),
+        };
         Ok(Some(Facts {
             classes: Some(classes),
             parts: Some(parts),
@@ -66,19 +85,34 @@ impl Source for Table {
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let path = base.join(args.word("path")?);
         let form = self.facts(args)?.form;
-        rows(&path, args)?.dataset(wanted, args.whole_if_given("classes")?, |paths, _| {
+        let (columns, rows) = (Columns::of(args)?, rows(&path, args)?);
+        let names = columns.order(rows.places().filter_map(|(_, cell)| cell.as_ref()));
+        let mut cells = Vec::new();
+        let mut dataset = rows.dataset(wanted, args.whole_if_given("classes")?, |paths, places| {
+            cells.extend(places.into_iter().filter_map(|(_, cell)| cell));
             let root = path.parent().unwrap_or(Path::new("")).to_owned();
             let lengths = lengths(&root, &paths)?;
             Ok(Arc::new(Files { root, paths, lengths, form }))
-        })
+        })?;
+        if let Some(targets) = columns.targets(names, cells) {
+            dataset.samples.targets = targets;
+        }
+        Ok(dataset)
     }
 }
 
+/// The line of a row, and what it says where that is no class.
+type Place = (u64, Option<Cell>);
+
 /// The rows of a table with their lines; none says two things of one picture.
-fn rows(path: &Path, args: &Args) -> Result<Listed<u64>, Fault> {
+fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     let mut records = Records::open(path)?;
     let column = |name: &'static str| records.column(name, args.word(name)?, args.span(name).is_some());
-    let (image, label) = (column("image")?, column("label")?);
+    let image = column("image")?;
+    let learnt = Columns::of(args)?;
+    let is_written = args.span(learnt.argument()).is_some();
+    let named = |own: &String| records.column(learnt.argument(), own, is_written);
+    let places = learnt.names().iter().map(named).collect::<Result<Vec<_>, _>>()?;
     let part = if args.has("part") { Some(column("part")?) } else { None };
     let mut rows = Listed::default();
     let mut cells = Vec::new();
@@ -90,11 +124,8 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<u64>, Fault> {
                 .note("paths are relative to the table's folder and stay in it")
                 .advise("pictures below the table's folder")
         })?;
-        if cell(label).is_empty() {
-            return Err(
-                wrong("has no label".to_owned()).advise("a class for every picture, or remove this line")
-            );
-        }
+        let own_cells: Vec<&str> = places.iter().map(|&place| cell(place)).collect();
+        let said = learnt.read(&own_cells).map_err(|[what, way]| wrong(what).advise(way))?;
         let part = match part.map(cell) {
             None => 0,
             Some(word) => part_called(word).ok_or_else(|| {
@@ -102,12 +133,15 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<u64>, Fault> {
             })?,
         };
         // The classes are those that come.
-        let _ = rows.push(part, cell(label), own, line);
+        let _ = match said {
+            Cell::Class(class) => rows.push(part, &class, own, (line, None)),
+            said => rows.push(part, "", own, (line, Some(said))),
+        };
     }
     if rows.is_empty() {
         return Err(fault(path, "has no rows").advise("a line for each picture"));
     }
-    if let Some((own, first, line)) = rows.twice() {
+    if let Some((own, (first, _), (line, _))) = rows.twice() {
         return Err(fault(
             path,
             &format!("has `{}` again, which line {first} has in line {line}", own.display()),
@@ -131,14 +165,6 @@ pub(super) fn inside(cell: &str) -> Option<Box<Path>> {
     let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
     let inner: PathBuf = parts.collect();
     (stays && !is_absolute && !inner.as_os_str().is_empty()).then(|| inner.into_boxed_path())
-}
-
-/// The beginning of a cell.
-pub(super) fn short(cell: &str) -> String {
-    match cell.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &cell[..end]),
-        None => cell.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -176,6 +202,41 @@ mod tests {
         let fault = table(text, arguments).unwrap_err();
         assert!(!fault.remedies.is_empty(), "{fault}");
         fault.message.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn labels_stand_in_columns_or_in_one_and_numbers_in_columns() {
+        let flags = table("image,cat,dog\na.png,1,no\nb.png,,TRUE\n", "labels=[cat, dog]").unwrap();
+        assert_eq!(flags.samples.targets.task(), Task::Labels);
+        assert_eq!(
+            (flags.classes(), flags.samples.row(0)),
+            (&["cat", "dog"].map(str::to_owned)[..], &[1.0, 0.0][..])
+        );
+        assert_eq!(flags.samples.row(1), [0.0, 1.0]);
+        let tags = "image,tags\na.png,\"dog, cat\"\nb.png,\nin/c.png,dog\n";
+        let listed = table(tags, "labels=tags").unwrap();
+        assert_eq!([0, 1, 2].map(|i| listed.samples.row(i).to_vec()), [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
+        let spaced = table("image,tags\na.png,sun sea\n", "labels=tags separator=\" \"").unwrap();
+        assert_eq!(spaced.classes(), ["sea", "sun"]);
+        let numbers = table("image,x,y\nb.png,-1e2,3\na.png,0.5,2\n", "target=[y, x]").unwrap();
+        assert_eq!(
+            (numbers.samples.targets.task(), numbers.samples.row(0)),
+            (Task::Numbers, &[2.0, 0.5][..])
+        );
+        assert_eq!(numbers.samples.row(1), [3.0, -100.0]);
+        let message = |text: &str, arguments: &str| {
+            let fault = table(text, arguments).unwrap_err();
+            assert!(!fault.remedies.is_empty(), "{fault}");
+            fault.message
+        };
+        assert!(
+            message("image,cat,dog\na.png,1,maybe\n", "labels=[cat, dog]")
+                .ends_with("has `maybe` in `dog` in line 2")
+        );
+        assert!(message("image,x\na.png,NaN\n", "target=x").ends_with("has `NaN` in `x` in line 2"));
+        assert!(message("image,x\na.png,1\n", "target=z").ends_with("has no column `z`"));
+        let said = section("source table \"t\" label=a target=b").err().unwrap();
+        assert_eq!(said, ["E0205 only one of `label`, `labels` and `target` says what is to be learnt"]);
     }
 
     #[test]
