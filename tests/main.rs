@@ -37,6 +37,7 @@ pub mod sources;
 mod support;
 mod training;
 mod updates;
+mod weights;
 mod worked_example;
 mod warnings;
 mod wrong;

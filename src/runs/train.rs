@@ -99,20 +99,19 @@ pub fn train<'a>(
     let record = Record::read(folder.path())?.unwrap_or_default();
     let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
     let events = story::events(folder.path());
+    let start = stopped.and_then(|stopped| stopped.start(epochs.clone()));
+    if let Some(renamed) = start.as_ref().and_then(|start| prepared.renamed(start.weights)) {
+        viewer.say(&renamed);
+    }
     let known = match stopped {
         None => Known::default(),
-        Some(_) => Known {
-            details: story::details(folder.path()),
-            epochs: epochs.clone(),
-            told: story::told(&events),
-        },
+        Some(_) => Known { details: story::details(folder.path()), epochs, told: story::told(&events) },
     };
     let sight = Sight::new(job, dataset, probe, known, before)?;
     let views = Views::new(record, events, job.train.logs);
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
     let recorder = Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
     let mut recorder = recorder.with_spare(spare);
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
     let trained = prepared.train(start, &signals.stop, &mut recorder);
     if let Err(fault) = &trained {
         recorder.fail(fault);

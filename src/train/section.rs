@@ -8,6 +8,7 @@ use crate::source::Span;
 use crate::spec::{Args, Scope, section};
 use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
+use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::mixes::{MIXES, Mix};
@@ -28,7 +29,7 @@ pub struct TrainSection {
     pub clip: Clip,
     pub decay: Decay,
     /// How weights begin, where it is written.
-    pub init: Option<Beginning>,
+    pub init: Option<Initializer>,
     pub ema: Option<Ema>,
     /// What holds for some layers alone, in the order of the text.
     pub groups: Vec<Group>,
@@ -43,6 +44,8 @@ pub struct TrainSection {
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
     pub logs: Logs,
+    /// What it begins with, where that is no random numbers.
+    pub weights: Option<Beginning>,
     pub span: Span,
 }
 
@@ -82,7 +85,7 @@ pub enum Decay {
 
 /// How weights begin where their layer does not say it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Beginning {
+pub struct Initializer {
     pub name: &'static str,
     pub args: Args,
 }
@@ -157,7 +160,7 @@ pub fn resolve(
         init: match lines.line(&settings::INIT) {
             Some(line) => {
                 let found = line.found.as_ref()?;
-                Some(Beginning { name: found.spec.name, args: found.args.clone() })
+                Some(Initializer { name: found.spec.name, args: found.args.clone() })
             }
             None => None,
         },
@@ -178,6 +181,7 @@ pub fn resolve(
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
         logs: lines.line(&settings::LOGS).map_or(Logs::None, |_| Logs::Tensorboard),
+        weights: beginning::of(&lines),
         span,
     })
 }

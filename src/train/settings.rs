@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{groups, losses, mixes, optimizers, schedules};
+use crate::train::{beginning, groups, losses, mixes, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -28,6 +28,7 @@ pub static TRAIN: Section = Section {
         &EARLY_STOP,
         &CHECKPOINT,
         &LOGS,
+        &beginning::WEIGHTS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
     strangers: &[],
