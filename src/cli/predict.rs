@@ -22,7 +22,7 @@ pub struct Options {
     /// whose weights `--weights` gives
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files, and folders of them
+    /// Picture files, folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// The weights of a network file: of a run, or a file of safetensors, PyTorch or NumPy

@@ -27,6 +27,15 @@ pub struct Evaluated {
     pub evaluation: Evaluation,
 }
 
+/// The images that are measured on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Validation,
+    #[default]
+    Test,
+}
+
 /// Measures a run's weights on test images: RUN is its folder (its best weights are taken) or a weights file.
 ///
 /// The images are those of the run's own data set, or of one of the same kind in the folder `data`; no other file of it
@@ -38,7 +47,7 @@ pub struct Evaluated {
 pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
     let (weights, folder) = folder::weights(run.as_ref())?;
     let base = base_of(&folder, data)?;
-    evaluate_weights(&weights, &base, data, &device::open(device)?.device)
+    evaluate_weights(&weights, &base, (data, Part::Test), &device::open(device)?.device)
 }
 
 /// The folder that the paths of a run's own data are relative to; of other data it does not matter.
@@ -49,11 +58,11 @@ pub fn base_of(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Fault> {
     }
 }
 
-/// The same with weights that are open, whose own data's paths are relative to `base`.
+/// The same with weights that are open, whose own data's paths are relative to `base`, on the images of any part.
 pub fn evaluate_weights(
     weights: &Weights,
     base: &Path,
-    data: Option<&Path>,
+    (data, part): (Option<&Path>, Part),
     device: &Device,
 ) -> Result<Evaluated, Fault> {
     let experiment = experiment(weights)?;
@@ -73,7 +82,18 @@ pub fn evaluate_weights(
             PathBuf::new()
         }
     };
-    let dataset = data::open(&mut section, &base, train.seed, Wanted::Test)?;
+    let wanted = if part == Part::Test { Wanted::Test } else { Wanted::All };
+    let mut dataset = data::open(&mut section, &base, train.seed, wanted)?;
+    let parts = &mut dataset.parts;
+    match part {
+        Part::Train => parts.test = std::mem::take(&mut parts.train),
+        Part::Validation => parts.test = std::mem::take(&mut parts.validation),
+        Part::Test => {}
+    }
+    if parts.test.is_empty() {
+        return Err(Fault::new(codes::DATA_FILE, "the data set has no images in this part")
+            .advise("`--part test` or `--part train`"));
+    }
     let known = &weights.card.classes;
     if !known.is_empty() && *known != dataset.classes() {
         let [own, other] = [known, dataset.classes()].map(listed);
