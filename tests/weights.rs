@@ -140,8 +140,11 @@ fn declared(tensors: &[(String, Vec<usize>)], sequence: Sequence) -> File {
     File::new(Path::new("theirs.pth"), "PyTorch", tensors.collect(), sequence, Box::new(Zeros(counts)))
 }
 
+/// Names and shapes.
+type Declared = Vec<(String, Vec<usize>)>;
+
 /// torchvision's networks: what they are called, and their tensors in their order.
-fn torchvision() -> Vec<(String, Vec<(String, Vec<usize>)>)> {
+fn torchvision() -> Vec<(String, Declared)> {
     let mut text = String::new();
     let packed = std::fs::File::open(fixture("torchvision.txt.gz")).unwrap();
     flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
