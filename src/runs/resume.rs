@@ -151,6 +151,19 @@ impl Stopped {
         self.state.is_none()
     }
 
+    /// Refuses data whose classes are called otherwise, or come in another order, than those that the weights were trained on.
+    pub fn refuse_other_classes(&self, dataset: &Dataset) -> Result<(), Fault> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let known = &state.weights.card.classes;
+        match known.is_empty() || known == dataset.classes() {
+            true => Ok(()),
+            false => Err(Fault::new(codes::CLASSES, "the data have other classes than when the run began")
+                .note(format!("then: {}", known.join(", ")))
+                .note(format!("now:  {}", dataset.classes().join(", ")))
+                .advise("the names and the order of then, or a new run")),
+        }
+    }
+
     /// Where it stands.
     pub fn progress(&self) -> Progress {
         self.state.as_ref().map(|state| state.progress.clone()).unwrap_or_default()

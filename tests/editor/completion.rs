@@ -46,6 +46,7 @@ fn completion_offers_the_words_of_the_section() {
             "validation",
             "test",
             "cache",
+            "on_error",
             "augment",
             "normalize",
             "resize",
