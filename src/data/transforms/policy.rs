@@ -2,7 +2,6 @@
 //! them (`_AutoAugmentBase`).
 
 use crate::data::sample::{Form, Image, Sample, Values};
-use crate::data::transforms::color_jitter;
 use crate::data::transforms::warp::{Change, Sampling, warp};
 use crate::diag::{Fault, codes};
 use crate::tensor::random::Random;
@@ -122,9 +121,9 @@ pub fn change(sample: &mut Sample, kind: Kind, magnitude: f64, sampling: Samplin
         // Counter-clockwise.
         Kind::Rotate => Change { angle: -magnitude, ..Change::NONE },
         Kind::Identity => return Ok(()),
-        Kind::Brightness => return colours(image, color_jitter::Change::Brightness(1.0 + magnitude as f32)),
-        Kind::Color => return colours(image, color_jitter::Change::Saturation(1.0 + magnitude as f32)),
-        Kind::Contrast => return colours(image, color_jitter::Change::Contrast(1.0 + magnitude as f32)),
+        Kind::Brightness => return blend(image, Other::Black, 1.0 + magnitude as f32),
+        Kind::Color => return blend(image, Other::Grey, 1.0 + magnitude as f32),
+        Kind::Contrast => return blend(image, Other::Mean, 1.0 + magnitude as f32),
         Kind::Sharpness => {
             sharpen(image, 1.0 + magnitude as f32);
             return Ok(());
@@ -155,8 +154,46 @@ pub fn change(sample: &mut Sample, kind: Kind, magnitude: f64, sampling: Samplin
     })
 }
 
-fn colours(image: &mut Image, change: color_jitter::Change) -> Result<(), Fault> {
-    color_jitter::change(image, change);
+/// A brightness that pixels are drawn away from or towards.
+#[derive(Clone, Copy)]
+enum Other {
+    Black,
+    /// That of the image on average.
+    Mean,
+    /// The pixel's own, without its colours.
+    Grey,
+}
+
+/// Takes so much of bytes, and the rest to 1 of another brightness. As torchvision does with bytes: brightness is rounded down, and
+/// so is the result.
+fn blend(image: &mut Image, other: Other, factor: f32) -> Result<(), Fault> {
+    let (n_channels, size) = (image.channels, (image.height * image.width).max(1));
+    let were_numbers = matches!(image.values, Values::Numbers(_));
+    image.round();
+    if let Values::Bytes(bytes) = &mut image.values {
+        let grey: Vec<f32> = match n_channels {
+            3 => (0..size)
+                .map(|i| [bytes[i], bytes[size + i], bytes[2 * size + i]].map(f32::from))
+                .map(|[red, green, blue]| (0.2989 * red + 0.587 * green + 0.114 * blue).floor())
+                .collect(),
+            _ => bytes.iter().take(size).map(|&byte| f32::from(byte)).collect(),
+        };
+        let mean = (grey.iter().map(|&x| f64::from(x)).sum::<f64>() / size as f64) as f32;
+        for plane in bytes.chunks_exact_mut(size) {
+            for (byte, &own) in plane.iter_mut().zip(&grey) {
+                let rest = match other {
+                    Other::Black => 0.0,
+                    Other::Mean => mean,
+                    Other::Grey => own,
+                };
+                // `as` keeps within the bytes.
+                *byte = (f32::from(*byte) * factor + rest * (1.0 - factor)) as u8;
+            }
+        }
+    }
+    if were_numbers {
+        image.change(|_| ());
+    }
     Ok(())
 }
 
