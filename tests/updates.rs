@@ -354,7 +354,8 @@ fn a_residual_block_can_begin_as_its_shortcut() {
 
 #[test]
 fn a_plateau_is_gone_on_with_to_the_bit() {
-    let lines = "optimizer sgd lr=0.5; batch 10; schedule plateau patience=0 factor=0.5 cooldown=1 threshold=0.9";
+    let lines =
+        "optimizer sgd lr=0.5; batch 10; schedule plateau patience=0 factor=0.5 cooldown=1 threshold=0.9";
     let (mut experiment, dataset) = trained(PLAIN, lines);
     experiment.train.as_mut().unwrap().epochs = 6;
     let (whole, outcome) = run(&experiment, &dataset);
