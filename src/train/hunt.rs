@@ -116,13 +116,18 @@ pub fn hunt(
         at if at < stages.gradient => Kind::Gradient,
         _ => Kind::Update,
     };
+    let parameter = if kind == Kind::Update { updated(&graph, value) } else { None };
+    let of_parameter = || {
+        let (layer, _) = parameter.as_ref()?.rsplit_once('.')?;
+        job.model.layers.iter().position(|own| own.name == layer)
+    };
     Ok(Some(Found {
         kind,
         step: progress.step + 1,
         epoch,
-        layer: node.origin.map(|origin| origin as usize),
+        layer: node.origin.map(|origin| origin as usize).or_else(of_parameter),
         op: node.op.name(),
-        parameter: if kind == Kind::Update { updated(&graph, value) } else { None },
+        parameter,
         from: from(&graph, job.model, value, &largest),
         layers: by_layer(&graph, job.model, stages, &largest),
         images: batch.iter().map(|&index| name(dataset, index)).collect(),
@@ -221,6 +226,12 @@ impl Found {
         };
         let from: Vec<String> =
             self.from.iter().map(|(name, most)| format!("{name} reaches {most:.3e}")).collect();
+        let fault = match self.kind {
+            Kind::Gradient | Kind::Update => {
+                fault.advise("`clip norm=1`, which shortens gradients that are too large")
+            }
+            Kind::Images | Kind::Forward => fault,
+        };
         let mut fault = Fault { label, ..fault }.note(format!("step {step} (epoch {epoch}): {what}"));
         if !from.is_empty() {
             fault = fault.note(format!("in `{}`: {}", self.op, from.join(", ")));

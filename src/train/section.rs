@@ -188,7 +188,7 @@ pub fn resolve(
 
 /// Refuses a schedule that asks for what the optimizer does not have, and rates below 0.
 fn fit(schedule: &Chosen<dyn Schedule>, optimizer: &Chosen<dyn Optimizer>, diagnostics: &mut Diagnostics) {
-    if schedule.args.numbers("factors").is_ok_and(|all| all.iter().any(|factor| !(*factor >= 0.0))) {
+    if schedule.args.numbers("factors").is_ok_and(|all| all.iter().any(|factor| *factor < 0.0)) {
         let span = schedule.args.span("factors").unwrap_or(schedule.span);
         let message = "a learning rate below 0 would learn the opposite";
         diagnostics.push(Diagnostic::error(codes::BAD_VALUE, span, message).label("numbers of at least 0"));
