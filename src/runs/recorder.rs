@@ -80,8 +80,7 @@ impl<'a> Recorder<'a> {
         card: Card,
         checkpointing: Checkpointing,
         stopped: Option<&Stopped>,
-        viewer: &'a mut dyn Viewer,
-        wanted: &'a AtomicBool,
+        (viewer, wanted): (&'a mut dyn Viewer, &'a AtomicBool),
         (sight, views): (Sight<'a>, Views),
     ) -> Recorder<'a> {
         Recorder {

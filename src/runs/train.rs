@@ -110,7 +110,7 @@ pub fn train<'a>(
     let sight = Sight::new(job, dataset, probe, known, before)?;
     let views = Views::new(record, events, job.train.logs);
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
-    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, viewer, wanted, (sight, views));
+    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, (viewer, wanted), (sight, views));
     let mut recorder = recorder.with_spare(spare);
     let trained = prepared.train(start, &signals.stop, &mut recorder);
     if let Err(fault) = &trained {
