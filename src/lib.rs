@@ -59,6 +59,8 @@ pub mod experiment;
 pub mod runs;
 #[doc(hidden)]
 pub mod predict;
+#[doc(hidden)]
+pub mod exchange;
 mod door;
 #[doc(hidden)]
 pub mod reference;

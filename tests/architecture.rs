@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["experiment"],
     &["runs"],
     &["predict"],
+    &["exchange"],
     &["door"],
     &["reference"],
     &["editor"],

@@ -9,10 +9,12 @@ mod devices;
 mod docs;
 mod eval;
 mod explain;
+mod export;
 mod files;
 mod fix;
 mod fmt;
 mod graph;
+mod import;
 mod load;
 mod lsp;
 mod memory;
@@ -89,6 +91,10 @@ enum Command {
     Eval(eval::Options),
     /// Classify image files, or make new images of them
     Predict(predict::Options),
+    /// Write a network for other programs: ONNX, PyTorch, C
+    Export(export::Options),
+    /// Read a network of another program: its text and its weights
+    Import(import::Options),
 }
 
 /// Why a command stopped.
@@ -146,6 +152,8 @@ pub fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Import(options) => import::run(&options),
     })
 }
 
