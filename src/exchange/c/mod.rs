@@ -14,6 +14,7 @@ use crate::exchange::c::kernels::KERNELS;
 use crate::exchange::c::layer::{Places, float, in_place, write};
 use crate::exchange::c::memory::{Life, places};
 use crate::exchange::network::Network;
+use crate::exchange::onnx::preparation::is_unmeasured;
 use crate::exchange::portable::Operation;
 use crate::exchange::{Outgoing, Wishes, folder};
 use crate::model::{Instance, Wire};
@@ -279,6 +280,9 @@ fn prepare(network: &Network<'_>, name: &str) -> Result<Option<String>, Fault> {
     let [channels, height, width] = layer::image(input);
     let value =
         |step: &Step, channel: usize, value: f32| step.transform.pointwise(&step.args, channel, value);
+    if data.preprocess.iter().any(is_unmeasured) {
+        return Ok(None);
+    }
     let (mut factors, mut shifts) = (vec![1.0f32; channels], vec![0.0f32; channels]);
     for step in &data.preprocess {
         for channel in 0..channels {

@@ -140,6 +140,10 @@ impl Pixels<'_> {
     /// A step that multiplies and shifts each value, as two of them tell.
     fn pointwise(&mut self, step: &Step) -> Result<(), Fault> {
         let name = step.transform.spec().name;
+        if is_unmeasured(step) {
+            return Err(refused(name, "`auto` is measured when the network is trained")
+                .advise("export the run, which knows the numbers"));
+        }
         let at = |channel: usize, value: f32| step.transform.pointwise(&step.args, channel, value);
         let (mut factors, mut shifts) = (Vec::new(), Vec::new());
         for channel in 0..self.channels {
@@ -235,6 +239,11 @@ impl Pixels<'_> {
         let axes = self.whole("axes", &[2, 3]);
         self.value = self.node("Slice", &[&padded, &start, &end, &axes], Vec::new());
     }
+}
+
+/// Whether a step's numbers are still to be measured on the data.
+pub fn is_unmeasured(step: &Step) -> bool {
+    step.args.has("by") && step.args.word("by").is_ok_and(|word| word == "auto")
 }
 
 fn refused(step: &str, why: &str) -> Fault {

@@ -101,6 +101,8 @@ enum Act<'a> {
     Factors(Weight<'a>),
     Power(f32),
     Erf,
+    /// Whether a number is above this one.
+    Above(f32),
     /// Within these bounds.
     Clip([f32; 2]),
     Transpose(Vec<usize>),
@@ -524,6 +526,7 @@ impl<'a> Reader<'a, '_> {
             "Add" | "Sub" | "Sum" => self.sum(node),
             "Mul" | "Div" => self.product(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
+            "Where" => self.chosen(node),
             _ => self.function(node),
         }
     }

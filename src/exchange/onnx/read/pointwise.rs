@@ -58,6 +58,11 @@ impl<'a> Reader<'a, '_> {
             "Erf" => return Ok(self.keep(node, Act::Erf, &x)),
             "Neg" => return Ok(self.keep(node, Act::Factor(-1.0), &x)),
             "Sqrt" => return Ok(self.keep(node, Act::Power(0.5), &x)),
+            "Greater" => {
+                let bound = self.numbers(node, 1)?.scalar();
+                let bound = bound.ok_or_else(|| cannot(node, "it compares with several numbers"))?;
+                return Ok(self.keep(node, Act::Above(bound as f32), &x));
+            }
             "Pow" => {
                 let exponent = self.numbers(node, 1)?.scalar();
                 let exponent = exponent.ok_or_else(|| cannot(node, "its exponent is no number"))?;
@@ -124,6 +129,30 @@ impl<'a> Reader<'a, '_> {
             step.weights = vec![("weight", weight)];
         }
         Ok(flow)
+    }
+
+    /// Of two values the one or the other, by a comparison: a softplus that is its input where that is large, or a slope below 0.
+    pub(super) fn chosen(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let (condition, above, below) = (self.image(node, 0)?, self.image(node, 1)?, self.image(node, 2)?);
+        let refused = || cannot(node, "it chooses by a comparison that is no function of ours");
+        let compared = self.step(&condition).map(|step| (step.act.clone(), step.inputs[0]));
+        let Some((Act::Above(bound), x)) = compared else { return Err(refused()) };
+        let step =
+            self.step(&below).filter(|step| x == above.at && step.inputs == [x]).ok_or_else(refused)?;
+        match step.act.clone() {
+            Act::Layer("softplus") if bound >= 15.0 => Ok(below),
+            Act::Factor(slope) if bound == 0.0 && (0.0..=1.0).contains(&slope) => {
+                Ok(self.with_alpha(node, "leaky_relu", &above, slope))
+            }
+            Act::Factors(weight) if bound == 0.0 => {
+                let flow = self.named(node, "prelu", &above);
+                if let Some(step) = self.last() {
+                    step.weights = vec![("weight", weight)];
+                }
+                Ok(flow)
+            }
+            _ => Err(refused()),
+        }
     }
 
     /// A value times a number, where that completes a function.

@@ -140,6 +140,7 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
             plain("crop", args, &step)
         }
         Act::Power(by) => return Err(cannot(&format!("there is no layer that raises to the power {by}"))),
+        Act::Above(_) => return Err(cannot("there is no layer that compares")),
         Act::Erf => return Err(cannot("there is no layer of the error function alone")),
         Act::Transpose(axes) => {
             return Err(cannot(&format!("there is no layer that exchanges axes ({axes:?})")));
