@@ -547,7 +547,7 @@ fn origin(node: &Node<'_>) -> Origin {
 /// Whether everything that an input goes through before an axis counts is followed by a `Transpose` to channels first.
 fn takes_channels_last(model: &Model<'_>, input: &str) -> bool {
     let mut takers: BTreeMap<&str, Vec<&Node<'_>>> = BTreeMap::new();
-    for node in &model.graph.nodes {
+    for node in model.graph.nodes.iter().filter(|node| node.op != "Shape") {
         for name in &node.inputs {
             takers.entry(name).or_default().push(node);
         }
