@@ -95,6 +95,10 @@ pub enum Kind {
     Word,
     /// A word, or a text in quotes: what something outside of the file is called.
     Name,
+    /// One such name, or a list of them.
+    Names,
+    /// A number, a list of numbers, or one of these words.
+    NumbersOr(&'static [&'static str]),
 }
 
 /// What holds where the user wrote nothing.
@@ -155,6 +159,7 @@ pub enum Arg {
     Bool(bool),
     Word(String),
     Text(String),
+    Texts(Vec<String>),
     Shape(Shape),
     Numbers(Vec<f64>),
     Time(Duration),
@@ -184,6 +189,13 @@ impl fmt::Display for Arg {
             Arg::Bool(value) => write!(f, "{value}"),
             Arg::Word(word) => f.write_str(word),
             Arg::Text(text) => write!(f, "\"{text}\""),
+            Arg::Texts(texts) => {
+                let shown: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+                match shown.len() {
+                    1 => f.write_str(&shown[0]),
+                    _ => write!(f, "[{}]", shown.join(", ")),
+                }
+            }
             Arg::Shape(shape) => write!(f, "{shape}"),
             Arg::Time(time) => f.write_str(&shown(*time)),
             Arg::Numbers(numbers) => {
@@ -336,6 +348,14 @@ impl Args {
     pub fn time(&self, name: &str) -> Result<Duration, Fault> {
         let found = self.get(name).and_then(|given| match given.arg {
             Arg::Time(time) => Some(time),
+            _ => None,
+        });
+        self.wanted(name, found)
+    }
+
+    pub fn texts(&self, name: &str) -> Result<&[String], Fault> {
+        let found = self.get(name).and_then(|given| match &given.arg {
+            Arg::Texts(texts) => Some(texts.as_slice()),
             _ => None,
         });
         self.wanted(name, found)

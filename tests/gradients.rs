@@ -8,6 +8,7 @@ use dslc::graph::builder::Builder;
 use dslc::graph::op::{Backward, Op};
 use dslc::graph::{Graph, Init, StateKind, Value};
 use dslc::ops::OPS;
+use dslc::ops::activation::FUNCTIONS;
 use dslc::ops::binary::MULTIPLY;
 use dslc::ops::conv2d::CONV2D;
 use dslc::ops::matmul;
@@ -17,6 +18,7 @@ use dslc::passes::gradient::gradient;
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 
+use crate::op_cases::takes_all_numbers;
 use crate::support::Numbers::{Between, Distinct, Fixed, Fractional, Whole};
 use crate::support::{Case, Numbers, TARGETS, distance, window};
 
@@ -42,14 +44,10 @@ fn cases() -> Vec<Case> {
     let mut add = |op: &str, attrs: Attrs, inputs: &[(&[usize], Numbers)]| {
         cases.push(Case::new(op, attrs, inputs.iter().map(|(dims, numbers)| (Shape::new(*dims), *numbers))));
     };
-    for op in ["relu", "leaky_relu", "relu6", "hardswish", "hardsigmoid", "elu", "selu"] {
-        add(op, Attrs::new().float("alpha", 0.3), &[(&[2, 3, 4], Fractional)]);
-    }
-    for op in ["tanh", "sigmoid", "gelu", "silu", "mish", "softplus", "square"] {
-        add(op, Attrs::new().float("alpha", 0.3), &[(&[2, 3, 4], WIDE)]);
-    }
-    for op in ["log", "sqrt", "power"] {
-        add(op, Attrs::new().float("alpha", -0.75), &[(&[2, 3, 4], POSITIVE)]);
+    for function in FUNCTIONS {
+        let (alpha, numbers) =
+            if takes_all_numbers(*function) { (0.3, Fractional) } else { (-0.75, POSITIVE) };
+        add(function.name(), Attrs::new().float("alpha", alpha), &[(&[2, 3, 4], numbers)]);
     }
     let pairs: &[(&[usize], &[usize])] = &[
         (&[3, 4], &[3, 4]),

@@ -7,6 +7,7 @@ use dslc::graph::builder::Builder;
 use dslc::graph::op::Backward;
 use dslc::graph::program::{Operand, Program, Step};
 use dslc::graph::{Graph, Value};
+use dslc::ops::activation::{FUNCTIONS, Function};
 use dslc::ops::pointwise;
 use dslc::ops::{OPS, matmul};
 use dslc::shape::Shape;
@@ -17,6 +18,11 @@ use crate::support::{Case, Numbers, window};
 pub const WIDE: Numbers = Between(-4.0, 4.0);
 pub const POSITIVE: Numbers = Between(0.1, 4.0);
 
+/// Whether a function is of positive numbers only is seen at a negative one.
+pub fn takes_all_numbers(function: &dyn Function) -> bool {
+    function.value(-1.0, -0.75).is_finite()
+}
+
 /// Ops applied; their gradient ops follow from them.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -24,28 +30,14 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(op, attrs, inputs.iter().map(|(dims, numbers)| (Shape::new(*dims), *numbers))));
     };
     for dims in [&[][..], &[1], &[17], &[2, 3, 5, 7], &[17, 1, 1, 1], &[1, 33, 9]] {
-        for op in [
-            "relu",
-            "leaky_relu",
-            "relu6",
-            "hardswish",
-            "hardsigmoid",
-            "elu",
-            "selu",
-            "tanh",
-            "sigmoid",
-            "gelu",
-            "silu",
-            "mish",
-            "softplus",
-            "square",
-        ] {
-            for numbers in [WIDE, Ties, Between(-30.0, 30.0)] {
-                add(op, Attrs::new().float("alpha", 0.2), &[(dims, numbers)]);
+        for function in FUNCTIONS {
+            let (op, alpha, numbers): (_, _, &[Numbers]) = match takes_all_numbers(*function) {
+                true => (function.name(), 0.2, &[WIDE, Ties, Between(-30.0, 30.0)]),
+                false => (function.name(), -0.75, &[POSITIVE]),
+            };
+            for numbers in numbers {
+                add(op, Attrs::new().float("alpha", alpha), &[(dims, *numbers)]);
             }
-        }
-        for op in ["log", "sqrt", "power"] {
-            add(op, Attrs::new().float("alpha", -0.75), &[(dims, POSITIVE)]);
         }
     }
     let pairs: &[(&[usize], &[usize])] = &[

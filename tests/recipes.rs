@@ -2,10 +2,13 @@
 
 use dslc::diag::has_errors;
 use dslc::experiment::Experiment;
+use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::graph::{Init, StateKind, Value};
+use dslc::ops::binary::{MULTIPLY, SUBTRACT};
 use dslc::run::{Session, Target};
 use dslc::shape::Shape;
+use dslc::train::average;
 use dslc::train::clip::clipped;
 use dslc::train::optimizers::{OPTIMIZERS, Rule};
 use dslc::train::program::training_graph;
@@ -24,6 +27,7 @@ struct Fixtures {
     schedules: Vec<Schedule>,
     steps_per_epoch: u64,
     clips: Vec<Clip>,
+    averages: Vec<Optimizer>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +108,38 @@ fn ten_steps_of_every_optimizer_are_those_of_pytorch() {
                     gap <= 1e-6 * expected.abs().max(0.1),
                     "{line}, step {step}: {found}, not {expected}"
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn running_means_are_those_of_pytorch_and_timm() {
+    let Fixtures { weights, gradients, averages, .. } = fixtures();
+    for Optimizer { line, steps: expected } in averages {
+        let experiment = experiment("flatten -> linear 10", &format!("sgd lr=0.1; ema {line}"));
+        let train = experiment.train.as_ref().unwrap();
+        let mut builder = Builder::new();
+        let shape = Shape::from([weights.len()]);
+        let init = Init::Repeated(Arc::from(&weights[..]));
+        let parameter = builder.state("w", StateKind::Parameter, &shape, init).unwrap();
+        let grad = builder.input("grad", &shape);
+        let lr = builder.scalar(0.1);
+        let step = builder.apply(&MULTIPLY, Attrs::new(), &[grad, lr]).unwrap();
+        let next = builder.apply(&SUBTRACT, Attrs::new(), &[parameter, step]).unwrap();
+        builder.update(parameter, next).unwrap();
+        average::add(&mut builder, train).unwrap();
+        let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+        assert_eq!(session.read_state("w.ema").unwrap(), weights, "a mean begins as its weights do");
+        for (update, (gradient, expected)) in (1..).zip(gradients.iter().zip(&expected)) {
+            session.write(0, "grad", |out| out.copy_from_slice(gradient)).unwrap();
+            for (name, number) in average::numbers(train.ema.unwrap(), update) {
+                session.write(0, name, |out| out[0] = number as f32).unwrap();
+            }
+            session.step(0).unwrap();
+            for (found, expected) in session.read_state("w.ema").unwrap().iter().zip(expected) {
+                let gap = (found - expected).abs();
+                assert!(gap <= 1e-6 * expected.abs().max(0.1), "{line}, {update}: {found}, not {expected}");
             }
         }
     }

@@ -230,9 +230,10 @@ fn accepted(kind: Kind) -> String {
         Kind::Choice(choices) => choices[0].to_owned(),
         Kind::Text => "\"x\"".to_owned(),
         Kind::Shape => "432".to_owned(),
-        Kind::Numbers => "0.5".to_owned(),
+        Kind::Numbers | Kind::NumbersOr(_) => "0.5".to_owned(),
         Kind::Rising => "[1, 2]".to_owned(),
         Kind::Word | Kind::Name => "mnist".to_owned(),
+        Kind::Names => "[mnist, \"x\"]".to_owned(),
     }
 }
 
@@ -262,7 +263,8 @@ fn refused(kind: Kind) -> Vec<String> {
         Kind::Text => listed(&["0", "nothing", "[\"x\"]"]),
         Kind::Shape => listed(&["0", "0x3", "-1", "\"x\"", "nothing", "70000x70000x70000"]),
         Kind::Rising => listed(&["0", "[2, 1]", "[1, 1]", "[]", "0.5", "[5%]", "1x2", "\"x\"", "nothing"]),
-        Kind::Numbers => listed(&["\"x\"", "nothing", "[]", "1x2"]),
+        Kind::Numbers | Kind::NumbersOr(_) => listed(&["\"x\"", "nothing", "[]", "1x2"]),
+        Kind::Names => listed(&["0", "[]", "[a, a]", "1x2", "[1]"]),
         Kind::Word => listed(&["0", "\"x\"", "1x2"]),
         Kind::Name => listed(&["0", "[1, 2]", "1x2"]),
     }

@@ -23,6 +23,10 @@ const NAMED: usize = 8;
 /// Puts the images into memory, if the section's `cache` has it so and they have room.
 pub fn keep(section: &DataSection, samples: &mut Samples) -> Result<(), Fault> {
     let Images::Read(pictures) = &samples.images else { return Ok(()) };
+    // A mask or image that is the target turns with its image, so both are prepared together, when they are asked for.
+    if samples.targets.images().is_some() {
+        return Ok(());
+    }
     let free = host::free_bytes().unwrap_or(u64::MAX);
     let room = match section.cache {
         Cache::None => return Ok(()),

@@ -5,8 +5,8 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSliceMut;
 
 use crate::data::recipe::{Recipe, STREAM};
-use crate::data::sample::{Image, Sample, Values, scale};
-use crate::data::samples::{Field, Images, Samples, part};
+use crate::data::sample::{Image, Sample, Target, Values, scale};
+use crate::data::samples::{Field, Images, Samples, Targets, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
@@ -39,16 +39,17 @@ impl<'a> Loader<'a> {
             let message = format!("{name} gave images of {own}, not {stated}");
             return Err(Fault::new(codes::DATA_SHAPE, message));
         }
-        let n_images = match &samples.images {
-            Images::Bytes { shape, values } => count(values.len(), shape),
-            Images::Numbers { shape, values } => count(values.len(), shape),
-            Images::Kept(images) => Some(images.len()),
-            Images::Read(pictures) => Some(pictures.len()),
+        let whole = match &samples.images {
+            Images::Bytes { shape, values } => count(values.len(), shape).is_some(),
+            Images::Numbers { shape, values } => count(values.len(), shape).is_some(),
+            Images::Kept(_) | Images::Read(_) => true,
         };
-        if n_images != Some(samples.len()) {
-            return Err(Fault::internal(format!("{name}: images of another number than classes")));
+        if !whole || samples.images.len() != samples.len() {
+            return Err(Fault::internal(format!("{name}: images of another number than targets")));
         }
         let whole = match &samples.images {
+            // A mask or image turns with its image, which the tables do not do.
+            _ if samples.targets.images().is_some() => None,
             Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
             Images::Numbers { .. } | Images::Kept(_) | Images::Read(_) => None,
         };
@@ -72,7 +73,12 @@ impl<'a> Loader<'a> {
         &self.fields
     }
 
-    /// The classes' names in the order of the labels.
+    /// What is to be learnt of the samples.
+    pub fn targets(&self) -> &Targets {
+        &self.samples.targets
+    }
+
+    /// The names of classes, labels or numbers in their order.
     pub fn classes(&self) -> &[String] {
         self.samples.classes()
     }
@@ -116,8 +122,8 @@ impl<'a> Loader<'a> {
         others: &mut [Vec<f32>],
     ) -> Result<(), Fault> {
         let size = self.fields[0].shape.elements();
-        let [labels] = others else {
-            return Err(Fault::internal(format!("{} fields beside the image", others.len())));
+        let ([targets], [_, field]) = (others, self.fields.as_slice()) else {
+            return Err(Fault::internal(format!("{} fields beside the image", self.fields.len())));
         };
         if images.len() != indices.len() * size {
             return Err(Fault::internal(format!("a batch of {} images in another buffer", indices.len())));
@@ -125,8 +131,24 @@ impl<'a> Loader<'a> {
         if let Some(index) = indices.iter().find(|&&index| index as usize >= self.len()) {
             return Err(Fault::internal(format!("image {index} of {}", self.len())));
         }
-        labels.clear();
-        labels.extend(indices.iter().map(|&index| self.samples.class(index) as f32));
+        targets.clear();
+        match &self.samples.targets {
+            Targets::Classes { .. } => {
+                targets.extend(indices.iter().map(|&index| self.samples.class(index) as f32));
+            }
+            Targets::Labels { .. } | Targets::Numbers { .. } => {
+                indices.iter().for_each(|&index| targets.extend_from_slice(self.samples.row(index)));
+            }
+            Targets::Masks { .. } | Targets::Images(_) => {
+                let own = field.shape.elements().max(1);
+                targets.resize(indices.len() * own, 0.0);
+                let each = images.par_chunks_exact_mut(size).zip(targets.par_chunks_exact_mut(own));
+                return each.zip(indices.par_iter()).try_for_each(|((out, target), &index)| {
+                    let sample = self.one(index, epoch, mode, seed, out)?;
+                    self.place(sample, target)
+                });
+            }
+        }
         if let (Some(tables), Images::Bytes { shape, values }, []) =
             (&self.tables, &self.samples.images, self.augment(mode))
         {
@@ -135,18 +157,53 @@ impl<'a> Loader<'a> {
             }
             return Ok(());
         }
-        images.par_chunks_exact_mut(size).zip(indices.par_iter()).try_for_each(|(out, &index)| {
-            let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
-            let sample = self.samples.read(index)?;
-            let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
-            match (&self.last, &sample.image.values) {
-                (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
-                    look_up(tables, bytes, out)
-                }
-                _ => out.copy_from_slice(&finished(self.section, sample)?),
+        images
+            .par_chunks_exact_mut(size)
+            .zip(indices.par_iter())
+            .try_for_each(|(out, &index)| self.one(index, epoch, mode, seed, out).map(drop))
+    }
+
+    /// Writes one image, and gives what is to be learnt of it.
+    fn one(&self, index: u32, epoch: u32, mode: Mode, seed: u64, out: &mut [f32]) -> Result<Target, Fault> {
+        let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
+        let sample = self.samples.read(index)?;
+        let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
+        match (&self.last, &sample.image.values) {
+            (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
+                look_up(tables, bytes, out);
+                Ok(sample.target)
             }
-            Ok(())
-        })
+            _ => {
+                let Sample { image, target } = finished(self.section, sample)?;
+                out.copy_from_slice(&image.into_numbers());
+                Ok(target)
+            }
+        }
+    }
+
+    /// Writes a mask's classes, or a paired image's pixels from 0 (black) to 1 (white).
+    fn place(&self, target: Target, out: &mut [f32]) -> Result<(), Fault> {
+        let (Target::Mask(image) | Target::Image(image)) = &target else {
+            return Err(Fault::internal("a target that is no image"));
+        };
+        match (&target, &image.values) {
+            (_, Values::Bytes(bytes)) if bytes.len() != out.len() => {
+                Err(Fault::internal(format!("a target of {} for {} numbers", image.form(), out.len())))
+            }
+            (Target::Mask(_), Values::Bytes(bytes)) => {
+                out.iter_mut().zip(bytes).for_each(|(out, &class)| *out = f32::from(class));
+                Ok(())
+            }
+            (_, Values::Bytes(bytes)) => {
+                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = scale(byte));
+                Ok(())
+            }
+            (_, Values::Numbers(numbers)) if numbers.len() == out.len() => {
+                out.copy_from_slice(numbers);
+                Ok(())
+            }
+            (_, Values::Numbers(_)) => Err(Fault::internal(format!("a target of {}", image.form()))),
+        }
     }
 }
 
@@ -180,8 +237,8 @@ fn changed(
     Ok(sample)
 }
 
-/// The numbers of a sample that was augmented as they reach the model.
-fn finished(section: &DataSection, mut sample: Sample) -> Result<Vec<f32>, Fault> {
+/// A sample that was augmented, as it reaches the model.
+fn finished(section: &DataSection, mut sample: Sample) -> Result<Sample, Fault> {
     let mut random = Random::new(0, "", 0);
     for Step { transform, args, .. } in section.stages().last {
         transform.apply(args, &mut sample, &mut random)?;
@@ -190,7 +247,7 @@ fn finished(section: &DataSection, mut sample: Sample) -> Result<Vec<f32>, Fault
         let form = sample.image.form();
         return Err(Fault::internal(format!("an image became {form}, not {}", section.form())));
     }
-    Ok(sample.image.into_numbers())
+    Ok(sample)
 }
 
 /// How many images of a shape so many values are; `None` where the last is not whole.
@@ -206,7 +263,7 @@ pub fn prepare(
     mode: Mode,
     random: &mut Random,
 ) -> Result<Vec<f32>, Fault> {
-    finished(section, changed(section, sample, 0, mode, random)?)
+    Ok(finished(section, changed(section, sample, 0, mode, random)?)?.image.into_numbers())
 }
 
 /// One table a channel, where every step treats each value by itself.

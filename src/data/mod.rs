@@ -8,7 +8,10 @@
 
 mod cache;
 pub mod decode;
+pub mod glob;
+mod groups;
 pub mod loader;
+pub mod mask;
 pub mod parts;
 pub mod picture;
 pub mod png;
@@ -30,6 +33,7 @@ pub use crate::data::sources::{Facts, REGISTRY, SOURCES, Source, Wanted};
 
 use std::path::Path;
 
+use crate::data::samples::Targets;
 use crate::data::section::DataSection;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
@@ -47,7 +51,9 @@ pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -
 
 /// The same without a look at an image.
 pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
-    let dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
+    let dataset = section.source.load(&section.args, base, wanted)?;
+    let groups = groups::of(section, base, &dataset)?;
+    let dataset = dataset.divided_by(section, seed, wanted, groups.as_deref())?;
     let (own, stated) = (dataset.samples.images.form(), section.facts.form);
     let name = section.source.spec().name;
     if own != stated && stated.extents().is_some() {
@@ -55,10 +61,18 @@ pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted
         return Err(Fault::new(codes::DATA_SHAPE, message));
     }
     section.facts.form = own;
-    let n_classes = dataset.classes().len();
-    if let Some(stated) = section.facts.classes.replace(n_classes).filter(|stated| *stated != n_classes) {
-        let message = format!("the data has {n_classes} classes, but `classes` says {stated}");
-        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", n_classes));
+    section.facts.task = dataset.samples.targets.task();
+    let told = match &dataset.samples.targets {
+        Targets::Images(images) => images.form().channels,
+        others => Some(others.names().len()),
+    };
+    let stated = std::mem::replace(&mut section.facts.classes, told);
+    if let (Some(stated), Some(own)) = (stated, told)
+        && stated != own
+    {
+        let message =
+            format!("the data has {own} {}, but `classes` says {stated}", section.facts.task.names());
+        return Err(Fault::new(codes::CLASSES, message).at("classes").set("classes", own));
     }
     if section.shape().is_none() {
         let message = format!("images reach the model as {}, each of its own size", section.form());

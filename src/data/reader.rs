@@ -1,7 +1,7 @@
 //! Lines of a `data { … }` section, read against their declarations → [`DataSection`]: what only the lines together,
 //! or the values themselves, can be wrong in.
 
-use crate::data::sample::{Form, Size};
+use crate::data::sample::{Form, Size, Task};
 use crate::data::section::{Cache, DataSection, Split, Step, TestFrom, Validation};
 use crate::data::settings;
 use crate::data::sources::{Facts, SOURCES, Source};
@@ -42,6 +42,7 @@ impl Reader<'_> {
             facts,
             validation,
             split: self.split(&lines, validation),
+            by: by(&lines),
             cache: cache(&lines),
             test_from,
             preprocess: preprocess.filter(|_| lines.known)?,
@@ -60,7 +61,7 @@ impl Reader<'_> {
         let place_of = |name: &str| section.args.span(name).unwrap_or(section.source_span);
         let found = match looked {
             Ok(Some(found)) => found,
-            Ok(None) if section.facts.classes.is_some() => return,
+            Ok(None) if section.facts.classes.is_some() || section.facts.task == Task::Images => return,
             Ok(None) => {
                 let message = "the number of classes is unknown: there is no data here to count them in";
                 self.diagnostics.push(
@@ -234,6 +235,11 @@ impl Reader<'_> {
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
     }
+}
+
+fn by(lines: &Lines<'_>) -> Option<String> {
+    let found = lines.found(&settings::SPLIT)?;
+    found.args.has("by").then(|| found.args.word("by").map(str::to_owned).ok())?
 }
 
 fn cache(lines: &Lines<'_>) -> Cache {

@@ -13,12 +13,118 @@ pub struct Sample {
 }
 
 /// What is to be learnt of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// The place of its class among the classes' names.
     Class(u32),
+    /// For each label 1 where it holds and 0 where it does not.
+    Labels(Vec<f32>),
+    Numbers(Vec<f32>),
+    /// The class of each pixel in one channel of bytes, or [`IGNORED`]; of the image's height and width.
+    Mask(Image),
+    /// Another image of its height and width.
+    Image(Image),
     /// Of an image that a model is asked about.
     Unknown,
+}
+
+/// The class of a mask's pixels that count for nothing.
+pub const IGNORED: u8 = 255;
+
+/// The kinds of targets, one for a whole data set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Task {
+    /// One class an image.
+    #[default]
+    Classes,
+    /// Several labels an image, each of which holds or does not.
+    Labels,
+    /// Numbers.
+    Numbers,
+    /// A class for each pixel.
+    Masks,
+    /// An image.
+    Images,
+}
+
+impl Task {
+    /// What they are called in a file.
+    pub const WORDS: &[&str] = &["classes", "labels", "numbers", "masks", "images"];
+
+    /// That of one of [`Task::WORDS`].
+    pub fn named(word: &str) -> Task {
+        match word {
+            "labels" => Task::Labels,
+            "numbers" => Task::Numbers,
+            "masks" => Task::Masks,
+            "images" => Task::Images,
+            _ => Task::Classes,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Task::Classes => "classes",
+            Task::Labels => "labels",
+            Task::Numbers => "numbers",
+            Task::Masks => "masks",
+            Task::Images => "images",
+        }
+    }
+
+    /// What one image's target is called: `a class`.
+    pub fn one(self) -> &'static str {
+        match self {
+            Task::Classes => "a class",
+            Task::Labels => "labels",
+            Task::Numbers => "numbers",
+            Task::Masks => "a mask",
+            Task::Images => "an image",
+        }
+    }
+
+    /// What the names of its targets stand for: `classes`.
+    pub fn names(self) -> &'static str {
+        match self {
+            Task::Classes | Task::Masks => "classes",
+            Task::Labels => "labels",
+            Task::Numbers => "numbers",
+            Task::Images => "images",
+        }
+    }
+}
+
+/// An image of a sample, seen by a change of places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Pixels, which may be mixed; black comes in from outside.
+    Picture,
+    /// Classes, of which the nearest is taken; [`IGNORED`] comes in from outside.
+    Mask,
+}
+
+impl Sample {
+    /// Changes places alike in the image and in the mask or image that is its target.
+    pub fn each(
+        &mut self,
+        mut change: impl FnMut(&mut Image, Layer) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        change(&mut self.image, Layer::Picture)?;
+        match &mut self.target {
+            Target::Mask(mask) => change(mask, Layer::Mask),
+            Target::Image(image) => change(image, Layer::Picture),
+            Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => Ok(()),
+        }
+    }
+
+    /// Moves pixels of the image, and with them those of its mask or paired image, into another size: see [`Image::moved`].
+    pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
+        // Moving cannot fail.
+        let _ = self.each(|image, layer| {
+            image.moved_in(height, width, layer, &from);
+            Ok(())
+        });
+    }
 }
 
 /// An image, row by row, channel by channel.
@@ -107,10 +213,27 @@ impl Image {
 
     /// Moves pixels into an image of another size: `from(y, x)` tells which pixel of a channel goes there, and nothing is black.
     pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
+        self.moved_in(height, width, Layer::Picture, from);
+    }
+
+    /// The same, with what comes in from outside of such an image.
+    pub fn moved_in(
+        &mut self,
+        height: usize,
+        width: usize,
+        layer: Layer,
+        from: impl Fn(usize, usize) -> Option<usize>,
+    ) {
         let plane = (self.height * self.width).max(1);
+        let outside = match layer {
+            Layer::Picture => 0,
+            Layer::Mask => IGNORED,
+        };
         match &mut self.values {
-            Values::Bytes(bytes) => *bytes = placed(bytes, plane, [height, width], &from),
-            Values::Numbers(numbers) => *numbers = placed(numbers, plane, [height, width], &from),
+            Values::Bytes(bytes) => *bytes = placed(bytes, plane, [height, width], outside, &from),
+            Values::Numbers(numbers) => {
+                *numbers = placed(numbers, plane, [height, width], f32::from(outside), &from);
+            }
         }
         (self.height, self.width) = (height, width);
     }
@@ -131,16 +254,17 @@ impl Image {
     }
 }
 
-fn placed<T: Copy + Default>(
+fn placed<T: Copy>(
     values: &[T],
     plane: usize,
     [height, width]: [usize; 2],
+    outside: T,
     from: impl Fn(usize, usize) -> Option<usize>,
 ) -> Vec<T> {
     let mut out = Vec::with_capacity(values.len() / plane * height * width);
     for plane in values.chunks_exact(plane) {
         for y in 0..height {
-            out.extend((0..width).map(|x| from(y, x).map_or(T::default(), |at| plane[at])));
+            out.extend((0..width).map(|x| from(y, x).map_or(outside, |at| plane[at])));
         }
     }
     out

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
-use crate::data::sample::{Form, Image, Sample, Size, Target, Values};
-use crate::diag::Fault;
+use crate::data::sample::{Form, Image, Sample, Size, Target, Task, Values};
+use crate::diag::{Fault, codes};
 use crate::model::lower::IMAGES;
 use crate::shape::Shape;
 
 /// The field, and the input of a training graph, that holds the class of each image.
 pub const LABELS: &str = "labels";
+/// That of every other kind of target.
+pub const TARGETS: &str = "targets";
 
 /// A field of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +48,49 @@ pub enum Images {
 }
 
 /// What is to be learnt of samples.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// A class each, as its place among the names.
     Classes { names: Vec<String>, values: Vec<u32> },
+    /// For each sample and each name 1 or 0, sample by sample.
+    Labels { names: Vec<String>, values: Vec<f32> },
+    /// For each sample and each name a number, sample by sample.
+    Numbers { names: Vec<String>, values: Vec<f32> },
+    /// The class of each pixel, as its place among the names: images of one channel of bytes.
+    Masks { names: Vec<String>, masks: Images },
+    /// An image each.
+    Images(Images),
+}
+
+impl Targets {
+    pub fn task(&self) -> Task {
+        match self {
+            Targets::Classes { .. } => Task::Classes,
+            Targets::Labels { .. } => Task::Labels,
+            Targets::Numbers { .. } => Task::Numbers,
+            Targets::Masks { .. } => Task::Masks,
+            Targets::Images(_) => Task::Images,
+        }
+    }
+
+    /// The names of classes, labels or numbers in their order; none of images.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Targets::Classes { names, .. }
+            | Targets::Labels { names, .. }
+            | Targets::Numbers { names, .. }
+            | Targets::Masks { names, .. } => names,
+            Targets::Images(_) => &[],
+        }
+    }
+
+    /// The images among them.
+    pub fn images(&self) -> Option<&Images> {
+        match self {
+            Targets::Masks { masks: images, .. } | Targets::Images(images) => Some(images),
+            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => None,
+        }
+    }
 }
 
 /// Images outside of memory, which any thread may read.
@@ -95,6 +136,10 @@ impl Samples {
     pub fn len(&self) -> usize {
         match &self.targets {
             Targets::Classes { values, .. } => values.len(),
+            Targets::Labels { names, values } | Targets::Numbers { names, values } => {
+                values.len() / names.len().max(1)
+            }
+            Targets::Masks { masks: images, .. } | Targets::Images(images) => images.len(),
         }
     }
 
@@ -102,33 +147,63 @@ impl Samples {
         self.len() == 0
     }
 
-    /// The classes' names in the order of the labels.
+    /// The names of classes, labels or numbers in their order; none of images.
     pub fn classes(&self) -> &[String] {
-        match &self.targets {
-            Targets::Classes { names, .. } => names,
-        }
+        self.targets.names()
     }
 
-    /// The class of a sample, which must be below [`Samples::len`].
+    /// The class of a sample, which must be below [`Samples::len`]; 0 where it has none.
     pub fn class(&self, index: u32) -> u32 {
         match &self.targets {
             Targets::Classes { values, .. } => values[index as usize],
+            Targets::Labels { .. } | Targets::Numbers { .. } | Targets::Masks { .. } | Targets::Images(_) => {
+                0
+            }
+        }
+    }
+
+    /// The labels or numbers of a sample; none of other targets.
+    pub fn row(&self, index: u32) -> &[f32] {
+        match &self.targets {
+            Targets::Labels { names, values } | Targets::Numbers { names, values } => {
+                let at = index as usize * names.len();
+                &values[at..at + names.len()]
+            }
+            Targets::Classes { .. } | Targets::Masks { .. } | Targets::Images(_) => &[],
         }
     }
 
     /// A sample, which must be below [`Samples::len`].
     pub fn read(&self, index: u32) -> Result<Sample, Fault> {
-        let at = index as usize;
-        let image = match &self.images {
-            Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
-            Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
-            Images::Kept(images) => images[at].clone(),
-            Images::Read(pictures) => pictures.read(at)?,
-        };
+        let image = self.images.read(index as usize)?;
         let target = match &self.targets {
-            Targets::Classes { values, .. } => Target::Class(values[at]),
+            Targets::Classes { values, .. } => Target::Class(values[index as usize]),
+            Targets::Labels { .. } => Target::Labels(self.row(index).to_vec()),
+            Targets::Numbers { .. } => Target::Numbers(self.row(index).to_vec()),
+            Targets::Masks { masks, .. } => {
+                Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
+            }
+            Targets::Images(images) => {
+                Target::Image(self.fitting(&image, images.read(index as usize)?, index, "target")?)
+            }
         };
         Ok(Sample { image, target })
+    }
+
+    /// A mask or paired image of the image's size.
+    fn fitting(&self, image: &Image, target: Image, index: u32, what: &str) -> Result<Image, Fault> {
+        if [image.height, image.width] == [target.height, target.width] {
+            return Ok(target);
+        }
+        let message = format!(
+            "{} is {}x{} (height x width), but its {what} {}x{}",
+            self.key(index),
+            image.height,
+            image.width,
+            target.height,
+            target.width
+        );
+        Err(Fault::new(codes::DATA_SHAPE, message).advise(format!("an image and a {what} of one size")))
     }
 
     /// What tells a sample from the others wherever it stands among them: the name of its file, or else its place.
@@ -141,15 +216,102 @@ impl Samples {
 
     /// The fields of a batch of samples whose images have this shape: the image first.
     pub fn fields(&self, image: Shape) -> Vec<Field> {
+        let vector = |names: &[String]| Field { name: TARGETS, shape: Shape::from([names.len()]) };
         let target = match &self.targets {
             Targets::Classes { .. } => Field { name: LABELS, shape: Shape::default() },
+            Targets::Labels { names, .. } | Targets::Numbers { names, .. } => vector(names),
+            Targets::Masks { .. } => Field { name: TARGETS, shape: Shape::new(&image.dims()[1..]) },
+            Targets::Images(images) => {
+                let channels = images.form().channels.unwrap_or(image.dims()[0]);
+                Field {
+                    name: TARGETS,
+                    shape: std::iter::once(channels).chain(image.dims()[1..].iter().copied()).collect(),
+                }
+            }
         };
         vec![Field { name: IMAGES, shape: image }, target]
     }
 
     /// Puts these samples behind those.
     pub fn append(&mut self, other: Samples) -> Result<(), Fault> {
-        match (&mut self.images, other.images) {
+        self.images.append(other.images)?;
+        match (&mut self.targets, other.targets) {
+            (Targets::Classes { values, .. }, Targets::Classes { values: more, .. }) => values.extend(more),
+            (Targets::Labels { names, values }, Targets::Labels { names: own, values: more })
+            | (Targets::Numbers { names, values }, Targets::Numbers { names: own, values: more })
+                if *names == own =>
+            {
+                values.extend(more);
+            }
+            (Targets::Masks { masks, .. }, Targets::Masks { masks: more, .. }) => masks.append(more)?,
+            (Targets::Images(images), Targets::Images(more)) => images.append(more)?,
+            (
+                Targets::Classes { .. }
+                | Targets::Labels { .. }
+                | Targets::Numbers { .. }
+                | Targets::Masks { .. }
+                | Targets::Images(_),
+                _,
+            ) => return Err(Fault::internal("samples of two kinds")),
+        }
+        Ok(())
+    }
+
+    /// Adds what tells these samples from others: their images, and then what is to be learnt of them.
+    pub fn digest(&self, indices: &[u32], sum: &mut Crc) {
+        indices.iter().for_each(|&index| self.images.digest(index as usize, sum));
+        for &index in indices {
+            match &self.targets {
+                Targets::Classes { values, .. } => sum.update(&values[index as usize].to_le_bytes()),
+                Targets::Labels { .. } | Targets::Numbers { .. } => {
+                    self.row(index).iter().for_each(|number| sum.update(&number.to_le_bytes()));
+                }
+                Targets::Masks { masks: images, .. } | Targets::Images(images) => {
+                    images.digest(index as usize, sum);
+                }
+            }
+        }
+    }
+}
+
+impl Images {
+    pub fn len(&self) -> usize {
+        let count = |n_values: usize, shape: &[usize; 3]| n_values / shape.iter().product::<usize>().max(1);
+        match self {
+            Images::Bytes { shape, values } => count(values.len(), shape),
+            Images::Numbers { shape, values } => count(values.len(), shape),
+            Images::Kept(images) => images.len(),
+            Images::Read(pictures) => pictures.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One, which must be below [`Images::len`].
+    pub fn read(&self, at: usize) -> Result<Image, Fault> {
+        Ok(match self {
+            Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
+            Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
+            Images::Kept(images) => images[at].clone(),
+            Images::Read(pictures) => pictures.read(at)?,
+        })
+    }
+
+    /// What all have in common.
+    pub fn form(&self) -> Form {
+        match self {
+            Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
+            Images::Kept(images) => {
+                Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
+            }
+            Images::Read(pictures) => pictures.form(),
+        }
+    }
+
+    fn append(&mut self, other: Images) -> Result<(), Fault> {
+        match (self, other) {
             (Images::Bytes { shape, values }, Images::Bytes { shape: own, values: more })
                 if *shape == own =>
             {
@@ -166,42 +328,22 @@ impl Samples {
                 Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) | Images::Read(_),
             ) => return Err(Fault::internal("samples of two kinds")),
         }
-        let Targets::Classes { values, .. } = &mut self.targets;
-        let Targets::Classes { values: more, .. } = other.targets;
-        values.extend(more);
         Ok(())
     }
 
-    /// Adds what tells these samples from others: their images, and then what is to be learnt of them.
-    pub fn digest(&self, indices: &[u32], sum: &mut Crc) {
-        for at in indices.iter().map(|&index| index as usize) {
-            match &self.images {
-                Images::Bytes { shape, values } => sum.update(part(values, shape, at)),
-                Images::Numbers { shape, values } => {
-                    part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
-                }
-                Images::Kept(images) => match &images[at].values {
-                    Values::Bytes(bytes) => sum.update(bytes),
-                    Values::Numbers(numbers) => {
-                        numbers.iter().for_each(|number| sum.update(&number.to_le_bytes()));
-                    }
-                },
-                Images::Read(pictures) => pictures.digest(at, sum),
-            }
-        }
-        indices.iter().for_each(|&index| sum.update(&self.class(index).to_le_bytes()));
-    }
-}
-
-impl Images {
-    /// What all have in common.
-    pub fn form(&self) -> Form {
+    fn digest(&self, at: usize, sum: &mut Crc) {
         match self {
-            Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
-            Images::Kept(images) => {
-                Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
+            Images::Bytes { shape, values } => sum.update(part(values, shape, at)),
+            Images::Numbers { shape, values } => {
+                part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
-            Images::Read(pictures) => pictures.form(),
+            Images::Kept(images) => match &images[at].values {
+                Values::Bytes(bytes) => sum.update(bytes),
+                Values::Numbers(numbers) => {
+                    numbers.iter().for_each(|number| sum.update(&number.to_le_bytes()));
+                }
+            },
+            Images::Read(pictures) => pictures.digest(at, sum),
         }
     }
 }

@@ -7,7 +7,8 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::data::loader::middle_of;
 use crate::data::parts::Dataset;
-use crate::data::sample::{Image, Values};
+use crate::data::sample::{Image, Task, Values};
+use crate::data::samples::Targets;
 use crate::data::section::DataSection;
 use crate::diag::Fault;
 use crate::kernels::cpu::threads;
@@ -18,7 +19,8 @@ pub const PARTS: [&str; 3] = ["train", "validation", "test"];
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scan {
-    /// Each class with its images in each part.
+    pub task: Task,
+    /// Each class or label with its images in each part; all images together where there are none.
     pub classes: Vec<(String, [usize; 3])>,
     /// Images that were read.
     pub read: usize,
@@ -66,12 +68,21 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
         .map(|(part, index)| seen(section, dataset, part, index).map_err(|fault| (index, fault)))
         .collect();
     let mut found = Scan { reaches: section.form().to_string(), ..Scan::default() };
-    found.classes = dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect();
+    found.task = dataset.samples.targets.task();
+    found.classes = match found.task {
+        Task::Classes | Task::Labels => dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect(),
+        Task::Numbers | Task::Masks | Task::Images => vec![("images".to_owned(), [0; 3])],
+    };
     for (part, own) in parts.iter().enumerate() {
-        own.iter().for_each(|&index| found.classes[dataset.samples.class(index) as usize].1[part] += 1);
+        for &index in own.iter() {
+            for class in tags(dataset, index) {
+                found.classes[class].1[part] += 1;
+            }
+        }
     }
     let largest = found.classes.iter().map(|(_, counts)| counts[0]).max().unwrap_or(0);
-    found.largest_share = (!parts[0].is_empty()).then(|| largest as f64 / parts[0].len() as f64);
+    let shares = found.task == Task::Classes && !parts[0].is_empty();
+    found.largest_share = shares.then(|| largest as f64 / parts[0].len() as f64);
     let (mut total, mut extremes, mut firsts) = ([0; 2], [[usize::MAX; 2], [0; 2]], HashMap::new());
     let mut sums: Vec<[f64; 3]> = Vec::new();
     for own in looked {
@@ -111,6 +122,18 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
         found.spread.push((squares / n.max(1.0) - mean * mean).max(0.0).sqrt());
     }
     Ok(found)
+}
+
+/// The rows of [`Scan::classes`] that a sample counts in.
+fn tags(dataset: &Dataset, index: u32) -> Vec<usize> {
+    match &dataset.samples.targets {
+        Targets::Classes { values, .. } => vec![values[index as usize] as usize],
+        Targets::Labels { .. } => {
+            let row = dataset.samples.row(index).iter().enumerate();
+            row.filter(|(_, holds)| **holds > 0.0).map(|(label, _)| label).collect()
+        }
+        Targets::Numbers { .. } | Targets::Masks { .. } | Targets::Images(_) => vec![0],
+    }
 }
 
 fn seen(section: &DataSection, dataset: &Dataset, part: usize, index: u32) -> Result<Seen, Fault> {

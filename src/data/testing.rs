@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::data::sample::{Form, Image, Sample, Target};
+use crate::data::sample::{Form, Image, Sample, Target, Task};
 use crate::data::section::{DataSection, resolve};
 use crate::data::{Dataset, Facts, Source, Wanted};
 use crate::diag::{Diagnostics, Fault};
@@ -27,6 +27,7 @@ impl Source for Colours {
     fn facts(&self, _args: &Args) -> Result<Facts, Fault> {
         Ok(Facts {
             form: Form::of([3, 8, 6]),
+            task: Task::Classes,
             classes: Some(4),
             parts: Some([100, 0, 10]),
             watched: Some(false),

@@ -333,7 +333,7 @@ impl List<'_> {
     /// What an argument may be.
     fn values(&mut self, param: &'static Param, in_body: bool) {
         let words: &[&str] = match param.kind {
-            Kind::Choice(words) => words,
+            Kind::Choice(words) | Kind::NumbersOr(words) => words,
             Kind::Bool => &["true", "false"],
             Kind::Padding | Kind::Ends => &["same", "valid"],
             Kind::CountOrAuto => &["auto"],
@@ -348,7 +348,8 @@ impl List<'_> {
             | Kind::Numbers
             | Kind::Rising
             | Kind::Word
-            | Kind::Name => &[],
+            | Kind::Name
+            | Kind::Names => &[],
         };
         for word in words {
             self.push(word, CompletionKind::Value, param.doc, reference::argument(param), (*word).to_owned());

@@ -6,6 +6,7 @@ pub mod disk;
 pub mod ending;
 pub mod expect;
 pub mod figures;
+pub mod groups;
 pub mod images;
 pub mod imports;
 pub mod loaded;
@@ -207,6 +208,7 @@ pub fn resolve_with(
             let classes = experiment.data.as_ref().and_then(DataSection::classes);
             diagnostics.extend(ending::loss(model, train, classes, &removals));
             batch_against_norms(model, train, &mut diagnostics);
+            diagnostics.extend(groups::check(model, train));
         }
         if model.output().is_some() {
             fixed_expectations(model, &experiment.expect, &mut diagnostics);

@@ -6,6 +6,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::data::SOURCES;
+use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::data::settings::{DATA, SOURCE};
 use crate::diag::Diagnostics;
@@ -16,7 +18,7 @@ use crate::experiment::{Experiment, definitions};
 use crate::layers;
 use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
-use crate::spec::{Param, Preset, evaluate};
+use crate::spec::{Kind, Param, Preset, evaluate};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
 use crate::train::settings;
@@ -82,11 +84,15 @@ pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
         let chains = section.block.iter_mut().flat_map(|block| &mut block.chains);
         let lines = chains.flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
         for source in lines.filter(|line| line.word.text == SOURCE.spec.name) {
+            let paths: Vec<&str> = match source.arguments.first() {
+                Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => paths_of(name),
+                Some(_) | None => vec![PATH],
+            };
             for argument in source.arguments.iter_mut().skip(1) {
                 // The other texts are names in the data.
                 let value = match argument {
                     Argument::Value(value) => value,
-                    Argument::Property { key, value } if key.text == PATH => value,
+                    Argument::Property { key, value } if paths.contains(&key.text.as_str()) => value,
                     Argument::Property { .. } | Argument::Relation { .. } => continue,
                 };
                 let Ok(ValueKind::Text(path)) = evaluate(value, &definitions).map(|v| v.into_owned().kind)
@@ -98,6 +104,13 @@ pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
         }
     }
     moved
+}
+
+/// The arguments of a source that are paths.
+fn paths_of(source: &str) -> Vec<&'static str> {
+    let spec = SOURCES.iter().map(|own| own.spec()).find(|spec| spec.name == source);
+    let params = spec.into_iter().flat_map(|spec| spec.params);
+    params.filter(|param| param.kind == Kind::Text).map(|param| param.name).collect()
 }
 
 /// What a path that is relative to `base` is called in `folder`; `None` where no text can say it.
@@ -134,6 +147,8 @@ fn path_from(folder: &Path, base: &Path, path: &str) -> Option<String> {
 const PATH: &str = "path";
 /// The argument of a source that tells how many classes there are.
 const CLASSES: &str = "classes";
+/// The argument of a source that tells what is to be learnt of an image.
+const TASK: &str = "task";
 
 /// The numbers that stand for a step's `auto`.
 fn measured(data: &DataSection, statement: &Statement) -> Option<String> {
@@ -266,6 +281,14 @@ impl<'a> Writer<'a> {
                 && !defaults.iter().any(|(name, _)| name == CLASSES)
         });
         defaults.extend(classes.filter(|_| takes).map(|classes| (CLASSES.to_owned(), classes.to_string())));
+        // What is learnt is told by the data alone, if it is not classes.
+        let task = told.map(|data| data.facts.task).filter(|task| *task != Task::Classes);
+        let takes = *word == SOURCE.spec.name
+            && declared.is_some_and(|d| {
+                d.spec.params.iter().any(|param| param.name == TASK)
+                    && !given(d.spec.params, d.n_names, statement, TASK)
+            });
+        defaults.extend(task.filter(|_| takes).map(|task| (TASK.to_owned(), task.word().to_owned())));
         for (name, value) in &defaults {
             text.push_str(&format!(" {name}={value}"));
         }

@@ -55,7 +55,12 @@ pub enum StateKind {
     Buffer,
     /// Kept by the optimizer.
     Moment,
+    /// The running mean of a parameter or buffer, under its name with [`AVERAGE`] behind it. It begins as that begins.
+    Average,
 }
+
+/// Behind the name of a state stands this in the name of its running mean.
+pub const AVERAGE: &str = ".ema";
 
 /// How a persistent value begins. Random ones are drawn from the run's seed and the state's name.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,6 +167,17 @@ impl Graph {
     /// The declaration of a value that is a state.
     pub fn state_of(&self, value: Value) -> Option<&State> {
         self.held.get(&value).and_then(|&at| self.states.get(at))
+    }
+
+    /// Lets a state be the running mean of what it is.
+    pub(crate) fn take_average(&mut self, state: Value) {
+        let Some(&at) = self.held.get(&state) else { return };
+        let State { name, kind, .. } = &mut self.states[at];
+        self.named.remove(name);
+        name.push_str(AVERAGE);
+        *kind = StateKind::Average;
+        self.named.insert(name.clone(), at);
+        self.nodes[state.0].name = Some(name.clone());
     }
 
     pub(crate) fn declare(&mut self, state: State) {

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::builder::Builder;
 use crate::layers::lowering::{Lowering, Mode};
-use crate::model::{Model, Unit};
+use crate::model::{Instance, Model, Unit};
 use crate::shape::MAX_ELEMENTS;
 
 /// The name of the input that holds the batch of images.
@@ -23,6 +23,11 @@ pub struct Lowered {
 
 /// Lowers a model without errors for a batch of images. Parameters become states called `layer.parameter`.
 pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> {
+    lower_with(model, batch, &|_| mode)
+}
+
+/// The same with a mode for each layer.
+pub fn lower_with(model: &Model, batch: usize, mode: &dyn Fn(&Instance) -> Mode) -> Result<Lowered, Fault> {
     let input = model.input.as_ref().ok_or_else(|| Fault::internal("a model without input is lowered"))?;
     let images = input.batched(batch);
     if images.checked_elements().is_none() {
@@ -44,8 +49,13 @@ pub fn lower(model: &Model, batch: usize, mode: Mode) -> Result<Lowered, Fault> 
             let name = format!("{}.{}", instance.name, p.name);
             parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init.clone())?));
         }
-        let mut lowering =
-            Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
+        let mut lowering = Lowering {
+            builder: &mut builder,
+            mode: mode(instance),
+            name: &instance.name,
+            parameters,
+            step: &mut step,
+        };
         let inputs: Vec<Value> = instance.inputs.iter().map(|wire| values[wire.index()]).collect();
         let value = match instance.unit {
             Unit::Layer(layer) => layer.lower(&instance.args, inputs[0], &mut lowering)?,

@@ -77,6 +77,11 @@ fn kind(kind: Kind) -> String {
         }
         Kind::Word => "a word".to_owned(),
         Kind::Name => "a word, or a text in quotes".to_owned(),
+        Kind::Names => "a name, or a list of names such as `[cat, dog]`".to_owned(),
+        Kind::NumbersOr(words) => {
+            let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            format!("{words}, a number, or a list of numbers")
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub use cuda::log_len;
 use std::time::Duration;
 
 use crate::diag::Fault;
-use crate::graph::{Graph, Init, StateKind, Value};
+use crate::graph::{AVERAGE, Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
 pub use crate::kernels::cuda::precision::Precision;
@@ -151,10 +151,15 @@ impl Session {
         Ok(session)
     }
 
-    /// Gives every state its initial value; a random one depends on the seed and the state's name alone.
+    /// Gives every state its initial value; a random one depends on the seed and the state's name alone, and a running mean
+    /// begins as its state does.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
         for state in self.states.clone() {
-            let mut random = Random::new(seed, &state.name, 0);
+            let stream = match state.kind {
+                StateKind::Average => state.name.strip_suffix(AVERAGE).unwrap_or(&state.name),
+                StateKind::Parameter | StateKind::Buffer | StateKind::Moment => &state.name,
+            };
+            let mut random = Random::new(seed, stream, 0);
             let numbers: Vec<f32> = (0..state.shape.elements())
                 .map(|i| match &state.init {
                     Init::Constant(number) => *number,

@@ -220,6 +220,36 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
             ValueKind::Word(text) | ValueKind::Text(text) => Ok(Arg::Text(text.clone())),
             _ => Err(bad("a word, or a text in quotes")),
         },
+        Kind::Names => {
+            let name = |value: &Value| match &value.kind {
+                ValueKind::Word(text) | ValueKind::Text(text) => Some(text.clone()),
+                _ => None,
+            };
+            let names: Option<Vec<String>> = match &value.kind {
+                ValueKind::List(values) => values.iter().map(name).collect(),
+                _ => name(value).map(|name| vec![name]),
+            };
+            match names {
+                Some(names) if names.is_empty() => Err(bad("at least one name")),
+                Some(names) => {
+                    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+                        Some((_, twice)) => Err(bad(&format!("different names; `{twice}` is there twice"))),
+                        None => Ok(Arg::Texts(names)),
+                    }
+                }
+                None => Err(bad("a name or a list of names, such as `[cat, dog]`")),
+            }
+        }
+        Kind::NumbersOr(words) => match &value.kind {
+            ValueKind::Word(word) if words.contains(&word.as_str()) => Ok(Arg::Word(word.clone())),
+            _ => {
+                let numbers = Param { kind: Kind::Numbers, ..*param };
+                converted(&numbers, spec, value).map_err(|_| {
+                    let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+                    bad(&format!("{words}, a number or a list of numbers"))
+                })
+            }
+        },
         Kind::Word => match &value.kind {
             ValueKind::Word(word) => Ok(Arg::Word(word.clone())),
             _ => Err(bad("a word")),

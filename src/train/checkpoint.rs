@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
-use crate::graph::{Graph, StateKind};
+use crate::graph::{AVERAGE, Graph, StateKind};
 use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
 use crate::train::progress::Progress;
@@ -70,6 +70,34 @@ impl States for Session {
     }
 }
 
+/// The states that a session is judged by, under the names that every graph has for them: running means stand for what they
+/// are the means of.
+pub struct Judged<'a> {
+    session: &'a Session,
+    states: Vec<StateInfo>,
+}
+
+impl<'a> Judged<'a> {
+    pub fn of(session: &'a Session) -> Judged<'a> {
+        let own = session.states().iter().filter(|state| state.kind != StateKind::Average);
+        Judged { session, states: own.cloned().collect() }
+    }
+}
+
+impl States for Judged<'_> {
+    fn states(&self) -> &[StateInfo] {
+        &self.states
+    }
+
+    fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        let mean = format!("{name}{AVERAGE}");
+        match self.session.states().iter().any(|state| state.name == mean) {
+            true => self.session.read_state(&mean),
+            false => self.session.read_state(name),
+        }
+    }
+}
+
 /// The states of a session as they were, to be written later.
 pub struct Snapshot {
     states: Vec<StateInfo>,
@@ -77,7 +105,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn of(session: &Session) -> Result<Snapshot, Fault> {
+    pub fn of(session: &impl States) -> Result<Snapshot, Fault> {
         let states = session.states().to_vec();
         let read = |state: &StateInfo| Ok((state.name.clone(), session.read_state(&state.name)?));
         let numbers = states.iter().map(read).collect::<Result<_, Fault>>()?;
@@ -263,10 +291,20 @@ impl Weights {
     /// Refuses a graph with a parameter or statistic that is not in the file with its shape. The optimizer's
     /// moments may be missing.
     pub fn fit(&self, graph: &Graph) -> Result<(), Fault> {
-        graph
-            .states
-            .iter()
-            .try_for_each(|state| self.find(&state.name, state.kind, graph.shape(state.value)).map(|_| ()))
+        graph.states.iter().try_for_each(|state| {
+            let name = self.judged(&state.name, state.kind);
+            self.find(&name, state.kind, graph.shape(state.value)).map(|_| ())
+        })
+    }
+
+    /// Under what name the numbers lie that stand for a state where it is used.
+    fn judged(&self, name: &str, kind: StateKind) -> String {
+        let own = name.strip_suffix(AVERAGE).filter(|_| kind == StateKind::Average).unwrap_or(name);
+        let mean = format!("{own}{AVERAGE}");
+        match kind != StateKind::Moment && self.header.info(&mean).is_some() {
+            true => mean,
+            false => own.to_owned(),
+        }
     }
 
     /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
@@ -282,7 +320,7 @@ impl Weights {
         }
     }
 
-    /// Puts the weights into a session that they fit.
+    /// Puts the weights into a session that they fit, to be used: running means where the file has them.
     pub fn load(&self, session: &mut Session) -> Result<(), Fault> {
         for state in session.states().to_vec() {
             if let Some(numbers) = self.state(&state)? {
@@ -292,9 +330,25 @@ impl Weights {
         Ok(())
     }
 
-    /// The numbers of a session's state; `None` for moments that the file does not have.
+    /// Puts every state into a session as it was saved, to train on.
+    pub fn load_whole(&self, session: &mut Session) -> Result<(), Fault> {
+        for state in session.states().to_vec() {
+            if let Some(numbers) = self.numbers(&state.name, &state)? {
+                session.write_state(&state.name, &numbers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers that stand for a session's state where it is used: of its running mean, where the file has one. `None`
+    /// for moments that the file does not have.
     pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
-        let Some((start, end)) = self.find(&state.name, state.kind, &state.shape)? else { return Ok(None) };
+        self.numbers(&self.judged(&state.name, state.kind), state)
+    }
+
+    /// The numbers under a name, of the kind and shape of a state.
+    fn numbers(&self, name: &str, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
+        let Some((start, end)) = self.find(name, state.kind, &state.shape)? else { return Ok(None) };
         let mut bytes = vec![0; end - start];
         let mut file = self.content.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
         let read = file.seek(SeekFrom::Start(self.start + start as u64));
@@ -313,7 +367,9 @@ impl Weights {
         let Some(info) = self.header.info(name) else {
             return match kind {
                 StateKind::Moment => Ok(None),
-                StateKind::Parameter | StateKind::Buffer => Err(other(format!("has no `{name}`"))),
+                StateKind::Parameter | StateKind::Buffer | StateKind::Average => {
+                    Err(other(format!("has no `{name}`")))
+                }
             };
         };
         if info.dtype != Dtype::F32 || info.shape != shape.dims() {

@@ -28,7 +28,7 @@ pub fn evaluate(
     let train = job.train;
     let classifies = train.classifies()?;
     let way = Pass { order: indices, from: 0, batch: job.batch, epoch: 0, mode: Mode::Eval };
-    feed.batches(session, way, &|images| programs.evaluation(images), &mut |session, graph, _| {
+    feed.batches(session, way, &|_, images| programs.evaluation(images), &mut |session, graph, _| {
         session.step(graph)?;
         session.note(graph)?;
         Ok(ControlFlow::Continue(()))

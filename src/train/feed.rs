@@ -52,17 +52,18 @@ struct Made {
 }
 
 impl Feed<'_> {
-    /// Goes through the batches for whose number of images `graph` has a graph, until `step` breaks off.
+    /// Goes through the batches for which there is a graph, by their first place in the order and their number of images, until
+    /// `step` breaks off.
     pub fn batches(
         &self,
         session: &mut Session,
         pass: Pass<'_>,
-        graph: &dyn Fn(usize) -> Option<usize>,
+        graph: &dyn Fn(usize, usize) -> Option<usize>,
         step: Step<'_>,
     ) -> Result<(), Fault> {
         let batches: Vec<(usize, usize, &[u32])> = (pass.order.chunks(pass.batch).enumerate())
             .filter(|(i, _)| i * pass.batch >= pass.from)
-            .filter_map(|(i, batch)| Some((i * pass.batch, graph(batch.len())?, batch)))
+            .filter_map(|(i, batch)| Some((i * pass.batch, graph(i * pass.batch, batch.len())?, batch)))
             .collect();
         threads::start()?;
         if self.in_stock == InStock::Yes {

@@ -19,7 +19,8 @@ pub fn stock<'a>(
     spare: Option<u64>,
 ) -> Result<Option<Stock<'a>>, Fault> {
     let Images::Bytes { values: pixels, .. } = &dataset.samples.images else { return Ok(None) };
-    let Targets::Classes { values: classes, .. } = &dataset.samples.targets;
+    // It makes batches of classes alone.
+    let Targets::Classes { values: classes, .. } = &dataset.samples.targets else { return Ok(None) };
     let loader = Loader::new(data, &dataset.samples)?;
     let recipes = modes.iter().map(|&mode| loader.recipe(mode, seed).transpose());
     let Some(recipes) = recipes.collect::<Option<Result<Vec<_>, _>>>().transpose()? else {

@@ -2,15 +2,18 @@
 //! leaves on disk.
 
 pub mod auto_batch;
+pub mod average;
 pub mod budget;
 pub mod checkpoint;
 pub mod clip;
 pub mod evaluate;
 pub mod feed;
+pub mod groups;
 pub mod kept;
 pub mod losses;
 pub mod measure;
 pub mod metrics;
+pub mod numbers;
 pub mod optimizers;
 mod pass;
 pub mod program;
@@ -20,3 +23,4 @@ pub mod schedules;
 pub mod section;
 pub mod settings;
 pub mod trainer;
+pub mod window;

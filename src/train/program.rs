@@ -6,16 +6,20 @@ use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::layers::lowering::Mode;
-use crate::model::Model;
-use crate::model::lower::{Lowered, lower};
+use crate::model::lower::{Lowered, lower, lower_with};
+use crate::model::{Instance, Model};
 use crate::ops::argmax::ARGMAX;
+use crate::ops::binary::{ADD, MULTIPLY};
 use crate::ops::cross_entropy::TOP1_CORRECT;
 use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use crate::ops::reshape::RESHAPE;
 use crate::passes::{gradient, optimize};
 use crate::shape::Shape;
 use crate::spec::Arg;
+use crate::train::average;
 use crate::train::clip::clipped;
+use crate::train::groups::{self, Statistics};
+use crate::train::numbers::{self, Lots, SHARE};
 use crate::train::optimizers::Rule;
 use crate::train::section::{Decay, TrainSection};
 
@@ -32,9 +36,67 @@ pub const PREDICTED: &str = "predicted";
 /// Output of an evaluation graph: the model's output for each image.
 pub const SCORES: &str = "scores";
 
-/// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation.
+/// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation. Where several batches make an
+/// update, it is that of the last of them.
 pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
-    let lowered = lower(model, batch, Mode::Train { seed: train.seed })?;
+    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    let grads = match train.accumulate {
+        1 => grads,
+        _ => whole_window(&mut builder, &parameters, grads)?,
+    };
+    let grads = clipped(&mut builder, grads, train.clip)?;
+    let optimizer = train.optimizer.what;
+    let lots = Lots::of(model, train);
+    let mut scalars: Vec<Vec<Value>> = Vec::new();
+    for (lot, args) in lots.args.iter().enumerate() {
+        let names = optimizer.scalars(args, 0.0, 1)?;
+        let inputs =
+            names.iter().map(|(name, _)| builder.input(&numbers::input(name, lot), &Shape::default()));
+        scalars.push(inputs.collect());
+    }
+    for (Trained { name, value, is_weight }, grad) in parameters.iter().zip(grads) {
+        let (Some(grad), Some(lot)) = (grad, lots.lot(name)) else { continue };
+        let args = match train.decay {
+            Decay::Weights if !is_weight => lots.args[lot].with("weight_decay", &Arg::Number(0.0)),
+            Decay::All | Decay::Weights => lots.args[lot].clone(),
+        };
+        let mut rule = Rule { builder: &mut builder, name, parameter: *value, grad, scalars: &scalars[lot] };
+        let next = optimizer.update(&args, &mut rule)?;
+        builder.update(*value, next)?;
+    }
+    average::add(&mut builder, train)?;
+    Ok(builder.finish())
+}
+
+/// Forward, mean loss and gradients that are added to those of the window's batches before.
+pub fn gathering_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
+    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    for (parameter, grad) in parameters.iter().zip(grads) {
+        let Some(grad) = grad else { continue };
+        let sum = sum_state(&mut builder, parameter)?;
+        let next = builder.apply(&ADD, Attrs::new(), &[sum, grad])?;
+        builder.update(sum, next)?;
+    }
+    Ok(builder.finish())
+}
+
+/// A parameter that is trained.
+struct Trained {
+    name: String,
+    value: Value,
+    is_weight: bool,
+}
+
+/// A training's forward and backward pass.
+struct Backward {
+    builder: Builder,
+    parameters: Vec<Trained>,
+    /// Of the mean loss; where several batches make an update, of the sum of the losses.
+    grads: Vec<Option<Value>>,
+}
+
+fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backward, Fault> {
+    let lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
     let output = lowered.output;
     let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
     let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
@@ -44,31 +106,65 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
     if let Some(labels) = labels {
         let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
         let correct = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[correct])?;
-        let correct = builder.apply(&RESHAPE, scalar, &[correct])?;
+        let correct = builder.apply(&RESHAPE, scalar.clone(), &[correct])?;
         builder.output(CORRECT, correct);
     }
+    let objective = match train.accumulate {
+        1 => loss,
+        _ => {
+            let sum = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[losses])?;
+            builder.apply(&RESHAPE, scalar, &[sum])?
+        }
+    };
+    let moves = |name: &str| !groups::terms(&train.groups, name).freeze;
+    let trained =
+        builder.graph().states.iter().filter(|own| own.kind == StateKind::Parameter && moves(&own.name));
+    let trained = trained.map(|state| Trained {
+        name: state.name.clone(),
+        value: state.value,
+        is_weight: is_weight(&state.init, builder.shape(state.value)),
+    });
+    let parameters: Vec<Trained> = trained.collect();
+    let targets: Vec<Value> = parameters.iter().map(|own| own.value).collect();
+    let grads = gradient::gradient(&mut builder, objective, &targets)?;
+    Ok(Backward { builder, parameters, grads })
+}
 
-    let trained = builder.graph().states.iter().filter(|state| state.kind == StateKind::Parameter);
-    let parameters: Vec<(String, Value, bool)> = trained
-        .map(|state| (state.name.clone(), state.value, is_weight(&state.init, builder.shape(state.value))))
-        .collect();
-    let targets: Vec<Value> = parameters.iter().map(|(_, value, _)| *value).collect();
-    let grads = gradient::gradient(&mut builder, loss, &targets)?;
-    let grads = clipped(&mut builder, grads, train.clip)?;
-    let optimizer = train.optimizer.what;
-    let names = optimizer.scalars(&train.optimizer.args, 0.0, 1)?;
-    let scalars: Vec<Value> = names.iter().map(|(name, _)| builder.input(name, &Shape::default())).collect();
-    for ((name, parameter, is_weight), grad) in parameters.iter().zip(grads) {
-        let Some(grad) = grad else { continue };
-        let args = match train.decay {
-            Decay::Weights if !is_weight => train.optimizer.args.with("weight_decay", &Arg::Number(0.0)),
-            Decay::All | Decay::Weights => train.optimizer.args.clone(),
-        };
-        let mut rule = Rule { builder: &mut builder, name, parameter: *parameter, grad, scalars: &scalars };
-        let next = optimizer.update(&args, &mut rule)?;
-        builder.update(*parameter, next)?;
+/// A layer that is frozen with its statistics does what it does in evaluation.
+fn mode(instance: &Instance, train: &TrainSection) -> Mode {
+    let parameters = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
+    let has_statistics = parameters.clone().any(|own| own.kind == StateKind::Buffer);
+    let terms = groups::terms_of_layer(&train.groups, &instance.name);
+    match has_statistics && terms.freeze && terms.statistics == Statistics::Running {
+        true => Mode::Infer,
+        false => Mode::Train { seed: train.seed },
     }
-    Ok(builder.finish())
+}
+
+/// The sum of a parameter's gradients in the batches of a window so far.
+fn sum_state(builder: &mut Builder, parameter: &Trained) -> Result<Value, Fault> {
+    let shape = builder.shape(parameter.value).clone();
+    builder.state(&format!("{}.sum", parameter.name), StateKind::Moment, &shape, Init::Constant(0.0))
+}
+
+/// The mean gradients of a window, and sums that begin anew.
+fn whole_window(
+    builder: &mut Builder,
+    parameters: &[Trained],
+    grads: Vec<Option<Value>>,
+) -> Result<Vec<Option<Value>>, Fault> {
+    let share = builder.input(SHARE, &Shape::default());
+    let whole = |(parameter, grad): (&Trained, Option<Value>)| {
+        let Some(grad) = grad else { return Ok(None) };
+        let sum = sum_state(builder, parameter)?;
+        let all = builder.apply(&ADD, Attrs::new(), &[sum, grad])?;
+        let mean = builder.apply(&MULTIPLY, Attrs::new(), &[all, share])?;
+        let shape = builder.shape(sum).clone();
+        let nothing = builder.constant(0.0, &shape);
+        builder.update(sum, nothing)?;
+        Ok(Some(mean))
+    };
+    parameters.iter().zip(grads).map(whole).collect()
 }
 
 /// Whether a parameter is a weight of a convolution or a linear layer: biases have one axis, and the scales and shifts of
@@ -89,7 +185,9 @@ pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Re
         builder.output(PREDICTED, predicted);
     }
     builder.output(SCORES, output);
-    Ok(builder.finish())
+    let mut graph = builder.finish();
+    average::judge(&mut graph, train);
+    Ok(graph)
 }
 
 /// A model's output held against its target.

@@ -6,8 +6,9 @@ use crate::data::loader::Mode;
 use crate::diag::{Fault, codes};
 use crate::graph::Graph;
 use crate::model::Model;
-use crate::train::program::{evaluation_graph, optimized, training_graph};
+use crate::train::program::{evaluation_graph, gathering_graph, optimized, training_graph};
 use crate::train::section::TrainSection;
+use crate::train::window::Windows;
 
 /// The number of images in each set that a run goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +31,16 @@ pub struct Programs {
     pub graphs: Vec<Graph>,
     /// Number of images and place of the graph, here and below.
     train: Vec<(usize, usize)>,
+    /// Those that only add up gradients.
+    gather: Vec<(usize, usize)>,
     evaluate: Vec<(usize, usize)>,
 }
 
 impl Programs {
     /// Graphs for batches of `batch` images and for the remainders of these sets.
     pub fn new(model: &Model, train: &TrainSection, batch: usize, sizes: Sizes) -> Result<Programs, Fault> {
-        let mut programs = Programs { graphs: Vec::new(), train: Vec::new(), evaluate: Vec::new() };
+        let mut programs =
+            Programs { graphs: Vec::new(), train: Vec::new(), gather: Vec::new(), evaluate: Vec::new() };
         for size in [batch, sizes.train % batch] {
             if size == 0 || size > sizes.train {
                 continue;
@@ -50,6 +54,11 @@ impl Programs {
                 Err(fault) if fault.code == codes::BATCH_OF_ONE && size < batch => {}
                 Err(fault) => return Err(fault),
             }
+        }
+        // A smaller batch is the last of an epoch, behind which there is always an update.
+        if train.accumulate > 1 && batch < sizes.train {
+            let at = programs.push(gathering_graph(model, train, batch).and_then(optimized)?);
+            programs.gather.push((batch, at));
         }
         for size in std::iter::once(batch).chain(sizes.evaluated.map(|n| n % batch)) {
             let wanted = size > 0 && sizes.evaluated.iter().any(|&n| n >= size);
@@ -92,6 +101,18 @@ impl Programs {
         graph_for(&self.train, images)
     }
 
+    /// Which graph adds up the gradients of so many images for a later update.
+    pub fn gathering(&self, images: usize) -> Option<usize> {
+        graph_for(&self.gather, images)
+    }
+
+    /// How an epoch of so many images goes: in batches of `batch`, of which `accumulate` make an update.
+    pub fn windows(&self, images: usize, batch: usize, accumulate: usize) -> Windows {
+        let is_trained = |size: usize| size > 0 && self.training(size).is_some();
+        let whole = if is_trained(batch) { images / batch } else { 0 };
+        Windows { batch, images, accumulate, n_batches: whole + usize::from(is_trained(images % batch)) }
+    }
+
     /// Which graph evaluates so many images.
     pub fn evaluation(&self, images: usize) -> Option<usize> {
         graph_for(&self.evaluate, images)
@@ -99,7 +120,7 @@ impl Programs {
 
     /// What each graph does with the images of a batch.
     pub fn modes(&self) -> Vec<Mode> {
-        let is_training = |graph: usize| self.train.iter().any(|&(_, own)| own == graph);
+        let is_training = |graph: usize| self.train.iter().chain(&self.gather).any(|&(_, own)| own == graph);
         let mode = |graph: usize| if is_training(graph) { Mode::Train } else { Mode::Eval };
         (0..self.graphs.len()).map(mode).collect()
     }

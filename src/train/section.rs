@@ -7,6 +7,8 @@ use crate::run::Precision;
 use crate::source::Span;
 use crate::spec::{Args, Scope, section};
 use crate::syntax::ast::Statement;
+use crate::train::average::Warmup;
+use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
@@ -22,8 +24,13 @@ pub struct TrainSection {
     pub schedule: Chosen<dyn Schedule>,
     pub clip: Clip,
     pub decay: Decay,
+    pub ema: Option<Ema>,
+    /// What holds for some layers alone, in the order of the text.
+    pub groups: Vec<Group>,
     pub epochs: usize,
     pub batch: BatchSize,
+    /// Batches of an update.
+    pub accumulate: usize,
     pub seed: u64,
     pub precision: Precision,
     /// Where the batch's size was written.
@@ -65,6 +72,14 @@ pub enum Decay {
     All,
     /// Those of convolutions and linear layers: not biases, nor the scales and shifts of normalisation.
     Weights,
+}
+
+/// Running means of the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ema {
+    /// How much of the mean stays in an update.
+    pub decay: f64,
+    pub warmup: Warmup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +130,17 @@ pub fn resolve(
             None => Clip::default(),
         },
         decay: decaying(&args(&settings::DECAY)?)?,
+        ema: match lines.line(&settings::EMA) {
+            Some(line) => Some(averaging(&line.found.as_ref()?.args)?),
+            None => None,
+        },
+        groups: groups::of(&lines)?,
         epochs: whole(&settings::EPOCHS, "count")?,
         batch: batch_size(&batch, diagnostics)?,
+        accumulate: match lines.line(&settings::ACCUMULATE) {
+            Some(line) => line.found.as_ref()?.args.whole("batches").ok()?,
+            None => 1,
+        },
         seed: whole(&settings::SEED, "number")? as u64,
         precision: precision.word("kind").map(Precision::of).ok()?,
         batch_span: batch.span("size"),
@@ -164,6 +188,11 @@ fn decaying(args: &Args) -> Option<Decay> {
         "weights" => Decay::Weights,
         _ => Decay::All,
     })
+}
+
+fn averaging(args: &Args) -> Option<Ema> {
+    let warmup = if args.bool("warmup").ok()? { Warmup::On } else { Warmup::Off };
+    Some(Ema { decay: args.number("decay").ok()?, warmup })
 }
 
 fn checkpointing(args: &Args) -> Option<Checkpointing> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{losses, optimizers, schedules};
+use crate::train::{groups, losses, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -16,14 +16,16 @@ pub static TRAIN: Section = Section {
         &SCHEDULE,
         &CLIP,
         &DECAY,
+        &EMA,
         &EPOCHS,
         &BATCH,
+        &ACCUMULATE,
         &SEED,
         &PRECISION,
         &EARLY_STOP,
         &CHECKPOINT,
     ],
-    steps: Steps::None,
+    steps: Steps::Repeated(&groups::REGISTRY),
     strangers: &[],
     not_needed: &[],
     example: "train { loss cross_entropy; optimizer adam lr=1e-3 }",
@@ -41,10 +43,13 @@ pub static SCHEDULE: Setting = Setting {
 pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static EMA: Setting = Setting { spec: &EMA_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static EPOCHS: Setting =
     Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
 pub static BATCH: Setting =
     Setting { spec: &BATCH_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(64)]) };
+pub static ACCUMULATE: Setting =
+    Setting { spec: &ACCUMULATE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static SEED: Setting =
     Setting { spec: &SEED_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(0)]) };
 pub static PRECISION: Setting =
@@ -122,6 +127,29 @@ static DECAY_SPEC: Spec = Spec {
     elsewhere: &["no_weight_decay", "bias_decay", "norm_decay", "filter_bias_and_bn"],
 };
 
+static EMA_SPEC: Spec = Spec {
+    name: "ema",
+    summary: "evaluates running means of the weights",
+    docs: "After each update `mean = decay mean + (1 - decay) weight`, for every weight and for the statistics of `batch_norm`. \
+           Validation, test and prediction see the means; training goes on with the weights. The first means are the \
+           weights behind the first update. The best weights on disk, `best.safetensors`, are the means; the state to \
+           go on from, `last.safetensors`, has both, the means under the names of the weights with `.ema` behind them.\n\n\
+           With `warmup=true` the decay is at most `1 - t^(-2/3)` in update `t`, as timm's ModelEmaV3 with its warm-up, so that \
+           short runs and first epochs forget their beginning; with `false` it is as PyTorch's AveragedModel with \
+           `use_buffers`.",
+    params: &[
+        positional(
+            "decay",
+            Kind::Number { min: 0.0, max: 0.999_999 },
+            Preset::Required,
+            "how much of the mean stays in an update",
+        ),
+        keyword("warmup", Kind::Bool, Preset::Bool(true), "whether the first means forget faster"),
+    ],
+    example: "ema 0.999",
+    elsewhere: &["ModelEMA", "model_ema", "use_ema", "ema_decay", "AveragedModel", "SwapEMAWeights"],
+};
+
 static EPOCHS_SPEC: Spec = Spec {
     name: "epochs",
     summary: "how many times every training image is seen",
@@ -149,6 +177,26 @@ static BATCH_SPEC: Spec = Spec {
     ],
     example: "batch 64",
     elsewhere: &["batch_size", "batchsize", "batches"],
+};
+
+static ACCUMULATE_SPEC: Spec = Spec {
+    name: "accumulate",
+    summary: "how many batches make one update",
+    docs: "The gradients of so many batches are added up before the optimizer changes the weights: as one batch of all their \
+           images, in the memory of one of them. Every image counts the same, also in the smaller last batch, and an \
+           epoch ends with an update of what is left. Clipping sees the whole. Sums are made in another order than in one \
+           large batch, so the weights agree with its to rounding; the same file still gives the same bits. \
+           `batch_norm` looks at each batch by itself.\n\n\
+           Schedules, `ema` and the steps that a run reports count updates.",
+    params: &[positional("batches", Kind::Count, Preset::Required, "a whole number")],
+    example: "accumulate 4",
+    elsewhere: &[
+        "accumulate_grad_batches",
+        "gradient_accumulation_steps",
+        "grad_accumulation",
+        "subdivisions",
+        "iter_size",
+    ],
 };
 
 static SEED_SPEC: Spec = Spec {

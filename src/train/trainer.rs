@@ -19,11 +19,13 @@ use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed, InStock};
 use crate::train::metrics::{Evaluation, Score};
+use crate::train::numbers::Numbers;
 use crate::train::pass::Pass;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::progress::{Begun, Progress, Scored};
 use crate::train::schedules;
 use crate::train::section::{Monitor, TrainSection};
+use crate::train::window::Windows;
 use crate::train::{auto_batch, budget, kept};
 
 /// What is to be trained, checked before.
@@ -246,7 +248,7 @@ impl<'a> Prepared<'a> {
         let mut session = Session::with_stock(self.programs.take(), target, train.seed, stock)?;
         let (mut progress, mut epochs, mut best) = (Progress::default(), Vec::new(), None);
         if let Some(start) = start {
-            start.weights.load(&mut session)?;
+            start.weights.load_whole(&mut session)?;
             best = Best::of(&start, &session)?;
             (progress, epochs) = (start.progress, start.epochs);
         }
@@ -287,15 +289,21 @@ impl<'a> Prepared<'a> {
 
     /// That of the step behind so many.
     pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
-        let Job { train, batch, .. } = self.job;
-        let n_images = self.dataset.parts.train.len();
-        let is_trained = |images: usize| images > 0 && self.programs.training(images).is_some();
-        let whole = if is_trained(batch) { n_images / batch } else { 0 };
-        let steps_per_epoch = (whole + usize::from(is_trained(n_images % batch))) as u64;
+        Ok(self.job.train.optimizer.args.number("lr")? * self.factor(step)?)
+    }
+
+    /// By which the schedule changes every learning rate in the step behind so many.
+    fn factor(&self, step: u64) -> Result<f64, Fault> {
+        let train = self.job.train;
+        let steps_per_epoch = self.windows().n_updates() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
         let place = schedules::Progress { step, total, steps_per_epoch };
-        Ok(train.optimizer.args.number("lr")?
-            * schedules::factor(train.schedule.what, &train.schedule.args, place)?)
+        schedules::factor(train.schedule.what, &train.schedule.args, place)
+    }
+
+    fn windows(&self) -> Windows {
+        let Job { train, batch, .. } = self.job;
+        self.programs.windows(self.dataset.parts.train.len(), batch, train.accumulate)
     }
 
     /// An epoch behind its last step: measured on the validation images, and counted.
@@ -361,35 +369,42 @@ impl<'a> Prepared<'a> {
             epoch: number as u32,
             mode: Mode::Train,
         };
+        // Where the next batch begins, in images of the epoch.
+        let mut first = begun.images;
+        let (windows, numbers) = (self.windows(), Numbers::of(self.job.model, train));
+        let graph = |first: usize, images: usize| match windows.closes(first) {
+            true => self.programs.training(images),
+            false => self.programs.gathering(images),
+        };
         let mut pass = Pass::new(number, begun);
-        self.feed()?.batches(
-            session,
-            way,
-            &|images| self.programs.training(images),
-            &mut |session, graph, batch| {
-                let step = progress.step;
-                let learning_rate = self.learning_rate(step)?;
-                session.write(graph, STEP, |out| out[0] = step as f32)?;
-                let optimizer = &train.optimizer;
-                for (name, value) in optimizer.what.scalars(&optimizer.args, learning_rate, step + 1)? {
-                    session.write(graph, name, |out| out[0] = value as f32)?;
+        self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
+            let step = progress.step;
+            let learning_rate = self.learning_rate(step)?;
+            // No two batches have the same random numbers.
+            let drawn = step * windows.accumulate as u64 + windows.place(first) as u64;
+            session.write(graph, STEP, |out| out[0] = drawn as f32)?;
+            if windows.closes(first) {
+                let images = windows.images_beside(first);
+                for (name, value) in numbers.at(self.factor(step)?, step + 1, images)? {
+                    session.write(graph, &name, |out| out[0] = value as f32)?;
                 }
-                session.step(graph)?;
-                session.note(graph)?;
                 progress.step += 1;
-                pass.push(batch.len(), progress.step, learning_rate);
-                if session.is_done() || observer.is_due() {
-                    pass.settle(session)?;
-                    observer.step(&pass.done(order.len()));
-                }
-                pass.interrupted = interrupt.load(Ordering::Relaxed);
-                if observer.wants_state() && !pass.interrupted {
-                    pass.settle(session)?;
-                    observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
-                }
-                Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            },
-        )?;
+            }
+            session.step(graph)?;
+            session.note(graph)?;
+            first += batch.len();
+            pass.push(batch.len(), progress.step, learning_rate);
+            if session.is_done() || observer.is_due() {
+                pass.settle(session)?;
+                observer.step(&pass.done(order.len()));
+            }
+            pass.interrupted = interrupt.load(Ordering::Relaxed);
+            if observer.wants_state() && !pass.interrupted {
+                pass.settle(session)?;
+                observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
+            }
+            Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         pass.settle(session)?;
         Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }

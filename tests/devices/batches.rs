@@ -76,7 +76,7 @@ fn echo(n: usize) -> Graph {
 
 fn stock(samples: &Samples, recipes: Vec<Recipe>, longest: usize) -> Stock<'_> {
     let Images::Bytes { values: pixels, .. } = &samples.images else { panic!("bytes") };
-    let Targets::Classes { values: classes, .. } = &samples.targets;
+    let Targets::Classes { values: classes, .. } = &samples.targets else { panic!("classes") };
     Stock { pixels, classes, recipes, longest, images: "images", labels: "labels" }
 }
 

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::{Form, Size};
+use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::{Images, Samples, Targets};
+use crate::data::sources::array_targets::{self, targets};
 use crate::data::sources::idx::fault;
 use crate::data::sources::npy::{Array, Numbers, Store};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -21,7 +22,9 @@ static SPEC: Spec = Spec {
            `train_images`, `train_labels`, `val_images` and so on, as MedMNIST has them; others are named by `images` and \
            `labels`, and are one part, for `split`. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are \
            pixels from 0 to 255; floats reach the model as they are, divided by `scale`. Labels are whole numbers, N or Nx1. Any \
-           byte order and Fortran's order are read; Python objects are not.",
+           byte order and Fortran's order are read; Python objects are not. Beside labels there may be other targets: whole numbers NxK, \
+           all 0 or 1, are several labels, and NxHxW the classes of pixels (255 or -1 counts for nothing); floats N or NxK are numbers, \
+           and NxCxHxW images.",
     params: &[
         positional(
             "path",
@@ -50,6 +53,12 @@ static SPEC: Spec = Spec {
             "how many classes there are, to check the file without its arrays",
         ),
         keyword(
+            "task",
+            Kind::Choice(Task::WORDS),
+            Preset::Absent,
+            "what the labels' array holds, to check the file without it",
+        ),
+        keyword(
             "image",
             Kind::Shape,
             Preset::Absent,
@@ -59,8 +68,6 @@ static SPEC: Spec = Spec {
     example: "source arrays \"data/mnist.npz\" classes=10 image=1x28x28",
     elsewhere: &["numpy", "npz", "npy", "TensorDataset", "MedMNIST"],
 };
-
-const MAX_CLASSES: i64 = 1_000_000;
 
 /// Names of the arrays of images and labels of each part, of which the first pair that is there counts.
 const KNOWN: [[[&str; 2]; 3]; 3] = [
@@ -94,7 +101,11 @@ impl Source for Arrays {
             let message = "`images` and `labels` are named together";
             return Err(Fault::new(codes::BAD_VALUE, message).at(name).advise("name both or neither"));
         }
-        Ok(Facts { form, classes, parts: None, watched: None })
+        let task = match args.has("task") {
+            true => Task::named(args.word("task")?),
+            false => Task::Classes,
+        };
+        Ok(Facts { form, task, classes, parts: None, watched: None })
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -104,21 +115,29 @@ impl Source for Arrays {
         }
         let mut store = Store::open(&path)?;
         let pairs = pairs(&path, &store, args)?;
-        let (mut parts, mut classes, mut form) = ([0; 3], 0, None);
+        let (mut parts, mut classes, mut form, mut task) = ([0; 3], None, None, Task::Classes);
         for (part, [images, labels]) in
             pairs.iter().enumerate().filter_map(|(i, pair)| Some((i, pair.as_ref()?)))
         {
             let head = store.head(images)?;
             let (n, layout) = layout(&path, images, &head.shape, args)?;
             (parts[part], form) = (n, Some(Form::of(layout.extents)));
-            let values = classes_of(&path, labels, store.array(labels)?)?;
-            classes = classes.max(values.iter().max().map_or(0, |&most| most as usize + 1));
+            task = array_targets::task(&path, labels, &store.head(labels)?)?;
+            let own = match task {
+                Task::Images => {
+                    Some(self::layout(&path, labels, &store.head(labels)?.shape, args)?.1.extents[0])
+                }
+                Task::Classes | Task::Labels | Task::Numbers | Task::Masks => {
+                    array_targets::shown(&targets(&path, labels, task, store.array(labels)?, no_images)?)
+                }
+            };
+            classes = classes.max(own);
         }
         let stated = args.whole_if_given("classes")?;
         let form = form.unwrap_or(Form { channels: None, size: Size::Unknown });
         // A class may have no image.
-        let classes = Some(stated.map_or(classes, |stated| stated.max(classes)));
-        Ok(Some(Facts { form, classes, parts: Some(parts), watched: Some(parts[1] > 0) }))
+        let classes = classes.map(|own| stated.map_or(own, |stated| stated.max(own)));
+        Ok(Some(Facts { form, task, classes, parts: Some(parts), watched: Some(parts[1] > 0) }))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -154,14 +173,18 @@ impl Source for Arrays {
             }
         }
         let Some(mut samples) = samples else { return Err(Fault::internal("arrays without a part")) };
-        let Targets::Classes { names, values } = &mut samples.targets;
-        let most = values.iter().max().map_or(0, |&most| most as usize + 1);
-        let n_classes = args.whole_if_given("classes")?.unwrap_or(most);
-        if most > n_classes {
-            return Err(fault(&path, &format!("has the label {}, but `classes` says {n_classes}", most - 1))
+        let most = array_targets::shown(&samples.targets).unwrap_or(0);
+        if let Targets::Classes { names, .. } | Targets::Masks { names, .. } = &mut samples.targets {
+            let n_classes = args.whole_if_given("classes")?.unwrap_or(most);
+            if most > n_classes {
+                return Err(fault(
+                    &path,
+                    &format!("has the label {}, but `classes` says {n_classes}", most - 1),
+                )
                 .set("classes", most));
+            }
+            *names = (0..n_classes).map(|class| class.to_string()).collect();
         }
-        *names = (0..n_classes).map(|class| class.to_string()).collect();
         let [train, validation, test] = ranges;
         Ok(Dataset { samples, parts: Parts { train, validation, test } })
     }
@@ -254,37 +277,52 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
 fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args) -> Result<Samples, Fault> {
     let array = store.array(images)?;
     let (n, layout) = layout(path, images, &array.shape, args)?;
-    let classes = classes_of(path, labels, store.array(labels)?)?;
-    if classes.len() != n {
-        let what = format!("`{images}` has {n} images, but `{labels}` {} labels", classes.len());
+    let task = array_targets::task(path, labels, &store.head(labels)?)?;
+    let as_images = |array: Array| {
+        let (_, own) = self::layout(path, labels, &array.shape, args)?;
+        images_of(path, labels, array.values, &own, 1.0)
+    };
+    let targets = targets(path, labels, task, store.array(labels)?, as_images)?;
+    let scale = args.number("scale")? as f32;
+    let images_ = images_of(path, images, array.values, &layout, scale)?;
+    let samples = Samples { images: images_, prepared: 0, targets };
+    if samples.len() != n {
+        let what = format!("`{images}` has {n} images, but `{labels}` {} labels", samples.len());
         return Err(fault(path, &what).advise("arrays that belong together"));
     }
+    Ok(samples)
+}
+
+fn images_of(path: &Path, name: &str, values: Numbers, layout: &Layout, scale: f32) -> Result<Images, Fault> {
     let shape = layout.extents;
-    let scale = args.number("scale")? as f32;
-    let images = match array.values {
-        Numbers::Bytes(bytes) => Images::Bytes { shape, values: planar(bytes, &layout) },
+    Ok(match values {
+        Numbers::Bytes(bytes) => Images::Bytes { shape, values: planar(bytes, layout) },
         Numbers::Whole(numbers) => {
             let bytes = numbers.iter().map(|&number| u8::try_from(number)).collect::<Result<Vec<u8>, _>>();
             let bytes = bytes.map_err(|_| {
-                fault(path, &format!("`{images}` has whole numbers outside of 0 to 255"))
+                fault(path, &format!("`{name}` has whole numbers outside of 0 to 255"))
                     .advise("pixels from 0 to 255, or floats")
             })?;
-            Images::Bytes { shape, values: planar(bytes, &layout) }
+            Images::Bytes { shape, values: planar(bytes, layout) }
         }
         Numbers::Floats(mut numbers) => {
             if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
                 let image = at / shape.iter().product::<usize>().max(1);
                 return Err(fault(
                     path,
-                    &format!("`{images}` has a number that is not finite in image {image}"),
+                    &format!("`{name}` has a number that is not finite in image {image}"),
                 )
                 .advise("numbers without NaN and infinity"));
             }
             numbers.iter_mut().for_each(|number| *number /= scale);
-            Images::Numbers { shape, values: planar(numbers, &layout) }
+            Images::Numbers { shape, values: planar(numbers, layout) }
         }
-    };
-    Ok(Samples { images, prepared: 0, targets: Targets::Classes { names: Vec::new(), values: classes } })
+    })
+}
+
+/// Where images cannot be meant.
+fn no_images(_: Array) -> Result<Images, Fault> {
+    Err(Fault::internal("images where there are none"))
 }
 
 /// Channels one behind another, image by image.
@@ -298,26 +336,6 @@ fn planar<T: Copy>(values: Vec<T>, layout: &Layout) -> Vec<T> {
         (0..channels).for_each(|channel| out.extend(image.iter().skip(channel).step_by(channels)));
     }
     out
-}
-
-fn classes_of(path: &Path, name: &str, array: Array) -> Result<Vec<u32>, Fault> {
-    let advice = "one whole number from 0 per image";
-    if !matches!(*array.shape, [_] | [_, 1]) {
-        let what = format!("`{name}` has {} axes or several labels per image", array.shape.len());
-        return Err(fault(path, &what).advise(advice));
-    }
-    let whole: Vec<i64> = match array.values {
-        Numbers::Bytes(bytes) => bytes.into_iter().map(i64::from).collect(),
-        Numbers::Whole(numbers) => numbers,
-        Numbers::Floats(_) => {
-            return Err(fault(path, &format!("`{name}` has floats, which cannot be labels")).advise(advice));
-        }
-    };
-    if let Some(at) = whole.iter().position(|label| !(0..MAX_CLASSES).contains(label)) {
-        let what = format!("`{name}` has the label {} for image {at}", whole[at]);
-        return Err(fault(path, &what).advise(advice));
-    }
-    Ok(whole.into_iter().map(|label| label as u32).collect())
 }
 
 #[cfg(test)]
@@ -342,6 +360,12 @@ mod tests {
     }
 
     fn load(bytes: &[u8], arguments: &str) -> Result<Dataset, Fault> {
+        let dataset = load_own(bytes, arguments)?;
+        assert_eq!(dataset.samples.targets.task(), Task::Classes);
+        Ok(dataset)
+    }
+
+    fn load_own(bytes: &[u8], arguments: &str) -> Result<Dataset, Fault> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npz");
         std::fs::write(&path, bytes).unwrap();
@@ -350,9 +374,12 @@ mod tests {
         let dataset = section.source.load(&section.args, Path::new(""), Wanted::All)?;
         let facts = looked.unwrap().unwrap();
         assert_eq!(
-            (facts.form, facts.classes),
-            (dataset.samples.images.form(), Some(dataset.classes().len()))
+            (facts.form, facts.task, facts.classes.map(|_| ())),
+            (dataset.samples.images.form(), dataset.samples.targets.task(), Some(()))
         );
+        if facts.task != Task::Images {
+            assert_eq!(facts.classes, Some(dataset.classes().len()));
+        }
         let parts = &dataset.parts;
         assert_eq!(facts.parts, Some([&parts.train, &parts.validation, &parts.test].map(Vec::len)));
         Ok(dataset)
@@ -415,6 +442,31 @@ mod tests {
     }
 
     #[test]
+    fn shapes_and_elements_tell_what_is_to_be_learnt() {
+        let learnt = |own: Vec<u8>| {
+            let files = [("x", npy("|u1", "(2, 2, 3)", "False", &[7; 12])), ("y", own)];
+            let bytes = npz(&files, zip::CompressionMethod::Stored);
+            load_own(&bytes, "images=\"x\" labels=\"y\"").unwrap().samples.targets
+        };
+        let floats: Vec<u8> = [0.5f32, -1.0, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let two = ["0", "1"].map(str::to_owned).to_vec();
+        assert_eq!(
+            learnt(npy("<f4", "(2, 2)", "False", &floats)),
+            Targets::Numbers { names: two.clone(), values: vec![0.5, -1.0, 2.0, 3.0] }
+        );
+        assert_eq!(
+            learnt(npy("|u1", "(2, 2)", "False", &[0, 1, 1, 0])),
+            Targets::Labels { names: two.clone(), values: vec![0.0, 1.0, 1.0, 0.0] }
+        );
+        let mask = [0, 1, 0, 255, 1, 0, 0, 0, 0, 1, 1, 1];
+        assert_eq!(
+            learnt(npy("|u1", "(2, 2, 3)", "False", &mask)),
+            Targets::Masks { names: two, masks: Images::Bytes { shape: [1, 2, 3], values: mask.to_vec() } }
+        );
+        assert!(matches!(learnt(npy("|u1", "(2, 2, 3, 3)", "False", &[0; 36])), Targets::Images(_)));
+    }
+
+    #[test]
     fn arrays_that_cannot_be_meant_are_refused() {
         let message = |at: usize, own: Vec<u8>| {
             let mut files = keras();
@@ -428,7 +480,11 @@ mod tests {
                 .ends_with("has 2 images, but `y_train` 3 labels")
         );
         assert!(message(1, npy("|i1", "(2,)", "False", &[0, 255])).ends_with("has the label -1 for image 1"));
-        assert!(message(1, npy("<f4", "(2,)", "False", &[0; 8])).contains("has floats"));
+        assert!(
+            message(1, npy("<i8", "(2, 1, 1, 1, 1)", "False", &[0; 16]))
+                .contains("which is that of no targets")
+        );
+        assert!(message(1, npy("|u1", "(2, 2)", "False", &[0, 1, 2, 0])).ends_with("has 2 for image 1"));
         assert!(
             message(0, npy("|u1", "(2, 1, 1, 3)", "False", &[0; 6]))
                 .contains("either axis could be the channels")

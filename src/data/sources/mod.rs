@@ -1,25 +1,47 @@
 //! The kinds of data sets that `source` can name, one file each: files on a disk → samples, and the parts that they are in.
 
+pub mod array_targets;
 pub mod arrays;
+pub mod cells;
 pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod listed;
+pub mod masks;
 pub mod mnist;
 pub mod npy;
+pub mod paired;
+pub mod pairs;
+pub mod parquet;
+mod pickle;
+pub mod records;
+pub mod shards;
 pub mod table;
+pub mod webdataset;
 
 use std::path::Path;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Size};
-use crate::diag::Fault;
+use crate::data::sample::{Form, Size, Task};
+use crate::data::samples::Samples;
+use crate::diag::{Fault, codes};
 use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
 /// Every kind of data set.
-pub static SOURCES: &[&dyn Source] =
-    &[&mnist::Mnist, &folder::Folder, &cifar::Cifar10, &cifar::Cifar100, &arrays::Arrays, &table::Table];
+pub static SOURCES: &[&dyn Source] = &[
+    &mnist::Mnist,
+    &folder::Folder,
+    &cifar::Cifar10,
+    &cifar::Cifar100,
+    &arrays::Arrays,
+    &table::Table,
+    &webdataset::WebDataset,
+    &parquet::Parquet,
+    &masks::Masks,
+    &pairs::Pairs,
+];
 
 pub static REGISTRY: Registry = Registry {
     title: "Data sets",
@@ -45,6 +67,14 @@ pub trait Source: Sync {
     /// need to be there, where it has one.
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
 
+    /// The group of each sample by the column or value that is called `by`.
+    fn groups(&self, _args: &Args, _base: &Path, by: &str, _samples: &Samples) -> Result<Vec<String>, Fault> {
+        let message = format!("{} has no columns, and so none called `{by}`", self.spec().name);
+        Err(Fault::new(codes::BAD_VALUE, message)
+            .advise("a pattern of the files' names, such as `by=\"*_*\"`")
+            .advise("a `table` with a column of the groups"))
+    }
+
     /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
     fn brightness(&self) -> Option<[f64; 2]> {
         None
@@ -62,6 +92,9 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub form: Form,
+    /// What is to be learnt of an image.
+    pub task: Task,
+    /// How many classes, labels or numbers, or channels of images.
     pub classes: Option<usize>,
     /// The numbers of images in the parts that the data set itself has: to train on, to watch the training, to test on.
     pub parts: Option<[usize; 3]>,
@@ -75,6 +108,7 @@ impl Facts {
         let size = if self.form.size == Size::Unknown { others.form.size } else { self.form.size };
         Facts {
             form: Form { channels: self.form.channels.or(others.form.channels), size },
+            task: self.task,
             classes: self.classes.or(others.classes),
             parts: self.parts.or(others.parts),
             watched: self.watched.or(others.watched),

@@ -1,48 +1,49 @@
-//! A table of picture files and their classes (CSV or TSV with a head) → samples.
+//! A table of picture files and their classes (CSV, TSV or JSONL) → samples.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::Form;
-use crate::data::samples::{Images, Samples, Targets};
+use crate::data::parts::Dataset;
+use crate::data::sample::{Form, Task};
+use crate::data::samples::Samples;
+use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
-use crate::data::sources::folder::{PARTS, class_order};
+use crate::data::sources::folder::PARTS;
 use crate::data::sources::idx::fault;
+use crate::data::sources::listed::Listed;
+use crate::data::sources::records::Records;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Table;
 
 static SPEC: Spec = Spec {
     name: "table",
-    summary: "A table of picture files with their classes: CSV, or TSV by its extension",
-    docs: "The first line names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
+    summary: "A table of picture files with their classes: CSV, TSV or JSONL",
+    docs: "The ending tells the kind: `.tsv`, `.jsonl` (an object a line, whose keys are the columns), else CSV. The first line of \
+           CSV and TSV names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
            different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
            tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
-           of the rows changes nothing. Pictures are read as `folder` reads them.",
+           of the rows changes nothing.\n\n\
+           `labels=[clouds, water]` names columns that say for each label yes or no (1 or 0, true or false; an empty cell is no), and \
+           `labels=tags` one column that lists them, with `,`, `;` or `|` or the `separator` between. `target=[x, y]` names \
+           columns of numbers. Pictures are read as `folder` reads them.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
-        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+        LABEL,
+        LABELS,
+        SEPARATOR,
+        TARGET,
         keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
         CLASSES,
         CHANNELS,
         SIZE,
     ],
     example: "source table \"photos/labels.csv\" image=file label=kind",
-    elsewhere: &["csv", "flow_from_dataframe", "from_csv", "ImageDataLoaders"],
+    elsewhere: &["csv", "jsonl", "flow_from_dataframe", "from_csv", "ImageDataLoaders"],
 };
-
-/// The largest table, in bytes: 2 GiB.
-const MAX_BYTES: u64 = 1 << 31;
-
-/// A row: part, class, path.
-type Row = (usize, String, Box<Path>);
 
 impl Source for Table {
     fn spec(&self) -> &'static Spec {
@@ -51,9 +52,16 @@ impl Source for Table {
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         let size = size(args)?;
-        let classes = args.whole_if_given("classes")?;
+        let columns = Columns::of(args)?;
+        let classes = columns.count().or(args.whole_if_given("classes")?);
         let watched = if args.has("part") { None } else { Some(false) };
-        Ok(Facts { form: Form { channels: Some(channels(args)?), size }, classes, parts: None, watched })
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size },
+            task: columns.task(),
+            classes,
+            parts: None,
+            watched,
+        })
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -61,12 +69,14 @@ impl Source for Table {
         if !path.exists() {
             return Ok(None);
         }
-        let rows = rows(&path, args)?;
-        let mut parts = [0; 3];
-        rows.iter().for_each(|(part, ..)| parts[*part] += 1);
-        let classes = class_order(rows.into_iter().map(|(_, class, _)| class).collect());
+        let (columns, rows) = (Columns::of(args)?, rows(&path, args)?);
+        let (classes, parts) = rows.counts(args.whole_if_given("classes")?);
+        let classes = match columns.task() {
+            Task::Classes => classes,
+            _ => columns.order(rows.places().filter_map(|(_, cell)| cell.as_ref())).len(),
+        };
         Ok(Some(Facts {
-            classes: Some(classes.len()),
+            classes: Some(classes),
             parts: Some(parts),
             watched: Some(parts[1] > 0),
             ..self.facts(args)?
@@ -75,127 +85,93 @@ impl Source for Table {
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let path = base.join(args.word("path")?);
-        let mut rows = rows(&path, args)?;
-        let names = class_order(rows.iter().map(|(_, class, _)| class.clone()).collect());
-        let places: HashMap<String, u32> = names.iter().cloned().zip(0..).collect();
-        let has_test = rows.iter().any(|(part, ..)| *part == 2);
-        if wanted == Wanted::Test && has_test {
-            rows.retain(|(part, ..)| *part == 2);
-        }
-        let place = |class: &String| places.get(class).copied().unwrap_or(0);
-        rows.sort_by(|(a, b, c), (d, e, f)| (a, place(b), c).cmp(&(d, place(e), f)));
-        let mut parts = [const { Vec::new() }; 3];
-        let (mut paths, mut values) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        for (index, (part, class, own)) in rows.into_iter().enumerate() {
-            parts[part].push(index as u32);
-            values.push(place(&class));
-            paths.push(own);
-        }
-        let root = path.parent().unwrap_or(Path::new("")).to_owned();
-        let lengths = lengths(&root, &paths)?;
         let form = self.facts(args)?.form;
-        let images = Images::Read(Arc::new(Files { root, paths, lengths, form }));
-        let [train, validation, test] = parts;
-        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
-        Ok(Dataset { samples, parts: Parts { train, validation, test } })
+        let (columns, rows) = (Columns::of(args)?, rows(&path, args)?);
+        let names = columns.order(rows.places().filter_map(|(_, cell)| cell.as_ref()));
+        let mut cells = Vec::new();
+        let mut dataset = rows.dataset(wanted, args.whole_if_given("classes")?, |paths, places| {
+            cells.extend(places.into_iter().filter_map(|(_, cell)| cell));
+            let root = path.parent().unwrap_or(Path::new("")).to_owned();
+            let lengths = lengths(&root, &paths)?;
+            Ok(Arc::new(Files { root, paths, lengths, form }))
+        })?;
+        if let Some(targets) = columns.targets(names, cells) {
+            dataset.samples.targets = targets;
+        }
+        Ok(dataset)
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        let args = args.without("labels").without("target").set("label", Arg::Word(by.to_owned()));
+        rows(&path, &args)?.classes_of(samples)
     }
 }
 
-/// The rows of a table; none says two things of one picture.
-fn rows(path: &Path, args: &Args) -> Result<Vec<Row>, Fault> {
-    let broken = |e: &dyn std::fmt::Display| {
-        fault(path, &format!("cannot be read: {e}")).advise("save it again as CSV in UTF-8")
-    };
-    let metadata = std::fs::metadata(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => fault(path, "does not exist")
-            .note("the path is relative to the experiment's file")
-            .advise("a table of pictures and classes, such as labels.csv"),
-        _ => broken(&e),
-    })?;
-    if !metadata.is_file() {
-        return Err(fault(path, "is not a regular file").advise("a table, such as labels.csv"));
-    }
-    if metadata.len() > MAX_BYTES {
-        return Err(fault(path, &format!("has {} bytes; at most {MAX_BYTES} are read", metadata.len()))
-            .advise("a smaller table"));
-    }
-    let file = BufReader::new(File::open(path).map_err(|e| broken(&e))?.take(MAX_BYTES));
-    let is_tabbed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(if is_tabbed { b'\t' } else { b',' })
-        .trim(csv::Trim::All)
-        .from_reader(file);
-    let head = reader.headers().map_err(|e| broken(&e))?.clone();
-    let names: Vec<&str> = head.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
-    let column = |name: &'static str| -> Result<usize, Fault> {
-        let wanted = args.word(name)?;
-        names.iter().position(|own| *own == wanted).ok_or_else(|| {
-            fault(path, &format!("has no column `{wanted}`"))
-                .at(if args.span(name).is_some() { name } else { "path" })
-                .note(format!("its columns are: {}", names.join(", ")))
-                .advise(format!("`{name}=COLUMN` with one of them"))
-        })
-    };
-    let (image, label) = (column("image")?, column("label")?);
+/// The line of a row, and what it says where that is no class.
+type Place = (u64, Option<Cell>);
+
+/// The rows of a table with their lines; none says two things of one picture.
+fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
+    let mut records = Records::open(path)?;
+    let column = |name: &'static str| records.column(name, args.word(name)?, args.span(name).is_some());
+    let image = column("image")?;
+    let learnt = Columns::of(args)?;
+    let is_written = args.span(learnt.argument()).is_some();
+    let named = |own: &String| records.column(learnt.argument(), own, is_written);
+    let places = learnt.names().iter().map(named).collect::<Result<Vec<_>, _>>()?;
     let part = if args.has("part") { Some(column("part")?) } else { None };
-    let mut rows: Vec<Row> = Vec::new();
-    let mut seen: HashMap<Box<Path>, u64> = HashMap::new();
-    let mut record = csv::StringRecord::new();
-    loop {
-        let more = reader.read_record(&mut record).map_err(|e| broken(&e))?;
-        if !more {
-            break;
-        }
-        let line = record.position().map_or(0, csv::Position::line);
+    let mut rows = Listed::default();
+    let mut cells = Vec::new();
+    while let Some(line) = records.next(&mut cells)? {
         let wrong = |what: String| fault(path, &format!("{what} in line {line}"));
-        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let cell = |column: usize| cells.get(column).map(String::as_str).unwrap_or_default();
         let own = inside(cell(image)).ok_or_else(|| {
             wrong(format!("has the path `{}`", short(cell(image))))
                 .note("paths are relative to the table's folder and stay in it")
                 .advise("pictures below the table's folder")
         })?;
-        if cell(label).is_empty() {
-            return Err(
-                wrong("has no label".to_owned()).advise("a class for every picture, or remove this line")
-            );
-        }
+        let own_cells: Vec<&str> = places.iter().map(|&place| cell(place)).collect();
+        let said = learnt.read(&own_cells).map_err(|[what, way]| wrong(what).advise(way))?;
         let part = match part.map(cell) {
             None => 0,
-            Some(word) => {
-                let lower = word.to_lowercase();
-                PARTS.iter().position(|spellings| spellings.contains(&lower.as_str())).ok_or_else(|| {
-                    wrong(format!("has the part `{}`", short(word))).advise("train, val or test")
-                })?
-            }
+            Some(word) => part_called(word).ok_or_else(|| {
+                wrong(format!("has the part `{}`", short(word))).advise("train, val or test")
+            })?,
         };
-        if let Some(first) = seen.insert(own.clone(), line) {
-            return Err(wrong(format!("has `{}` again, which line {first} has", own.display()))
-                .advise("one line for each picture"));
-        }
-        rows.push((part, cell(label).to_owned(), own));
+        // The classes are those that come.
+        let _ = match said {
+            Cell::Class(class) => rows.push(part, &class, own, (line, None)),
+            said => rows.push(part, "", own, (line, Some(said))),
+        };
     }
     if rows.is_empty() {
         return Err(fault(path, "has no rows").advise("a line for each picture"));
     }
+    if let Some((own, (first, _), (line, _))) = rows.twice() {
+        return Err(fault(
+            path,
+            &format!("has `{}` again, which line {first} has in line {line}", own.display()),
+        )
+        .advise("one line for each picture"));
+    }
     Ok(rows)
 }
 
+/// The part that a word names: training, validation, test.
+pub(super) fn part_called(word: &str) -> Option<usize> {
+    let lower = word.to_lowercase();
+    PARTS.iter().position(|spellings| spellings.contains(&lower.as_str()))
+}
+
 /// A path that stays below its folder, with `/` or `\` between its parts.
-fn inside(cell: &str) -> Option<Box<Path>> {
+pub(super) fn inside(cell: &str) -> Option<Box<Path>> {
     let path: PathBuf = cell.split(['/', '\\']).collect();
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let is_absolute = cell.starts_with(['/', '\\']) || cell.contains(':') || cell.contains('\0');
     let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
     let inner: PathBuf = parts.collect();
     (stays && !is_absolute && !inner.as_os_str().is_empty()).then(|| inner.into_boxed_path())
-}
-
-/// The beginning of a cell.
-fn short(cell: &str) -> String {
-    match cell.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &cell[..end]),
-        None => cell.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -210,7 +186,11 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             image::RgbImage::new(2, 2).save(path).unwrap();
         }
-        let name = if text.contains('\t') { "t.tsv" } else { "t.csv" };
+        let name = match text {
+            text if text.contains('\t') => "t.tsv",
+            text if text.starts_with('{') => "t.jsonl",
+            _ => "t.csv",
+        };
         std::fs::write(folder.path().join(name), text).unwrap();
         let section =
             section(&format!("source table \"{}\" {arguments}", folder.path().join(name).display())).unwrap();
@@ -232,10 +212,48 @@ mod tests {
     }
 
     #[test]
+    fn labels_stand_in_columns_or_in_one_and_numbers_in_columns() {
+        let flags = table("image,cat,dog\na.png,1,no\nb.png,,TRUE\n", "labels=[cat, dog]").unwrap();
+        assert_eq!(flags.samples.targets.task(), Task::Labels);
+        assert_eq!(
+            (flags.classes(), flags.samples.row(0)),
+            (&["cat", "dog"].map(str::to_owned)[..], &[1.0, 0.0][..])
+        );
+        assert_eq!(flags.samples.row(1), [0.0, 1.0]);
+        let tags = "image,tags\na.png,\"dog, cat\"\nb.png,\nin/c.png,dog\n";
+        let listed = table(tags, "labels=tags").unwrap();
+        assert_eq!([0, 1, 2].map(|i| listed.samples.row(i).to_vec()), [[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]);
+        let spaced = table("image,tags\na.png,sun sea\n", "labels=tags separator=\" \"").unwrap();
+        assert_eq!(spaced.classes(), ["sea", "sun"]);
+        let numbers = table("image,x,y\nb.png,-1e2,3\na.png,0.5,2\n", "target=[y, x]").unwrap();
+        assert_eq!(
+            (numbers.samples.targets.task(), numbers.samples.row(0)),
+            (Task::Numbers, &[2.0, 0.5][..])
+        );
+        assert_eq!(numbers.samples.row(1), [3.0, -100.0]);
+        let message = |text: &str, arguments: &str| {
+            let fault = table(text, arguments).unwrap_err();
+            assert!(!fault.remedies.is_empty(), "{fault}");
+            fault.message
+        };
+        assert!(
+            message("image,cat,dog\na.png,1,maybe\n", "labels=[cat, dog]")
+                .ends_with("has `maybe` in `dog` in line 2")
+        );
+        assert!(message("image,x\na.png,NaN\n", "target=x").ends_with("has `NaN` in `x` in line 2"));
+        assert!(message("image,x\na.png,1\n", "target=z").ends_with("has no column `z`"));
+        let said = section("source table \"t\" label=a target=b").err().unwrap();
+        assert_eq!(said, ["E0205 only one of `label`, `labels` and `target` says what is to be learnt"]);
+    }
+
+    #[test]
     fn rows_in_any_order_are_one_data_set() {
         let first = table("image,label\nb.png,dog\nin/c.png,cat\na.png,dog\n", "").unwrap();
         let other = table("\u{feff}label\timage\ndog\ta.png\ndog\tb.png\ncat\tin\\c.png\n", "").unwrap();
-        for dataset in [first, other] {
+        let json = "{\"image\": \"in/c.png\", \"label\": \"cat\"}\n{\"label\": \"dog\", \"image\": \"b.png\"}\n\
+                    {\"image\": \"a.png\", \"label\": \"dog\"}\n";
+        let third = table(json, "").unwrap();
+        for dataset in [first, other, third] {
             assert_eq!(dataset.classes(), ["cat", "dog"]);
             assert_eq!([0, 1, 2].map(|index| dataset.samples.key(index)), ["in/c.png", "a.png", "b.png"]);
             assert_eq!([0, 1, 2].map(|index| dataset.samples.class(index)), [0, 1, 1]);

@@ -1,6 +1,6 @@
 //! `center_crop`: the middle of an image.
 
-use crate::data::sample::{Form, Image, Sample, Size};
+use crate::data::sample::{Form, Sample, Size};
 use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -34,15 +34,15 @@ impl Transform for CenterCrop {
 
     fn apply(&self, args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {
         let [height, width] = args.pair("size")?;
-        cut(&mut sample.image, height, width);
+        cut(sample, height, width);
         Ok(())
     }
 }
 
-fn cut(image: &mut Image, height: usize, width: usize) {
-    let (own_height, own_width) = (image.height, image.width);
+fn cut(sample: &mut Sample, height: usize, width: usize) {
+    let (own_height, own_width) = (sample.image.height, sample.image.width);
     let ([above, top], [left, first]) = (starts(own_height, height), starts(own_width, width));
-    image.moved(height, width, |y, x| {
+    sample.moved(height, width, |y, x| {
         let y = (y + top).checked_sub(above).filter(|y| *y < own_height)?;
         let x = (x + first).checked_sub(left).filter(|x| *x < own_width)?;
         Some(y * own_width + x)
@@ -61,14 +61,15 @@ fn starts(own: usize, window: usize) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::testing::numbers;
 
     /// `torchvision.transforms.v2.functional.center_crop` of rows that count from 0.
     #[test]
     fn the_places_are_torchvisions() {
         let row = |own: usize, window: usize| {
-            let mut image = Image::of_numbers([1, 1, own], (1..=own).map(|x| x as f32).collect());
-            cut(&mut image, 1, window);
-            image.into_numbers()
+            let mut sample = numbers([1, 1, own], &(1..=own).map(|x| x as f32).collect::<Vec<_>>());
+            cut(&mut sample, 1, window);
+            sample.image.into_numbers()
         };
         assert_eq!(row(6, 3), [3.0, 4.0, 5.0]);
         assert_eq!(row(7, 2), [3.0, 4.0]);

@@ -53,10 +53,9 @@ impl Transform for RandomCrop {
     }
 
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
-        let image = &mut sample.image;
         let [mut top, mut bottom, mut left, mut right] = sides(args)?;
         let size = args.pair("size")?;
-        let (height, width) = (image.height, image.width);
+        let (height, width) = (sample.image.height, sample.image.width);
         // Of sizes that differ one may be too small.
         let lacks =
             [size[0].saturating_sub(height + top + bottom), size[1].saturating_sub(width + left + right)];
@@ -64,7 +63,7 @@ impl Transform for RandomCrop {
         (left, right) = (left + lacks[1] / 2, right + lacks[1].div_ceil(2));
         let y0 = random.below(places(height + top + bottom, size[0])?) as usize;
         let x0 = random.below(places(width + left + right, size[1])?) as usize;
-        image.moved(size[0], size[1], |y, x| {
+        sample.moved(size[0], size[1], |y, x| {
             let inside =
                 |at: usize, before: usize, extent: usize| at.checked_sub(before).filter(|at| *at < extent);
             match (inside(y0 + y, top, height), inside(x0 + x, left, width)) {

@@ -35,10 +35,13 @@ impl Transform for RandomFlip {
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         if f64::from(random.uniform()) < args.number("probability")? {
             let width = sample.image.width.max(1);
-            match &mut sample.image.values {
-                Values::Bytes(bytes) => bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse),
-                Values::Numbers(numbers) => numbers.chunks_exact_mut(width).for_each(<[f32]>::reverse),
-            }
+            sample.each(|image, _| {
+                match &mut image.values {
+                    Values::Bytes(bytes) => bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse),
+                    Values::Numbers(numbers) => numbers.chunks_exact_mut(width).for_each(<[f32]>::reverse),
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

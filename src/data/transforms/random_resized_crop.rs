@@ -1,7 +1,7 @@
 //! `random_resized_crop`: a part of random size, ratio and place, scaled to one size.
 
 use crate::data::sample::{Form, Image, Sample, Size};
-use crate::data::transforms::resample::{FILTERS, resample};
+use crate::data::transforms::resample::{FILTERS, resample_layer};
 use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -63,12 +63,14 @@ impl Transform for RandomResizedCrop {
     }
 
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
-        let image = &mut sample.image;
-        let own = [image.height, image.width];
+        let own = [sample.image.height, sample.image.width];
         let part = part(own, range(args, "scale", [0.08, 1.0])?, range(args, "ratio", RATIO)?, random);
         let [height, width] = args.pair("size")?;
-        cut(image, part);
-        resample(image, height, width, args.word("filter")?)
+        let filter = args.word("filter")?;
+        sample.each(|image, layer| {
+            cut(image, part);
+            resample_layer(image, layer, [height, width], filter)
+        })
     }
 }
 

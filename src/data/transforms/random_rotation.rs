@@ -1,6 +1,6 @@
 //! `random_rotation`: the image turned about its centre by a random angle.
 
-use crate::data::sample::{Form, Image, Sample};
+use crate::data::sample::{Form, Image, Layer, Sample};
 use crate::data::transforms::Transform;
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -33,20 +33,22 @@ impl Transform for RandomRotation {
 
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         let degrees = args.number("degrees")? as f32 * (2.0 * random.uniform() - 1.0);
-        rotate(&mut sample.image, degrees);
-        Ok(())
+        sample.each(|image, layer| {
+            match layer {
+                Layer::Picture => rotate(image, degrees),
+                Layer::Mask => rotate_mask(image, degrees),
+            }
+            Ok(())
+        })
     }
 }
 
 /// Turns an image counter-clockwise.
 fn rotate(image: &mut Image, degrees: f32) {
-    let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
-    let (sin, cos) = (sin as f32, cos as f32);
     let (height, width) = (image.height, image.width);
-    let (cy, cx) = ((height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0);
+    let place = turned([height, width], degrees);
     image.redrawn(height, width, |plane, y, x| {
-        let (dy, dx) = (y as f32 - cy, x as f32 - cx);
-        let (y, x) = (cy + dx * sin + dy * cos, cx + dx * cos - dy * sin);
+        let (y, x) = place(y, x);
         let (top, left) = (y.floor(), x.floor());
         let at = |row: f32, column: f32| {
             let inside = row >= 0.0 && column >= 0.0 && row < height as f32 && column < width as f32;
@@ -57,6 +59,29 @@ fn rotate(image: &mut Image, degrees: f32) {
         let lower = at(top + 1.0, left) * (1.0 - along) + at(top + 1.0, left + 1.0) * along;
         upper * (1.0 - down) + lower * down
     });
+}
+
+/// The same of a mask: the class of the nearest pixel.
+fn rotate_mask(mask: &mut Image, degrees: f32) {
+    let (height, width) = (mask.height, mask.width);
+    let place = turned([height, width], degrees);
+    mask.moved_in(height, width, Layer::Mask, |y, x| {
+        let (y, x) = place(y, x);
+        let (y, x) = (y.round(), x.round());
+        let inside = y >= 0.0 && x >= 0.0 && y < height as f32 && x < width as f32;
+        inside.then_some(y as usize * width + x as usize)
+    });
+}
+
+/// The place in front of a turn of each place behind it.
+fn turned([height, width]: [usize; 2], degrees: f32) -> impl Fn(usize, usize) -> (f32, f32) {
+    let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
+    let (sin, cos) = (sin as f32, cos as f32);
+    let (cy, cx) = ((height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0);
+    move |y, x| {
+        let (dy, dx) = (y as f32 - cy, x as f32 - cx);
+        (cy + dx * sin + dy * cos, cx + dx * cos - dy * sin)
+    }
 }
 
 #[cfg(test)]

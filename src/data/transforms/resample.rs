@@ -4,11 +4,25 @@
 use fast_image_resize::images::{Image as Target, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::data::sample::{Image, Values};
+use crate::data::sample::{Image, Layer, Values};
 use crate::diag::Fault;
 
 /// The filters' names.
 pub const FILTERS: &[&str] = &["bilinear", "bicubic", "box", "nearest"];
+
+/// Resamples with a filter of [`FILTERS`]; of a mask each pixel is the nearest one, whatever the filter.
+pub fn resample_layer(
+    image: &mut Image,
+    layer: Layer,
+    [height, width]: [usize; 2],
+    filter: &str,
+) -> Result<(), Fault> {
+    let filter = match layer {
+        Layer::Picture => filter,
+        Layer::Mask => "nearest",
+    };
+    resample(image, height, width, filter)
+}
 
 /// Resamples with a filter of [`FILTERS`].
 pub fn resample(image: &mut Image, height: usize, width: usize, filter: &str) -> Result<(), Fault> {

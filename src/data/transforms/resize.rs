@@ -1,7 +1,7 @@
 //! `resize`: an image of another height and width.
 
-use crate::data::sample::{Form, Image, Sample, Size, Values};
-use crate::data::transforms::resample::{FILTERS, resample};
+use crate::data::sample::{Form, Image, Layer, Sample, Size, Values};
+use crate::data::transforms::resample::{FILTERS, resample_layer};
 use crate::data::transforms::{Transform, bounded};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -60,20 +60,22 @@ impl Transform for Resize {
     }
 
     fn apply(&self, args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {
-        let image = &mut sample.image;
         let [height, width] = match args.has("short") {
-            true => shortened([image.height, image.width], args.whole("short")?),
+            true => shortened([sample.image.height, sample.image.width], args.whole("short")?),
             false => args.pair("size")?,
         };
-        if args.bool("antialias")? {
-            return resample(image, height, width, args.word("filter")?);
-        }
-        let was_bytes = matches!(image.values, Values::Bytes(_));
-        interpolate(image, height, width);
-        if was_bytes {
-            image.round();
-        }
-        Ok(())
+        let (antialias, filter) = (args.bool("antialias")?, args.word("filter")?);
+        sample.each(|image, layer| {
+            if antialias || layer == Layer::Mask {
+                return resample_layer(image, layer, [height, width], filter);
+            }
+            let was_bytes = matches!(image.values, Values::Bytes(_));
+            interpolate(image, height, width);
+            if was_bytes {
+                image.round();
+            }
+            Ok(())
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! step on slices of the arena, without allocation. Sums run in a fixed order that does not depend on the
 //! number of threads.
 //!
-//! A kernel of [`KERNELS`] runs on one thread: the plan splits a batch between threads and calls it for a few
+//! A kernel of [`kernels`] runs on one thread: the plan splits a batch between threads and calls it for a few
 //! images at a time. What cannot be split so, or has weights too large for that, runs whole; [`PARALLEL`] has
 //! the kernels that then use all threads themselves.
 
@@ -168,46 +168,12 @@ fn add_up(partials: &[f32], output: &mut [f32]) {
 /// Attributes, input shapes, output shape → a kernel.
 pub type Prepare = fn(&Attrs, &[&Shape], &Shape) -> Result<Prepared, Fault>;
 
-/// The kernels by the name of their op.
-pub static KERNELS: &[(&str, Prepare)] = &[
+/// The kernels by the name of their op, but for those of functions of one number.
+static KERNELS: &[(&str, Prepare)] = &[
     ("add", pointwise::add),
     ("subtract", pointwise::subtract),
     ("multiply", pointwise::multiply),
     ("divide", pointwise::divide),
-    ("relu", pointwise::relu),
-    ("relu_grad", pointwise::relu_grad),
-    ("leaky_relu", pointwise::leaky_relu),
-    ("leaky_relu_grad", pointwise::leaky_relu_grad),
-    ("tanh", pointwise::tanh),
-    ("tanh_grad", pointwise::tanh_grad),
-    ("sigmoid", pointwise::sigmoid),
-    ("sigmoid_grad", pointwise::sigmoid_grad),
-    ("gelu", pointwise::gelu),
-    ("gelu_grad", pointwise::gelu_grad),
-    ("relu6", pointwise::relu6),
-    ("relu6_grad", pointwise::relu6_grad),
-    ("silu", pointwise::silu),
-    ("silu_grad", pointwise::silu_grad),
-    ("hardswish", pointwise::hardswish),
-    ("hardswish_grad", pointwise::hardswish_grad),
-    ("hardsigmoid", pointwise::hardsigmoid),
-    ("hardsigmoid_grad", pointwise::hardsigmoid_grad),
-    ("elu", pointwise::elu),
-    ("elu_grad", pointwise::elu_grad),
-    ("selu", pointwise::selu),
-    ("selu_grad", pointwise::selu_grad),
-    ("softplus", pointwise::softplus),
-    ("softplus_grad", pointwise::softplus_grad),
-    ("mish", pointwise::mish),
-    ("mish_grad", pointwise::mish_grad),
-    ("power", pointwise::power),
-    ("power_grad", pointwise::power_grad),
-    ("log", pointwise::log),
-    ("log_grad", pointwise::log_grad),
-    ("sqrt", pointwise::sqrt),
-    ("sqrt_grad", pointwise::sqrt_grad),
-    ("square", pointwise::square),
-    ("square_grad", pointwise::square_grad),
     ("pointwise", program::pointwise),
     ("conv2d", conv2d::forward),
     ("conv2d_grad_input", conv2d::grad_input),
@@ -253,14 +219,20 @@ pub static PARALLEL: &[(&str, Prepare)] = &[
     ("pointwise", program::parallel),
 ];
 
+/// Every kernel by the name of its op.
+pub fn kernels() -> impl Iterator<Item = (&'static str, Prepare)> {
+    KERNELS.iter().chain(pointwise::FUNCTIONS).copied()
+}
+
 /// The kernel of an op on one thread, if it has one.
 pub fn find(op: &str) -> Option<Prepare> {
-    lookup(KERNELS, op)
+    kernels().find(|(name, _)| *name == op).map(|(_, prepare)| prepare)
 }
 
 /// The kernel of an op for whole values.
 pub fn find_parallel(op: &str) -> Option<Prepare> {
-    lookup(PARALLEL, op).or_else(|| find(op))
+    let own = PARALLEL.iter().find(|(name, _)| *name == op).map(|(_, prepare)| *prepare);
+    own.or_else(|| find(op))
 }
 
 /// Whether the kernel for whole values of an op shares even one image between threads.
@@ -274,10 +246,6 @@ pub type PrepareInPlace = fn(&Attrs, &[&Shape], &Shape, usize) -> Result<Prepare
 /// The kernel of an op that writes its output over an input of the same shape, which is then given as empty.
 pub fn find_in_place(op: &str) -> Option<PrepareInPlace> {
     (op == "pointwise").then_some(program::parallel_in_place as PrepareInPlace)
-}
-
-fn lookup(table: &[(&str, Prepare)], op: &str) -> Option<Prepare> {
-    table.iter().find(|(name, _)| *name == op).map(|(_, prepare)| *prepare)
 }
 
 /// How many parts a batch is split into for threads: fixed, so that sums over parts do not depend on the

@@ -2,9 +2,10 @@
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
-use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::strides::Strides;
 use crate::kernels::cpu::sweep::{Activation, Code, sweep};
+use crate::kernels::cpu::{Prepare, Prepared};
+use crate::ops::activation;
 use crate::ops::binary::Arithmetic;
 use crate::shape::Shape;
 
@@ -42,33 +43,13 @@ macro_rules! arithmetic {
 arithmetic!(add => Add, subtract => Subtract, multiply => Multiply, divide => Divide);
 
 macro_rules! functions {
-    ($($name:ident $grad:ident => $function:ident),*) => {
-        $(pub fn $name(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-            value(Activation::$function, attrs)
-        }
-
-        pub fn $grad(attrs: &Attrs, _inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-            pull_back(Activation::$function, attrs)
-        })*
+    ($($name:ident $Function:ident $OP:ident $GRAD:ident,)*) => {
+        /// The kernels of functions and of their gradients, by the name of their op.
+        pub static FUNCTIONS: &[(&str, Prepare)] = &[$(
+            (stringify!($name), |attrs, _, _| value(Activation::$Function, attrs)),
+            (concat!(stringify!($name), "_grad"), |attrs, _, _| pull_back(Activation::$Function, attrs)),
+        )*];
     };
 }
 
-functions!(
-    relu relu_grad => Relu,
-    leaky_relu leaky_relu_grad => LeakyRelu,
-    tanh tanh_grad => Tanh,
-    sigmoid sigmoid_grad => Sigmoid,
-    gelu gelu_grad => Gelu,
-    relu6 relu6_grad => Relu6,
-    silu silu_grad => Silu,
-    hardswish hardswish_grad => Hardswish,
-    hardsigmoid hardsigmoid_grad => Hardsigmoid,
-    elu elu_grad => Elu,
-    selu selu_grad => Selu,
-    softplus softplus_grad => Softplus,
-    mish mish_grad => Mish,
-    power power_grad => Power,
-    log log_grad => Log,
-    sqrt sqrt_grad => Sqrt,
-    square square_grad => Square
-);
+activation::every_function!(functions);

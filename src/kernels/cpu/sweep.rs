@@ -158,11 +158,12 @@ unsafe fn three<S: Simd, F: Three>(
 }
 
 macro_rules! activations {
-    ($($name:ident = $function:expr),* $(,)?) => {
+    ($($module:ident $Function:ident $OP:ident $GRAD:ident,)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Activation { $($name),* }
+        pub(crate) enum Activation { $($Function),* }
 
-        const ACTIVATIONS: &[(Activation, &dyn Function)] = &[$((Activation::$name, &$function)),*];
+        const ACTIVATIONS: &[(Activation, &dyn Function)] =
+            &[$((Activation::$Function, &activation::$module::$Function)),*];
 
         dispatch!(
             /// `out[i] = code(a[i], b[i], c[i])` for `len` elements, of the three `sides`.
@@ -221,35 +222,21 @@ macro_rules! activations {
                     three::<S, Right<I, O>>(from, next, out, len)
                 })),
                 Code::Value(function) => match function {
-                    $(Activation::$name => one!(|x| $function.values::<S>(x, alpha)),)*
+                    $(Activation::$Function => {
+                        one!(|x| activation::$module::$Function.values::<S>(x, alpha))
+                    })*
                 },
                 Code::PullBack(function) => match function {
-                    $(Activation::$name => two!(|at, grad| $function.pull_back::<S>(at, grad, alpha)),)*
+                    $(Activation::$Function => {
+                        two!(|at, grad| activation::$module::$Function.pull_back::<S>(at, grad, alpha))
+                    })*
                 },
             }
         }
     };
 }
 
-activations!(
-    Relu = activation::relu::Relu,
-    LeakyRelu = activation::leaky_relu::LeakyRelu,
-    Relu6 = activation::relu6::Relu6,
-    Hardswish = activation::hardswish::Hardswish,
-    Hardsigmoid = activation::hardsigmoid::Hardsigmoid,
-    Elu = activation::elu::Elu,
-    Selu = activation::selu::Selu,
-    Tanh = activation::tanh::Tanh,
-    Sigmoid = activation::sigmoid::Sigmoid,
-    Silu = activation::silu::Silu,
-    Gelu = activation::gelu::Gelu,
-    Softplus = activation::softplus::Softplus,
-    Mish = activation::mish::Mish,
-    Power = activation::power::Power,
-    Log = activation::log::Log,
-    Sqrt = activation::sqrt::Sqrt,
-    Square = activation::square::Square,
-);
+activation::every_function!(activations);
 
 /// What an op does to each element; `None` for an op that has no kernel here.
 pub(crate) fn code(op: &str) -> Option<Code> {

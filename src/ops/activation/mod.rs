@@ -28,6 +28,33 @@ use crate::ops::{arity, same};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+/// Hands every function to a macro: its module, which is also the op's name, its type, its op and its gradient op.
+/// What lists the functions is made from this.
+macro_rules! every_function {
+    ($make:ident) => {
+        $make! {
+            relu Relu RELU RELU_GRAD,
+            leaky_relu LeakyRelu LEAKY_RELU LEAKY_RELU_GRAD,
+            tanh Tanh TANH TANH_GRAD,
+            sigmoid Sigmoid SIGMOID SIGMOID_GRAD,
+            gelu Gelu GELU GELU_GRAD,
+            relu6 Relu6 RELU6 RELU6_GRAD,
+            silu Silu SILU SILU_GRAD,
+            hardswish Hardswish HARDSWISH HARDSWISH_GRAD,
+            hardsigmoid Hardsigmoid HARDSIGMOID HARDSIGMOID_GRAD,
+            elu Elu ELU ELU_GRAD,
+            selu Selu SELU SELU_GRAD,
+            softplus Softplus SOFTPLUS SOFTPLUS_GRAD,
+            mish Mish MISH MISH_GRAD,
+            power Power POWER POWER_GRAD,
+            log Log LOG LOG_GRAD,
+            sqrt Sqrt SQRT SQRT_GRAD,
+            square Square SQUARE SQUARE_GRAD,
+        }
+    };
+}
+pub(crate) use every_function;
+
 /// A differentiable function of one number with one parameter, `alpha` (an attribute; 0 where it has none).
 pub trait Function: Sync {
     fn name(&self) -> &'static str;
@@ -52,6 +79,15 @@ pub trait Function: Sync {
     /// Operations an element.
     fn flops(&self) -> u64;
 }
+
+macro_rules! functions {
+    ($($module:ident $Function:ident $OP:ident $GRAD:ident,)*) => {
+        /// Every function.
+        pub static FUNCTIONS: &[&dyn Function] = &[$(&$module::$Function),*];
+    };
+}
+
+every_function!(functions);
 
 /// The op that applies a function.
 pub struct Unary(pub &'static dyn Function);

@@ -1,0 +1,200 @@
+//! The cells of a table's row → what is to be learnt of its picture: a class, labels or numbers.
+
+use std::collections::BTreeSet;
+
+use crate::data::sample::Task;
+use crate::data::samples::Targets;
+use crate::data::sources::folder::class_order;
+use crate::diag::{Fault, codes};
+use crate::spec::{Args, Kind, Param, Preset, keyword};
+
+/// The argument that names the column of the class,
+pub const LABEL: Param =
+    keyword("label", Kind::Name, Preset::Absent, "the column of the classes; `label` without it");
+
+/// that of several labels,
+pub const LABELS: Param = keyword(
+    "labels",
+    Kind::Names,
+    Preset::Absent,
+    "several labels a picture: the columns that say yes or no, or the one column that lists them",
+);
+
+/// what stands between them in one column,
+pub const SEPARATOR: Param =
+    keyword("separator", Kind::Name, Preset::Absent, "what stands between labels in one column");
+
+/// and the columns of numbers.
+pub const TARGET: Param =
+    keyword("target", Kind::Names, Preset::Absent, "numbers to be learnt: the columns of them");
+
+/// What stands between labels where nothing else is said.
+const SEPARATORS: [char; 3] = [',', ';', '|'];
+
+/// The columns that tell what is to be learnt.
+pub enum Columns {
+    Class(String),
+    /// A column a label.
+    Flags(Vec<String>),
+    /// One column of all labels.
+    Tags(String, Option<String>),
+    Numbers(Vec<String>),
+}
+
+/// What one row says.
+pub enum Cell {
+    Class(String),
+    Flags(Vec<f32>),
+    Tags(Vec<String>),
+    Numbers(Vec<f32>),
+}
+
+impl Columns {
+    /// As the arguments name them.
+    pub fn of(args: &Args) -> Result<Columns, Fault> {
+        let written = ["label", "labels", "target"].into_iter().filter(|name| args.span(name).is_some());
+        if let [_, second, ..] = written.collect::<Vec<_>>().as_slice() {
+            let message = "only one of `label`, `labels` and `target` says what is to be learnt";
+            return Err(Fault::new(codes::BAD_VALUE, message).at(second).advise("leave the others out"));
+        }
+        if args.has("target") {
+            return Ok(Columns::Numbers(args.texts("target")?.to_vec()));
+        }
+        if !args.has("labels") {
+            let own = if args.has("label") { args.word("label")? } else { "label" };
+            return Ok(Columns::Class(own.to_owned()));
+        }
+        Ok(match args.texts("labels")? {
+            [one] => {
+                let separator =
+                    if args.has("separator") { Some(args.word("separator")?.to_owned()) } else { None };
+                Columns::Tags(one.clone(), separator)
+            }
+            several => Columns::Flags(several.to_vec()),
+        })
+    }
+
+    pub fn task(&self) -> Task {
+        match self {
+            Columns::Class(_) => Task::Classes,
+            Columns::Flags(_) | Columns::Tags(..) => Task::Labels,
+            Columns::Numbers(_) => Task::Numbers,
+        }
+    }
+
+    /// The argument that named them.
+    pub fn argument(&self) -> &'static str {
+        match self {
+            Columns::Class(_) => "label",
+            Columns::Flags(_) | Columns::Tags(..) => "labels",
+            Columns::Numbers(_) => "target",
+        }
+    }
+
+    pub fn names(&self) -> &[String] {
+        match self {
+            Columns::Class(one) | Columns::Tags(one, _) => std::slice::from_ref(one),
+            Columns::Flags(several) | Columns::Numbers(several) => several,
+        }
+    }
+
+    /// How many labels or numbers there are, where the arguments alone tell.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Columns::Class(_) | Columns::Tags(..) => None,
+            Columns::Flags(several) | Columns::Numbers(several) => Some(several.len()),
+        }
+    }
+
+    /// What the cells of these columns say; or what is wrong, and a way out.
+    pub fn read(&self, cells: &[&str]) -> Result<Cell, [String; 2]> {
+        let one = cells.first().copied().unwrap_or_default();
+        match self {
+            Columns::Class(name) if one.is_empty() => {
+                Err([format!("has no {name}"), "a value for every picture, or remove this line".to_owned()])
+            }
+            Columns::Class(_) => Ok(Cell::Class(one.to_owned())),
+            Columns::Flags(names) => {
+                let flag = |(name, cell): (&String, &&str)| {
+                    flag(cell).ok_or_else(|| {
+                        [
+                            format!("has `{}` in `{name}`", short(cell)),
+                            "1 or 0, yes or no, true or false".to_owned(),
+                        ]
+                    })
+                };
+                names.iter().zip(cells).map(flag).collect::<Result<_, _>>().map(Cell::Flags)
+            }
+            Columns::Tags(_, separator) => {
+                let parts: Vec<&str> = match separator {
+                    Some(separator) => one.split(separator.as_str()).collect(),
+                    None => one.split(SEPARATORS).collect(),
+                };
+                let tags = parts.into_iter().map(str::trim).filter(|tag| !tag.is_empty());
+                Ok(Cell::Tags(tags.map(str::to_owned).collect()))
+            }
+            Columns::Numbers(names) => {
+                let number = |(name, cell): (&String, &&str)| {
+                    cell.parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
+                        [format!("has `{}` in `{name}`", short(cell)), "a number, such as 0.5".to_owned()]
+                    })
+                };
+                names.iter().zip(cells).map(number).collect::<Result<_, _>>().map(Cell::Numbers)
+            }
+        }
+    }
+
+    /// The targets of rows that say so, in their order; `None` where they are classes.
+    pub fn targets(&self, names: Vec<String>, cells: Vec<Cell>) -> Option<Targets> {
+        let mut values = Vec::with_capacity(names.len() * cells.len());
+        for cell in cells {
+            match cell {
+                Cell::Class(_) => {}
+                Cell::Flags(numbers) | Cell::Numbers(numbers) => values.extend(numbers),
+                Cell::Tags(tags) => {
+                    values.extend(names.iter().map(|name| if tags.contains(name) { 1.0 } else { 0.0 }));
+                }
+            }
+        }
+        match self {
+            Columns::Class(_) => None,
+            Columns::Flags(_) | Columns::Tags(..) => Some(Targets::Labels { names, values }),
+            Columns::Numbers(_) => Some(Targets::Numbers { names, values }),
+        }
+    }
+
+    /// The names of what all rows say.
+    pub fn order<'a>(&self, cells: impl Iterator<Item = &'a Cell>) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for cell in cells {
+            match cell {
+                Cell::Class(class) => {
+                    found.insert(class.clone());
+                }
+                Cell::Tags(tags) => found.extend(tags.iter().cloned()),
+                Cell::Flags(_) | Cell::Numbers(_) => {}
+            }
+        }
+        match self {
+            Columns::Class(_) | Columns::Tags(..) => class_order(found.into_iter().collect()),
+            Columns::Flags(names) | Columns::Numbers(names) => names.clone(),
+        }
+    }
+}
+
+/// Yes or no; nothing is no.
+fn flag(cell: &str) -> Option<f32> {
+    match cell.to_lowercase().as_str() {
+        "1" | "1.0" | "true" | "t" | "yes" | "y" | "x" => Some(1.0),
+        "0" | "0.0" | "false" | "f" | "no" | "n" | "" => Some(0.0),
+        _ => None,
+    }
+}
+
+/// The beginning of a cell.
+pub fn short(cell: &str) -> String {
+    match cell.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Pictures that are listed with their classes and parts, in whatever file and order → one data set: the same pictures under the
+//! same names are the same samples in the same order, from a folder, a table, a tar file or Parquet.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::data::parts::{Dataset, Parts};
+use crate::data::samples::{Images, Pictures, Samples, Targets};
+use crate::data::sources::Wanted;
+use crate::data::sources::folder::class_order;
+use crate::diag::Fault;
+
+/// Pictures, each with a place `P` that it is read from.
+pub struct Listed<P> {
+    /// In the order in which they came, or of their places where they are `settled`.
+    classes: Vec<String>,
+    is_settled: bool,
+    known: HashMap<String, u32>,
+    rows: Vec<Row<P>>,
+}
+
+/// A picture of a list.
+struct Row<P> {
+    part: u8,
+    class: u32,
+    name: Box<Path>,
+    place: P,
+}
+
+impl<P> Default for Listed<P> {
+    fn default() -> Listed<P> {
+        Listed { classes: Vec::new(), is_settled: false, known: HashMap::new(), rows: Vec::new() }
+    }
+}
+
+impl<P> Listed<P> {
+    /// A list whose classes are these, in this order, whether pictures of them come or not.
+    pub fn of_classes(classes: Vec<String>) -> Listed<P> {
+        let known = classes.iter().cloned().zip(0..).collect();
+        Listed { classes, is_settled: true, known, rows: Vec::new() }
+    }
+
+    /// Adds a picture. `part` counts training, validation and test.
+    ///
+    /// Gives back whether its class can be one; it cannot where the classes are given and it is none of them.
+    #[must_use]
+    pub fn push(&mut self, part: usize, class: &str, name: Box<Path>, place: P) -> bool {
+        let class = match self.known.get(class) {
+            Some(&class) => class,
+            None if self.is_settled => return false,
+            None => {
+                let new = self.classes.len() as u32;
+                self.known.insert(class.to_owned(), new);
+                self.classes.push(class.to_owned());
+                new
+            }
+        };
+        self.rows.push(Row { part: part as u8, class, name, place });
+        true
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Where pictures are read from, as they came.
+    pub fn places(&self) -> impl Iterator<Item = &P> {
+        self.rows.iter().map(|row| &row.place)
+    }
+
+    /// The first two pictures of one name, where there are such.
+    pub fn twice(&self) -> Option<(&Path, &P, &P)> {
+        let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
+        let row = |at: u32| &self.rows[at as usize];
+        order.sort_by(|&a, &b| row(a).name.cmp(&row(b).name).then(a.cmp(&b)));
+        let pair = order.windows(2).filter(|pair| row(pair[0]).name == row(pair[1]).name);
+        let pair = pair.min_by_key(|pair| pair[1])?;
+        Some((&row(pair[0]).name, &row(pair[0]).place, &row(pair[1]).place))
+    }
+
+    /// The number of classes, and those of the pictures in each part.
+    pub fn counts(&self, stated: Option<usize>) -> (usize, [usize; 3]) {
+        let mut parts = [0; 3];
+        self.rows.iter().for_each(|row| parts[usize::from(row.part)] += 1);
+        (self.names(stated).len(), parts)
+    }
+
+    /// The classes in their order. Where they are whole numbers and more of them are stated, those that have no picture are among
+    /// them.
+    fn names(&self, stated: Option<usize>) -> Vec<String> {
+        if self.is_settled {
+            return self.classes.clone();
+        }
+        let is_below = |n: usize| self.classes.iter().all(|name| number(name).is_some_and(|own| own < n));
+        match stated {
+            Some(n) if n > self.classes.len() && is_below(n) => {
+                (0..n).map(|class| class.to_string()).collect()
+            }
+            Some(_) | None => class_order(self.classes.clone()),
+        }
+    }
+
+    /// The class of each sample here, by its name.
+    pub fn classes_of(&self, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let named: HashMap<&Path, u32> = self.rows.iter().map(|row| (row.name.as_ref(), row.class)).collect();
+        let class = |index: u32| {
+            let class = named.get(Path::new(&samples.key(index)))?;
+            self.classes.get(*class as usize).cloned()
+        };
+        let found: Option<Vec<String>> = (0..samples.len() as u32).map(class).collect();
+        found.ok_or_else(|| Fault::internal("a sample that is not listed"))
+    }
+
+    /// The data set, by parts, classes and names. `pictures` makes the reader of those with these names and places.
+    pub fn dataset(
+        mut self,
+        wanted: Wanted,
+        stated: Option<usize>,
+        pictures: impl FnOnce(Vec<Box<Path>>, Vec<P>) -> Result<Arc<dyn Pictures>, Fault>,
+    ) -> Result<Dataset, Fault> {
+        let names = self.names(stated);
+        let places: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+        let class: Vec<u32> =
+            self.classes.iter().map(|name| places.get(name.as_str()).copied().unwrap_or(0)).collect();
+        if wanted == Wanted::Test && self.rows.iter().any(|row| row.part == 2) {
+            self.rows.retain(|row| row.part == 2);
+        }
+        self.rows.iter_mut().for_each(|row| row.class = class[row.class as usize]);
+        self.rows.sort_by(|a, b| (a.part, a.class, &a.name).cmp(&(b.part, b.class, &b.name)));
+        let n = self.rows.len();
+        let mut parts = [const { Vec::new() }; 3];
+        let (mut paths, mut values, mut at) =
+            (Vec::with_capacity(n), Vec::with_capacity(n), Vec::with_capacity(n));
+        for (index, row) in self.rows.into_iter().enumerate() {
+            parts[usize::from(row.part)].push(index as u32);
+            values.push(row.class);
+            paths.push(row.name);
+            at.push(row.place);
+        }
+        let images = Images::Read(pictures(paths, at)?);
+        let [train, validation, test] = parts;
+        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
+        Ok(Dataset { samples, parts: Parts { train, validation, test } })
+    }
+}
+
+/// A class that is called by a whole number, as `0` to `9` are.
+fn number(name: &str) -> Option<usize> {
+    let number: usize = name.parse().ok()?;
+    (number.to_string() == name).then_some(number)
+}

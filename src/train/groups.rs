@@ -1,0 +1,186 @@
+//! Lines `group "PATTERN" …`: what holds for the layers and parameters of some names alone.
+
+use crate::source::Span;
+use crate::spec::section::{Lines, Registry};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+
+pub static REGISTRY: Registry = Registry {
+    title: "Groups",
+    intro: "What holds for some layers alone. Such a line may stand more than once.",
+    one: "group",
+    specs: || vec![&SPEC],
+};
+
+static SPEC: Spec = Spec {
+    name: "group",
+    summary: "what holds for the layers of some names alone",
+    docs: "The pattern is held against the names of layers as `dslc summary` shows them, such as `conv2d_1` or `backbone.conv2d_1`, \
+           and of their parameters, such as `conv2d_1.bias`. `*` stands for any characters, `?` for one. A pattern that fits \
+           nothing is an error. Where several lines fit, each of the later ones takes the place of what it gives.\n\n\
+           The schedule and its warm-up move every `lr` by the same factor.\n\n\
+           Frozen parameters stay as they are, bit for bit, and cost no backward pass. A `batch_norm` that is frozen normalises with \
+           its running statistics, as in evaluation, and they stay as well; with `statistics=batch` it normalises with those \
+           of the batch, and the running ones follow.",
+    params: &[
+        positional("pattern", Kind::Text, Preset::Required, "names of layers or parameters"),
+        keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Absent, "their learning rate"),
+        keyword(
+            "weight_decay",
+            Kind::Number { min: 0.0, max: 10.0 },
+            Preset::Absent,
+            "pulls their weights towards 0",
+        ),
+        keyword("freeze", Kind::Bool, Preset::Absent, "whether they stay as they are"),
+        keyword(
+            "statistics",
+            Kind::Choice(&["running", "batch"]),
+            Preset::Absent,
+            "what a frozen `batch_norm` normalises with, `running` where nothing is said",
+        ),
+    ],
+    example: "group \"backbone.*\" lr=1e-4",
+    elsewhere: &["param_groups", "parameter_groups", "freeze", "trainable", "requires_grad", "lr_mult"],
+};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    pub pattern: String,
+    /// Where the pattern stands.
+    pub span: Span,
+    terms: Given,
+}
+
+/// What a line gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Given {
+    lr: Option<f64>,
+    weight_decay: Option<f64>,
+    freeze: Option<bool>,
+    statistics: Option<Statistics>,
+}
+
+/// What a frozen batch norm normalises with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Statistics {
+    #[default]
+    Running,
+    Batch,
+}
+
+/// What holds for a parameter, or for a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Where they are others than the optimizer's.
+    pub lr: Option<f64>,
+    pub weight_decay: Option<f64>,
+    pub freeze: bool,
+    pub statistics: Statistics,
+}
+
+/// The groups of a section, in the order of the text; `None` where one is wrong, which has been reported.
+pub fn of(lines: &Lines<'_>) -> Option<Vec<Group>> {
+    let own = lines.lines.iter().filter(|line| line.spec.name == SPEC.name);
+    own.map(|line| group(&line.found.as_ref()?.args)).collect()
+}
+
+fn group(args: &Args) -> Option<Group> {
+    let statistics = |word: &str| if word == "batch" { Statistics::Batch } else { Statistics::Running };
+    let terms = Given {
+        lr: args.number_if_given("lr").ok()?,
+        weight_decay: args.number_if_given("weight_decay").ok()?,
+        freeze: args.get("freeze").map(|_| args.bool("freeze")).transpose().ok()?,
+        statistics: args
+            .get("statistics")
+            .map(|_| args.word("statistics").map(statistics))
+            .transpose()
+            .ok()?,
+    };
+    Some(Group { pattern: args.word("pattern").ok()?.to_owned(), span: args.span("pattern")?, terms })
+}
+
+impl Group {
+    /// Whether it is about a parameter, such as `block.conv2d_1.weight`: by its whole name or by that of its layer.
+    pub fn fits(&self, parameter: &str) -> bool {
+        matches(&self.pattern, parameter) || self.fits_layer(layer_of(parameter))
+    }
+
+    /// Whether it is about all of a layer.
+    pub fn fits_layer(&self, layer: &str) -> bool {
+        matches(&self.pattern, layer)
+    }
+}
+
+/// What the groups say of a parameter.
+pub fn terms(groups: &[Group], parameter: &str) -> Terms {
+    joined(groups.iter().filter(|group| group.fits(parameter)))
+}
+
+/// What the groups say of a layer as a whole.
+pub fn terms_of_layer(groups: &[Group], layer: &str) -> Terms {
+    joined(groups.iter().filter(|group| group.fits_layer(layer)))
+}
+
+fn joined<'a>(groups: impl Iterator<Item = &'a Group>) -> Terms {
+    groups.fold(Terms::default(), |before, Group { terms, .. }| Terms {
+        lr: terms.lr.or(before.lr),
+        weight_decay: terms.weight_decay.or(before.weight_decay),
+        freeze: terms.freeze.unwrap_or(before.freeze),
+        statistics: terms.statistics.unwrap_or(before.statistics),
+    })
+}
+
+/// The layer of a parameter.
+fn layer_of(parameter: &str) -> &str {
+    parameter.rsplit_once('.').map_or(parameter, |(layer, _)| layer)
+}
+
+/// Whether a name is of a pattern in which `*` stands for any characters and `?` for one.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // The last star, and how far into the name it reaches.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
+            Some(_) | None => match &mut star {
+                Some((at, reached)) => {
+                    *reached += 1;
+                    (p, n) = (*at + 1, *reached);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn stars_stand_for_any_characters() {
+        let fits = [
+            ("*", ""),
+            ("*", "conv2d_1"),
+            ("conv2d_*", "conv2d_12"),
+            ("*.bias", "a.b.bias"),
+            ("a*b*c", "a.b.b.c"),
+            ("block_?.conv*", "block_3.conv2d_1"),
+            ("linear_1", "linear_1"),
+            ("*a*a*a*", "aaa"),
+        ];
+        let fits_not =
+            [("", "a"), ("?", ""), ("conv", "conv2d"), ("*.bias", "bias"), ("a*b", "a.c"), ("*a*a*a*", "aa")];
+        assert!(fits.iter().all(|(pattern, name)| matches(pattern, name)));
+        assert!(!fits_not.iter().any(|(pattern, name)| matches(pattern, name)));
+        // No pattern takes long.
+        assert!(!matches(&"*a".repeat(2000), &"a".repeat(1500)));
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a training stands → the numbers that a step is told beside its images: the optimizer's, for each group of parameters
+//! with a learning rate or a weight decay of its own, and those of running means and of accumulation.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Fault;
+use crate::graph::StateKind;
+use crate::model::Model;
+use crate::spec::{Arg, Args};
+use crate::train::average;
+use crate::train::groups::terms;
+use crate::train::section::TrainSection;
+
+/// Input of a graph behind whose step the update comes: by what the sum of a window's gradients is multiplied.
+pub const SHARE: &str = "window_share";
+
+/// The optimizer's arguments for every parameter that is trained. The first of the lots is the section's own.
+pub struct Lots {
+    pub args: Vec<Args>,
+    of: BTreeMap<String, usize>,
+}
+
+impl Lots {
+    pub fn of(model: &Model, train: &TrainSection) -> Lots {
+        let mut lots = Lots { args: vec![train.optimizer.args.clone()], of: BTreeMap::new() };
+        let parameters = model.layers.iter().flat_map(|instance| {
+            let own = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
+            own.filter(|own| own.kind == StateKind::Parameter)
+                .map(move |own| format!("{}.{}", instance.name, own.name))
+        });
+        for name in parameters {
+            let terms = terms(&train.groups, &name);
+            if terms.freeze {
+                continue;
+            }
+            let given = [("lr", terms.lr), ("weight_decay", terms.weight_decay)];
+            let args = given.iter().fold(train.optimizer.args.clone(), |args, (name, number)| match number {
+                Some(number) => args.with(name, &Arg::Number(*number)),
+                None => args,
+            });
+            let known = lots.args.iter().position(|own| *own == args);
+            let at = known.unwrap_or(lots.args.len());
+            if known.is_none() {
+                lots.args.push(args);
+            }
+            lots.of.insert(name, at);
+        }
+        lots
+    }
+
+    /// The lot of a parameter; `None` for one that is frozen.
+    pub fn lot(&self, parameter: &str) -> Option<usize> {
+        self.of.get(parameter).copied()
+    }
+}
+
+/// What an optimizer's number is called as an input, for the parameters of a lot.
+pub fn input(name: &str, lot: usize) -> String {
+    match lot {
+        0 => name.to_owned(),
+        lot => format!("{name}@{lot}"),
+    }
+}
+
+/// The numbers of steps by the names of their inputs.
+pub struct Numbers<'a> {
+    train: &'a TrainSection,
+    lots: Vec<Args>,
+}
+
+impl<'a> Numbers<'a> {
+    pub fn of(model: &Model, train: &'a TrainSection) -> Numbers<'a> {
+        Numbers { train, lots: Lots::of(model, train).args }
+    }
+
+    /// Of the update counted from 1, where the schedule gives `factor` and the window has so many images.
+    pub fn at(&self, factor: f64, update: u64, images: usize) -> Result<Vec<(String, f64)>, Fault> {
+        let mut numbers = Vec::new();
+        for (lot, args) in self.lots.iter().enumerate() {
+            let own = self.train.optimizer.what.scalars(args, args.number("lr")? * factor, update)?;
+            numbers.extend(own.into_iter().map(|(name, number)| (input(name, lot), number)));
+        }
+        if let Some(ema) = self.train.ema {
+            numbers.extend(average::numbers(ema, update).map(|(name, number)| (name.to_owned(), number)));
+        }
+        if self.train.accumulate > 1 {
+            numbers.push((SHARE.to_owned(), 1.0 / images as f64));
+        }
+        Ok(numbers)
+    }
+}

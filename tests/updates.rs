@@ -1,0 +1,285 @@
+//! What an update is made of: several batches of one, running means, and groups of layers with terms of their own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dslc::data::samples::Samples;
+use dslc::data::{Dataset, Wanted};
+use dslc::diag::{Fault, has_errors};
+use dslc::experiment::Experiment;
+use dslc::graph::{Graph, StateKind};
+use dslc::run::Session;
+use dslc::tensor::Device;
+use dslc::tensor::random::Random;
+use dslc::train::checkpoint::{Card, Judged, Weights, save};
+use dslc::train::program::optimized;
+use dslc::train::progress::Progress;
+use dslc::train::section::BatchSize;
+use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, Start, StepDone, prepare};
+
+use crate::support::{check, distance, training};
+
+fn whole(text: &str) -> Experiment {
+    let (experiment, found) = check(text);
+    assert!(!has_errors(&found), "{text}: {found:#?}");
+    experiment
+}
+
+/// Images and labels that have nothing to do with each other.
+fn noise(n: usize, name: &str) -> Samples {
+    let mut random = Random::new(1, name, 0);
+    let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes([1, 28, 28], pixels, (0..n).map(|_| random.below(10)).collect(), names)
+}
+
+/// A training on 70 images of noise and a validation on 10.
+fn trained(layers: &str, lines: &str) -> (Experiment, Dataset) {
+    let text = format!(
+        "model N {{ input 1x28x28; avg_pool2d 4; {layers} }}
+         data {{ source mnist \"m\"; validation 10 }}
+         train {{ loss cross_entropy; epochs 2; seed 3; {lines} }}"
+    );
+    let experiment = whole(&text);
+    let dataset = Dataset::joined(noise(80, "train"), noise(20, "test")).unwrap();
+    let dataset = dataset.divided(experiment.data.as_ref().unwrap(), 3, Wanted::All).unwrap();
+    (experiment, dataset)
+}
+
+/// Keeps the state behind a number of batches and asks for the end there.
+struct Cut<'a> {
+    after: Option<usize>,
+    batches: usize,
+    interrupt: &'a AtomicBool,
+    path: &'a std::path::Path,
+    kept: Option<Progress>,
+}
+
+impl Observer for Cut<'_> {
+    fn step(&mut self, _done: &StepDone) {
+        self.batches += 1;
+        if self.after == Some(self.batches) {
+            self.interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn state(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        self.kept = Some(progress.clone());
+        save(self.path, session, &Card::default())
+    }
+
+    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+fn prepared<'a>(experiment: &'a Experiment, dataset: &'a Dataset) -> dslc::train::trainer::Prepared<'a> {
+    let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
+    else {
+        panic!("a part is missing")
+    };
+    let BatchSize::Images(batch) = train.batch else { panic!("no number is given") };
+    prepare(Job { model, data, train, batch, device: &Device::Cpu }, dataset).unwrap()
+}
+
+fn run(experiment: &Experiment, dataset: &Dataset) -> (Session, Outcome) {
+    let interrupt = AtomicBool::new(false);
+    let place = tempfile::tempdir().unwrap();
+    let mut cut = Cut { after: None, batches: 0, interrupt: &interrupt, path: place.path(), kept: None };
+    prepared(experiment, dataset).train(None, &interrupt, &mut cut).unwrap()
+}
+
+/// The same, stopped behind so many batches and gone on with.
+fn cut(experiment: &Experiment, dataset: &Dataset, after: usize) -> (Session, Outcome) {
+    let interrupt = AtomicBool::new(false);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("state.safetensors");
+    let mut cut = Cut { after: Some(after), batches: 0, interrupt: &interrupt, path: &path, kept: None };
+    let (_, outcome) = prepared(experiment, dataset).train(None, &interrupt, &mut cut).unwrap();
+    assert_eq!(outcome.ended, Ended::Interrupted);
+    let (progress, weights) = (cut.kept.unwrap(), Weights::open(&path).unwrap());
+    let best = progress.best.map(|_| &weights);
+    let start = Start { progress, weights: &weights, best, epochs: outcome.epochs };
+    let interrupt = AtomicBool::new(false);
+    let mut cut = Cut { after: None, batches: 0, interrupt: &interrupt, path: &path, kept: None };
+    prepared(experiment, dataset).train(Some(start), &interrupt, &mut cut).unwrap()
+}
+
+fn states(session: &Session) -> Vec<(String, Vec<f32>)> {
+    let numbers = |name: &str| session.read_state(name).unwrap();
+    session.states().iter().map(|state| (state.name.clone(), numbers(&state.name))).collect()
+}
+
+fn state(session: &Session, name: &str) -> Vec<f32> {
+    session.read_state(name).unwrap()
+}
+
+fn initial(experiment: &Experiment, dataset: &Dataset, name: &str) -> Vec<f32> {
+    let interrupt = AtomicBool::new(true);
+    let place = tempfile::tempdir().unwrap();
+    let mut cut = Cut { after: None, batches: 0, interrupt: &interrupt, path: place.path(), kept: None };
+    state(&prepared(experiment, dataset).train(None, &interrupt, &mut cut).unwrap().0, name)
+}
+
+const PLAIN: &str = "conv2d 4 3x3 -> relu -> flatten -> linear 10";
+const NORMED: &str = "conv2d 4 3x3 -> batch_norm -> relu -> dropout 0.2 -> flatten -> linear 10";
+
+#[test]
+fn batches_that_are_added_up_are_one_large_batch() {
+    // Of 70 images: windows of 20 and one of 10; windows of 30 and one of 10 that is a batch; all in one.
+    for (large, small, updates) in [
+        (20, "batch 5; accumulate 4", 4),
+        (30, "batch 10; accumulate 3", 3),
+        (70, "batch 24; accumulate 9", 1),
+    ] {
+        let lines = |batch: &str| format!("optimizer adamw lr=1e-2; clip norm=0.5; schedule cosine; {batch}");
+        let (large, dataset) = trained(PLAIN, &lines(&format!("batch {large}")));
+        let (small, _) = trained(PLAIN, &lines(small));
+        let ((one, large), (other, small)) = (run(&large, &dataset), run(&small, &dataset));
+        assert_eq!((small.steps, large.steps), (2 * updates, 2 * updates));
+        for (a, b) in large.epochs.iter().zip(&small.epochs) {
+            assert!((a.train_loss - b.train_loss).abs() < 1e-5, "{} and {}", a.train_loss, b.train_loss);
+            assert_eq!(a.learning_rate, b.learning_rate);
+        }
+        for name in ["conv2d_1.weight", "conv2d_1.bias", "linear_1.weight", "linear_1.weight.square"] {
+            let gap = distance(&state(&one, name), &state(&other, name));
+            assert!(gap < 2e-5, "{name}: {gap}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_stops_between_the_batches_of_an_update_goes_on_to_the_bit() {
+    let lines = "optimizer adam lr=1e-2; batch 5; accumulate 4; ema 0.9; schedule cosine warmup=20%";
+    let (experiment, dataset) = trained(NORMED, lines);
+    let (whole, outcome) = run(&experiment, &dataset);
+    for after in [1, 3, 4, 14, 17, 27] {
+        let (session, other) = cut(&experiment, &dataset, after);
+        assert!(states(&session) == states(&whole), "after {after} batches");
+        assert_eq!((other.steps, other.test.loss), (outcome.steps, outcome.test.loss));
+    }
+}
+
+#[test]
+fn running_means_are_what_is_measured_and_what_the_best_weights_are() {
+    let (experiment, dataset) = trained(NORMED, "optimizer sgd lr=0.1; batch 20; ema 0.99");
+    let (session, outcome) = run(&experiment, &dataset);
+    let means = session.states().iter().filter(|state| state.kind == StateKind::Average);
+    assert_eq!(means.count(), 8, "weights and statistics");
+    assert!(state(&session, "conv2d_1.weight") != state(&session, "conv2d_1.weight.ema"));
+    // Of other weights the same means give the same measurement, from either file.
+    let place = tempfile::tempdir().unwrap();
+    let [whole, judged] = ["whole", "judged"].map(|name| place.path().join(name));
+    save(&whole, &session, &Card::default()).unwrap();
+    save(&judged, &Judged::of(&session), &Card::default()).unwrap();
+    let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
+    else {
+        panic!("a part is missing")
+    };
+    let job = Job { model, data, train, batch: 20, device: &Device::Cpu };
+    for path in [&whole, &judged] {
+        let weights = Weights::open(path).unwrap();
+        let found = dslc::train::evaluate::evaluate_only(job, &dataset, &weights).unwrap();
+        assert_eq!(found.loss, outcome.test.loss);
+    }
+    let [whole, judged] = [&whole, &judged].map(|path| Weights::open(path).unwrap());
+    let infos: Vec<_> = session.states().iter().filter(|s| s.kind == StateKind::Parameter).collect();
+    for info in infos {
+        let mean = state(&session, &format!("{}.ema", info.name));
+        assert!(
+            whole.state(info).unwrap() == Some(mean.clone()) && judged.state(info).unwrap() == Some(mean)
+        );
+    }
+    // A run that stops before its first update is judged by the weights that it began with.
+    let interrupt = AtomicBool::new(true);
+    let mut watcher = Cut { after: None, batches: 0, interrupt: &interrupt, path: place.path(), kept: None };
+    let (first, _) = prepared(&experiment, &dataset).train(None, &interrupt, &mut watcher).unwrap();
+    assert!(state(&first, "conv2d_1.weight") == state(&first, "conv2d_1.weight.ema"));
+}
+
+fn n_of(graph: &Graph, op: &str) -> usize {
+    graph.values().filter(|value| graph.node(*value).op.name() == op).count()
+}
+
+#[test]
+fn frozen_layers_stay_and_cost_no_backward_pass() {
+    let layers = "conv2d 4 3x3 padding=1 -> batch_norm -> relu -> conv2d 4 3x3 -> batch_norm -> relu -> flatten -> linear 10";
+    let frozen = "group \"conv2d_?\" freeze=true; group \"batch_norm_*\" freeze=true";
+    let lines = |more: &str| format!("optimizer adam lr=1e-2 weight_decay=0.1; batch 20; {more}");
+    let (experiment, dataset) = trained(layers, &lines(frozen));
+    let graph = training(&experiment, 20);
+    assert_eq!((n_of(&graph, "conv2d_grad_weight"), n_of(&graph, "conv2d_grad_input")), (0, 0));
+    assert_eq!(n_of(&graph, "running_moment"), 0);
+    let (session, _) = run(&experiment, &dataset);
+    for name in ["conv2d_1.weight", "batch_norm_2.weight", "batch_norm_1.running_mean"] {
+        assert!(state(&session, name) == initial(&experiment, &dataset, name), "{name}");
+    }
+    let moved = |session: &Session, experiment: &Experiment, name: &str| {
+        state(session, name) != initial(experiment, &dataset, name)
+    };
+    assert!(moved(&session, &experiment, "linear_1.weight"));
+    let kept: Vec<_> = session.states().iter().filter(|state| state.kind == StateKind::Moment).collect();
+    assert_eq!(kept.len(), 4, "moments of the last layer alone: {kept:?}");
+
+    // With the batch's statistics the running ones follow; nothing else does.
+    let with_batch = "group \"conv2d_?\" freeze=true; group \"batch_norm_*\" freeze=true statistics=batch";
+    let (experiment, _) = trained(layers, &lines(with_batch));
+    let (session, _) = run(&experiment, &dataset);
+    assert!(moved(&session, &experiment, "batch_norm_1.running_mean"));
+    assert!(!moved(&session, &experiment, "batch_norm_1.weight"));
+
+    // What stands behind a frozen layer is differentiated as far as it must be.
+    let (experiment, dataset) = trained(layers, &lines("group \"conv2d_2\" freeze=true"));
+    let graph = optimized(training(&experiment, 20)).unwrap();
+    assert_eq!((n_of(&graph, "conv2d_grad_weight"), n_of(&graph, "conv2d_grad_input")), (1, 1));
+    run(&experiment, &dataset);
+}
+
+#[test]
+fn a_group_has_its_own_rate_and_decay() {
+    let lines =
+        |optimizer: &str, more: &str| format!("optimizer {optimizer}; schedule cosine; batch 20; {more}");
+    let end = |lines: &str| {
+        let (experiment, dataset) = trained(PLAIN, lines);
+        states(&run(&experiment, &dataset).0)
+    };
+    let plain = end(&lines("adamw lr=1e-2 weight_decay=0.1", ""));
+    // Of all parameters, it is as if the optimizer had the numbers.
+    assert!(end(&lines("adamw lr=0.5 weight_decay=0.3", "group \"*\" lr=1e-2 weight_decay=0.1")) == plain);
+    // A later line takes the place of an earlier one in what it gives.
+    let both = "group \"*\" lr=1e-2; group \"*.weight\" lr=1; group \"*\" weight_decay=0.1; group \"*.weight\" lr=1e-2";
+    assert!(end(&lines("adamw lr=0.5", both)) == plain);
+    let some = end(&lines("adamw lr=1e-2 weight_decay=0.1", "group \"conv2d_1\" lr=0 weight_decay=0"));
+    let (experiment, dataset) = trained(PLAIN, &lines("sgd lr=1", ""));
+    for (name, numbers) in
+        some.iter().filter(|(name, _)| ["conv2d_1.weight", "conv2d_1.bias"].contains(&&**name))
+    {
+        assert!(*numbers == initial(&experiment, &dataset, name), "{name}");
+    }
+    assert!(some.iter().zip(&plain).any(|(a, b)| a.0 == "linear_1.weight" && a.1 != b.1));
+}
+
+#[test]
+fn a_pattern_that_fits_nothing_is_answered_with_a_name() {
+    let said = |lines: &str| {
+        let text = format!(
+            "block body {{ conv2d 4 3x3 -> relu }}\nmodel N {{ input 1x8x8; body; flatten -> linear 10 }}
+             train {{ loss cross_entropy; optimizer sgd lr=1; {lines} }}"
+        );
+        let found = check(&text).1;
+        found.iter().map(|d| format!("{d:?}")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        said("group \"body_1.*\" lr=1e-3; group \"linear_1\" freeze=true; group \"*.bias\" weight_decay=0"),
+        ""
+    );
+    let cases = [
+        ("group \"bodi_1.*\" lr=1", "body_1.*"),
+        ("group \"linear_2\" lr=1", "linear_1"),
+        ("group \"relu_1\" lr=1", "fits no layer that has weights"),
+        ("group \"backbone.*\" lr=1", "they are called body_1.conv2d_1, linear_1"),
+        ("group \"*\" freeze=true", "there is nothing to train"),
+    ];
+    for (lines, words) in cases {
+        assert!(said(lines).contains(words), "{lines}: {}", said(lines));
+    }
+}
