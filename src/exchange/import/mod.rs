@@ -193,12 +193,11 @@ pub fn run(session: &mut Session, image: &[f32]) -> Result<Vec<f32>, Fault> {
 /// An image and the output that belongs to it.
 pub type Case = (Vec<f32>, Vec<f32>);
 
+/// How far two outputs are apart, or why that is too far.
+pub type Judge<'j> = &'j dyn Fn(&[f32], &[f32]) -> Result<f32, Fault>;
+
 /// Reads an ONNX file back and holds what it computes against these outputs; the largest distance that `judge` gives.
-pub fn verify(
-    path: &Path,
-    cases: &[Case],
-    judge: &dyn Fn(&[f32], &[f32]) -> Result<f32, Fault>,
-) -> Result<f32, Fault> {
+pub fn verify(path: &Path, cases: &[Case], judge: Judge<'_>) -> Result<f32, Fault> {
     let (bytes, beside) = (bytes(path)?, Beside::new(path));
     let model = file::model(&bytes)?;
     let back =

@@ -140,7 +140,7 @@ fn each<'a>(
 ) -> Result<(), Fault> {
     let take: &mut Take<'_, 'a> = &mut take;
     let mut fields = Fields::of(bytes);
-    while let Some((field, content)) = fields.next()? {
+    while let Some((field, content)) = fields.following()? {
         if matches!(content, Content::Bytes(_)) {
             budget.spend()?;
         }

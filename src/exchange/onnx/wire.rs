@@ -113,7 +113,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field with its number; `None` at the message's end.
-    pub fn next(&mut self) -> Result<Option<(u32, Content<'a>)>, Fault> {
+    pub fn following(&mut self) -> Result<Option<(u32, Content<'a>)>, Fault> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -226,14 +226,14 @@ mod tests {
         let inner = Message::default().text(1, "relu").int(2, -1);
         let written = Message::default().message(3, &inner).float(4, 0.5).ints(5, [1, 300]);
         let mut fields = Fields::of(&written.0);
-        let (field, content) = fields.next().unwrap().unwrap();
+        let (field, content) = fields.following().unwrap().unwrap();
         assert_eq!((field, content.bytes().unwrap()), (3, inner.0.as_slice()));
         let mut read = Fields::of(content.bytes().unwrap());
-        assert_eq!(read.next().unwrap().unwrap().1.text().unwrap(), "relu");
-        assert_eq!(read.next().unwrap().unwrap().1.int().unwrap(), -1);
-        assert_eq!(fields.next().unwrap().unwrap().1.float().unwrap(), 0.5);
+        assert_eq!(read.following().unwrap().unwrap().1.text().unwrap(), "relu");
+        assert_eq!(read.following().unwrap().unwrap().1.int().unwrap(), -1);
+        assert_eq!(fields.following().unwrap().unwrap().1.float().unwrap(), 0.5);
         let mut ints = Vec::new();
-        while let Some((_, content)) = fields.next().unwrap() {
+        while let Some((_, content)) = fields.following().unwrap() {
             content.ints(&mut ints).unwrap();
         }
         assert_eq!(ints, [1, 300]);
@@ -243,7 +243,7 @@ mod tests {
     fn lengths_are_held_against_the_bytes_that_are_there() {
         let mut long = Message::default();
         long.head(1, 1 << 60);
-        assert!(Fields::of(&long.0).next().unwrap_err().message.contains("behind the file"));
+        assert!(Fields::of(&long.0).following().unwrap_err().message.contains("behind the file"));
         assert!(varint(&mut [0xff; 12].as_slice()).is_err());
         assert!(varint(&mut [0xff; 3].as_slice()).is_err());
     }

@@ -69,11 +69,8 @@ impl<'a> Reader<'a, '_> {
             known = known.checked_mul(dim).ok_or_else(refused)?;
             dims.push(dim);
         }
-        // Of a batch of any size: a multiple of it, what was there, what is left, or the 1 of a file for one image.
-        let keeps = target.is_of_batch(0) && first == 1
-            || first == 0
-            || first == 1
-            || (first == -1 && open.is_none());
+        // Of a batch of any size: once the batch, what was there, what is left, or the 1 of a file for one image.
+        let keeps = [0, 1].contains(&first) || (first == -1 && open.is_none());
         if let Some(open) = open {
             dims[open] = n.checked_div(known).unwrap_or(0);
             known = known.saturating_mul(dims[open]);

@@ -360,8 +360,8 @@ impl<'a> Reader<'a, '_> {
             };
             return Ok(Some(Value::Known(picked)));
         }
-        let depends = |name: &&str| matches!(self.values.get(*name), Some(Value::Flow(_)));
-        if node.inputs.iter().any(|name| depends(&name)) {
+        let depends = |name: &str| matches!(self.values.get(name), Some(Value::Flow(_)));
+        if node.inputs.iter().any(|name| depends(name)) {
             return Ok(None);
         }
         // What only gets another name stays where it lies.
