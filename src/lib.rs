@@ -63,6 +63,8 @@ pub mod runs;
 pub mod weights;
 #[doc(hidden)]
 pub mod predict;
+#[doc(hidden)]
+pub mod exchange;
 mod door;
 #[doc(hidden)]
 pub mod search;

@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["runs"],
     &["weights"],
     &["predict"],
+    &["exchange"],
     &["door"],
     &["search"],
     &["reference"],

@@ -9,6 +9,7 @@ mod cli;
 mod device_memory;
 mod dropping;
 mod editor;
+mod exchange;
 mod explain;
 mod formats;
 mod formatting;

@@ -13,12 +13,14 @@ mod devices;
 mod docs;
 mod eval;
 mod explain;
+mod export;
 mod files;
 mod fix;
 mod fmt;
 mod folds;
 mod graph;
 mod import;
+mod imported;
 mod into;
 mod load;
 mod lr;
@@ -109,14 +111,16 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
-    /// Take over weights that were trained elsewhere
-    Import(import::Options),
     /// Carry a run's weights over to a network that has changed since
     Migrate(migrate::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
     /// Classify image files, or make new images of them
     Predict(predict::Options),
+    /// Write a network for other programs: ONNX, PyTorch, C
+    Export(export::Options),
+    /// Read another program's network as text, or its weights for a model of yours
+    Import(import::Options),
 }
 
 /// Why a command stopped.
@@ -177,10 +181,11 @@ pub fn main() -> ExitCode {
         Command::Graph(options) => graph::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Bench(options) => bench::run(&options),
-        Command::Import(options) => import::run(&options),
         Command::Migrate(options) => migrate::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Import(options) => import::run(&options),
     })
 }
 
