@@ -155,6 +155,11 @@ impl Stopped {
         }
     }
 
+    /// Whether it kept no state, and begins anew.
+    pub fn is_new(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// Where it stands.
     pub fn progress(&self) -> Progress {
         self.state.as_ref().map(|state| state.progress.clone()).unwrap_or_default()
