@@ -103,8 +103,8 @@ fn evenly(ends: [f64; 2], bin: usize) -> f64 {
     let [first, last] = ends.map(|end| end as f32);
     let step = (last - first) / (BINS - 1) as f32;
     f64::from(match bin < BINS / 2 {
-        true => first + step * bin as f32,
-        false => last - step * (BINS - 1 - bin) as f32,
+        true => step.mul_add(bin as f32, first),
+        false => (-step).mul_add((BINS - 1 - bin) as f32, last),
     })
 }
 
@@ -275,5 +275,17 @@ fn sharpen(image: &mut Image, factor: f32) {
     });
     if was_bytes {
         image.round();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::evenly;
+
+    /// `torch.linspace(0, 32, 31)` and `torch.linspace(1, 0, 31)`: a move of strength 15 is one of 15 pixels.
+    #[test]
+    fn strengths_are_rounded_as_pytorchs() {
+        assert_eq!(evenly([0.0, 32.0], 15), 15.999_999_046_325_684);
+        assert_eq!([0, 15, 30].map(|bin| evenly([1.0, 0.0], bin)), [1.0, 0.5, 0.0]);
     }
 }
