@@ -61,16 +61,17 @@ pub struct Space {
 impl Space {
     /// What a kind's change is at a strength of 0 to `BINS - 1`, without its sign.
     fn magnitude(&self, kind: Kind, bin: usize, [height, width]: [usize; 2]) -> f64 {
-        let share = bin as f64 / (BINS - 1) as f64;
         match kind {
             Kind::Identity | Kind::AutoContrast | Kind::Equalize => 0.0,
-            Kind::ShearX | Kind::ShearY => self.shear * share,
-            Kind::TranslateX => (self.translate)(width) * share,
-            Kind::TranslateY => (self.translate)(height) * share,
-            Kind::Rotate => self.degrees * share,
-            Kind::Brightness | Kind::Color | Kind::Contrast | Kind::Sharpness => self.colour * share,
-            Kind::Posterize => (8.0 - share * self.bits).round_ties_even(),
-            Kind::Solarize => 1.0 - share,
+            Kind::ShearX | Kind::ShearY => evenly([0.0, self.shear], bin),
+            Kind::TranslateX => evenly([0.0, (self.translate)(width)], bin),
+            Kind::TranslateY => evenly([0.0, (self.translate)(height)], bin),
+            Kind::Rotate => evenly([0.0, self.degrees], bin),
+            Kind::Brightness | Kind::Color | Kind::Contrast | Kind::Sharpness => {
+                evenly([0.0, self.colour], bin)
+            }
+            Kind::Posterize => (8.0 - self.bits * bin as f64 / (BINS - 1) as f64).round_ties_even(),
+            Kind::Solarize => evenly([1.0, 0.0], bin),
         }
     }
 
@@ -95,6 +96,16 @@ impl Space {
         }
         change(sample, kind, magnitude, sampling)
     }
+}
+
+/// One of [`BINS`] numbers from the first to the last, rounded as PyTorch's `linspace` does.
+fn evenly(ends: [f64; 2], bin: usize) -> f64 {
+    let [first, last] = ends.map(|end| end as f32);
+    let step = (last - first) / (BINS - 1) as f32;
+    f64::from(match bin < BINS / 2 {
+        true => step.mul_add(bin as f32, first),
+        false => (-step).mul_add((BINS - 1 - bin) as f32, last),
+    })
 }
 
 /// Refuses images whose channels are no colours and no brightness.
@@ -264,5 +275,17 @@ fn sharpen(image: &mut Image, factor: f32) {
     });
     if was_bytes {
         image.round();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::evenly;
+
+    /// `torch.linspace(0, 32, 31)` and `torch.linspace(1, 0, 31)`: a move of strength 15 is one of 15 pixels.
+    #[test]
+    fn strengths_are_rounded_as_pytorchs() {
+        assert_eq!(evenly([0.0, 32.0], 15), 15.999_999_046_325_684);
+        assert_eq!([0, 15, 30].map(|bin| evenly([1.0, 0.0], bin)), [1.0, 0.5, 0.0]);
     }
 }

@@ -27,7 +27,7 @@ struct Case {
     step: String,
     shape: [usize; 3],
     values: Vec<u8>,
-    factor: Option<f32>,
+    factor: Option<f64>,
     part: Option<[usize; 4]>,
     #[serde(default)]
     numbers: Vec<f64>,
@@ -75,10 +75,10 @@ fn held(fixture: Fixture) {
                 cut(&mut image, part);
                 resample(&mut image, shape[1], shape[2], "bilinear").unwrap();
             }
-            (("brightness", _), _) => change(&mut image, Change::Brightness(factor)),
-            (("contrast", _), _) => change(&mut image, Change::Contrast(factor)),
-            (("saturation", _), _) => change(&mut image, Change::Saturation(factor)),
-            (("hue", _), _) => change(&mut image, Change::Hue(factor)),
+            (("brightness", _), _) => change(&mut image, Change::Brightness(factor as f32)),
+            (("contrast", _), _) => change(&mut image, Change::Contrast(factor as f32)),
+            (("saturation", _), _) => change(&mut image, Change::Saturation(factor as f32)),
+            (("hue", _), _) => change(&mut image, Change::Hue(factor as f32)),
             (("flip", _), _) => {
                 let Values::Bytes(bytes) = &mut image.values else { panic!("bytes") };
                 bytes.chunks_exact_mut(image.width).for_each(<[u8]>::reverse);
@@ -95,12 +95,12 @@ fn held(fixture: Fixture) {
                 let sampling = if filter == "nearest" { Sampling::Nearest } else { Sampling::Bilinear };
                 warp(&mut image, Layer::Picture, &moved.affine(), sampling);
             }
-            (("blur", size), _) => blur(&mut image, size.parse().unwrap(), factor.into()),
+            (("blur", size), _) => blur(&mut image, size.parse().unwrap(), factor),
             (("erase", _), Some(part)) => erase(&mut image, part, &numbers),
             (("policy", kind), _) => {
                 let kind = policy::KINDS.into_iter().find(|own| format!("{own:?}") == kind).unwrap();
                 let mut sample = Sample { image, target: Target::Unknown };
-                policy::change(&mut sample, kind, factor.into(), Sampling::Nearest).unwrap();
+                policy::change(&mut sample, kind, factor, Sampling::Nearest).unwrap();
                 image = sample.image;
             }
             (("random_grayscale", _), _) => image = augmented(&step, image),
