@@ -60,6 +60,8 @@ pub mod report;
 #[doc(hidden)]
 pub mod runs;
 #[doc(hidden)]
+pub mod weights;
+#[doc(hidden)]
 pub mod predict;
 mod door;
 #[doc(hidden)]

@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["experiment"],
     &["report"],
     &["runs"],
+    &["weights"],
     &["predict"],
     &["door"],
     &["reference"],

@@ -36,6 +36,7 @@ mod sources;
 mod support;
 mod training;
 mod updates;
+mod weights;
 mod worked_example;
 mod warnings;
 mod wrong;

@@ -106,10 +106,14 @@ pub fn train<'a>(
     };
     let sight = Sight::new(job, dataset, probe, known, before)?;
     let views = Views::new(record, events, job.train.logs);
+    let start = stopped.and_then(|stopped| stopped.start(epochs));
+    let renamed = start.as_ref().and_then(|start| prepared.renamed(start.weights));
+    if let Some(renamed) = renamed {
+        viewer.say(&renamed);
+    }
     let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
     let recorder = Recorder::new(folder, log, card, checkpointing, stopped, (viewer, wanted), (sight, views));
     let mut recorder = recorder.with_spare(spare);
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) =
         prepared.train(start, &signals.stop, &mut recorder).inspect_err(|fault| recorder.fail(fault))?;
     let mut report = report(&job, dataset.classes(), &outcome);

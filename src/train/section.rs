@@ -8,6 +8,7 @@ use crate::source::Span;
 use crate::spec::{Args, Scope, section};
 use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
+use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
@@ -38,6 +39,8 @@ pub struct TrainSection {
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
     pub logs: Logs,
+    /// What it begins with, where that is no random numbers.
+    pub weights: Option<Beginning>,
     pub span: Span,
 }
 
@@ -155,6 +158,7 @@ pub fn resolve(
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
         logs: lines.line(&settings::LOGS).map_or(Logs::None, |_| Logs::Tensorboard),
+        weights: beginning::of(&lines),
         span,
     })
 }
