@@ -1,126 +1,65 @@
-//! `dslc import FILE`: another program's network as a text of ours, with its weights beside it.
+//! `dslc import FILE`: what others trained → what dslc reads, by the kind of the file.
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::out::out;
-use crate::cli::table::plural;
-use crate::cli::{Stop, load};
-use crate::data::sources::npy::{Numbers, Store};
-use crate::diag::{Fault, codes};
-use crate::exchange::compare;
-use crate::exchange::import::{self, Imported};
-use crate::exchange::onnx::file::{self, Beside};
-use crate::shape::Shape;
-use crate::train::checkpoint::write_atomically;
+use crate::cli::Stop;
+use crate::cli::carried::How;
+use crate::cli::into::{self, Into};
+use crate::cli::onnx::{self, Network};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// An ONNX file
+    /// A network of ONNX; or weights of safetensors, PyTorch (.pth, .pt) or NumPy (.npz) with `--into`
     file: PathBuf,
-    /// The `.model` file to write; its weights lie beside it (default: named after FILE)
-    #[arg(short, long, value_name = "MODEL")]
+    /// The .net or .model file whose model takes the weights
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
+    /// The file to write (default: weights.safetensors; of a network, the .model file named after it, with its weights beside it)
+    #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The shape of one image, where the file leaves it open: 3x224x224
-    #[arg(long, value_name = "SHAPE")]
+    /// Override a setting of the file by its path, such as `model.classes=10`
+    #[arg(long = "set", value_name = "PATH=VALUE", requires = "into")]
+    settings: Vec<String>,
+    /// A text file with the name of a class on each line, in the order of the model's outputs
+    #[arg(long, value_name = "FILE", requires = "into")]
+    classes: Option<PathBuf>,
+    /// The shape of one image, where an ONNX file leaves it open: 3x224x224
+    #[arg(long, value_name = "SHAPE", conflicts_with = "into")]
     input: Option<String>,
-    /// Hold what the network computes against arrays: the first is a batch of inputs, the second its outputs
-    #[arg(long, value_name = "NPZ")]
+    /// Hold what a network computes against arrays: the first is a batch of inputs, the second its outputs
+    #[arg(long, value_name = "NPZ", conflicts_with = "into")]
     verify: Option<PathBuf>,
-    /// Overwrite what is already there
-    #[arg(long)]
+    /// Overwrite the files of a network that are already there
+    #[arg(long, conflicts_with = "into")]
     force: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let path = &options.file;
-    let place = options.out.clone().unwrap_or_else(|| path.with_extension("model"));
-    let weights = place.with_extension("safetensors");
-    let taken = [&place, &weights].into_iter().find(|place| place.exists());
-    if let Some(taken) = taken.filter(|_| !options.force) {
-        let message = format!(
-            "error: {} is already there\n  try: `--force`, or another place with `-o`",
-            taken.display()
-        );
-        return Err(Stop::Environment(message));
-    }
-    let input = options.input.as_deref().map(shape).transpose()?;
-    let (bytes, beside) = (import::bytes(path)?, Beside::new(path));
-    let named = |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
-    let model = file::model(&bytes).map_err(named)?;
-    let imported = import::imported(&model, &beside, &place, input.as_ref()).map_err(named)?;
-    load::print(&imported.loaded.sources, &imported.loaded.diagnostics);
-    let verified = options.verify.as_deref().map(|arrays| verify(&imported, arrays)).transpose()?;
-    imported.save(&weights)?;
-    write_atomically(&place, imported.text.as_bytes())?;
-    let model = imported.model()?;
-    for remark in &imported.remarks {
-        out(remark)?;
-    }
-    if let Some(verified) = verified {
-        out(&verified)?;
-    }
-    let n_lines = imported.text.lines().count() as u64;
-    out(&format!(
-        "{}: {} in {} of {}",
-        model.name,
-        plural(model.n_parameters() as u64, "parameter", "parameters"),
-        plural(model.layers.len() as u64, "layer", "layers"),
-        plural(n_lines, "line", "lines"),
-    ))?;
-    out(&format!("written to {} and {}", place.display(), weights.display()))
-}
-
-fn shape(text: &str) -> Result<Shape, Stop> {
-    let dims: Option<Vec<usize>> = text.split('x').map(|part| part.parse().ok().filter(|&n| n > 0)).collect();
-    dims.filter(|dims| !dims.is_empty() && dims.len() <= 3).map(Shape::new).ok_or_else(|| {
-        Stop::Environment(format!(
-            "error: {text:?} is no shape\n  try: `--input 3x224x224`: channels, height and width"
-        ))
+    let Some(file) = &options.into else { return network(options) };
+    into::run(&Into {
+        weights: &options.file,
+        file,
+        settings: &options.settings,
+        to: options.out.as_deref().unwrap_or(Path::new("weights.safetensors")),
+        how: &options.how,
+        classes: options.classes.as_ref(),
     })
 }
 
-/// Runs the network on a batch of inputs and holds the outputs against those that are given.
-fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
-    let mut store = Store::open(arrays)?;
-    let names = store.names().to_vec();
-    let [first, second] = names.as_slice() else {
-        let message =
-            format!("{} has {} arrays; two are needed: inputs and outputs", arrays.display(), names.len());
-        return Err(
-            Fault::new(codes::EXCHANGE_IN, message).advise("`numpy.savez(\"inputs.npz\", inputs, outputs)`")
-        );
-    };
-    let mut floats = |name: &str| -> Result<(Vec<usize>, Vec<f32>), Fault> {
-        let array = store.array(name)?;
-        Ok((
-            array.shape,
-            match array.values {
-                Numbers::Floats(numbers) => numbers,
-                Numbers::Bytes(bytes) => bytes.iter().map(|&byte| f32::from(byte)).collect(),
-                Numbers::Whole(numbers) => numbers.iter().map(|&number| number as f32).collect(),
-            },
-        ))
-    };
-    let ((shape, inputs), (_, outputs)) = (floats(first)?, floats(second)?);
-    let model = imported.model()?;
-    let (own, n) = (model.input.clone().unwrap_or_default(), shape.first().copied().unwrap_or(0));
-    let fits = |len: usize, each: usize| n > 0 && n.checked_mul(each) == Some(len);
-    let n_outputs = model.output().map_or(0, Shape::elements);
-    if !fits(inputs.len(), own.elements()) || !fits(outputs.len(), n_outputs) {
-        let message = format!(
-            "{}: `{first}` and `{second}` are no batches of {own} and of {n_outputs} numbers",
-            arrays.display()
-        );
-        return Err(Fault::new(codes::EXCHANGE_IN, message));
+fn network(options: &Options) -> Result<(), Stop> {
+    if options.file.extension().is_none_or(|ending| ending != "onnx") {
+        return Err(Stop::Environment(format!(
+            "error: {} holds weights; which model they are of must be said\n  try: `--into FILE` with a `.net` or `.model` file",
+            options.file.display()
+        )));
     }
-    let mut session = imported.session()?;
-    let mut worst = 0.0f32;
-    for (input, output) in inputs.chunks_exact(own.elements()).zip(outputs.chunks_exact(n_outputs)) {
-        let found = import::run(&mut session, input)?;
-        worst = worst.max(compare::same(output, &found, "the network computes something else here")?);
-    }
-    Ok(format!(
-        "verified on {}: the outputs differ by {worst:.0e} at most",
-        plural(n as u64, "image", "images")
-    ))
+    onnx::run(&Network {
+        file: &options.file,
+        to: options.out.as_deref(),
+        input: options.input.as_deref(),
+        verify: options.verify.as_deref(),
+        force: options.force,
+    })
 }

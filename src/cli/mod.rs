@@ -3,6 +3,7 @@
 
 mod batch;
 mod bench;
+mod carried;
 mod check;
 mod data;
 mod devices;
@@ -15,11 +16,14 @@ mod fix;
 mod fmt;
 mod graph;
 mod import;
+mod into;
 mod load;
 mod lsp;
 mod memory;
+mod migrate;
 mod networks;
 mod new;
+mod onnx;
 mod out;
 mod page;
 mod pictures;
@@ -87,14 +91,16 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
+    /// Take over a network, or weights, that were trained elsewhere
+    Import(import::Options),
+    /// Carry a run's weights over to a network that has changed since
+    Migrate(migrate::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
     /// Classify image files, or make new images of them
     Predict(predict::Options),
     /// Write a network for other programs: ONNX, PyTorch, C
     Export(export::Options),
-    /// Read a network of another program: its text and its weights
-    Import(import::Options),
 }
 
 /// Why a command stopped.
@@ -150,10 +156,11 @@ pub fn main() -> ExitCode {
         Command::Graph(options) => graph::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Import(options) => import::run(&options),
+        Command::Migrate(options) => migrate::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
         Command::Export(options) => export::run(&options),
-        Command::Import(options) => import::run(&options),
     })
 }
 
