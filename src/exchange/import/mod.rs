@@ -115,6 +115,7 @@ fn named<'a>(model: &Model, places: &[Option<&line::Line<'a>>], text: &str) -> R
             let name = format!("{}.{}", layer.name, parameter.name);
             states.push(StateInfo {
                 name: name.clone(),
+                stream: name.clone(),
                 kind: parameter.kind,
                 shape: parameter.shape.clone(),
                 init: parameter.init.clone(),
