@@ -20,7 +20,6 @@ mod fmt;
 mod folds;
 mod graph;
 mod import;
-mod imported;
 mod into;
 mod load;
 mod lr;
@@ -29,6 +28,7 @@ mod memory;
 mod migrate;
 mod networks;
 mod new;
+mod onnx;
 mod out;
 mod page;
 mod pictures;
@@ -111,6 +111,8 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
+    /// Take over a network, or weights, that were trained elsewhere
+    Import(import::Options),
     /// Carry a run's weights over to a network that has changed since
     Migrate(migrate::Options),
     /// Measure a run's weights on test images
@@ -119,8 +121,6 @@ enum Command {
     Predict(predict::Options),
     /// Write a network for other programs: ONNX, PyTorch, C
     Export(export::Options),
-    /// Read another program's network as text, or its weights for a model of yours
-    Import(import::Options),
 }
 
 /// Why a command stopped.
@@ -181,11 +181,11 @@ pub fn main() -> ExitCode {
         Command::Graph(options) => graph::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Migrate(options) => migrate::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
         Command::Export(options) => export::run(&options),
-        Command::Import(options) => import::run(&options),
     })
 }
 

@@ -47,8 +47,8 @@ impl States for Drawn {
 fn weights(experiment: &Experiment, folder: &Path) -> Weights {
     let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
     let state = |state: &dslc::graph::State| StateInfo {
-        stream: state.stream.clone(),
         name: state.name.clone(),
+        stream: state.stream.clone(),
         kind: state.kind,
         shape: graph.shape(state.value).clone(),
         init: state.init.clone(),

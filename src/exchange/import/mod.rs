@@ -114,8 +114,8 @@ fn named<'a>(model: &Model, places: &[Option<&line::Line<'a>>], text: &str) -> R
             let (_, weight) = own.ok_or_else(differs)?;
             let name = format!("{}.{}", layer.name, parameter.name);
             states.push(StateInfo {
-                stream: name.clone(),
                 name: name.clone(),
+                stream: name.clone(),
                 kind: parameter.kind,
                 shape: parameter.shape.clone(),
                 init: parameter.init.clone(),

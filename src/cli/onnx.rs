@@ -1,4 +1,4 @@
-//! Another program's network → a text of ours, with its weights beside it.
+//! `dslc import NETWORK.onnx`: another program's network as a text of ours, with its weights beside it.
 
 use std::path::Path;
 
@@ -8,50 +8,42 @@ use crate::cli::{Stop, load};
 use crate::data::sources::npy::{Numbers, Store};
 use crate::diag::{Fault, codes};
 use crate::exchange::compare;
-use crate::exchange::import::{self as reading, Imported};
+use crate::exchange::import::{self, Imported};
 use crate::exchange::onnx::file::{self, Beside};
 use crate::shape::Shape;
 use crate::train::checkpoint::write_atomically;
 
 /// What is imported, and how.
-pub struct Import<'a> {
-    /// An ONNX file.
+pub struct Network<'a> {
     pub file: &'a Path,
     /// The `.model` file to write; its weights lie beside it.
     pub to: Option<&'a Path>,
     /// The shape of one image, where the file leaves it open.
     pub input: Option<&'a str>,
-    /// Arrays to hold the outputs against.
+    /// Arrays that the network's outputs are held against.
     pub verify: Option<&'a Path>,
-    pub existing: Existing,
+    pub force: bool,
 }
 
-/// What becomes of a file that is already there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    Stays,
-    IsReplaced,
-}
-
-pub fn run(import: &Import<'_>) -> Result<(), Stop> {
-    let path = import.file;
-    let place = import.to.map_or_else(|| path.with_extension("model"), Path::to_owned);
+pub fn run(options: &Network<'_>) -> Result<(), Stop> {
+    let path = options.file;
+    let place = options.to.map_or_else(|| path.with_extension("model"), Path::to_owned);
     let weights = place.with_extension("safetensors");
     let taken = [&place, &weights].into_iter().find(|place| place.exists());
-    if let Some(taken) = taken.filter(|_| import.existing == Existing::Stays) {
+    if let Some(taken) = taken.filter(|_| !options.force) {
         let message = format!(
             "error: {} is already there\n  try: `--force`, or another place with `-o`",
             taken.display()
         );
         return Err(Stop::Environment(message));
     }
-    let input = import.input.map(shape).transpose()?;
-    let (bytes, beside) = (reading::bytes(path)?, Beside::new(path));
+    let input = options.input.map(shape).transpose()?;
+    let (bytes, beside) = (import::bytes(path)?, Beside::new(path));
     let named = |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
     let model = file::model(&bytes).map_err(named)?;
-    let imported = reading::imported(&model, &beside, &place, input.as_ref()).map_err(named)?;
+    let imported = import::imported(&model, &beside, &place, input.as_ref()).map_err(named)?;
     load::print(&imported.loaded.sources, &imported.loaded.diagnostics);
-    let verified = import.verify.map(|arrays| verify(&imported, arrays)).transpose()?;
+    let verified = options.verify.map(|arrays| verify(&imported, arrays)).transpose()?;
     imported.save(&weights)?;
     write_atomically(&place, imported.text.as_bytes())?;
     let model = imported.model()?;
@@ -118,7 +110,7 @@ fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
     let mut session = imported.session()?;
     let mut worst = 0.0f32;
     for (input, output) in inputs.chunks_exact(own.elements()).zip(outputs.chunks_exact(n_outputs)) {
-        let found = reading::run(&mut session, input)?;
+        let found = import::run(&mut session, input)?;
         worst = worst.max(compare::same(output, &found, "the network computes something else here")?);
     }
     Ok(format!(
