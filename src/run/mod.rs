@@ -18,7 +18,7 @@ pub use cuda::log_len;
 use std::time::Duration;
 
 use crate::diag::Fault;
-use crate::graph::{AVERAGE, Graph, Init, StateKind, Value};
+use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
 pub use crate::kernels::cuda::precision::Precision;
@@ -95,6 +95,8 @@ trait Runtime: Send {
 #[derive(Clone, Debug)]
 pub struct StateInfo {
     pub name: String,
+    /// What its random numbers are drawn by.
+    pub stream: String,
     pub kind: StateKind,
     pub shape: Shape,
     pub init: Init,
@@ -134,6 +136,7 @@ impl Session {
             let state = &kept.state;
             states.push(StateInfo {
                 name: state.name.clone(),
+                stream: state.stream.clone(),
                 kind: state.kind,
                 shape,
                 init: state.init.clone(),
@@ -153,17 +156,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Gives every state its initial value; a random one depends on the seed and the state's name alone, and a running mean
-    /// begins as its state does.
+    /// Gives every state its initial value; a random one depends on the seed and the state's stream alone, so that a running
+    /// mean begins as its state does.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
         for state in self.states.clone() {
-            let stream = match state.kind {
-                StateKind::Average => state.name.strip_suffix(AVERAGE).unwrap_or(&state.name),
-                StateKind::Parameter | StateKind::Buffer | StateKind::Moment => &state.name,
-            };
-            let mut random = Random::new(seed, stream, 0);
-            self.runtime
-                .write_state(&state.name, &initial::numbers(&state.init, &state.shape, &mut random))?;
+            let numbers = initial(&state, seed);
+            self.runtime.write_state(&state.name, &numbers)?;
         }
         Ok(())
     }
@@ -254,6 +252,11 @@ impl Session {
     pub fn bytes(&self) -> usize {
         self.runtime.bytes()
     }
+}
+
+/// The numbers that a state begins with; random ones depend on the seed and the state's stream alone.
+pub fn initial(state: &StateInfo, seed: u64) -> Vec<f32> {
+    initial::numbers(&state.init, &state.shape, &mut Random::new(seed, &state.stream, 0))
 }
 
 fn interface(graph: &Graph) -> Interface {

@@ -90,9 +90,13 @@ pub fn train<'a>(
         classes: if job.train.classifies()? { dataset.classes().to_vec() } else { Vec::new() },
         ..Card::default()
     };
+    let start = stopped.and_then(|stopped| stopped.start(epochs));
+    let renamed = start.as_ref().and_then(|start| prepared.renamed(start.weights));
+    if let Some(renamed) = renamed {
+        viewer.say(&renamed);
+    }
     let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
     let mut recorder = recorder.with_spare(spare);
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
     let trained = prepared.train(start, &signals.stop, &mut recorder);
     let (session, outcome) = match (trained, recorder.broken) {
         (Err(fault), Some(broken)) => {

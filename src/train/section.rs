@@ -8,6 +8,7 @@ use crate::source::Span;
 use crate::spec::{Args, Scope, section};
 use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
+use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
@@ -25,7 +26,7 @@ pub struct TrainSection {
     pub clip: Clip,
     pub decay: Decay,
     /// How weights begin, where it is written.
-    pub init: Option<Beginning>,
+    pub init: Option<Initialiser>,
     pub ema: Option<Ema>,
     /// What holds for some layers alone, in the order of the text.
     pub groups: Vec<Group>,
@@ -39,6 +40,8 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
+    /// What it begins with, where that is no random numbers.
+    pub weights: Option<Beginning>,
     pub span: Span,
 }
 
@@ -78,7 +81,7 @@ pub enum Decay {
 
 /// How weights begin where their layer does not say it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Beginning {
+pub struct Initialiser {
     pub name: &'static str,
     pub args: Args,
 }
@@ -145,7 +148,7 @@ pub fn resolve(
         init: match lines.line(&settings::INIT) {
             Some(line) => {
                 let found = line.found.as_ref()?;
-                Some(Beginning { name: found.spec.name, args: found.args.clone() })
+                Some(Initialiser { name: found.spec.name, args: found.args.clone() })
             }
             None => None,
         },
@@ -165,6 +168,7 @@ pub fn resolve(
         batch_span: batch.span("size"),
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
+        weights: beginning::of(&lines),
         span,
     })
 }

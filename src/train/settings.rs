@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{groups, losses, optimizers, schedules};
+use crate::train::{beginning, groups, losses, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -26,6 +26,7 @@ pub static TRAIN: Section = Section {
         &PRECISION,
         &EARLY_STOP,
         &CHECKPOINT,
+        &beginning::WEIGHTS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
     strangers: &[],
