@@ -68,8 +68,8 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
 }
 
-/// Looks at the data of a section; see [`Source::look`](crate::data::Source::look).
-pub type Look<'a> = &'a dyn Fn(&DataSection) -> Result<Option<Facts>, Fault>;
+/// Looks at the data of a section; see [`Source::look`](crate::data::Source::look). `None` where nobody has looked yet.
+pub type Look<'a> = &'a dyn Fn(&DataSection) -> Option<Result<Option<Facts>, Fault>>;
 
 /// Parses a file and those it uses, applies overrides (`train.epochs=1`), and checks the whole, without a look at its data.
 pub fn check(
@@ -109,12 +109,13 @@ pub fn check_again(
     path: &Path,
     text: String,
     project: &Project<'_>,
+    look: Option<Look<'_>>,
 ) -> Checked {
     let file = sources.add(path.display().to_string(), text);
     let Checked { ast, reading, imports, .. } = before;
     let old_text = &old.get(ast.file).text;
     let read = syntax::read_again((ast, reading), old_text, sources, file);
-    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), None)
+    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), look)
 }
 
 fn whole(
@@ -192,8 +193,10 @@ pub fn resolve_with(
             _ => {}
         }
     }
-    if let (Some(data), Some(look)) = (&mut experiment.data, look) {
-        data::section::hold(data, look(data), &definitions, &mut diagnostics);
+    if let (Some(data), Some(look)) = (&mut experiment.data, look)
+        && let Some(looked) = look(data)
+    {
+        data::section::hold(data, looked, &definitions, &mut diagnostics);
     }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     if let (Some(model), Some(train)) = (&mut experiment.model, &experiment.train)

@@ -12,14 +12,18 @@ use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
 use crate::runs::folder::{FAILURE, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::Log;
-use crate::runs::record::Machine;
+use crate::runs::record::{Machine, Record};
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::{self, Stopped};
+use crate::runs::sight::{Known, Sight};
 use crate::runs::spare::Spare;
+use crate::runs::story;
+use crate::runs::views::Views;
 use crate::source::Span;
 use crate::train::checkpoint::{Card, write_atomically};
 use crate::train::hunt::hunt;
+use crate::train::probe::Probe;
 use crate::train::replay::Broken;
 use crate::train::trainer::{Job, Outcome, Prepared, Start};
 
@@ -44,6 +48,8 @@ pub struct Finished<'a> {
 
 /// What is recorded where.
 pub struct Recording<'a> {
+    /// A look into the layers, where there is memory for it.
+    pub probe: Option<Probe<'a>>,
     pub folder: &'a Folder,
     /// The file with every default filled in.
     pub source: &'a str,
@@ -56,13 +62,13 @@ pub struct Recording<'a> {
 /// Trains, from the beginning or from where the run stopped.
 pub fn train<'a>(
     prepared: Prepared<'_>,
-    job: Job<'_>,
-    dataset: &Dataset,
+    job: Job<'a>,
+    dataset: &'a Dataset,
     recording: Recording<'a>,
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
 ) -> Result<Finished<'a>, Failed> {
-    let Recording { folder, source, stopped, spare } = recording;
+    let Recording { probe, folder, source, stopped, spare } = recording;
     let spare = spare.map(|within| Spare::of(folder, within)).transpose()?;
     let (log, epochs) = match stopped {
         Some(stopped) => stopped.log()?,
@@ -90,14 +96,26 @@ pub fn train<'a>(
         classes: if job.train.classifies()? { dataset.classes().to_vec() } else { Vec::new() },
         ..Card::default()
     };
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
-    let renamed = start.as_ref().and_then(|start| prepared.renamed(start.weights));
-    if let Some(renamed) = renamed {
+    let record = Record::read(folder.path())?.unwrap_or_default();
+    let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
+    let events = story::events(folder.path());
+    let start = stopped.and_then(|stopped| stopped.start(epochs.clone()));
+    if let Some(renamed) = start.as_ref().and_then(|start| prepared.renamed(start.weights)) {
         viewer.say(&renamed);
     }
-    let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
+    let known = match stopped {
+        None => Known::default(),
+        Some(_) => Known { details: story::details(folder.path()), epochs, told: story::told(&events) },
+    };
+    let sight = Sight::new(job, dataset, probe, known, before)?;
+    let views = Views::new(record, events, job.train.logs);
+    let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
+    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, (viewer, wanted), (sight, views));
     let mut recorder = recorder.with_spare(spare);
     let trained = prepared.train(start, &signals.stop, &mut recorder);
+    if let Err(fault) = &trained {
+        recorder.fail(fault);
+    }
     let (session, outcome) = match (trained, recorder.broken) {
         (Err(fault), Some(broken)) => {
             return Err(explain(fault, broken, (job, dataset), folder, &mut recorder));

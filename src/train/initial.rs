@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Init;
 use crate::layers::initial;
 use crate::model::{Model, Unit, Wire};
-use crate::train::section::{Initialiser, TrainSection};
+use crate::train::section::{Initializer, TrainSection};
 
 /// Norms that scale what they give.
 const NORMS: &[&str] = &["batch_norm", "group_norm", "layer_norm", "instance_norm"];
@@ -13,7 +13,7 @@ const PASSING: &[&str] = &["dropout", "dropout2d", "drop_path", "identity"];
 
 /// Lets a model begin as its training says.
 pub fn apply(model: &mut Model, train: &TrainSection) -> Result<(), Fault> {
-    let Some(Initialiser { name, args }) = &train.init else { return Ok(()) };
+    let Some(Initializer { name, args }) = &train.init else { return Ok(()) };
     if *name != "default" {
         for instance in model.layers.iter_mut().filter(|instance| !instance.args.has("init")) {
             let Some(inferred) = &mut instance.inferred else { continue };

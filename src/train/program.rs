@@ -21,6 +21,7 @@ use crate::spec::Arg;
 use crate::train::average;
 use crate::train::clip::clipped;
 use crate::train::groups::{self, Statistics};
+use crate::train::mixes;
 use crate::train::numbers::{self, CARRIED, Lots, REST, SHARE, carries};
 use crate::train::optimizers::{Part, Rule};
 use crate::train::section::{Decay, TrainSection};
@@ -69,7 +70,7 @@ fn staged_training_graph(
     train: &TrainSection,
     batch: usize,
 ) -> Result<(Graph, Stages), Fault> {
-    let Backward { mut builder, parameters, grads, stages } = backward(model, train, batch)?;
+    let Backward { mut builder, parameters, grads, stages, .. } = backward(model, train, batch)?;
     let grads = match train.accumulate {
         1 => grads,
         _ => whole_window(&mut builder, &parameters, grads)?,
@@ -110,7 +111,7 @@ fn staged_gathering_graph(
     train: &TrainSection,
     batch: usize,
 ) -> Result<(Graph, Stages), Fault> {
-    let Backward { mut builder, parameters, grads, stages } = backward(model, train, batch)?;
+    let Backward { mut builder, parameters, grads, stages, .. } = backward(model, train, batch)?;
     for (parameter, grad) in parameters.iter().zip(grads) {
         let Some(grad) = grad else { continue };
         let sum = sum_state(&mut builder, parameter)?;
@@ -130,6 +131,8 @@ struct Trained {
 /// A training's forward and backward pass.
 struct Backward {
     builder: Builder,
+    /// The output of each layer.
+    layers: Vec<Value>,
     parameters: Vec<Trained>,
     /// Of the mean loss; where several batches make an update, of the sum of the losses.
     grads: Vec<Option<Value>>,
@@ -137,9 +140,15 @@ struct Backward {
 }
 
 fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backward, Fault> {
-    let lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
+    let mut lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
+    let layers = std::mem::take(&mut lowered.layers);
     let output = lowered.output;
     let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
+    let losses = match (&train.mix, labels) {
+        (Some(_), Some(labels)) => mixes::weighed(&mut builder, train, [output, labels, losses])?,
+        // An image that is its own target is mixed already.
+        (Some(_), None) | (None, _) => losses,
+    };
     let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
     let scalar = Attrs::new().ints("shape", []);
     let loss = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;
@@ -171,7 +180,7 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     let forward = builder.graph().len();
     let grads = gradient::gradient(&mut builder, objective, &targets)?;
     let stages = Stages { forward, gradient: builder.graph().len() };
-    Ok(Backward { builder, parameters, grads, stages })
+    Ok(Backward { builder, layers, parameters, grads, stages })
 }
 
 /// The weights of convolutions and linear layers: no biases, nor the scales and shifts of normalisation.
@@ -217,6 +226,23 @@ fn whole_window(
         Ok(Some(mean))
     };
     parameters.iter().zip(grads).map(whole).collect()
+}
+
+/// Forward, mean loss and gradients, with nothing to update but what the layers keep themselves.
+pub struct Differentiated {
+    pub builder: Builder,
+    /// The output of each layer.
+    pub layers: Vec<Value>,
+    /// Each parameter's name and gradient; `None` where the loss does not depend on it. Where several batches make an update,
+    /// it is that of the sum of the losses, else of their mean.
+    pub gradients: Vec<(String, Option<Value>)>,
+}
+
+/// The graph that a training step differentiates, without the step.
+pub fn differentiated(model: &Model, train: &TrainSection, batch: usize) -> Result<Differentiated, Fault> {
+    let Backward { builder, layers, parameters, grads, .. } = backward(model, train, batch)?;
+    let names = parameters.into_iter().map(|own| own.name);
+    Ok(Differentiated { builder, layers, gradients: names.zip(grads).collect() })
 }
 
 /// Forward with each image's loss and class. Scores leave the graph, too, so that every device keeps them in the precision

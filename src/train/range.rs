@@ -93,7 +93,8 @@ impl Prepared<'_> {
         let target = Target::on(job.device, job.train.precision)?;
         let mut session = Session::with_stock(self.programs.take(), target, job.train.seed, None)?;
         let loader = Loader::new(job.data, &self.dataset.samples)?;
-        let feed = Feed { loader, in_stock: InStock::No, seed: job.train.seed };
+        let mix = job.train.mix.as_ref();
+        let feed = Feed { loader, in_stock: InStock::No, seed: job.train.seed, mix };
         let numbers = Numbers::of(job.model, job.train);
         let (mut tried, mut mean, mut epoch) = (Tried::default(), 0.0, 0);
         while tried.rates.len() < range.steps && !tried.ended_by_losses {

@@ -11,6 +11,7 @@ use crate::train::average::Warmup;
 use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
+use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
 use crate::train::settings;
@@ -23,10 +24,12 @@ pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
+    /// Of the images of a batch.
+    pub mix: Option<Chosen<dyn Mix>>,
     pub clip: Clip,
     pub decay: Decay,
     /// How weights begin, where it is written.
-    pub init: Option<Initialiser>,
+    pub init: Option<Initializer>,
     pub ema: Option<Ema>,
     /// What holds for some layers alone, in the order of the text.
     pub groups: Vec<Group>,
@@ -40,6 +43,7 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
+    pub logs: Logs,
     /// What it begins with, where that is no random numbers.
     pub weights: Option<Beginning>,
     pub span: Span,
@@ -81,7 +85,7 @@ pub enum Decay {
 
 /// How weights begin where their layer does not say it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Initialiser {
+pub struct Initializer {
     pub name: &'static str,
     pub args: Args,
 }
@@ -108,6 +112,13 @@ pub struct Checkpointing {
     pub every: Duration,
     /// At least 1: the last one.
     pub keep: usize,
+}
+
+/// For which other tool the measurements are written, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    None,
+    Tensorboard,
 }
 
 /// The measurement that decides which weights are the best.
@@ -140,6 +151,7 @@ pub fn resolve(
         loss: loss?,
         optimizer: optimizer?,
         schedule: schedule?,
+        mix: lines.chosen(&settings::MIX, MIXES, |mix| mix.spec(), span),
         clip: match lines.line(&settings::CLIP) {
             Some(line) => clipping(&line.found.as_ref()?.args)?,
             None => Clip::default(),
@@ -148,7 +160,7 @@ pub fn resolve(
         init: match lines.line(&settings::INIT) {
             Some(line) => {
                 let found = line.found.as_ref()?;
-                Some(Initialiser { name: found.spec.name, args: found.args.clone() })
+                Some(Initializer { name: found.spec.name, args: found.args.clone() })
             }
             None => None,
         },
@@ -168,6 +180,7 @@ pub fn resolve(
         batch_span: batch.span("size"),
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
+        logs: lines.line(&settings::LOGS).map_or(Logs::None, |_| Logs::Tensorboard),
         weights: beginning::of(&lines),
         span,
     })
