@@ -256,7 +256,7 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
     let (data, dataset) = file.0.open(&run.record.base)?;
-    run.refuse_other_data(&dataset)?;
+    run.refuse_other_data(&data, &dataset)?;
     run.refuse_other_classes(&dataset)?;
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };

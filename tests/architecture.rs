@@ -32,7 +32,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("candle_nn", &["tensor"]),
     ("cudarc", &["tensor", "kernels"]),
     ("pest", &["syntax"]),
-    ("rustix", &["runs"]),
+    ("rustix", &["tensor"]),
     ("petgraph", &["graph"]),
     ("miette", &["diag"]),
     ("clap", &["cli"]),

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bench;
+mod bench_data;
 mod carried;
 mod check;
 mod data;

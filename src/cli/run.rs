@@ -233,11 +233,12 @@ impl Training<'_> {
             }
             _ => String::new(),
         };
-        let Training { loaded, dataset, .. } = *self;
+        let Training { loaded, data, dataset, .. } = *self;
+        let cache = data.kept.place.as_ref().map_or(String::new(), |place| format!("cache  {place}\n"));
         let parts = &dataset.parts;
         let n_learnt = parts.train.len() + parts.validation.len();
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),

@@ -124,6 +124,13 @@ pub trait Pictures: fmt::Debug + Send + Sync {
     fn n_bytes(&self) -> u64 {
         0
     }
+
+    /// A number that is another one where an image was changed on this machine, without reading it.
+    fn stamp(&self, index: usize) -> u64 {
+        let mut sum = Crc::new();
+        self.digest(index, &mut sum);
+        u64::from(sum.sum())
+    }
 }
 
 /// Readers are the same where they are one.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::Log;
@@ -132,8 +133,8 @@ impl Stopped {
     }
 
     /// Refuses data that are not those that the run began with.
-    pub fn refuse_other_data(&self, dataset: &Dataset) -> Result<(), Fault> {
-        let (was, is) = (&self.record.data, dataset.fingerprint());
+    pub fn refuse_other_data(&self, data: &DataSection, dataset: &Dataset) -> Result<(), Fault> {
+        let (was, is) = (&self.record.data, data.fingerprint(dataset));
         if *was == is {
             return Ok(());
         }

@@ -14,6 +14,7 @@ pub mod kept;
 pub mod losses;
 pub mod measure;
 pub mod metrics;
+pub mod mixes;
 pub mod numbers;
 pub mod optimizers;
 mod pass;

@@ -19,6 +19,7 @@ use crate::spec::Arg;
 use crate::train::average;
 use crate::train::clip::clipped;
 use crate::train::groups::{self, Statistics};
+use crate::train::mixes;
 use crate::train::numbers::{self, Lots, SHARE};
 use crate::train::optimizers::Rule;
 use crate::train::section::{Decay, TrainSection};
@@ -99,6 +100,11 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     let lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
     let output = lowered.output;
     let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
+    let losses = match (&train.mix, labels) {
+        (Some(_), Some(labels)) => mixes::weighed(&mut builder, train, [output, labels, losses])?,
+        // An image that is its own target is mixed already.
+        (Some(_), None) | (None, _) => losses,
+    };
     let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
     let scalar = Attrs::new().ints("shape", []);
     let loss = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;

@@ -11,6 +11,7 @@ use crate::train::average::Warmup;
 use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
+use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
 use crate::train::settings;
@@ -23,6 +24,8 @@ pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
+    /// Of the images of a batch.
+    pub mix: Option<Chosen<dyn Mix>>,
     pub clip: Clip,
     pub decay: Decay,
     pub ema: Option<Ema>,
@@ -128,6 +131,7 @@ pub fn resolve(
         loss: loss?,
         optimizer: optimizer?,
         schedule: schedule?,
+        mix: lines.chosen(&settings::MIX, MIXES, |mix| mix.spec(), span),
         clip: match lines.line(&settings::CLIP) {
             Some(line) => clipping(&line.found.as_ref()?.args)?,
             None => Clip::default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{beginning, groups, losses, optimizers, schedules};
+use crate::train::{beginning, groups, losses, mixes, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -14,6 +14,7 @@ pub static TRAIN: Section = Section {
         &LOSS,
         &OPTIMIZER,
         &SCHEDULE,
+        &MIX,
         &CLIP,
         &DECAY,
         &EMA,
@@ -41,6 +42,8 @@ pub static SCHEDULE: Setting = Setting {
     takes: Takes::OneOf(&schedules::REGISTRY),
     absent: Absent::Holds(&[Preset::Word("constant")]),
 };
+pub static MIX: Setting =
+    Setting { spec: &MIX_SPEC, takes: Takes::OneOf(&mixes::REGISTRY), absent: Absent::Nothing };
 pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
@@ -85,6 +88,16 @@ static SCHEDULE_SPEC: Spec = Spec {
     params: &[positional("name", Kind::Word, Preset::Required, "a schedule, such as `cosine`")],
     example: "schedule cosine warmup=5%",
     elsewhere: &["scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "policy"],
+};
+
+static MIX_SPEC: Spec = Spec {
+    name: "mix",
+    summary: "mixes the images of a training batch with each other",
+    docs: "`mix NAME` and the mix's own arguments. The batch is made as `data` says, and then each image gets a part of the one in front \
+           of it, and the first of the last. What is drawn depends on the seed, the epoch and the batch's place in it.",
+    params: &[positional("name", Kind::Word, Preset::Required, "a mix, such as `cutmix`")],
+    example: "mix mixup alpha=0.2",
+    elsewhere: &["mixing", "batch_transform", "collate_fn"],
 };
 
 static CLIP_SPEC: Spec = Spec {

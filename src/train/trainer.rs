@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
-use crate::data::parts::epoch_order;
+use crate::data::parts::training_order;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::{AVERAGE, StateKind};
@@ -227,6 +227,10 @@ impl<'a> Prepared<'a> {
 
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
     fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
+        // Devices have no kernel that mixes images.
+        if self.job.train.mix.is_some() {
+            return Ok(None);
+        }
         kept::stock(self.job.data, self.dataset, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
@@ -375,7 +379,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
         let number = progress.epochs + 1;
-        let order = epoch_order(&self.dataset.parts.train, train.seed, number as u32);
+        let order = training_order(self.job.data, self.dataset, train.seed, number as u32)?;
         let correct = train.classifies()?.then_some(0.0);
         let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
         let way = feed::Pass {
@@ -428,7 +432,8 @@ impl<'a> Prepared<'a> {
     /// How samples reach a session.
     fn feed(&self) -> Result<Feed<'a>, Fault> {
         let loader = Loader::new(self.job.data, &self.dataset.samples)?;
-        Ok(Feed { loader, in_stock: self.in_stock, seed: self.job.train.seed })
+        let train = self.job.train;
+        Ok(Feed { loader, in_stock: self.in_stock, seed: train.seed, mix: train.mix.as_ref() })
     }
 
     /// The larger, the better.

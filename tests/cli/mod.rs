@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod machine;
 mod mend;
+mod mixing;
 mod new;
 mod photographs;
 mod predict;

@@ -1,6 +1,7 @@
 //! Picture files → images, one at a time, by whatever thread asks; and the bytes of a file, never more than a picture may have.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -70,6 +71,14 @@ pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
         std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(unreadable)
     };
     paths.iter().map(|path| length(path)).collect()
+}
+
+/// A number for something in a file: of what tells it from the rest, of the file's length and of the time of its last change.
+pub fn stamp(file: &Path, of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    std::fs::metadata(file).map(|own| (own.len(), own.modified().ok())).ok().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a file is a picture by its name.
@@ -142,5 +151,9 @@ impl Pictures for Files {
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&self.lengths[index].to_le_bytes());
+    }
+
+    fn stamp(&self, index: usize) -> u64 {
+        stamp(&self.root.join(&self.paths[index]), &self.paths[index])
     }
 }

@@ -115,6 +115,11 @@ impl Pictures for Pieces {
         sum.update(self.name(index).as_bytes());
         sum.update(&u64::from(self.places[index].length).to_le_bytes());
     }
+
+    fn stamp(&self, index: usize) -> u64 {
+        let Place { file, length, offset } = self.places[index];
+        files::stamp(&self.files[file as usize], &(&self.names[index], length, offset))
+    }
 }
 
 #[cfg(test)]

@@ -396,4 +396,10 @@ impl Pictures for Rows {
         let at = [page, at, self.pages[page as usize].page.n_values];
         at.iter().for_each(|number| sum.update(&number.to_le_bytes()));
     }
+
+    fn stamp(&self, index: usize) -> u64 {
+        let (page, at) = self.places[index];
+        let file = &self.files[self.pages[page as usize].file as usize];
+        files::stamp(file, &(&self.names[index], page, at))
+    }
 }
