@@ -34,7 +34,7 @@ pub struct Options {
 }
 
 /// Settings that may change in the middle of a training; the words behind `train.`.
-const FREE: [&str; 5] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint"];
+const FREE: [&str; 6] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint", "logs"];
 /// One that may change between two epochs.
 const BETWEEN: &str = "batch";
 

@@ -26,6 +26,7 @@ pub mod sheet;
 mod sound;
 pub mod sources;
 mod stored;
+pub mod thumbnail;
 pub mod transforms;
 
 #[cfg(test)]

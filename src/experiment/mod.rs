@@ -38,6 +38,7 @@ use crate::spec::section;
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
 use crate::train;
+use crate::train::initial;
 use crate::train::section::{BatchSize, TrainSection};
 
 /// The words that may stand at the top of a file.
@@ -198,6 +199,11 @@ pub fn resolve_with(
         data::section::hold(data, looked, &definitions, &mut diagnostics);
     }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
+    if let (Some(model), Some(train)) = (&mut experiment.model, &experiment.train)
+        && let Err(fault) = initial::apply(model, train)
+    {
+        diagnostics.push(Diagnostic::of(&fault, train.span));
+    }
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
         diagnostics.extend(channels::check(model));
@@ -452,20 +458,22 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    if let (Some(stop), Some(false)) = (&train.early_stop, data.watches()) {
+    let schedule = train.schedule.what.watches().then_some(train.schedule.span);
+    let watchers = [(train.early_stop.map(|stop| stop.span), "early_stop"), (schedule, "schedule plateau")];
+    if data.watches() != Some(false) {
+        return;
+    }
+    for (span, watcher) in watchers.into_iter().filter_map(|(span, watcher)| Some((span?, watcher))) {
+        let message = format!("`{watcher}` watches validation images, but `data` sets none aside");
         diagnostics.push(
-            Diagnostic::error(
-                codes::TRAINING_NEEDS,
-                stop.span,
-                "`early_stop` watches validation images, but `data` sets none aside",
-            )
-            .label("nothing to watch")
-            .related(data.source_span, "every training image is trained on")
-            .replace(
-                "put `validation 10%` into `data`",
-                data.source_span.after(),
-                "\n    validation 10%",
-            ),
+            Diagnostic::error(codes::TRAINING_NEEDS, span, message)
+                .label("nothing to watch")
+                .related(data.source_span, "every training image is trained on")
+                .replace(
+                    "put `validation 10%` into `data`",
+                    data.source_span.after(),
+                    "\n    validation 10%",
+                ),
         );
     }
 }

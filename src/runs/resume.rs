@@ -76,8 +76,11 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     Ok(Stopped { folder, record, state, told })
 }
 
+/// A state, where it stands, and the best weights that it knows of.
+pub(super) type Whole = (Weights, Progress, Option<Weights>);
+
 /// A state with the best weights that it knows of.
-fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weights>), Fault> {
+pub(super) fn whole(folder: &Folder, path: &Path) -> Result<Whole, Fault> {
     let weights = Weights::open(path)?;
     let lacks = |what: &str| Fault::new(codes::RUN, format!("{} does not record {what}", path.display()));
     let progress = weights.card.progress.clone().ok_or_else(|| lacks("how far training had come"))?;
@@ -143,6 +146,11 @@ impl Stopped {
         Err(fault.advise(format!("the same files in {}, or a new run", self.record.base.display())))
     }
 
+    /// Whether it kept no state, and begins anew.
+    pub fn is_new(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// Refuses data whose classes are called otherwise, or come in another order, than those that the weights were trained on.
     pub fn refuse_other_classes(&self, dataset: &Dataset) -> Result<(), Fault> {
         let Some(state) = &self.state else { return Ok(()) };
@@ -154,11 +162,6 @@ impl Stopped {
                 .note(format!("now:  {}", dataset.classes().join(", ")))
                 .advise("the names and the order of then, or a new run")),
         }
-    }
-
-    /// Whether it kept no state, and begins anew.
-    pub fn is_new(&self) -> bool {
-        self.state.is_none()
     }
 
     /// Where it stands.

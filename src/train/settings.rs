@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
 use crate::train::{beginning, groups, losses, mixes, optimizers, schedules};
@@ -17,6 +18,7 @@ pub static TRAIN: Section = Section {
         &MIX,
         &CLIP,
         &DECAY,
+        &INIT,
         &EMA,
         &EPOCHS,
         &BATCH,
@@ -25,6 +27,7 @@ pub static TRAIN: Section = Section {
         &PRECISION,
         &EARLY_STOP,
         &CHECKPOINT,
+        &LOGS,
         &beginning::WEIGHTS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
@@ -47,6 +50,8 @@ pub static MIX: Setting =
 pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static INIT: Setting =
+    Setting { spec: &INIT_SPEC, takes: Takes::OneOf(&initial::REGISTRY), absent: Absent::Nothing };
 pub static EMA: Setting = Setting { spec: &EMA_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static EPOCHS: Setting =
     Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
@@ -62,6 +67,8 @@ pub static EARLY_STOP: Setting =
     Setting { spec: &EARLY_STOP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CHECKPOINT: Setting =
     Setting { spec: &CHECKPOINT_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+
+pub static LOGS: Setting = Setting { spec: &LOGS_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
@@ -139,6 +146,17 @@ static DECAY_SPEC: Spec = Spec {
     )],
     example: "decay on=weights",
     elsewhere: &["no_weight_decay", "bias_decay", "norm_decay", "filter_bias_and_bn"],
+};
+
+static INIT_SPEC: Spec = Spec {
+    name: "init",
+    summary: "how the weights begin",
+    docs: "`init NAME` and the initialiser's own arguments, for every convolution and linear layer whose own `init=` says nothing; their \
+           biases begin at 0 then. Without it each layer begins as its own documentation says. A run that goes on from other weights \
+           has those.",
+    params: &[positional("name", Kind::Word, Preset::Required, "an initialiser, such as `kaiming_normal`")],
+    example: "init kaiming_normal zero_residual=true",
+    elsewhere: &["initializer", "kernel_initializer", "weight_init", "weight_filler", "initialization"],
 };
 
 static EMA_SPEC: Spec = Spec {
@@ -276,4 +294,15 @@ static CHECKPOINT_SPEC: Spec = Spec {
     ],
     example: "checkpoint every=30min keep=3",
     elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],
+};
+
+static LOGS_SPEC: Spec = Spec {
+    name: "logs",
+    summary: "another tool's format for the measurements",
+    docs: "`tensorboard` writes an event file into the folder `tensorboard` of the run: each measurement of each epoch as a scalar. \
+           `tensorboard --logdir runs` shows all runs. Without this line, a run has its measurements in `metrics.jsonl`, \
+           `metrics.csv` and `report.html`.",
+    params: &[positional("tool", Kind::Choice(&["tensorboard"]), Preset::Required, "the tool")],
+    example: "logs tensorboard",
+    elsewhere: &["log", "logger", "TensorBoard", "tensorboard", "SummaryWriter", "CSVLogger"],
 };

@@ -54,7 +54,7 @@ pub struct Done {
     pub err: String,
 }
 
-fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0, 0, 8, dims.len() as u8];
     dims.iter().for_each(|dim| out.extend(dim.to_be_bytes()));
     out.extend(bytes);
