@@ -258,7 +258,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
     let (data, dataset) = file.0.open(&run.record.base)?;
-    run.refuse_other_data(&dataset)?;
+    run.refuse_other_data(&data, &dataset)?;
+    run.refuse_other_classes(&dataset)?;
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let mut prepared = prepare(job, &dataset)?;
@@ -292,7 +293,8 @@ fn recorded(
 ) -> Result<Trained, Fault> {
     let folder = recording.folder.path().to_owned();
     let mut viewer = Following(follow);
-    let finished = train_in(prepared, job, dataset, recording, signals, &mut viewer)?;
+    let finished =
+        train_in(prepared, job, dataset, recording, signals, &mut viewer).map_err(|failed| failed.fault)?;
     let outcome = finished.outcome.clone();
     let summary = serde_json::to_string_pretty(&finished.report).map_err(Fault::internal)?;
     finished.close(&format!("{summary}\n"))?;

@@ -63,7 +63,11 @@ pub mod runs;
 pub mod weights;
 #[doc(hidden)]
 pub mod predict;
+#[doc(hidden)]
+pub mod exchange;
 mod door;
+#[doc(hidden)]
+pub mod search;
 #[doc(hidden)]
 pub mod reference;
 #[doc(hidden)]

@@ -78,6 +78,8 @@ fn every_page_is_complete_and_its_examples_do_what_they_say() {
             codes::RUN,
             codes::NOT_FINITE,
             codes::REPLACED,
+            codes::EXCHANGE_OUT,
+            codes::EXCHANGE_IN,
         ];
         // What a training shows is in no file.
         if without.contains(&code) || code.starts_with("W05") {

@@ -55,7 +55,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     };
     let (device, taken) = devices::open(was)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
-    run.refuse_other_data(&dataset)?;
+    run.refuse_other_data(&data, &dataset)?;
+    run.refuse_other_classes(&dataset)?;
+    load::tell_skipped(&data);
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {

@@ -11,7 +11,7 @@ use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed};
-use crate::cli::{Stop, batch, carried, devices, signals, summary};
+use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
 use crate::data::section::DataSection;
 use crate::diag::codes;
@@ -28,7 +28,7 @@ use crate::runs::resume::Stopped;
 use crate::runs::room::{self, Need};
 use crate::runs::series::{Series, series};
 use crate::runs::story::events;
-use crate::runs::train::{self, Recording, Signals, machine};
+use crate::runs::train::{self, Failed, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
 use crate::train::probe::Probe;
@@ -54,6 +54,9 @@ pub struct Options {
     /// Where to save instead while the disk of the run's folder is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
+    /// Cross-validate: train as often, each time without another part of the training images, and measure on it
+    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
@@ -68,6 +71,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
     let (device, taken) = devices::open(options.device)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
+    if let Some(n) = options.folds {
+        return folds::run(&loaded, &data, dataset, &device, n as usize, options.json);
+    }
     let training = Training {
         loaded: &loaded,
         data: &data,
@@ -165,7 +171,7 @@ impl Training<'_> {
                     let path = run.folder.path();
                     record
                         .write_with_file(path, &loaded.resolved_in(path, &record.base, Settled::default()))?;
-                    let rate = prepared.learning_rate(run.progress().step)?;
+                    let rate = prepared.learning_rate(&run.progress())?;
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
@@ -194,11 +200,12 @@ impl Training<'_> {
         let trained = train::train(prepared, job, dataset, recording, &signals, &mut progress);
         screen.clear();
         let finished = match trained {
-            Err(fault) if fault.code == codes::TRAINING_NEEDS => {
-                loaded.print_at(&fault, job.train.optimizer.span);
+            Ok(finished) => finished,
+            Err(Failed { fault, span }) if fault.code == codes::TRAINING_NEEDS => {
+                loaded.print_at(&fault, span.unwrap_or(job.train.optimizer.span));
                 return Err(Stop::Findings);
             }
-            trained => trained?,
+            Err(failed) => return Err(failed.fault.into()),
         };
         let (report, ended) = (finished.report.clone(), finished.outcome.ended);
         let ending = ending(&finished.outcome, dataset.classes(), job.train.epochs);
@@ -246,11 +253,12 @@ impl Training<'_> {
             }
             _ => String::new(),
         };
-        let Training { loaded, dataset, .. } = *self;
+        let Training { loaded, data, dataset, .. } = *self;
+        let cache = data.kept.place.as_ref().map_or(String::new(), |place| format!("cache  {place}\n"));
         let parts = &dataset.parts;
         let n_learnt = parts.train.len() + parts.validation.len();
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),

@@ -12,6 +12,8 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.txt";
+/// Where the first number came about that is none, if a training ends so.
+pub const FAILURE: &str = "failure.json";
 pub const REPORT: &str = "report.html";
 pub const DETAILS: &str = "details.json";
 pub const CSV: &str = "metrics.csv";
@@ -75,6 +77,7 @@ impl Folder {
             DETAILS,
             CSV,
             TENSORBOARD,
+            FAILURE,
             CHECKPOINTS,
             own.as_str(),
         ];

@@ -12,6 +12,7 @@
 //!   report.html            all of it to look at, with what stands in details.json: `views`
 //!   metrics.csv            the epochs as a table
 //!   tensorboard/           the same for TensorBoard, with `logs tensorboard`
+//!   failure.json           where the loss became no number, if it did: the step, the layer, the images
 //! ```
 
 pub mod begin;

@@ -22,6 +22,7 @@ use crate::runs::spare::Spare;
 use crate::runs::views::Views;
 use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
+use crate::train::replay::{Broken, is_finite};
 use crate::train::section::Checkpointing;
 use crate::train::trainer::{Epoch, Measured, Observer, Side, StepDone};
 use crate::train::warnings::Warning;
@@ -67,6 +68,8 @@ pub struct Recorder<'a> {
     spare: Option<Spare>,
     /// The copy of the run with the newest state, where that is only there.
     copy: Option<PathBuf>,
+    /// Where the loss is no number, if there is such a step.
+    pub broken: Option<Broken>,
 }
 
 impl<'a> Recorder<'a> {
@@ -98,6 +101,7 @@ impl<'a> Recorder<'a> {
             is_shown: true,
             spare: None,
             copy: None,
+            broken: None,
         }
     }
 
@@ -132,6 +136,11 @@ impl<'a> Recorder<'a> {
                 ))
                 .advise(format!("`cp -r {run} DIR` onto another disk, then `dslc resume DIR`"))
         })
+    }
+
+    /// Tells the viewer something in words.
+    pub fn say(&mut self, text: &str) {
+        self.viewer.say(text);
     }
 
     /// Writes that the training ended with a fault.
@@ -179,6 +188,10 @@ impl<'a> Recorder<'a> {
 
     /// Writes the state, and before it the best weights that it knows of.
     fn save(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        if !is_finite(session)? {
+            // The state before it is the last one to go on from.
+            return Ok(());
+        }
         if let Some((weights, card)) = self.waiting.take() {
             let written = self.write_best(&weights, &card);
             self.waiting = written.is_err().then_some((weights, card));
@@ -295,6 +308,10 @@ impl Observer for Recorder<'_> {
 
     fn step(&mut self, done: &StepDone) {
         self.viewer.step(done);
+    }
+
+    fn broke(&mut self, broken: Broken) {
+        self.broken = Some(broken);
     }
 
     fn last_step(&mut self, side: Side, session: &Session) -> Result<(), Fault> {

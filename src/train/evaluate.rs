@@ -105,6 +105,6 @@ pub fn evaluate_on(
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
     let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
     weights.load(&mut session)?;
-    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed };
+    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)
 }

@@ -120,6 +120,7 @@ impl<'a> Probe<'a> {
             loader: Loader::new(data, &self.dataset.samples)?,
             in_stock: InStock::No,
             seed: train.seed,
+            mix: train.mix.as_ref(),
         };
         let n = self.indices.len();
         let way = Pass { order: &self.indices, from: 0, batch: n, epoch: epoch as u32, mode: Mode::Train };

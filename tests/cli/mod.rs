@@ -4,8 +4,10 @@
 
 mod bench;
 mod check;
+mod data;
 mod machine;
 mod mend;
+mod mixing;
 mod new;
 mod photographs;
 mod predict;
