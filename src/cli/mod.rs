@@ -3,9 +3,12 @@
 
 mod batch;
 mod bench;
+mod bench_data;
 mod carried;
 mod check;
+mod compare;
 mod data;
+mod data_page;
 mod devices;
 mod docs;
 mod eval;
@@ -14,10 +17,12 @@ mod export;
 mod files;
 mod fix;
 mod fmt;
+mod folds;
 mod graph;
 mod import;
 mod into;
 mod load;
+mod lr;
 mod lsp;
 mod memory;
 mod migrate;
@@ -27,18 +32,23 @@ mod onnx;
 mod out;
 mod page;
 mod pictures;
+mod plot;
 mod predict;
 mod progress;
+mod report;
 mod resume;
 mod run;
+mod runs;
 mod scores;
 mod show;
 mod signals;
 mod snapshot;
 mod summary;
+mod sweep;
 mod table;
 mod trained;
 mod unknown;
+mod written;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -62,8 +72,18 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
+    /// Try rising learning rates and suggest one
+    Lr(lr::Options),
+    /// Train with many settings and list which do best
+    Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
+    /// List runs: how they stand, what they reached, and when
+    Runs(runs::Options),
+    /// Show what differs between runs: their files, layers, parameters and results
+    Compare(compare::Options),
+    /// Write the page of a run anew, from what the run recorded
+    Report(report::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Look at a file's data: parts, classes, sizes, damaged files, repeated pictures
@@ -142,7 +162,12 @@ pub fn main() -> ExitCode {
     ended(match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Lr(options) => lr::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
         Command::Resume(options) => resume::run(&options),
+        Command::Runs(options) => runs::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Devices(options) => devices::run(&options),

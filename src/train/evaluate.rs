@@ -11,6 +11,7 @@ use crate::train::feed::{Feed, InStock, Pass};
 use crate::train::metrics::{Classes, Confusion, Evaluation};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::trainer::Job;
+use crate::train::worst::{Worst, Wrong};
 use crate::train::{budget, kept};
 
 /// Loss, and accuracy and confusions where there are classes to find, over the images at `indices`. The batches follow each
@@ -42,13 +43,25 @@ pub fn evaluate(
     }
     let mut confusion = Confusion::new(feed.loader.classes().len());
     let (mut loss, mut correct) = (0.0f64, 0);
+    let mut worst = Worst::default();
     for (batch, noted) in indices.chunks(job.batch).zip(noted.chunks(n_noted * job.batch)) {
         let (losses, predicted) = noted.split_at(batch.len());
         loss += losses.iter().map(|&l| f64::from(l)).sum::<f64>();
-        for (&class, &index) in predicted.iter().zip(batch) {
+        for (at, &index) in batch.iter().enumerate() {
+            let predicted = predicted.get(at).copied();
             let label = feed.loader.class(index);
-            correct += usize::from(class == label as f32);
-            confusion.add(label as usize, class as usize);
+            let is_right = predicted == Some(label as f32);
+            if let Some(class) = predicted {
+                correct += usize::from(is_right);
+                confusion.add(label as usize, class as usize);
+            }
+            if !is_right {
+                worst.offer(Wrong {
+                    index,
+                    loss: losses[at],
+                    predicted: predicted.map(|class| class as u32),
+                });
+            }
         }
     }
     let loss = loss / images as f64;
@@ -58,7 +71,7 @@ pub fn evaluate(
         return Err(fault.advise("a smaller learning rate"));
     }
     let classes = classifies.then(|| Classes { accuracy: correct as f64 / images as f64, confusion });
-    Ok(Evaluation { images, loss, classes })
+    Ok(Evaluation { images, loss, classes, worst })
 }
 
 /// Measures given weights on the test part.
@@ -92,6 +105,6 @@ pub fn evaluate_on(
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
     let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
     weights.load(&mut session)?;
-    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed };
+    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)
 }

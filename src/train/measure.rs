@@ -12,7 +12,7 @@ use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
-use crate::train::numbers::Numbers;
+use crate::train::numbers::{Numbers, Place};
 use crate::train::program::{LABELS, inference_graph, optimized, training_graph};
 use crate::train::section::TrainSection;
 
@@ -113,7 +113,7 @@ fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> R
     // One number an output, where images have classes.
     let classes = model.output_shape.as_ref().map_or(1, Shape::elements) as u32;
     session.write(0, LABELS, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
-    for (name, value) in Numbers::of(model, train).at(1e-3, 1, 1)? {
+    for (name, value) in Numbers::of(model, train).at(Place { factor: 1e-3, momentum: Some(0.9) }, 1, 1)? {
         session.write(0, &name, |out| out[0] = value as f32)?;
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::train::worst::Worst;
+
 /// Counts of (true class, predicted class).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Confusion {
@@ -72,6 +74,9 @@ pub struct Evaluation {
     pub loss: f64,
     /// How well classes are found; `None` where the model gives images.
     pub classes: Option<Classes>,
+    /// Images whose class was not found, or where there are none to find any, the largest losses first.
+    #[serde(skip)]
+    pub worst: Worst,
 }
 
 /// How well the classes of a set of images are found.
