@@ -19,6 +19,8 @@ enum Part {
 struct Block {
     /// What its parent calls it.
     name: String,
+    /// What its class is called after; of one of several in a row, what the row is called.
+    word: String,
     parts: Vec<Part>,
     first: usize,
     end: usize,
@@ -49,8 +51,10 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
         0,
         0,
         model.layers.len(),
+        "",
     );
-    let whole = Block { name: String::new(), parts: whole, first: 0, end: model.layers.len() };
+    let whole =
+        Block { name: String::new(), word: String::new(), parts: whole, first: 0, end: model.layers.len() };
     let mut classes: Vec<Class> = Vec::new();
     // Blocks inside of others first: their calls are part of those.
     let mut made = BTreeMap::new();
@@ -74,8 +78,18 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Groups names by their part at `depth`.
-fn parts(names: &[&str], depth: usize, first: usize, end: usize) -> Vec<Part> {
+/// Whether a part of a name tells only which of several it is.
+fn is_number(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// How a class reaches what it keeps under a name.
+fn kept(name: &str) -> String {
+    if is_number(name) { format!("self.get_submodule(\"{name}\")") } else { format!("self.{name}") }
+}
+
+/// Groups names by their part at `depth`; `row` is what those are called after that have numbers alone.
+fn parts(names: &[&str], depth: usize, first: usize, end: usize, row: &str) -> Vec<Part> {
     let head = |at: usize| -> Option<&str> {
         let mut words = names[at].split('.').skip(depth);
         let head = words.next();
@@ -89,8 +103,9 @@ fn parts(names: &[&str], depth: usize, first: usize, end: usize) -> Vec<Part> {
             continue;
         };
         let n = (at..end).take_while(|&other| head(other) == Some(name)).count();
-        let parts = parts(names, depth + 1, at, at + n);
-        parts_of.push(Part::Block(Block { name: name.to_owned(), parts, first: at, end: at + n }));
+        let word = if is_number(name) { row.to_owned() } else { stem(name) };
+        let parts = parts(names, depth + 1, at, at + n, &word);
+        parts_of.push(Part::Block(Block { name: name.to_owned(), word, parts, first: at, end: at + n }));
         at += n;
     }
     parts_of
@@ -117,19 +132,31 @@ fn gather(
                 if !code.module.is_empty() {
                     modules.push((name.clone(), code.module.clone()));
                 }
-                let call = code.call.replace("{self}", &format!("self.{name}"));
+                let call = code.call.replace("{self}", &kept(&name));
                 units.push(Unit { call, inputs: layer.inputs.clone(), output: Wire::of_layer(*at) });
             }
             Part::Block(inner) => {
-                gather(network, codes, inner, classes, made)?;
-                let own =
-                    made.get(&place(inner)).ok_or_else(|| Fault::internal("a block without a class"))?;
-                let mut pieces = vec![Piece::Text(format!("\u{0}{}(", own.class))];
-                pieces.extend(own.arguments.iter().map(|&(role, value)| Piece::Number { role, value }));
+                let row = in_a_row(network, inner)?;
+                let mut pieces = Vec::new();
+                for (i, block) in row.iter().enumerate() {
+                    gather(network, codes, block, classes, made)?;
+                    let own =
+                        made.get(&place(block)).ok_or_else(|| Fault::internal("a block without a class"))?;
+                    let between = if i == 0 { "" } else { ", " };
+                    pieces.extend([
+                        Piece::Text(between.to_owned()),
+                        Piece::Text(format!("\u{0}{}", own.class)),
+                    ]);
+                    pieces.extend(own.arguments.iter().map(|&(role, value)| Piece::Number { role, value }));
+                }
+                if row.len() > 1 {
+                    pieces.insert(0, Piece::Text("nn.Sequential(".to_owned()));
+                    pieces.push(Piece::Text(")".to_owned()));
+                }
                 modules.push((inner.name.clone(), pieces));
                 let input = outside(network, inner)?;
                 units.push(Unit {
-                    call: format!("self.{}({{0}})", inner.name),
+                    call: format!("{}({{0}})", kept(&inner.name)),
                     inputs: vec![input],
                     output: Wire::of_layer(inner.end - 1),
                 });
@@ -153,7 +180,7 @@ fn gather(
     let output = if block.name.is_empty() { network.model.output } else { Wire::of_layer(block.end - 1) };
     let forward = forward(&units, input, output);
     key.push_str(&forward.join("\n"));
-    let word = stem(&block.name);
+    let word = block.word.clone();
     let at = match classes.iter().position(|class| class.key == key && class.word == word) {
         Some(at) => at,
         None => {
@@ -164,6 +191,21 @@ fn gather(
     classes[at].instances.push(numbers.clone());
     made.insert(place(block), Made { class: at, arguments: numbers });
     Ok(())
+}
+
+/// The blocks of a row, each of which takes what the one before it gives; of another block itself.
+fn in_a_row<'b>(network: &Network<'_>, block: &'b Block) -> Result<Vec<&'b Block>, Fault> {
+    let (mut row, mut before) = (Vec::new(), None);
+    for (at, part) in block.parts.iter().enumerate() {
+        let Part::Block(own) = part else { return Ok(vec![block]) };
+        let input = outside(network, own)?;
+        if own.name != at.to_string() || before.is_some_and(|before| before != input) {
+            return Ok(vec![block]);
+        }
+        before = Some(Wire::of_layer(own.end - 1));
+        row.push(own);
+    }
+    Ok(if row.len() > 1 { row } else { vec![block] })
 }
 
 /// The one value from outside that a block takes.
@@ -182,7 +224,10 @@ fn outside(network: &Network<'_>, block: &Block) -> Result<Wire, Fault> {
 
 /// `bottleneck_2` → `bottleneck`
 fn stem(name: &str) -> String {
-    name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_').to_owned()
+    match name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_') {
+        "for" | "repeat" | "" => "stage".to_owned(),
+        stem => stem.to_owned(),
+    }
 }
 
 /// `basic_block` → `BasicBlock`
@@ -259,10 +304,11 @@ fn written(class: &Class, names: &[String], parameters: &[Parameters], at: usize
     }
     let mut next = 0;
     for (name, pieces) in &class.modules {
-        out.push_str(&format!(
-            "        self.{name} = {}\n",
-            constructed(pieces, own, names, parameters, &mut next)
-        ));
+        let module = constructed(pieces, own, names, parameters, &mut next);
+        out.push_str(&match is_number(name) {
+            true => format!("        self.add_module(\"{name}\", {module})\n"),
+            false => format!("        self.{name} = {module}\n"),
+        });
     }
     if !class.modules.is_empty() {
         out.push('\n');
@@ -280,38 +326,34 @@ fn constructed(
     parameters: &[Parameters],
     next: &mut usize,
 ) -> String {
-    let first = *next;
-    *next += pieces.iter().filter(|piece| matches!(piece, Piece::Number { .. })).count();
-    let block = match pieces.first() {
-        Some(Piece::Text(text)) => {
-            text.strip_prefix('\u{0}').and_then(|text| text.strip_suffix('(')?.parse::<usize>().ok())
-        }
-        Some(Piece::Number { .. }) | None => None,
-    };
-    if let Some(block) = block {
-        let arguments: Vec<String> = parameters[block]
-            .own
-            .iter()
-            .filter_map(|(name, default, at)| {
-                let value = own.written[first + at].clone();
-                match default {
-                    None => Some(value),
-                    Some(default) if default.to_string() == value => None,
-                    Some(_) => Some(format!("{name}={value}")),
-                }
-            })
-            .collect();
-        return format!("{}({})", names[block], arguments.join(", "));
-    }
-    let (mut out, mut at) = (String::new(), first);
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => out.push_str(text),
+    let mut out = String::new();
+    let mut pieces = pieces.iter();
+    while let Some(piece) = pieces.next() {
+        let text = match piece {
+            Piece::Text(text) => text,
             Piece::Number { .. } => {
-                out.push_str(&own.written[at]);
-                at += 1;
+                out.push_str(&own.written[*next]);
+                *next += 1;
+                continue;
             }
-        }
+        };
+        let Some(block) = text.strip_prefix('\u{0}').and_then(|text| text.parse::<usize>().ok()) else {
+            out.push_str(text);
+            continue;
+        };
+        let (first, n) = (*next, parameters[block].written.len());
+        let arguments = parameters[block].own.iter().filter_map(|(name, default, at)| {
+            let value = own.written[first + at].clone();
+            match default {
+                None => Some(value),
+                Some(default) if default.to_string() == value => None,
+                Some(_) => Some(format!("{name}={value}")),
+            }
+        });
+        let arguments: Vec<String> = arguments.collect();
+        out.push_str(&format!("{}({})", names[block], arguments.join(", ")));
+        *next += n;
+        pieces.by_ref().take(n).for_each(drop);
     }
     // A 1 is what holds anyway.
     out.replace(", stride=1", "")
