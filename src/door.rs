@@ -231,6 +231,7 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let (model, _, train) = file.whole()?;
     let opened = device::open(options.device)?;
     let (data, dataset) = file.0.open(&file.0.base())?;
+    let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;
@@ -255,6 +256,7 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
     let (data, dataset) = file.0.open(&run.record.base)?;
     run.refuse_other_data(&dataset)?;
+    let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let prepared = prepare(job, &dataset)?;

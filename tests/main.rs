@@ -18,6 +18,7 @@ mod images;
 mod kernels;
 mod language;
 mod learning;
+mod losses;
 mod lsp;
 mod mending;
 mod mixed;

@@ -44,6 +44,7 @@ impl Reader<'_> {
             split: self.split(&lines, validation),
             cache: cache(&lines),
             test_from,
+            balance: None,
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,

@@ -26,6 +26,8 @@ pub struct DataSection {
     pub split: Option<Split>,
     pub cache: Cache,
     pub test_from: TestFrom,
+    /// `n / (K n_class)` of the training images, once the data are open; one that has none counts 0.
+    pub balance: Option<Vec<f64>>,
     /// In the order written; applied to every image.
     pub preprocess: Vec<Step>,
     /// In the order written; applied in training only, between the two parts of [`DataSection::stages`].

@@ -10,6 +10,7 @@ pub mod groups;
 pub mod images;
 pub mod imports;
 pub mod loaded;
+pub mod measures;
 pub mod mend;
 pub mod overrides;
 pub mod paths;
@@ -194,6 +195,12 @@ pub fn resolve_with(
     if let (Some(data), Some(look)) = (&mut experiment.data, look) {
         data::section::hold(data, look(data), &definitions, &mut diagnostics);
     }
+    if let (Some(data), Some(train)) = (&experiment.data, &mut experiment.train) {
+        train.task = Some(data.facts.task);
+    }
+    if let Some(train) = &mut experiment.train {
+        train.asked = experiment.expect.iter().filter_map(measures::metric).collect();
+    }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
@@ -201,7 +208,7 @@ pub fn resolve_with(
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
             if !learns_images {
-                diagnostics.extend(ending::classes(data, model));
+                diagnostics.extend(ending::outputs(data, model));
             }
         }
         if let Some(train) = &experiment.train {
@@ -227,6 +234,7 @@ pub fn resolve_with(
     if learns_images {
         images::check(&experiment, &mut diagnostics);
     }
+    measures::check(&experiment, &mut diagnostics);
     in_order(&mut diagnostics);
     (experiment, diagnostics)
 }
@@ -449,12 +457,17 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    if let (Some(stop), Some(false)) = (&train.early_stop, data.watches()) {
+    let asks = match (&train.early_stop, train.monitor_span) {
+        (Some(stop), _) => Some(("early_stop", stop.span)),
+        (None, Some(span)) => Some(("keep", span)),
+        (None, None) => None,
+    };
+    if let (Some((name, span)), Some(false)) = (asks, data.watches()) {
         diagnostics.push(
             Diagnostic::error(
                 codes::TRAINING_NEEDS,
-                stop.span,
-                "`early_stop` watches validation images, but `data` sets none aside",
+                span,
+                format!("`{name}` watches validation images, but `data` sets none aside"),
             )
             .label("nothing to watch")
             .related(data.source_span, "every training image is trained on")
