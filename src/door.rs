@@ -239,7 +239,7 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
     let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
-    let recording = Recording { folder: &folder, source: &record.source, stopped: None };
+    let recording = Recording { folder: &folder, source: &record.source, stopped: None, spare: None };
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
 
@@ -262,7 +262,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let prepared = prepare(job, &dataset)?;
     let need = Need::of(&prepared, &job);
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
-    let recording = Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run) };
+    let recording =
+        Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run), spare: None };
     recorded(prepared, job, &dataset, recording, signals, follow)
 }
 

@@ -22,6 +22,9 @@ pub struct Options {
     /// Change a setting of `train` for the rest of the run, such as `train.epochs=20` for a longer one
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Where to save instead while the disk of the run's folder is full or cannot be written to
+    #[arg(long, value_name = "DIR")]
+    spare: Option<PathBuf>,
     /// Where to run; by default, where it ran before
     #[arg(long, value_name = "DEVICE")]
     device: Option<Choice>,
@@ -66,6 +69,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         dataset: &dataset,
         measured,
         device: &device,
+        spare: options.spare.as_deref(),
         json: options.json,
     };
     training.go(&Place::Stopped { run: &run, changed })

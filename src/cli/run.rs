@@ -39,6 +39,9 @@ pub struct Options {
     /// The folder for weights and measurements, instead of runs/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where to save instead while the disk of the run's folder is full or cannot be written to
+    #[arg(long, value_name = "DIR")]
+    spare: Option<PathBuf>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
@@ -57,6 +60,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         dataset: &dataset,
         measured,
         device: &device,
+        spare: options.spare.as_deref(),
         json: options.json,
     };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
@@ -70,6 +74,8 @@ pub struct Training<'a> {
     /// The memory of the data.
     pub measured: Measured,
     pub device: &'a Device,
+    /// Where to save while the run's own disk refuses.
+    pub spare: Option<&'a Path>,
     pub json: bool,
 }
 
@@ -113,7 +119,7 @@ impl Training<'_> {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
                 let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
-                Recording { folder, source: &record.source, stopped: None }
+                Recording { folder, source: &record.source, stopped: None, spare: self.spare }
             }
             Place::Stopped { run, changed } => {
                 room::for_stopped(&run.folder, need)?.iter().for_each(|told| err(told));
@@ -126,7 +132,7 @@ impl Training<'_> {
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
                 let source = &changed.as_ref().unwrap_or(&run.record).source;
-                Recording { folder: &run.folder, source, stopped: Some(run) }
+                Recording { folder: &run.folder, source, stopped: Some(run), spare: self.spare }
             }
         };
         self.train(prepared, job, recording, &head, &figures)

@@ -66,6 +66,14 @@ impl Log {
         })
     }
 
+    /// All lines, also those that could not be written yet. What can no longer be read is missing.
+    pub fn whole(&self) -> Vec<u8> {
+        let mut bytes = std::fs::read(&self.path).unwrap_or_default();
+        bytes.truncate(usize::try_from(self.len).unwrap_or(usize::MAX));
+        bytes.extend(self.waiting.as_bytes());
+        bytes
+    }
+
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.file.set_len(self.len)?;
         self.file.seek(SeekFrom::Start(self.len))?;

@@ -19,4 +19,5 @@ pub mod recorder;
 pub mod report;
 pub mod resume;
 pub mod room;
+pub mod spare;
 pub mod train;

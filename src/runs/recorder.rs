@@ -5,16 +5,18 @@
 //! that refuses does not end the training: it goes on, and the state is written when there is room.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::run::Session;
-use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
+use crate::runs::folder::{BEST, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
+use crate::runs::spare::Spare;
 use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
 use crate::train::section::Checkpointing;
@@ -53,6 +55,10 @@ pub struct Recorder<'a> {
     due: Instant,
     /// Why the newest state is not on disk, if it is not.
     refused: Option<Fault>,
+    /// Where states go that the run's own disk refuses.
+    spare: Option<Spare>,
+    /// The copy of the run with the newest state, where that is only there.
+    copy: Option<PathBuf>,
 }
 
 impl<'a> Recorder<'a> {
@@ -79,7 +85,14 @@ impl<'a> Recorder<'a> {
             known: BTreeMap::new(),
             due: Instant::now() + checkpointing.every,
             refused: None,
+            spare: None,
+            copy: None,
         }
+    }
+
+    /// States that the run's own disk refuses go there.
+    pub fn with_spare(self, spare: Option<Spare>) -> Recorder<'a> {
+        Recorder { spare, ..self }
     }
 
     /// Writes the summary and the last event; refuses if one of them or the newest state is not on disk.
@@ -91,7 +104,14 @@ impl<'a> Recorder<'a> {
         };
         written.map_err(|fault| {
             let run = self.folder.path().display();
-            Fault { remedies: Vec::new(), ..fault }
+            let fault = Fault { remedies: Vec::new(), ..fault };
+            if let Some(copy) = &self.copy {
+                let copy = copy.display();
+                return fault
+                    .note(format!("the weights and the newest state are in {copy}"))
+                    .advise(format!("`dslc resume {copy}`: it makes up for what is missing"));
+            }
+            fault
                 .advise(format!(
                     "`dslc resume {run}` once the folder can be written to: it makes up for what is missing"
                 ))
@@ -149,20 +169,60 @@ impl<'a> Recorder<'a> {
         Card { step: progress.step, epoch, progress: Some(progress.clone()), ..self.card.clone() }
     }
 
+    /// Writes a copy of the run elsewhere, if there is a place for it.
+    fn save_elsewhere(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        let card = self.card(progress);
+        let Recorder { spare, folder, log, waiting, .. } = self;
+        let Some(spare) = spare else { return Ok(()) };
+        let lines = log.whole();
+        let copy = spare.write(|place| {
+            let metrics = place.join(METRICS);
+            std::fs::write(&metrics, lines).map_err(|e| {
+                Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", metrics.display()))
+            })?;
+            match waiting {
+                Some((weights, card)) => save(&place.join(BEST), weights, card)?,
+                None if progress.best.is_none() => save(&place.join(BEST), &Judged::of(session), &card)?,
+                None => {
+                    let best = folder.join(BEST);
+                    std::fs::copy(&best, place.join(BEST)).map_err(|e| {
+                        Fault::new(codes::UNWRITTEN, format!("{} cannot be copied: {e}", best.display()))
+                    })?;
+                }
+            }
+            save(&place.join(LAST), session, &card)
+        });
+        self.copy = Some(copy?.to_owned());
+        Ok(())
+    }
+
     /// Notes whether the newest state is on disk.
-    fn settle(&mut self, saved: Result<(), Fault>) {
+    fn settle(&mut self, saved: Result<(), Fault>, progress: &Progress, session: &Session) {
+        let elsewhere = match saved {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                self.copy = None;
+                self.save_elsewhere(progress, session)
+            }
+        };
         let now = Instant::now();
         match saved {
             Ok(()) => {
                 if self.refused.take().is_some() {
                     self.viewer.say("saving works again: the state is on disk");
                 }
+                self.copy = None;
                 self.due = now + self.checkpointing.every;
             }
             Err(fault) => {
                 let seconds = RETRY.as_secs();
+                let copy = match (elsewhere, &self.copy) {
+                    (Err(also), _) => format!("\n  {also}"),
+                    (Ok(()), Some(copy)) => format!("\n  saved in {} instead", copy.display()),
+                    (Ok(()), None) => String::new(),
+                };
                 self.viewer
-                    .say(&format!("{fault}\n  training continues; the next attempt is in {seconds} s"));
+                    .say(&format!("{fault}{copy}\n  training continues; the next attempt is in {seconds} s"));
                 self.refused = Some(fault);
                 self.due = now + RETRY;
             }
@@ -185,7 +245,7 @@ impl Observer for Recorder<'_> {
 
     fn state(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
         let saved = self.save(progress, session);
-        self.settle(saved);
+        self.settle(saved, progress, session);
         Ok(())
     }
 
@@ -203,7 +263,7 @@ impl Observer for Recorder<'_> {
         // What cannot be written waits.
         let logged = self.log.append(&metrics::event(epoch, progress.step));
         let saved = self.save(progress, session).and(logged);
-        self.settle(saved);
+        self.settle(saved, progress, session);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! A prepared training and a folder → the training, recorded in the folder.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::runs::record::Machine;
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
 use crate::runs::resume::Stopped;
+use crate::runs::spare::Spare;
 use crate::train::checkpoint::Card;
 use crate::train::trainer::{Job, Outcome, Prepared};
 
@@ -44,6 +46,8 @@ pub struct Recording<'a> {
     pub source: &'a str,
     /// The run that is gone on with.
     pub stopped: Option<&'a Stopped>,
+    /// A folder for copies of the run, if its own disk refuses to be written to.
+    pub spare: Option<&'a Path>,
 }
 
 /// Trains, from the beginning or from where the run stopped.
@@ -55,7 +59,8 @@ pub fn train<'a>(
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
 ) -> Result<Finished<'a>, Fault> {
-    let Recording { folder, source, stopped } = recording;
+    let Recording { folder, source, stopped, spare } = recording;
+    let spare = spare.map(|within| Spare::of(folder, within)).transpose()?;
     let (log, epochs) = match stopped {
         Some(stopped) => stopped.log()?,
         None => (Log::create(folder.path())?, Vec::new()),
@@ -82,7 +87,8 @@ pub fn train<'a>(
         classes: if job.train.reproduces()? { Vec::new() } else { dataset.classes().to_vec() },
         ..Card::default()
     };
-    let mut recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
+    let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
+    let mut recorder = recorder.with_spare(spare);
     let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
     let mut report = report(&job, dataset.classes(), &outcome);

@@ -147,7 +147,8 @@ pub fn total_bytes(device: &Device) -> Option<u64> {
 
 /// Why a device cannot be opened.
 fn absent(message: String) -> Fault {
-    Fault::new(codes::DEVICE, message).advise("`dslc devices` lists what is there; `--device cpu` always is")
+    Fault::new(codes::DEVICE, message)
+        .advise("`dslc devices` lists what this machine has; `--device cpu` always works")
 }
 
 #[cfg(feature = "cuda")]

@@ -28,8 +28,8 @@ pub fn device_fault(who: &str, text: &str) -> Fault {
     let phrases = ["out of memory", "alloc failed", "device allocation failed"];
     let said = text.to_lowercase().replace('_', " ");
     match phrases.iter().any(|phrase| said.contains(phrase)) {
-        true => Fault::new(codes::TOO_BIG, "the device has no memory left")
-            .note("weights that were saved before are intact")
+        true => Fault::new(codes::TOO_BIG, "the device is out of memory")
+            .note("weights saved so far are intact")
             .advise("a smaller `batch`, such as `--set train.batch=16`"),
         false => Fault::internal(format!("{who}: {text}")),
     }

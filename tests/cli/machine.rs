@@ -32,7 +32,7 @@ fn threads_that_do_not_start_are_an_error() {
     for line in ["run small.net", "summary small.net", "bench small.net", "graph small.net --stage planned"] {
         let done = done(limited(&desk, "ulimit -v 1500000", MANY, line));
         assert_eq!(done.code, Some(2), "{line}: {}{}", done.out, done.err);
-        for said in ["the system cannot start the threads", "RAYON_NUM_THREADS=1"] {
+        for said in ["the system cannot start enough threads", "RAYON_NUM_THREADS=1"] {
             assert!(done.err.contains(said) && !done.err.contains("panicked"), "{line}: {}", done.err);
         }
     }

@@ -262,50 +262,75 @@ fn a_folder_that_is_away_for_a_while_gets_everything() {
     same(&result(&desk, "whole"), &result(&desk, "run"), "behind a folder that was away");
 }
 
-/// The user who runs it may no longer write to the folder: the run says how to go on, there or in a copy.
-#[test]
-fn a_folder_that_turns_read_only_loses_nothing() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    let desk = desk();
-    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
-    let mode = |path: &str, mode: u32| {
-        std::fs::set_permissions(desk.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
-    };
+fn mode(desk: &Desk, path: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(desk.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What `dslc run n.net --out run …` says, whose user may no longer write to the folder from its second epoch on.
+fn in_a_folder_that_turns_read_only(desk: &Desk, more: &str) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let line = format!("run n.net --out run {LONG} {more}");
     // Permissions hold for everybody but root, who becomes nobody.
     let is_root = std::fs::metadata(desk.path("data")).unwrap().uid() == 0;
-    let as_user = |line: &str| {
-        if !is_root {
-            return desk.command(line);
-        }
+    let command = if is_root {
+        std::fs::copy(env!("CARGO_BIN_EXE_dslc"), desk.path("dslc")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./dslc"]);
         command.args(line.split_whitespace()).current_dir(desk.path(""));
         command
+    } else {
+        desk.command(&line)
     };
-    std::fs::copy(env!("CARGO_BIN_EXE_dslc"), desk.path("dslc")).unwrap();
-    mode("", 0o777);
-    let (mut process, mut lines) = in_its_second_epoch(as_user(&format!("run n.net --out run {LONG}")));
+    mode(desk, "", 0o777);
+    let (mut process, mut lines) = in_its_second_epoch(command);
     for folder in ["run", "run/checkpoints"] {
-        mode(folder, 0o555);
+        mode(desk, folder, 0o555);
     }
     assert!(lines.any(|line| line.contains("cannot be written: Permission denied")));
     let said: Vec<String> = lines.collect();
     assert_eq!(process.wait().unwrap().code(), Some(2), "{said:#?}");
     let said = said.join("\n");
+    assert!(said.contains("epoch 150/150") && !said.contains("panicked"), "{said}");
+    said
+}
+
+/// The run says how to go on, there or in a copy.
+#[test]
+fn a_folder_that_turns_read_only_loses_nothing() {
+    let desk = desk();
+    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
+    let said = in_a_folder_that_turns_read_only(&desk, "");
     for way in ["`dslc resume run` once the folder can be written to", "`cp -r run DIR` onto another disk"] {
         assert!(said.contains(way), "{said}");
     }
-    assert!(said.contains("epoch 150/150") && !said.contains("panicked"), "{said}");
     let copied = Command::new("cp").args(["-r", "run", "copy"]).current_dir(desk.path("")).status();
     assert!(copied.unwrap().success());
     for folder in ["copy", "copy/checkpoints", "run", "run/checkpoints"] {
-        mode(folder, 0o777);
+        mode(&desk, folder, 0o777);
     }
     for run in ["copy", "run"] {
         let done = desk.run(&format!("resume {run}"));
         assert_eq!(done.code, Some(0), "{}", done.err);
         same(&result(&desk, "whole"), &result(&desk, run), run);
     }
+}
+
+/// Where there is a spare folder, the newest state is there, and everything to go on with.
+#[test]
+fn what_a_disk_refuses_goes_to_the_spare_folder() {
+    let desk = desk();
+    assert_eq!(desk.run(&format!("run n.net --out whole {LONG}")).code, Some(0));
+    let said = in_a_folder_that_turns_read_only(&desk, "--spare spare");
+    assert!(said.contains("saved in spare/run instead"), "{said}");
+    assert!(said.contains("`dslc resume spare/run`"), "{said}");
+    mode(&desk, "spare/run", 0o777);
+    let done = desk.run("resume spare/run");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(!done.err.contains("only"), "every epoch is there: {}", done.err);
+    same(&result(&desk, "whole"), &result(&desk, "spare/run"), "the copy");
+    let done = desk.run("run n.net --out other --spare n.net");
+    assert_eq!((done.code, done.err.contains("n.net cannot be written")), (Some(2), true), "{}", done.err);
 }
 
 /// Data that vanish, or change, while a run has them, and before it goes on.

@@ -163,7 +163,10 @@ fn cell(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn rows(name: &str, text: &str) -> Result<(Vec<String>, Vec<(u64, Vec<String>)>), Fault> {
+    /// The columns, and each row with its line.
+    type Table = (Vec<String>, Vec<(u64, Vec<String>)>);
+
+    fn rows(name: &str, text: &str) -> Result<Table, Fault> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();

@@ -25,8 +25,8 @@ pub fn start() -> Result<usize, Fault> {
 
 /// What is said where the system starts no thread.
 pub fn cannot_start(reason: impl std::fmt::Display) -> Fault {
-    Fault::new(codes::DEVICE, format!("the system cannot start the threads that this needs: {reason}"))
-        .advise("fewer threads, with the environment variable `RAYON_NUM_THREADS=1`")
+    Fault::new(codes::DEVICE, format!("the system cannot start enough threads: {reason}"))
+        .advise("fewer threads: set the environment variable `RAYON_NUM_THREADS=1`")
         .advise("a higher limit on processes or memory (`ulimit -u`, `ulimit -v`, or the container's)")
 }
 

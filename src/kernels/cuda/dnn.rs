@@ -220,8 +220,9 @@ impl Dnn {
         }
         let shapes = Shapes::new(own, storage, self.precision)?;
         let found = self.choice(own.direction, &shapes)?;
-        let (algorithm, bytes) =
-            found.ok_or_else(|| device_fault("cuDNN", "a convolution that it offered is none any more"))?;
+        let (algorithm, bytes) = found.ok_or_else(|| {
+            device_fault("cuDNN", "it refused a convolution algorithm that it had just offered")
+        })?;
         self.bytes = self.bytes.max(bytes);
         let (images, weight, output) = (own.images.at, own.weight.at, own.output.at);
         self.calls.push(Call { shapes, algorithm, images, weight, output });

@@ -232,6 +232,6 @@ pub fn size<P>(n: usize) -> Result<Argument<P>, Fault> {
 
 /// Kernels count elements in 32 bits.
 pub fn too_large() -> Fault {
-    Fault::new(codes::TOO_BIG, "on a GPU a value has at most 2,147,483,647 numbers")
+    Fault::new(codes::TOO_BIG, "a tensor on a GPU can hold at most 2,147,483,647 numbers")
         .advise("a smaller `batch`, such as `--set train.batch=16`")
 }

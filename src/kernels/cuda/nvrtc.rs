@@ -34,8 +34,8 @@ enum Target {
 }
 
 fn target((major, minor): (i32, i32)) -> Result<Target, Fault> {
-    let known =
-        architectures().map_err(|e| uncompiled(&format!("it does not say for what it compiles: {e:?}")))?;
+    let known = architectures()
+        .map_err(|e| uncompiled(&format!("it does not list the architectures it compiles for ({e:?})")))?;
     let wanted = major * 10 + minor;
     match known.iter().copied().filter(|&known| known <= wanted).max() {
         Some(known) if known == wanted => Ok(Target::Device(wanted)),
@@ -43,11 +43,12 @@ fn target((major, minor): (i32, i32)) -> Result<Target, Fault> {
         None => {
             let oldest = known.iter().copied().min().unwrap_or(0);
             let message = format!(
-                "the device has compute capability {major}.{minor}, and this CUDA compiles for {}.{} and newer",
+                "this GPU has compute capability {major}.{minor}, but the CUDA in use compiles for {}.{} and newer",
                 oldest / 10,
                 oldest % 10
             );
-            Err(Fault::new(codes::DEVICE, message).advise("a build with an older CUDA, or `--device cpu`"))
+            Err(Fault::new(codes::DEVICE, message)
+                .advise("a dslc built with an older CUDA, or `--device cpu`"))
         }
     }
 }
@@ -87,9 +88,9 @@ fn compile(text: &str, target: Target) -> Result<Vec<u8>, Fault> {
             Ok(log) => {
                 let log: Vec<u8> = log.into_iter().map(|byte| byte as u8).collect();
                 let log = CStr::from_bytes_until_nul(&log).unwrap_or_default().to_string_lossy();
-                uncompiled(&format!("with {architecture}: {log}"))
+                uncompiled(&format!("{log} ({architecture})"))
             }
-            Err(_) => uncompiled(&format!("with {architecture}: {error:?}")),
+            Err(_) => uncompiled(&format!("{error:?} ({architecture})")),
         })?;
     match target {
         Target::Older(_) => {
@@ -109,8 +110,8 @@ fn compile(text: &str, target: Target) -> Result<Vec<u8>, Fault> {
 }
 
 fn uncompiled(why: &str) -> Fault {
-    Fault::internal(format!("NVRTC did not compile the kernels {why}"))
-        .advise("NVRTC of a CUDA that knows the device; `dslc devices` shows its version")
+    Fault::internal(format!("NVRTC cannot compile the kernels: {why}"))
+        .advise("a CUDA release that supports this GPU; `dslc devices` shows the version in use")
 }
 
 #[cfg(test)]
