@@ -11,6 +11,7 @@ mod photographs;
 mod predict;
 mod run;
 mod settings;
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
