@@ -32,6 +32,7 @@ mod reliability;
 mod sections;
 mod seeds;
 mod snapshots;
+mod sources;
 mod support;
 mod training;
 mod updates;

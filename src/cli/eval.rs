@@ -1,4 +1,4 @@
-//! `dslc eval RUN`: a run's weights measured on test images.
+//! `dslc eval RUN`: a run's weights measured on test images, or on those of another part.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::cli::out::out;
 use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, trained};
-use crate::predict::evaluate::{Evaluated, evaluate_weights};
+use crate::predict::evaluate::{self, Evaluated, evaluate_weights};
 use crate::runs::report::{add_test, classes_json, confusion_json};
 use crate::tensor::device::Choice;
 
@@ -19,6 +19,9 @@ pub struct Options {
     /// Another folder with data of the same kind; its test images are enough
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The images to measure on
+    #[arg(long, value_enum, default_value_t)]
+    part: Part,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
@@ -27,11 +30,38 @@ pub struct Options {
     json: bool,
 }
 
+/// A part of the data set, as it is called on the command line.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Part {
+    Train,
+    Validation,
+    #[default]
+    Test,
+}
+
+impl Part {
+    fn meant(self) -> evaluate::Part {
+        match self {
+            Part::Train => evaluate::Part::Train,
+            Part::Validation => evaluate::Part::Validation,
+            Part::Test => evaluate::Part::Test,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
 pub fn run(options: &Options) -> Result<(), Stop> {
     let (weights, folder) = trained::open(&options.run)?;
     let (device, _) = devices::open(options.device)?;
     let data = options.data.as_deref();
-    let found = evaluate_weights(&weights, &folder, data, &device);
+    let found = evaluate_weights(&weights, &folder, (data, options.part.meant()), &device);
     let Evaluated { model, classes, evaluation } = found.map_err(|fault| match (data, fault.argument) {
         (None, Some("path")) => fault.advise("`--data DIR` with the folder of the data"),
         (None | Some(_), _) => fault,
@@ -43,6 +73,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             "model": model,
             "step": card.step,
             "epoch": card.epoch,
+            "part": options.part.name(),
             "test.images": evaluation.images,
             "test.loss": evaluation.loss,
             "test.accuracy": evaluation.accuracy(),
@@ -52,6 +83,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         add_test(&mut report, &evaluation, &classes);
         return out(&report.to_string());
     }
-    let (report, step) = (report_text(&evaluation, &classes), thousands(card.step));
+    let part = options.part.name();
+    let report = report_text(&evaluation, &classes);
+    let named = |line: &str| {
+        line.strip_prefix("test ").map_or_else(|| line.to_owned(), |rest| format!("{part} {rest}"))
+    };
+    let report = report.lines().map(named).collect::<Vec<_>>().join("\n");
+    let step = thousands(card.step);
     out(&format!("{report}\nweights {file} (epoch {}, step {step})", card.epoch))
 }

@@ -3,15 +3,36 @@
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::data::glob;
 use crate::data::sources::folder;
 
-/// The pictures that are meant: each file that is named, and of a folder those in it, sorted.
+/// The longest list of pictures from standard input, in bytes.
+const MAX_LIST: u64 = 1 << 28;
+
+/// The pictures that are meant: each file that is named, of a folder those in it, of a pattern such as `photos/**/*.jpg` the files of
+/// that name, and for `-` the files that standard input names, one a line; those of a folder or pattern sorted.
 pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     let mut all = Vec::new();
     for path in paths {
+        if path == Path::new("-") {
+            all.extend(listed(&mut std::io::stdin().lock())?);
+            continue;
+        }
+        if glob::is_pattern(path) && !path.exists() {
+            let found = glob::matching(path)?;
+            if found.is_empty() {
+                return refuse(format!(
+                    "no file is called {}\n  try: a pattern such as \"photos/**/*.jpg\"",
+                    path.display()
+                ));
+            }
+            all.extend(found.into_iter().filter(|path| !path.is_dir()));
+            continue;
+        }
         if !path.is_dir() {
             all.push(path.clone());
             continue;
@@ -24,6 +45,29 @@ pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
         all.extend(found);
     }
     Ok(all)
+}
+
+/// The files that a list names, one a line; empty lines are passed over.
+fn listed(list: &mut dyn Read) -> Result<Vec<PathBuf>, Stop> {
+    let mut text = String::new();
+    let read = list.take(MAX_LIST + 1).read_to_string(&mut text);
+    if let Err(e) = read {
+        return refuse(format!(
+            "the list on standard input cannot be read: {e}\n  try: a path a line, in UTF-8"
+        ));
+    }
+    if text.len() as u64 > MAX_LIST {
+        return refuse(format!(
+            "the list on standard input has more than {} MiB\n  try: several shorter ones",
+            MAX_LIST >> 20
+        ));
+    }
+    let lines = text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty());
+    let found: Vec<PathBuf> = lines.map(PathBuf::from).collect();
+    match found.is_empty() {
+        true => refuse("standard input names no picture\n  try: a path a line".to_owned()),
+        false => Ok(found),
+    }
 }
 
 /// The file for each image: `FOLDER/NAME.png`, and `NAME-2.png` and so on where images of several folders or endings
@@ -102,6 +146,13 @@ fn names(images: &[PathBuf]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_names_a_picture_a_line() {
+        let paths = |text: &str| listed(&mut text.as_bytes());
+        assert_eq!(paths("a b.png\r\n\nc.png").ok(), Some(["a b.png", "c.png"].map(PathBuf::from).to_vec()));
+        assert!(paths(" \n").is_err() && listed(&mut &[0xff, 0xfe][..]).is_err());
+    }
 
     #[test]
     fn each_image_has_a_name_of_its_own() {

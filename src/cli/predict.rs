@@ -23,7 +23,7 @@ pub struct Options {
     /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files, and folders of them
+    /// Picture files, folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// How many classes to show for each image, where the model gives classes (default: 3)

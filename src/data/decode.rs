@@ -25,7 +25,7 @@ pub const MAX_FILE: u64 = 1 << 27;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
 
-/// The pixels of a PNG, JPEG, WebP, BMP, GIF (the first picture of it) or PNM file, upright as its camera was held.
+/// The pixels of a PNG, JPEG, WebP, BMP, GIF or TIFF (the first picture of it) or PNM file, upright as its camera was held.
 ///
 /// Errors: bytes that are none of these, that end early, that are damaged as far as the formats tell (PNG has checksums; JPEG
 /// has none, so that a changed bit may pass as another picture), and pictures above the limits of this file.
@@ -42,8 +42,13 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     if bytes.starts_with(JPEG) {
         return jpeg(bytes);
     }
-    if let Ok(format @ (ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::Pnm)) =
-        image::guess_format(bytes)
+    if let Ok(
+        format @ (ImageFormat::WebP
+        | ImageFormat::Bmp
+        | ImageFormat::Gif
+        | ImageFormat::Pnm
+        | ImageFormat::Tiff),
+    ) = image::guess_format(bytes)
     {
         return other(bytes, format);
     }
@@ -120,7 +125,10 @@ fn upright(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Fault> {
 
 fn image_fault(error: ImageError) -> Fault {
     match error {
-        ImageError::Unsupported(_) => no_picture(),
+        // Such as a TIFF with a palette.
+        ImageError::Unsupported(what) => {
+            fault(format!("this is a kind of picture that is not read: {what}")).advise("save it as PNG")
+        }
         ImageError::Limits(_) => too_large(&format!("it takes more than {} MiB to decode", MAX_MEMORY >> 20)),
         // Chunks that are all there may still hold too little.
         ImageError::IoError(error) => damaged(error),
@@ -293,7 +301,9 @@ mod tests {
     #[test]
     fn other_formats_are_whole_or_refused() {
         let grey = grey(20);
-        for format in [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Pnm] {
+        for format in
+            [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Pnm, ImageFormat::Tiff]
+        {
             let picture = match format {
                 ImageFormat::Gif | ImageFormat::WebP => DynamicImage::from(grey.to_rgba8()),
                 _ => grey.clone(),

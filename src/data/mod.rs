@@ -8,6 +8,8 @@
 
 mod cache;
 pub mod decode;
+pub mod glob;
+mod groups;
 pub mod loader;
 pub mod mask;
 pub mod parts;
@@ -60,7 +62,9 @@ fn balance(dataset: &Dataset) -> Option<Vec<f64>> {
 
 /// The same without a look at an image.
 pub fn divided(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
-    let dataset = section.source.load(&section.args, base, wanted)?.divided(section, seed, wanted)?;
+    let dataset = section.source.load(&section.args, base, wanted)?;
+    let groups = groups::of(section, base, &dataset)?;
+    let dataset = dataset.divided_by(section, seed, wanted, groups.as_deref())?;
     let (own, stated) = (dataset.samples.images.form(), section.facts.form);
     let name = section.source.spec().name;
     if own != stated && stated.extents().is_some() {

@@ -2,6 +2,7 @@
 
 use flate2::Crc;
 
+use crate::data::groups;
 use crate::data::sample::Task;
 use crate::data::samples::Samples;
 use crate::data::section::{DataSection, Split, Validation};
@@ -42,9 +43,26 @@ impl Dataset {
     }
 
     /// Sets aside what the section asks for, drawn by `seed`.
-    pub fn divided(mut self, section: &DataSection, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+    pub fn divided(self, section: &DataSection, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
+        self.divided_by(section, seed, wanted, None)
+    }
+
+    /// The same; where each sample's group is given, none stands in two parts.
+    pub fn divided_by(
+        mut self,
+        section: &DataSection,
+        seed: u64,
+        wanted: Wanted,
+        groups: Option<&[String]>,
+    ) -> Result<Dataset, Fault> {
         if let Some(split) = section.split {
-            self.split(split, seed)?;
+            match groups {
+                None => self.split(split, seed)?,
+                Some(groups) => {
+                    self.refuse_second_parts(split)?;
+                    groups::split(&mut self, split, seed, groups)?;
+                }
+            }
         }
         if wanted == Wanted::Test {
             return Ok(self);
@@ -70,14 +88,7 @@ impl Dataset {
     /// Takes a share of each class, or of all images where they have none, out of the training part. Which samples these are depends on the seed and on what they are
     /// called alone: more samples move only few of the others.
     fn split(&mut self, split: Split, seed: u64) -> Result<(), Fault> {
-        for (share, part, name) in
-            [(split.test, &self.parts.test, "test"), (split.validation, &self.parts.validation, "validation")]
-        {
-            if share > 0.0 && !part.is_empty() {
-                let message = format!("the data set already has a {name} part, with {} images", part.len());
-                return Err(Fault::new(codes::BAD_VALUE, message).advise(format!("`split` without `{name}`")));
-            }
-        }
+        self.refuse_second_parts(split)?;
         let is_class = self.samples.targets.task() == Task::Classes;
         let mut by_class = vec![Vec::new(); if is_class { self.classes().len() } else { 1 }];
         for &index in &self.parts.train {
@@ -118,6 +129,19 @@ impl Dataset {
         Ok(())
     }
 
+    /// Refuses to set a part aside that is there already.
+    fn refuse_second_parts(&self, split: Split) -> Result<(), Fault> {
+        for (share, part, name) in
+            [(split.test, &self.parts.test, "test"), (split.validation, &self.parts.validation, "validation")]
+        {
+            if share > 0.0 && !part.is_empty() {
+                let message = format!("the data set already has a {name} part, with {} images", part.len());
+                return Err(Fault::new(codes::BAD_VALUE, message).advise(format!("`split` without `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
     /// The names of classes, labels or numbers in their order.
     pub fn classes(&self) -> &[String] {
         self.samples.classes()
@@ -136,7 +160,7 @@ impl Dataset {
 }
 
 /// A random number for what is called so.
-fn drawn(seed: u64, name: &str) -> u64 {
+pub(super) fn drawn(seed: u64, name: &str) -> u64 {
     // FNV-1a.
     let hash = name
         .bytes()

@@ -42,6 +42,7 @@ impl Reader<'_> {
             facts,
             validation,
             split: self.split(&lines, validation),
+            by: by(&lines),
             cache: cache(&lines),
             test_from,
             balance: None,
@@ -235,6 +236,11 @@ impl Reader<'_> {
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
     }
+}
+
+fn by(lines: &Lines<'_>) -> Option<String> {
+    let found = lines.found(&settings::SPLIT)?;
+    found.args.has("by").then(|| found.args.word("by").map(str::to_owned).ok())?
 }
 
 fn cache(lines: &Lines<'_>) -> Cache {

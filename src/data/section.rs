@@ -24,6 +24,8 @@ pub struct DataSection {
     pub validation: Validation,
     /// Parts that are taken out of the training part, class by class.
     pub split: Option<Split>,
+    /// What tells the groups of images that stay together in one part.
+    pub by: Option<String>,
     pub cache: Cache,
     pub test_from: TestFrom,
     /// `n / (K n_class)` of the training images, once the data are open; one that has none counts 0.

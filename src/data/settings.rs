@@ -59,10 +59,19 @@ static SPLIT_SPEC: Spec = Spec {
     name: "split",
     summary: "Sets a share of each class aside for testing and validation",
     docs: "For data sets without a test part or a validation part. It takes the share of each class, at least one image, drawn by \
-           the run's seed and the images' names: adding images moves few of the others.",
+           the run's seed and the images' names: adding images moves few of the others. With `by` all images of a group, such as \
+           those of one patient, go into one part, and the shares are met as closely as the groups allow. A group is the value of a \
+           column (`table`, `parquet`), of a key in the .json (`webdataset`), or what the first `*` of a pattern stands for in the \
+           names: `by=\"*_*\"` for `anna_01.jpg`; with `/`, folders are part of the name: `by=\"*/*\"`.",
     params: &[
         keyword("test", SHARE, Preset::Number(0.0), "the share of each class to test on, such as `20%`"),
         keyword("validation", SHARE, Preset::Number(0.0), "the share of each class for validation"),
+        keyword(
+            "by",
+            Kind::Name,
+            Preset::Absent,
+            "the column of the groups, or a pattern of names whose first `*` is the group",
+        ),
     ],
     example: "split test=20% validation=10%",
     elsewhere: &["train_test_split", "test_split", "holdout"],

@@ -28,6 +28,15 @@ pub struct Evaluated {
     pub evaluation: Evaluation,
 }
 
+/// The images that are measured on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Validation,
+    #[default]
+    Test,
+}
+
 /// Measures a run's weights on test images: RUN is its folder (its best weights are taken) or a weights file.
 ///
 /// The images are those of the run's own data set, or of one of the same kind in the folder `data`; no other file of it
@@ -38,14 +47,14 @@ pub struct Evaluated {
 /// or has too little memory; a network that gives NaN.
 pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
     let (weights, folder) = folder::weights(run.as_ref())?;
-    evaluate_weights(&weights, &folder, data, &device::open(device)?.device)
+    evaluate_weights(&weights, &folder, (data, Part::Test), &device::open(device)?.device)
 }
 
-/// The same with weights that are open, of a run in `folder`.
+/// The same with weights that are open, of a run in `folder`, on the images of any part.
 pub fn evaluate_weights(
     weights: &Weights,
     folder: &Path,
-    data: Option<&Path>,
+    (data, part): (Option<&Path>, Part),
     device: &Device,
 ) -> Result<Evaluated, Fault> {
     let experiment = experiment(weights)?;
@@ -65,7 +74,18 @@ pub fn evaluate_weights(
             PathBuf::new()
         }
     };
-    let dataset = data::open(&mut section, &base, train.seed, Wanted::Test)?;
+    let wanted = if part == Part::Test { Wanted::Test } else { Wanted::All };
+    let mut dataset = data::open(&mut section, &base, train.seed, wanted)?;
+    let parts = &mut dataset.parts;
+    match part {
+        Part::Train => parts.test = std::mem::take(&mut parts.train),
+        Part::Validation => parts.test = std::mem::take(&mut parts.validation),
+        Part::Test => {}
+    }
+    if parts.test.is_empty() {
+        return Err(Fault::new(codes::DATA_FILE, "the data set has no images in this part")
+            .advise("`--part test` or `--part train`"));
+    }
     let train = &train.settled(&section);
     let known = &weights.card.classes;
     if !known.is_empty() && *known != dataset.classes() {

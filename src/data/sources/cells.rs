@@ -110,8 +110,8 @@ impl Columns {
     pub fn read(&self, cells: &[&str]) -> Result<Cell, [String; 2]> {
         let one = cells.first().copied().unwrap_or_default();
         match self {
-            Columns::Class(_) if one.is_empty() => {
-                Err(["has no label".to_owned(), "a class for every picture, or remove this line".to_owned()])
+            Columns::Class(name) if one.is_empty() => {
+                Err([format!("has no {name}"), "a value for every picture, or remove this line".to_owned()])
             }
             Columns::Class(_) => Ok(Cell::Class(one.to_owned())),
             Columns::Flags(names) => {

@@ -14,7 +14,8 @@ use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Param, Preset, keyword};
 
 /// Endings of the files that are read as pictures, in small letters.
-const ENDINGS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "pnm", "pgm", "ppm"];
+const ENDINGS: [&str; 13] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pgm", "ppm"];
 
 /// The argument of sources of picture files that tells their channels.
 pub const CHANNELS: Param = keyword("channels", Kind::Count, Preset::Count(3), "3 for colour, 1 for grey");
@@ -95,6 +96,23 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     read.map(|_| bytes).map_err(unreadable)
 }
 
+/// The image in a picture's bytes, in this form. `path` is what faults call it.
+pub fn image(bytes: &[u8], path: &Path, form: Form) -> Result<Image, Fault> {
+    let named = |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
+    let image = pixels(&decode(bytes).map_err(named)?, form.channels.unwrap_or(3));
+    match form.size {
+        Size::Fixed([height, width]) if [image.height, image.width] != [height, width] => {
+            let own = format!("{}x{}", image.height, image.width);
+            let message =
+                format!("{} is {own} (height x width), but `size` says {height}x{width}", path.display());
+            Err(Fault::new(codes::DATA_SHAPE, message)
+                .at("size")
+                .advise("leave `size` out and bring all to one size: `resize 64x64`"))
+        }
+        Size::Fixed(_) | Size::Varied | Size::Unknown => Ok(image),
+    }
+}
+
 impl Pictures for Files {
     fn len(&self) -> usize {
         self.paths.len()
@@ -106,21 +124,7 @@ impl Pictures for Files {
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
         let path = self.root.join(&self.paths[index]);
-        let named =
-            |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
-        let picture = decode(&read(&path)?).map_err(named)?;
-        let image = pixels(&picture, self.form.channels.unwrap_or(3));
-        match self.form.size {
-            Size::Fixed([height, width]) if [image.height, image.width] != [height, width] => {
-                let own = format!("{}x{}", image.height, image.width);
-                let message =
-                    format!("{} is {own} (height x width), but `size` says {height}x{width}", path.display());
-                Err(Fault::new(codes::DATA_SHAPE, message)
-                    .at("size")
-                    .advise("leave `size` out and bring all to one size: `resize 64x64`"))
-            }
-            Size::Fixed(_) | Size::Varied | Size::Unknown => Ok(image),
-        }
+        image(&read(&path)?, &path, self.form)
     }
 
     fn name(&self, index: usize) -> String {

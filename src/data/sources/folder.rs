@@ -22,7 +22,7 @@ static SPEC: Spec = Spec {
     docs: "The classes are the subfolders' names in the order of their bytes, or of their numbers where all are whole numbers. \
            Where the subfolders are `train`, `val` and `test` (also `training`; `valid`, `validation`, `dev`; `testing`, `eval`, \
            `evaluation`), the classes lie in them, and each is a part of its own; else `split` sets a part aside. Pictures may \
-           lie deeper, too. dslc reads PNG, JPEG, WebP, BMP, GIF (the first picture) and PNM, and turns them upright by their EXIF \
+           lie deeper, too. dslc reads PNG, JPEG, WebP, BMP, GIF and TIFF (the first picture) and PNM, and turns them upright by their EXIF \
            orientation. It ignores files with other extensions, and files and folders whose names begin with a dot. Transparent parts \
            become white, and 16 bits per channel become 8. Pictures of different sizes need a `resize`.",
     params: &[
@@ -248,7 +248,9 @@ fn classes(folder: &Path, inner: &Path, found: &Below) -> Result<Classes, Fault>
         pictures(path, &inner.join(name), 0, &mut files)?;
         if files.is_empty() {
             return Err(fault(path, "is a class folder without pictures")
-                .note("dslc reads files that end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .ppm and .pgm")
+                .note(
+                    "dslc reads files that end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif, .ppm and .pgm",
+                )
                 .advise("add pictures, or remove the folder"));
         }
         names.push(text.to_owned());

@@ -101,6 +101,17 @@ impl<P> Listed<P> {
         }
     }
 
+    /// The class of each sample here, by its name.
+    pub fn classes_of(&self, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let named: HashMap<&Path, u32> = self.rows.iter().map(|row| (row.name.as_ref(), row.class)).collect();
+        let class = |index: u32| {
+            let class = named.get(Path::new(&samples.key(index)))?;
+            self.classes.get(*class as usize).cloned()
+        };
+        let found: Option<Vec<String>> = (0..samples.len() as u32).map(class).collect();
+        found.ok_or_else(|| Fault::internal("a sample that is not listed"))
+    }
+
     /// The data set, by parts, classes and names. `pictures` makes the reader of those with these names and places.
     pub fn dataset(
         mut self,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Task};
+use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::{self, Content, Element, Idx};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -16,8 +16,8 @@ pub struct Mnist;
 
 static SPEC: Spec = Spec {
     name: "mnist",
-    summary: "Handwritten digits, and what has their format: 28x28 grey images",
-    docs: "Gives 1x28x28. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
+    summary: "Handwritten digits, and what has their format (IDX): grey images of one size",
+    docs: "Gives 1x28x28, or another `size`. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
            train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or gzipped (.gz); \
            `.idx3-ubyte` instead of `-idx3-ubyte` is read too, and `test` instead of `t10k`. Fashion-MNIST and KMNIST have \
            the same format. EMNIST (`emnist-letters-train-images-idx3-ubyte` and so on) is told by its names: its \
@@ -37,6 +37,7 @@ static SPEC: Spec = Spec {
             Preset::Count(0),
             "the label of the first class; EMNIST's is known",
         ),
+        keyword("size", Kind::Pair, Preset::Pair(SIDE, SIDE), "height x width of the images"),
     ],
     example: "source mnist \"data/mnist\"",
     elsewhere: &[
@@ -66,7 +67,7 @@ impl Source for Mnist {
             );
         }
         Ok(Facts {
-            form: Form::of([1, SIDE, SIDE]),
+            form: Form { channels: Some(1), size: Size::Fixed(args.pair("size")?) },
             task: Task::Classes,
             classes: Some(classes),
             parts: None,
@@ -236,9 +237,10 @@ impl Folder {
     /// How its files are to be read.
     fn layout(&self, args: &Args) -> Result<Layout, Fault> {
         let (n_classes, first_label) = (args.whole("classes")?, args.whole("first_label")?);
+        let size = args.pair("size")?;
         let Some(known) = EMNIST.iter().find(|known| known.prefix == self.prefix) else {
             let classes = (first_label..first_label.saturating_add(n_classes)).map(|label| label.to_string());
-            return Ok(Layout { classes: classes.collect(), first_label, order: Order::Rows });
+            return Ok(Layout { size, classes: classes.collect(), first_label, order: Order::Rows });
         };
         let classes: Vec<String> = known.classes.chars().map(String::from).collect();
         if n_classes != classes.len() {
@@ -248,7 +250,11 @@ impl Folder {
                 .note("the model's last layer gives a number for each class")
                 .set("classes", classes.len()));
         }
-        Ok(Layout { classes, first_label: known.first_label, order: Order::Columns })
+        if size != [SIDE, SIDE] {
+            let message = format!("holds {}, whose images are {SIDE}x{SIDE}", known.name);
+            return Err(idx::fault(&self.path, &message).set("size", format!("{SIDE}x{SIDE}")));
+        }
+        Ok(Layout { size, classes, first_label: known.first_label, order: Order::Columns })
     }
 }
 
@@ -269,6 +275,7 @@ enum Order {
 
 /// What a data set's numbers mean.
 struct Layout {
+    size: [usize; 2],
     /// The classes' names; their labels begin at `first_label`.
     classes: Vec<String>,
     first_label: usize,
@@ -279,12 +286,11 @@ impl Layout {
     /// Reads both files of a split. Both headers are held against each other before what they claim is unpacked.
     fn split(&self, files: &Files) -> Result<Samples, Fault> {
         let images = Idx::open(&files.images, Content::Images)?;
-        if images.dims[1..] != [SIDE, SIDE] {
-            let message = format!(
-                "holds images of {}x{} (bytes 8 to 16), not {SIDE}x{SIDE}",
-                images.dims[1], images.dims[2]
-            );
-            return Err(idx::fault(&files.images, &message).advise("use a data set in MNIST's format"));
+        let [height, width] = self.size;
+        if images.dims[1..] != [height, width] {
+            let own = format!("{}x{}", images.dims[1], images.dims[2]);
+            let message = format!("holds images of {own} (bytes 8 to 16), not {height}x{width}");
+            return Err(idx::fault(&files.images, &message).set("size", own));
         }
         let labels = Idx::open(&files.labels, Content::Labels)?;
         if images.dims[0] != labels.dims[0] {
@@ -301,9 +307,9 @@ impl Layout {
         let labels = self.labels(labels, &files.labels)?;
         let mut pixels = images.read()?;
         if self.order == Order::Columns {
-            pixels.chunks_exact_mut(SIDE * SIDE).for_each(transpose);
+            pixels.chunks_exact_mut((height * width).max(1)).for_each(|image| transpose(image, height));
         }
-        Ok(Samples::of_bytes([1, SIDE, SIDE], pixels, labels, self.classes.clone()))
+        Ok(Samples::of_bytes([1, height, width], pixels, labels, self.classes.clone()))
     }
 
     /// The class of each image, counted from 0.
@@ -344,11 +350,11 @@ impl Layout {
     }
 }
 
-/// Rows for columns.
-fn transpose(image: &mut [u8]) {
-    for row in 0..SIDE {
+/// Rows for columns, of a square image.
+fn transpose(image: &mut [u8], side: usize) {
+    for row in 0..side {
         for column in 0..row {
-            image.swap(row * SIDE + column, column * SIDE + row);
+            image.swap(row * side + column, column * side + row);
         }
     }
 }

@@ -13,14 +13,19 @@ pub mod mnist;
 pub mod npy;
 pub mod paired;
 pub mod pairs;
+pub mod parquet;
+mod pickle;
 pub mod records;
+pub mod shards;
 pub mod table;
+pub mod webdataset;
 
 use std::path::Path;
 
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Size, Task};
-use crate::diag::Fault;
+use crate::data::samples::Samples;
+use crate::diag::{Fault, codes};
 use crate::spec::section::Registry;
 use crate::spec::{Args, Spec};
 
@@ -32,6 +37,8 @@ pub static SOURCES: &[&dyn Source] = &[
     &cifar::Cifar100,
     &arrays::Arrays,
     &table::Table,
+    &webdataset::WebDataset,
+    &parquet::Parquet,
     &masks::Masks,
     &pairs::Pairs,
 ];
@@ -59,6 +66,14 @@ pub trait Source: Sync {
     /// The samples, and the parts that the data set itself has. For [`Wanted::Test`] no other files than those of the test part
     /// need to be there, where it has one.
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
+
+    /// The group of each sample by the column or value that is called `by`.
+    fn groups(&self, _args: &Args, _base: &Path, by: &str, _samples: &Samples) -> Result<Vec<String>, Fault> {
+        let message = format!("{} has no columns, and so none called `{by}`", self.spec().name);
+        Err(Fault::new(codes::BAD_VALUE, message)
+            .advise("a pattern of the files' names, such as `by=\"*_*\"`")
+            .advise("a `table` with a column of the groups"))
+    }
 
     /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
     fn brightness(&self) -> Option<[f64; 2]> {

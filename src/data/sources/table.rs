@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Task};
+use crate::data::samples::Samples;
 use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
 use crate::data::sources::folder::PARTS;
@@ -13,7 +14,7 @@ use crate::data::sources::listed::Listed;
 use crate::data::sources::records::Records;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Table;
 
@@ -98,6 +99,12 @@ impl Source for Table {
             dataset.samples.targets = targets;
         }
         Ok(dataset)
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        let args = args.without("labels").without("target").set("label", Arg::Word(by.to_owned()));
+        rows(&path, &args)?.classes_of(samples)
     }
 }
 

@@ -1,0 +1,350 @@
+//! Parquet files of pictures and their classes, as Hugging Face's `datasets` writes them → samples: a picture is read out of its
+//! page when it is asked for.
+//!
+//! An image is a structure of `bytes` and `path`; the names of classes stand in the file's description `huggingface`
+//! (huggingface/datasets, features/image.py and features/features.py). The reader is dslc's own: it goes straight to the page of
+//! one picture, and takes no memory on the word of a damaged file.
+
+mod file;
+mod pages;
+mod thrift;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::Crc;
+use serde_json::Value as Json;
+
+use crate::data::parts::Dataset;
+use crate::data::sample::{Form, Image, Task};
+use crate::data::samples::{Pictures, Samples};
+use crate::data::sources::cells::short;
+use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, channels, size};
+use crate::data::sources::idx::fault;
+use crate::data::sources::listed::Listed;
+use crate::data::sources::parquet::file::Table;
+use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
+use crate::data::sources::table::{inside, part_called};
+use crate::data::sources::{Facts, Source, Wanted, shards};
+use crate::diag::Fault;
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct Parquet;
+
+static SPEC: Spec = Spec {
+    name: "parquet",
+    summary: "Parquet files of pictures with their classes, as Hugging Face has them",
+    docs: "The path is a file, a folder of them, or a pattern such as `data/*.parquet`. `image` is a column of Hugging Face's images \
+           (`bytes` and `path`) or of a picture file's bytes. `label` is a column of texts or whole numbers. Hugging Face's \
+           names of classes are read, in their order; other classes are in the order that `folder` has, and where `classes` is \
+           stated, whole numbers are all those below it. A file whose name has the word train, val or test (as `folder` spells \
+           them) is that part, as in `test-00000-of-00001.parquet`, or `part` names a column; else `split` sets a part aside. \
+           Pages may be packed with Snappy, Zstandard or gzip.",
+    params: &[
+        positional("path", Kind::Text, Preset::Required, "the files, relative to the experiment's file"),
+        keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures"),
+        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+        keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
+        CLASSES,
+        CHANNELS,
+        SIZE,
+    ],
+    example: "source parquet \"data/*.parquet\"",
+    elsewhere: &["load_dataset", "huggingface", "datasets", "imagefolder_parquet"],
+};
+
+/// Unpacked pages that are kept, in bytes.
+const KEPT: usize = 1 << 25;
+
+/// A picture's file and row.
+type Place = (u32, u32);
+
+impl Source for Parquet {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn facts(&self, args: &Args) -> Result<Facts, Fault> {
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size: size(args)? },
+            task: Task::Classes,
+            classes: args.whole_if_given("classes")?,
+            parts: None,
+            watched: None,
+        })
+    }
+
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let path = base.join(args.word("path")?);
+        if shards::files(&path, "parquet")?.is_empty() {
+            return Ok(None);
+        }
+        let (_, listed) = list(&path, args)?;
+        let (classes, parts) = listed.counts(args.whole_if_given("classes")?);
+        Ok(Some(Facts {
+            classes: Some(classes),
+            parts: Some(parts),
+            watched: Some(parts[1] > 0),
+            ..self.facts(args)?
+        }))
+    }
+
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
+        let form = self.facts(args)?.form;
+        let (files, listed) = list(&base.join(args.word("path")?), args)?;
+        listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
+            Ok(Arc::new(Rows::new(files, names, places, form, args.word("image")?)?))
+        })
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
+    }
+}
+
+/// The rows of all files.
+fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault> {
+    let files = shards::some_files(path, "parquet")?;
+    let mut listed: Option<Listed<Place>> = None;
+    for (number, file) in files.iter().enumerate() {
+        let mut table = Table::open(file)?;
+        let (_, paths) = image(&table, args.word("image")?)?;
+        let label = column(&table, args, "label")?;
+        let part = if args.has("part") { Some(column(&table, args, "part")?) } else { None };
+        let names = names(&table, args.word("label")?);
+        let listed = listed.get_or_insert_with(|| match &names {
+            Some(names) => Listed::of_classes(names.clone()),
+            None => Listed::default(),
+        });
+        let own_part = shards::part(file);
+        let mut row = 0u32;
+        for group in 0..table.n_groups() {
+            let labels = table.texts(group, label)?;
+            let paths = paths.map(|column| table.texts(group, column)).transpose()?;
+            let parts = part.map(|column| table.texts(group, column)).transpose()?;
+            for (at, label) in labels.into_iter().enumerate() {
+                let wrong = |what: String| fault(file, &format!("{what} in row {row}"));
+                let cell = |cells: &Option<Vec<Option<String>>>| cells.as_ref()?.get(at).cloned().flatten();
+                let own = cell(&paths).filter(|path| !path.is_empty());
+                let name = match own {
+                    None => PathBuf::from(format!("{}-{row}", stem(file))).into_boxed_path(),
+                    // A name, which nothing is read by.
+                    Some(own) => inside(&own).unwrap_or_else(|| PathBuf::from(short(&own)).into_boxed_path()),
+                };
+                let part = match (part, cell(&parts)) {
+                    (None, _) => own_part,
+                    (Some(_), word) => word.as_deref().and_then(part_called).ok_or_else(|| {
+                        let word = word.unwrap_or_default();
+                        wrong(format!("has the part `{}`", short(&word))).advise("train, val or test")
+                    })?,
+                };
+                let class = match (&names, &label) {
+                    (Some(names), Some(number)) => {
+                        number.parse().ok().and_then(|at: usize| names.get(at)).cloned()
+                    }
+                    (None, Some(label)) => Some(label.clone()).filter(|label| !label.is_empty()),
+                    (_, None) => None,
+                };
+                let is_known =
+                    class.is_some_and(|class| listed.push(part, &class, name, (number as u32, row)));
+                if !is_known {
+                    let shown = short(label.as_deref().unwrap_or_default()).to_owned();
+                    return Err(wrong(format!("has the label `{shown}`"))
+                        .note(names.as_ref().map_or_else(
+                            || "a label is a text or a whole number".to_owned(),
+                            |names| format!("the file names {} classes, counted from 0", names.len()),
+                        ))
+                        .advise("a class for every picture, or leave the row out"));
+                }
+                row += 1;
+            }
+        }
+    }
+    match listed.filter(|listed| !listed.is_empty()) {
+        Some(listed) => Ok((files, listed)),
+        None => Err(fault(path, "has no rows").advise("a row for each picture")),
+    }
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+fn lacks(table: &Table, argument: &'static str, name: &str) -> Fault {
+    fault(&table.path, &format!("has no column `{name}`"))
+        .at(argument)
+        .note(format!("its columns are: {}", table.names().join(", ")))
+        .advise(format!("`{argument}=COLUMN` with one of them"))
+}
+
+fn column(table: &Table, args: &Args, argument: &'static str) -> Result<usize, Fault> {
+    let name = args.word(argument)?;
+    table.find(name).ok_or_else(|| lacks(table, argument, name))
+}
+
+/// The columns of the pictures' bytes and of their names.
+fn image(table: &Table, name: &str) -> Result<(usize, Option<usize>), Fault> {
+    let bytes = table.find(&format!("{name}.bytes")).or_else(|| table.find(name));
+    Ok((bytes.ok_or_else(|| lacks(table, "image", name))?, table.find(&format!("{name}.path"))))
+}
+
+/// The names of the classes of a column, as Hugging Face's description has them.
+fn names(table: &Table, label: &str) -> Option<Vec<String>> {
+    let about: Json = serde_json::from_str(table.description("huggingface")?).ok()?;
+    let names = about.pointer("/info/features")?.get(label)?.get("names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Pictures in pages of Parquet files.
+struct Rows {
+    files: Vec<PathBuf>,
+    names: Vec<Box<Path>>,
+    /// The page of each picture, and its place in it.
+    places: Vec<(u32, u32)>,
+    pages: Vec<At>,
+    form: Form,
+    /// Pages that were unpacked last, the newest last.
+    kept: Mutex<VecDeque<(u32, Arc<Unpacked>)>>,
+}
+
+/// A page with what is needed to read it.
+struct At {
+    file: u32,
+    chunk: Chunk,
+    dictionary: Option<Page>,
+    page: Page,
+}
+
+/// A page's bytes with its dictionary's behind them, and where its values lie.
+struct Unpacked {
+    bytes: Vec<u8>,
+    values: Vec<Option<std::ops::Range<usize>>>,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} pictures of {:?}", self.names.len(), self.files)
+    }
+}
+
+impl Rows {
+    fn new(
+        files: Vec<PathBuf>,
+        names: Vec<Box<Path>>,
+        rows: Vec<Place>,
+        form: Form,
+        image_name: &str,
+    ) -> Result<Rows, Fault> {
+        let mut all = Vec::new();
+        // Of each file the first row of each of its pages, and the page.
+        let mut firsts: Vec<Vec<(u32, u32)>> = Vec::new();
+        for (number, path) in files.iter().enumerate() {
+            let mut table = Table::open(path)?;
+            let (column, _) = image(&table, image_name)?;
+            let (mut own, mut row) = (Vec::new(), 0u32);
+            for group in 0..table.n_groups() {
+                let chunk = table.chunk(group, column)?;
+                let found = pages(&mut table.file, &chunk);
+                let (dictionary, found) = found.map_err(|what| table.told(what))?;
+                for page in found {
+                    own.push((row, all.len() as u32));
+                    row = row.saturating_add(page.n_values);
+                    all.push(At { file: number as u32, chunk, dictionary, page });
+                }
+            }
+            firsts.push(own);
+        }
+        let place = |(file, row): Place| {
+            let own = &firsts[file as usize];
+            let at = own.partition_point(|(first, _)| *first <= row).checked_sub(1)?;
+            Some((own[at].1, row - own[at].0))
+        };
+        let places: Option<Vec<(u32, u32)>> = rows.into_iter().map(place).collect();
+        let places = places.ok_or_else(|| Fault::internal("a row without a page"))?;
+        Ok(Rows { files, names, places, pages: all, form, kept: Mutex::new(VecDeque::new()) })
+    }
+
+    /// A page, unpacked now or a short while ago.
+    fn page(&self, number: u32) -> Result<Arc<Unpacked>, Fault> {
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = kept().iter().find(|(own, _)| *own == number) {
+            return Ok(found.clone());
+        }
+        let at = &self.pages[number as usize];
+        let path = &self.files[at.file as usize];
+        let told = |what: String| fault(path, &what).advise("copy it again, or write it anew");
+        let mut file = File::open(path).map_err(|e| told(format!("cannot be read: {e}")))?;
+        let read = Arc::new(at.read(&mut file).map_err(told)?);
+        let mut kept = kept();
+        kept.push_back((number, read.clone()));
+        let mut total: usize = kept.iter().map(|(_, own)| own.bytes.len()).sum();
+        while total > KEPT && kept.len() > 1 {
+            total -= kept.pop_front().map_or(0, |(_, own)| own.bytes.len());
+        }
+        Ok(read)
+    }
+}
+
+impl At {
+    fn read(&self, file: &mut File) -> Result<Unpacked, String> {
+        let mut bytes = unpacked(file, &self.chunk, &self.page)?;
+        let found = values(&self.chunk, &self.page, &bytes)?;
+        let mut known = Vec::new();
+        if let Some(page) =
+            self.dictionary.filter(|_| found.iter().any(|own| matches!(own, Value::InDictionary(_))))
+        {
+            let own = unpacked(file, &self.chunk, &page)?;
+            known = values(&Chunk { is_optional: false, ..self.chunk }, &page, &own)?;
+            let behind = bytes.len();
+            known.iter_mut().for_each(|value| {
+                if let Value::Here(range) = value {
+                    *range = range.start + behind..range.end + behind;
+                }
+            });
+            bytes.extend(own);
+        }
+        let place = |value: Value| match value {
+            Value::Here(range) => Some(range),
+            Value::InDictionary(at) => match known.get(at) {
+                Some(Value::Here(range)) => Some(range.clone()),
+                Some(Value::Missing | Value::Whole(_) | Value::InDictionary(_)) | None => None,
+            },
+            Value::Missing | Value::Whole(_) => None,
+        };
+        Ok(Unpacked { values: found.into_iter().map(place).collect(), bytes })
+    }
+}
+
+impl Pictures for Rows {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn form(&self) -> Form {
+        self.form
+    }
+
+    fn read(&self, index: usize) -> Result<Image, Fault> {
+        let (page, at) = self.places[index];
+        let own = self.page(page)?;
+        let path = self.files[self.pages[page as usize].file as usize].join(&self.names[index]);
+        match own.values.get(at as usize).cloned().flatten() {
+            Some(range) => files::image(&own.bytes[range], &path, self.form),
+            None => Err(fault(&path, "has no bytes: the row has no picture").advise("leave the row out")),
+        }
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.names[index].to_string_lossy().into_owned()
+    }
+
+    fn digest(&self, index: usize, sum: &mut Crc) {
+        sum.update(self.name(index).as_bytes());
+        let (page, at) = self.places[index];
+        let at = [page, at, self.pages[page as usize].page.n_values];
+        at.iter().for_each(|number| sum.update(&number.to_le_bytes()));
+    }
+}

@@ -1,0 +1,295 @@
+//! Tar files of pictures and their classes, as WebDataset has them → samples: each picture is read at its offset, nothing is
+//! unpacked.
+//!
+//! A sample is what lies side by side under one key, the path up to the first dot of its last name; what follows the dot is a
+//! field: `brick/7.jpg`, `brick/7.cls` (webdataset/webdataset, tariterators.py).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tar::EntryType;
+
+use crate::data::decode::MAX_FILE;
+use crate::data::parts::Dataset;
+use crate::data::sample::{Form, Task};
+use crate::data::samples::Samples;
+use crate::data::sources::cells::short;
+use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, channels, is_picture, size};
+use crate::data::sources::idx::fault;
+use crate::data::sources::listed::Listed;
+use crate::data::sources::shards::{self, Pieces, Place};
+use crate::data::sources::table::inside;
+use crate::data::sources::{Facts, Source, Wanted};
+use crate::diag::Fault;
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct WebDataset;
+
+static SPEC: Spec = Spec {
+    name: "webdataset",
+    summary: "Tar files of pictures with their classes, as WebDataset has them",
+    docs: "The path is a tar file, a folder of them, or a pattern such as `shards/*.tar` or `shards/{000..012}.tar`. Members that \
+           lie side by side and have one name up to its first dot are a sample: `a/7.jpg` and `a/7.cls`. The class is the text of \
+           the member with the ending `label`, or the value of that name in the sample's `.json`. The picture is the member with \
+           the ending `image`, or else the first picture. A file whose name has the word train, val or test (as `folder` spells \
+           them) is that part; else `split` sets a part aside. Classes are in the order that `folder` has; where `.cls` holds \
+           numbers and `classes` is stated, they are all numbers below it. Pictures are read at their places in the tar files, \
+           which must not be packed (.tar.gz).",
+    params: &[
+        positional("path", Kind::Text, Preset::Required, "the tar files, relative to the experiment's file"),
+        keyword("image", Kind::Name, Preset::Absent, "the ending of the pictures, such as jpg"),
+        keyword(
+            "label",
+            Kind::Name,
+            Preset::Word("cls"),
+            "the ending of the classes, or their name in the .json",
+        ),
+        CLASSES,
+        CHANNELS,
+        SIZE,
+    ],
+    example: "source webdataset \"shards/*.tar\"",
+    elsewhere: &["WebDataset", "wds", "tar", "tfds_webdataset"],
+};
+
+/// The longest class, and description of a sample, in bytes.
+const MAX_CLASS: u64 = 1 << 12;
+const MAX_JSON: u64 = 1 << 20;
+/// The longest name of a member that a member in front of it may give.
+const MAX_NAME: u64 = 1 << 16;
+
+impl Source for WebDataset {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn facts(&self, args: &Args) -> Result<Facts, Fault> {
+        Ok(Facts {
+            form: Form { channels: Some(channels(args)?), size: size(args)? },
+            task: Task::Classes,
+            classes: args.whole_if_given("classes")?,
+            parts: None,
+            watched: None,
+        })
+    }
+
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let path = base.join(args.word("path")?);
+        if shards::files(&path, "tar")?.is_empty() {
+            return Ok(None);
+        }
+        let (_, listed) = list(&path, args)?;
+        let (classes, parts) = listed.counts(args.whole_if_given("classes")?);
+        Ok(Some(Facts {
+            classes: Some(classes),
+            parts: Some(parts),
+            watched: Some(parts[1] > 0),
+            ..self.facts(args)?
+        }))
+    }
+
+    fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
+        let form = self.facts(args)?.form;
+        let (files, listed) = list(&base.join(args.word("path")?), args)?;
+        listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
+            Ok(Arc::new(Pieces { files, names, places, form }))
+        })
+    }
+
+    fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
+        let path = base.join(args.word("path")?);
+        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
+    }
+}
+
+/// The samples of all files.
+fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault> {
+    let files = shards::some_files(path, "tar")?;
+    let mut listed = Listed::default();
+    let image = args.get("image").map(|_| args.word("image")).transpose()?;
+    let fields = Fields { image, label: args.word("label")? };
+    for (number, file) in files.iter().enumerate() {
+        read(file, number as u32, &fields, &mut listed)?;
+    }
+    if listed.is_empty() {
+        return Err(
+            fault(path, "has no pictures").advise("members such as a/7.jpg and a/7.cls, side by side")
+        );
+    }
+    if let Some((name, first, second)) = listed.twice() {
+        let [first, second] = [first, second].map(|place| files[place.file as usize].display().to_string());
+        return Err(fault(path, &format!("has `{}` twice: in {first} and in {second}", name.display()))
+            .advise("one name for each sample"));
+    }
+    Ok((files, listed))
+}
+
+/// Which fields of a sample are the picture and its class.
+struct Fields<'a> {
+    image: Option<&'a str>,
+    label: &'a str,
+}
+
+/// A sample of which not all members came yet.
+#[derive(Default)]
+struct Open {
+    key: String,
+    fields: Vec<String>,
+    picture: Option<(Box<Path>, Place)>,
+    class: Option<String>,
+}
+
+/// Adds the samples of one file.
+fn read(path: &Path, number: u32, fields: &Fields<'_>, listed: &mut Listed<Place>) -> Result<(), Fault> {
+    let broken = |e: std::io::Error| {
+        fault(path, &format!("is not a whole tar file: {e}")).advise("copy or pack it again, without gzip")
+    };
+    let mut file = File::open(path).map_err(broken)?;
+    let length = file.metadata().map_err(broken)?.len();
+    let mut magic = [0; 2];
+    if file.read(&mut magic).map_err(broken)? == 2 && magic == [0x1f, 0x8b] {
+        return Err(fault(path, "is packed, so that its pictures cannot be read at their places")
+            .advise("`gunzip` it"));
+    }
+    std::io::Seek::rewind(&mut file).map_err(broken)?;
+    let part = shards::part(path);
+    let mut archive = tar::Archive::new(file);
+    let mut open = Open::default();
+    // A member in front of another one may give it its name.
+    let mut given: Option<String> = None;
+    for entry in archive.entries_with_seek().map_err(broken)?.raw(true) {
+        let mut entry = entry.map_err(broken)?;
+        let (size, offset) = (entry.size(), entry.raw_file_position());
+        if offset.checked_add(size).is_none_or(|end| end > length) {
+            return Err(fault(path, "is cut short inside of a member").advise("copy it again"));
+        }
+        let kind = entry.header().entry_type();
+        if matches!(kind, EntryType::GNULongName | EntryType::XHeader) {
+            let text = text(&mut entry, size, MAX_NAME).map_err(|what| named(path, "a name", what))?;
+            given = if kind == EntryType::GNULongName {
+                Some(text.trim_end_matches('\0').to_owned())
+            } else {
+                extended(path, &text)?.or(given)
+            };
+            continue;
+        }
+        let name = given.take().unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+        if !matches!(kind, EntryType::Regular | EntryType::Continuous) {
+            continue;
+        }
+        let Some(inner) = inside(&name) else {
+            return Err(fault(path, &format!("has a member with the path `{}`", short(&name)))
+                .note("the paths of members stay below their folder")
+                .advise("pack it again from inside its folder"));
+        };
+        let last = inner.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if last.starts_with('.') || (last.starts_with("__") && last.ends_with("__")) {
+            continue;
+        }
+        let Some((stem, field)) = last.split_once('.') else { continue };
+        let (key, field) = (inner.with_file_name(stem).to_string_lossy().into_owned(), field.to_lowercase());
+        if key != open.key {
+            finish(path, part, std::mem::take(&mut open), fields, listed)?;
+            open.key = key;
+        }
+        if open.fields.contains(&field) {
+            return Err(fault(path, &format!("has two members `{}`", short(&name)))
+                .advise("one member of each ending for a sample"));
+        }
+        let is_wanted = match fields.image {
+            Some(wanted) => field == wanted,
+            None => !field.contains('.') && is_picture(&inner) && open.picture.is_none(),
+        };
+        if is_wanted {
+            if size > MAX_FILE {
+                return Err(fault(path, &format!("has a picture `{}` of {size} bytes", short(&name)))
+                    .advise("a smaller picture"));
+            }
+            open.picture = Some((inner, Place { file: number, length: size as u32, offset }));
+        } else if field == fields.label {
+            let text = text(&mut entry, size, MAX_CLASS).map_err(|what| named(path, &name, what))?;
+            open.class = Some(text.trim().to_owned());
+        } else if field == "json" {
+            let text = text(&mut entry, size, MAX_JSON).map_err(|what| named(path, &name, what))?;
+            let value: Value =
+                serde_json::from_str(&text).map_err(|e| named(path, &name, format!("is not JSON: {e}")))?;
+            if let (Some(own), None) = (value.get(fields.label), &open.class) {
+                open.class =
+                    Some(own.as_str().map_or_else(|| own.to_string(), |text| text.trim().to_owned()));
+            }
+        }
+        open.fields.push(field);
+    }
+    finish(path, part, open, fields, listed)
+}
+
+fn named(path: &Path, name: &str, what: String) -> Fault {
+    fault(path, &format!("has the member `{}`, which {what}", short(name))).advise("pack it again")
+}
+
+/// Adds a sample all of whose members came; what has neither picture nor class is none.
+fn finish(
+    path: &Path,
+    part: usize,
+    open: Open,
+    fields: &Fields<'_>,
+    listed: &mut Listed<Place>,
+) -> Result<(), Fault> {
+    let lacks = |what: &str| {
+        fault(path, &format!("has the sample `{}` without {what}", short(&open.key))).note(format!(
+            "its members end in {}",
+            if open.fields.is_empty() { "nothing".to_owned() } else { open.fields.join(", ") }
+        ))
+    };
+    match (open.picture, open.class) {
+        (None, None) => Ok(()),
+        (Some((name, place)), Some(class)) if !class.is_empty() => {
+            // The classes are those that come.
+            let _ = listed.push(part, &class, name, place);
+            Ok(())
+        }
+        (Some(_), None | Some(_)) => {
+            let what = format!("a class: it needs a member `.{}`", fields.label);
+            Err(fault(path, &format!("has the sample `{}` without {what}", short(&open.key)))
+                .note(format!("its members end in {}", open.fields.join(", ")))
+                .advise("`label=NAME` with the ending of the classes, or their name in the .json"))
+        }
+        (None, Some(_)) => {
+            Err(lacks("a picture").advise("`image=NAME` with the ending of the pictures, such as jpg"))
+        }
+    }
+}
+
+/// A short text, which must be whole.
+fn text(reader: &mut impl Read, size: u64, most: u64) -> Result<String, String> {
+    if size > most {
+        return Err(format!("has {size} bytes; at most {most} are read"));
+    }
+    let mut bytes = Vec::new();
+    reader.take(size).read_to_end(&mut bytes).map_err(|e| format!("cannot be read: {e}"))?;
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
+
+/// The path in an extended header (POSIX.1-2001, pax): records `LENGTH KEY=VALUE` and a line's end.
+fn extended(path: &Path, text: &str) -> Result<Option<String>, Fault> {
+    let mut found = None;
+    let mut rest = text;
+    while let Some((length, _)) = rest.split_once(' ') {
+        let record = length.parse().ok().and_then(|length: usize| rest.split_at_checked(length));
+        let Some((record, behind)) = record.filter(|(record, _)| record.len() > length.len()) else {
+            return Err(fault(path, "has a damaged extended header").advise("pack it again"));
+        };
+        match record[length.len() + 1..].trim_end_matches('\n').split_once('=') {
+            Some(("path", value)) => found = Some(value.to_owned()),
+            Some(("size", _)) => {
+                return Err(fault(path, "has a member of more than 8 GiB").advise("smaller members"));
+            }
+            Some(_) | None => {}
+        }
+        rest = behind;
+    }
+    Ok(found)
+}
