@@ -27,6 +27,7 @@ use crate::train::program::{inference_graph, optimized, training_graph};
 use crate::train::programs::Sizes;
 use crate::train::section::TrainSection;
 use crate::train::trainer::{Ended, Epoch, Job, Prepared, StepDone, prepare};
+use crate::weights::beginning;
 
 /// A `.net` or `.model` file that was read and checked.
 pub struct Checked(Loaded);
@@ -234,7 +235,8 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
-    let prepared = prepare(job, &dataset)?;
+    let mut prepared = prepare(job, &dataset)?;
+    begin_with(&mut prepared, &job, &file.0.base())?;
     let need = Need::of(&prepared, &job);
     room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
@@ -259,12 +261,23 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
-    let prepared = prepare(job, &dataset)?;
+    let mut prepared = prepare(job, &dataset)?;
+    if run.is_new() {
+        begin_with(&mut prepared, &job, &run.record.base)?;
+    }
     let need = Need::of(&prepared, &job);
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
     let recording =
         Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run), spare: None };
     recorded(prepared, job, &dataset, recording, signals, follow)
+}
+
+/// Lets a training begin with what `weights` in its file says.
+fn begin_with(prepared: &mut Prepared<'_>, job: &Job<'_>, base: &Path) -> Result<(), Fault> {
+    if let Some(wanted) = &job.train.weights {
+        prepared.begin_with(beginning::begin(job.model, wanted, base)?.numbers);
+    }
+    Ok(())
 }
 
 /// Trains, and records it to the end.

@@ -58,6 +58,8 @@ pub mod experiment;
 #[doc(hidden)]
 pub mod runs;
 #[doc(hidden)]
+pub mod weights;
+#[doc(hidden)]
 pub mod predict;
 mod door;
 #[doc(hidden)]

@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["train"],
     &["experiment"],
     &["runs"],
+    &["weights"],
     &["predict"],
     &["door"],
     &["reference"],

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 const WRONG: &str = "model M {\n    input 1x28x28\n    covn2d 8 3x3\n    flatten -> linear 10 in=5408\n}\n";
-const PAIR: &str = "use \"parts/a, b.model\"\nmodel M(n=10) {\n    input 1x28x28\n    conv2d 8 3x3 as x\n    \
+const PAIR: &str = "use \"parts/a, b.model\"\nmodel M(n=10) {\n    input 1x28x28\n    conv2d 8 3x3 -> relu as x\n    \
                     pair 16\n    flatten -> linear n\n}\n";
 const PART: &str = "block pair(c) { conv2d c 3x3 in=7 -> relu }\n";
 

@@ -44,12 +44,12 @@ fn a_block_takes_arguments_by_place_by_name_and_by_default() {
     assert_eq!(
         layers(&model),
         [
-            "unit_1.conv2d_1 : 4x7x7",
-            "unit_1.relu_1 : 4x7x7",
-            "unit_1.conv2d_2 : 8x7x7",
-            "unit_2.conv2d_1 : 5x7x5",
-            "unit_2.tanh_1 : 5x7x5",
-            "unit_2.conv2d_2 : 10x7x5",
+            "unit1.conv1 : 4x7x7",
+            "unit1.relu1 : 4x7x7",
+            "unit1.conv2 : 8x7x7",
+            "unit2.conv1 : 5x7x5",
+            "unit2.tanh1 : 5x7x5",
+            "unit2.conv2 : 10x7x5",
         ]
     );
 }
@@ -61,7 +61,13 @@ fn loops_and_conditions_are_unrolled() {
                  if in.channels == c { identity } else if c > 8 and in.height == 8 { conv2d c 1x1 } else { tanh -> conv2d c 1x1 }\n}\n}";
     assert_eq!(
         layers(model),
-        ["conv2d_1 : 4x8x8", "conv2d_2 : 4x8x8", "tanh_1 : 4x8x8", "conv2d_3 : 8x8x8", "conv2d_4 : 9x8x8"]
+        [
+            "conv1.0 : 4x8x8",
+            "conv1.1 : 4x8x8",
+            "for1.0.tanh1 : 4x8x8",
+            "for1.0.conv1 : 8x8x8",
+            "for1.1.conv1 : 9x8x8"
+        ]
     );
 }
 
@@ -74,20 +80,67 @@ fn branches_begin_where_their_join_stands() {
     assert_eq!(
         layers(model),
         [
-            "conv2d_1 : 4x8x8",
-            "conv2d_2 : 4x8x8",
-            "conv2d_3 : 4x8x8",
-            "add_1 : 4x8x8",
-            "conv2d_4 : 1x8x8",
-            "identity_1 : 4x8x8",
-            "concat_1 : 5x8x8",
-            "concat_2 : 9x8x8",
-            "global_avg_pool_1 : 9",
-            "linear_1 : 9",
-            "sigmoid_1 : 9",
-            "multiply_1 : 9",
+            "skip : 4x8x8",
+            "conv2 : 4x8x8",
+            "shortcut.conv1 : 4x8x8",
+            "add1 : 4x8x8",
+            "branch1.conv1 : 1x8x8",
+            "branch2.identity1 : 4x8x8",
+            "concat1 : 5x8x8",
+            "concat2 : 9x8x8",
+            "gate : 9",
+            "linear1 : 9",
+            "sigmoid1 : 9",
+            "multiply1 : 9",
         ]
     );
+}
+
+/// What a statement is called, and so its weights, does not depend on what stands in other bodies.
+#[test]
+fn a_layer_put_in_elsewhere_renames_nothing() {
+    let model = |stem: &str, stage: &str, turn: &str| {
+        format!(
+            "block stage(c) {{ conv2d c 3x3 padding=1 bias=false -> batch_norm\n{stage}\n}}\n\
+             model M {{ input 3x8x8\n{stem}\n stage 4 -> stage 8\n\
+             residual {{ conv2d 8 1x1 as inner }} shortcut {{ conv2d 8 1x1 }}\n\
+             repeat 2 {{ conv2d 8 1x1 -> relu {turn} }}\n\
+             concat {{ branch {{ conv2d 1 1x1 }} branch {{ conv2d 2 1x1 }} }}\n flatten -> linear 4 as head\n }}"
+        )
+    };
+    let names = |text: &str| -> Vec<String> {
+        layers(text).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let before = names(&model("conv2d 4 1x1 as stem", "", ""));
+    let expected = [
+        "stem",
+        "stage1.conv1",
+        "stage1.bn1",
+        "stage2.conv1",
+        "stage2.bn1",
+        "inner",
+        "shortcut.conv1",
+        "add1",
+        "repeat1.0.conv1",
+        "repeat1.0.relu1",
+        "repeat1.1.conv1",
+        "repeat1.1.relu1",
+        "branch1.conv1",
+        "branch2.conv1",
+        "concat1",
+        "flatten1",
+        "head",
+    ];
+    assert_eq!(before, expected);
+    let others = [
+        model("conv2d 4 1x1 as stem -> conv2d 4 1x1 -> batch_norm", "", ""),
+        model("conv2d 4 1x1 as stem", "conv2d c 1x1", ""),
+        model("conv2d 4 1x1 as stem", "", "-> conv2d 8 1x1"),
+    ];
+    for text in others {
+        let after = names(&text);
+        assert!(after.len() > before.len() && before.iter().all(|name| after.contains(name)), "{after:?}");
+    }
 }
 
 #[test]
@@ -111,11 +164,11 @@ fn imports_bring_blocks_constants_and_models() {
     let model = "use \"parts/blocks.model\"\nmodel M { input 1x4x4; pair 2 }";
     assert_eq!(
         layers_with(model, &files).unwrap(),
-        ["pair_1.conv2d_1 : 2x4x4", "pair_1.single_1.leaky_relu_1 : 2x4x4"]
+        ["pair1.conv1 : 2x4x4", "pair1.single1.leaky_relu1 : 2x4x4"]
     );
 
     let net = ("net.model", "model N(classes=3) { input 1x4x4; flatten -> linear classes }");
-    assert_eq!(layers_with("use \"net.model\"", &[net]).unwrap(), ["flatten_1 : 16", "linear_1 : 3"]);
+    assert_eq!(layers_with("use \"net.model\"", &[net]).unwrap(), ["flatten1 : 16", "linear1 : 3"]);
 
     let circle = [("b.model", "use \"c.model\""), ("c.model", "use \"b.model\"")];
     let errors = layers_with("use \"b.model\"\nmodel M { input 1x4x4; relu }", &circle).unwrap_err();
@@ -208,10 +261,10 @@ fn expectations_about_the_network_are_checked_with_it() {
 #[test]
 fn a_block_of_the_library_can_be_defined_anew() {
     let model = "block fire(n) { conv2d n 1x1 }\nmodel M { input 1x4x4; fire 2 }";
-    assert_eq!(layers(model), ["fire_1.conv2d_1 : 2x4x4"]);
+    assert_eq!(layers(model), ["fire1.conv1 : 2x4x4"]);
     assert_eq!(
         layers("model M { input 8x4x4; squeeze_excite 2 }").last().unwrap(),
-        "squeeze_excite_1.multiply_1 : 8x4x4"
+        "squeeze_excite1.multiply1 : 8x4x4"
     );
 }
 
@@ -379,7 +432,7 @@ fn a_join_tells_how_both_shapes_arose() {
 fn what_arrives_has_the_extents_of_its_kind() {
     let text =
         "model M { input 3x12; conv1d in.channels 3; if in.length == 10 { max_pool1d (in.length // 2) } }";
-    assert_eq!(layers(text), ["conv1d_1 : 3x10", "max_pool1d_1 : 3x2"]);
+    assert_eq!(layers(text), ["conv1 : 3x10", "max_pool1 : 3x2"]);
     let error = |body: &str| layers_with(&format!("model M {{ {body} }}"), &[]).unwrap_err();
     let sequence =
         "E0212 there is no `in.width` here: a sequence, channels x length, has `in.channels`, `in.length`";

@@ -36,5 +36,6 @@ mod sources;
 mod support;
 mod training;
 mod updates;
+mod weights;
 mod worked_example;
 mod wrong;

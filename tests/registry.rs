@@ -212,7 +212,7 @@ fn every_layer_trains() {
             "{example}: {results:?}"
         );
         let states = Session::new(vec![graph], Target::Cpu, 3).unwrap();
-        let first = "conv2d_1.weight";
+        let first = "conv1.weight";
         let (_, trained) = results.iter().find(|(name, _)| name == first).unwrap();
         assert_ne!(states.read_state(first).unwrap(), *trained, "{example}: nothing reaches the layer below");
     }

@@ -45,7 +45,7 @@ impl Observer for Watching<'_> {
 
     fn epoch(&mut self, epoch: &Epoch, _progress: &Progress, session: &Session) -> Result<(), Fault> {
         self.0.epochs.push(epoch.clone());
-        self.0.weights.push(session.read_state("linear_1.weight")?);
+        self.0.weights.push(session.read_state("linear1.weight")?);
         Ok(())
     }
 }
@@ -173,7 +173,7 @@ fn a_run_that_learns_nothing_more_stops_and_tests_its_best_weights() {
     for (i, epoch) in watcher.epochs.iter().enumerate() {
         assert_eq!(epoch.best, losses[..i].iter().all(|&loss| losses[i] < loss), "epoch {}", epoch.number);
     }
-    assert!(session.read_state("linear_1.weight").unwrap() == watcher.weights[best]);
+    assert!(session.read_state("linear1.weight").unwrap() == watcher.weights[best]);
     assert!(watcher.weights[best] != watcher.weights[losses.len() - 1]);
 }
 

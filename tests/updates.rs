@@ -140,7 +140,7 @@ fn batches_that_are_added_up_are_one_large_batch() {
             assert!((a.train_loss - b.train_loss).abs() < 1e-5, "{} and {}", a.train_loss, b.train_loss);
             assert_eq!(a.learning_rate, b.learning_rate);
         }
-        for name in ["conv2d_1.weight", "conv2d_1.bias", "linear_1.weight", "linear_1.weight.square"] {
+        for name in ["conv1.weight", "conv1.bias", "linear1.weight", "linear1.weight.square"] {
             let gap = distance(&state(&one, name), &state(&other, name));
             assert!(gap < 2e-5, "{name}: {gap}");
         }
@@ -165,7 +165,7 @@ fn running_means_are_what_is_measured_and_what_the_best_weights_are() {
     let (session, outcome) = run(&experiment, &dataset);
     let means = session.states().iter().filter(|state| state.kind == StateKind::Average);
     assert_eq!(means.count(), 8, "weights and statistics");
-    assert!(state(&session, "conv2d_1.weight") != state(&session, "conv2d_1.weight.ema"));
+    assert!(state(&session, "conv1.weight") != state(&session, "conv1.weight.ema"));
     // Of other weights the same means give the same measurement, from either file.
     let place = tempfile::tempdir().unwrap();
     let [whole, judged] = ["whole", "judged"].map(|name| place.path().join(name));
@@ -193,7 +193,7 @@ fn running_means_are_what_is_measured_and_what_the_best_weights_are() {
     let interrupt = AtomicBool::new(true);
     let mut watcher = Cut { after: None, batches: 0, interrupt: &interrupt, path: place.path(), kept: None };
     let (first, _) = prepared(&experiment, &dataset).train(None, &interrupt, &mut watcher).unwrap();
-    assert!(state(&first, "conv2d_1.weight") == state(&first, "conv2d_1.weight.ema"));
+    assert!(state(&first, "conv1.weight") == state(&first, "conv1.weight.ema"));
 }
 
 fn n_of(graph: &Graph, op: &str) -> usize {
@@ -203,32 +203,32 @@ fn n_of(graph: &Graph, op: &str) -> usize {
 #[test]
 fn frozen_layers_stay_and_cost_no_backward_pass() {
     let layers = "conv2d 4 3x3 padding=1 -> batch_norm -> relu -> conv2d 4 3x3 -> batch_norm -> relu -> flatten -> linear 10";
-    let frozen = "group \"conv2d_?\" freeze=true; group \"batch_norm_*\" freeze=true";
+    let frozen = "group \"conv?\" freeze=true; group \"bn*\" freeze=true";
     let lines = |more: &str| format!("optimizer adam lr=1e-2 weight_decay=0.1; batch 20; {more}");
     let (experiment, dataset) = trained(layers, &lines(frozen));
     let graph = training(&experiment, 20);
     assert_eq!((n_of(&graph, "conv2d_grad_weight"), n_of(&graph, "conv2d_grad_input")), (0, 0));
     assert_eq!(n_of(&graph, "running_moment"), 0);
     let (session, _) = run(&experiment, &dataset);
-    for name in ["conv2d_1.weight", "batch_norm_2.weight", "batch_norm_1.running_mean"] {
+    for name in ["conv1.weight", "bn2.weight", "bn1.running_mean"] {
         assert!(state(&session, name) == initial(&experiment, &dataset, name), "{name}");
     }
     let moved = |session: &Session, experiment: &Experiment, name: &str| {
         state(session, name) != initial(experiment, &dataset, name)
     };
-    assert!(moved(&session, &experiment, "linear_1.weight"));
+    assert!(moved(&session, &experiment, "linear1.weight"));
     let kept: Vec<_> = session.states().iter().filter(|state| state.kind == StateKind::Moment).collect();
     assert_eq!(kept.len(), 4, "moments of the last layer alone: {kept:?}");
 
     // With the batch's statistics the running ones follow; nothing else does.
-    let with_batch = "group \"conv2d_?\" freeze=true; group \"batch_norm_*\" freeze=true statistics=batch";
+    let with_batch = "group \"conv?\" freeze=true; group \"bn*\" freeze=true statistics=batch";
     let (experiment, _) = trained(layers, &lines(with_batch));
     let (session, _) = run(&experiment, &dataset);
-    assert!(moved(&session, &experiment, "batch_norm_1.running_mean"));
-    assert!(!moved(&session, &experiment, "batch_norm_1.weight"));
+    assert!(moved(&session, &experiment, "bn1.running_mean"));
+    assert!(!moved(&session, &experiment, "bn1.weight"));
 
     // What stands behind a frozen layer is differentiated as far as it must be.
-    let (experiment, dataset) = trained(layers, &lines("group \"conv2d_2\" freeze=true"));
+    let (experiment, dataset) = trained(layers, &lines("group \"conv2\" freeze=true"));
     let graph = optimized(training(&experiment, 20)).unwrap();
     assert_eq!((n_of(&graph, "conv2d_grad_weight"), n_of(&graph, "conv2d_grad_input")), (1, 1));
     run(&experiment, &dataset);
@@ -248,14 +248,12 @@ fn a_group_has_its_own_rate_and_decay() {
     // A later line takes the place of an earlier one in what it gives.
     let both = "group \"*\" lr=1e-2; group \"*.weight\" lr=1; group \"*\" weight_decay=0.1; group \"*.weight\" lr=1e-2";
     assert!(end(&lines("adamw lr=0.5", both)) == plain);
-    let some = end(&lines("adamw lr=1e-2 weight_decay=0.1", "group \"conv2d_1\" lr=0 weight_decay=0"));
+    let some = end(&lines("adamw lr=1e-2 weight_decay=0.1", "group \"conv1\" lr=0 weight_decay=0"));
     let (experiment, dataset) = trained(PLAIN, &lines("sgd lr=1", ""));
-    for (name, numbers) in
-        some.iter().filter(|(name, _)| ["conv2d_1.weight", "conv2d_1.bias"].contains(&&**name))
-    {
+    for (name, numbers) in some.iter().filter(|(name, _)| ["conv1.weight", "conv1.bias"].contains(&&**name)) {
         assert!(*numbers == initial(&experiment, &dataset, name), "{name}");
     }
-    assert!(some.iter().zip(&plain).any(|(a, b)| a.0 == "linear_1.weight" && a.1 != b.1));
+    assert!(some.iter().zip(&plain).any(|(a, b)| a.0 == "linear1.weight" && a.1 != b.1));
 }
 
 #[test]
@@ -269,14 +267,14 @@ fn a_pattern_that_fits_nothing_is_answered_with_a_name() {
         found.iter().map(|d| format!("{d:?}")).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(
-        said("group \"body_1.*\" lr=1e-3; group \"linear_1\" freeze=true; group \"*.bias\" weight_decay=0"),
+        said("group \"body1.*\" lr=1e-3; group \"linear1\" freeze=true; group \"*.bias\" weight_decay=0"),
         ""
     );
     let cases = [
-        ("group \"bodi_1.*\" lr=1", "body_1.*"),
-        ("group \"linear_2\" lr=1", "linear_1"),
+        ("group \"bodi1.*\" lr=1", "body1.*"),
+        ("group \"linear2\" lr=1", "linear1"),
         ("group \"relu_1\" lr=1", "fits no layer that has weights"),
-        ("group \"backbone.*\" lr=1", "they are called body_1.conv2d_1, linear_1"),
+        ("group \"backbone.*\" lr=1", "they are called body1.conv1, linear1"),
         ("group \"*\" freeze=true", "there is nothing to train"),
     ];
     for (lines, words) in cases {

@@ -8,14 +8,18 @@ use crate::cli::out::out;
 use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, trained};
-use crate::predict::evaluate::{self, Evaluated, evaluate_weights};
+use crate::predict::evaluate::{self, Evaluated, base_of, evaluate_weights};
 use crate::runs::report::{add_test, classes_json, confusion_json};
 use crate::tensor::device::Choice;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A run's folder (its best weights are used), or a weights file
+    /// A run's folder (its best weights are used), a weights file, or with `--weights` a .net file
+    #[arg(value_name = "RUN|FILE")]
     run: PathBuf,
+    /// The weights of a network file: of a run, or a file of safetensors, PyTorch or NumPy
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: Option<PathBuf>,
     /// Another folder with data of the same kind; its test images are enough
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -58,10 +62,17 @@ impl Part {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let (weights, folder) = trained::open(&options.run)?;
-    let (device, _) = devices::open(options.device)?;
     let data = options.data.as_deref();
-    let found = evaluate_weights(&weights, &folder, (data, options.part.meant()), &device);
+    let (weights, base) = match &options.weights {
+        Some(weights) => trained::filled(&options.run, weights, &[], &["model", "data", "train"])?,
+        None => {
+            let (weights, folder) = trained::open(&options.run)?;
+            let base = base_of(&folder, data)?;
+            (weights, base)
+        }
+    };
+    let (device, _) = devices::open(options.device)?;
+    let found = evaluate_weights(&weights, &base, (data, options.part.meant()), &device);
     let Evaluated { model, classes, evaluation } = found.map_err(|fault| match (data, fault.argument) {
         (None, Some("path")) => fault.advise("`--data DIR` with the folder of the data"),
         (None | Some(_), _) => fault,

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bench;
+mod carried;
 mod check;
 mod data;
 mod devices;
@@ -13,9 +14,12 @@ mod files;
 mod fix;
 mod fmt;
 mod graph;
+mod import;
+mod into;
 mod load;
 mod lsp;
 mod memory;
+mod migrate;
 mod networks;
 mod new;
 mod out;
@@ -85,6 +89,10 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
+    /// Take over weights that were trained elsewhere
+    Import(import::Options),
+    /// Carry a run's weights over to a network that has changed since
+    Migrate(migrate::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
     /// Classify image files, or make new images of them
@@ -144,6 +152,8 @@ pub fn main() -> ExitCode {
         Command::Graph(options) => graph::run(&options),
         Command::Snapshot(options) => snapshot::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Import(options) => import::run(&options),
+        Command::Migrate(options) => migrate::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
     })

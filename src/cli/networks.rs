@@ -41,6 +41,7 @@ pub static NETWORKS: &[Network] = &[
     network!("densenet121", "model", "DenseNet-121, 2017"),
     network!("mobile", "model", "a small MobileNet for images of 32x32, 2017"),
     network!("mobilenet_v2", "model", "MobileNetV2, 2018"),
+    network!("efficientnet_lite0", "model", "EfficientNet-Lite0, 2019, for small devices"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
     network!("edges", "model", "the edges of a picture, by filters that need no training"),
 ];

@@ -20,12 +20,16 @@ use crate::train::checkpoint::write_atomically;
 
 #[derive(clap::Args, Clone)]
 pub struct Options {
-    /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training
+    /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training, or
+    /// whose weights `--weights` gives
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
     /// Picture files, folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
+    /// The weights of a network file: of a run, or a file of safetensors, PyTorch or NumPy
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: Option<PathBuf>,
     /// How many classes to show for each image, where the model gives classes (default: 3)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
@@ -89,6 +93,11 @@ fn refuse<T>(message: &str) -> Result<T, Stop> {
 /// The weights of a run, or a checked file that must not need any.
 fn open(options: &Options) -> Result<Predictor, Stop> {
     let path = &options.what;
+    if let Some(weights) = &options.weights {
+        let (weights, _) = trained::filled(path, weights, &options.settings, &["model"])?;
+        let (device, _) = devices::open(options.device)?;
+        return Ok(Predictor::of_weights(&weights, &device)?);
+    }
     if !disk::is_network(path) || path.is_dir() {
         if !options.settings.is_empty() {
             return refuse("`--set` changes a file; a run keeps the settings that it was trained with");

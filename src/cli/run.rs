@@ -9,7 +9,7 @@ use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed};
-use crate::cli::{Stop, batch, devices, signals, summary};
+use crate::cli::{Stop, batch, carried, devices, signals, summary};
 use crate::data::Dataset;
 use crate::data::sample::Task;
 use crate::data::section::DataSection;
@@ -18,6 +18,7 @@ use crate::experiment::expect;
 use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::Loaded;
 use crate::experiment::resolved::Settled;
+use crate::model::Model;
 use crate::run::{Precision, precision_on};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
@@ -27,7 +28,10 @@ use crate::runs::train::{self, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
 use crate::train::programs::Sizes;
+use crate::train::section::TrainSection;
 use crate::train::trainer::{self, Ended, Job, Outcome};
+use crate::weights::beginning;
+use crate::weights::carry::Carried;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -36,6 +40,9 @@ pub struct Options {
     /// Override a setting by its path, such as `train.epochs=1`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Begin with these weights: a run's folder, or a file of safetensors, PyTorch or NumPy
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: Option<PathBuf>,
     /// The folder for weights and measurements, instead of runs/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -51,7 +58,9 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
+    let mut settings = options.settings.clone();
+    settings.extend(options.weights.as_deref().map(weights_setting).transpose()?);
+    let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
     let (device, taken) = devices::open(options.device)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
     let training = Training {
@@ -64,6 +73,18 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         json: options.json,
     };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
+}
+
+/// `--weights` as the setting that it is, from wherever the file lies.
+fn weights_setting(weights: &Path) -> Result<String, Stop> {
+    let absolute = std::path::absolute(weights).unwrap_or(weights.to_owned());
+    match absolute.to_str().filter(|text| !text.contains(['"', '\n', '\r'])) {
+        Some(text) => Ok(format!("train.weights=\"{text}\"")),
+        None => Err(Stop::Environment(format!(
+            "error: the language has no text for the path {}\n  try: another name",
+            weights.display()
+        ))),
+    }
 }
 
 /// A checked file with its data, ready to be trained on a device.
@@ -102,13 +123,23 @@ impl Training<'_> {
         let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
         let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
-        let prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
+        let begun_with = match place {
+            Place::New { .. } => self.beginning(model, training, &loaded.base())?,
+            Place::Stopped { run, .. } if run.is_new() => {
+                self.beginning(model, training, &run.record.base)?
+            }
+            Place::Stopped { .. } => None,
+        };
+        let mut prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
             codes::BATCH_OF_ONE => {
                 loaded.print_at(&fault, data.source_span);
                 Stop::Findings
             }
             _ => fault.into(),
         })?;
+        if let Some(carried) = begun_with {
+            prepared.begin_with(carried.numbers);
+        }
         let memory = memory::line(prepared.bytes()?, device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
@@ -178,6 +209,21 @@ impl Training<'_> {
         let broken = expect::judge(&loaded.experiment.expect, |quantity| report[quantity].as_f64());
         load::print(&loaded.sources, &broken);
         if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
+    }
+
+    /// What `weights` in the file says to begin with; tells it.
+    fn beginning(&self, model: &Model, train: &TrainSection, base: &Path) -> Result<Option<Carried>, Stop> {
+        let Some(wanted) = &train.weights else { return Ok(None) };
+        match beginning::begin(model, wanted, base) {
+            Ok(carried) => {
+                carried::tell(model, &carried, &wanted.path);
+                Ok(Some(carried))
+            }
+            Err(fault) => {
+                self.loaded.print_at(&fault, wanted.span);
+                Err(Stop::Environment(String::new()))
+            }
+        }
     }
 
     fn head(&self, figures: &Figures, memory: &str) -> String {

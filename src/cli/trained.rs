@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::cli::carried::{How, take};
 use crate::experiment::disk;
 use crate::runs::folder::{LAST, weights};
 use crate::train::checkpoint::Weights;
+use crate::weights::matching::Need;
 
 /// The weights of a run, and its folder.
 pub fn open(run: &Path) -> Result<(Weights, PathBuf), Stop> {
@@ -18,6 +20,18 @@ pub fn open(run: &Path) -> Result<(Weights, PathBuf), Stop> {
         return Err(Stop::Environment(format!("error: {} {what}\n  try: {}", run.display(), how(run))));
     }
     Ok(weights(run)?)
+}
+
+/// A network file's model with the weights of another file, all of them, and the folder that the file's paths are relative to.
+pub fn filled(
+    file: &Path,
+    weights: &Path,
+    settings: &[String],
+    sections: &[&str],
+) -> Result<(Weights, PathBuf), Stop> {
+    let taken = take(weights, file, settings, sections, &How::default(), Need::All)?;
+    let base = taken.loaded.base();
+    Ok((taken.weights()?, base))
 }
 
 /// How a run of a network file is got, or which one there is.

@@ -21,7 +21,7 @@ use crate::source::{FileId, Sources, Span};
 use crate::spec::{Arg, Kind, Param, Preset, evaluate};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
-use crate::train::settings;
+use crate::train::{beginning, settings};
 
 /// Comments stand in one column, but not further right than this.
 const COLUMN: usize = 76;
@@ -80,16 +80,24 @@ pub fn moved(ast: &Ast, imports: &Imports, base: &Path, folder: &Path) -> Ast {
     let definitions = definitions(ast, imports, &mut Diagnostics::new());
     let mut moved = ast.clone();
     let sections = moved.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
-    for section in sections.filter(|statement| statement.word.text == DATA.name) {
+    let places = [
+        // Behind the name of the source; the other texts are names in the data.
+        (DATA.name, SOURCE.spec.name, 1),
+        (settings::TRAIN.name, beginning::WEIGHTS.spec.name, 0),
+    ];
+    for section in sections {
+        let Some(&(_, word, n_words)) = places.iter().find(|place| place.0 == section.word.text) else {
+            continue;
+        };
         let chains = section.block.iter_mut().flat_map(|block| &mut block.chains);
         let lines = chains.flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
-        for source in lines.filter(|line| line.word.text == SOURCE.spec.name) {
-            let paths: Vec<&str> = match source.arguments.first() {
-                Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => paths_of(name),
-                Some(_) | None => vec![PATH],
+        for line in lines.filter(|line| line.word.text == word) {
+            let paths: Vec<&str> = match (n_words, line.arguments.first()) {
+                (0, _) => vec![PATH, MAP],
+                (_, Some(Argument::Value(Value { kind: ValueKind::Word(name), .. }))) => paths_of(name),
+                (_, Some(_) | None) => vec![PATH],
             };
-            for argument in source.arguments.iter_mut().skip(1) {
-                // The other texts are names in the data.
+            for argument in line.arguments.iter_mut().skip(n_words) {
                 let value = match argument {
                     Argument::Value(value) => value,
                     Argument::Property { key, value } if paths.contains(&key.text.as_str()) => value,
@@ -143,8 +151,10 @@ fn path_from(folder: &Path, base: &Path, path: &str) -> Option<String> {
     found.to_str().filter(|text| !text.contains(['"', '\n', '\r'])).map(str::to_owned)
 }
 
-/// The argument of a source that tells where its data lie.
+/// The argument of a source that tells where its data lie, and of weights.
 const PATH: &str = "path";
+/// The argument of weights that tells where their map lies.
+const MAP: &str = "map";
 /// The argument of a source that tells how many classes there are.
 const CLASSES: &str = "classes";
 /// The argument of a source that tells what is to be learnt of an image.

@@ -71,6 +71,18 @@ impl Builder {
 
     /// A value that lives from step to step. The name must be new.
     pub fn state(&mut self, name: &str, kind: StateKind, shape: &Shape, init: Init) -> Result<Value, Fault> {
+        self.drawn_state(name, name, kind, shape, init)
+    }
+
+    /// The same where its random numbers are drawn by another name.
+    pub fn drawn_state(
+        &mut self,
+        name: &str,
+        stream: &str,
+        kind: StateKind,
+        shape: &Shape,
+        init: Init,
+    ) -> Result<Value, Fault> {
         if shape.checked_elements().is_none() {
             return Err(Fault::new(
                 codes::TOO_BIG,
@@ -82,7 +94,7 @@ impl Builder {
         }
         let attrs = Attrs::new().ints("shape", shape.dims());
         let value = self.insert(&leaf::STATE, attrs, Vec::new(), shape.clone(), Some(name.to_owned()));
-        self.graph.declare(State { name: name.to_owned(), kind, init, value });
+        self.graph.declare(State { name: name.to_owned(), stream: stream.to_owned(), kind, init, value });
         Ok(value)
     }
 

@@ -42,7 +42,7 @@ pub struct Node {
     pub inputs: Vec<Value>,
     pub shape: Shape,
     pub origin: Origin,
-    /// Set for leaves: `images`, `conv2d_1.weight`.
+    /// Set for leaves: `images`, `conv1.weight`.
     pub name: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub enum StateKind {
 /// Behind the name of a state stands this in the name of its running mean.
 pub const AVERAGE: &str = ".ema";
 
-/// How a persistent value begins. Random ones are drawn from the run's seed and the state's name.
+/// How a persistent value begins. Random ones are drawn from the run's seed and the state's stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     Constant(f32),
@@ -82,6 +82,8 @@ pub enum Init {
 #[derive(Clone, Debug)]
 pub struct State {
     pub name: String,
+    /// What its random numbers are drawn by.
+    pub stream: String,
     pub kind: StateKind,
     pub init: Init,
     pub value: Value,

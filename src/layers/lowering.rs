@@ -24,8 +24,8 @@ pub enum Mode {
 pub struct Lowering<'a> {
     pub builder: &'a mut Builder,
     pub mode: Mode,
-    /// The layer's unique name, for example `conv2d_1`.
-    pub name: &'a str,
+    /// What the layer's random numbers are drawn by, for example `dropout_1`.
+    pub stream: &'a str,
     /// The layer's parameters, in the order of `Inferred::parameters`.
     pub parameters: Vec<(&'static str, Value)>,
     /// The scalar input that holds the number of the step; made on first use.
@@ -50,7 +50,7 @@ impl Lowering<'_> {
 
     /// The layer's parameter `name`, which it must have declared.
     pub fn parameter(&self, name: &str) -> Result<Value, Fault> {
-        self.find_parameter(name).ok_or_else(|| Fault::internal(format!("`{}` has no `{name}`", self.name)))
+        self.find_parameter(name).ok_or_else(|| Fault::internal(format!("`{}` has no `{name}`", self.stream)))
     }
 
     pub fn step(&mut self) -> Value {
@@ -59,7 +59,7 @@ impl Lowering<'_> {
 
     /// The number that names this layer's stream of random numbers.
     pub fn stream(&self) -> i64 {
-        i64::from(random::stream(self.name))
+        i64::from(random::stream(self.stream))
     }
 
     pub fn reshape(&mut self, value: Value, shape: &Shape) -> Result<Value, Fault> {

@@ -4,6 +4,7 @@ use crate::diag::{Diagnostic, codes, nearest};
 use crate::layers::joins::{self, JOINS, Join};
 use crate::model::expand::Expansion;
 use crate::model::fitting::{self, End, Side};
+use crate::model::naming::Names;
 use crate::model::scope::Named;
 use crate::model::{Instance, Unit, remedy};
 use crate::shape::Shape;
@@ -32,13 +33,17 @@ impl<'a> Expansion<'a> {
             return;
         };
         let entry = self.flow.clone();
+        let outer = self.naming.enter_own("residual");
         self.body(&block.chains);
         let body = std::mem::replace(&mut self.flow, entry.clone());
         let (mut shortcut_span, mut shortcut_end) = (None, None);
         for clause in &statement.clauses {
             match (&clause.block, clause.word.text.as_str()) {
                 (Some(block), "shortcut") if shortcut_span.is_none() => {
+                    let outer = self.naming.enter_part("shortcut");
+                    self.spend_name();
                     self.body(&block.chains);
+                    self.naming.leave(outer);
                     (shortcut_span, shortcut_end) = (Some(block.span), back(block));
                 }
                 (_, other) => {
@@ -52,6 +57,7 @@ impl<'a> Expansion<'a> {
                 }
             }
         }
+        self.naming.leave(outer);
         let shortcut = self.flow.clone();
         let through = shortcut_span.unwrap_or(statement.word.span);
         let sides = [
@@ -111,6 +117,7 @@ impl<'a> Expansion<'a> {
     fn branches(&mut self, join: &'static dyn Join, statement: &'a Statement, block: &'a Block) {
         let entry = self.flow.clone();
         let mut sides: Vec<Side> = Vec::new();
+        let outer = self.naming.enter_own("branches");
         for inner in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
             // Branches may follow each other on one line: `branch { … } branch { … }`.
             for branch in std::iter::once(inner).chain(&inner.clauses) {
@@ -128,10 +135,14 @@ impl<'a> Expansion<'a> {
                     );
                 }
                 self.flow = entry.clone();
+                let outer = self.naming.enter_part(&format!("branch{}", sides.len() + 1));
+                self.spend_name();
                 self.body(&body.chains);
+                self.naming.leave(outer);
                 sides.push(Side { flow: self.flow.clone(), from: branch.word.span, end: back(body) });
             }
         }
+        self.naming.leave(outer);
         self.flow = entry;
         match sides.len() {
             0 => self.error(
@@ -152,7 +163,7 @@ impl<'a> Expansion<'a> {
         span: Span,
         mend: impl FnOnce(Diagnostic) -> Diagnostic,
     ) {
-        let name = self.fresh_name(join.spec().name);
+        let Names { name, stream } = self.names(join.spec().name);
         let shapes: Option<Vec<&Shape>> = sides.iter().map(|side| side.flow.shape.as_ref()).collect();
         let (mut inferred, mut output) = (None, None);
         if let Some(shapes) = &shapes {
@@ -185,7 +196,8 @@ impl<'a> Expansion<'a> {
         let input = sides.first().and_then(|side| side.flow.shape.clone());
         let inputs = sides.iter().map(|side| side.flow.wire).collect();
         let unit = Unit::Join(join);
-        self.push(Instance { unit, name, args: Args::default(), inputs, input, inferred, output, span });
+        let args = Args::default();
+        self.push(Instance { unit, name, stream, args, inputs, input, inferred, output, span });
     }
 
     /// The value of an `as` name that is visible here.

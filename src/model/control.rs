@@ -7,7 +7,17 @@ use crate::model::expand::{Call, Expansion, MAX_CALLS};
 use crate::model::scope::Frame;
 use crate::source::Span;
 use crate::spec::MAX_COUNT;
-use crate::syntax::ast::{Argument, Compare, Statement, Value, ValueKind};
+use crate::syntax::ast::{Argument, Chain, Compare, Link, Statement, Value, ValueKind};
+
+/// Statements whose turns and choices name nothing themselves: where a loop's body is one of them, it is named by the loop.
+const LOOPS: [&str; 3] = ["repeat", "for", "if"];
+
+/// How the turns of a loop are called.
+struct Turns {
+    name: String,
+    /// Whether the body is one statement, which then has the name.
+    is_one: bool,
+}
 
 impl<'a> Expansion<'a> {
     /// Reads a control statement; false if `word` is none.
@@ -41,7 +51,7 @@ impl<'a> Expansion<'a> {
         true
     }
 
-    fn block_of(&mut self, statement: &'a Statement) -> Option<&'a [crate::syntax::ast::Chain]> {
+    fn block_of(&mut self, statement: &'a Statement) -> Option<&'a [Chain]> {
         match &statement.block {
             Some(block) => Some(&block.chains),
             None => {
@@ -95,12 +105,13 @@ impl<'a> Expansion<'a> {
         if count == 0 {
             self.dead_loop(statement, value);
         }
-        for _ in 0..count {
+        let turns = self.turns("repeat", body);
+        for turn in 0..count as usize {
             if self.stopped {
                 return;
             }
             self.spend(1);
-            self.body(body);
+            self.turn(&turns, turn, body);
             if body.is_empty() {
                 return;
             }
@@ -139,20 +150,53 @@ impl<'a> Expansion<'a> {
         if items.is_empty() {
             self.dead_loop(statement, list);
         }
-        for item in items {
+        let turns = self.turns("for", body);
+        for (turn, item) in items.into_iter().enumerate() {
             if self.stopped || body.is_empty() {
                 return;
             }
             let mut frame = Frame::default();
             frame.values.insert(name.clone(), item.kind);
             self.frames.push(frame);
-            self.body(body);
+            self.turn(&turns, turn, body);
             self.pop_frame();
         }
     }
 
+    /// What the turns of a loop are called.
+    fn turns(&mut self, word: &str, body: &'a [Chain]) -> Turns {
+        let one = match body {
+            [Chain { links, .. }] if links.len() == 1 => links.first(),
+            _ => None,
+        };
+        let one = one.filter(|link| !LOOPS.contains(&link.statement.word.text.as_str()));
+        let word_of = |link: &'a Link| self.meaning(&link.statement.word).into_owned();
+        let one = one.map(|link| (word_of(link), link.alias.as_ref().map(|alias| alias.text.as_str())));
+        let of_one = one.as_ref().map(|(word, alias)| (word.as_str(), *alias));
+        let name = self.naming.begin_loop(word, of_one);
+        Turns { name, is_one: one.is_some() }
+    }
+
+    /// The body of a loop, once.
+    fn turn(&mut self, turns: &Turns, turn: usize, body: &'a [Chain]) {
+        self.spend_name();
+        if turns.is_one {
+            self.naming.give_turn(&turns.name, turn);
+            return self.body(body);
+        }
+        let outer = self.naming.enter_turn(&turns.name, turn);
+        self.body(body);
+        self.naming.leave(outer);
+    }
+
     /// `if condition { … } else if condition { … } else { … }`
     fn choose(&mut self, statement: &'a Statement) {
+        let outer = self.naming.enter_given();
+        self.chosen(statement);
+        self.naming.leave(outer);
+    }
+
+    fn chosen(&mut self, statement: &'a Statement) {
         let (mut condition, mut statement, mut rest) =
             (statement.arguments.as_slice(), statement, statement.clauses.as_slice());
         loop {
@@ -273,20 +317,21 @@ impl<'a> Expansion<'a> {
             self.stopped = true;
             return;
         }
-        let path = format!("{}.", self.fresh_name(name));
         let mut frame = Frame { closed: true, ..Frame::default() };
+        let outer = self.naming.enter_block(name);
+        self.spend_name();
         let Some(values) = self.arguments(block, &statement.arguments, statement.head()) else {
             self.flow.shape = None;
+            self.naming.leave(outer);
             return;
         };
         frame.values.extend(values);
-        let outer = std::mem::replace(&mut self.path, path);
         self.calls.push(Call { name: name.to_owned(), span: statement.head() });
         self.frames.push(frame);
         self.body(block.body);
         self.pop_frame();
         self.calls.pop();
-        self.path = outer;
+        self.naming.leave(outer);
     }
 
     /// Binds parameters in the frame at hand.

@@ -52,7 +52,7 @@ fn of(instance: &Instance, inputs: &[&Shape]) -> Result<u64, Fault> {
     }
     let (mode, mut step) = (Mode::Infer, None);
     let mut lowering =
-        Lowering { builder: &mut builder, mode, name: &instance.name, parameters, step: &mut step };
+        Lowering { builder: &mut builder, mode, stream: &instance.stream, parameters, step: &mut step };
     match instance.unit {
         Unit::Layer(layer) => {
             let input = values.first().ok_or_else(|| Fault::internal("a layer without input"))?;

@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::ops::Range;
 
 use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
 use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
+use crate::model::naming::{Names, Naming};
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::suspicious;
@@ -77,10 +78,9 @@ pub fn expand(
             output_shape: None,
         },
         passing: Passing::default(),
-        counts: BTreeMap::new(),
+        naming: Naming::default(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),
-        path: String::new(),
         flow: Flow { wire: Wire::INPUT, shape: None },
         input_seen: false,
         statements: 0,
@@ -140,12 +140,9 @@ pub(super) struct Expansion<'a> {
     diagnostics: Diagnostics,
     pub model: Model,
     passing: Passing,
-    /// How many layers and blocks of each name there are.
-    counts: BTreeMap<String, usize>,
+    pub(super) naming: Naming,
     pub frames: Vec<Frame>,
     pub calls: Vec<Call>,
-    /// `bottleneck_1.` inside that block.
-    pub path: String,
     /// What arrives at the next statement.
     pub flow: Flow,
     input_seen: bool,
@@ -282,9 +279,13 @@ impl<'a> Expansion<'a> {
                     return;
                 }
                 let before = self.model.layers.len();
+                if let Some(alias) = &link.alias {
+                    self.naming.give(&alias.text);
+                }
                 self.statement(chain, i, previous);
-                self.alias(link);
+                self.naming.end_statement();
                 let layers = before..self.model.layers.len();
+                self.alias(link, layers.clone());
                 self.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
                 self.assertion(link);
                 previous = Some(&link.statement);
@@ -319,7 +320,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// A statement's word; a parameter that stands for a word (`act=relu`) means that word.
-    fn meaning<'w>(&self, word: &'w Word) -> Cow<'w, str> {
+    pub(super) fn meaning<'w>(&self, word: &'w Word) -> Cow<'w, str> {
         match self.visible().lookup(&word.text) {
             Some(ValueKind::Word(meant)) => Cow::Owned(meant),
             _ => Cow::Borrowed(&word.text),
@@ -357,21 +358,16 @@ impl<'a> Expansion<'a> {
         self.flow = Flow { wire: Wire::INPUT, shape: shape.cloned() };
     }
 
-    /// A name that is new in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
-    pub fn fresh_name(&mut self, word: &str) -> String {
-        const DIGITS: usize = 8;
-        let mut name = String::with_capacity(self.path.len() + word.len() + DIGITS);
-        name.push_str(&self.path);
-        name.push_str(word);
-        self.spend(name.len() / LONG_NAME);
-        let count = match self.counts.get_mut(&name) {
-            Some(count) => count,
-            None => self.counts.entry(name.clone()).or_default(),
-        };
-        *count += 1;
-        // A string takes whatever is written.
-        let _ = write!(name, "_{count}");
-        name
+    /// What a layer or join of this word is called here.
+    pub fn names(&mut self, word: &str) -> Names {
+        let names = self.naming.layer(word);
+        self.spend((names.name.len() + names.stream.len()) / LONG_NAME);
+        names
+    }
+
+    /// Counts the making of a name behind the path at hand.
+    pub fn spend_name(&mut self) {
+        self.spend(self.naming.depth() / LONG_NAME);
     }
 
     /// Edits that leave out layers at these places in the model: those that the text puts in once.
@@ -387,7 +383,7 @@ impl<'a> Expansion<'a> {
 
     fn layer(&mut self, layer: &'static dyn Layer, args: Args, chain: &'a Chain, link: usize) {
         let statement = &chain.links[link].statement;
-        let name = self.fresh_name(layer.spec().name);
+        let Names { name, stream } = self.names(layer.spec().name);
         self.placed.push((self.model.layers.len(), chain, link));
         let Flow { wire, shape: input } = self.flow.clone();
         let (mut inferred, mut output) = (None, None);
@@ -424,6 +420,7 @@ impl<'a> Expansion<'a> {
         self.push(Instance {
             unit,
             name,
+            stream,
             args,
             inputs: vec![wire],
             input,
@@ -439,12 +436,15 @@ impl<'a> Expansion<'a> {
         self.flow = Flow { wire: Wire::of_layer(self.model.layers.len() - 1), shape };
     }
 
-    fn alias(&mut self, link: &Link) {
+    /// Takes up what `as` calls the value of a link, and with it the layers that the link put in.
+    fn alias(&mut self, link: &Link, layers: Range<usize>) {
         let Some(name) = &link.alias else { return };
         let flow = self.flow.clone();
+        // Weights are called by it.
+        let used = self.model.layers[layers].iter().any(Instance::has_states);
         let Some(frame) = self.frames.last_mut() else { return };
         let whole = link.statement.span.after().to(name.span);
-        let named = Named { flow, span: name.span, whole, used: false };
+        let named = Named { flow, span: name.span, whole, used };
         if let Some(first) = frame.flows.insert(name.text.clone(), named) {
             let d =
                 Diagnostic::error(codes::NAME_CLASH, name.span, format!("`{}` names two values", name.text))

@@ -46,13 +46,13 @@ pub fn lower_with(model: &Model, batch: usize, mode: &dyn Fn(&Instance) -> Mode)
         builder.origin = Some(i as u32);
         let mut parameters = Vec::with_capacity(inferred.parameters.len());
         for p in &inferred.parameters {
-            let name = format!("{}.{}", instance.name, p.name);
-            parameters.push((p.name, builder.state(&name, p.kind, &p.shape, p.init.clone())?));
+            let [name, stream] = [&instance.name, &instance.stream].map(|own| format!("{own}.{}", p.name));
+            parameters.push((p.name, builder.drawn_state(&name, &stream, p.kind, &p.shape, p.init.clone())?));
         }
         let mut lowering = Lowering {
             builder: &mut builder,
             mode: mode(instance),
-            name: &instance.name,
+            stream: &instance.stream,
             parameters,
             step: &mut step,
         };

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod expand;
 pub mod fitting;
 pub mod lower;
+pub mod naming;
 pub mod passing;
 pub mod print;
 pub mod receptive;
@@ -84,8 +85,10 @@ impl Unit {
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub unit: Unit,
-    /// Unique in the model: `conv2d_1`, `bottleneck_2.conv2d_1`.
+    /// Unique in the model, and that of its weights on disk: `conv1`, `stage2.bottleneck1.conv1`. See [`naming`].
     pub name: String,
+    /// What its random numbers are drawn by; see [`naming::Names`].
+    pub stream: String,
     pub args: Args,
     /// One for a layer, any number for a join.
     pub inputs: Vec<Wire>,
@@ -128,6 +131,11 @@ impl Instance {
         let parameters = self.inferred.iter().flat_map(|inferred| &inferred.parameters);
         let trained = parameters.filter(|p| p.kind == crate::graph::StateKind::Parameter);
         trained.map(|p| p.shape.elements()).sum()
+    }
+
+    /// Whether it keeps numbers from step to step.
+    pub fn has_states(&self) -> bool {
+        self.inferred.as_ref().is_some_and(|inferred| !inferred.parameters.is_empty())
     }
 
     /// Whether another shape goes on than came, as far as both are known.

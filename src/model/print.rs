@@ -15,7 +15,7 @@ impl Display for Model {
             let args: Vec<String> =
                 instance.args.iter().map(|given| format!("{}={}", given.name, given.arg)).collect();
             let output = instance.output.as_ref().map_or_else(unknown, ToString::to_string);
-            let mut line = format!("  {}", instance.name);
+            let mut line = format!("  {} {}", instance.name, instance.unit.spec().name);
             // What comes from the line above goes without saying.
             let above = if at == 0 { Wire::INPUT } else { Wire::of_layer(at - 1) };
             if instance.inputs != [above] {
@@ -47,7 +47,9 @@ impl Model {
                 .filter(|given| given.span.is_some())
                 .map(|given| format!("{}={}", given.name, given.arg))
                 .collect();
-            let own = diagram.add(Role::Step, [instance.name.clone(), args.join(" ")]);
+            let word = instance.unit.spec().name;
+            let what = std::iter::once(word).chain(args.iter().map(String::as_str)).collect::<Vec<_>>();
+            let own = diagram.add(Role::Step, [instance.name.clone(), what.join(" ")]);
             debug_assert_eq!(own, Wire::of_layer(at).index());
             for wire in &instance.inputs {
                 let given = wire.layer().map_or(&self.input, |at| &self.layers[at].output);

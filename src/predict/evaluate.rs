@@ -47,13 +47,22 @@ pub enum Part {
 /// or has too little memory; a network that gives NaN.
 pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
     let (weights, folder) = folder::weights(run.as_ref())?;
-    evaluate_weights(&weights, &folder, (data, Part::Test), &device::open(device)?.device)
+    let base = base_of(&folder, data)?;
+    evaluate_weights(&weights, &base, (data, Part::Test), &device::open(device)?.device)
 }
 
-/// The same with weights that are open, of a run in `folder`, on the images of any part.
+/// The folder that the paths of a run's own data are relative to; of other data it does not matter.
+pub fn base_of(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Fault> {
+    match data {
+        None => Ok(Record::read(folder)?.map(|record| record.base).unwrap_or_default()),
+        Some(_) => Ok(PathBuf::new()),
+    }
+}
+
+/// The same with weights that are open, whose own data's paths are relative to `base`, on the images of any part.
 pub fn evaluate_weights(
     weights: &Weights,
-    folder: &Path,
+    base: &Path,
     (data, part): (Option<&Path>, Part),
     device: &Device,
 ) -> Result<Evaluated, Fault> {
@@ -68,7 +77,7 @@ pub fn evaluate_weights(
     };
     let mut section = section.clone();
     let base = match other {
-        None => Record::read(folder)?.map(|record| record.base).unwrap_or_default(),
+        None => base.to_owned(),
         Some(other) => {
             section.args = other_paths(&section, other)?;
             PathBuf::new()

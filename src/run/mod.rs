@@ -16,7 +16,7 @@ pub use cuda::log_len;
 use std::time::Duration;
 
 use crate::diag::Fault;
-use crate::graph::{AVERAGE, Graph, Init, StateKind, Value};
+use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
 pub use crate::kernels::cuda::precision::Precision;
@@ -93,6 +93,8 @@ trait Runtime: Send {
 #[derive(Clone, Debug)]
 pub struct StateInfo {
     pub name: String,
+    /// What its random numbers are drawn by.
+    pub stream: String,
     pub kind: StateKind,
     pub shape: Shape,
     pub init: Init,
@@ -132,6 +134,7 @@ impl Session {
             let state = &kept.state;
             states.push(StateInfo {
                 name: state.name.clone(),
+                stream: state.stream.clone(),
                 kind: state.kind,
                 shape,
                 init: state.init.clone(),
@@ -151,23 +154,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Gives every state its initial value; a random one depends on the seed and the state's name alone, and a running mean
-    /// begins as its state does.
+    /// Gives every state its initial value; a random one depends on the seed and the state's stream alone, so that a running
+    /// mean begins as its state does.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
         for state in self.states.clone() {
-            let stream = match state.kind {
-                StateKind::Average => state.name.strip_suffix(AVERAGE).unwrap_or(&state.name),
-                StateKind::Parameter | StateKind::Buffer | StateKind::Moment => &state.name,
-            };
-            let mut random = Random::new(seed, stream, 0);
-            let numbers: Vec<f32> = (0..state.shape.elements())
-                .map(|i| match &state.init {
-                    Init::Constant(number) => *number,
-                    Init::Repeated(numbers) => numbers[i % numbers.len()],
-                    Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
-                    Init::Normal { deviation } => random.normal() * deviation,
-                })
-                .collect();
+            let numbers = initial(&state, seed);
             self.runtime.write_state(&state.name, &numbers)?;
         }
         Ok(())
@@ -259,6 +250,18 @@ impl Session {
     pub fn bytes(&self) -> usize {
         self.runtime.bytes()
     }
+}
+
+/// The numbers that a state begins with; random ones depend on the seed and the state's stream alone.
+pub fn initial(state: &StateInfo, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed, &state.stream, 0);
+    let number = |i: usize| match &state.init {
+        Init::Constant(number) => *number,
+        Init::Repeated(numbers) => numbers[i % numbers.len()],
+        Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
+        Init::Normal { deviation } => random.normal() * deviation,
+    };
+    (0..state.shape.elements()).map(number).collect()
 }
 
 fn interface(graph: &Graph) -> Interface {

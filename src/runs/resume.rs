@@ -142,6 +142,11 @@ impl Stopped {
         Err(fault.advise(format!("the same files in {}, or a new run", self.record.base.display())))
     }
 
+    /// Whether it kept no state, and begins anew.
+    pub fn is_new(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// Where it stands.
     pub fn progress(&self) -> Progress {
         self.state.as_ref().map(|state| state.progress.clone()).unwrap_or_default()

@@ -87,9 +87,13 @@ pub fn train<'a>(
         classes: if job.train.reproduces()? { Vec::new() } else { dataset.classes().to_vec() },
         ..Card::default()
     };
+    let start = stopped.and_then(|stopped| stopped.start(epochs));
+    let renamed = start.as_ref().and_then(|start| prepared.renamed(start.weights));
+    if let Some(renamed) = renamed {
+        viewer.say(&renamed);
+    }
     let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
     let mut recorder = recorder.with_spare(spare);
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
     let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
     let mut report = report(&job, dataset.classes(), &outcome);
     report["run"] = json!(folder.path().display().to_string());

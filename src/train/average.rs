@@ -43,7 +43,8 @@ pub fn add(builder: &mut Builder, train: &TrainSection) -> Result<(), Fault> {
             continue;
         };
         let shape = builder.shape(state).clone();
-        let mean = builder.state(&format!("{}{AVERAGE}", of.name), StateKind::Average, &shape, of.init)?;
+        let name = format!("{}{AVERAGE}", of.name);
+        let mean = builder.drawn_state(&name, &of.stream, StateKind::Average, &shape, of.init)?;
         let kept = builder.apply(&MULTIPLY, Attrs::new(), &[mean, keep])?;
         let taken = builder.apply(&MULTIPLY, Attrs::new(), &[value, take])?;
         let next = builder.apply(&ADD, Attrs::new(), &[kept, taken])?;

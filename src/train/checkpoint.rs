@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
-use crate::graph::{AVERAGE, Graph, StateKind};
+use crate::graph::{AVERAGE, Graph, State, StateKind};
 use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
 use crate::train::progress::Progress;
@@ -42,7 +42,7 @@ pub struct Card {
 }
 
 /// The one metadata key: a map with several would be written in an order that changes from run to run.
-const KEY: &str = "dslc";
+pub const KEY: &str = "dslc";
 
 /// A header of more bytes than this is not one that dslc wrote.
 const MAX_HEADER: u64 = 1 << 25;
@@ -141,6 +141,20 @@ pub fn save(path: &Path, session: &impl States, card: &Card) -> Result<(), Fault
         file.write_all(&header).map_err(unwritten)?;
         each(session, &states, |bytes| file.write_all(bytes).map_err(unwritten))
     })
+}
+
+/// The bytes of such a file.
+pub fn to_bytes(session: &impl States, card: &Card) -> Result<Vec<u8>, Fault> {
+    let mut states: Vec<&StateInfo> = session.states().iter().collect();
+    states.sort_by(|a, b| a.name.cmp(&b.name));
+    let header = header(&states, card).map_err(Fault::internal)?;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    each(session, &states, |own| {
+        bytes.extend_from_slice(own);
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
 /// The bytes of each state in turn.
@@ -292,26 +306,16 @@ impl Weights {
     /// moments may be missing.
     pub fn fit(&self, graph: &Graph) -> Result<(), Fault> {
         graph.states.iter().try_for_each(|state| {
-            let name = self.judged(&state.name, state.kind);
-            self.find(&name, state.kind, graph.shape(state.value)).map(|_| ())
+            let names = judged(&state.name, &state.stream, state.kind);
+            self.find(&names, &state.name, state.kind, graph.shape(state.value)).map(|_| ())
         })
-    }
-
-    /// Under what name the numbers lie that stand for a state where it is used.
-    fn judged(&self, name: &str, kind: StateKind) -> String {
-        let own = name.strip_suffix(AVERAGE).filter(|_| kind == StateKind::Average).unwrap_or(name);
-        let mean = format!("{own}{AVERAGE}");
-        match kind != StateKind::Moment && self.header.info(&mean).is_some() {
-            true => mean,
-            false => own.to_owned(),
-        }
     }
 
     /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
     pub fn fit_whole(&self, graph: &Graph) -> Result<(), Fault> {
         self.fit(graph)?;
-        let lacks = |name: &str| self.header.info(name).is_none();
-        match graph.states.iter().find(|state| lacks(&state.name)) {
+        let lacks = |state: &&State| self.own_name(&whole(&state.name, &state.stream, state.kind)).is_none();
+        match graph.states.iter().find(lacks) {
             Some(state) => Err(fault(
                 &self.path,
                 format!("has no `{}`, so training cannot continue from it", state.name),
@@ -333,7 +337,7 @@ impl Weights {
     /// Puts every state into a session as it was saved, to train on.
     pub fn load_whole(&self, session: &mut Session) -> Result<(), Fault> {
         for state in session.states().to_vec() {
-            if let Some(numbers) = self.numbers(&state.name, &state)? {
+            if let Some(numbers) = self.numbers(&whole(&state.name, &state.stream, state.kind), &state)? {
                 session.write_state(&state.name, &numbers)?;
             }
         }
@@ -343,12 +347,14 @@ impl Weights {
     /// The numbers that stand for a session's state where it is used: of its running mean, where the file has one. `None`
     /// for moments that the file does not have.
     pub fn state(&self, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
-        self.numbers(&self.judged(&state.name, state.kind), state)
+        self.numbers(&judged(&state.name, &state.stream, state.kind), state)
     }
 
-    /// The numbers under a name, of the kind and shape of a state.
-    fn numbers(&self, name: &str, state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
-        let Some((start, end)) = self.find(name, state.kind, &state.shape)? else { return Ok(None) };
+    /// The numbers under the first of these names, of the kind and shape of a state.
+    fn numbers(&self, names: &[String], state: &StateInfo) -> Result<Option<Vec<f32>>, Fault> {
+        let Some((start, end)) = self.find(names, &state.name, state.kind, &state.shape)? else {
+            return Ok(None);
+        };
         let mut bytes = vec![0; end - start];
         let mut file = self.content.lock().map_err(|_| Fault::internal("a reader of weights panicked"))?;
         let read = file.seek(SeekFrom::Start(self.start + start as u64));
@@ -357,8 +363,30 @@ impl Weights {
         Ok(Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()))
     }
 
-    /// Where a state's bytes lie behind the header; `None` for moments that the file does not have.
-    fn find(&self, name: &str, kind: StateKind, shape: &Shape) -> Result<Option<(usize, usize)>, Fault> {
+    /// The first of these names that the file has.
+    fn own_name<'n>(&self, names: &'n [String]) -> Option<&'n String> {
+        names.iter().find(|name| self.header.info(name).is_some())
+    }
+
+    /// The first state of a graph that the file has under an older name: that one, and its name now.
+    pub fn renamed(&self, graph: &Graph) -> Option<[String; 2]> {
+        graph.states.iter().find_map(|state| {
+            let names = whole(&state.name, &state.stream, state.kind);
+            let own = self.own_name(&names)?;
+            (*own != state.name).then(|| [own.clone(), state.name.clone()])
+        })
+    }
+
+    /// Where the bytes of the state `own` lie behind the header, under one of these names; `None` for moments that the file does
+    /// not have.
+    fn find(
+        &self,
+        names: &[String],
+        own: &str,
+        kind: StateKind,
+        shape: &Shape,
+    ) -> Result<Option<(usize, usize)>, Fault> {
+        let name = self.own_name(names).map_or(own, String::as_str);
         let other = |what: String| {
             fault(&self.path, format!("{what}: these are the weights of another model"))
                 .note(format!("they were written for the model `{}`", self.card.model))
@@ -380,6 +408,28 @@ impl Weights {
         match end.checked_sub(start) == Some(4 * shape.elements()) && end <= self.header.data_len() {
             true => Ok(Some((start, end))),
             false => Err(fault(&self.path, format!("is damaged: the place of `{name}` is not of its size"))),
+        }
+    }
+}
+
+/// Under what names the numbers of a state may lie: its own, and that of before layers had names of their own, when there were
+/// no running means.
+fn whole(name: &str, stream: &str, kind: StateKind) -> Vec<String> {
+    match kind {
+        StateKind::Average => vec![name.to_owned()],
+        StateKind::Parameter | StateKind::Buffer | StateKind::Moment => {
+            vec![name.to_owned(), stream.to_owned()]
+        }
+    }
+}
+
+/// The same of the numbers that stand for a state where it is used.
+fn judged(name: &str, stream: &str, kind: StateKind) -> Vec<String> {
+    let own = name.strip_suffix(AVERAGE).filter(|_| kind == StateKind::Average).unwrap_or(name);
+    match kind {
+        StateKind::Moment => whole(name, stream, kind),
+        StateKind::Parameter | StateKind::Buffer | StateKind::Average => {
+            vec![format!("{own}{AVERAGE}"), own.to_owned(), stream.to_owned()]
         }
     }
 }

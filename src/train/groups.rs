@@ -14,8 +14,8 @@ pub static REGISTRY: Registry = Registry {
 static SPEC: Spec = Spec {
     name: "group",
     summary: "what holds for the layers of some names alone",
-    docs: "The pattern is held against the names of layers as `dslc summary` shows them, such as `conv2d_1` or `backbone.conv2d_1`, \
-           and of their parameters, such as `conv2d_1.bias`. `*` stands for any characters, `?` for one. A pattern that fits \
+    docs: "The pattern is held against the names of layers as `dslc summary` shows them, such as `conv1` or `backbone.conv1`, \
+           and of their parameters, such as `conv1.bias`. `*` stands for any characters, `?` for one. A pattern that fits \
            nothing is an error. Where several lines fit, each of the later ones takes the place of what it gives.\n\n\
            The schedule and its warm-up move every `lr` by the same factor.\n\n\
            Frozen parameters stay as they are, bit for bit, and cost no backward pass. A `batch_norm` that is frozen normalises with \
@@ -100,7 +100,7 @@ fn group(args: &Args) -> Option<Group> {
 }
 
 impl Group {
-    /// Whether it is about a parameter, such as `block.conv2d_1.weight`: by its whole name or by that of its layer.
+    /// Whether it is about a parameter, such as `block.conv1.weight`: by its whole name or by that of its layer.
     pub fn fits(&self, parameter: &str) -> bool {
         matches(&self.pattern, parameter) || self.fits_layer(layer_of(parameter))
     }

@@ -2,6 +2,7 @@
 //! leaves on disk.
 
 pub mod auto_batch;
+pub mod beginning;
 pub mod average;
 pub mod budget;
 pub mod checkpoint;

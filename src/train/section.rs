@@ -11,6 +11,7 @@ use crate::spec::section::{Lines, Setting};
 use crate::spec::{Arg, Args, Scope, section};
 use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
+use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::metrics::{self, Better, Evaluation, Metric};
@@ -54,6 +55,8 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
+    /// What it begins with, where that is no random numbers.
+    pub weights: Option<Beginning>,
     pub span: Span,
 }
 
@@ -248,6 +251,7 @@ pub fn resolve(
         batch_span: batch.span("size"),
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
+        weights: beginning::of(&lines),
         span,
     })
 }

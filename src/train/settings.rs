@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{groups, losses, metrics, optimizers, schedules};
+use crate::train::{beginning, groups, losses, metrics, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -26,6 +26,7 @@ pub static TRAIN: Section = Section {
         &EARLY_STOP,
         &KEEP,
         &CHECKPOINT,
+        &beginning::WEIGHTS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
     strangers: &[],

@@ -1,6 +1,6 @@
 //! The loop: epochs of steps, validation after each, the best weights kept, and the test with them at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use crate::data::loader::{Loader, Mode};
 use crate::data::parts::epoch_order;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
-use crate::graph::StateKind;
+use crate::graph::{AVERAGE, StateKind};
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::run::stock::Stock;
@@ -141,6 +141,8 @@ pub struct Prepared<'a> {
     /// Bytes of memory beside what the graphs need, where somebody tells.
     spare: Option<u64>,
     in_stock: InStock,
+    /// States with the numbers that they begin with, where that are not their own.
+    initial: Vec<(String, Vec<f32>)>,
 }
 
 /// The weights of the best epoch so far, where validation images tell which it is.
@@ -173,7 +175,7 @@ pub fn prepare_within<'a>(
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     let spare = available.map(|available| available - needed);
-    Ok(Prepared { job, dataset, programs, spare, in_stock: InStock::No })
+    Ok(Prepared { job, dataset, programs, spare, in_stock: InStock::No, initial: Vec::new() })
 }
 
 /// A fault of memory with the largest batch that fits, where one does.
@@ -200,6 +202,18 @@ impl<'a> Prepared<'a> {
             Device::Cpu | Device::Metal(_) => 0,
         };
         Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
+    }
+
+    /// Lets states begin with these numbers, where the training begins. A running mean begins as its state.
+    pub fn begin_with(&mut self, numbers: Vec<(String, Vec<f32>)>) {
+        self.initial = numbers;
+    }
+
+    /// What is to be told where a state was written with other names of the layers.
+    pub fn renamed(&self, weights: &Weights) -> Option<String> {
+        let [was, is] = self.programs.graphs.iter().find_map(|graph| weights.renamed(graph))?;
+        let path = weights.path().display();
+        Some(format!("{path} has the layers' older names: `{was}` is taken for `{is}`, and so on"))
     }
 
     /// Bytes of all states of the training: weights, statistics, and what the optimizer keeps.
@@ -251,6 +265,8 @@ impl<'a> Prepared<'a> {
             start.weights.load_whole(&mut session)?;
             best = Best::of(&start, &session)?;
             (progress, epochs) = (start.progress, start.epochs);
+        } else {
+            begin(&mut session, std::mem::take(&mut self.initial))?;
         }
         let ended = loop {
             let begun = progress.begun.take();
@@ -418,6 +434,19 @@ impl<'a> Prepared<'a> {
     fn measure(&self, session: &mut Session, indices: &[u32]) -> Result<Evaluation, Fault> {
         evaluate(session, &self.programs, &self.feed()?, indices, self.job)
     }
+}
+
+/// Gives states the numbers that they begin with; what no graph reads needs none.
+fn begin(session: &mut Session, initial: Vec<(String, Vec<f32>)>) -> Result<(), Fault> {
+    let known: BTreeSet<String> = session.states().iter().map(|state| state.name.clone()).collect();
+    for (name, numbers) in initial {
+        for own in [format!("{name}{AVERAGE}"), name] {
+            if known.contains(&own) {
+                session.write_state(&own, &numbers)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a pass over the training images came to.

@@ -22,13 +22,12 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
         assert!(layers.iter().all(|layer| !layer[key].is_null()), "{key}");
     }
     assert!(desk.run("summary small.net").out.contains("planned memory"));
-    for (stage, word) in [("ast", "conv2d 4"), ("model", "conv2d_1"), ("lowered", "%0"), ("final", "update")]
-    {
+    for (stage, word) in [("ast", "conv2d 4"), ("model", "conv1"), ("lowered", "%0"), ("final", "update")] {
         let shown = desk.run(&format!("graph small.net --stage {stage}"));
         assert!(shown.code == Some(0) && shown.out.contains(word), "{stage}: {}{}", shown.out, shown.err);
     }
     for (stage, shown) in
-        [("ast", "label=\"batch\\n32\""), ("model", "conv2d_1"), ("lowered", "max_pool2d"), ("final", "loss")]
+        [("ast", "label=\"batch\\n32\""), ("model", "conv1"), ("lowered", "max_pool2d"), ("final", "loss")]
     {
         let drawn = desk.run(&format!("graph small.net --stage {stage} --format dot")).out;
         assert!(
@@ -52,7 +51,7 @@ fn files_are_checked_summarised_and_shown_at_every_stage() {
     assert!(planned.contains("9 images in 8 parts") && planned.contains("each step:"), "{planned}");
     desk.refused("graph small.net --stage planned --format svg", 2, &["--stage fused"]);
     let why = desk.run("graph small.net --why").out;
-    assert!(why.contains("conv2d_1") && why.contains("in all:"), "{why}");
+    assert!(why.contains("conv1") && why.contains("in all:"), "{why}");
 
     desk.write("wrong.net", NET.replace("linear 10", "linear 12").replace("relu", "rleu"));
     let concise =
@@ -210,7 +209,7 @@ fn snapshots_show_a_change_of_the_network() {
     assert_eq!(desk.run("snapshot --check small.net").code, Some(0));
     desk.write("small.net", NET.replace("linear 10", "linear 16 -> linear 10"));
     let differing = desk.refused("snapshot small.net", 1, &["dslc snapshot --accept"]);
-    assert!(differing.out.contains("\n+") && differing.out.contains("linear_2"), "{}", differing.out);
+    assert!(differing.out.contains("\n+") && differing.out.contains("linear2"), "{}", differing.out);
     assert_eq!(std::fs::read_to_string(desk.path("small.net.snap")).unwrap(), kept);
     assert_eq!(desk.run("snapshot --accept small.net").code, Some(0));
     assert_eq!(desk.run("snapshot --check small.net").code, Some(0));

@@ -12,6 +12,7 @@ mod predict;
 mod run;
 mod settings;
 mod targets;
+mod weights;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

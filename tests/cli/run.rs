@@ -226,7 +226,7 @@ data { source mnist \"data\"; validation 349 }
 train { loss cross_entropy; optimizer sgd lr=0.1; epochs 2; batch 32 }
 ";
     desk.write("norm.net", net);
-    let said = ["E0408", "no training step is possible", "`batch_norm_1`", "349 of 350 images", "at least 2"];
+    let said = ["E0408", "no training step is possible", "`bn1`", "349 of 350 images", "at least 2"];
     desk.refused("run norm.net", 1, &said);
     assert!(!desk.path("runs").exists());
     // Two images, or a norm that looks at one, are enough.

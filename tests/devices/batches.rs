@@ -177,7 +177,7 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
         let mut watcher = Watcher { is_due, n_steps: 0 };
         let (session, outcome) =
             prepared.train_on(target, None, &AtomicBool::new(false), &mut watcher).unwrap();
-        (session.read_state("linear_1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
+        (session.read_state("linear1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
     };
     let figures = |outcome: &Outcome| {
         let losses = outcome.epochs.iter().flat_map(|epoch| {

@@ -99,8 +99,10 @@ impl Rule<'_> {
     /// The same that begins at another number.
     pub fn moment_from(&mut self, name: &str, begin: f64) -> Result<Value, Fault> {
         let shape = self.builder.shape(self.parameter).clone();
+        let parameter = self.builder.graph().state_of(self.parameter);
+        let stream = format!("{}.{name}", parameter.map_or(self.name, |state| state.stream.as_str()));
         let name = format!("{}.{name}", self.name);
-        self.builder.state(&name, StateKind::Moment, &shape, Init::Constant(begin as f32))
+        self.builder.drawn_state(&name, &stream, StateKind::Moment, &shape, Init::Constant(begin as f32))
     }
 
     /// The gradient with a share of the weight added.

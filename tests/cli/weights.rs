@@ -1,0 +1,68 @@
+//! Weights of runs and of others, as commands take them.
+
+use crate::cli::{Desk, NET};
+
+const CONV: &str = "conv2d 4 6x6 stride=2 -> relu";
+
+#[test]
+fn a_run_begins_with_weights_and_needs_them_no_more() {
+    let desk = Desk::new();
+    let first = desk.json("run small.net --set train.epochs=3 --out first --json");
+    // Seven classes would be another head; here the trunk has a layer more.
+    desk.write(
+        "more.net",
+        NET.replace(CONV, &format!("{CONV}\n    conv2d 4 1x1 as more"))
+            .replace("epochs 2", "epochs 1\n    weights \"first\" fresh=\"more\""),
+    );
+    let begun = desk.run("run more.net --out second");
+    assert_eq!(begun.code, Some(0), "{}", begun.err);
+    assert!(
+        begun.err.contains("weights of `Small` from first: 4 tensors taken; 2 begin anew"),
+        "{}",
+        begun.err
+    );
+    assert!(begun.err.contains("begins anew: as you asked"), "{}", begun.err);
+    std::fs::rename(desk.path("first"), desk.path("gone")).unwrap();
+    let resumed = desk.run("resume second --set train.epochs=2");
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    let refused = ["weights", "first", "does not exist"];
+    desk.refused("run more.net --out third", 2, &refused);
+    assert!(!desk.path("third").exists());
+
+    // Nothing is trained, and the best weights are those that it began with.
+    desk.write("same.net", NET.replace("lr=0.01", "lr=0").replace("epochs 2", "epochs 1"));
+    let same = desk.json("run same.net --weights gone --out same --json");
+    assert_eq!(same["test.loss"], first["test.loss"]);
+}
+
+#[test]
+fn a_file_takes_the_weights_of_a_run_or_says_why_not() {
+    let desk = Desk::new();
+    let first = desk.json("run small.net --out first --json");
+    let evaluated = desk.json("eval small.net --weights first --json");
+    assert_eq!(evaluated["test.loss"], first["test.loss"]);
+    let alone = NET.split("data {").next().unwrap();
+    desk.write("five.net", alone.replace("linear 10", "linear 5"));
+    let other = NET.replace("linear 10", "linear 10 as head");
+    desk.write("head.net", &other);
+    let moved = desk.run("migrate first head.net -o moved.safetensors");
+    assert_eq!(moved.code, Some(0), "{}", moved.err);
+    for part in [
+        "head.weight",
+        "linear1.weight",
+        "by order and shape",
+        "4 tensors taken, 2 of them under another name",
+    ] {
+        assert!(moved.out.contains(part), "{part}\n{}", moved.out);
+    }
+    let again = desk.json("eval moved.safetensors --data data --json");
+    assert_eq!(again["test.loss"], first["test.loss"]);
+    desk.refused("import first -o x.safetensors", 2, &["which model", "--into FILE"]);
+    desk.write("wide.net", NET.replace("conv2d 4", "conv2d 6"));
+    let said = ["has `conv1.weight` as 4x1x6x6, but here it is 6x1x6x6", "--fresh conv1"];
+    desk.refused("import first --into wide.net -o x.safetensors", 2, &said);
+    assert!(!desk.path("x.safetensors").exists());
+    desk.write("a.png", "not read");
+    let said = ["has `linear1.weight` as 10x", "but here it is 5x"];
+    desk.refused("predict five.net a.png --weights first", 2, &said);
+}
