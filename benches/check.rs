@@ -76,7 +76,7 @@ fn editor(text: &str) -> Vec<(String, u64, (Duration, Duration))> {
     // What a program works out once is asked of a fresh one each time.
     let fresh: Vec<Program> = (0..2 * (RUNS + 1)).map(|_| program()).collect();
     let mut fresh = fresh.iter();
-    let folders = Folders { root: Path::new(""), list: &|_| Vec::new() };
+    let folders = Folders { root: Path::new(""), list: &|_| Vec::new(), columns: &|_, _| Vec::new() };
     let at = text.len() / 2;
     let width = text.find("width").unwrap_or_default();
     let figure = |title: &str, ask: &mut dyn FnMut()| (format!("then {title}"), 1_000, timed(ask));

@@ -241,7 +241,9 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
     let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
-    let recording = Recording { folder: &folder, source: &record.source, stopped: None, spare: None };
+    let probe = prepared.probe()?;
+    let source = &record.source;
+    let recording = Recording { probe, folder: &folder, source, stopped: None, spare: None };
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
 
@@ -257,7 +259,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     run.refuse_complete(train)?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
     let (data, dataset) = file.0.open(&run.record.base)?;
-    run.refuse_other_data(&dataset)?;
+    run.refuse_other_data(&data, &dataset)?;
+    run.refuse_other_classes(&dataset)?;
     let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
@@ -267,8 +270,9 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     }
     let need = Need::of(&prepared, &job);
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
-    let recording =
-        Recording { folder: &run.folder, source: &run.record.source, stopped: Some(&run), spare: None };
+    let probe = prepared.probe()?;
+    let source = &run.record.source;
+    let recording = Recording { probe, folder: &run.folder, source, stopped: Some(&run), spare: None };
     recorded(prepared, job, &dataset, recording, signals, follow)
 }
 
@@ -291,7 +295,8 @@ fn recorded(
 ) -> Result<Trained, Fault> {
     let folder = recording.folder.path().to_owned();
     let mut viewer = Following(follow);
-    let finished = train_in(prepared, job, dataset, recording, signals, &mut viewer)?;
+    let finished =
+        train_in(prepared, job, dataset, recording, signals, &mut viewer).map_err(|failed| failed.fault)?;
     let outcome = finished.outcome.clone();
     let summary = serde_json::to_string_pretty(&finished.report).map_err(Fault::internal)?;
     finished.close(&format!("{summary}\n"))?;

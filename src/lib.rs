@@ -56,12 +56,18 @@ pub mod train;
 #[doc(hidden)]
 pub mod experiment;
 #[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
 pub mod runs;
 #[doc(hidden)]
 pub mod weights;
 #[doc(hidden)]
 pub mod predict;
+#[doc(hidden)]
+pub mod exchange;
 mod door;
+#[doc(hidden)]
+pub mod search;
 #[doc(hidden)]
 pub mod reference;
 #[doc(hidden)]

@@ -10,8 +10,10 @@ use dslc::run::{Session, Target};
 use dslc::shape::Shape;
 use dslc::train::average;
 use dslc::train::clip::clipped;
-use dslc::train::optimizers::{OPTIMIZERS, Rule};
+use dslc::train::numbers::{CARRIED, Numbers, Place, REST};
+use dslc::train::optimizers::{OPTIMIZERS, Part, Rule};
 use dslc::train::program::training_graph;
+use dslc::train::progress;
 use dslc::train::schedules::{self, SCHEDULES};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -28,6 +30,25 @@ struct Fixtures {
     steps_per_epoch: u64,
     clips: Vec<Clip>,
     averages: Vec<Optimizer>,
+    matrices: Vec<Matrix>,
+    /// Ten steps under `one_cycle cycle_momentum=true`.
+    cycled: Vec<Optimizer>,
+    plateaus: Vec<Plateau>,
+}
+
+#[derive(Deserialize)]
+struct Matrix {
+    line: String,
+    shape: Vec<usize>,
+    steps: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Plateau {
+    line: String,
+    /// Of the epochs, and the factor behind each.
+    losses: Vec<f64>,
+    factors: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -64,32 +85,65 @@ fn word(line: &str) -> &str {
     line.split(' ').next().unwrap()
 }
 
-/// The weights after each of the gradients.
-fn steps(line: &str, weights: &[f32], gradients: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let experiment = experiment("flatten -> linear 10", line);
-    let chosen = &experiment.train.as_ref().unwrap().optimizer;
-    let lr = chosen.args.number("lr").unwrap();
-    let scalars = |step| chosen.what.scalars(&chosen.args, lr, step).unwrap();
+/// The weights after each of the gradients, of a parameter of this shape, where the schedule moves momentum and learning rate as
+/// `train` says.
+fn steps(
+    lines: &str,
+    (shape, part): (Shape, Part),
+    weights: &[f32],
+    gradients: &[Vec<f32>],
+) -> Vec<Vec<f32>> {
+    let experiment = experiment("flatten -> linear 10", lines);
+    let (model, train) = (experiment.model.as_ref().unwrap(), experiment.train.as_ref().unwrap());
+    let chosen = &train.optimizer;
+    let numbers = |step: u64| {
+        let progress = schedules::Progress { step: step - 1, total: 10, steps_per_epoch: 10, plateau: 1.0 };
+        let (what, args) = (train.schedule.what, &train.schedule.args);
+        let factor = schedules::factor(what, args, progress).unwrap();
+        let momentum = schedules::momentum(what, args, progress).unwrap();
+        Numbers::of(model, train).at(Place { factor, momentum }, step, 1).unwrap()
+    };
     let mut builder = Builder::new();
-    let shape = Shape::from([weights.len()]);
     let init = Init::Repeated(Arc::from(weights));
     let parameter = builder.state("w", StateKind::Parameter, &shape, init).unwrap();
     let grad = builder.input("grad", &shape);
-    let inputs: Vec<Value> =
-        scalars(1).iter().map(|(name, _)| builder.input(name, &Shape::default())).collect();
-    let mut rule = Rule { builder: &mut builder, name: "w", parameter, grad, scalars: &inputs };
+    let inputs: Vec<(String, Value)> = numbers(1)
+        .into_iter()
+        .map(|(name, _)| (name.clone(), builder.input(&name, &Shape::default())))
+        .collect();
+    let find = |wanted: &str| inputs.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    let scalars = chosen.what.scalars(&chosen.args, 1.0, 1).unwrap();
+    let scalars: Vec<Value> = scalars.iter().map(|(name, _)| find(name).unwrap()).collect();
+    let carried = find(CARRIED).zip(find(REST)).map(|(carried, rest)| [carried, rest]);
+    let mut rule =
+        Rule { builder: &mut builder, name: "w", parameter, part, grad, scalars: &scalars, carried };
     let next = chosen.what.update(&chosen.args, &mut rule).unwrap();
     builder.update(parameter, next).unwrap();
     let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
     let step = |(number, gradient): (u64, &Vec<f32>)| {
         session.write(0, "grad", |out| out.copy_from_slice(gradient)).unwrap();
-        for (name, value) in scalars(number) {
-            session.write(0, name, |out| out[0] = value as f32).unwrap();
+        for (name, value) in numbers(number) {
+            session.write(0, &name, |out| out[0] = value as f32).unwrap();
         }
         session.step(0).unwrap();
         session.read_state("w").unwrap()
     };
     (1..).zip(gradients).map(step).collect()
+}
+
+/// Holds weights after steps against those that are expected.
+fn near(line: &str, found: &[Vec<f32>], expected: &[Vec<f32>], most: f32) {
+    assert_eq!(found.len(), expected.len());
+    for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (found, expected) in found.iter().zip(expected) {
+            let gap = (found - expected).abs();
+            assert!(gap <= most * expected.abs().max(0.1), "{line}, step {step}: {found}, not {expected}");
+        }
+    }
+}
+
+fn vector(weights: &[f32]) -> (Shape, Part) {
+    (Shape::from([weights.len()]), Part::Other)
 }
 
 #[test]
@@ -99,16 +153,44 @@ fn ten_steps_of_every_optimizer_are_those_of_pytorch() {
     let all: BTreeSet<&str> = OPTIMIZERS.iter().map(|optimizer| optimizer.spec().name).collect();
     assert_eq!(tried, all);
     for Optimizer { line, steps: expected } in optimizers {
-        let found = steps(&line, &weights, &gradients);
-        assert_eq!(found.len(), expected.len());
-        for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            for (found, expected) in found.iter().zip(expected) {
-                let gap = (found - expected).abs();
-                assert!(
-                    gap <= 1e-6 * expected.abs().max(0.1),
-                    "{line}, step {step}: {found}, not {expected}"
-                );
-            }
+        near(&line, &steps(&line, vector(&weights), &weights, &gradients), &expected, 1e-6);
+    }
+}
+
+#[test]
+fn matrices_move_as_with_pytorchs_muon_in_f32() {
+    let Fixtures { weights, gradients, matrices, .. } = fixtures();
+    for Matrix { line, shape, steps: expected } in matrices {
+        let found = steps(&line, (Shape::new(shape.clone()), Part::Weight), &weights, &gradients);
+        near(&line, &found, &expected, 5e-6);
+        // The filters of a convolution are the rows of a matrix.
+        let (rows, columns) = (shape[0], shape[1]);
+        let filters = steps(&line, (Shape::from([rows, 1, 1, columns]), Part::Weight), &weights, &gradients);
+        assert_eq!(filters, found);
+    }
+}
+
+#[test]
+fn momentum_moves_against_the_learning_rate_as_pytorch_moves_it() {
+    let Fixtures { weights, gradients, cycled, .. } = fixtures();
+    for Optimizer { line, steps: expected } in cycled {
+        let lines = format!("{line}; schedule one_cycle cycle_momentum=true");
+        near(&line, &steps(&lines, vector(&weights), &weights, &gradients), &expected, 1e-6);
+    }
+}
+
+#[test]
+fn a_plateau_lowers_the_rate_where_pytorch_lowers_it() {
+    for Plateau { line, losses, factors } in fixtures().plateaus {
+        let experiment = experiment("flatten -> linear 10", &format!("sgd lr=1; schedule plateau {line}"));
+        let chosen = &experiment.train.as_ref().unwrap().schedule;
+        let mut state = progress::Plateau::default();
+        for (epoch, (loss, expected)) in losses.into_iter().zip(factors).enumerate() {
+            state = chosen.what.behind(&chosen.args, state, loss).unwrap();
+            let place =
+                schedules::Progress { step: 5, total: 100, steps_per_epoch: 10, plateau: state.factor };
+            let found = schedules::factor(chosen.what, &chosen.args, place).unwrap();
+            assert!((found - expected).abs() < 1e-12, "{line}, epoch {epoch}: {found}, not {expected}");
         }
     }
 }
@@ -148,7 +230,8 @@ fn running_means_are_those_of_pytorch_and_timm() {
 #[test]
 fn every_schedule_follows_that_of_pytorch() {
     let Fixtures { schedules, steps_per_epoch, .. } = fixtures();
-    let tried: BTreeSet<&str> = schedules.iter().map(|own| word(&own.line)).chain(["constant"]).collect();
+    let tried: BTreeSet<&str> =
+        schedules.iter().map(|own| word(&own.line)).chain(["constant", "plateau"]).collect();
     let all: BTreeSet<&str> = SCHEDULES.iter().map(|schedule| schedule.spec().name).collect();
     assert_eq!(tried, all);
     for Schedule { line, factors } in schedules {
@@ -159,7 +242,7 @@ fn every_schedule_follows_that_of_pytorch() {
         let chosen = &experiment.train.as_ref().unwrap().schedule;
         let total = factors.len() as u64;
         for (step, expected) in (0..).zip(factors) {
-            let progress = schedules::Progress { step, total, steps_per_epoch };
+            let progress = schedules::Progress { step, total, steps_per_epoch, plateau: 1.0 };
             let found = schedules::factor(chosen.what, &chosen.args, progress).unwrap();
             assert!((found - expected).abs() < 1e-7, "{line} at step {step}: {found}, not {expected}");
         }

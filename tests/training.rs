@@ -238,7 +238,7 @@ fn schedules_have_these_factors() {
         );
         let experiment = whole(&text);
         let chosen = &experiment.train.as_ref().unwrap().schedule;
-        let progress = schedules::Progress { step, total: 100, steps_per_epoch: 10 };
+        let progress = schedules::Progress { step, total: 100, steps_per_epoch: 10, plateau: 1.0 };
         schedules::factor(chosen.what, &chosen.args, progress).unwrap()
     };
     let table: &[(&str, &[(u64, f64)])] = &[

@@ -281,3 +281,106 @@ fn a_pattern_that_fits_nothing_is_answered_with_a_name() {
         assert!(said(lines).contains(words), "{lines}: {}", said(lines));
     }
 }
+
+/// The first weights of a layer in a model that begins so.
+fn begun(layers: &str, lines: &str, name: &str) -> Vec<f32> {
+    let (experiment, dataset) = trained(layers, &format!("optimizer sgd lr=1; batch 20; {lines}"));
+    initial(&experiment, &dataset, name)
+}
+
+fn deviation(numbers: &[f32]) -> f64 {
+    let n = numbers.len() as f64;
+    let mean = numbers.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+    (numbers.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+#[test]
+fn initialisers_have_their_spread_on_layers_and_for_all() {
+    // 49 inputs to 300 outputs.
+    let linear = |init: &str| format!("flatten -> linear 300{init} -> relu -> linear 10");
+    let cases: &[(&str, &str, f64)] = &[
+        ("kaiming_normal", "", (2.0f64 / 49.0).sqrt()),
+        ("kaiming_normal", " fan=out gain=1", (1.0f64 / 300.0).sqrt()),
+        ("kaiming_uniform", "", (2.0f64 / 49.0).sqrt()),
+        ("xavier_normal", "", (2.0f64 / 349.0).sqrt()),
+        ("xavier_uniform", " gain=2", 2.0 * (2.0f64 / 349.0).sqrt()),
+        ("trunc_normal", "", 0.02),
+        ("normal", " std=0.3", 0.3),
+        ("orthogonal", "", (1.0f64 / 300.0).sqrt()),
+        ("zeros", "", 0.0),
+        ("ones", "", 0.0),
+        ("default", "", 1.0 / (49.0f64 * 3.0).sqrt()),
+    ];
+    for (name, args, expected) in cases {
+        let for_all = begun(&linear(""), &format!("init {name}{args}"), "linear_1.weight");
+        let found = deviation(&for_all);
+        assert!((found - expected).abs() <= 0.03 * expected, "{name}{args}: {found}, not {expected}");
+        if args.is_empty() && *name != "default" {
+            let own = begun(&linear(&format!(" init={name}")), "init normal std=9", "linear_1.weight");
+            assert!(own == for_all, "{name}: a layer's own word comes first");
+            assert!(begun(&linear(""), &format!("init {name}"), "linear_1.bias").iter().all(|&x| x == 0.0));
+        }
+    }
+    assert!(begun(&linear(""), "init default", "linear_1.bias") == begun(&linear(""), "", "linear_1.bias"));
+    // Of a convolution in groups, 2·9 inputs to an output and 8·9 outputs to an input.
+    let grouped = "conv2d 4 1x1 -> conv2d 16 3x3 padding=1 groups=2 -> conv2d 64 1x1 -> flatten -> linear 10";
+    let found = deviation(&begun(grouped, "init xavier_normal", "conv2d_2.weight"));
+    let expected = (2.0f64 / (18.0 + 72.0)).sqrt();
+    assert!((found - expected).abs() < 0.1 * expected, "{found}, not {expected}");
+    let identity =
+        begun("conv2d 3 3x3 padding=1 init=identity -> flatten -> linear 10", "", "conv2d_1.weight");
+    assert_eq!(identity.iter().position(|&x| x == 1.0), Some(4));
+    assert_eq!(identity.iter().sum::<f32>(), 1.0);
+}
+
+#[test]
+fn a_residual_block_can_begin_as_its_shortcut() {
+    let layers =
+        "conv2d 4 3x3 padding=1 -> basic_block 4 -> basic_block 8 stride=2 -> global_avg_pool -> linear 10";
+    let scales = |lines: &str| {
+        let (experiment, dataset) = trained(layers, &format!("optimizer sgd lr=1; batch 20; {lines}"));
+        let names: Vec<String> =
+            experiment.model.as_ref().unwrap().layers.iter().map(|l| l.name.clone()).collect();
+        let norms = names.into_iter().filter(|name| name.contains("batch_norm"));
+        let first = |name: String| initial(&experiment, &dataset, &format!("{name}.weight"))[0];
+        norms.map(first).collect::<Vec<f32>>()
+    };
+    // The second norm of each body; the third one of the second block is its shortcut's.
+    assert_eq!(scales("init default zero_residual=true"), [1.0, 0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(scales("init kaiming_normal"), [1.0; 5]);
+}
+
+#[test]
+fn a_plateau_is_gone_on_with_to_the_bit() {
+    let lines =
+        "optimizer sgd lr=0.5; batch 10; schedule plateau patience=0 factor=0.5 cooldown=1 threshold=0.9";
+    let (mut experiment, dataset) = trained(PLAIN, lines);
+    experiment.train.as_mut().unwrap().epochs = 6;
+    let (whole, outcome) = run(&experiment, &dataset);
+    let rates: Vec<f64> = outcome.epochs.iter().map(|epoch| epoch.learning_rate).collect();
+    assert!(rates[0] == 0.5 && rates[5] < 0.5, "{rates:?}");
+    for after in [8, 20, 25, 40] {
+        let (session, other) = cut(&experiment, &dataset, after);
+        assert!(states(&session) == states(&whole), "after {after} batches");
+        assert_eq!(other.epochs.last().unwrap().learning_rate, rates[5]);
+    }
+}
+
+#[test]
+fn what_a_schedule_asks_of_its_training_is_checked() {
+    let said = |data: &str, lines: &str| {
+        let text = format!(
+            "model N {{ input 1x28x28; flatten -> linear 10 }}\ndata {{ source mnist \"m\"{data} }}\ntrain {{ loss cross_entropy; {lines} }}"
+        );
+        check(&text).1.iter().map(|d| d.message.clone()).collect::<Vec<_>>().join("\n")
+    };
+    let plateau = "optimizer sgd lr=1; schedule plateau";
+    assert!(said("", plateau).contains("`schedule plateau` watches validation images"));
+    assert_eq!(said("; validation 10%", plateau), "");
+    let cycle =
+        |optimizer: &str| said("", &format!("optimizer {optimizer}; schedule one_cycle cycle_momentum=true"));
+    assert_eq!(cycle("sgd lr=1 momentum=0.9") + &cycle("lamb") + &cycle("adamw"), "");
+    assert!(cycle("sgd lr=1").contains("`cycle_momentum` moves `momentum`, and `sgd` has none"));
+    assert!(cycle("nadam").contains("that of `nadam` stays"));
+    assert!(said("", "optimizer sgd lr=1; schedule by_epoch [1, -1]").contains("below 0"));
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::out::out;
 use crate::cli::table::{bytes, percent, speed, table};
-use crate::cli::{Stop, batch, devices, load};
+use crate::cli::{Stop, batch, bench_data, devices, load};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::kernels::cpu::simd::peak;
@@ -22,22 +22,25 @@ use crate::train::measure::{Measured, measure};
 #[derive(clap::Args)]
 pub struct Options {
     /// A `.net` or `.model` file
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Measure training steps (forward, backward and update) instead of inference
     #[arg(long)]
     train: bool,
+    /// Measure how fast training batches are read and augmented, without the network
+    #[arg(long, conflicts_with_all = ["train", "device", "precision"])]
+    data: bool,
     /// Images per batch; by default that of the file, else 64
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: Option<u32>,
+    pub(super) batch: Option<u32>,
     /// Threads; by default one per core
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// How long to measure
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
-    seconds: f64,
+    pub(super) seconds: f64,
     /// Override a setting by its path, such as `train.optimizer.lr=0.01`
     #[arg(long = "set", value_name = "PATH=VALUE")]
-    settings: Vec<String>,
+    pub(super) settings: Vec<String>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
@@ -46,7 +49,7 @@ pub struct Options {
     precision: Option<String>,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// How a file without `train` is trained here, if its model gives a number for each class,
@@ -102,6 +105,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    if options.data {
+        return bench_data::run(options);
+    }
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let experiment = &loaded.experiment;
     let Some(model) = &experiment.model else { return Err(Stop::Findings) };
@@ -116,9 +122,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         Some(batch) => batch as usize,
         None => batch::of(&loaded, &device)?.map_or(64, |batch| batch.images),
     };
-    let threads = options.threads.map_or_else(threads::start, |threads| Ok(usize::from(threads)))?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
+    let (threads, pool) = pool(options)?;
     let asked = options.precision.as_deref().map(Precision::of);
     let asked = asked.or(experiment.train.as_ref().map(|train| train.precision)).unwrap_or_default();
     let train = train.filter(|_| options.train);
@@ -152,6 +156,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         true => out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?),
         false => out(&text(&figures, said)),
     }
+}
+
+/// The threads that are asked for.
+pub(super) fn pool(options: &Options) -> Result<(usize, rayon::ThreadPool), Stop> {
+    let threads = options.threads.map_or_else(threads::start, |threads| Ok(usize::from(threads)))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Stop::Environment(format!("error: {threads} threads cannot start: {e}")))?;
+    Ok((threads, pool))
 }
 
 /// A `train` section for a file that has none.

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::cli::data_page::page;
 use crate::cli::out::out;
 use crate::cli::table::{percent, table, thousands};
 use crate::cli::{Stop, load};
 use crate::data::scan::{PARTS, Scan, scan};
+use crate::data::sheet::sheet;
+use crate::train::checkpoint::write_atomically;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -19,6 +22,9 @@ pub struct Options {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Also write a page with pictures of each class and of what augmentation makes of them; an existing file is replaced
+    #[arg(long, value_name = "PAGE")]
+    html: Option<PathBuf>,
 }
 
 /// The longest bar, in characters.
@@ -28,8 +34,17 @@ const NAMED: usize = 10;
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["data"])?;
-    let found = loaded.divided(&loaded.base()).and_then(|(section, dataset)| scan(&section, &dataset));
-    let found = found.map_err(|fault| loaded.stop_at_data(&fault))?;
+    let looked = loaded.divided(&loaded.base()).and_then(|(section, dataset)| {
+        let found = scan(&section, &dataset)?;
+        let seed = loaded.experiment.train.as_ref().map_or(0, |train| train.seed);
+        let sheet = options.html.as_ref().map(|_| sheet(&section, &dataset, seed)).transpose()?;
+        Ok((found, sheet))
+    });
+    let (found, sheet) = looked.map_err(|fault| loaded.stop_at_data(&fault))?;
+    if let (Some(path), Some(sheet)) = (&options.html, sheet) {
+        let title = options.file.display().to_string();
+        write_atomically(path, page(&title, &found, &sheet).as_bytes())?;
+    }
     match options.json {
         true => out(&as_json(&found).to_string())?,
         false => out(text(&found).trim_end())?,
@@ -77,10 +92,12 @@ fn text(found: &Scan) -> String {
     list("the same picture in two parts (the test is not a test)", found.leaks.iter().map(pair).collect());
     list("the same picture twice in a part", found.repeated.iter().map(pair).collect());
     list("the same picture in two classes", found.contradictions.iter().map(pair).collect());
-    if let Some(share) = found.largest_share.filter(|share| *share > 2.0 / found.classes.len().max(1) as f64)
-    {
+    list("classes without an image to train on", found.without(0));
+    list("classes without an image to test on", found.without(2));
+    if let Some((ratio, share)) = found.imbalance() {
         text.push_str(&format!(
-            "\na network that always answers with the largest class is right for {} of the training images\n",
+            "\nthe largest class has {ratio:.1} times as many training images as the smallest; always answering with it is right \
+             for {}\n",
             percent(share)
         ));
     }
@@ -101,5 +118,7 @@ fn as_json(found: &Scan) -> serde_json::Value {
         "leaks": found.leaks,
         "repeated": found.repeated,
         "contradictions": found.contradictions,
+        "without_training": found.without(0),
+        "without_test": found.without(2),
     })
 }

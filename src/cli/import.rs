@@ -1,44 +1,65 @@
 //! `dslc import FILE`: what others trained → what dslc reads, by the kind of the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
 use crate::cli::carried::How;
 use crate::cli::into::{self, Into};
+use crate::cli::onnx::{self, Network};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Weights of safetensors, PyTorch (.pth, .pt) or NumPy (.npz)
+    /// A network of ONNX; or weights of safetensors, PyTorch (.pth, .pt) or NumPy (.npz) with `--into`
     file: PathBuf,
     /// The .net or .model file whose model takes the weights
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
-    /// The file to write
-    #[arg(short, long, value_name = "FILE", default_value = "weights.safetensors")]
-    out: PathBuf,
+    /// The file to write (default: weights.safetensors; of a network, the .model file named after it, with its weights beside it)
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Override a setting of the file by its path, such as `model.classes=10`
-    #[arg(long = "set", value_name = "PATH=VALUE")]
+    #[arg(long = "set", value_name = "PATH=VALUE", requires = "into")]
     settings: Vec<String>,
     /// A text file with the name of a class on each line, in the order of the model's outputs
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "into")]
     classes: Option<PathBuf>,
+    /// The shape of one image, where an ONNX file leaves it open: 3x224x224
+    #[arg(long, value_name = "SHAPE", conflicts_with = "into")]
+    input: Option<String>,
+    /// Hold what a network computes against arrays: the first is a batch of inputs, the second its outputs
+    #[arg(long, value_name = "NPZ", conflicts_with = "into")]
+    verify: Option<PathBuf>,
+    /// Overwrite the files of a network that are already there
+    #[arg(long, conflicts_with = "into")]
+    force: bool,
     #[command(flatten)]
     how: How,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let Some(file) = &options.into else {
-        return Err(Stop::Environment(format!(
-            "error: {} holds weights; which model they are of must be said\n  try: `--into FILE` with a `.net` or `.model` file",
-            options.file.display()
-        )));
-    };
+    let Some(file) = &options.into else { return network(options) };
     into::run(&Into {
         weights: &options.file,
         file,
         settings: &options.settings,
-        to: &options.out,
+        to: options.out.as_deref().unwrap_or(Path::new("weights.safetensors")),
         how: &options.how,
         classes: options.classes.as_ref(),
+    })
+}
+
+fn network(options: &Options) -> Result<(), Stop> {
+    if options.file.extension().is_none_or(|ending| ending != "onnx") {
+        return Err(Stop::Environment(format!(
+            "error: {} holds weights; which model they are of must be said\n  try: `--into FILE` with a `.net` or `.model` file",
+            options.file.display()
+        )));
+    }
+    onnx::run(&Network {
+        file: &options.file,
+        to: options.out.as_deref(),
+        input: options.input.as_deref(),
+        verify: options.verify.as_deref(),
+        force: options.force,
     })
 }

@@ -30,7 +30,9 @@ impl Loaded {
 
     /// The data set with its section; what is wrong with it is shown at the line that names it.
     pub(super) fn data(&self) -> Result<(DataSection, Dataset), Stop> {
-        self.open(&self.base()).map_err(|fault| self.stop_at_data(&fault))
+        let opened = self.open(&self.base()).map_err(|fault| self.stop_at_data(&fault))?;
+        tell_skipped(&opened.0);
+        Ok(opened)
     }
 
     /// Shows a fault of the data at the line that names them.
@@ -40,6 +42,23 @@ impl Loaded {
             self.print_at(fault, argument.or(data.args.span("path")).unwrap_or(data.source_span));
         }
         Stop::Environment(String::new())
+    }
+}
+
+/// Of more pictures that were left out, the first are named.
+const NAMED: usize = 10;
+
+/// Tells which pictures were left out, and why.
+pub fn tell_skipped(section: &DataSection) {
+    let skipped = &section.skipped;
+    if skipped.is_empty() {
+        return;
+    }
+    let n = plural(skipped.len() as u64, "picture is", "pictures are");
+    out::err(&format!("warning: {n} left out because `on_error skip` says so"));
+    skipped.iter().take(NAMED).for_each(|why| out::err(&format!("  {why}")));
+    if skipped.len() > NAMED {
+        out::err(&format!("  … and {} more", skipped.len() - NAMED));
     }
 }
 

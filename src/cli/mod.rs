@@ -3,40 +3,52 @@
 
 mod batch;
 mod bench;
+mod bench_data;
 mod carried;
 mod check;
+mod compare;
 mod data;
+mod data_page;
 mod devices;
 mod docs;
 mod eval;
 mod explain;
+mod export;
 mod files;
 mod fix;
 mod fmt;
+mod folds;
 mod graph;
 mod import;
 mod into;
 mod load;
+mod lr;
 mod lsp;
 mod memory;
 mod migrate;
 mod networks;
 mod new;
+mod onnx;
 mod out;
 mod page;
 mod pictures;
+mod plot;
 mod predict;
 mod progress;
+mod report;
 mod resume;
 mod run;
+mod runs;
 mod scores;
 mod show;
 mod signals;
 mod snapshot;
 mod summary;
+mod sweep;
 mod table;
 mod trained;
 mod unknown;
+mod written;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -60,8 +72,18 @@ enum Command {
     New(new::Options),
     /// Train the network of a file and test it
     Run(run::Options),
+    /// Try rising learning rates and suggest one
+    Lr(lr::Options),
+    /// Train with many settings and list which do best
+    Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
+    /// List runs: how they stand, what they reached, and when
+    Runs(runs::Options),
+    /// Show what differs between runs: their files, layers, parameters and results
+    Compare(compare::Options),
+    /// Write the page of a run anew, from what the run recorded
+    Report(report::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
     /// Look at a file's data: parts, classes, sizes, damaged files, repeated pictures
@@ -89,7 +111,7 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
-    /// Take over weights that were trained elsewhere
+    /// Take over a network, or weights, that were trained elsewhere
     Import(import::Options),
     /// Carry a run's weights over to a network that has changed since
     Migrate(migrate::Options),
@@ -97,6 +119,8 @@ enum Command {
     Eval(eval::Options),
     /// Classify image files, or make new images of them
     Predict(predict::Options),
+    /// Write a network for other programs: ONNX, PyTorch, C
+    Export(export::Options),
 }
 
 /// Why a command stopped.
@@ -138,7 +162,12 @@ pub fn main() -> ExitCode {
     ended(match cli.command {
         Command::New(options) => new::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Lr(options) => lr::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
         Command::Resume(options) => resume::run(&options),
+        Command::Runs(options) => runs::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Devices(options) => devices::run(&options),
@@ -156,6 +185,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Predict(options) => predict::run(&options),
+        Command::Export(options) => export::run(&options),
     })
 }
 

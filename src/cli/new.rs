@@ -1,5 +1,4 @@
-//! `dslc new [NETWORK|FOLDER]`: a first file to begin with, from a network that dslc knows or for a folder of images or
-//! pictures.
+//! `dslc new [NETWORK|DATA]`: a first file to begin with, from a network that dslc knows or for the data that lie at a path.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -10,9 +9,12 @@ use crate::cli::load;
 use crate::cli::networks::{NETWORKS, Network};
 use crate::cli::out::out;
 use crate::cli::table::plural;
+use crate::cli::written;
+use crate::data::glob;
+use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::{Images, part};
 use crate::data::section::DataSection;
-use crate::data::sources::folder;
+use crate::data::sources::{folder, usual};
 use crate::data::{Dataset, Facts, Wanted};
 use crate::diag::{Fault, nearest};
 use crate::experiment::disk::is_network;
@@ -27,8 +29,9 @@ const PICTURES: &str = "textures";
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A network such as `lenet5`, or a folder of images; without one, all networks are listed
-    #[arg(value_name = "NETWORK|FOLDER")]
+    /// A network such as `lenet5`, or data: a folder of images, a table, tar files, Parquet, arrays; without one, all networks are
+    /// listed
+    #[arg(value_name = "NETWORK|DATA")]
     what: Option<String>,
     /// The folder of images to train on: in MNIST's format, or of pictures with a subfolder for each class
     #[arg(long, value_name = "FOLDER")]
@@ -41,7 +44,11 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Stop> {
     let (name, data) = match (&options.what, &options.data) {
         (None, None) => return out(&list()),
+        (None, Some(folder)) if is_own(folder) => return for_data(options, folder),
         (None, Some(folder)) => (network_for(folder), Some(folder.clone())),
+        (Some(what), None) if find(what).is_none() && is_own(Path::new(what)) => {
+            return for_data(options, Path::new(what));
+        }
         (Some(what), None) if find(what).is_none() && Path::new(what).is_dir() => {
             (network_for(Path::new(what)), Some(PathBuf::from(what)))
         }
@@ -68,6 +75,71 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     load::report(&loaded)?;
     write(&path, &text)?;
     out(&next(&loaded, network, data.is_some()))
+}
+
+/// Whether a path's data need a file of their own, beside those of the known networks.
+fn is_own(path: &Path) -> bool {
+    let is_there = path.exists() || glob::is_pattern(path);
+    is_there && usual::kind(path).is_some_and(|kind| !["mnist", "folder"].contains(&kind))
+}
+
+/// Writes a file for the data set at a path.
+fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
+    let kind = usual::kind(data).unwrap_or(PICTURES);
+    let data = written::inner(kind, data).map_or_else(|| data.to_owned(), |inner| data.join(inner));
+    let stem = data.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let stem: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let stem = if stem.starts_with(|c: char| c.is_ascii_alphabetic()) { stem } else { kind.to_owned() };
+    let path =
+        options.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.net", stem.to_lowercase())));
+    let shown = path.display();
+    if !is_network(&path) {
+        return refuse(format!("{shown} would not be a network file\n  try: `-o {shown}.net`"));
+    }
+    let (folder, name) = match glob::is_pattern(&data) && !data.exists() {
+        true => (data.parent().unwrap_or(Path::new("")), data.file_name().map(PathBuf::from)),
+        false => (data.as_path(), None),
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let mut named = relative(&path, folder)?;
+    if let Some(name) = name {
+        named.push(name);
+    }
+    let line = written::source(kind, &data, &quotable(&named)?).map_err(explained)?;
+    let model = format!("{}{}", stem[..1].to_uppercase(), &stem[1..]);
+    // A first text tells what is known of the data; the second one is made for them.
+    let guess = Facts {
+        form: Form { channels: Some(3), size: Size::Varied },
+        task: Task::Classes,
+        classes: None,
+        parts: None,
+        watched: None,
+    };
+    let loaded = load_text(&path, written::text(&model, &line, &guess), &[]);
+    let Some(section) = &loaded.experiment.data else {
+        load::report(&loaded)?;
+        return Err(Stop::Findings);
+    };
+    let found = section.source.look(&section.args, &loaded.base()).map_err(explained)?;
+    let Some(mut facts) = found else { return refuse(format!("{} cannot be looked at", data.display())) };
+    facts.parts = facts.parts.or(Some([1, 0, 1]));
+    // With these the file checks where its data are not.
+    let mut line = line;
+    if let Some(classes) = facts.classes.filter(|_| !kind.starts_with("cifar")) {
+        line.push_str(&format!(" classes={classes}"));
+    }
+    if let (Some([channels, height, width]), "arrays") = (facts.form.extents(), kind) {
+        line.push_str(&format!(" image={channels}x{height}x{width}"));
+    }
+    let text = written::text(&model, &line, &facts);
+    let loaded = load_text(&path, text.clone(), &[]);
+    load::report(&loaded)?;
+    write(&path, &text)?;
+    let parameters = loaded.experiment.model.as_ref().map_or(0, |model| model.n_parameters() as u64);
+    let parameters = plural(parameters, "parameter", "parameters");
+    out(&format!(
+        "wrote {shown} ({parameters})\n  dslc check {shown}\n  dslc data {shown}\n  dslc run {shown}\n"
+    ))
 }
 
 /// The network that suits what lies in a folder.
@@ -178,7 +250,8 @@ fn path_of(loaded: &Loaded) -> String {
 fn explained(fault: Fault) -> Stop {
     Stop::Environment(load::plain(&fault.note(
         "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes \
-         (Fashion-MNIST has them too); or pictures, in a subfolder for each class",
+         (Fashion-MNIST has them too); pictures, in a subfolder for each class; a table (CSV, TSV, JSONL) of pictures; tar files, \
+         Parquet, NumPy's arrays; CIFAR",
     )))
 }
 

@@ -34,7 +34,7 @@ pub struct Options {
 }
 
 /// Settings that may change in the middle of a training; the words behind `train.`.
-const FREE: [&str; 5] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint"];
+const FREE: [&str; 6] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint", "logs"];
 /// One that may change between two epochs.
 const BETWEEN: &str = "batch";
 
@@ -55,7 +55,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     };
     let (device, taken) = devices::open(was)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
-    run.refuse_other_data(&dataset)?;
+    run.refuse_other_data(&data, &dataset)?;
+    run.refuse_other_classes(&dataset)?;
+    load::tell_skipped(&data);
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
     let changed = (!options.settings.is_empty()).then(|| Record {

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::cli::load;
 use crate::cli::memory::{self, Measured};
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed};
-use crate::cli::{Stop, batch, carried, devices, signals, summary};
+use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
 use crate::data::sample::Task;
 use crate::data::section::DataSection;
@@ -19,14 +21,18 @@ use crate::experiment::figures::{Figures, figures};
 use crate::experiment::loaded::Loaded;
 use crate::experiment::resolved::Settled;
 use crate::model::Model;
+use crate::report::html::measurement;
 use crate::run::{Precision, precision_on};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
 use crate::runs::room::{self, Need};
-use crate::runs::train::{self, Recording, Signals, machine};
+use crate::runs::series::{Series, series};
+use crate::runs::story::events;
+use crate::runs::train::{self, Failed, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
+use crate::train::probe::Probe;
 use crate::train::programs::Sizes;
 use crate::train::section::TrainSection;
 use crate::train::trainer::{self, Ended, Job, Outcome};
@@ -49,6 +55,9 @@ pub struct Options {
     /// Where to save instead while the disk of the run's folder is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
+    /// Cross-validate: train as often, each time without another part of the training images, and measure on it
+    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
@@ -63,6 +72,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
     let (device, taken) = devices::open(options.device)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
+    if let Some(n) = options.folds {
+        return folds::run(&loaded, &data, dataset, &device, n as usize, options.json);
+    }
     let training = Training {
         loaded: &loaded,
         data: &data,
@@ -140,7 +152,9 @@ impl Training<'_> {
         if let Some(carried) = begun_with {
             prepared.begin_with(carried.numbers);
         }
-        let memory = memory::line(prepared.bytes()?, device, self.measured);
+        let probe = prepared.probe()?;
+        let beside = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
+        let memory = memory::line(prepared.bytes()? + beside, device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
 
@@ -150,7 +164,8 @@ impl Training<'_> {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
                 let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
-                Recording { folder, source: &record.source, stopped: None, spare: self.spare }
+                let source = &record.source;
+                Recording { probe, folder, source, stopped: None, spare: self.spare }
             }
             Place::Stopped { run, changed } => {
                 room::for_stopped(&run.folder, need)?.iter().for_each(|told| err(told));
@@ -158,12 +173,12 @@ impl Training<'_> {
                     let path = run.folder.path();
                     record
                         .write_with_file(path, &loaded.resolved_in(path, &record.base, Settled::default()))?;
-                    let rate = prepared.learning_rate(run.progress().step)?;
+                    let rate = prepared.learning_rate(&run.progress())?;
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
                 let source = &changed.as_ref().unwrap_or(&run.record).source;
-                Recording { folder: &run.folder, source, stopped: Some(run), spare: self.spare }
+                Recording { probe, folder: &run.folder, source, stopped: Some(run), spare: self.spare }
             }
         };
         self.train(prepared, job, recording, &head, &figures)
@@ -187,14 +202,19 @@ impl Training<'_> {
         let trained = train::train(prepared, job, dataset, recording, &signals, &mut progress);
         screen.clear();
         let finished = match trained {
-            Err(fault) if fault.code == codes::TRAINING_NEEDS => {
-                loaded.print_at(&fault, job.train.optimizer.span);
+            Ok(finished) => finished,
+            Err(Failed { fault, span }) if fault.code == codes::TRAINING_NEEDS => {
+                loaded.print_at(&fault, span.unwrap_or(job.train.optimizer.span));
                 return Err(Stop::Findings);
             }
-            trained => trained?,
+            Err(failed) => return Err(failed.fault.into()),
         };
         let (report, ended) = (finished.report.clone(), finished.outcome.ended);
         let ending = ending(&finished.outcome, dataset.classes(), job.train.epochs);
+        let ending = match courses(&events(folder)) {
+            courses if courses.is_empty() => ending,
+            courses => format!("{ending}\n\n{courses}"),
+        };
         let text = format!("{head}\n\n{}\n\n{ending}\n", summary::text(figures));
         let closed = finished.close(&text);
         match json {
@@ -235,11 +255,12 @@ impl Training<'_> {
             }
             _ => String::new(),
         };
-        let Training { loaded, dataset, .. } = *self;
+        let Training { loaded, data, dataset, .. } = *self;
+        let cache = data.kept.place.as_ref().map_or(String::new(), |place| format!("cache  {place}\n"));
         let parts = &dataset.parts;
         let n_learnt = parts.train.len() + parts.validation.len();
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {}\n{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {}\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
@@ -260,6 +281,23 @@ fn precision_line(device: &Device, asked: Precision) -> String {
         found if found == asked => String::new(),
         found => format!("\nprecision {}: {} is for CUDA devices", found.name(), asked.name()),
     }
+}
+
+/// How each measurement went over several epochs: `validation.loss  █▅▃▂▁▁  best 0.0352 in epoch 5`.
+fn courses(events: &[Value]) -> String {
+    let row = |own: &Series| {
+        let (epoch, best) = own.best().filter(|_| own.points.len() > 1)?;
+        Some(vec![
+            own.name.clone(),
+            own.blocks(),
+            format!("best {} in epoch {epoch}", measurement(&own.name, best)),
+        ])
+    };
+    let rows: Vec<Vec<String>> = series(events).iter().filter_map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (names, blocks) = (width(0), width(1));
+    let lines = rows.iter().map(|row| format!("{:<names$}  {:<blocks$}  {}", row[0], row[1], row[2]));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Per-class scores, confusions and the totals.

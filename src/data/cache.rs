@@ -1,55 +1,204 @@
-//! Images that are read one at a time → the same in memory, prepared as far as nothing is random, where there is room: each is
-//! decoded once, and one that cannot be read is found before the first step. No number changes.
+//! Images that are read one at a time → the same in memory or in one file on the disk, prepared as far as nothing is random,
+//! where there is room: each is decoded once, and one that cannot be read is found before the first step. No number changes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use crate::data::parts::Dataset;
 use crate::data::sample::{Image, Sample, Target, Values};
-use crate::data::samples::{Images, Pictures, Samples};
+use crate::data::samples::{Images, Pictures};
 use crate::data::section::{Cache, DataSection, Step};
+use crate::data::sources::Wanted;
+use crate::data::stored::{Originals, Stored};
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::threads;
 use crate::numbers::{bytes as shown, plural};
-use crate::tensor::host;
 use crate::tensor::random::Random;
+use crate::tensor::{disk, host};
 
-/// With `cache auto` images may take this part of the free memory.
+/// With `cache auto` images may take this part of the free memory, or else of the free disk.
 const SHARE: u64 = 4;
 /// Images whose sizes tell about how large all are.
 const LOOKED_AT: usize = 64;
 /// Names of files that cannot be read, of which the rest is counted.
 const NAMED: usize = 8;
+/// Files of images begin with a hash of what they are for, and end so.
+const ENDING: &str = "images";
+/// Files that were not used for so long are removed when another one is made: 30 days.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Puts the images into memory, if the section's `cache` has it so and they have room.
-pub fn keep(section: &DataSection, samples: &mut Samples) -> Result<(), Fault> {
-    let Images::Read(pictures) = &samples.images else { return Ok(()) };
+/// Keeps the images as the section's `cache` says. A data set that is gone through once, to be tested, is kept in memory at most.
+pub fn keep(
+    section: &mut DataSection,
+    dataset: &mut Dataset,
+    base: &Path,
+    wanted: Wanted,
+) -> Result<(), Fault> {
+    let Images::Read(pictures) = &dataset.samples.images else { return Ok(()) };
+    section.kept.fingerprint = Some(dataset.fingerprint());
     // A mask or image that is the target turns with its image, so both are prepared together, when they are asked for.
-    if samples.targets.images().is_some() {
+    if dataset.samples.targets.images().is_some() {
+        let said =
+            "none: a picture and the mask or picture that is its target are read together, in every epoch";
+        section.kept.place = (section.cache != Cache::None).then(|| said.to_owned());
         return Ok(());
     }
-    let free = host::free_bytes().unwrap_or(u64::MAX);
-    let room = match section.cache {
-        Cache::None => return Ok(()),
-        Cache::Auto => free / SHARE,
-        Cache::Ram => free,
-    };
+    if section.cache == Cache::None {
+        return Ok(());
+    }
     threads::start()?;
-    let steps = section.stages().first;
-    let (needed, shape) = needed(section, pictures.as_ref(), steps)?;
-    if needed > room {
-        if section.cache == Cache::Ram {
+    let (pictures, steps) = (Arc::clone(pictures), section.stages().first.to_vec());
+    let (needed, shape) = needed(section, pictures.as_ref(), &steps)?;
+    let memory = host::free_bytes().unwrap_or(u64::MAX);
+    let (images, place) = match section.cache {
+        Cache::None => return Ok(()),
+        Cache::Ram if needed > memory => {
             let message =
-                format!("`cache ram` needs {}, but only {} of memory are free", shown(needed), shown(free));
-            return Err(Fault::new(codes::TOO_BIG, message).advise("`cache none`, or a smaller `resize`"));
+                format!("`cache ram` needs {}, but only {} of memory are free", shown(needed), shown(memory));
+            let fault = Fault::new(codes::TOO_BIG, message);
+            return Err(fault.advise("`cache disk`").advise("`cache none`, or a smaller `resize`"));
         }
-        return Ok(());
-    }
-    let images = match shape {
-        Some(shape) => same(pictures.as_ref(), steps, shape)?,
-        None => each(pictures.as_ref(), steps)?,
+        Cache::Auto if needed > memory / SHARE && wanted == Wanted::Test => return Ok(()),
+        Cache::Disk if wanted == Wanted::Test => return Ok(()),
+        Cache::Disk | Cache::Auto if section.cache == Cache::Disk || needed > memory / SHARE => {
+            match on_disk(section, base, Prepared { pictures, steps: steps.clone(), needed })? {
+                Ok((stored, place)) => (Images::Read(Arc::new(stored)), place),
+                Err(why) => {
+                    section.kept.place = Some(why);
+                    return Ok(());
+                }
+            }
+        }
+        Cache::Auto | Cache::Ram | Cache::Disk => {
+            let images = match shape {
+                Some(shape) => same(pictures.as_ref(), &steps, shape)?,
+                None => each(pictures.as_ref(), &steps)?,
+            };
+            (images, format!("{} in memory", shown(needed)))
+        }
     };
-    (samples.images, samples.prepared) = (images, steps.len());
+    (dataset.samples.images, dataset.samples.prepared) = (images, steps.len());
+    section.kept.place = Some(place);
     Ok(())
+}
+
+/// Images that are to be kept.
+struct Prepared {
+    pictures: Arc<dyn Pictures>,
+    steps: Vec<Step>,
+    /// About so many bytes.
+    needed: u64,
+}
+
+/// The images in a file, and where that is; or, with `cache auto`, why they are in none.
+fn on_disk(
+    section: &DataSection,
+    base: &Path,
+    Prepared { pictures, steps, needed }: Prepared,
+) -> Result<Result<(Stored, String), String>, Fault> {
+    let is_asked = section.cache == Cache::Disk;
+    let Some(folder) = disk::cache_folder() else {
+        let fault = Fault::new(
+            codes::BAD_VALUE,
+            "`cache disk` has no folder: `DSLC_CACHE` is `off`, or there is no home",
+        );
+        let none = || {
+            format!(
+                "none: {} are more than a quarter of the free memory, and there is no folder",
+                shown(needed)
+            )
+        };
+        return if is_asked {
+            Err(fault.advise("name a folder in the environment variable `DSLC_CACHE`"))
+        } else {
+            Ok(Err(none()))
+        };
+    };
+    let key = key(section, base, &steps);
+    let path = folder.join(format!("{:016x}.{ENDING}", hash(&key)));
+    let stamps =
+        (0..pictures.len()).into_par_iter().map(|index| hash(&(&key, pictures.stamp(index)))).collect();
+    let (originals, form) =
+        (Originals { pictures, steps, stamps }, section.form_behind(section.stages().first.len()));
+    let told = |stored: Stored, when: &str| {
+        let place = format!("{} in {}{when}", shown(stored.length()), path.display());
+        (stored, place)
+    };
+    if let Some(stored) = Stored::open(&path, &originals, form) {
+        return Ok(Ok(told(stored, ", made by an earlier run")));
+    }
+    forget_unused(&folder);
+    // What stands there is replaced when the new file is whole. A system that does not tell refuses when it is full.
+    let free = disk::free_bytes(&folder).unwrap_or(u64::MAX);
+    let room = if is_asked { free } else { free / SHARE };
+    if needed > room {
+        let message = format!(
+            "`cache disk` needs {}, but only {} are free on the disk of {}",
+            shown(needed),
+            shown(free),
+            folder.display()
+        );
+        let fault = Fault::new(codes::TOO_BIG, message)
+            .advise("another folder in the environment variable `DSLC_CACHE`");
+        let none = format!(
+            "none: {} are more than a quarter of the free memory and of the free disk",
+            shown(needed)
+        );
+        return if is_asked {
+            Err(fault.advise("`cache none`, or a smaller `resize`"))
+        } else {
+            Ok(Err(none))
+        };
+    }
+    match Stored::make(&path, &originals, room) {
+        Err(fault) if !is_asked && [codes::UNWRITTEN, codes::TOO_BIG].contains(&fault.code) => {
+            return Ok(Err(format!("none: {}", fault.message)));
+        }
+        made => made?,
+    }
+    let stored = Stored::open(&path, &originals, form);
+    let gone = || Fault::new(codes::UNWRITTEN, format!("{} was changed by another program", path.display()));
+    Ok(Ok(told(stored.ok_or_else(|| gone().advise("run it again"))?, "")))
+}
+
+/// All that decides what prepared images are, but for the images themselves.
+fn key(section: &DataSection, base: &Path, steps: &[Step]) -> String {
+    let base = std::fs::canonicalize(base).unwrap_or_else(|_| PathBuf::from(base));
+    let mut key = format!(
+        "dslc {}\n{}\nsource {}",
+        env!("CARGO_PKG_VERSION"),
+        base.display(),
+        section.source.spec().name
+    );
+    section.args.iter().for_each(|given| key.push_str(&format!(" {}={}", given.name, given.arg)));
+    for step in steps {
+        key.push_str(&format!("\n{}", step.transform.spec().name));
+        step.args.iter().for_each(|given| key.push_str(&format!(" {}={}", given.name, given.arg)));
+    }
+    key
+}
+
+fn hash(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Removes what no run has used for long. A file that cannot be looked at stays.
+fn forget_unused(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let used = entry.metadata().and_then(|metadata| metadata.modified());
+        let unused = used.is_ok_and(|used| used.elapsed().is_ok_and(|time| time > UNUSED));
+        if unused && path.extension().is_some_and(|ending| ending == ENDING) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Bytes that the prepared images take, and their shape where all have one.
@@ -71,7 +220,8 @@ fn needed(
     Ok((n as u64 * (mean + size_of::<Image>() as u64), None))
 }
 
-fn prepared(pictures: &dyn Pictures, index: usize, steps: &[Step]) -> Result<Image, Fault> {
+/// An image behind these steps.
+pub fn prepared(pictures: &dyn Pictures, index: usize, steps: &[Step]) -> Result<Image, Fault> {
     let image = pictures.read(index)?;
     let mut sample = Sample { image, target: Target::Unknown };
     let mut random = Random::new(0, "", 0);
@@ -113,7 +263,7 @@ fn each(pictures: &dyn Pictures, steps: &[Step]) -> Result<Images, Fault> {
 }
 
 /// One fault of all.
-fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
+pub fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
     let n = faults.len();
     let mut faults = faults.into_iter();
     let Some(first) = faults.next() else { return Ok(()) };

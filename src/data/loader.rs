@@ -218,6 +218,18 @@ pub fn middle(section: &DataSection, samples: &Samples, index: u32) -> Result<Im
     Ok(changed(section, samples.read(index)?, samples.prepared, Mode::Eval, &mut random)?.image)
 }
 
+/// A training sample in front of the steps that treat each value by itself, as [`Loader::fill`] augments it.
+pub fn augmented(
+    section: &DataSection,
+    samples: &Samples,
+    index: u32,
+    epoch: u32,
+    seed: u64,
+) -> Result<Image, Fault> {
+    let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
+    Ok(changed(section, samples.read(index)?, samples.prepared, Mode::Train, &mut random)?.image)
+}
+
 /// A sample of the source in front of the steps that treat each value by itself, as it is evaluated.
 pub fn middle_of(section: &DataSection, sample: Sample) -> Result<Image, Fault> {
     Ok(changed(section, sample, 0, Mode::Eval, &mut Random::new(0, "", 0))?.image)

@@ -22,7 +22,11 @@ pub mod samples;
 pub mod scan;
 pub mod section;
 pub mod settings;
+pub mod sheet;
+mod sound;
 pub mod sources;
+mod stored;
+pub mod thumbnail;
 pub mod transforms;
 
 #[cfg(test)]
@@ -38,11 +42,12 @@ use crate::data::section::DataSection;
 use crate::data::transforms::normalize;
 use crate::diag::{Fault, codes};
 
-/// Reads the data set of a section, divides it by `seed` and keeps its images in memory, where they have room. The section
+/// Reads the data set of a section, divides it by `seed` and keeps its images as `cache` says. The section
 /// learns what only the data tell: the classes, and the numbers of `normalize auto`, where all of it is wanted.
 pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
     let mut dataset = divided(section, base, seed, wanted)?;
-    cache::keep(section, &mut dataset.samples)?;
+    sound::hold(section, &mut dataset)?;
+    cache::keep(section, &mut dataset, base, wanted)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;
         section.balance = balance(&dataset);

@@ -5,7 +5,7 @@ use flate2::Crc;
 use crate::data::groups;
 use crate::data::sample::Task;
 use crate::data::samples::Samples;
-use crate::data::section::{DataSection, Split, Validation};
+use crate::data::section::{DataSection, Sampling, Split, Validation};
 use crate::data::sources::Wanted;
 use crate::diag::{Fault, codes};
 use crate::tensor::random::{Random, philox, stream};
@@ -176,6 +176,56 @@ pub fn epoch_order(train: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
     order
 }
 
+/// What one epoch of training goes through: every training image once, or as many as these drawn with replacement, so that the
+/// classes come as often as the section says.
+pub fn training_order(
+    section: &DataSection,
+    dataset: &Dataset,
+    seed: u64,
+    epoch: u32,
+) -> Result<Vec<u32>, Fault> {
+    let train = &dataset.parts.train;
+    let mut by_class = vec![Vec::new(); dataset.classes().len()];
+    let weights = match &section.sampling {
+        Sampling::Whole => return Ok(epoch_order(train, seed, epoch)),
+        Sampling::Balanced => vec![1.0; by_class.len()],
+        Sampling::Weights(weights) if weights.len() == by_class.len() => weights.clone(),
+        Sampling::Weights(weights) => {
+            let message = format!(
+                "`sample` has {} weights, but the data has {} classes",
+                weights.len(),
+                by_class.len()
+            );
+            return Err(
+                Fault::new(codes::CLASSES, message).advise("one weight a class, in the order of their names")
+            );
+        }
+    };
+    if dataset.samples.targets.task() != Task::Classes {
+        return Err(Fault::new(codes::CLASSES, "`sample` weighs classes, and these samples have none")
+            .advise("remove `sample`"));
+    }
+    train.iter().for_each(|&index| by_class[dataset.samples.class(index) as usize].push(index));
+    // Of a class that has no training images nothing can be drawn.
+    let mut ends = Vec::with_capacity(weights.len());
+    for (own, weight) in by_class.iter().zip(&weights) {
+        let weight = if own.is_empty() { 0.0 } else { *weight };
+        ends.push(ends.last().copied().unwrap_or(0.0) + weight);
+    }
+    let total = ends.last().copied().unwrap_or(0.0);
+    if total <= 0.0 {
+        return Err(Fault::new(codes::CLASSES, "`sample` gives no class with training images a weight")
+            .advise("`sample balanced`"));
+    }
+    let mut random = Random::new(seed, "sample", epoch);
+    let drawn = |_| {
+        let at = f64::from(random.uniform()) * total;
+        let own = &by_class[ends.partition_point(|end| *end <= at).min(by_class.len() - 1)];
+        own[random.below(own.len() as u32) as usize]
+    };
+    Ok((0..train.len()).map(drawn).collect())
+}
+
 fn count(samples: &Samples) -> Result<u32, Fault> {
     u32::try_from(samples.len()).map_err(|_| Fault::internal(format!("{} samples", samples.len())))
 }
@@ -206,6 +256,34 @@ mod tests {
         assert_ne!(order, epoch_order(&train, 3, 1));
         let fault = divided("validation 10%", 2, 3).unwrap_err();
         assert!(fault.message.starts_with("validation would take 0 of 2 training images"), "{fault}");
+    }
+
+    #[test]
+    fn classes_come_as_often_as_their_weights_say() {
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let classes: Vec<u32> = (0..300).map(|i| u32::from(i % 30 == 0)).collect();
+        let of = |classes: &[u32]| {
+            Samples::of_bytes([1, 1, 1], vec![0; classes.len()], classes.to_vec(), names.clone())
+        };
+        let dataset = Dataset::joined(of(&classes), of(&[2])).unwrap();
+        let drawn = |line: &str, epoch: u32| {
+            let section = section(&format!("source mnist \"m\"\n{line}")).unwrap();
+            training_order(&section, &dataset, 3, epoch)
+        };
+        let rare = |order: &[u32]| order.iter().filter(|&&index| index % 30 == 0).count();
+        let whole = drawn("", 1).unwrap();
+        assert_eq!(whole, epoch_order(&dataset.parts.train, 3, 1));
+        let balanced = drawn("sample balanced", 1).unwrap();
+        assert_eq!(balanced.len(), 300);
+        assert!((120..180).contains(&rare(&balanced)), "{}", rare(&balanced));
+        assert_eq!(balanced, drawn("sample balanced", 1).unwrap());
+        assert_ne!(balanced, drawn("sample balanced", 2).unwrap());
+        let weighed = rare(&drawn("sample weights=[1, 4, 9]", 1).unwrap());
+        assert!((210..270).contains(&weighed), "{weighed}");
+        assert_eq!(rare(&drawn("sample weights=[1, 0, 0]", 1).unwrap()), 0);
+        for line in ["sample weights=[1, 1]", "sample weights=[0, 0, 1]"] {
+            assert_eq!(drawn(line, 1).unwrap_err().code, codes::CLASSES, "{line}");
+        }
     }
 
     #[test]

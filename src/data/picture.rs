@@ -145,12 +145,23 @@ fn laid_out(pixels: impl Iterator<Item = Rgb<u8>> + Clone, channels: usize) -> V
     }
 }
 
+/// Red, green, blue of each pixel → all red, all green, all blue.
+fn planes(pixels: &[u8]) -> Vec<u8> {
+    let (pixels, _) = pixels.as_chunks::<3>();
+    let mut bytes = vec![0; 3 * pixels.len()];
+    for (channel, plane) in bytes.chunks_exact_mut(pixels.len().max(1)).enumerate() {
+        plane.iter_mut().zip(pixels).for_each(|(byte, pixel)| *byte = pixel[channel]);
+    }
+    bytes
+}
+
 /// A picture as an image of 1 or 3 channels in bytes: transparent parts on white, 16 bits become 8.
 pub fn pixels(picture: &DynamicImage, channels: usize) -> Image {
     let (width, height) = picture.dimensions();
     let bytes = match (picture, channels) {
         (DynamicImage::ImageLuma8(grey), 1) => grey.as_raw().clone(),
         (DynamicImage::ImageLuma8(grey), _) => grey.as_raw().repeat(channels),
+        (DynamicImage::ImageRgb8(colours), 3) => planes(colours.as_raw()),
         (DynamicImage::ImageRgb8(colours), _) => laid_out(colours.pixels().copied(), channels),
         (other, _) => laid_out(OnWhite(other).pixels().map(|(_, _, pixel)| pixel), channels),
     };

@@ -2,7 +2,7 @@
 //! or the values themselves, can be wrong in.
 
 use crate::data::sample::{Form, Size, Task};
-use crate::data::section::{Cache, DataSection, Split, Step, TestFrom, Validation};
+use crate::data::section::{Cache, DataSection, Kept, OnError, Sampling, Split, Step, TestFrom, Validation};
 use crate::data::settings;
 use crate::data::sources::{Facts, SOURCES, Source};
 use crate::data::transforms::{AUGMENT, PREPROCESS, Transform};
@@ -40,12 +40,17 @@ impl Reader<'_> {
             args,
             source_span,
             facts,
+            is_looked_at: false,
             validation,
             split: self.split(&lines, validation),
+            sampling: self.sampling(&lines),
             by: by(&lines),
             cache: cache(&lines),
+            kept: Kept::default(),
             test_from,
             balance: None,
+            on_error: on_error(&lines),
+            skipped: Vec::new(),
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,
@@ -59,6 +64,7 @@ impl Reader<'_> {
 
     /// See [`crate::data::section::hold`].
     pub fn hold(&mut self, section: &mut DataSection, looked: Result<Option<Facts>, Fault>) {
+        section.is_looked_at = true;
         let place_of = |name: &str| section.args.span(name).unwrap_or(section.source_span);
         let found = match looked {
             Ok(Some(found)) => found,
@@ -189,6 +195,28 @@ impl Reader<'_> {
         Some(split)
     }
 
+    fn sampling(&mut self, lines: &Lines<'_>) -> Sampling {
+        let Some(found) = lines.found(&settings::SAMPLE) else { return Sampling::Whole };
+        let weights = found.args.numbers("weights").map(<[f64]>::to_vec);
+        let fault = match (found.args.has("how"), weights) {
+            (true, Err(_)) => return Sampling::Balanced,
+            (false, Ok(weights)) if weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()) => {
+                return Sampling::Weights(weights);
+            }
+            (false, Ok(_)) => {
+                Fault::new(codes::BAD_VALUE, "`weights` are numbers of at least 0, one a class").at("weights")
+            }
+            (true, Ok(_)) => {
+                Fault::new(codes::BAD_VALUE, "`sample` takes `balanced` or `weights`, not both").at("weights")
+            }
+            (false, Err(_)) => Fault::new(codes::MISSING_ARGUMENT, "`sample` needs `balanced` or `weights`")
+                .advise("`sample balanced`"),
+        };
+        let head = lines.span(&settings::SAMPLE).unwrap_or_default();
+        self.diagnostics.push(place(fault, head, &found.args));
+        Sampling::Whole
+    }
+
     fn test(&mut self, lines: &Lines<'_>) -> TestFrom {
         let found = lines.found(&settings::TEST);
         let train = found.is_some_and(|found| found.args.word("images").is_ok_and(|word| word == "train"));
@@ -238,6 +266,14 @@ impl Reader<'_> {
     }
 }
 
+fn on_error(lines: &Lines<'_>) -> OnError {
+    let found = lines.found(&settings::ON_ERROR);
+    match found.as_ref().and_then(|found| found.args.word("action").ok()) {
+        Some("skip") => OnError::Skip,
+        Some(_) | None => OnError::Stop,
+    }
+}
+
 fn by(lines: &Lines<'_>) -> Option<String> {
     let found = lines.found(&settings::SPLIT)?;
     found.args.has("by").then(|| found.args.word("by").map(str::to_owned).ok())?
@@ -247,6 +283,7 @@ fn cache(lines: &Lines<'_>) -> Cache {
     let found = lines.found(&settings::CACHE);
     match found.as_ref().and_then(|found| found.args.word("kind").ok()) {
         Some("ram") => Cache::Ram,
+        Some("disk") => Cache::Disk,
         Some("none") => Cache::None,
         Some(_) | None => Cache::Auto,
     }

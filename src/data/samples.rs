@@ -114,6 +114,23 @@ pub trait Pictures: fmt::Debug + Send + Sync {
 
     /// Adds what tells an image from another one in its place, without reading it.
     fn digest(&self, index: usize, sum: &mut Crc);
+
+    /// The bytes of a picture as they lie in its file; `None` where it has none of its own.
+    fn bytes(&self, _index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+
+    /// Of all pictures together.
+    fn n_bytes(&self) -> u64 {
+        0
+    }
+
+    /// A number that is another one where an image was changed on this machine, without reading it.
+    fn stamp(&self, index: usize) -> u64 {
+        let mut sum = Crc::new();
+        self.digest(index, &mut sum);
+        u64::from(sum.sum())
+    }
 }
 
 /// Readers are the same where they are one.

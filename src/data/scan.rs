@@ -22,6 +22,8 @@ pub struct Scan {
     pub task: Task,
     /// Each class or label with its images in each part; all images together where there are none.
     pub classes: Vec<(String, [usize; 3])>,
+    /// Images in each part.
+    pub parts: [usize; 3],
     /// Images that were read.
     pub read: usize,
     /// Least, mean and most height and width before preparation.
@@ -39,8 +41,25 @@ pub struct Scan {
     pub leaks: Vec<[String; 2]>,
     pub repeated: Vec<[String; 2]>,
     pub contradictions: Vec<[String; 2]>,
-    /// The share of the largest class in the training images.
-    pub largest_share: Option<f64>,
+}
+
+impl Scan {
+    /// The classes or labels that have no image in a part which has images.
+    pub fn without(&self, part: usize) -> Vec<String> {
+        let is_there = self.classes.iter().any(|(_, counts)| counts[part] > 0);
+        let lacks = self.classes.iter().filter(|(_, counts)| is_there && counts[part] == 0);
+        lacks.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How many times as many training images the largest class has as the smallest that has one, and its share of all; where that
+    /// is more than three times.
+    pub fn imbalance(&self) -> Option<(f64, f64)> {
+        let counts = || self.classes.iter().map(|(_, counts)| counts[0]).filter(|n| *n > 0);
+        let (least, most) = (counts().min()?, counts().max()?);
+        let ratio = most as f64 / least as f64;
+        let share = most as f64 / self.parts[0].max(1) as f64;
+        (self.task == Task::Classes && ratio > 3.0).then_some((ratio, share))
+    }
 }
 
 /// What one image tells.
@@ -69,6 +88,7 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
         .collect();
     let mut found = Scan { reaches: section.form().to_string(), ..Scan::default() };
     found.task = dataset.samples.targets.task();
+    found.parts = parts.map(|own| own.len());
     found.classes = match found.task {
         Task::Classes | Task::Labels => dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect(),
         Task::Numbers | Task::Masks | Task::Images => vec![("images".to_owned(), [0; 3])],
@@ -80,9 +100,6 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
             }
         }
     }
-    let largest = found.classes.iter().map(|(_, counts)| counts[0]).max().unwrap_or(0);
-    let shares = found.task == Task::Classes && !parts[0].is_empty();
-    found.largest_share = shares.then(|| largest as f64 / parts[0].len() as f64);
     let (mut total, mut extremes, mut firsts) = ([0; 2], [[usize::MAX; 2], [0; 2]], HashMap::new());
     let mut sums: Vec<[f64; 3]> = Vec::new();
     for own in looked {

@@ -1,6 +1,9 @@
 //! The checked `data { … }` section: source, split, preprocessing and augmentation, and the shape that they
 //! give the model. No file has been opened yet.
 
+use std::fmt;
+
+use crate::data::parts::Dataset;
 use crate::data::reader::Reader;
 use crate::data::sample::Form;
 use crate::data::sources::{Facts, Source};
@@ -21,15 +24,24 @@ pub struct DataSection {
     /// Where the `source` line stands.
     pub source_span: Span,
     pub facts: Facts,
+    /// Whether the facts were held against the data that lie there.
+    pub is_looked_at: bool,
     pub validation: Validation,
     /// Parts that are taken out of the training part, class by class.
     pub split: Option<Split>,
+    /// Which training images an epoch goes through.
+    pub sampling: Sampling,
     /// What tells the groups of images that stay together in one part.
     pub by: Option<String>,
     pub cache: Cache,
+    /// What became of `cache`.
+    pub kept: Kept,
     pub test_from: TestFrom,
     /// `n / (K n_class)` of the training images, once the data are open; one that has none counts 0.
     pub balance: Option<Vec<f64>>,
+    pub on_error: OnError,
+    /// Why pictures were left out that cannot be read, where `on_error` has it so.
+    pub skipped: Vec<String>,
     /// In the order written; applied to every image.
     pub preprocess: Vec<Step>,
     /// In the order written; applied in training only, between the two parts of [`DataSection::stages`].
@@ -43,6 +55,12 @@ pub struct Step {
     pub transform: &'static dyn Transform,
     pub args: Args,
     pub span: Span,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title())
+    }
 }
 
 /// How many training images are set aside.
@@ -61,13 +79,41 @@ pub struct Split {
     pub validation: f64,
 }
 
-/// Whether images that were read and prepared stay in memory. It changes no number.
+/// Which training images an epoch goes through.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sampling {
+    /// Each once.
+    Whole,
+    /// As many, drawn with replacement, each class as often as the others.
+    Balanced,
+    /// As many, drawn with replacement, a weight for each class.
+    Weights(Vec<f64>),
+}
+
+/// Where images that were read and prepared are kept. It changes no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// Where they take a quarter of the free memory at most.
+    /// In memory where they take a quarter of what is free there at most, or else on the disk where they do.
     Auto,
     Ram,
+    Disk,
     None,
+}
+
+/// What becomes of pictures that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    Stop,
+    Skip,
+}
+
+/// What is known of a data set whose images were read to be kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Where they are and what they take there: `120 MB in memory`.
+    pub place: Option<String>,
+    /// The data set's fingerprint as it is without a cache.
+    pub fingerprint: Option<String>,
 }
 
 /// Which images the final accuracy is measured on.
@@ -107,6 +153,11 @@ impl DataSection {
     /// The shape that reaches the model, where it is known.
     pub fn shape(&self) -> Option<Shape> {
         self.form().shape()
+    }
+
+    /// The fingerprint of this section's data set, the same whatever `cache` says.
+    pub fn fingerprint(&self, dataset: &Dataset) -> String {
+        self.kept.fingerprint.clone().unwrap_or_else(|| dataset.fingerprint())
     }
 
     /// The number of classes, where it is known.

@@ -9,7 +9,7 @@ pub static DATA: Section = Section {
     name: "data",
     title: "Lines of `data`",
     intro: "",
-    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &CACHE, &AUGMENT],
+    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &SAMPLE, &CACHE, &ON_ERROR, &AUGMENT],
     steps: Steps::Once(&PREPARATION),
     strangers: &[(&AUGMENTATION, "it belongs in `augment { … }`")],
     not_needed: NOT_NEEDED,
@@ -38,7 +38,10 @@ const NOT_NEEDED: &[(&str, &str)] = &[
 pub static SOURCE: Setting =
     Setting { spec: &SOURCE_SPEC, takes: Takes::OneOf(&SOURCES), absent: Absent::Refused };
 pub static SPLIT: Setting = Setting { spec: &SPLIT_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static SAMPLE: Setting = Setting { spec: &SAMPLE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CACHE: Setting = Setting { spec: &CACHE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static ON_ERROR: Setting =
+    Setting { spec: &ON_ERROR_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static VALIDATION: Setting =
     Setting { spec: &VALIDATION_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static TEST: Setting =
@@ -79,20 +82,53 @@ static SPLIT_SPEC: Spec = Spec {
 
 const SHARE: Kind = Kind::Number { min: 0.0, max: 0.9 };
 
+static SAMPLE_SPEC: Spec = Spec {
+    name: "sample",
+    summary: "How often the classes come in an epoch of training",
+    docs: "Without it every training image comes once. With it an epoch has as many images, drawn with replacement by the run's seed: \
+           `balanced` takes each class as often as the others, however few images it has; `weights=[1, 4]` takes them in this ratio, in \
+           the order of the classes' names. An image that comes twice in an epoch is augmented alike. Validation and test stay whole. \
+           `WeightedRandomSampler` of PyTorch.",
+    params: &[
+        positional("how", Kind::Choice(&["balanced"]), Preset::Absent, "`balanced`, or else `weights`"),
+        keyword(
+            "weights",
+            Kind::Numbers,
+            Preset::Absent,
+            "how often each class comes, compared with the others",
+        ),
+    ],
+    example: "sample balanced",
+    elsewhere: &["WeightedRandomSampler", "sampler", "class_weight", "oversample"],
+};
+
 static CACHE_SPEC: Spec = Spec {
     name: "cache",
-    summary: "Whether images that were read and prepared stay in memory",
-    docs: "For sources of picture files; it changes no number. `auto`, the default: if they take at most a quarter of the free \
-           memory. `ram`: always. `none`: every epoch reads them again. Images that stay are read before the first step, and \
-           those that cannot be read are reported then.",
+    summary: "Where images that were read and prepared are kept",
+    docs: "For sources of picture files; it changes no number. `ram`: in memory. `disk`: in a file in `$DSLC_CACHE`, else \
+           `$XDG_CACHE_HOME/dslc`, else `~/.cache/dslc`, which later runs use, too; it is made again when a picture or the \
+           preparation has changed, and removed when it was not used for 30 days. `auto`, the default: in memory if they take at \
+           most a quarter of what is free there, else on the disk if they do there, else nowhere. `none`: every epoch reads the \
+           pictures again. Images that are kept are read before the first step, and those that cannot be read are reported then.",
     params: &[positional(
         "kind",
-        Kind::Choice(&["auto", "ram", "none"]),
+        Kind::Choice(&["auto", "ram", "disk", "none"]),
         Preset::Required,
-        "`auto`, `ram` or `none`",
+        "`auto`, `ram`, `disk` or `none`",
     )],
     example: "cache none",
     elsewhere: &["cache_images", "in_memory", "persist"],
+};
+
+static ON_ERROR_SPEC: Spec = Spec {
+    name: "on_error",
+    summary: "What becomes of pictures that cannot be read",
+    docs: "For sources of picture files. `stop`, the default: every file is read before the first step, and those that are cut or \
+           damaged are named. `skip`: every picture is decoded before the first step, those that cannot be are left out, and the run \
+           says how many and which.",
+    params: &[positional("action", Kind::Choice(&["stop", "skip"]), Preset::Required, "`stop` or `skip`")],
+    example: "on_error skip",
+    elsewhere: &["ignore_errors", "on_corrupt", "skip_errors", "LOAD_TRUNCATED_IMAGES"],
 };
 
 static VALIDATION_SPEC: Spec = Spec {

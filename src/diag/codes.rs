@@ -1,6 +1,6 @@
 //! The stable codes of diagnostics, each with its page (`codes/E0301.md`): what it means, why it is refused, a
-//! wrong and a right example. E01 text, E02 names and arguments, E03 shapes, E04 data and training, E09 dslc's own
-//! faults; W warnings of the same subjects.
+//! wrong and a right example. E01 text, E02 names and arguments, E03 shapes, E04 data and training, E05 other programs'
+//! files, E09 dslc's own faults; W warnings of the same subjects, and W05 what a training shows.
 
 /// A code and the page that explains it, in Markdown.
 ///
@@ -82,6 +82,8 @@ codes! {
     UNWRITTEN = "E0410";
     RUN = "E0411";
     NOT_FINITE = "E0412";
+    EXCHANGE_OUT = "E0501";
+    EXCHANGE_IN = "E0502";
     INTERNAL = "E0900";
     UNUSED = "W0201";
     DEAD_BRANCH = "W0202";
@@ -93,4 +95,11 @@ codes! {
     SOFTMAX_INSIDE = "W0402";
     BOUNDED_SCORES = "W0403";
     REPLACED = "W0404";
+    FLAT = "W0501";
+    DEAD_UNITS = "W0502";
+    RATE_TOO_HIGH = "W0503";
+    OVERFITTING = "W0504";
+    NEVER_PREDICTED = "W0505";
+    UNSCALED = "W0506";
+    SHUFFLED_LABELS = "W0507";
 }

@@ -54,12 +54,19 @@ pub struct Completion {
     pub replace: Span,
 }
 
-/// The project's folders, for the paths of `use`.
+/// Endings of files that are data sets.
+const DATA: &[&str] = &["csv", "tsv", "jsonl", "ndjson", "npz", "tar", "parquet", "tar.gz"];
+/// Arguments of sources that name columns.
+const COLUMNS: &[&str] = &["image", "label", "labels", "target", "part"];
+
+/// The project's folders, for the paths of `use` and `source`, and the columns of data.
 pub struct Folders<'a> {
     /// Nothing above this folder is offered.
     pub root: &'a Path,
     /// What a folder holds: names, and whether each is a folder itself.
     pub list: &'a dyn Fn(&Path) -> Vec<(String, bool)>,
+    /// The columns of the data set of a source at a path, as far as they are known.
+    pub columns: &'a dyn Fn(&str, &str) -> Vec<String>,
 }
 
 /// What can be written at a byte offset, the likeliest first. Nothing is left out for what is typed already.
@@ -84,8 +91,15 @@ struct List<'a> {
 impl List<'_> {
     fn fill(&mut self, folders: &Folders<'_>) {
         if self.place.typed_kind == Some(scan::Kind::Text) {
-            if self.place.word() == Some("use") {
-                self.files(folders);
+            match self.place.word() {
+                Some("use") => self.files(folders, &["model", "net"]),
+                // The path is the first text behind the data set's name.
+                Some("source")
+                    if self.place.arguments().iter().filter(|own| own.key.is_none()).count() <= 2 =>
+                {
+                    self.files(folders, DATA)
+                }
+                Some(_) | None => {}
             }
             return;
         }
@@ -106,6 +120,9 @@ impl List<'_> {
             (Section::Top, _) | (Section::Join, _) => {}
             (Section::Expect, _) => {}
             (section @ (Section::Data | Section::Augment | Section::Train), word) => {
+                if word == "source" {
+                    self.columns(folders);
+                }
                 self.setting(section, word)
             }
             (Section::Body, word) => self.line(word),
@@ -266,6 +283,22 @@ impl List<'_> {
         }
     }
 
+    /// The columns that an argument of a source may name.
+    fn columns(&mut self, folders: &Folders<'_>) {
+        let given = self.place.arguments();
+        let is_column = self.open_key(&given).is_some_and(|key| COLUMNS.contains(&key));
+        let [source, path, ..] = given.as_slice() else { return };
+        if !is_column {
+            return;
+        }
+        for column in (folders.columns)(source.value, path.value.trim_matches('"')) {
+            let is_word = column.chars().all(|c| c.is_alphanumeric() || c == '_')
+                && column.starts_with(|c: char| c.is_alphabetic() || c == '_');
+            let insert = if is_word { column.clone() } else { format!("\"{column}\"") };
+            self.push(&column, CompletionKind::Value, "column", String::new(), insert);
+        }
+    }
+
     /// Inside a line of a model.
     fn line(&mut self, word: &str) {
         if self.place.bracket.is_some() || ["repeat", "if", "else"].contains(&word) {
@@ -386,8 +419,8 @@ impl List<'_> {
         }
     }
 
-    /// The files and folders that the path of a `use` may go on with.
-    fn files(&mut self, folders: &Folders<'_>) {
+    /// The files of these endings, and the folders, that a path may go on with.
+    fn files(&mut self, folders: &Folders<'_>, endings: &[&str]) {
         let typed = self.place.typed_text().trim_start_matches('"');
         let start = self.place.typed.start + 1;
         let before = typed.get(..self.offset.saturating_sub(start)).unwrap_or_default();
@@ -405,7 +438,9 @@ impl List<'_> {
         let end = self.place.typed.start + 1 + typed.trim_end_matches('"').len();
         let replace = Span::new(self.program.file, start + n_folder..end);
         for (name, is_folder) in entries {
-            let usable = name.ends_with(".model") || name.ends_with(".net");
+            let usable = endings
+                .iter()
+                .any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')));
             if name.starts_with('.') || name.contains('"') || !(is_folder || usable) || at.join(&name) == own
             {
                 continue;

@@ -1,12 +1,14 @@
-//! Inlay hints: the output shape behind each layer line, and what the whole model comes to at its head.
+//! Inlay hints: the output shape behind each layer line, what the whole model comes to at its head, and what the data hold behind
+//! their source.
 
 use std::ops::Range;
 
+use crate::data::sample::Task;
 use crate::editor::Program;
 use crate::editor::facts::{facts, parameters};
 use crate::editor::meaning::{head, statements};
 use crate::model::passing::{MOST_SHAPES, is_layer_line};
-use crate::numbers::{plural, short};
+use crate::numbers::{plural, short, thousands};
 use crate::syntax::ast::{Chain, Link, Statement};
 
 /// Text that is shown in a line without being in it.
@@ -24,6 +26,7 @@ pub struct Hint {
 /// The hints whose place lies in a range of the text. A line that says its shape itself has none.
 pub fn hints(program: &Program, range: Range<usize>) -> Vec<Hint> {
     let mut found = Vec::new();
+    found.extend(data(program).filter(|hint| within(&range, hint.offset)));
     for statement in statements(&program.checked.ast) {
         let word = statement.word.text.as_str();
         if word == "model" {
@@ -35,6 +38,22 @@ pub fn hints(program: &Program, range: Range<usize>) -> Vec<Hint> {
     }
     found.sort_by_key(|hint| hint.offset);
     found
+}
+
+/// What lies where the `source` says, once it was looked at.
+fn data(program: &Program) -> Option<Hint> {
+    let section = program.checked.experiment.data.as_ref().filter(|section| section.is_looked_at)?;
+    let [train, validation, test] = section.facts.parts?;
+    let classes = section.facts.classes.filter(|_| section.facts.task == Task::Classes);
+    let classes = classes.map(|n| format!("{}, ", plural(n as u64, "class", "classes")));
+    let parts = match validation {
+        0 => format!("{} + {}", thousands(train as u64), thousands(test as u64)),
+        n => format!("{} + {} + {}", thousands(train as u64), thousands(n as u64), thousands(test as u64)),
+    };
+    let label = format!(" {}{parts} images, {}", classes.unwrap_or_default(), section.facts.form);
+    let tooltip = "Images to train on, to watch the training where there are such, and to test on; channels x height x width.";
+    let offset = section.source_span.range().end;
+    Some(Hint { offset, label, tooltip: tooltip.to_owned(), insert: None })
 }
 
 /// Parameters and operations of the model that is run, if every line of it is known.

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::experiment::imports::Project;
-use crate::experiment::{Checked, check, check_again};
+use crate::experiment::{Checked, Look, check_again, check_with};
 use crate::model::receptive::Field;
 use crate::model::{cost, receptive};
 use crate::source::{FileId, Sources};
@@ -41,16 +41,27 @@ pub struct Program {
 impl Program {
     /// Checks a text; what it uses is read through `project`, so that unsaved buffers count.
     pub fn check(path: &Path, text: String, project: &Project<'_>) -> Program {
+        Program::check_with(path, text, project, None)
+    }
+
+    /// The same with what is known of the data.
+    pub fn check_with(path: &Path, text: String, project: &Project<'_>, look: Option<Look<'_>>) -> Program {
         let mut sources = Sources::default();
-        let checked = check(&mut sources, path, text, &[], project);
+        let checked = check_with(&mut sources, path, text, &[], project, look);
         Program::of(path, sources, checked)
     }
 
     /// Checks a text that stands in the place of this one, and is like it but for one place.
-    pub fn check_again(self, path: &Path, text: String, project: &Project<'_>) -> Program {
+    pub fn check_again(
+        self,
+        path: &Path,
+        text: String,
+        project: &Project<'_>,
+        look: Option<Look<'_>>,
+    ) -> Program {
         let Program { sources: old, checked, .. } = self;
         let mut sources = Sources::default();
-        let checked = check_again(checked, &old, &mut sources, path, text, project);
+        let checked = check_again(checked, &old, &mut sources, path, text, project, look);
         Program::of(path, sources, checked)
     }
 

@@ -33,7 +33,7 @@ pub fn load_text(path: &Path, text: String, settings: &[String]) -> Loaded {
     let read = |path: &Path| disk::import(Path::new(""), &root, path);
     let project = Project { root: &root, read: &read };
     let base = base(path);
-    let look = |data: &DataSection| data.source.look(&data.args, &base);
+    let look = |data: &DataSection| Some(data.source.look(&data.args, &base));
     let Checked { ast, imports, experiment, mut diagnostics, .. } =
         experiment::check_with(&mut sources, path, text, settings, &project, Some(&look));
     if !has_errors(&diagnostics) {

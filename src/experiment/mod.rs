@@ -39,6 +39,7 @@ use crate::spec::section;
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
 use crate::train;
+use crate::train::initial;
 use crate::train::section::{BatchSize, TrainSection};
 
 /// The words that may stand at the top of a file.
@@ -68,8 +69,8 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
 }
 
-/// Looks at the data of a section; see [`Source::look`](crate::data::Source::look).
-pub type Look<'a> = &'a dyn Fn(&DataSection) -> Result<Option<Facts>, Fault>;
+/// Looks at the data of a section; see [`Source::look`](crate::data::Source::look). `None` where nobody has looked yet.
+pub type Look<'a> = &'a dyn Fn(&DataSection) -> Option<Result<Option<Facts>, Fault>>;
 
 /// Parses a file and those it uses, applies overrides (`train.epochs=1`), and checks the whole, without a look at its data.
 pub fn check(
@@ -109,12 +110,13 @@ pub fn check_again(
     path: &Path,
     text: String,
     project: &Project<'_>,
+    look: Option<Look<'_>>,
 ) -> Checked {
     let file = sources.add(path.display().to_string(), text);
     let Checked { ast, reading, imports, .. } = before;
     let old_text = &old.get(ast.file).text;
     let read = syntax::read_again((ast, reading), old_text, sources, file);
-    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), None)
+    whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), look)
 }
 
 fn whole(
@@ -192,8 +194,10 @@ pub fn resolve_with(
             _ => {}
         }
     }
-    if let (Some(data), Some(look)) = (&mut experiment.data, look) {
-        data::section::hold(data, look(data), &definitions, &mut diagnostics);
+    if let (Some(data), Some(look)) = (&mut experiment.data, look)
+        && let Some(looked) = look(data)
+    {
+        data::section::hold(data, looked, &definitions, &mut diagnostics);
     }
     if let (Some(data), Some(train)) = (&experiment.data, &mut experiment.train) {
         train.task = Some(data.facts.task);
@@ -202,6 +206,11 @@ pub fn resolve_with(
         train.asked = experiment.expect.iter().filter_map(measures::metric).collect();
     }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
+    if let (Some(model), Some(train)) = (&mut experiment.model, &experiment.train)
+        && let Err(fault) = initial::apply(model, train)
+    {
+        diagnostics.push(Diagnostic::of(&fault, train.span));
+    }
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
         diagnostics.extend(channels::check(model));
@@ -457,25 +466,24 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 }
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
-    let asks = match (&train.early_stop, train.monitor_span) {
-        (Some(stop), _) => Some(("early_stop", stop.span)),
-        (None, Some(span)) => Some(("keep", span)),
-        (None, None) => None,
-    };
-    if let (Some((name, span)), Some(false)) = (asks, data.watches()) {
+    let schedule = train.schedule.what.watches().then_some(train.schedule.span);
+    let keep = train.monitor_span.filter(|_| train.early_stop.is_none());
+    let stop = train.early_stop.map(|stop| stop.span);
+    let watchers = [(stop, "early_stop"), (keep, "keep"), (schedule, "schedule plateau")];
+    if data.watches() != Some(false) {
+        return;
+    }
+    for (span, watcher) in watchers.into_iter().filter_map(|(span, watcher)| Some((span?, watcher))) {
+        let message = format!("`{watcher}` watches validation images, but `data` sets none aside");
         diagnostics.push(
-            Diagnostic::error(
-                codes::TRAINING_NEEDS,
-                span,
-                format!("`{name}` watches validation images, but `data` sets none aside"),
-            )
-            .label("nothing to watch")
-            .related(data.source_span, "every training image is trained on")
-            .replace(
-                "put `validation 10%` into `data`",
-                data.source_span.after(),
-                "\n    validation 10%",
-            ),
+            Diagnostic::error(codes::TRAINING_NEEDS, span, message)
+                .label("nothing to watch")
+                .related(data.source_span, "every training image is trained on")
+                .replace(
+                    "put `validation 10%` into `data`",
+                    data.source_span.after(),
+                    "\n    validation 10%",
+                ),
         );
     }
 }

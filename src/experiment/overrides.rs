@@ -5,7 +5,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::paths;
 use crate::experiment::words::{chosen, declared, registry};
 use crate::source::{SETTING, Sources, Span};
-use crate::syntax::ast::{Argument, Ast, Chain, Statement};
+use crate::syntax::ast::{Argument, Ast, Chain, Statement, Value, ValueKind};
 use crate::syntax::parse;
 
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
@@ -55,6 +55,14 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let Some(target) = all.map(|link| &mut link.statement).find(|s| s.word.text == section) else {
         return wrong(format!("the file has no section `{section}`"));
     };
+    if let (["model", name], [Argument::Value(value)]) =
+        (parts.as_slice(), new.statement.arguments.as_slice())
+        && let Some(parameter) = parameter(target, name)
+    {
+        let key = new.statement.word.clone();
+        *parameter = Argument::Property { key, value: value.clone() };
+        return Vec::new();
+    }
     let Some(block) = &mut target.block else {
         return wrong(format!("the section `{section}` has no block"));
     };
@@ -72,6 +80,20 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
         }
     }
     Vec::new()
+}
+
+/// The parameter of that name, of a model such as `model Net(width=8) { … }`.
+fn parameter<'a>(model: &'a mut Statement, name: &str) -> Option<&'a mut Argument> {
+    let Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) =
+        model.arguments.first_mut()
+    else {
+        return None;
+    };
+    arguments.iter_mut().find(|argument| match argument {
+        Argument::Property { key, .. } => key.text == name,
+        Argument::Value(Value { kind: ValueKind::Word(own), .. }) => own == name,
+        Argument::Value(_) | Argument::Relation { .. } => false,
+    })
 }
 
 /// What a component (`sgd` of `optimizer sgd lr=0.1`) had that was replaced by another one.

@@ -76,6 +76,19 @@ pub enum Init {
     Normal {
         deviation: f32,
     },
+    /// Normal with mean 0, cut off at two deviations, and wider, so that this is the deviation of what is left.
+    Truncated {
+        deviation: f32,
+    },
+    /// As a matrix of one row for each place of the first axis: its rows, or where there are fewer columns these, are
+    /// orthogonal and of this length.
+    Orthogonal {
+        gain: f32,
+    },
+    /// A filter is 1 in its middle at the channel of its own number within its group, and 0 elsewhere.
+    Identity {
+        groups: usize,
+    },
 }
 
 /// A value that lives from step to step.

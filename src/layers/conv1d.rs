@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, conv2d, windowed};
+use crate::layers::{Inferred, Layer, Reach, conv2d, initial, windowed};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
@@ -38,6 +38,7 @@ static SPEC: Spec = Spec {
         ),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of input channels"),
+        initial::INIT,
     ],
     example: "reshape 12x36 -> conv1d 8 3 padding=same -> relu",
     elsewhere: &["Conv1D", "Conv1d", "nn.Conv1d", "Convolution1D"],

@@ -2,9 +2,10 @@
 
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
+use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, Reach, spatial, windowed};
+use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -45,6 +46,7 @@ static SPEC: Spec = Spec {
         ),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of input channels"),
+        initial::INIT,
     ],
     example: "conv2d 16 3x3 padding=same -> relu",
     elsewhere: &[
@@ -139,10 +141,9 @@ pub(crate) fn infer<const N: usize>(
     let fan_in = kernel.iter().fold((channels / groups) as f32, |fan, &extent| fan * extent as f32);
     let init = Init::Uniform { bound: 1.0 / fan_in.sqrt() };
     let shape: Shape = [filters, channels / groups].into_iter().chain(kernel).collect();
-    let mut parameters = vec![Parameter::trained("weight", shape, init.clone())];
-    if args.bool("bias")? {
-        parameters.push(Parameter::trained("bias", [filters], init));
-    }
+    let times = |n: usize| kernel.iter().fold(n, |fan, &extent| fan.saturating_mul(extent));
+    let fans = Fans { into: times(channels / groups), out: times(filters / groups), groups };
+    let parameters = initial::learned(args, shape, fans, init, filters)?;
     Ok(Inferred {
         output,
         arithmetic: sliding.arithmetic(extents),

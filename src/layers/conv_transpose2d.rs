@@ -3,8 +3,9 @@
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
+use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Parameter, Reach, image};
+use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
 use crate::shape::Shape;
 use crate::spec::{Arg, Args, Kind, Padding, Preset, Spec, keyword, positional};
@@ -48,6 +49,7 @@ static SPEC: Spec = Spec {
             "splits channels into groups that do not see each other",
         ),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        initial::INIT,
     ],
     example: "conv_transpose2d 8 2x2 stride=2",
     elsewhere: &[
@@ -156,11 +158,15 @@ impl Layer for ConvTranspose2d {
         let per_group = filters / args.whole("groups")?;
         let fan = per_group as f32 * kernel[0] as f32 * kernel[1] as f32;
         let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
-        let mut parameters =
-            vec![Parameter::trained("weight", [channels, per_group, kernel[0], kernel[1]], init.clone())];
-        if args.bool("bias")? {
-            parameters.push(Parameter::trained("bias", [filters], init));
-        }
+        let (groups, area) = (args.whole("groups")?, kernel[0].saturating_mul(kernel[1]));
+        // As PyTorch counts, by the places of the stored weights.
+        let fans = Fans {
+            into: per_group.saturating_mul(area),
+            out: (channels / groups).saturating_mul(area),
+            groups,
+        };
+        let weight = [channels, per_group, kernel[0], kernel[1]];
+        let parameters = initial::learned(args, weight, fans, init, filters)?;
         Ok(Inferred {
             arithmetic: format!("{height}x{width} laid out over {}x{}", output[0], output[1]),
             parameters,

@@ -26,7 +26,7 @@ static SPEC: Spec = Spec {
 };
 
 /// The first row and column, after every check.
-fn start(args: &Args, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
+pub(crate) fn start(args: &Args, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
     let size = args.pair("size")?;
     let mut start = [0; 2];
     for (i, (extent, offset)) in [(height, "top"), (width, "left")].into_iter().enumerate() {

@@ -2,9 +2,10 @@
 
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
+use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Parameter, Reach, image, windowed};
+use crate::layers::{Inferred, Layer, Reach, image, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -33,6 +34,7 @@ static SPEC: Spec = Spec {
         ),
         keyword("dilation", Kind::Pair, Preset::Pair(1, 1), "the distance between the filter's taps"),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        initial::INIT,
     ],
     example: "depthwise_conv2d 3x3 padding=1",
     elsewhere: &["DepthwiseConv2D", "DepthwiseConv2d", "depthwise_conv", "ConvolutionDepthwise"],
@@ -54,11 +56,10 @@ impl Layer for DepthwiseConv2d {
         })?;
         let kernel = sliding.axes.map(|window| window.kernel);
         let init = Init::Uniform { bound: 1.0 / (kernel[0] as f32 * kernel[1] as f32).sqrt() };
-        let mut parameters =
-            vec![Parameter::trained("weight", [filters, 1, kernel[0], kernel[1]], init.clone())];
-        if args.bool("bias")? {
-            parameters.push(Parameter::trained("bias", [filters], init));
-        }
+        let area = kernel[0].saturating_mul(kernel[1]);
+        let fans = Fans { into: area, out: multiplier.saturating_mul(area), groups: channels };
+        let weight = [filters, 1, kernel[0], kernel[1]];
+        let parameters = initial::learned(args, weight, fans, init, filters)?;
         Ok(Inferred {
             output: Shape::from([filters, out_height, out_width]),
             arithmetic: sliding.arithmetic([height, width]),

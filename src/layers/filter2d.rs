@@ -105,7 +105,7 @@ impl Layer for Filter2d {
         Ok(Inferred {
             output: Shape::from([channels, output[0], output[1]]),
             arithmetic: sliding.arithmetic([height, width]),
-            parameters: vec![Parameter { name: "weight", shape, kind: StateKind::Buffer, init }],
+            parameters: vec![Parameter { name: "weight", shape, kind: StateKind::Buffer, init, fans: None }],
             warnings: sliding.dropped(SPEC.name, [height, width]).into_iter().collect(),
         })
     }

@@ -2,8 +2,9 @@
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::{Init, Value};
+use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Parameter, Reach};
+use crate::layers::{Inferred, Layer, Reach};
 use crate::ops::matmul::{self, MATMUL};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -19,6 +20,7 @@ static SPEC: Spec = Spec {
         positional("features", Kind::Count, Preset::Required, "the number of outputs"),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per output"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of inputs"),
+        initial::INIT,
     ],
     example: "flatten -> linear 10",
     elsewhere: &[
@@ -73,10 +75,8 @@ impl Layer for Linear {
             .assume(output));
         }
         let init = Init::Uniform { bound: 1.0 / (arriving as f32).sqrt() };
-        let mut parameters = vec![Parameter::trained("weight", [features, arriving], init.clone())];
-        if args.bool("bias")? {
-            parameters.push(Parameter::trained("bias", [features], init));
-        }
+        let fans = Fans { into: arriving, out: features, groups: 1 };
+        let parameters = initial::learned(args, [features, arriving], fans, init, features)?;
         Ok(Inferred { output, parameters, ..Inferred::default() })
     }
 

@@ -24,6 +24,7 @@ pub mod global_avg_pool;
 pub mod global_max_pool;
 pub mod group_norm;
 pub mod identity;
+pub mod initial;
 pub mod instance_norm;
 pub mod joins;
 pub mod layer_norm;
@@ -48,6 +49,7 @@ use std::sync::LazyLock;
 
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
+use crate::layers::initial::Fans;
 use crate::layers::lowering::Lowering;
 use crate::shape::{Shape, Window};
 use crate::spec::section::Registry;
@@ -138,15 +140,23 @@ pub struct Parameter {
     pub shape: Shape,
     pub kind: StateKind,
     pub init: Init,
+    /// Of weights that an initialiser may draw.
+    pub fans: Option<Fans>,
 }
 
 impl Parameter {
     pub fn trained(name: &'static str, shape: impl Into<Shape>, init: Init) -> Parameter {
-        Parameter { name, shape: shape.into(), kind: StateKind::Parameter, init }
+        Parameter { name, shape: shape.into(), kind: StateKind::Parameter, init, fans: None }
     }
 
     pub fn buffer(name: &'static str, shape: impl Into<Shape>, value: f32) -> Parameter {
-        Parameter { name, shape: shape.into(), kind: StateKind::Buffer, init: Init::Constant(value) }
+        Parameter {
+            name,
+            shape: shape.into(),
+            kind: StateKind::Buffer,
+            init: Init::Constant(value),
+            fans: None,
+        }
     }
 }
 

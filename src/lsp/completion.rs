@@ -27,7 +27,8 @@ impl Feature for Completions {
     fn answer(workspace: &mut Workspace, params: Params<Self>) -> Answer<Self> {
         let (view, offset) = workspace.view_at(&params.text_document_position_params)?;
         let lines = view.lines();
-        let folders = Folders { root: "".as_ref(), list: &|folder| view.list(folder) };
+        let columns = |source: &str, path: &str| view.columns(source, path);
+        let folders = Folders { root: "".as_ref(), list: &|folder| view.list(folder), columns: &columns };
         let item = |(rank, completion): (usize, Completion)| {
             let snippet = completion.is_snippet && view.client.snippets;
             // Without stops to fill in, the word alone is of more use than a text with holes.

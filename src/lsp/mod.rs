@@ -14,6 +14,7 @@ mod hints;
 mod hover;
 mod inbox;
 mod links;
+mod looks;
 mod names;
 mod place;
 mod position;

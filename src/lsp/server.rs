@@ -23,6 +23,8 @@ use crate::lsp::{REQUESTS, diagnostics};
 
 /// How often it is seen whether the editor still lives, while it is silent.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The same while data are being looked at.
+const LOOK: Duration = Duration::from_millis(50);
 const DID_CHANGE: &str = "textDocument/didChange";
 const PUBLISH: &str = "textDocument/publishDiagnostics";
 
@@ -52,7 +54,8 @@ fn serve_by(connection: Connection, requests: &'static [Request]) -> Ended {
             if server.idle() {
                 continue;
             }
-            match server.inbox.wait(HEARTBEAT) {
+            let time = if server.is_looking() { LOOK } else { HEARTBEAT };
+            match server.inbox.wait(time) {
                 Ok(()) => continue,
                 Err(Nothing::Silence) if server.orphaned() => return Ended::Orphaned,
                 Err(Nothing::Silence) => continue,
@@ -166,6 +169,7 @@ impl Server {
     /// Checks one text that has changed and sends what was found; whether there was something to do.
     fn idle(&mut self) -> bool {
         let State::Up(workspace) = &mut self.state else { return false };
+        workspace.gather_looks();
         if workspace.client.pulls {
             // The editor asks for the text that it changed; it cannot know that others are touched.
             let refresh = std::mem::take(&mut workspace.touched_others) && workspace.client.refreshes;
@@ -225,6 +229,13 @@ impl Server {
     fn log(&self, kind: MessageType, message: String) {
         if let Ok(params) = written(LogMessageParams { kind, message }) {
             self.inbox.send(Notification { method: "window/logMessage".to_owned(), params });
+        }
+    }
+
+    fn is_looking(&self) -> bool {
+        match &self.state {
+            State::Up(workspace) => workspace.is_looking(),
+            State::New | State::Down => false,
         }
     }
 

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use gen_lsp_types::{TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri};
 
+use crate::data::section::DataSection;
+use crate::diag::{Diagnostic, codes};
 use crate::editor::Program;
 use crate::editor::findings::{Finding, findings};
 use crate::experiment::disk;
 use crate::experiment::imports::{Project, normal};
 use crate::lsp::client::Client;
+use crate::lsp::looks::Looks;
 use crate::lsp::place::{self, Place};
 use crate::lsp::position::Lines;
 use crate::lsp::request::Refusal;
@@ -73,6 +76,7 @@ pub struct Workspace {
     pub client: Client,
     folders: Vec<PathBuf>,
     documents: BTreeMap<Uri, Document>,
+    looks: Looks,
     /// Whether a change concerns texts other than the changed one, which the editor does not know.
     pub touched_others: bool,
     /// Texts that were closed and whose findings are still to be taken back.
@@ -82,7 +86,8 @@ pub struct Workspace {
 impl Workspace {
     pub fn new(client: Client, folders: &[Uri]) -> Workspace {
         let folders = folders.iter().filter_map(place::path_of).collect();
-        Workspace { client, folders, documents: BTreeMap::new(), touched_others: false, closed: Vec::new() }
+        let (documents, looks) = (BTreeMap::new(), Looks::default());
+        Workspace { client, folders, documents, looks, touched_others: false, closed: Vec::new() }
     }
 
     pub fn open(&mut self, uri: Uri, version: i32, text: String) {
@@ -185,6 +190,9 @@ impl Workspace {
             let (before, place, text) =
                 (document.before.take(), document.place.clone(), document.text.clone());
             let checked = self.check(&place, text, before);
+            if let Some(section) = &checked.program.checked.experiment.data {
+                self.looks.ask(section, &base(&place));
+            }
             if let Some(document) = self.documents.get_mut(uri) {
                 document.checked = Some(checked);
             }
@@ -211,11 +219,47 @@ impl Workspace {
             open.map_or_else(|| disk::import(&place.root, &place.root, path), Ok)
         };
         let project = Project { root: Path::new(""), read: &read };
-        let program = match before {
-            Some(before) => before.check_again(&place.path, text, &project),
-            None => Program::check(&place.path, text, &project),
+        let base = base(place);
+        let look = |section: &DataSection| self.looks.known(section, &base);
+        let mut program = match before {
+            Some(before) => before.check_again(&place.path, text, &project, Some(&look)),
+            None => Program::check_with(&place.path, text, &project, Some(&look)),
         };
+        let missing = program.checked.experiment.data.as_ref().and_then(|section| {
+            let is_missing = matches!(self.looks.known(section, &base), Some(Ok(None)));
+            let path =
+                section.args.word("path").ok().filter(|_| is_missing && section.facts.classes.is_some())?;
+            let span = section.args.span("path").unwrap_or(section.source_span);
+            let message = format!("there are no data at `{path}`: the file can be checked, but not run here");
+            Some(Diagnostic::warning(codes::DATA_FILE, span, message).label("does not exist"))
+        });
+        program.checked.diagnostics.extend(missing);
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
+    }
+
+    /// Whether data are being looked at.
+    pub fn is_looking(&self) -> bool {
+        self.looks.is_open()
+    }
+
+    /// Forgets what was found in texts of whose data something new is known.
+    pub fn gather_looks(&mut self) {
+        let changed = self.looks.gather();
+        if changed.is_empty() {
+            return;
+        }
+        for document in self.documents.values_mut() {
+            let Some(checked) = &document.checked else { continue };
+            let Some(section) = &checked.program.checked.experiment.data else { continue };
+            let base = base(&document.place);
+            // Of data that are as the text says there is nothing new to tell.
+            let is_as_stated =
+                || matches!(self.looks.known(section, &base), Some(Ok(Some(own))) if own == section.facts);
+            if changed.has(section, &base) && (section.is_looked_at || !is_as_stated()) {
+                document.outdate();
+                self.touched_others = true;
+            }
+        }
     }
 
     /// The folders of the projects that are open.
@@ -294,6 +338,11 @@ impl<'a> View<'a> {
         named.take(MOST_ENTRIES).collect()
     }
 
+    /// The columns of a data set that a source's path leads to, as far as they are known.
+    pub fn columns(&self, source: &str, path: &str) -> Vec<String> {
+        self.workspace.looks.columns(source, path, &base(&self.document.place))
+    }
+
     /// The other programs of the project that use files, the closed ones among them.
     pub fn others(&self) -> Vec<Program> {
         let own = &self.document.place;
@@ -308,6 +357,12 @@ impl<'a> View<'a> {
     pub fn checked_again(&self, text: String) -> Program {
         self.workspace.check(&self.document.place, text, None).program
     }
+}
+
+/// The folder that the paths of a text's data are relative to.
+fn base(place: &Place) -> PathBuf {
+    let path = place.root.join(&place.path);
+    path.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 fn not_open(uri: &Uri) -> Refusal {

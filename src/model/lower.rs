@@ -17,6 +17,8 @@ pub struct Lowered {
     pub images: Value,
     /// `batch` times the model's output.
     pub output: Value,
+    /// The output of each layer.
+    pub layers: Vec<Value>,
     /// The input that holds the number of the step, where a layer wanted it.
     pub step: Option<Value>,
 }
@@ -75,5 +77,6 @@ pub fn lower_with(model: &Model, batch: usize, mode: &dyn Fn(&Instance) -> Mode)
         values.push(value);
     }
     builder.origin = None;
-    Ok(Lowered { builder, images, output: values[model.output.index()], step })
+    let output = values[model.output.index()];
+    Ok(Lowered { builder, images, output, layers: values.split_off(1), step })
 }

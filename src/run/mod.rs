@@ -7,9 +7,11 @@
 
 mod cpu;
 mod cuda;
+mod initial;
 mod pace;
 mod reference;
 pub mod stock;
+pub mod walk;
 
 pub use cuda::log_len;
 
@@ -254,14 +256,7 @@ impl Session {
 
 /// The numbers that a state begins with; random ones depend on the seed and the state's stream alone.
 pub fn initial(state: &StateInfo, seed: u64) -> Vec<f32> {
-    let mut random = Random::new(seed, &state.stream, 0);
-    let number = |i: usize| match &state.init {
-        Init::Constant(number) => *number,
-        Init::Repeated(numbers) => numbers[i % numbers.len()],
-        Init::Uniform { bound } => (2.0 * random.uniform() - 1.0) * bound,
-        Init::Normal { deviation } => random.normal() * deviation,
-    };
-    (0..state.shape.elements()).map(number).collect()
+    initial::numbers(&state.init, &state.shape, &mut Random::new(seed, &state.stream, 0))
 }
 
 fn interface(graph: &Graph) -> Interface {

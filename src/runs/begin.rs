@@ -27,7 +27,7 @@ pub fn begin(
         settings: loaded.settings.clone(),
         source: loaded.resolved(settled),
         machine,
-        data: dataset.fingerprint(),
+        data: data.fingerprint(dataset),
     };
     let folder = Folder::claim(out, &loaded.stem())?;
     let text = loaded.resolved_in(folder.path(), &record.base, settled);

@@ -12,6 +12,12 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 pub const METRICS: &str = "metrics.jsonl";
 pub const SUMMARY: &str = "summary.txt";
+/// Where the first number came about that is none, if a training ends so.
+pub const FAILURE: &str = "failure.json";
+pub const REPORT: &str = "report.html";
+pub const DETAILS: &str = "details.json";
+pub const CSV: &str = "metrics.csv";
+pub const TENSORBOARD: &str = "tensorboard";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// How the names of states in [`CHECKPOINTS`] begin, behind which stands the number of steps;
 const STEP: &str = "step-";
@@ -19,7 +25,7 @@ const STEP: &str = "step-";
 const EPOCH: &str = "best-";
 const ENDING: &str = ".safetensors";
 /// Locked by the process that works in the folder. The lock ends with the process, however that ends; the file stays.
-const LOCK: &str = ".lock";
+pub const LOCK: &str = ".lock";
 
 /// Bytes of a run's name at most, so that no name of a file in its folder is too long.
 const LONGEST_NAME: usize = 200;
@@ -61,7 +67,20 @@ impl Folder {
         let had_lock = out.join(LOCK).exists();
         let folder = Folder::lock(out, "`--out DIR` with another folder", ELSEWHERE)?;
         let own = format!("{name}.net");
-        let written = [RECORD, METRICS, LAST, BEST, SUMMARY, CHECKPOINTS, own.as_str()];
+        let written = [
+            RECORD,
+            METRICS,
+            LAST,
+            BEST,
+            SUMMARY,
+            REPORT,
+            DETAILS,
+            CSV,
+            TENSORBOARD,
+            FAILURE,
+            CHECKPOINTS,
+            own.as_str(),
+        ];
         let Some(taken) = written.into_iter().find(|file| std::fs::symlink_metadata(out.join(file)).is_ok())
         else {
             return Ok(folder);

@@ -13,7 +13,7 @@ use crate::train::metrics::{self as measured, Figure, Score};
 use crate::train::trainer::Epoch;
 
 /// A file of more bytes is not one that dslc wrote.
-const MAX_METRICS: u64 = 1 << 30;
+pub const MAX_METRICS: u64 = 1 << 30;
 
 pub struct Log {
     path: PathBuf,

@@ -9,15 +9,26 @@
 //!   checkpoints/           states before the last one, and the best weights that they know of
 //!   metrics.jsonl          a line an epoch, and one at the end
 //!   summary.txt            what was printed
+//!   report.html            all of it to look at, with what stands in details.json: `views`
+//!   metrics.csv            the epochs as a table
+//!   tensorboard/           the same for TensorBoard, with `logs tensorboard`
+//!   failure.json           where the loss became no number, if it did: the step, the layer, the images
 //! ```
 
 pub mod begin;
+pub mod compare;
 pub mod folder;
+pub mod list;
 pub mod metrics;
 pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod resume;
 pub mod room;
+pub mod series;
+pub mod sight;
+pub mod story;
+pub mod tensorboard;
 pub mod spare;
 pub mod train;
+pub mod views;

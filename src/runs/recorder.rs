@@ -9,18 +9,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::diag::{Fault, codes};
+use crate::report::State;
 use crate::run::Session;
 use crate::runs::folder::{BEST, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::{self, Log};
 use crate::runs::resume::Stopped;
+use crate::runs::sight::Sight;
 use crate::runs::spare::Spare;
+use crate::runs::views::Views;
 use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
 use crate::train::progress::Progress;
+use crate::train::replay::{Broken, is_finite};
 use crate::train::section::Checkpointing;
-use crate::train::trainer::{Epoch, Observer, StepDone};
+use crate::train::trainer::{Epoch, Measured, Observer, Side, StepDone};
+use crate::train::warnings::Warning;
 
 /// How long a refused state waits.
 const RETRY: Duration = Duration::from_secs(30);
@@ -55,10 +60,16 @@ pub struct Recorder<'a> {
     due: Instant,
     /// Why the newest state is not on disk, if it is not.
     refused: Option<Fault>,
+    sight: Sight<'a>,
+    views: Views,
+    /// Whether the views could be written.
+    is_shown: bool,
     /// Where states go that the run's own disk refuses.
     spare: Option<Spare>,
     /// The copy of the run with the newest state, where that is only there.
     copy: Option<PathBuf>,
+    /// Where the loss is no number, if there is such a step.
+    pub broken: Option<Broken>,
 }
 
 impl<'a> Recorder<'a> {
@@ -69,8 +80,8 @@ impl<'a> Recorder<'a> {
         card: Card,
         checkpointing: Checkpointing,
         stopped: Option<&Stopped>,
-        viewer: &'a mut dyn Viewer,
-        wanted: &'a AtomicBool,
+        (viewer, wanted): (&'a mut dyn Viewer, &'a AtomicBool),
+        (sight, views): (Sight<'a>, Views),
     ) -> Recorder<'a> {
         Recorder {
             folder,
@@ -85,8 +96,12 @@ impl<'a> Recorder<'a> {
             known: BTreeMap::new(),
             due: Instant::now() + checkpointing.every,
             refused: None,
+            sight,
+            views,
+            is_shown: true,
             spare: None,
             copy: None,
+            broken: None,
         }
     }
 
@@ -97,11 +112,15 @@ impl<'a> Recorder<'a> {
 
     /// Writes the summary and the last event; refuses if one of them or the newest state is not on disk.
     pub fn finish(mut self, summary: &str, event: &Value) -> Result<(), Fault> {
+        let event = &self.warned(event.clone(), None);
         let summarised = write_atomically(&self.folder.join(SUMMARY), summary.as_bytes());
         let written = match self.refused.take() {
             Some(fault) => Err(fault),
             None => summarised.and_then(|()| self.log.append(event)),
         };
+        self.sight.settle(event["test.epoch"].as_u64().unwrap_or_default() as usize);
+        let state = if event["ended"] == "interrupted" { State::Stopped } else { State::Finished };
+        self.show(event.clone(), state);
         written.map_err(|fault| {
             let run = self.folder.path().display();
             let fault = Fault { remedies: Vec::new(), ..fault };
@@ -119,8 +138,60 @@ impl<'a> Recorder<'a> {
         })
     }
 
+    /// Tells the viewer something in words.
+    pub fn say(&mut self, text: &str) {
+        self.viewer.say(text);
+    }
+
+    /// Writes that the training ended with a fault.
+    pub fn fail(&mut self, fault: &Fault) {
+        let event = json!({ "event": "failed", "code": fault.code, "message": fault.message });
+        // The fault itself is what is told.
+        let _ = self.log.append(&event);
+        self.show(event, State::Failed);
+    }
+
+    /// Shows an event. The first time that a disk refuses it, that is told.
+    fn show(&mut self, event: Value, state: State) {
+        let shown = self.views.show(self.folder.path(), event, state, &self.sight.details);
+        if let Err(fault) = &shown
+            && self.is_shown
+        {
+            self.viewer.say(&format!("{}; training continues", fault.message));
+        }
+        self.is_shown = shown.is_ok();
+    }
+
+    /// Tells what there is to warn of behind an epoch, or behind the test, and adds it to the event.
+    fn warned(&mut self, mut event: Value, epoch: Option<&Epoch>) -> Value {
+        let warnings = self.sight.warnings(epoch);
+        for Warning { code, message, advice } in &warnings {
+            let advice: String = advice.iter().map(|advice| format!("\n  try: {advice}")).collect();
+            self.viewer.say(&format!("warning[{code}]: {message}{advice}"));
+        }
+        if !warnings.is_empty() {
+            let told = |Warning { code, message, advice }: &Warning| json!({ "code": code, "message": message, "advice": advice });
+            event["warnings"] = warnings.iter().map(told).collect();
+        }
+        event
+    }
+
+    /// Looks at what the epoch left. A look that fails is the last one.
+    fn look(&mut self, epoch: usize, step: u64, session: &Session) {
+        self.sight.settle(epoch);
+        if let Err(fault) = self.sight.look(session, epoch, step) {
+            self.viewer
+                .say(&format!("the layers cannot be looked at: {}; training continues", fault.message));
+            self.sight.close_probe();
+        }
+    }
+
     /// Writes the state, and before it the best weights that it knows of.
     fn save(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
+        if !is_finite(session)? {
+            // The state before it is the last one to go on from.
+            return Ok(());
+        }
         if let Some((weights, card)) = self.waiting.take() {
             let written = self.write_best(&weights, &card);
             self.waiting = written.is_err().then_some((weights, card));
@@ -239,6 +310,22 @@ impl Observer for Recorder<'_> {
         self.viewer.step(done);
     }
 
+    fn broke(&mut self, broken: Broken) {
+        self.broken = Some(broken);
+    }
+
+    fn last_step(&mut self, side: Side, session: &Session) -> Result<(), Fault> {
+        self.sight.last_step(side, session)
+    }
+
+    fn wants_answers(&self) -> bool {
+        true
+    }
+
+    fn measured(&mut self, measured: &Measured<'_>) {
+        self.sight.measured(measured);
+    }
+
     fn wants_state(&mut self) -> bool {
         self.wanted.swap(false, Ordering::Relaxed) || Instant::now() >= self.due
     }
@@ -251,6 +338,8 @@ impl Observer for Recorder<'_> {
 
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault> {
         self.viewer.epoch(epoch);
+        self.look(epoch.number, progress.step, session);
+        let event = self.warned(metrics::event(epoch, progress.step), Some(epoch));
         let card = self.card(progress);
         if epoch.best && progress.best.is_some() {
             // Behind this epoch the session has other weights.
@@ -261,9 +350,10 @@ impl Observer for Recorder<'_> {
             };
         }
         // What cannot be written waits.
-        let logged = self.log.append(&metrics::event(epoch, progress.step));
+        let logged = self.log.append(&event);
         let saved = self.save(progress, session).and(logged);
         self.settle(saved, progress, session);
+        self.show(event, State::Running);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::Dataset;
+use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::Log;
@@ -75,8 +76,11 @@ pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
     Ok(Stopped { folder, record, state, told })
 }
 
+/// A state, where it stands, and the best weights that it knows of.
+pub(super) type Whole = (Weights, Progress, Option<Weights>);
+
 /// A state with the best weights that it knows of.
-fn whole(folder: &Folder, path: &Path) -> Result<(Weights, Progress, Option<Weights>), Fault> {
+pub(super) fn whole(folder: &Folder, path: &Path) -> Result<Whole, Fault> {
     let weights = Weights::open(path)?;
     let lacks = |what: &str| Fault::new(codes::RUN, format!("{} does not record {what}", path.display()));
     let progress = weights.card.progress.clone().ok_or_else(|| lacks("how far training had come"))?;
@@ -132,8 +136,8 @@ impl Stopped {
     }
 
     /// Refuses data that are not those that the run began with.
-    pub fn refuse_other_data(&self, dataset: &Dataset) -> Result<(), Fault> {
-        let (was, is) = (&self.record.data, dataset.fingerprint());
+    pub fn refuse_other_data(&self, data: &DataSection, dataset: &Dataset) -> Result<(), Fault> {
+        let (was, is) = (&self.record.data, data.fingerprint(dataset));
         if *was == is {
             return Ok(());
         }
@@ -145,6 +149,19 @@ impl Stopped {
     /// Whether it kept no state, and begins anew.
     pub fn is_new(&self) -> bool {
         self.state.is_none()
+    }
+
+    /// Refuses data whose classes are called otherwise, or come in another order, than those that the weights were trained on.
+    pub fn refuse_other_classes(&self, dataset: &Dataset) -> Result<(), Fault> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let known = &state.weights.card.classes;
+        match known.is_empty() || known == dataset.classes() {
+            true => Ok(()),
+            false => Err(Fault::new(codes::CLASSES, "the data have other classes than when the run began")
+                .note(format!("then: {}", known.join(", ")))
+                .note(format!("now:  {}", dataset.classes().join(", ")))
+                .advise("the names and the order of then, or a new run")),
+        }
     }
 
     /// Where it stands.

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::diag::{Fault, codes};
 use crate::numbers::bytes;
 use crate::runs::folder::Folder;
+use crate::tensor::disk;
 use crate::train::trainer::{Job, Prepared};
 
 /// What a run keeps.
@@ -36,7 +37,7 @@ impl Need {
 pub fn for_new(out: Option<&Path>, need: Need) -> Result<Option<String>, Fault> {
     let place = out.unwrap_or(Path::new("runs"));
     let remedy = "free some space there, or `--out DIR` on another disk";
-    judge(place, free(place), need, 0).map_err(|fault| fault.advise(remedy))
+    judge(place, disk::free_bytes(place), need, 0).map_err(|fault| fault.advise(remedy))
 }
 
 /// Asks for a run that goes on in its folder.
@@ -46,7 +47,7 @@ pub fn for_new(out: Option<&Path>, need: Need) -> Result<Option<String>, Fault> 
 pub fn for_stopped(folder: &Folder, need: Need) -> Result<Option<String>, Fault> {
     let remedy = "free some space there, or copy the run's folder to another disk and resume the copy";
     let place = folder.path();
-    judge(place, free(place), need, folder.n_weights()).map_err(|fault| fault.advise(remedy))
+    judge(place, disk::free_bytes(place), need, folder.n_weights()).map_err(|fault| fault.advise(remedy))
 }
 
 /// `present` is the number of files of weights that are there already.
@@ -83,29 +84,11 @@ fn judge(
     }))
 }
 
-/// Bytes that a user may still write on the disk of a folder, which need not exist yet.
-#[cfg(unix)]
-fn free(place: &Path) -> Result<u64, String> {
-    let here = Path::new(".");
-    let found = place.ancestors().find(|folder| folder.is_dir()).unwrap_or(here);
-    let disk = rustix::fs::statvfs(found).map_err(|e| std::io::Error::from(e).to_string())?;
-    match disk.f_blocks {
-        // Some file systems have no number.
-        0 => Err("its file system does not say".to_owned()),
-        _ => Ok(disk.f_bavail.saturating_mul(disk.f_frsize)),
-    }
-}
-
-#[cfg(not(unix))]
-fn free(_place: &Path) -> Result<u64, String> {
-    Err("dslc does not know how on this system".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Need, free, judge};
+    use super::{Need, judge};
 
     #[test]
     fn only_what_surely_does_not_fit_is_refused() {
@@ -124,13 +107,5 @@ mod tests {
         }
         let untold = super::judge(Path::new("out"), Err("no".to_owned()), need, 0).unwrap().unwrap();
         assert_eq!(untold, "cannot ask how much room there is for out: no");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_disk_is_asked_before_the_folder_exists() {
-        let place = tempfile::tempdir().unwrap();
-        let asked = [place.path().to_owned(), place.path().join("a/b"), "not/there".into()];
-        assert!(asked.iter().all(|path| free(path).unwrap() > 0));
     }
 }

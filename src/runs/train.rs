@@ -10,15 +10,22 @@ use crate::data::Dataset;
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
-use crate::runs::folder::{Folder, METRICS, SUMMARY};
+use crate::runs::folder::{FAILURE, Folder, LAST, METRICS, SUMMARY};
 use crate::runs::metrics::Log;
-use crate::runs::record::Machine;
+use crate::runs::record::{Machine, Record};
 use crate::runs::recorder::{Recorder, Viewer};
 use crate::runs::report::report;
-use crate::runs::resume::Stopped;
+use crate::runs::resume::{self, Stopped};
+use crate::runs::sight::{Known, Sight};
 use crate::runs::spare::Spare;
-use crate::train::checkpoint::Card;
-use crate::train::trainer::{Job, Outcome, Prepared};
+use crate::runs::story;
+use crate::runs::views::Views;
+use crate::source::Span;
+use crate::train::checkpoint::{Card, write_atomically};
+use crate::train::hunt::hunt;
+use crate::train::probe::Probe;
+use crate::train::replay::Broken;
+use crate::train::trainer::{Job, Outcome, Prepared, Start};
 
 /// What may be asked of a training from outside, at any time.
 #[derive(Debug, Default)]
@@ -41,6 +48,8 @@ pub struct Finished<'a> {
 
 /// What is recorded where.
 pub struct Recording<'a> {
+    /// A look into the layers, where there is memory for it.
+    pub probe: Option<Probe<'a>>,
     pub folder: &'a Folder,
     /// The file with every default filled in.
     pub source: &'a str,
@@ -53,13 +62,13 @@ pub struct Recording<'a> {
 /// Trains, from the beginning or from where the run stopped.
 pub fn train<'a>(
     prepared: Prepared<'_>,
-    job: Job<'_>,
-    dataset: &Dataset,
+    job: Job<'a>,
+    dataset: &'a Dataset,
     recording: Recording<'a>,
     signals: &'a Signals,
     viewer: &'a mut dyn Viewer,
-) -> Result<Finished<'a>, Fault> {
-    let Recording { folder, source, stopped, spare } = recording;
+) -> Result<Finished<'a>, Failed> {
+    let Recording { probe, folder, source, stopped, spare } = recording;
     let spare = spare.map(|within| Spare::of(folder, within)).transpose()?;
     let (log, epochs) = match stopped {
         Some(stopped) => stopped.log()?,
@@ -71,7 +80,7 @@ pub fn train<'a>(
         match std::fs::remove_file(folder.join(SUMMARY)) {
             Err(e) if e.kind() != ErrorKind::NotFound => {
                 let message = format!("{} cannot be removed: {e}", folder.join(SUMMARY).display());
-                return Err(Fault::new(codes::UNWRITTEN, message));
+                return Err(Fault::new(codes::UNWRITTEN, message).into());
             }
             Ok(()) | Err(_) => {}
         }
@@ -87,17 +96,94 @@ pub fn train<'a>(
         classes: if job.train.reproduces()? { Vec::new() } else { dataset.classes().to_vec() },
         ..Card::default()
     };
-    let start = stopped.and_then(|stopped| stopped.start(epochs));
-    let renamed = start.as_ref().and_then(|start| prepared.renamed(start.weights));
-    if let Some(renamed) = renamed {
+    let record = Record::read(folder.path())?.unwrap_or_default();
+    let before = if stopped.is_none() { story::before(folder.path(), &record) } else { None };
+    let events = story::events(folder.path());
+    let start = stopped.and_then(|stopped| stopped.start(epochs.clone()));
+    if let Some(renamed) = start.as_ref().and_then(|start| prepared.renamed(start.weights)) {
         viewer.say(&renamed);
     }
-    let recorder = Recorder::new(folder, log, card, job.train.checkpoint, stopped, viewer, &signals.save);
+    let known = match stopped {
+        None => Known::default(),
+        Some(_) => Known { details: story::details(folder.path()), epochs, told: story::told(&events) },
+    };
+    let sight = Sight::new(job, dataset, probe, known, before)?;
+    let views = Views::new(record, events, job.train.logs);
+    let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
+    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, (viewer, wanted), (sight, views));
     let mut recorder = recorder.with_spare(spare);
-    let (session, outcome) = prepared.train(start, &signals.stop, &mut recorder)?;
+    let trained = prepared.train(start, &signals.stop, &mut recorder);
+    if let Err(fault) = &trained {
+        recorder.fail(fault);
+    }
+    let (session, outcome) = match (trained, recorder.broken) {
+        (Err(fault), Some(broken)) => {
+            return Err(explain(fault, broken, (job, dataset), folder, &mut recorder));
+        }
+        (trained, _) => trained?,
+    };
     let mut report = report(&job, dataset.classes(), &outcome);
     report["run"] = json!(folder.path().display().to_string());
     Ok(Finished { outcome, report, session, recorder })
+}
+
+/// Why a training failed.
+#[derive(Debug)]
+pub struct Failed {
+    pub fault: Fault,
+    /// The place of the file that it is about, where that is one line.
+    pub span: Option<Span>,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Failed {
+        Failed { fault, span: None }
+    }
+}
+
+/// Looks for where the first number came about that is none, and keeps what was found in the folder.
+fn explain(
+    fault: Fault,
+    broken: Broken,
+    (job, dataset): (Job<'_>, &Dataset),
+    folder: &Folder,
+    recorder: &mut Recorder<'_>,
+) -> Failed {
+    recorder.say("the loss is no number any more; looking for where that began");
+    let state = newest(folder);
+    let start = state.as_ref().map(|(weights, progress, best)| Start {
+        progress: progress.clone(),
+        weights,
+        best: best.as_ref(),
+        epochs: Vec::new(),
+    });
+    let found = hunt(job, dataset, start, broken);
+    match found {
+        Ok(Some(found)) => {
+            let told = found.told(job.model, fault);
+            let path = folder.join(FAILURE);
+            let bytes = format!("{:#}\n", found.json(job.model));
+            let fault = match write_atomically(&path, bytes.as_bytes()) {
+                Ok(()) => told.note(format!(
+                    "the largest numbers of each layer and all images of the batch: {}",
+                    path.display()
+                )),
+                Err(_) => told,
+            };
+            Failed { fault, span: found.span(job.model) }
+        }
+        Ok(None) => Failed::from(fault.note("evaluated node by node, the step has no such number")),
+        Err(other) => Failed::from(fault.note(format!("where it began was not found: {other}"))),
+    }
+}
+
+/// The newest state of the folder whose numbers are all finite.
+fn newest(folder: &Folder) -> Option<resume::Whole> {
+    let last = folder.join(LAST);
+    let older = folder.states().into_iter().map(|(_, path)| path);
+    let states = std::iter::once(last).filter(|last| last.exists()).chain(older);
+    let mut whole = states.map(|path| resume::whole(folder, &path)).filter_map(Result::ok);
+    whole.next()
 }
 
 impl Finished<'_> {

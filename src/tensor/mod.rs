@@ -2,6 +2,7 @@
 //! because candle's on the CPU cannot be seeded.
 
 pub mod device;
+pub mod disk;
 pub mod host;
 mod memory;
 pub mod random;

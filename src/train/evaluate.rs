@@ -15,6 +15,7 @@ use crate::train::metrics::{Context, Evaluation};
 use crate::train::program::{HasPlain, SCORES, WANTED};
 use crate::train::programs::{Programs, Sizes};
 use crate::train::trainer::Job;
+use crate::train::worst::{Worst, Wrong};
 use crate::train::{budget, kept};
 
 /// Loss and metrics over the images at `indices`. The batches follow each
@@ -50,15 +51,27 @@ pub fn evaluate(
         return Err(Fault::internal(format!("{} numbers of {images} images", noted.len())));
     }
     let (mut sums, mut correct) = (vec![0.0f64; n_columns], 0);
+    let mut worst = Worst::default();
+    // The first loss, by what it weighs.
+    let first = programs.columns.first().copied().unwrap_or(1);
     for (batch, noted) in indices.chunks(job.batch).zip(noted.chunks(n_noted * job.batch)) {
         let (losses, predicted) = noted.split_at(n_columns * batch.len());
         for (sum, own) in sums.iter_mut().zip(losses.chunks(batch.len())) {
             *sum += own.iter().map(|&l| f64::from(l)).sum::<f64>();
         }
-        for (&class, &index) in predicted.iter().zip(batch) {
+        for (at, &index) in batch.iter().enumerate() {
+            let predicted = predicted.get(at).copied();
             let label = feed.loader.class(index);
-            correct += usize::from(class == label as f32);
-            tally.found(label as usize, class as usize);
+            let is_right = predicted == Some(label as f32);
+            if let Some(class) = predicted {
+                correct += usize::from(is_right);
+                tally.found(label as usize, class as usize);
+            }
+            if !is_right {
+                let weight = if first > 1 { losses[batch.len() + at].max(1e-12) } else { 1.0 };
+                let predicted = predicted.map(|class| class as u32);
+                worst.offer(Wrong { index, loss: losses[at] / weight, predicted });
+            }
         }
     }
     let means = means(&sums, &programs.columns, images);
@@ -85,6 +98,7 @@ pub fn evaluate(
         classes: tally.classes(correct as f64 / images as f64),
         figures: tally.figures(),
         detail: tally.detail(),
+        worst,
     })
 }
 
@@ -171,6 +185,6 @@ pub fn evaluate_on(
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
     let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
     weights.load(&mut session)?;
-    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed };
+    let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)
 }

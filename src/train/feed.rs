@@ -1,18 +1,28 @@
 //! Samples in the order of a pass → the batches of a session's graphs, in one of three ways that give the same numbers: made
-//! on a device that keeps the images; written into the graph's memory by the loader; or, where steps go on while the host
-//! does something else, made by the loader on a thread of its own, some batches ahead.
+//! on a device that keeps the images; written into the graph's memory by the loader, where that takes next to no time; or made
+//! by threads beside the steps, some batches ahead.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{channel, sync_channel};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use crate::data::loader::{Loader, Mode};
+use crate::data::sample::extents;
 use crate::diag::Fault;
 use crate::kernels::cpu::threads;
 use crate::run::Session;
+use crate::tensor::random::Random;
+use crate::train::mixes::{self, Mix};
+use crate::train::section::Chosen;
 
-/// Batches that are under way at the same time on a thread of its own: one is made, one waits, one is written.
+/// Batches that are under way beside the steps at the same time: one is waited for, the others are made.
 const UNDER_WAY: usize = 3;
+/// Handing over a batch to other threads pays where making it takes longer than this,
+const SHORT: Duration = Duration::from_millis(2);
+/// so many times in a row: once may be the machine's doing.
+const TRIES: usize = 2;
 
 /// Samples and how they reach a session.
 pub struct Feed<'a> {
@@ -20,6 +30,8 @@ pub struct Feed<'a> {
     /// Whether the session's device keeps them in its stock.
     pub in_stock: InStock,
     pub seed: u64,
+    /// Of the images of a batch to train on.
+    pub mix: Option<&'a Chosen<dyn Mix>>,
 }
 
 /// Whether a device keeps samples to make their batches itself.
@@ -44,12 +56,18 @@ pub struct Pass<'a> {
 /// What is done behind each batch: with the session, the graph that has it, and the indices of its images.
 pub type Step<'a> = &'a mut dyn FnMut(&mut Session, usize, &[u32]) -> Result<ControlFlow<()>, Fault>;
 
+/// What becomes of a batch: with the graph that has it, the indices of its images, and its numbers.
+pub type Take<'a> = &'a mut dyn FnMut(usize, &[u32], &Made) -> Result<ControlFlow<()>, Fault>;
+
 /// The numbers of a batch, field by field.
 #[derive(Default)]
-struct Made {
-    images: Vec<f32>,
-    others: Vec<Vec<f32>>,
+pub struct Made {
+    pub images: Vec<f32>,
+    pub others: Vec<Vec<f32>>,
 }
+
+/// A batch: the place of its first image in the order, the graph that has it, and the indices of its images.
+type Batch<'a> = (usize, usize, &'a [u32]);
 
 impl Feed<'_> {
     /// Goes through the batches for which there is a graph, by their first place in the order and their number of images, until
@@ -61,7 +79,7 @@ impl Feed<'_> {
         graph: &dyn Fn(usize, usize) -> Option<usize>,
         step: Step<'_>,
     ) -> Result<(), Fault> {
-        let batches: Vec<(usize, usize, &[u32])> = (pass.order.chunks(pass.batch).enumerate())
+        let batches: Vec<Batch<'_>> = (pass.order.chunks(pass.batch).enumerate())
             .filter(|(i, _)| i * pass.batch >= pass.from)
             .filter_map(|(i, batch)| Some((i * pass.batch, graph(i * pass.batch, batch.len())?, batch)))
             .collect();
@@ -69,93 +87,122 @@ impl Feed<'_> {
         if self.in_stock == InStock::Yes {
             return gathered(session, pass, &batches, step);
         }
+        let mut rest = batches.as_slice();
         if session.is_done() {
-            let mut others = self.others();
-            for (_, graph, batch) in batches {
-                self.write(session, pass, graph, batch, &mut others)?;
+            let (mut others, mut slow) = (Vec::new(), 0);
+            while let (Some((own, behind)), 0..TRIES) = (rest.split_first(), slow) {
+                let &(_, graph, batch) = own;
+                let begin = Instant::now();
+                self.write(session, pass, own, &mut others)?;
+                slow = if begin.elapsed() > SHORT { slow + 1 } else { 0 };
                 if step(session, graph, batch)?.is_break() {
-                    break;
+                    return Ok(());
                 }
+                rest = behind;
             }
-            return Ok(());
         }
-        self.ahead(session, pass, &batches, step)
+        self.ahead(pass, rest, &mut |graph, batch, made| {
+            session.put(graph, self.loader.fields()[0].name, &made.images)?;
+            self.put(session, graph, &made.others)?;
+            step(session, graph, batch)
+        })
     }
 
-    /// Room for the fields beside the image.
-    fn others(&self) -> Vec<Vec<f32>> {
-        vec![Vec::new(); self.loader.fields().len().saturating_sub(1)]
+    /// Makes batches without a session, as beside steps, until `take` breaks off.
+    pub fn made(&self, pass: Pass<'_>, take: Take<'_>) -> Result<(), Fault> {
+        threads::start()?;
+        let batches: Vec<Batch<'_>> = pass.order.chunks(pass.batch).map(|batch| (0, 0, batch)).collect();
+        self.ahead(pass, &batches, take)
     }
 
     fn write(
         &self,
         session: &mut Session,
         pass: Pass<'_>,
-        graph: usize,
-        batch: &[u32],
-        others: &mut [Vec<f32>],
+        batch: &Batch<'_>,
+        others: &mut Vec<Vec<f32>>,
     ) -> Result<(), Fault> {
-        let [image, fields @ ..] = self.loader.fields() else { return Ok(()) };
         let mut result = Ok(());
-        session.write(graph, image.name, |out| {
-            result = self.loader.fill(batch, pass.epoch, pass.mode, self.seed, out, others);
+        session.write(batch.1, self.loader.fields()[0].name, |out| {
+            result = self.fill(pass, (batch.0, batch.2), out, others);
         })?;
         result?;
-        fields.iter().zip(others).try_for_each(|(field, numbers)| session.put(graph, field.name, numbers))
+        self.put(session, batch.1, others)
     }
 
-    fn ahead(
+    /// Gives a graph what a batch holds beside its images.
+    fn put(&self, session: &mut Session, graph: usize, others: &[Vec<f32>]) -> Result<(), Fault> {
+        let names = self.loader.fields().iter().skip(1).map(|field| field.name).chain(mixes::INPUTS);
+        names.zip(others).try_for_each(|(name, numbers)| session.put(graph, name, numbers))
+    }
+
+    /// Makes a batch, whose first image stands at this place in the order.
+    fn fill(
         &self,
-        session: &mut Session,
         pass: Pass<'_>,
-        batches: &[(usize, usize, &[u32])],
-        step: Step<'_>,
+        (place, batch): (usize, &[u32]),
+        images: &mut [f32],
+        others: &mut Vec<Vec<f32>>,
     ) -> Result<(), Fault> {
-        let make = |batch: &[u32], mut made: Made| {
-            made.images.resize(batch.len() * self.loader.fields()[0].shape.elements(), 0.0);
-            made.others.resize(self.loader.fields().len() - 1, Vec::new());
-            let Made { images, others } = &mut made;
-            self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others).map(|()| made)
+        let fields = self.loader.fields();
+        others.resize(fields.len() - 1, Vec::new());
+        self.loader.fill(batch, pass.epoch, pass.mode, self.seed, images, others)?;
+        let (Some(mix), Mode::Train, [targets]) = (self.mix, pass.mode, others.as_mut_slice()) else {
+            return Ok(());
         };
-        thread::scope(|scope| {
-            let (to_here, made) = sync_channel(1);
-            let (used, free) = channel::<Made>();
-            let mut unused = UNDER_WAY;
-            let maker = thread::Builder::new().name("batches".to_owned());
-            let started = maker.spawn_scoped(scope, move || {
-                for (_, _, batch) in batches {
-                    let room = match unused.checked_sub(1) {
-                        Some(left) => {
-                            unused = left;
-                            Made::default()
-                        }
-                        None => match free.recv() {
-                            Ok(room) => room,
-                            Err(_) => return,
-                        },
-                    };
-                    // Nobody listens any more where the pass was broken off.
-                    if to_here.send(make(batch, room)).is_err() {
-                        return;
+        let mut random = Random::new(self.seed, &format!("mix {place}"), pass.epoch);
+        let mixed = mixes::mixed(mix, (images, extents(&fields[0].shape)?), targets, &mut random)?;
+        others.extend(mixed);
+        Ok(())
+    }
+
+    /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
+    fn ahead(&self, pass: Pass<'_>, batches: &[Batch<'_>], take: Take<'_>) -> Result<(), Fault> {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads());
+        let pool = pool.thread_name(|i| format!("batches {i}")).build().map_err(threads::cannot_start)?;
+        let broken_off = AtomicBool::new(false);
+        pool.in_place_scope(|scope| {
+            let begin = |&(place, _, batch): &Batch<'_>, room: Made| {
+                let (done, made) = sync_channel(1);
+                let (batch, broken_off) = (batch.to_vec(), &broken_off);
+                scope.spawn(move |_| {
+                    if !broken_off.load(Ordering::Relaxed) {
+                        // Nobody listens any more where the pass was broken off.
+                        let _ = done.send(self.make(pass, (place, &batch), room));
+                    }
+                });
+                made
+            };
+            let (first, mut later) = batches.split_at(UNDER_WAY.min(batches.len()));
+            let mut under_way: VecDeque<_> =
+                first.iter().map(|batch| begin(batch, Made::default())).collect();
+            let mut take_all = || {
+                for &(_, graph, batch) in batches {
+                    let made = under_way.pop_front().and_then(|made| made.recv().ok());
+                    let made = made.ok_or_else(|| Fault::internal("a thread that makes batches ended"))??;
+                    let flow = take(graph, batch, &made)?;
+                    if flow.is_break() {
+                        break;
+                    }
+                    if let Some((batch, behind)) = later.split_first() {
+                        under_way.push_back(begin(batch, made));
+                        later = behind;
                     }
                 }
-            });
-            started.map_err(threads::cannot_start)?;
-            for &(_, graph, batch) in batches {
-                let made =
-                    made.recv().map_err(|_| Fault::internal("the thread that makes batches ended"))??;
-                let numbers = std::iter::once(&made.images).chain(&made.others);
-                for (field, numbers) in self.loader.fields().iter().zip(numbers) {
-                    session.put(graph, field.name, numbers)?;
-                }
-                // The thread has ended behind its last batch.
-                let _ = used.send(made);
-                if step(session, graph, batch)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
+                Ok(())
+            };
+            let taken = take_all();
+            broken_off.store(true, Ordering::Relaxed);
+            taken
         })
+    }
+
+    fn make(&self, pass: Pass<'_>, batch: (usize, &[u32]), mut made: Made) -> Result<Made, Fault> {
+        made.images.resize(batch.1.len() * self.loader.fields()[0].shape.elements(), 0.0);
+        self.fill(pass, batch, &mut made.images, &mut made.others).map(|()| made)
     }
 }
 

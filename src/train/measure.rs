@@ -11,7 +11,7 @@ use crate::run::{Precision, Session};
 use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
-use crate::train::numbers::Numbers;
+use crate::train::numbers::{Numbers, Place};
 use crate::train::program::{LABELS, TARGETS, inference_graph, optimized, training_graph};
 use crate::train::section::TrainSection;
 
@@ -115,7 +115,7 @@ fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> R
     for name in [LABELS, TARGETS] {
         session.write(0, name, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
     }
-    for (name, value) in Numbers::of(model, train).at(1e-3, 1, 1)? {
+    for (name, value) in Numbers::of(model, train).at(Place { factor: 1e-3, momentum: Some(0.9) }, 1, 1)? {
         session.write(0, &name, |out| out[0] = value as f32)?;
     }
     Ok(())

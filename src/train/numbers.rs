@@ -13,6 +13,24 @@ use crate::train::section::TrainSection;
 
 /// Input of a graph behind whose step the update comes: by what the sum of a window's gradients is multiplied.
 pub const SHARE: &str = "window_share";
+/// Inputs where a schedule moves the momentum: it, and `1 -` it.
+pub const CARRIED: &str = "carried";
+pub const REST: &str = "not_carried";
+
+/// Where a schedule stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// By which it changes every learning rate.
+    pub factor: f64,
+    /// Where it moves it.
+    pub momentum: Option<f64>,
+}
+
+/// The argument of the optimizer that the schedule moves, if it does.
+pub fn carries(train: &TrainSection) -> Option<&'static str> {
+    let moves = train.schedule.args.get("cycle_momentum").is_some_and(|given| given.arg == Arg::Bool(true));
+    train.optimizer.what.carries().filter(|_| moves)
+}
 
 /// The optimizer's arguments for every parameter that is trained. The first of the lots is the section's own.
 pub struct Lots {
@@ -34,10 +52,18 @@ impl Lots {
                 continue;
             }
             let given = [("lr", terms.lr), ("weight_decay", terms.weight_decay)];
-            let args = given.iter().fold(train.optimizer.args.clone(), |args, (name, number)| match number {
-                Some(number) => args.with(name, &Arg::Number(*number)),
-                None => args,
-            });
+            let mut args =
+                given.iter().fold(train.optimizer.args.clone(), |args, (name, number)| match number {
+                    Some(number) => args.with(name, &Arg::Number(*number)),
+                    None => args,
+                });
+            // A second rate goes along with the first.
+            if let (Some(lr), Ok(base), Ok(other)) =
+                (terms.lr, train.optimizer.args.number("lr"), args.number("adam_lr"))
+            {
+                args = args.with("lr", &Arg::Number(lr.max(1e-30)));
+                args = args.with("adam_lr", &Arg::Number(other * (lr / base)));
+            }
             let known = lots.args.iter().position(|own| *own == args);
             let at = known.unwrap_or(lots.args.len());
             if known.is_none() {
@@ -73,12 +99,23 @@ impl<'a> Numbers<'a> {
         Numbers { train, lots: Lots::of(model, train).args }
     }
 
-    /// Of the update counted from 1, where the schedule gives `factor` and the window has so many images.
-    pub fn at(&self, factor: f64, update: u64, images: usize) -> Result<Vec<(String, f64)>, Fault> {
+    /// Of the update counted from 1, where the schedule stands there and the window has so many images.
+    pub fn at(&self, place: Place, update: u64, images: usize) -> Result<Vec<(String, f64)>, Fault> {
         let mut numbers = Vec::new();
+        let carried = carries(self.train).zip(place.momentum);
         for (lot, args) in self.lots.iter().enumerate() {
-            let own = self.train.optimizer.what.scalars(args, args.number("lr")? * factor, update)?;
+            let lr = args.number("lr")? * place.factor;
+            let own = match carried {
+                Some((name, momentum)) => {
+                    let args = args.with(name, &Arg::Number(momentum));
+                    self.train.optimizer.what.scalars(&args, lr, update)?
+                }
+                None => self.train.optimizer.what.scalars(args, lr, update)?,
+            };
             numbers.extend(own.into_iter().map(|(name, number)| (input(name, lot), number)));
+        }
+        if let Some((_, momentum)) = carried {
+            numbers.extend([(CARRIED.to_owned(), momentum), (REST.to_owned(), 1.0 - momentum)]);
         }
         if let Some(ema) = self.train.ema {
             numbers.extend(average::numbers(ema, update).map(|(name, number)| (name.to_owned(), number)));

@@ -19,6 +19,8 @@ pub struct Pass {
     before: f64,
     open: Vec<Open>,
     pub interrupted: bool,
+    /// Images of the epoch in front of the batch whose loss is no number, where there is one.
+    pub broken: Option<usize>,
 }
 
 /// A step whose numbers were not read yet.
@@ -32,7 +34,16 @@ impl Pass {
     /// Begins, or goes on with what has begun.
     pub fn new(epoch: usize, begun: Begun) -> Pass {
         let before = begun.seconds;
-        Pass { epoch, begun, own: 0, begin: Instant::now(), before, open: Vec::new(), interrupted: false }
+        Pass {
+            epoch,
+            begun,
+            own: 0,
+            begin: Instant::now(),
+            before,
+            open: Vec::new(),
+            interrupted: false,
+            broken: None,
+        }
     }
 
     /// A step that was asked for, counted from 1 over all epochs.
@@ -52,6 +63,7 @@ impl Pass {
         {
             let loss = f64::from(numbers[0]);
             if !loss.is_finite() {
+                self.broken = Some(self.begun.images);
                 return Err(diverged(loss, self.epoch, step, learning_rate));
             }
             self.begun.loss_sum += loss * images as f64;

@@ -1,6 +1,8 @@
 //! The static graphs of a run: one that trains (forward, loss, backward, update) and one that evaluates, each
 //! for a batch size.
 
+use std::collections::BTreeSet;
+
 use crate::data::sample::Task;
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
@@ -22,8 +24,9 @@ use crate::train::clip::clipped;
 use crate::train::groups::{self, Statistics};
 use crate::train::losses::formula::Formula;
 use crate::train::losses::{self, Given, Loss, Losses};
-use crate::train::numbers::{self, Lots, SHARE};
-use crate::train::optimizers::Rule;
+use crate::train::mixes;
+use crate::train::numbers::{self, CARRIED, Lots, REST, SHARE, carries};
+use crate::train::optimizers::{Part, Rule};
 use crate::train::section::{Chosen, Decay, TrainSection};
 
 pub use crate::data::samples::{LABELS, TARGETS};
@@ -47,7 +50,35 @@ pub const SCORES: &str = "scores";
 /// Forward, mean loss, gradients and the optimizer's update, before any pass but differentiation. Where several batches make an
 /// update, it is that of the last of them.
 pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
-    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    staged_training_graph(model, train, batch).map(|(graph, _)| graph)
+}
+
+/// How many of a training graph's nodes come about going forward, and how many before the update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stages {
+    pub forward: usize,
+    pub gradient: usize,
+}
+
+/// The graph of a batch behind which there is an update, or of one whose gradients are only added up, with its stages.
+pub fn staged_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+    closes: bool,
+) -> Result<(Graph, Stages), Fault> {
+    match closes {
+        true => staged_training_graph(model, train, batch),
+        false => staged_gathering_graph(model, train, batch),
+    }
+}
+
+fn staged_training_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+) -> Result<(Graph, Stages), Fault> {
+    let Backward { mut builder, parameters, grads, stages, .. } = backward(model, train, batch)?;
     let grads = match train.accumulate {
         1 => grads,
         _ => whole_window(&mut builder, &parameters, grads)?,
@@ -62,51 +93,70 @@ pub fn training_graph(model: &Model, train: &TrainSection, batch: usize) -> Resu
             names.iter().map(|(name, _)| builder.input(&numbers::input(name, lot), &Shape::default()));
         scalars.push(inputs.collect());
     }
-    for (Trained { name, value, is_weight }, grad) in parameters.iter().zip(grads) {
+    let carried = carries(train).map(|_| [CARRIED, REST].map(|name| builder.input(name, &Shape::default())));
+    for (Trained { name, value, part }, grad) in parameters.iter().zip(grads) {
         let (Some(grad), Some(lot)) = (grad, lots.lot(name)) else { continue };
         let args = match train.decay {
-            Decay::Weights if !is_weight => lots.args[lot].with("weight_decay", &Arg::Number(0.0)),
+            Decay::Weights if *part == Part::Other => lots.args[lot].with("weight_decay", &Arg::Number(0.0)),
             Decay::All | Decay::Weights => lots.args[lot].clone(),
         };
-        let mut rule = Rule { builder: &mut builder, name, parameter: *value, grad, scalars: &scalars[lot] };
+        let (scalars, carried, part) = (&scalars[lot][..], carried, *part);
+        let mut rule = Rule { builder: &mut builder, name, parameter: *value, part, grad, scalars, carried };
         let next = optimizer.update(&args, &mut rule)?;
         builder.update(*value, next)?;
     }
     average::add(&mut builder, train)?;
-    Ok(builder.finish())
+    Ok((builder.finish(), stages))
 }
 
 /// Forward, mean loss and gradients that are added to those of the window's batches before.
 pub fn gathering_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
-    let Backward { mut builder, parameters, grads } = backward(model, train, batch)?;
+    staged_gathering_graph(model, train, batch).map(|(graph, _)| graph)
+}
+
+fn staged_gathering_graph(
+    model: &Model,
+    train: &TrainSection,
+    batch: usize,
+) -> Result<(Graph, Stages), Fault> {
+    let Backward { mut builder, parameters, grads, stages, .. } = backward(model, train, batch)?;
     for (parameter, grad) in parameters.iter().zip(grads) {
         let Some(grad) = grad else { continue };
         let sum = sum_state(&mut builder, parameter)?;
         let next = builder.apply(&ADD, Attrs::new(), &[sum, grad])?;
         builder.update(sum, next)?;
     }
-    Ok(builder.finish())
+    Ok((builder.finish(), stages))
 }
 
 /// A parameter that is trained.
 struct Trained {
     name: String,
     value: Value,
-    is_weight: bool,
+    part: Part,
 }
 
 /// A training's forward and backward pass.
 struct Backward {
     builder: Builder,
+    /// The output of each layer.
+    layers: Vec<Value>,
     parameters: Vec<Trained>,
     /// Of the mean loss; where several batches make an update, of the sum of the losses.
     grads: Vec<Option<Value>>,
+    stages: Stages,
 }
 
 fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backward, Fault> {
-    let lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
+    let mut lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
+    let layers = std::mem::take(&mut lowered.layers);
     let output = lowered.output;
     let Compared { mut builder, terms, target, .. } = compare(lowered, train, batch)?;
+    let terms = match (&train.mix, train.reproduces()?) {
+        (Some(_), false) => mixes::weighed(&mut builder, train, [output, target], terms)?,
+        // An image that is its own target is mixed already.
+        (Some(_), true) | (None, _) => terms,
+    };
     let scalar = Attrs::new().ints("shape", []);
     let mut loss: Option<Value> = None;
     for &(share, own) in &terms {
@@ -137,18 +187,29 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
         // Each batch has weights of its own.
         (_, _) => Formula { builder: &mut builder }.affine(loss, batch as f32, 0.0)?,
     };
+    let weights: BTreeSet<String> = weights(model).collect();
     let moves = |name: &str| !groups::terms(&train.groups, name).freeze;
     let trained =
         builder.graph().states.iter().filter(|own| own.kind == StateKind::Parameter && moves(&own.name));
     let trained = trained.map(|state| Trained {
         name: state.name.clone(),
         value: state.value,
-        is_weight: is_weight(&state.init, builder.shape(state.value)),
+        part: if weights.contains(&state.name) { Part::Weight } else { Part::Other },
     });
     let parameters: Vec<Trained> = trained.collect();
     let targets: Vec<Value> = parameters.iter().map(|own| own.value).collect();
+    let forward = builder.graph().len();
     let grads = gradient::gradient(&mut builder, objective, &targets)?;
-    Ok(Backward { builder, parameters, grads })
+    let stages = Stages { forward, gradient: builder.graph().len() };
+    Ok(Backward { builder, layers, parameters, grads, stages })
+}
+
+/// The weights of convolutions and linear layers: no biases, nor the scales and shifts of normalisation.
+fn weights(model: &Model) -> impl Iterator<Item = String> + '_ {
+    model.layers.iter().flat_map(|instance| {
+        let own = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
+        own.filter(|own| own.fans.is_some()).map(move |own| format!("{}.{}", instance.name, own.name))
+    })
 }
 
 /// A layer that is frozen with its statistics does what it does in evaluation.
@@ -188,10 +249,21 @@ fn whole_window(
     parameters.iter().zip(grads).map(whole).collect()
 }
 
-/// Whether a parameter is a weight of a convolution or a linear layer: biases have one axis, and the scales and shifts of
-/// normalisation begin at one number.
-fn is_weight(init: &Init, shape: &Shape) -> bool {
-    shape.rank() >= 2 && !matches!(init, Init::Constant(_))
+/// Forward, mean loss and gradients, with nothing to update but what the layers keep themselves.
+pub struct Differentiated {
+    pub builder: Builder,
+    /// The output of each layer.
+    pub layers: Vec<Value>,
+    /// Each parameter's name and gradient; `None` where the loss does not depend on it. Where several batches make an update,
+    /// it is that of the sum of the losses, else of their mean.
+    pub gradients: Vec<(String, Option<Value>)>,
+}
+
+/// The graph that a training step differentiates, without the step.
+pub fn differentiated(model: &Model, train: &TrainSection, batch: usize) -> Result<Differentiated, Fault> {
+    let Backward { builder, layers, parameters, grads, .. } = backward(model, train, batch)?;
+    let names = parameters.into_iter().map(|own| own.name);
+    Ok(Differentiated { builder, layers, gradients: names.zip(grads).collect() })
 }
 
 /// Forward with each image's loss and class. Scores leave the graph, too, so that every device keeps them in the precision

@@ -130,6 +130,11 @@ impl Programs {
         graph_for(&self.evaluate, images)
     }
 
+    /// The numbers of images that can be evaluated at once.
+    pub fn evaluation_sizes(&self) -> Vec<usize> {
+        self.evaluate.iter().map(|(size, _)| *size).collect()
+    }
+
     /// What each graph does with the images of a batch.
     pub fn modes(&self) -> Vec<Mode> {
         let is_training = |graph: usize| self.train.iter().chain(&self.gather).any(|&(_, own)| own == graph);

@@ -15,6 +15,33 @@ pub struct Progress {
     /// The best epoch so far, where validation images tell which it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Scored>,
+    /// Where a schedule stands that watches the validation loss.
+    #[serde(default, skip_serializing_if = "Plateau::is_new")]
+    pub plateau: Plateau,
+}
+
+/// What a schedule has seen of the validation loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// By what it has changed the learning rate.
+    pub factor: f64,
+    pub best: Option<f64>,
+    /// Epochs in a row that were no better.
+    pub waited: usize,
+    /// Epochs that are still not to count.
+    pub cooling: usize,
+}
+
+impl Default for Plateau {
+    fn default() -> Plateau {
+        Plateau { factor: 1.0, best: None, waited: 0, cooling: 0 }
+    }
+}
+
+impl Plateau {
+    fn is_new(&self) -> bool {
+        *self == Plateau::default()
+    }
 }
 
 /// A part of an epoch.

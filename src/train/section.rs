@@ -15,6 +15,7 @@ use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
 use crate::train::metrics::{self, Better, Evaluation, Metric};
+use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
 use crate::train::settings;
@@ -40,8 +41,12 @@ pub struct TrainSection {
     pub monitor_span: Option<Span>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
+    /// Of the images of a batch.
+    pub mix: Option<Chosen<dyn Mix>>,
     pub clip: Clip,
     pub decay: Decay,
+    /// How weights begin, where it is written.
+    pub init: Option<Initializer>,
     pub ema: Option<Ema>,
     /// What holds for some layers alone, in the order of the text.
     pub groups: Vec<Group>,
@@ -55,6 +60,7 @@ pub struct TrainSection {
     pub batch_span: Option<Span>,
     pub early_stop: Option<EarlyStop>,
     pub checkpoint: Checkpointing,
+    pub logs: Logs,
     /// What it begins with, where that is no random numbers.
     pub weights: Option<Beginning>,
     pub span: Span,
@@ -142,6 +148,13 @@ pub enum Decay {
     Weights,
 }
 
+/// How weights begin where their layer does not say it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Initializer {
+    pub name: &'static str,
+    pub args: Args,
+}
+
 /// Running means of the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ema {
@@ -163,6 +176,13 @@ pub struct Checkpointing {
     pub every: Duration,
     /// At least 1: the last one.
     pub keep: usize,
+}
+
+/// For which other tool the measurements are written, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    None,
+    Tensorboard,
 }
 
 /// The measurement that decides which weights are the best.
@@ -205,6 +225,9 @@ pub fn resolve(
     let loss = lines.chosen(&settings::LOSS, LOSSES, |loss| loss.spec(), span);
     let optimizer = lines.chosen(&settings::OPTIMIZER, OPTIMIZERS, |optimizer| optimizer.spec(), span);
     let schedule = lines.chosen(&settings::SCHEDULE, SCHEDULES, |schedule| schedule.spec(), span);
+    if let (Some(schedule), Some(optimizer)) = (&schedule, &optimizer) {
+        fit(schedule, optimizer, diagnostics);
+    }
     let args = |setting| lines.found(setting).map(|found| found.args);
     let whole = |setting, name| args(setting).and_then(|args: Args| args.whole(name).ok());
     let batch = args(&settings::BATCH)?;
@@ -230,11 +253,19 @@ pub fn resolve(
         monitor_span,
         optimizer: optimizer?,
         schedule: schedule?,
+        mix: lines.chosen(&settings::MIX, MIXES, |mix| mix.spec(), span),
         clip: match lines.line(&settings::CLIP) {
             Some(line) => clipping(&line.found.as_ref()?.args)?,
             None => Clip::default(),
         },
         decay: decaying(&args(&settings::DECAY)?)?,
+        init: match lines.line(&settings::INIT) {
+            Some(line) => {
+                let found = line.found.as_ref()?;
+                Some(Initializer { name: found.spec.name, args: found.args.clone() })
+            }
+            None => None,
+        },
         ema: match lines.line(&settings::EMA) {
             Some(line) => Some(averaging(&line.found.as_ref()?.args)?),
             None => None,
@@ -251,9 +282,36 @@ pub fn resolve(
         batch_span: batch.span("size"),
         early_stop: stop.and_then(|line| early_stopping(&line.found.as_ref()?.args, line.statement.head())),
         checkpoint: checkpointing(&args(&settings::CHECKPOINT)?)?,
+        logs: lines.line(&settings::LOGS).map_or(Logs::None, |_| Logs::Tensorboard),
         weights: beginning::of(&lines),
         span,
     })
+}
+
+/// Refuses a schedule that asks for what the optimizer does not have, and rates below 0.
+fn fit(schedule: &Chosen<dyn Schedule>, optimizer: &Chosen<dyn Optimizer>, diagnostics: &mut Diagnostics) {
+    if schedule.args.numbers("factors").is_ok_and(|all| all.iter().any(|factor| *factor < 0.0)) {
+        let span = schedule.args.span("factors").unwrap_or(schedule.span);
+        let message = "a learning rate below 0 would learn the opposite";
+        diagnostics.push(Diagnostic::error(codes::BAD_VALUE, span, message).label("numbers of at least 0"));
+    }
+    if !schedule.args.bool("cycle_momentum").unwrap_or(false) {
+        return;
+    }
+    let span = schedule.args.span("cycle_momentum").unwrap_or(schedule.span);
+    let name = optimizer.what.spec().name;
+    let without = match optimizer.what.carries() {
+        None => format!("`cycle_momentum` moves the momentum of an optimizer, and that of `{name}` stays"),
+        Some(own) if optimizer.args.number(own).is_ok_and(|number| number == 0.0) => {
+            format!("`cycle_momentum` moves `{own}`, and `{name}` has none")
+        }
+        Some(_) => return,
+    };
+    diagnostics.push(
+        Diagnostic::error(codes::TRAINING_NEEDS, span, without)
+            .related(optimizer.span, "this optimizer")
+            .advise("`sgd` with `momentum=0.9`, or `adam`, `adamw` or `lamb`"),
+    );
 }
 
 fn batch_size(args: &Args, diagnostics: &mut Diagnostics) -> Option<BatchSize> {

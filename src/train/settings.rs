@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{beginning, groups, losses, metrics, optimizers, schedules};
+use crate::train::{beginning, groups, losses, metrics, mixes, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -15,8 +16,10 @@ pub static TRAIN: Section = Section {
         &METRICS,
         &OPTIMIZER,
         &SCHEDULE,
+        &MIX,
         &CLIP,
         &DECAY,
+        &INIT,
         &EMA,
         &EPOCHS,
         &BATCH,
@@ -26,6 +29,7 @@ pub static TRAIN: Section = Section {
         &EARLY_STOP,
         &KEEP,
         &CHECKPOINT,
+        &LOGS,
         &beginning::WEIGHTS,
     ],
     steps: Steps::Repeated(&groups::REGISTRY),
@@ -46,9 +50,13 @@ pub static SCHEDULE: Setting = Setting {
     takes: Takes::OneOf(&schedules::REGISTRY),
     absent: Absent::Holds(&[Preset::Word("constant")]),
 };
+pub static MIX: Setting =
+    Setting { spec: &MIX_SPEC, takes: Takes::OneOf(&mixes::REGISTRY), absent: Absent::Nothing };
 pub static CLIP: Setting = Setting { spec: &CLIP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static DECAY: Setting =
     Setting { spec: &DECAY_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+pub static INIT: Setting =
+    Setting { spec: &INIT_SPEC, takes: Takes::OneOf(&initial::REGISTRY), absent: Absent::Nothing };
 pub static EMA: Setting = Setting { spec: &EMA_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static EPOCHS: Setting =
     Setting { spec: &EPOCHS_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[Preset::Count(10)]) };
@@ -64,6 +72,8 @@ pub static EARLY_STOP: Setting =
     Setting { spec: &EARLY_STOP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CHECKPOINT: Setting =
     Setting { spec: &CHECKPOINT_SPEC, takes: Takes::Arguments, absent: Absent::Holds(&[]) };
+
+pub static LOGS: Setting = Setting { spec: &LOGS_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
@@ -117,6 +127,16 @@ static SCHEDULE_SPEC: Spec = Spec {
     elsewhere: &["scheduler", "lr_scheduler", "lr_schedule", "lr_policy", "policy"],
 };
 
+static MIX_SPEC: Spec = Spec {
+    name: "mix",
+    summary: "mixes the images of a training batch with each other",
+    docs: "`mix NAME` and the mix's own arguments. The batch is made as `data` says, and then each image gets a part of the one in front \
+           of it, and the first of the last. What is drawn depends on the seed, the epoch and the batch's place in it.",
+    params: &[positional("name", Kind::Word, Preset::Required, "a mix, such as `cutmix`")],
+    example: "mix mixup alpha=0.2",
+    elsewhere: &["mixing", "batch_transform", "collate_fn"],
+};
+
 static CLIP_SPEC: Spec = Spec {
     name: "clip",
     summary: "how large gradients may be",
@@ -156,6 +176,17 @@ static DECAY_SPEC: Spec = Spec {
     )],
     example: "decay on=weights",
     elsewhere: &["no_weight_decay", "bias_decay", "norm_decay", "filter_bias_and_bn"],
+};
+
+static INIT_SPEC: Spec = Spec {
+    name: "init",
+    summary: "how the weights begin",
+    docs: "`init NAME` and the initialiser's own arguments, for every convolution and linear layer whose own `init=` says nothing; their \
+           biases begin at 0 then. Without it each layer begins as its own documentation says. A run that goes on from other weights \
+           has those.",
+    params: &[positional("name", Kind::Word, Preset::Required, "an initialiser, such as `kaiming_normal`")],
+    example: "init kaiming_normal zero_residual=true",
+    elsewhere: &["initializer", "kernel_initializer", "weight_init", "weight_filler", "initialization"],
 };
 
 static EMA_SPEC: Spec = Spec {
@@ -293,4 +324,15 @@ static CHECKPOINT_SPEC: Spec = Spec {
     ],
     example: "checkpoint every=30min keep=3",
     elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],
+};
+
+static LOGS_SPEC: Spec = Spec {
+    name: "logs",
+    summary: "another tool's format for the measurements",
+    docs: "`tensorboard` writes an event file into the folder `tensorboard` of the run: each measurement of each epoch as a scalar. \
+           `tensorboard --logdir runs` shows all runs. Without this line, a run has its measurements in `metrics.jsonl`, \
+           `metrics.csv` and `report.html`.",
+    params: &[positional("tool", Kind::Choice(&["tensorboard"]), Preset::Required, "the tool")],
+    example: "logs tensorboard",
+    elsewhere: &["log", "logger", "TensorBoard", "tensorboard", "SummaryWriter", "CSVLogger"],
 };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
-use crate::data::parts::epoch_order;
+use crate::data::parts::training_order;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::graph::{AVERAGE, StateKind};
@@ -19,13 +19,16 @@ use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
 use crate::train::feed::{self, Feed, InStock};
 use crate::train::metrics::{Evaluation, Score};
-use crate::train::numbers::Numbers;
+use crate::train::numbers::{Numbers, Place};
 use crate::train::pass::Pass;
+use crate::train::probe::Probe;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::progress::{Begun, Progress, Scored};
+use crate::train::replay::Broken;
 use crate::train::schedules;
 use crate::train::section::TrainSection;
 use crate::train::window::Windows;
+use crate::train::worst::answers;
 use crate::train::{auto_batch, budget, kept};
 
 /// What is to be trained, checked before.
@@ -71,6 +74,36 @@ pub struct StepDone {
     pub images_per_second: f64,
 }
 
+/// A part of the data that was measured, with the weights of this moment.
+pub struct Measured<'a> {
+    pub part: Part,
+    pub evaluation: &'a Evaluation,
+    /// The model's output for the first images of `evaluation.worst`.
+    pub answers: Vec<Vec<f32>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Validation,
+    Test,
+}
+
+impl Part {
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
+/// Before or behind a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Before,
+    Behind,
+}
+
 /// Who follows a run. Errors stop it.
 pub trait Observer {
     /// Whether a step that is done now is of interest. Where steps go on while the host does something else, the others are
@@ -90,6 +123,22 @@ pub trait Observer {
     fn state(&mut self, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// The loss is no number any more; the training ends.
+    fn broke(&mut self, _broken: Broken) {}
+
+    /// Around the last step of each epoch.
+    fn last_step(&mut self, _side: Side, _session: &Session) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether the answers of [`Measured`] are of interest.
+    fn wants_answers(&self) -> bool {
+        false
+    }
+
+    /// After the validation of an epoch, in front of [`Observer::epoch`], and after the test.
+    fn measured(&mut self, _measured: &Measured<'_>) {}
 
     /// After an epoch; `session` holds its weights.
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault>;
@@ -135,11 +184,13 @@ pub enum Ended {
 
 /// A run that fits the machine's memory and is ready to begin.
 pub struct Prepared<'a> {
-    job: Job<'a>,
-    dataset: &'a Dataset,
-    programs: Programs,
+    pub(in crate::train) job: Job<'a>,
+    pub(in crate::train) dataset: &'a Dataset,
+    pub(in crate::train) programs: Programs,
     /// Bytes of memory beside what the graphs need, where somebody tells.
     spare: Option<u64>,
+    /// Bytes of what the graphs need.
+    needed: u64,
     in_stock: InStock,
     /// States with the numbers that they begin with, where that are not their own.
     initial: Vec<(String, Vec<f32>)>,
@@ -166,8 +217,13 @@ pub fn prepare_within<'a>(
     if sizes.train == 0 {
         return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
     }
-    if job.train.early_stop.is_some() && sizes.evaluated[0] == 0 {
-        let message = "`early_stop` watches validation images, and there are none";
+    let watcher = match (&job.train.early_stop, job.train.schedule.what.watches()) {
+        (Some(_), _) => Some("early_stop"),
+        (None, true) => Some("schedule plateau"),
+        (None, false) => None,
+    };
+    if let Some(watcher) = watcher.filter(|_| sizes.evaluated[0] == 0) {
+        let message = format!("`{watcher}` watches validation images, and there are none");
         return Err(Fault::new(codes::TRAINING_NEEDS, message).advise("`validation 10%` in `data`"));
     }
     let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
@@ -175,7 +231,8 @@ pub fn prepare_within<'a>(
     let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
         .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
     let spare = available.map(|available| available - needed);
-    Ok(Prepared { job, dataset, programs, spare, in_stock: InStock::No, initial: Vec::new() })
+    let (in_stock, initial) = (InStock::No, Vec::new());
+    Ok(Prepared { job, dataset, programs, spare, needed, in_stock, initial })
 }
 
 /// A fault of memory with the largest batch that fits, where one does.
@@ -225,8 +282,17 @@ impl<'a> Prepared<'a> {
         states.collect::<BTreeMap<_, _>>().values().sum::<u64>() * size_of::<f32>() as u64
     }
 
+    /// A look into the layers while they are trained, as far as there is memory for it.
+    pub fn probe(&self) -> Result<Option<Probe<'a>>, Fault> {
+        Probe::new(self.job, self.dataset, self.needed, self.spare)
+    }
+
     /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
     fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
+        // Devices have no kernel that mixes images.
+        if self.job.train.mix.is_some() {
+            return Ok(None);
+        }
         kept::stock(self.job.data, self.dataset, &self.programs.modes(), self.job.train.seed, self.spare)
     }
 
@@ -284,7 +350,12 @@ impl<'a> Prepared<'a> {
                 observer.state(&progress, &session)?;
                 break Ended::Interrupted;
             }
-            let epoch = self.close(pass, &mut progress, &mut best, &mut session)?;
+            let seen = pass.begun.images;
+            let closed = self.close(pass, &mut progress, &mut best, &mut session, observer);
+            if closed.is_err() {
+                observer.broke(Broken { epoch: progress.epochs, first: seen });
+            }
+            let epoch = closed?;
             observer.epoch(&epoch, &progress, &session)?;
             epochs.push(epoch);
         };
@@ -293,7 +364,7 @@ impl<'a> Prepared<'a> {
         if let Some(best) = best.filter(|best| best.scored.epoch < last) {
             best.weights.iter().try_for_each(|(name, numbers)| session.write_state(name, numbers))?;
         }
-        let test = self.measure(&mut session, &self.dataset.parts.test)?;
+        let test = self.measure(&mut session, Part::Test, observer)?;
         let begun = progress.begun;
         let part = begun.clone().unwrap_or_default();
         let seconds = epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + part.seconds;
@@ -303,21 +374,26 @@ impl<'a> Prepared<'a> {
         Ok((session, Outcome { epochs, begun, steps, seconds, images_per_second, tested, test, ended }))
     }
 
-    /// That of the step behind so many.
-    pub fn learning_rate(&self, step: u64) -> Result<f64, Fault> {
-        Ok(self.job.train.optimizer.args.number("lr")? * self.factor(step)?)
+    /// That of the next step.
+    pub fn learning_rate(&self, progress: &Progress) -> Result<f64, Fault> {
+        Ok(self.job.train.optimizer.args.number("lr")? * self.place(progress)?.factor)
     }
 
-    /// By which the schedule changes every learning rate in the step behind so many.
-    fn factor(&self, step: u64) -> Result<f64, Fault> {
+    /// Where the schedule stands in the next step.
+    pub(in crate::train) fn place(&self, progress: &Progress) -> Result<Place, Fault> {
         let train = self.job.train;
         let steps_per_epoch = self.windows().n_updates() as u64;
         let total = steps_per_epoch.saturating_mul(train.epochs as u64);
-        let place = schedules::Progress { step, total, steps_per_epoch };
-        schedules::factor(train.schedule.what, &train.schedule.args, place)
+        let plateau = progress.plateau.factor;
+        let place = schedules::Progress { step: progress.step, total, steps_per_epoch, plateau };
+        let (what, args) = (train.schedule.what, &train.schedule.args);
+        Ok(Place {
+            factor: schedules::factor(what, args, place)?,
+            momentum: schedules::momentum(what, args, place)?,
+        })
     }
 
-    fn windows(&self) -> Windows {
+    pub(in crate::train) fn windows(&self) -> Windows {
         let Job { train, batch, .. } = self.job;
         self.programs.windows(self.dataset.parts.train.len(), batch, train.accumulate)
     }
@@ -329,14 +405,14 @@ impl<'a> Prepared<'a> {
         progress: &mut Progress,
         best: &mut Option<Best>,
         session: &mut Session,
+        observer: &mut dyn Observer,
     ) -> Result<Epoch, Fault> {
         let Passed { begun, seen, .. } = pass;
         progress.epochs += 1;
         let number = progress.epochs;
-        let watched = &self.dataset.parts.validation;
-        let validation = match watched.is_empty() {
+        let validation = match self.dataset.parts.validation.is_empty() {
             true => None,
-            false => Some(self.measure(session, watched)?),
+            false => Some(self.measure(session, Part::Validation, observer)?),
         };
         // Without validation images the last weights count as the best.
         let is_best = match &validation {
@@ -351,6 +427,10 @@ impl<'a> Prepared<'a> {
             None => true,
         };
         progress.best = best.as_ref().map(|best| best.scored);
+        if let Some(validation) = &validation {
+            let schedule = &self.job.train.schedule;
+            progress.plateau = schedule.what.behind(&schedule.args, progress.plateau, validation.loss)?;
+        }
         let share = |sum: f64| sum / seen.max(1) as f64;
         Ok(Epoch {
             number,
@@ -375,7 +455,7 @@ impl<'a> Prepared<'a> {
     ) -> Result<Passed, Fault> {
         let Job { train, batch: size, .. } = self.job;
         let number = progress.epochs + 1;
-        let order = epoch_order(&self.dataset.parts.train, train.seed, number as u32);
+        let order = training_order(self.job.data, self.dataset, train.seed, number as u32)?;
         let correct = train.classifies()?.then_some(0.0);
         let begun = begun.unwrap_or(Begun { correct, ..Begun::default() });
         let way = feed::Pass {
@@ -393,23 +473,31 @@ impl<'a> Prepared<'a> {
             false => self.programs.gathering(images),
         };
         let mut pass = Pass::new(number, begun);
-        self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
+        let gone = self.feed()?.batches(session, way, &graph, &mut |session, graph, batch| {
             let step = progress.step;
-            let learning_rate = self.learning_rate(step)?;
+            let place = self.place(progress)?;
+            let learning_rate = train.optimizer.args.number("lr")? * place.factor;
             // No two batches have the same random numbers.
             let drawn = step * windows.accumulate as u64 + windows.place(first) as u64;
             session.write(graph, STEP, |out| out[0] = drawn as f32)?;
             if windows.closes(first) {
                 let images = windows.images_beside(first);
-                for (name, value) in numbers.at(self.factor(step)?, step + 1, images)? {
+                for (name, value) in numbers.at(place, step + 1, images)? {
                     session.write(graph, &name, |out| out[0] = value as f32)?;
                 }
                 progress.step += 1;
             }
+            let is_last = first / size + 1 == windows.n_batches;
+            if is_last {
+                observer.last_step(Side::Before, session)?;
+            }
             session.step(graph)?;
             session.note(graph)?;
+            if is_last {
+                observer.last_step(Side::Behind, session)?;
+            }
             first += batch.len();
-            pass.push(batch.len(), progress.step, learning_rate);
+            pass.push(batch.len(), step + 1, learning_rate);
             if session.is_done() || observer.is_due() {
                 pass.settle(session)?;
                 observer.step(&pass.done(order.len()));
@@ -420,19 +508,40 @@ impl<'a> Prepared<'a> {
                 observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;
             }
             Ok(if pass.interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        pass.settle(session)?;
+        });
+        let gone = gone.and_then(|()| pass.settle(session));
+        if let (Err(_), Some(first)) = (&gone, pass.broken) {
+            observer.broke(Broken { epoch: number, first });
+        }
+        gone?;
         Ok(Passed { begun: pass.begun(), seen: pass.seen(), interrupted: pass.interrupted })
     }
 
     /// How samples reach a session.
     fn feed(&self) -> Result<Feed<'a>, Fault> {
         let loader = Loader::new(self.job.data, &self.dataset.samples)?;
-        Ok(Feed { loader, in_stock: self.in_stock, seed: self.job.train.seed })
+        let train = self.job.train;
+        Ok(Feed { loader, in_stock: self.in_stock, seed: train.seed, mix: train.mix.as_ref() })
     }
 
-    fn measure(&self, session: &mut Session, indices: &[u32]) -> Result<Evaluation, Fault> {
-        evaluate(session, &self.programs, &self.feed()?, indices, self.job)
+    fn measure(
+        &self,
+        session: &mut Session,
+        part: Part,
+        observer: &mut dyn Observer,
+    ) -> Result<Evaluation, Fault> {
+        let indices = match part {
+            Part::Validation => &self.dataset.parts.validation,
+            Part::Test => &self.dataset.parts.test,
+        };
+        let feed = self.feed()?;
+        let evaluation = evaluate(session, &self.programs, &feed, indices, self.job)?;
+        let answers = match observer.wants_answers() {
+            true => answers(session, &self.programs, &feed, &evaluation.worst)?,
+            false => Vec::new(),
+        };
+        observer.measured(&Measured { part, evaluation: &evaluation, answers });
+        Ok(evaluation)
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod bench;
 mod check;
+mod data;
 mod machine;
 mod mend;
+mod mixing;
 mod new;
 mod photographs;
 mod predict;
@@ -53,7 +55,7 @@ pub struct Done {
     pub err: String,
 }
 
-fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+pub fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0, 0, 8, dims.len() as u8];
     dims.iter().for_each(|dim| out.extend(dim.to_be_bytes()));
     out.extend(bytes);

@@ -155,3 +155,69 @@ fn a_file_for_a_folder_of_pictures_fits_it() {
     }
     desk.refused("check own.net", 0, &["fine"]);
 }
+
+/// The file of prepared images serves later runs, and no damage to it changes a number.
+#[test]
+fn pictures_on_the_disk_give_the_same_weights_until_they_change() {
+    let desk = Desk::new();
+    for class in ["brick", "grass"] {
+        for part in ["train", "test"] {
+            let from = Path::new(&root()).join(part).join(class);
+            let to = desk.path("photos").join(part).join(class);
+            std::fs::create_dir_all(&to).unwrap();
+            for entry in std::fs::read_dir(from).unwrap().take(12) {
+                let entry = entry.unwrap();
+                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let run = |cache: &str, out: &str| {
+        let text = NET.replace("ROOT", "photos").replace("linear 3", "linear 2");
+        desk.write("small.net", text.replace("    resize", &format!("    cache {cache}\n    resize")));
+        let mut command = desk.command(&format!("run small.net --set train.epochs=1 --out {out}"));
+        let done = done(command.env("DSLC_CACHE", desk.path("kept")).output().unwrap());
+        assert_eq!(done.code, Some(0), "{out}: {}", done.err);
+        let line = done.err.lines().find(|line| line.starts_with("cache")).unwrap_or_default().to_owned();
+        (digest(&std::fs::read(desk.path(&format!("{out}/last.safetensors"))).unwrap()), line)
+    };
+    let (first, line) = run("none", "none");
+    assert_eq!(line, "");
+    let (ram, line) = run("ram", "ram");
+    assert!(ram == first && line.ends_with("in memory"), "{line}");
+    let (made, line) = run("disk", "made");
+    assert!(made == first && line.contains("kept") && line.ends_with(".images"), "{line}");
+    let (kept, line) = run("disk", "again");
+    assert!(kept == first && line.ends_with("made by an earlier run"), "{line}");
+    let file = std::fs::read_dir(desk.path("kept")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[1000..30_000].fill(0);
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(run("disk", "damaged").0, first);
+    assert!(!file.exists(), "it is made again");
+    run("disk", "whole");
+    let picture = std::fs::read_dir(desk.path("photos/train/grass")).unwrap().next().unwrap().unwrap().path();
+    let other = std::fs::read_dir(desk.path("photos/train/brick")).unwrap().next().unwrap().unwrap().path();
+    std::fs::copy(other, picture).unwrap();
+    let (changed, line) = run("disk", "changed");
+    assert!(changed != first && line.ends_with(".images"), "{line}");
+    // What is recorded of the data does not tell how they are kept.
+    let record = |out: &str| {
+        let text = std::fs::read_to_string(desk.path(&format!("{out}/run.json"))).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["data"].clone()
+    };
+    assert!(
+        record("none").is_string() && [record("ram"), record("made")] == [record("none"), record("none")]
+    );
+}
+
+#[test]
+fn batches_are_measured_without_a_network() {
+    let desk = Desk::new();
+    desk.write("small.net", NET.replace("ROOT", &root()));
+    let figures = desk.json("bench small.net --data --json --seconds 0 --batch 50");
+    assert!(figures["images_per_second"].as_f64().unwrap() > 0.0, "{figures}");
+    assert_eq!((figures["batch"].as_u64(), figures["images"].as_u64()), (Some(50), Some(50)));
+    let text = desk.run("bench small.net --data --seconds 0 --threads 1").out;
+    assert!(text.contains("in batches of 32 on 1 thread\n") && text.contains("in memory"), "{text}");
+    desk.refused("bench small.net --data --train", 2, &["--train"]);
+}

@@ -46,6 +46,7 @@ fn completion_offers_the_words_of_the_section() {
             "validation",
             "test",
             "cache",
+            "on_error",
             "augment",
             "normalize",
             "resize",
@@ -118,6 +119,19 @@ fn completion_lists_files_of_the_project_only() {
     assert_eq!(paths("use \"../‸\""), [own("models/", 8..8)]);
     assert_eq!(paths("use \"../../‸\""), []);
     assert_eq!(paths("use \"/‸\""), []);
+}
+
+#[test]
+fn completion_knows_the_data_that_lie_there() {
+    let found = |text: &str| {
+        let found = completions(text)
+            .into_iter()
+            .filter(|own| own.detail == "column" || own.kind != CompletionKind::Value);
+        found.map(|own| own.insert).collect::<Vec<_>>()
+    };
+    assert_eq!(found("data {\n    source table \"‸\"\n}"), ["labels.csv", "old/"]);
+    assert_eq!(found("data {\n    source table \"labels.csv\" image=‸\n}"), ["file", "\"my label\""]);
+    assert_eq!(found("data {\n    source folder \"labels.csv\" image=‸\n}"), [""; 0]);
 }
 
 /// What a snippet writes when every stop is left as it is.

@@ -43,7 +43,13 @@ fn with_cursor(text: &str) -> (Program, usize) {
 
 fn list(folder: &Path) -> Vec<(String, bool)> {
     let entries: &[(&str, bool)] = match folder.to_str() {
-        Some("models") => &[("parts.model", false), ("a.net", false), ("old", true), ("notes.txt", false)],
+        Some("models") => &[
+            ("parts.model", false),
+            ("a.net", false),
+            ("old", true),
+            ("notes.txt", false),
+            ("labels.csv", false),
+        ],
         Some("models/old") => &[("first.net", false)],
         Some("") => &[("models", true), ("README.md", false)],
         _ => &[],
@@ -51,8 +57,15 @@ fn list(folder: &Path) -> Vec<(String, bool)> {
     entries.iter().map(|(name, folder)| ((*name).to_owned(), *folder)).collect()
 }
 
+fn columns(source: &str, path: &str) -> Vec<String> {
+    match (source, path) {
+        ("table", "labels.csv") => vec!["file".to_owned(), "my label".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
 fn folders() -> Folders<'static> {
-    Folders { root: Path::new(""), list: &list }
+    Folders { root: Path::new(""), list: &list, columns: &columns }
 }
 
 /// A text with what is at each place put in between `«` and `»`.

@@ -115,3 +115,32 @@ fn a_text_is_laid_out_as_the_command_does() {
     }
     editor.end();
 }
+
+/// The disk is looked at beside the answers: what is found there comes later.
+#[test]
+fn data_are_looked_at_beside_the_answers() {
+    let text = "model M { input 3x8x8; flatten -> linear 2 }\ndata {\n    source folder \"photos\" classes=3\n    resize 8x8\n    \
+                split test=50%\n}\ntrain { loss cross_entropy; optimizer sgd lr=0.1; epochs 1; batch 2 }\n";
+    let mut editor = Editor::start(modern(), &[]);
+    editor.open("a.net", text);
+    assert_eq!(editor.codes("a.net").len(), 1, "three classes, two outputs");
+    let missing = editor.findings("a.net");
+    let said = |found: &[Value]| found.iter().map(|own| own["message"].to_string()).collect::<String>();
+    assert!(said(&missing).contains("there are no data at `photos`"), "{missing:?}");
+    for name in ["ant/1.png", "ant/2.png", "bee/1.png", "bee/2.png"] {
+        let path = editor.folder.path().join("photos").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let right = text.replace("photos", "./photos");
+    editor.change("a.net", 2, &[(None, &right)]);
+    editor.findings("a.net");
+    let found = editor.findings("a.net");
+    assert!(said(&found).contains("the data has 2 classes, but `classes` says 3"), "{found:?}");
+    let mut params = editor.of("a.net");
+    params["range"] = range((0, 0), (99, 0));
+    let hints = editor.ask("textDocument/inlayHint", params).unwrap();
+    let is_of_data = |own: &&Value| own["label"].to_string().contains("2 classes, 4 + 0 images, 3xHxW");
+    assert_eq!(hints.as_array().unwrap().iter().filter(is_of_data).count(), 1, "{hints}");
+    editor.end();
+}

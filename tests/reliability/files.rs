@@ -18,7 +18,7 @@ use crate::support::check;
 
 /// What is done to a file's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Damage {
+pub enum Damage {
     Cut,
     Lengthened,
     /// Some bits turned over.
@@ -29,10 +29,11 @@ enum Damage {
     Zeroed,
 }
 
-const ALL: [Damage; 5] = [Damage::Cut, Damage::Lengthened, Damage::Flipped, Damage::Holed, Damage::Zeroed];
+pub const ALL: [Damage; 5] =
+    [Damage::Cut, Damage::Lengthened, Damage::Flipped, Damage::Holed, Damage::Zeroed];
 
 /// The bytes with one of all damages, the `i`th of those to a file of this name; never the bytes themselves.
-fn damaged(bytes: &[u8], name: &str, i: u32) -> (Damage, Vec<u8>) {
+pub fn damaged(bytes: &[u8], name: &str, i: u32) -> (Damage, Vec<u8>) {
     let mut random = Random::new(7, name, i);
     let damage = ALL[i as usize % ALL.len()];
     let n = bytes.len() as u32;
@@ -57,13 +58,13 @@ fn damaged(bytes: &[u8], name: &str, i: u32) -> (Damage, Vec<u8>) {
 }
 
 /// A fault that a person can act on.
-fn is_clear(fault: &Fault, what: &str) {
+pub fn is_clear(fault: &Fault, what: &str) {
     assert!(!fault.remedies.is_empty(), "{what}: no remedy: {fault}");
     assert!(fault.code != "E0900", "{what}: {fault}");
     assert!(fault.message.len() > 12 && !fault.message.contains('\n'), "{what}: {fault}");
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(bytes).unwrap();
     packed.finish().unwrap()

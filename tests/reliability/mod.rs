@@ -6,3 +6,4 @@ pub mod files;
 pub mod kills;
 #[cfg(unix)]
 mod runs;
+mod sources;

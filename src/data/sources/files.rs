@@ -1,6 +1,7 @@
 //! Picture files → images, one at a time, by whatever thread asks; and the bytes of a file, never more than a picture may have.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,14 @@ pub fn lengths(root: &Path, paths: &[Box<Path>]) -> Result<Vec<u64>, Fault> {
     paths.iter().map(|path| length(path)).collect()
 }
 
+/// A number for something in a file: of what tells it from the rest, of the file's length and of the time of its last change.
+pub fn stamp(file: &Path, of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    std::fs::metadata(file).map(|own| (own.len(), own.modified().ok())).ok().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Whether a file is a picture by its name.
 pub fn is_picture(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
@@ -131,8 +140,20 @@ impl Pictures for Files {
         self.paths[index].to_string_lossy().into_owned()
     }
 
+    fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        read(&self.root.join(&self.paths[index])).map(Some)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.lengths.iter().sum()
+    }
+
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&self.lengths[index].to_le_bytes());
+    }
+
+    fn stamp(&self, index: usize) -> u64 {
+        stamp(&self.root.join(&self.paths[index]), &self.paths[index])
     }
 }

@@ -73,7 +73,8 @@ impl<P> Listed<P> {
     pub fn twice(&self) -> Option<(&Path, &P, &P)> {
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
         let row = |at: u32| &self.rows[at as usize];
-        order.sort_by(|&a, &b| row(a).name.cmp(&row(b).name).then(a.cmp(&b)));
+        // By their bytes, which is quicker than part by part, and enough to find what is equal.
+        order.sort_by(|&a, &b| row(a).name.as_os_str().cmp(row(b).name.as_os_str()).then(a.cmp(&b)));
         let pair = order.windows(2).filter(|pair| row(pair[0]).name == row(pair[1]).name);
         let pair = pair.min_by_key(|pair| pair[1])?;
         Some((&row(pair[0]).name, &row(pair[0]).place, &row(pair[1]).place))

@@ -18,6 +18,7 @@ mod pickle;
 pub mod records;
 pub mod shards;
 pub mod table;
+pub mod usual;
 pub mod webdataset;
 
 use std::path::Path;
@@ -66,6 +67,11 @@ pub trait Source: Sync {
     /// The samples, and the parts that the data set itself has. For [`Wanted::Test`] no other files than those of the test part
     /// need to be there, where it has one.
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault>;
+
+    /// The names of the columns that lie there, where it has such; none where they cannot be read.
+    fn columns(&self, _args: &Args, _base: &Path) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The group of each sample by the column or value that is called `by`.
     fn groups(&self, _args: &Args, _base: &Path, by: &str, _samples: &Samples) -> Result<Vec<String>, Fault> {

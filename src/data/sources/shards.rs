@@ -70,7 +70,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    fn bytes(&self, index: usize) -> Result<Vec<u8>, Fault> {
+    fn piece(&self, index: usize) -> Result<Vec<u8>, Fault> {
         let Place { file, length, offset } = self.places[index];
         let path = &self.files[file as usize];
         let read = || {
@@ -96,16 +96,29 @@ impl Pictures for Pieces {
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
         let path = &self.files[self.places[index].file as usize];
-        files::image(&self.bytes(index)?, &path.join(&self.names[index]), self.form)
+        files::image(&self.piece(index)?, &path.join(&self.names[index]), self.form)
     }
 
     fn name(&self, index: usize) -> String {
         self.names[index].to_string_lossy().into_owned()
     }
 
+    fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        self.piece(index).map(Some)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.places.iter().map(|place| u64::from(place.length)).sum()
+    }
+
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&u64::from(self.places[index].length).to_le_bytes());
+    }
+
+    fn stamp(&self, index: usize) -> u64 {
+        let Place { file, length, offset } = self.places[index];
+        files::stamp(&self.files[file as usize], &(&self.names[index], length, offset))
     }
 }
 

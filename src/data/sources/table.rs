@@ -7,12 +7,12 @@ use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
-use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, lengths, size};
+use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
 use crate::data::sources::folder::PARTS;
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::records::Records;
-use crate::data::sources::{Facts, Source, Wanted};
+use crate::data::sources::{Facts, Source, Wanted, usual};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
@@ -101,6 +101,11 @@ impl Source for Table {
         Ok(dataset)
     }
 
+    fn columns(&self, args: &Args, base: &Path) -> Vec<String> {
+        let records = args.word("path").and_then(|path| Records::open(&base.join(path)));
+        records.map(|records| records.columns().to_vec()).unwrap_or_default()
+    }
+
     fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
         let path = base.join(args.word("path")?);
         let args = args.without("labels").without("target").set("label", Arg::Word(by.to_owned()));
@@ -156,6 +161,25 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
         .advise("one line for each picture"));
     }
     Ok(rows)
+}
+
+/// The columns of pictures, classes and parts of a table that lies there, as far as the usual names and the first row tell.
+pub fn columns(path: &Path) -> Result<[Option<String>; 3], Fault> {
+    let mut records = Records::open(path)?;
+    let mut cells = Vec::new();
+    records.next(&mut cells)?;
+    let names = records.columns();
+    let usual = |usual: &[&str]| {
+        let place =
+            usual.iter().find_map(|usual| names.iter().position(|own| own.eq_ignore_ascii_case(usual)));
+        place.map(|place| names[place].clone())
+    };
+    let picture = names.iter().zip(&cells).find(|(_, cell)| is_picture(Path::new(cell.as_str())));
+    let part = usual(usual::PART).filter(|name| {
+        let place = names.iter().position(|own| own == name).and_then(|place| cells.get(place));
+        place.is_some_and(|cell| part_called(cell).is_some())
+    });
+    Ok([picture.map(|(name, _)| name.clone()).or_else(|| usual(usual::IMAGE)), usual(usual::LABEL), part])
 }
 
 /// The part that a word names: training, validation, test.

@@ -3,15 +3,25 @@
 
 pub mod center_crop;
 pub mod color_jitter;
+mod filter;
+pub mod gaussian_blur;
 pub mod grayscale;
 pub mod normalize;
+pub mod pad_to;
+mod policy;
+pub mod rand_augment;
+pub mod random_affine;
 pub mod random_crop;
+pub mod random_erasing;
 pub mod random_flip;
+pub mod random_grayscale;
 pub mod random_resized_crop;
 pub mod random_rotation;
 mod resample;
 pub mod resize;
 pub mod rgb;
+pub mod trivial_augment;
+mod warp;
 
 use crate::data::recipe::Draw;
 use crate::data::sample::{Form, Sample};
@@ -22,16 +32,28 @@ use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
 
 /// The steps of `data { … }`, which draw nothing at random.
-pub static PREPROCESS: &[&dyn Transform] =
-    &[&normalize::Normalize, &resize::Resize, &center_crop::CenterCrop, &grayscale::Grayscale, &rgb::Rgb];
+pub static PREPROCESS: &[&dyn Transform] = &[
+    &normalize::Normalize,
+    &resize::Resize,
+    &center_crop::CenterCrop,
+    &pad_to::PadTo,
+    &grayscale::Grayscale,
+    &rgb::Rgb,
+];
 
 /// The steps of `augment { … }`.
 pub static AUGMENT: &[&dyn Transform] = &[
     &random_crop::RandomCrop,
     &random_resized_crop::RandomResizedCrop,
     &random_rotation::RandomRotation,
+    &random_affine::RandomAffine,
     &random_flip::RandomFlip,
     &color_jitter::ColorJitter,
+    &random_grayscale::RandomGrayscale,
+    &gaussian_blur::GaussianBlur,
+    &random_erasing::RandomErasing,
+    &trivial_augment::TrivialAugment,
+    &rand_augment::RandAugment,
 ];
 
 pub static PREPARATION: Registry = Registry {

@@ -1,6 +1,6 @@
 //! `random_resized_crop`: a part of random size, ratio and place, scaled to one size.
 
-use crate::data::sample::{Form, Image, Sample, Size};
+use crate::data::sample::{Form, Image, Sample, Size, Values};
 use crate::data::transforms::resample::{FILTERS, resample_layer};
 use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::{Fault, codes};
@@ -76,7 +76,7 @@ impl Transform for RandomResizedCrop {
 
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 
-fn range(args: &Args, name: &str, otherwise: [f64; 2]) -> Result<[f64; 2], Fault> {
+pub(super) fn range(args: &Args, name: &str, otherwise: [f64; 2]) -> Result<[f64; 2], Fault> {
     if !args.has(name) {
         return Ok(otherwise);
     }
@@ -110,13 +110,28 @@ fn part([height, width]: [usize; 2], scale: [f64; 2], ratio: [f64; 2], random: &
     [(height - h) / 2, (width - w) / 2, h, w]
 }
 
-fn between([least, most]: [f64; 2], random: &mut Random) -> f64 {
+pub(super) fn between([least, most]: [f64; 2], random: &mut Random) -> f64 {
     least + (most - least) * f64::from(random.uniform())
 }
 
-pub(super) fn cut(image: &mut Image, [top, left, height, width]: Part) {
-    let stride = image.width;
-    image.moved(height, width, |y, x| Some((top + y) * stride + left + x));
+pub(super) fn cut(image: &mut Image, part: Part) {
+    let own = [image.height, image.width];
+    match &mut image.values {
+        Values::Bytes(bytes) => *bytes = rows(bytes, own, part),
+        Values::Numbers(numbers) => *numbers = rows(numbers, own, part),
+    }
+    [_, _, image.height, image.width] = part;
+}
+
+fn rows<T: Copy>(values: &[T], [height, width]: [usize; 2], part: Part) -> Vec<T> {
+    let [top, left, part_height, part_width] = part;
+    let n_planes = values.len() / (height * width).max(1);
+    let mut cut = Vec::with_capacity(n_planes * part_height * part_width);
+    for plane in values.chunks_exact((height * width).max(1)) {
+        let rows = plane.chunks_exact(width.max(1)).skip(top).take(part_height);
+        rows.for_each(|row| cut.extend_from_slice(&row[left..left + part_width]));
+    }
+    cut
 }
 
 #[cfg(test)]

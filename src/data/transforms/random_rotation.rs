@@ -19,7 +19,7 @@ static SPEC: Spec = Spec {
         "the largest angle, in degrees",
     )],
     example: "augment { random_rotation 10 }",
-    elsewhere: &["RandomRotation", "RandomRotate", "rotation_range", "RandomAffine"],
+    elsewhere: &["RandomRotation", "RandomRotate", "rotation_range"],
 };
 
 impl Transform for RandomRotation {

@@ -1,12 +1,18 @@
 //! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255, bicubic within two.
 
 use crate::data::sample::Form;
-use crate::data::sample::{Image, Sample, Target, Values};
+use crate::data::sample::{Image, Layer, Sample, Target, Values};
 use crate::data::section::DataSection;
 use crate::data::testing::{Colours, section};
+use crate::data::transforms::AUGMENT;
 use crate::data::transforms::color_jitter::{Change, change};
+use crate::data::transforms::gaussian_blur::blur;
+use crate::data::transforms::policy;
+use crate::data::transforms::random_erasing::erase;
 use crate::data::transforms::random_resized_crop::cut;
 use crate::data::transforms::resample::resample;
+use crate::data::transforms::warp::{self, Sampling, warp};
+use crate::spec::{Preset, preset};
 use crate::tensor::random::Random;
 
 #[derive(serde::Deserialize)]
@@ -21,8 +27,10 @@ struct Case {
     step: String,
     shape: [usize; 3],
     values: Vec<u8>,
-    factor: Option<f32>,
+    factor: Option<f64>,
     part: Option<[usize; 4]>,
+    #[serde(default)]
+    numbers: Vec<f64>,
 }
 
 /// A step of `data` on an image.
@@ -37,28 +45,66 @@ fn prepared(line: &str, image: Image) -> Image {
     sample.image
 }
 
+/// A step of `augment` on an image.
+fn augmented(line: &str, image: Image) -> Image {
+    let (name, argument) = line.split_once(' ').unwrap();
+    let transform = AUGMENT.iter().find(|transform| transform.spec().name == name).unwrap();
+    let args = preset(transform.spec(), &[Preset::Number(argument.parse().unwrap())]);
+    let mut sample = Sample { image, target: Target::Unknown };
+    transform.apply(&args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
+    sample.image
+}
+
 #[test]
 fn steps_give_what_torchvision_and_pillow_give() {
-    let text = include_str!("../../../tests/fixtures/transforms.json");
-    let fixture: Fixture = serde_json::from_str(text).unwrap();
-    assert!(fixture.cases.len() > 40);
-    for Case { step, shape, values, factor, part } in fixture.cases {
+    for text in [
+        include_str!("../../../tests/fixtures/transforms.json"),
+        include_str!("../../../tests/fixtures/augmentation.json"),
+    ] {
+        held(serde_json::from_str(text).unwrap());
+    }
+}
+
+fn held(fixture: Fixture) {
+    assert!(fixture.cases.len() > 30);
+    for Case { step, shape, values, factor, part, numbers } in fixture.cases {
         let mut image = Image::of_bytes(fixture.shape, fixture.values.clone());
         let factor = factor.unwrap_or(1.0);
-        match (step.as_str(), part) {
-            ("part", Some(part)) => {
+        match (step.split_once(' ').unwrap_or((&step, "")), part) {
+            (("part", _), Some(part)) => {
                 cut(&mut image, part);
                 resample(&mut image, shape[1], shape[2], "bilinear").unwrap();
             }
-            ("brightness", _) => change(&mut image, Change::Brightness(factor)),
-            ("contrast", _) => change(&mut image, Change::Contrast(factor)),
-            ("saturation", _) => change(&mut image, Change::Saturation(factor)),
-            ("hue", _) => change(&mut image, Change::Hue(factor)),
-            ("flip", _) => {
+            (("brightness", _), _) => change(&mut image, Change::Brightness(factor as f32)),
+            (("contrast", _), _) => change(&mut image, Change::Contrast(factor as f32)),
+            (("saturation", _), _) => change(&mut image, Change::Saturation(factor as f32)),
+            (("hue", _), _) => change(&mut image, Change::Hue(factor as f32)),
+            (("flip", _), _) => {
                 let Values::Bytes(bytes) = &mut image.values else { panic!("bytes") };
                 bytes.chunks_exact_mut(image.width).for_each(<[u8]>::reverse);
             }
-            (line, _) => image = prepared(line, image),
+            (("affine", filter), _) => {
+                let [angle, x, y, scale, shear] = *numbers else { panic!("five numbers") };
+                let moved = warp::Change {
+                    angle,
+                    translate: [x, y],
+                    scale,
+                    shear: [shear, 0.0],
+                    ..warp::Change::NONE
+                };
+                let sampling = if filter == "nearest" { Sampling::Nearest } else { Sampling::Bilinear };
+                warp(&mut image, Layer::Picture, &moved.affine(), sampling);
+            }
+            (("blur", size), _) => blur(&mut image, size.parse().unwrap(), factor),
+            (("erase", _), Some(part)) => erase(&mut image, part, &numbers),
+            (("policy", kind), _) => {
+                let kind = policy::KINDS.into_iter().find(|own| format!("{own:?}") == kind).unwrap();
+                let mut sample = Sample { image, target: Target::Unknown };
+                policy::change(&mut sample, kind, factor, Sampling::Nearest).unwrap();
+                image = sample.image;
+            }
+            (("random_grayscale", _), _) => image = augmented(&step, image),
+            _ => image = prepared(&step, image),
         }
         assert_eq!(image.extents(), shape, "{step}");
         let Values::Bytes(bytes) = &image.values else { panic!("{step} gives bytes") };

@@ -1,11 +1,9 @@
-//! Compiled kernels on disk, so that only the first session of a network waits for NVRTC: in `DSLC_CACHE`, else
-//! `$XDG_CACHE_HOME/dslc`, else `~/.cache/dslc`. `DSLC_CACHE=off` keeps nothing.
+//! Compiled kernels on disk, so that only the first session of a network waits for NVRTC.
 //!
 //! A file is named after a hash of its key, and begins with the whole key: the kernels' text, what they were compiled for,
 //! and by which NVRTC. What has another key, or another length than it says, is not taken. A cache that cannot be read or
 //! written is no reason to stop: the kernels are compiled.
 
-use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -19,17 +17,7 @@ pub struct Cache(Option<PathBuf>);
 impl Cache {
     #[cfg(feature = "cuda")]
     pub fn open() -> Cache {
-        Cache::among(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
-    }
-
-    fn among(variable: impl Fn(&str) -> Option<OsString>) -> Cache {
-        let own = variable("DSLC_CACHE");
-        if own.as_ref().is_some_and(|own| own == "off") {
-            return Cache(None);
-        }
-        let shared = || variable("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        Cache(own.map(PathBuf::from).or_else(|| Some(shared().or_else(home)?.join("dslc"))))
+        Cache(crate::tensor::disk::cache_folder())
     }
 
     /// The code of this key, from the cache or else made now, and kept.
@@ -134,22 +122,6 @@ mod tests {
         let entries = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         assert_eq!(entries().filter(|path| path.extension().unwrap() == ENDING).count(), MOST_FILES);
         assert!(folder.path().join("mine.txt").exists());
-    }
-
-    #[test]
-    fn the_folder_is_the_first_that_is_named() {
-        let folder = |set: &[(&str, &str)]| {
-            let found =
-                Cache::among(|name| set.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into()));
-            found.0.map(|path| path.display().to_string())
-        };
-        let home = ("HOME", "/home/me");
-        let shared = ("XDG_CACHE_HOME", "/cache");
-        assert_eq!(folder(&[home]).as_deref(), Some("/home/me/.cache/dslc"));
-        assert_eq!(folder(&[home, shared]).as_deref(), Some("/cache/dslc"));
-        assert_eq!(folder(&[home, shared, ("DSLC_CACHE", "/own")]).as_deref(), Some("/own"));
-        assert_eq!(folder(&[home, shared, ("DSLC_CACHE", "off")]), None);
-        assert_eq!(folder(&[]), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::spec::Spec;
 use crate::spec::section::Registry;
 pub use crate::train::metrics::confusion::{ClassScore, Confusion};
 use crate::train::metrics::errors::NumberScore;
+use crate::train::worst::Worst;
 
 /// Hands every metric but `accuracy` to a macro: the name of its file, which is its own.
 macro_rules! each_metric {
@@ -205,6 +206,9 @@ pub struct Evaluation {
     /// What the metrics came to.
     pub figures: Vec<Figure>,
     pub detail: Detail,
+    /// Images whose class was not found, or where there are none to find any, the largest losses first.
+    #[serde(skip)]
+    pub worst: Worst,
 }
 
 /// What is told label by label, number by number or class by class.

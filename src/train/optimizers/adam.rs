@@ -68,6 +68,10 @@ impl Optimizer for Adam {
         self.spec
     }
 
+    fn carries(&self) -> Option<&'static str> {
+        Some("beta1")
+    }
+
     fn scalars(&self, args: &Args, lr: f64, step: u64) -> Result<Vec<(&'static str, f64)>, Fault> {
         let step = step.min(i32::MAX as u64) as i32;
         let correction = |beta: f64| 1.0 - beta.powi(step);

@@ -2,8 +2,6 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
-use crate::graph::attrs::Attrs;
-use crate::ops::activation::relu6::RELU6;
 use crate::ops::binary::{MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
 use crate::train::optimizers::{Optimizer, Rule, WEIGHT_DECAY, lr};
@@ -35,19 +33,6 @@ static SPEC: Spec = Spec {
     elsewhere: &["Lion", "EvoLved Sign Momentum"],
 };
 
-/// Takes every normal number beyond 6 or -6, where `relu6` cuts it off.
-const LARGE: f64 = 3e38;
-
-/// 1, 0 or -1, as the number is above, at or below 0.
-fn sign(rule: &mut Rule<'_>, value: Value) -> Result<Value, Fault> {
-    let [above, below] = [LARGE, -LARGE].map(|factor| {
-        let scaled = rule.scaled(value, factor)?;
-        rule.builder.apply(&RELU6, Attrs::new(), &[scaled])
-    });
-    let both = rule.apply(&SUBTRACT, above?, below?)?;
-    rule.scaled(both, 1.0 / 6.0)
-}
-
 impl Optimizer for Lion {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -64,7 +49,7 @@ impl Optimizer for Lion {
         let towards = rule.blend(mean, beta1, rule.grad, 1.0 - beta1)?;
         let next_mean = rule.blend(mean, beta2, rule.grad, 1.0 - beta2)?;
         rule.builder.update(mean, next_mean)?;
-        let direction = sign(rule, towards)?;
+        let direction = rule.sign(towards)?;
         let step = rule.apply(&MULTIPLY, direction, lr)?;
         let weight = match args.number("weight_decay")? > 0.0 {
             true => rule.apply(&MULTIPLY, rule.parameter, shrink)?,

@@ -3,7 +3,7 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
-use crate::ops::binary::{MULTIPLY, SUBTRACT};
+use crate::ops::binary::{ADD, MULTIPLY, SUBTRACT};
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
 use crate::train::optimizers::{MOMENTUM, Optimizer, Rule, WEIGHT_DECAY, lr};
 
@@ -28,6 +28,10 @@ impl Optimizer for Sgd {
         &SPEC
     }
 
+    fn carries(&self) -> Option<&'static str> {
+        Some("momentum")
+    }
+
     fn scalars(&self, _args: &Args, lr: f64, _step: u64) -> Result<Vec<(&'static str, f64)>, Fault> {
         Ok(vec![("lr", lr)])
     }
@@ -40,9 +44,20 @@ impl Optimizer for Sgd {
         }
         if momentum > 0.0 {
             let velocity = rule.moment("velocity")?;
-            let next = rule.blend(velocity, momentum, step, 1.0)?;
+            let carry = |rule: &mut Rule<'_>, value: Value| match rule.carried {
+                Some([carried, _]) => rule.apply(&MULTIPLY, value, carried),
+                None => rule.scaled(value, momentum),
+            };
+            let kept = carry(rule, velocity)?;
+            let next = rule.apply(&ADD, kept, step)?;
             rule.builder.update(velocity, next)?;
-            step = if args.bool("nesterov")? { rule.blend(step, 1.0, next, momentum)? } else { next };
+            step = match args.bool("nesterov")? {
+                true => {
+                    let ahead = carry(rule, next)?;
+                    rule.apply(&ADD, step, ahead)?
+                }
+                false => next,
+            };
         }
         let step = rule.apply(&MULTIPLY, step, rule.scalars[0])?;
         rule.apply(&SUBTRACT, rule.parameter, step)

@@ -1,5 +1,6 @@
 //! Learning-rate schedules: the share of the learning rate that holds at a step. One file each.
 
+pub mod by_epoch;
 pub mod constant;
 pub mod cosine;
 pub mod cosine_restarts;
@@ -7,6 +8,7 @@ pub mod exponential;
 pub mod linear;
 pub mod multistep;
 pub mod one_cycle;
+pub mod plateau;
 pub mod polynomial;
 pub mod step;
 
@@ -15,6 +17,7 @@ use std::f64::consts::PI;
 use crate::diag::Fault;
 use crate::spec::section::Registry;
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
+use crate::train::progress::Plateau;
 
 pub static SCHEDULES: &[&dyn Schedule] = &[
     &constant::Constant,
@@ -26,6 +29,8 @@ pub static SCHEDULES: &[&dyn Schedule] = &[
     &cosine::Cosine,
     &cosine_restarts::CosineRestarts,
     &one_cycle::OneCycle,
+    &by_epoch::ByEpoch,
+    &plateau::Plateau,
 ];
 
 pub static REGISTRY: Registry = Registry {
@@ -43,6 +48,8 @@ pub struct Progress {
     /// Steps of the whole run.
     pub total: u64,
     pub steps_per_epoch: u64,
+    /// What a schedule that watches the validation loss has come to.
+    pub plateau: f64,
 }
 
 impl Progress {
@@ -58,6 +65,21 @@ pub trait Schedule: Sync {
 
     /// The factor on the learning rate behind the warm-up, which is over at `start`.
     fn factor(&self, args: &Args, progress: Progress, start: u64) -> Result<f64, Fault>;
+
+    /// The momentum behind the warm-up, where it moves it.
+    fn momentum(&self, _args: &Args, _progress: Progress, _start: u64) -> Result<Option<f64>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether it watches the validation loss.
+    fn watches(&self) -> bool {
+        false
+    }
+
+    /// Where it stands behind an epoch with this validation loss.
+    fn behind(&self, _args: &Args, state: Plateau, _loss: f64) -> Result<Plateau, Fault> {
+        Ok(state)
+    }
 }
 
 impl std::fmt::Debug for dyn Schedule {
@@ -94,4 +116,10 @@ pub fn factor(schedule: &dyn Schedule, args: &Args, progress: Progress) -> Resul
         return Ok((progress.step + 1) as f64 / start as f64);
     }
     schedule.factor(args, progress, start)
+}
+
+/// The momentum of a step, where the schedule moves it: in the warm-up that behind it.
+pub fn momentum(schedule: &dyn Schedule, args: &Args, progress: Progress) -> Result<Option<f64>, Fault> {
+    let start = (args.number("warmup")? * progress.total as f64).ceil() as u64;
+    schedule.momentum(args, Progress { step: progress.step.max(start), ..progress }, start)
 }

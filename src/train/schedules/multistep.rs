@@ -50,7 +50,8 @@ mod tests {
         let args = resolve(&SPEC, &statement.word, &statement.arguments, &NoNames, &mut Diagnostics::new());
         let args = args.unwrap();
         let rate = |step| {
-            let progress = Progress { step, total: epochs * steps_per_epoch, steps_per_epoch };
+            let total = epochs * steps_per_epoch;
+            let progress = Progress { step, total, steps_per_epoch, plateau: 1.0 };
             lr * factor(&super::Multistep, &args, progress).unwrap()
         };
         (0..epochs)

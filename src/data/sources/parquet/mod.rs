@@ -27,7 +27,7 @@ use crate::data::sources::listed::Listed;
 use crate::data::sources::parquet::file::Table;
 use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
 use crate::data::sources::table::{inside, part_called};
-use crate::data::sources::{Facts, Source, Wanted, shards};
+use crate::data::sources::{Facts, Source, Wanted, shards, usual};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
@@ -57,6 +57,23 @@ static SPEC: Spec = Spec {
 
 /// Unpacked pages that are kept, in bytes.
 const KEPT: usize = 1 << 25;
+
+/// The names of the columns of pictures and of classes in the first file of a path, as far as its description or the usual names
+/// tell.
+pub fn columns(path: &Path) -> Result<(Option<String>, Option<String>), Fault> {
+    let files = shards::some_files(path, "parquet")?;
+    let table = Table::open(&files[0])?;
+    let image = table.names().iter().find_map(|name| name.strip_suffix(".bytes").map(str::to_owned));
+    let about: Option<Json> =
+        table.description("huggingface").and_then(|text| serde_json::from_str(text).ok());
+    let features = about.as_ref().and_then(|about| about.pointer("/info/features")?.as_object());
+    let is_class = |about: &Json| about.get("_type").and_then(Json::as_str) == Some("ClassLabel");
+    let label =
+        features.and_then(|all| all.iter().find(|(_, about)| is_class(about)).map(|(name, _)| name.clone()));
+    let there =
+        |usual: &[&str]| usual.iter().find(|name| table.find(name).is_some()).map(|name| (*name).to_owned());
+    Ok((image.or_else(|| there(usual::IMAGE)), label.or_else(|| there(usual::LABEL))))
+}
 
 /// A picture's file and row.
 type Place = (u32, u32);
@@ -97,6 +114,21 @@ impl Source for Parquet {
         listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
             Ok(Arc::new(Rows::new(files, names, places, form, args.word("image")?)?))
         })
+    }
+
+    fn columns(&self, args: &Args, base: &Path) -> Vec<String> {
+        let files = args.word("path").and_then(|path| shards::some_files(&base.join(path), "parquet"));
+        let table = files.and_then(|files| Table::open(&files[0]));
+        let names = table.map(|table| table.names().iter().map(|name| (*name).to_owned()).collect());
+        let mut names: Vec<String> = names.unwrap_or_default();
+        // An image is called by what its bytes and its path have in common.
+        names.retain(|name| !name.ends_with(".path"));
+        names.iter_mut().for_each(|name| {
+            if let Some(image) = name.strip_suffix(".bytes") {
+                *name = image.to_owned();
+            }
+        });
+        names
     }
 
     fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
@@ -267,6 +299,21 @@ impl Rows {
         Ok(Rows { files, names, places, pages: all, form, kept: Mutex::new(VecDeque::new()) })
     }
 
+    /// Lets `read` have the bytes of a picture, and what it is called in messages.
+    fn picture<R>(
+        &self,
+        index: usize,
+        read: impl FnOnce(&[u8], &Path) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        let (page, at) = self.places[index];
+        let own = self.page(page)?;
+        let path = self.files[self.pages[page as usize].file as usize].join(&self.names[index]);
+        match own.values.get(at as usize).cloned().flatten() {
+            Some(range) => read(&own.bytes[range], &path),
+            None => Err(fault(&path, "has no bytes: the row has no picture").advise("leave the row out")),
+        }
+    }
+
     /// A page, unpacked now or a short while ago.
     fn page(&self, number: u32) -> Result<Arc<Unpacked>, Fault> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -328,13 +375,15 @@ impl Pictures for Rows {
     }
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
-        let (page, at) = self.places[index];
-        let own = self.page(page)?;
-        let path = self.files[self.pages[page as usize].file as usize].join(&self.names[index]);
-        match own.values.get(at as usize).cloned().flatten() {
-            Some(range) => files::image(&own.bytes[range], &path, self.form),
-            None => Err(fault(&path, "has no bytes: the row has no picture").advise("leave the row out")),
-        }
+        self.picture(index, |bytes, path| files::image(bytes, path, self.form))
+    }
+
+    fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        self.picture(index, |bytes, _| Ok(Some(bytes.to_vec())))
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.pages.iter().map(|at| at.page.unpacked).sum()
     }
 
     fn name(&self, index: usize) -> String {
@@ -346,5 +395,11 @@ impl Pictures for Rows {
         let (page, at) = self.places[index];
         let at = [page, at, self.pages[page as usize].page.n_values];
         at.iter().for_each(|number| sum.update(&number.to_le_bytes()));
+    }
+
+    fn stamp(&self, index: usize) -> u64 {
+        let (page, at) = self.places[index];
+        let file = &self.files[self.pages[page as usize].file as usize];
+        files::stamp(file, &(&self.names[index], page, at))
     }
 }

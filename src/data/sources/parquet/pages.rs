@@ -52,7 +52,7 @@ pub struct Page {
     /// Of its bytes behind the header.
     offset: u64,
     packed: u64,
-    unpacked: u64,
+    pub unpacked: u64,
     pub n_values: u32,
     is_dictionary: bool,
     checksum: Option<u32>,

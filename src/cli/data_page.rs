@@ -1,0 +1,187 @@
+//! What was found in a data set, and small pictures of it → one page of HTML that needs nothing else.
+
+use crate::cli::table::{percent, thousands};
+use crate::data::scan::{PARTS, Scan};
+use crate::data::sheet::{Sheet, Small};
+
+/// Of more files than these, the first are named.
+const NAMED: usize = 50;
+
+const STYLE: &str = include_str!("data_page.css");
+
+/// The page. `title` is the file's name.
+pub fn page(title: &str, found: &Scan, sheet: &Sheet) -> String {
+    let title = escaped(title);
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n<title>{title}: data</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n<h1>{title}</h1>\n"
+    );
+    out.push_str(&figures(found));
+    out.push_str(&findings(found));
+    out.push_str(&counts(found));
+    if !sheet.augmented.is_empty() {
+        out.push_str(
+            "<section><h2>Augmented</h2><p class=\"soft\">One row an image, one column an epoch.</p>\n",
+        );
+        sheet.augmented.iter().for_each(|(name, own)| out.push_str(&row(name, "", own)));
+        out.push_str("</section>\n");
+    }
+    out.push_str(
+        "<section><h2>As they reach the network</h2><p class=\"soft\">Prepared, not normalised.</p>\n",
+    );
+    for (name, own) in &sheet.classes {
+        let count = found.classes.iter().find(|(class, _)| class == name);
+        let count = count.map_or_else(String::new, |(_, counts)| thousands(counts[0] as u64));
+        out.push_str(&row(name, &count, own));
+    }
+    if found.classes.len() > sheet.classes.len() {
+        let more = thousands((found.classes.len() - sheet.classes.len()) as u64);
+        out.push_str(&format!("<p class=\"soft\">… and {more} more</p>\n"));
+    }
+    out.push_str("</section>\n</main>\n</body>\n</html>\n");
+    out
+}
+
+fn figures(found: &Scan) -> String {
+    let totals: [usize; 3] = std::array::from_fn(|part| found.parts[part]);
+    let [least, mean, most] = found.sizes;
+    let size = |[height, width]: [usize; 2]| format!("{height}×{width}");
+    let numbers = |all: &[f64]| all.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(" ");
+    let mut cards: Vec<(&str, String)> =
+        PARTS.iter().zip(totals).map(|(part, n)| (*part, thousands(n as u64))).collect();
+    cards.extend([
+        ("smallest", size(least)),
+        ("average", size(mean)),
+        ("largest", size(most)),
+        ("grey", format!("{} of {}", thousands(found.grey as u64), thousands(found.read as u64))),
+        ("reach the network as", found.reaches.clone()),
+        ("mean", numbers(&found.mean)),
+        ("spread", numbers(&found.spread)),
+    ]);
+    let cards =
+        cards.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escaped(value)));
+    format!("<dl class=\"figures\">{}</dl>\n", cards.collect::<String>())
+}
+
+fn findings(found: &Scan) -> String {
+    let pair = |[a, b]: &[String; 2]| format!("{a} = {b}");
+    let pairs = |all: &[[String; 2]]| all.iter().map(pair).collect::<Vec<_>>();
+    let mut out = String::new();
+    for (what, lines) in [
+        ("Cannot be used", found.unreadable.clone()),
+        ("The same picture in two parts: the test is not a test", pairs(&found.leaks)),
+        ("The same picture in two classes", pairs(&found.contradictions)),
+        ("The same picture twice in a part", pairs(&found.repeated)),
+        ("Without an image to train on", found.without(0)),
+        ("Without an image to test on", found.without(2)),
+    ] {
+        if lines.is_empty() {
+            continue;
+        }
+        let items: String =
+            lines.iter().take(NAMED).map(|line| format!("<li>{}</li>", escaped(line))).collect();
+        let more = match lines.len() > NAMED {
+            true => format!("<li class=\"soft\">… and {} more</li>", thousands((lines.len() - NAMED) as u64)),
+            false => String::new(),
+        };
+        let n = thousands(lines.len() as u64);
+        out.push_str(&format!(
+            "<details open class=\"finding\"><summary>{what}: {n}</summary><ul>{items}{more}</ul></details>\n"
+        ));
+    }
+    if let Some((ratio, share)) = found.imbalance() {
+        out.push_str(&format!(
+            "<p class=\"finding\">The largest class has {ratio:.1} times as many training images as the smallest; always answering \
+             with it is right for {}.</p>\n",
+            percent(share)
+        ));
+    }
+    out
+}
+
+fn counts(found: &Scan) -> String {
+    let most = found.classes.iter().flat_map(|(_, counts)| *counts).max().unwrap_or(1).max(1) as f64;
+    let row = |(name, counts): &(String, [usize; 3])| {
+        let cell = |(n, part): (usize, &str)| {
+            let share = 100.0 * n as f64 / most;
+            let n = thousands(n as u64);
+            format!(
+                "<td class=\"n\">{n}</td><td class=\"bar\"><i class=\"{part}\" style=\"width:{share:.2}%\"></i></td>"
+            )
+        };
+        let cells: String = counts.iter().copied().zip(PARTS).map(cell).collect();
+        format!("<tr><th>{}</th>{cells}</tr>\n", escaped(name))
+    };
+    let rows: String = found.classes.iter().map(row).collect();
+    let heads: String =
+        PARTS.iter().map(|part| format!("<th class=\"n\" colspan=\"2\">{part}</th>")).collect();
+    format!(
+        "<section><h2>{}</h2><div class=\"wide\"><table><thead><tr><th></th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n",
+        match found.task {
+            crate::data::sample::Task::Labels => "Labels",
+            crate::data::sample::Task::Classes => "Classes",
+            crate::data::sample::Task::Numbers
+            | crate::data::sample::Task::Masks
+            | crate::data::sample::Task::Images => "Parts",
+        }
+    )
+}
+
+fn row(name: &str, count: &str, pictures: &[Small]) -> String {
+    let picture = |own: &Small| {
+        let Small { name, png, width, height } = own;
+        let name = escaped(name);
+        let url = data_url(png);
+        format!(
+            "<img alt=\"{name}\" title=\"{name}\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" src=\"{url}\">"
+        )
+    };
+    let pictures: String = pictures.iter().map(picture).collect();
+    format!("<h3>{} <small>{count}</small></h3><div class=\"row\">{pictures}</div>\n", escaped(name))
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A PNG as the address of itself (RFC 2397, RFC 4648).
+fn data_url(png: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::from("data:image/png;base64,");
+    for three in png.chunks(3) {
+        let bits =
+            three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            match place <= three.len() {
+                true => out.push(DIGITS[(bits >> (18 - 6 * place) & 63) as usize] as char),
+                false => out.push('='),
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_bytes_are_safe_in_a_page() {
+        assert_eq!(escaped("<b a=\"x\">&"), "&lt;b a=&quot;x&quot;&gt;&amp;");
+        for (text, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(data_url(text.as_bytes()), format!("data:image/png;base64,{coded}"));
+        }
+    }
+}

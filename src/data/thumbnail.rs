@@ -1,0 +1,86 @@
+//! An image of a data set → a small picture file for a page.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+
+use crate::data::sample::{Image, Values};
+
+/// The longer side of a picture in pixels, at the most.
+const LONGEST: u32 = 112;
+/// Pictures with a longer side are kept as JPEG if they have colours.
+const SMALL: u32 = 64;
+const QUALITY: u8 = 80;
+
+/// The kind of the file (`image/png`) and its bytes; `None` of what is no picture. One channel is grey, of three or more
+/// the first three are red, green and blue, and of two the first is shown. Numbers are black at 0 and white at 1, or from
+/// their least to their largest where they go beyond.
+pub fn thumbnail(image: &Image) -> Option<(&'static str, Vec<u8>)> {
+    let plane = image.height * image.width;
+    let bytes = match &image.values {
+        Values::Bytes(bytes) => bytes.clone(),
+        Values::Numbers(numbers) => shades(numbers),
+    };
+    if plane == 0 || bytes.len() != image.channels * plane {
+        return None;
+    }
+    let (width, height) = (u32::try_from(image.width).ok()?, u32::try_from(image.height).ok()?);
+    let picture: DynamicImage = match image.channels {
+        0 => return None,
+        1 | 2 => GrayImage::from_raw(width, height, bytes[..plane].to_vec())?.into(),
+        _ => {
+            let pixels = (0..plane).flat_map(|at| [bytes[at], bytes[plane + at], bytes[2 * plane + at]]);
+            RgbImage::from_raw(width, height, pixels.collect())?.into()
+        }
+    };
+    let longest = width.max(height);
+    let picture = if longest > LONGEST { picture.thumbnail(LONGEST, LONGEST) } else { picture };
+    let mut out = Cursor::new(Vec::new());
+    let kind = match longest > SMALL && image.channels > 2 {
+        true => {
+            picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, QUALITY)).ok()?;
+            "image/jpeg"
+        }
+        false => {
+            picture.write_to(&mut out, ImageFormat::Png).ok()?;
+            "image/png"
+        }
+    };
+    Some((kind, out.into_inner()))
+}
+
+fn shades(numbers: &[f32]) -> Vec<u8> {
+    let finite = numbers.iter().copied().filter(|x| x.is_finite());
+    let (low, high) = finite.fold((0.0f32, 1.0f32), |(low, high), x| (low.min(x), high.max(x)));
+    // `as` keeps within the bytes, and what is no number is black.
+    numbers.iter().map(|x| ((x - low) / (high - low) * 255.0).round() as u8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thumbnail;
+    use crate::data::sample::Image;
+
+    #[test]
+    fn any_image_becomes_a_small_picture() {
+        for (shape, kind) in [
+            ([1, 28, 28], "image/png"),
+            ([2, 5, 7], "image/png"),
+            ([3, 32, 32], "image/png"),
+            ([4, 300, 200], "image/jpeg"),
+        ] {
+            let n: usize = shape.iter().product();
+            let bytes = Image::of_bytes(shape, (0..n).map(|i| i as u8).collect());
+            let numbers = Image::of_numbers(shape, (0..n).map(|i| i as f32 - 7.0).collect());
+            for image in [bytes, numbers] {
+                let (own, file) = thumbnail(&image).unwrap();
+                let read = image::load_from_memory(&file).unwrap();
+                assert_eq!(own, kind);
+                assert!(read.width() <= 112 && read.height() <= 112);
+            }
+        }
+        assert_eq!(thumbnail(&Image::of_bytes([1, 0, 3], Vec::new())), None);
+        assert!(thumbnail(&Image::of_numbers([1, 1, 2], vec![f32::NAN, f32::INFINITY])).is_some());
+    }
+}

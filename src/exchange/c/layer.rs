@@ -1,0 +1,281 @@
+//! A layer's operation → a call in C, over its places in memory.
+
+use crate::diag::Fault;
+use crate::exchange::portable::{Border, Function, Method, Operation};
+use crate::shape::{Shape, Window};
+
+/// Where a call's operands are, as C has it.
+pub struct Places<'a> {
+    pub inputs: &'a [String],
+    pub shapes: &'a [&'a Shape],
+    pub output: &'a str,
+    pub shape: &'a Shape,
+    /// The arrays of the layer's numbers.
+    pub weight: &'a str,
+    pub bias: &'a str,
+}
+
+/// A call and the functions that it needs.
+#[derive(Default)]
+pub struct Call {
+    pub lines: Vec<String>,
+    pub kernels: Vec<&'static str>,
+}
+
+/// Channels, height and width; of a sequence, one row.
+pub fn image(shape: &Shape) -> [usize; 3] {
+    match *shape.dims() {
+        [channels, height, width] => [channels, height, width],
+        [channels, length] => [channels, 1, length],
+        _ => [shape.elements(), 1, 1],
+    }
+}
+
+fn call(kernel: &'static str, arguments: impl IntoIterator<Item = String>) -> Call {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    Call { lines: vec![format!("{kernel}({});", arguments.join(", "))], kernels: vec![kernel] }
+}
+
+fn numbers(values: &[usize]) -> Vec<String> {
+    values.iter().map(usize::to_string).collect()
+}
+
+/// A number as C has it, exactly.
+pub fn float(number: f32) -> String {
+    match number {
+        _ if number.is_nan() => "NAN".to_owned(),
+        _ if number.is_infinite() => if number > 0.0 { "INFINITY" } else { "-INFINITY" }.to_owned(),
+        _ => {
+            let text = format!("{number:e}");
+            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            let digits = if digits.contains('.') { digits.to_owned() } else { format!("{digits}.0") };
+            if exponent == "0" { format!("{digits}f") } else { format!("{digits}e{exponent}f") }
+        }
+    }
+}
+
+/// The windows over an image, of which a sequence is the only row.
+fn over_image(windows: &[Window]) -> [Window; 2] {
+    let row = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+    match *windows {
+        [rows, columns] => [rows, columns],
+        [columns] => [row, columns],
+        _ => [row, row],
+    }
+}
+
+/// Whether the result may stand where the operand was.
+pub fn in_place(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::BatchNorm { .. }
+            | Operation::Function(_)
+            | Operation::Prelu
+            | Operation::Scale { .. }
+            | Operation::LearnedScale
+    )
+}
+
+pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> {
+    let [channels, height, width] = image(places.shapes[0]);
+    let [out_channels, out_height, out_width] = image(places.shape);
+    let (x, y) = (places.inputs[0].clone(), places.output.to_owned());
+    let (weight, bias) = (places.weight.to_owned(), places.bias.to_owned());
+    let n = places.shape.elements();
+    let over = height * width;
+    let both = |more: Vec<String>| [vec![x.clone(), y.clone()], more].concat();
+    let sizes = [channels, height, width, out_height, out_width];
+    Ok(match operation {
+        Operation::Convolution { windows, groups } => {
+            let [a, b] = over_image(windows);
+            let own = numbers(&[
+                channels,
+                height,
+                width,
+                out_channels,
+                out_height,
+                out_width,
+                a.kernel,
+                b.kernel,
+                a.stride,
+                b.stride,
+                a.before,
+                b.before,
+                a.dilation,
+                b.dilation,
+                *groups,
+            ]);
+            call("convolve", both([vec![weight, bias], own].concat()))
+        }
+        Operation::TransposedConvolution(own) => {
+            let list = numbers(&[
+                channels,
+                height,
+                width,
+                out_channels,
+                out_height,
+                out_width,
+                own.kernel[0],
+                own.kernel[1],
+                own.stride[0],
+                own.stride[1],
+                own.cut[0],
+                own.cut[2],
+                own.dilation[0],
+                own.dilation[1],
+                own.groups,
+            ]);
+            call("convolve_transposed", both([vec![weight, bias], list].concat()))
+        }
+        Operation::Linear => {
+            call("linear", both([vec![weight, bias], numbers(&[places.shapes[0].elements(), n])].concat()))
+        }
+        Operation::MaxPool { windows } => {
+            let [a, b] = over_image(windows);
+            let own = [a.kernel, b.kernel, a.stride, b.stride, a.before, b.before];
+            call("pool_max", both(numbers(&[sizes.as_slice(), &own].concat())))
+        }
+        Operation::AveragePool { windows, count_padding } => {
+            let [a, b] = over_image(windows);
+            let own = [
+                a.kernel,
+                b.kernel,
+                a.stride,
+                b.stride,
+                a.before,
+                b.before,
+                a.after,
+                b.after,
+                usize::from(*count_padding),
+            ];
+            call("pool_mean", both(numbers(&[sizes.as_slice(), &own].concat())))
+        }
+        Operation::AdaptiveAverage | Operation::AdaptiveMax => {
+            let largest = usize::from(*operation == Operation::AdaptiveMax);
+            call("pool_adaptive", both(numbers(&[sizes.as_slice(), &[largest]].concat())))
+        }
+        Operation::GlobalAverage | Operation::GlobalMax => {
+            let largest = usize::from(*operation == Operation::GlobalMax);
+            call("pool_adaptive", both(numbers(&[channels, height, width, 1, 1, largest])))
+        }
+        Operation::BatchNorm { .. } => {
+            call("scale_channels", both([vec![weight, bias], numbers(&[channels, over])].concat()))
+        }
+        Operation::LearnedScale => {
+            call("scale_channels", both([vec![weight, "0".to_owned()], numbers(&[channels, over])].concat()))
+        }
+        Operation::GroupNorm { groups, epsilon } => {
+            let length = n / groups;
+            call(
+                "standardize",
+                both(vec![
+                    groups.to_string(),
+                    length.to_string(),
+                    float(*epsilon),
+                    weight,
+                    bias,
+                    over.to_string(),
+                ]),
+            )
+        }
+        Operation::LayerNorm { epsilon } => call(
+            "standardize",
+            both(vec!["1".to_owned(), n.to_string(), float(*epsilon), weight, bias, "1".to_owned()]),
+        ),
+        Operation::InstanceNorm { epsilon } => {
+            let own =
+                vec![channels.to_string(), over.to_string(), float(*epsilon), weight, bias, over.to_string()];
+            call("standardize", both(own))
+        }
+        Operation::LocalResponseNorm { size, alpha, beta, k } => {
+            let own =
+                [numbers(&[channels, over, *size]), vec![float(*alpha), float(*beta), float(*k)]].concat();
+            call("response_norm", both(own))
+        }
+        Operation::Function(function) => each(&x, &y, n, &formula(*function)),
+        Operation::Scale { factor } => each(&x, &y, n, &format!("{} * v", float(*factor))),
+        Operation::Prelu => call("prelu", both([vec![weight], numbers(&[channels, over])].concat())),
+        Operation::Softmax => call("softmax", both(numbers(&[channels, over, 0]))),
+        Operation::LogSoftmax => call("softmax", both(numbers(&[channels, over, 1]))),
+        // The same numbers in the same order: no call.
+        Operation::Same | Operation::Arrange => Call::default(),
+        Operation::Pad { sides, border } => {
+            let (mode, number) = match border {
+                Border::Constant(number) => (0, *number),
+                Border::Reflect => (1, 0.0),
+                Border::Replicate => (2, 0.0),
+            };
+            let own = numbers(&[sizes.as_slice(), &[sides[0], sides[2], mode]].concat());
+            call("pad_image", both([own, vec![float(number)]].concat()))
+        }
+        Operation::Crop { start } => call("crop_image", both(numbers(&[sizes.as_slice(), start].concat()))),
+        Operation::Upsample { method, .. } => {
+            let mode = match method {
+                Method::Nearest => 0,
+                Method::Bilinear => 1,
+                Method::BilinearCorners => 2,
+            };
+            call("upsample", both(numbers(&[sizes.as_slice(), &[mode]].concat())))
+        }
+        Operation::PixelShuffle { factor } => {
+            call("pixel_shuffle", both(numbers(&[out_channels, height, width, *factor])))
+        }
+        Operation::ChannelShuffle { groups } => {
+            call("channel_shuffle", both(numbers(&[channels, over, *groups])))
+        }
+        Operation::Add => pairwise(places, |a, b, y| format!("add({a}, {b}, {y}, {n});"), "add"),
+        Operation::Multiply => {
+            let eaches: Vec<usize> = places.shapes.iter().map(|shape| n / shape.elements().max(1)).collect();
+            let mut lines = Vec::new();
+            let (mut whole, mut each) = (places.inputs[0].clone(), eaches[0]);
+            for (input, own) in places.inputs.iter().zip(&eaches).skip(1) {
+                lines.push(format!("multiply({whole}, {input}, {y}, {n}, {each}, {own});"));
+                (whole, each) = (y.clone(), 1);
+            }
+            Call { lines, kernels: vec!["multiply"] }
+        }
+        Operation::Concat => {
+            let (mut lines, mut at) = (Vec::new(), 0);
+            for (input, shape) in places.inputs.iter().zip(places.shapes) {
+                let own = shape.elements();
+                lines.push(format!("memcpy({y} + {at}, {input}, {own} * sizeof(float));"));
+                at += own;
+            }
+            Call { lines, kernels: Vec::new() }
+        }
+    })
+}
+
+fn pairwise(places: &Places<'_>, write: impl Fn(&str, &str, &str) -> String, kernel: &'static str) -> Call {
+    let mut whole = places.inputs[0].clone();
+    let mut lines = Vec::new();
+    for input in &places.inputs[1..] {
+        lines.push(write(&whole, input, places.output));
+        whole = places.output.to_owned();
+    }
+    Call { lines, kernels: vec![kernel] }
+}
+
+/// A function of each number `v`.
+fn each(x: &str, y: &str, n: usize, formula: &str) -> Call {
+    let line = format!("for (int i = 0; i < {n}; i++) {{ const float v = ({x})[i]; ({y})[i] = {formula}; }}");
+    Call { lines: vec![line], kernels: Vec::new() }
+}
+
+fn formula(function: Function) -> String {
+    match function {
+        Function::Relu => "v > 0.0f ? v : 0.0f".to_owned(),
+        Function::Relu6 => "v < 0.0f ? 0.0f : v < 6.0f ? v : 6.0f".to_owned(),
+        Function::LeakyRelu(alpha) => format!("v > 0.0f ? v : {} * v", float(alpha)),
+        Function::Elu(alpha) => format!("v > 0.0f ? v : {} * expm1f(v)", float(alpha)),
+        Function::Selu => "1.050701f * (v > 0.0f ? v : 1.6732632f * expm1f(v))".to_owned(),
+        Function::Gelu => "0.5f * v * (1.0f + erff(v * 0.70710678f))".to_owned(),
+        Function::Silu => "v / (1.0f + expf(-v))".to_owned(),
+        Function::Mish => "v * tanhf(v > 20.0f ? v : log1pf(expf(v)))".to_owned(),
+        Function::Hardswish => "v * (v < -3.0f ? 0.0f : v < 3.0f ? v + 3.0f : 6.0f) / 6.0f".to_owned(),
+        Function::Hardsigmoid => "v < -3.0f ? 0.0f : v < 3.0f ? v / 6.0f + 0.5f : 1.0f".to_owned(),
+        Function::Tanh => "tanhf(v)".to_owned(),
+        Function::Sigmoid => "1.0f / (1.0f + expf(-v))".to_owned(),
+        Function::Softplus => "v > 20.0f ? v : log1pf(expf(v))".to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! A network of another program as layers of ours, before it is a text: each with every argument, where its numbers lie and
+//! what it was called.
+
+use std::rc::Rc;
+
+use crate::diag::Fault;
+use crate::exchange::onnx::file::{Beside, Tensor};
+
+/// What a file of another program says, in our words.
+pub struct Found<'a> {
+    pub name: String,
+    /// The shape of one image.
+    pub input: Vec<usize>,
+    pub lines: Vec<Line<'a>>,
+    /// The value that the network gives.
+    pub output: usize,
+    pub classes: Vec<String>,
+    /// What should be known of how it was read.
+    pub remarks: Vec<String>,
+}
+
+/// A layer. Values are numbered: 0 is the input, `i + 1` what line `i` gives.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    pub word: &'static str,
+    /// Every argument that was thought of, in the declaration's order, as it is written.
+    pub args: Vec<(&'static str, String)>,
+    pub inputs: Vec<usize>,
+    /// What it gives for one image.
+    pub shape: Vec<usize>,
+    pub weights: Vec<(&'static str, Weight<'a>)>,
+    /// What it was called there.
+    pub origin: Origin,
+}
+
+/// What a layer was called, and the module that it was part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    pub name: String,
+    /// Words for the modules around it, the outermost first, where the file has them.
+    pub classes: Vec<String>,
+}
+
+/// Numbers where they lie, or changed on the way.
+#[derive(Clone, Debug)]
+pub enum Weight<'a> {
+    Stored(Tensor<'a>),
+    /// A matrix with its rows and columns exchanged.
+    Turned(Tensor<'a>),
+    Own(Rc<Vec<f64>>),
+}
+
+impl Weight<'_> {
+    pub fn all(n: usize, number: f64) -> Weight<'static> {
+        Weight::Own(Rc::new(vec![number; n]))
+    }
+
+    pub fn numbers(&self, beside: &Beside) -> Result<Vec<f32>, Fault> {
+        match self {
+            Weight::Stored(tensor) => tensor.floats(beside),
+            Weight::Turned(tensor) => {
+                let numbers = tensor.floats(beside)?;
+                let &[rows, columns] = tensor.dims.as_slice() else {
+                    return Err(Fault::internal("a matrix that is none is turned"));
+                };
+                Ok((0..rows * columns).map(|i| numbers[i % rows * columns + i / rows]).collect())
+            }
+            Weight::Own(numbers) => Ok(numbers.iter().map(|number| *number as f32).collect()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Networks out to other programs and in from them. Out: a checked model with its numbers ([`network::Network`]) → each
+//! layer in words that every framework has ([`portable::Operation`]) → a format's files. In: another program's file → a text in
+//! our language and its weights. A format is a file or folder here and its line in [`OUT`].
+
+pub mod c;
+pub mod compare;
+pub mod import;
+pub mod network;
+pub mod onnx;
+pub mod portable;
+pub mod pytorch;
+pub mod safetensors;
+
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Fault, codes};
+use crate::exchange::network::Network;
+
+/// Every format that networks are written in.
+pub static OUT: &[&dyn Outgoing] = &[&onnx::ONNX, &pytorch::PYTORCH, &safetensors::SAFETENSORS, &c::C];
+
+/// A format that networks are written in.
+pub trait Outgoing: Sync {
+    /// What `--to` calls it.
+    fn name(&self) -> &'static str;
+
+    /// One line, without a full stop.
+    fn summary(&self) -> &'static str;
+
+    /// The ending of its file; `None` where it is a folder.
+    fn ending(&self) -> Option<&'static str>;
+
+    /// Whether it knows what an option of [`Wishes`] asks for.
+    fn grants(&self, _wish: Wish) -> bool {
+        false
+    }
+
+    /// Writes the network to a place that does not exist or may be replaced, whole or not at all, and says what was done.
+    fn write(&self, network: &mut Network<'_>, wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault>;
+}
+
+/// What not every format can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The preparation of pictures is part of the network: bytes in, probabilities out.
+    Preparation,
+    /// Batch norms become part of the convolutions before them.
+    Fold,
+}
+
+impl Wish {
+    /// The option that asks for it.
+    pub fn option(self) -> &'static str {
+        match self {
+            Wish::Preparation => "--with-preparation",
+            Wish::Fold => "--fold",
+        }
+    }
+}
+
+/// What was asked for beside the format.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes(pub Vec<Wish>);
+
+impl Wishes {
+    pub fn has(&self, wish: Wish) -> bool {
+        self.0.contains(&wish)
+    }
+}
+
+/// The format of that name.
+pub fn format(name: &str) -> Result<&'static dyn Outgoing, Fault> {
+    let known = || OUT.iter().map(|format| format!("`--to {}`: {}", format.name(), format.summary()));
+    OUT.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
+        let fault = Fault::new(codes::EXCHANGE_OUT, format!("networks are not written as `{name}`"));
+        known().fold(fault, |fault, line| fault.advise(line))
+    })
+}
+
+/// Writes a network in a format, after its layers and what is asked for were looked at.
+pub fn write(
+    format: &dyn Outgoing,
+    network: &mut Network<'_>,
+    wishes: &Wishes,
+    place: &Path,
+) -> Result<Vec<String>, Fault> {
+    if let Some(wish) = wishes.0.iter().find(|wish| !format.grants(**wish)) {
+        let others: Vec<&str> =
+            OUT.iter().filter(|other| other.grants(*wish)).map(|other| other.name()).collect();
+        let message = format!("`{}` is not for `--to {}`", wish.option(), format.name());
+        return Err(
+            Fault::new(codes::EXCHANGE_OUT, message).advise(format!("`--to {}`", others.join("` or `--to ")))
+        );
+    }
+    format.write(network, wishes, place)
+}
+
+/// Writes a folder that is there whole or not at all. One that was there before is replaced file by file.
+pub(crate) fn folder(place: &Path, write: impl FnOnce(&Path) -> Result<(), Fault>) -> Result<(), Fault> {
+    let part = beside(place);
+    let refuse = |e: std::io::Error| {
+        Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", place.display()))
+            .advise("`-o FOLDER` where you may write")
+    };
+    let moved = || -> std::io::Result<()> {
+        std::fs::create_dir_all(place)?;
+        for entry in std::fs::read_dir(&part)? {
+            let entry = entry?;
+            std::fs::rename(entry.path(), place.join(entry.file_name()))?;
+        }
+        Ok(())
+    };
+    let written = std::fs::create_dir_all(&part)
+        .map_err(refuse)
+        .and_then(|()| write(&part))
+        .and_then(|()| moved().map_err(refuse));
+    // Whether it was moved or has failed, nothing stays beside.
+    let _ = std::fs::remove_dir_all(&part);
+    written
+}
+
+/// The same place under another name, where something is written before it is whole.
+pub(crate) fn beside(place: &Path) -> PathBuf {
+    let mut name = place.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}

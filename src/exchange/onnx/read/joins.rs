@@ -1,0 +1,336 @@
+//! Sums, products and concatenations of a graph → joins; with constants → shifts and factors, or biases of the layers before.
+
+use std::rc::Rc;
+
+use crate::diag::Fault;
+use crate::exchange::import::line::Weight;
+use crate::exchange::onnx::file::Node;
+use crate::exchange::onnx::read::numbers::Numbers;
+use crate::exchange::onnx::read::windows::set;
+use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, Value, cannot, pair};
+use crate::exchange::onnx::wire::damaged;
+use crate::ops::resample::adaptive_window;
+
+/// A constant beside an image.
+enum Constant {
+    Scalar(f32),
+    /// A number for each channel.
+    Channels(Rc<Vec<f64>>),
+}
+
+impl<'a> Reader<'a, '_> {
+    fn constant_beside(&self, node: &Node<'a>, x: &Flow, numbers: &Numbers) -> Result<Constant, Fault> {
+        if let Some(number) = numbers.scalar() {
+            return Ok(Constant::Scalar(number as f32));
+        }
+        let first = numbers.values.first().copied();
+        if let Some(number) = first.filter(|number| numbers.values.iter().all(|own| own == number)) {
+            return Ok(Constant::Scalar(number as f32));
+        }
+        // Its axes stand beside the last ones of the image; the batch's own is of extent 1.
+        let rank = x.dims.len() + 1;
+        let behind = rank.checked_sub(numbers.dims.len());
+        let of_axis =
+            |i: usize| behind.and_then(|behind| i.checked_sub(behind)).map_or(1, |i| numbers.dims[i]);
+        let channel_axis = if x.layout == Layout::Last { rank - 1 } else { 1 };
+        let alone = behind.is_some() && (0..rank).all(|i| i == channel_axis || of_axis(i) == 1);
+        match alone && numbers.values.len() == x.channels() && !matches!(x.layout, Layout::FlatLast(_)) {
+            true => Ok(Constant::Channels(Rc::clone(&numbers.values))),
+            false => Err(cannot(
+                node,
+                format!(
+                    "its constant has the extents {:?} beside {:?}: the language has one number for all or one for each channel",
+                    numbers.dims, x.dims
+                ),
+            )),
+        }
+    }
+
+    pub(super) fn sum(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let mut whole: Option<Flow> = None;
+        let mut constants = Vec::new();
+        for i in 0..node.inputs.len() {
+            let is_taken = node.op == "Sub" && i == 1;
+            match self.value(node, i)? {
+                Value::Flow(x) => {
+                    let x = if is_taken { self.keep(node, Act::Factor(-1.0), &x) } else { x };
+                    whole = Some(match whole {
+                        None => x,
+                        Some(sum) => self.added(node, &sum, &x)?,
+                    });
+                }
+                Value::Stored(_) | Value::Known(_) => {
+                    let numbers = self.numbers(node, i)?;
+                    constants.push(match is_taken {
+                        false => numbers,
+                        true => Numbers::new(
+                            numbers.dims.clone(),
+                            numbers.values.iter().map(|x| -x).collect(),
+                            true,
+                        ),
+                    });
+                }
+            }
+        }
+        let mut whole = whole.ok_or_else(|| damaged(format!("`{}` adds constants", node.name)))?;
+        for numbers in constants {
+            whole = match self.constant_beside(node, &whole, &numbers)? {
+                Constant::Scalar(0.0) => whole,
+                Constant::Scalar(number) => {
+                    match self.biased(&whole, &Rc::new(vec![f64::from(number); whole.channels()])) {
+                        Some(flow) => flow,
+                        None => self.keep(node, Act::Shift(number), &whole),
+                    }
+                }
+                Constant::Channels(numbers) => match self.biased(&whole, &numbers) {
+                    Some(flow) => flow,
+                    None => self.keep(node, Act::Shifts(Weight::Own(numbers)), &whole),
+                },
+            };
+        }
+        Ok(whole)
+    }
+
+    fn added(&mut self, node: &'a Node<'a>, a: &Flow, b: &Flow) -> Result<Flow, Fault> {
+        if a.ours() != b.ours() {
+            return Err(cannot(
+                node,
+                format!("it adds {:?} and {:?}: a sum needs equal shapes", a.dims, b.dims),
+            ));
+        }
+        if a.layout != b.layout && !a.is_point() {
+            return Err(cannot(node, "the channels of its inputs stand in different places"));
+        }
+        // a + (b + c) is one sum of three.
+        let mut inputs = vec![a.at, b.at];
+        if let Some(step) = self.layer(a.at, "add") {
+            inputs = step.inputs.iter().copied().chain([b.at]).collect();
+        }
+        let is_chain = inputs.len() > 2 && node.op == "Sum";
+        let inputs = if is_chain { inputs } else { vec![a.at, b.at] };
+        Ok(self.push(node, Act::Layer("add"), inputs, a.dims.clone(), a.layout.clone()))
+    }
+
+    /// A layer that has no bias, or one that is 0, with this one.
+    fn biased(&mut self, flow: &Flow, numbers: &Rc<Vec<f64>>) -> Option<Flow> {
+        let step = self.step(flow)?;
+        let Act::Layer(word) = step.act else { return None };
+        let has_bias = step.weights.iter().any(|(name, _)| *name == "bias");
+        let is_zero =
+            |weight: &Weight<'_>| matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 0.0));
+        let takes = match word {
+            "conv2d" | "conv1d" | "depthwise_conv2d" | "conv_transpose2d" | "linear" => !has_bias,
+            "group_norm" => step.weights.iter().any(|(name, weight)| *name == "bias" && is_zero(weight)),
+            _ => false,
+        };
+        if !takes {
+            return None;
+        }
+        let numbers = Weight::Own(Rc::clone(numbers));
+        self.again(flow, |step| {
+            step.weights.retain(|(name, _)| *name != "bias");
+            step.weights.push(("bias", numbers));
+            if word != "group_norm" {
+                set(&mut step.args, "bias", "true".to_owned());
+            }
+        })
+    }
+
+    pub(super) fn product(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let is_quotient = node.op == "Div";
+        let (a, b) = (self.value(node, 0)?, self.value(node, 1)?);
+        let (x, constant) = match (a, b) {
+            (Value::Flow(a), Value::Flow(b)) if is_quotient => return self.quotient(node, &a, &b),
+            (Value::Flow(a), Value::Flow(b)) => return self.multiplied(node, &a, &b),
+            (Value::Flow(a), _) => (a, self.numbers(node, 1)?),
+            (_, Value::Flow(_)) if is_quotient => {
+                return Err(cannot(node, "it divides by what depends on the image"));
+            }
+            (_, Value::Flow(b)) => (b, self.numbers(node, 0)?),
+            _ => return Err(damaged(format!("`{}` multiplies constants", node.name))),
+        };
+        let factor = |number: f64| if is_quotient { 1.0 / number } else { number };
+        Ok(match self.constant_beside(node, &x, &constant)? {
+            Constant::Scalar(number) if factor(f64::from(number)) == 1.0 => x,
+            Constant::Scalar(number) => {
+                let number = factor(f64::from(number)) as f32;
+                match self.scaled(node, &x, number) {
+                    Some(flow) => flow,
+                    None => self.keep(node, Act::Factor(number), &x),
+                }
+            }
+            Constant::Channels(numbers) => {
+                let numbers: Rc<Vec<f64>> = Rc::new(numbers.iter().map(|number| factor(*number)).collect());
+                let is_one =
+                    |weight: &Weight<'_>| matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 1.0));
+                let takes = self.step(&x).is_some_and(|step| {
+                    matches!(step.act, Act::Layer("group_norm"))
+                        && step.weights.iter().any(|(name, weight)| *name == "weight" && is_one(weight))
+                });
+                let taken = takes.then(|| {
+                    let numbers = Weight::Own(Rc::clone(&numbers));
+                    self.again(&x, |step| {
+                        step.weights.retain(|(name, _)| *name != "weight");
+                        step.weights.insert(0, ("weight", numbers));
+                    })
+                });
+                match taken.flatten() {
+                    Some(flow) => flow,
+                    None => self.keep(node, Act::Factors(Weight::Own(numbers)), &x),
+                }
+            }
+        })
+    }
+
+    fn multiplied(&mut self, node: &'a Node<'a>, a: &Flow, b: &Flow) -> Result<Flow, Fault> {
+        if let Some(flow) = self.gated(node, a, b) {
+            return Ok(flow);
+        }
+        let (shape_a, shape_b) = (a.ours(), b.ours());
+        let gates = |gate: &[usize], image: &[usize]| {
+            image.len() == 3 && gate.first() == image.first() && gate[1..].iter().all(|&dim| dim == 1)
+        };
+        let whole = match (shape_a == shape_b, gates(&shape_a, &shape_b), gates(&shape_b, &shape_a)) {
+            (true, _, _) | (_, _, true) => a,
+            (_, true, _) => b,
+            _ => return Err(cannot(node, format!("it multiplies {:?} by {:?}", a.dims, b.dims))),
+        };
+        let (whole, layout) = (whole.dims.clone(), whole.layout.clone());
+        if a.layout != b.layout && !a.is_point() && !b.is_point() {
+            return Err(cannot(node, "the channels of its inputs stand in different places"));
+        }
+        // A gate may be flat.
+        let flat = |flow: &Flow| match self.layer(flow.at, "reshape") {
+            Some(step)
+                if flow.dims != whole
+                    && self.shape_of(step.inputs[0]).is_some_and(|shape| shape.len() == 1) =>
+            {
+                step.inputs[0]
+            }
+            _ => flow.at,
+        };
+        let inputs = vec![flat(a), flat(b)];
+        Ok(self.push(node, Act::Layer("multiply"), inputs, whole, layout))
+    }
+
+    pub(super) fn shape_of(&self, at: usize) -> Option<&[usize]> {
+        self.steps.get(at.checked_sub(1)?).map(|step| step.shape.as_slice())
+    }
+
+    pub(super) fn concat(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let parts: Vec<Flow> =
+            (0..node.inputs.len()).map(|i| self.image(node, i)).collect::<Result<_, Fault>>()?;
+        let first = parts.first().ok_or_else(|| damaged(format!("`{}` joins nothing", node.name)))?.clone();
+        if parts.len() == 1 {
+            return Ok(first);
+        }
+        let own = first.axis(node.int("axis", 1)).ok_or_else(|| cannot(node, "it joins images"))?;
+        if own != 0 {
+            return self.windows_beside(node, &parts, own);
+        }
+        let alike = |part: &&Flow| {
+            part.layout == first.layout
+                && part.ours()[1..] == first.ours()[1..]
+                && part.dims.len() == first.dims.len()
+        };
+        if !parts.iter().all(|part| alike(&part)) || matches!(first.layout, Layout::FlatLast(_)) {
+            return Err(cannot(node, "what it joins has different shapes"));
+        }
+        let mut dims = first.dims.clone();
+        let at = if first.layout == Layout::Last { dims.len() - 1 } else { 0 };
+        dims[at] = parts.iter().map(Flow::channels).sum();
+        let mut inputs: Vec<usize> = parts.iter().map(|part| part.at).collect();
+        self.fold_concat(&mut inputs);
+        Ok(self.push(node, Act::Layer("concat"), inputs, dims, first.layout))
+    }
+
+    /// What begins with the parts of another concatenation begins with that one: `[a, b, c]` behind `[a, b]` is `[[a, b], c]`.
+    fn fold_concat(&self, inputs: &mut Vec<usize>) {
+        let mut best: Option<(usize, usize)> = None;
+        // Only what was joined lately can be continued; looking at everything would take the square of the nodes.
+        for at in (self.steps.len().saturating_sub(64)..self.steps.len()).rev() {
+            let Some(step) = self.layer(at + 1, "concat") else { continue };
+            let parts = self.parts(step.inputs.as_slice());
+            let longer = parts.len() > best.map_or(1, |(_, n)| n);
+            if longer && parts.len() < inputs.len() && inputs.starts_with(&parts) {
+                best = Some((at + 1, parts.len()));
+            }
+        }
+        if let Some((at, n)) = best {
+            inputs.splice(..n, [at]);
+        }
+    }
+
+    /// The parts of a concatenation, those of one at its front taken apart.
+    fn parts(&self, inputs: &[usize]) -> Vec<usize> {
+        let (mut front, mut behind) = (inputs.to_vec(), Vec::new());
+        while let Some(step) = front.first().and_then(|&first| self.layer(first, "concat")) {
+            behind.splice(0..0, front[1..].iter().copied());
+            front = step.inputs.clone();
+        }
+        front.extend(behind);
+        front
+    }
+
+    /// The largest of uneven windows side by side, as we write an adaptive pool.
+    fn windows_beside(&mut self, node: &'a Node<'a>, parts: &[Flow], axis: usize) -> Result<Flow, Fault> {
+        let refused = || cannot(node, "it joins along another axis than the channels");
+        let to = parts.len();
+        let mut source: Option<usize> = None;
+        for part in parts {
+            let largest = self
+                .step(part)
+                .filter(|step| matches!(step.act, Act::Largest(own) if own == axis))
+                .ok_or_else(refused)?;
+            let cut =
+                largest.inputs[0].checked_sub(1).and_then(|at| self.steps.get(at)).ok_or_else(refused)?;
+            match source {
+                None => source = Some(cut.inputs[0]),
+                Some(own) if own == cut.inputs[0] => {}
+                Some(_) => return Err(refused()),
+            }
+        }
+        let source = source.ok_or_else(refused)?;
+        // The last window ends where the axis does.
+        let last = self
+            .step(&parts[to - 1])
+            .map(|step| step.inputs[0])
+            .and_then(|at| self.steps.get(at.checked_sub(1)?));
+        let from = match last.map(|cut| (&cut.act, &cut.shape)) {
+            Some((Act::Cut(start), shape)) => start[axis] + shape[axis],
+            _ => return Err(refused()),
+        };
+        let holds = parts.iter().enumerate().all(|(i, part)| {
+            let cut = self.step(part).and_then(|step| self.steps.get(step.inputs[0].checked_sub(1)?));
+            let window = adaptive_window(i, from, to);
+            matches!(cut.map(|cut| (&cut.act, &cut.shape)), Some((Act::Cut(start), shape)) if start[axis] == window.start && shape[axis] == window.len())
+        });
+        if !holds {
+            return Err(refused());
+        }
+        let mut dims = parts[0].dims.clone();
+        dims[axis] = to;
+        if axis + 1 < dims.len() {
+            return Ok(self.push(node, Act::Rows { is_mean: false, to }, vec![source], dims, Layout::First));
+        }
+        let x = Flow { at: source, dims: parts[0].dims.clone(), layout: Layout::First };
+        match (x.dims.len(), self.step(&x).map(|step| (step.act.clone(), step.inputs.clone()))) {
+            (3, Some((Act::Rows { is_mean: false, to: rows }, inputs))) => {
+                let flow = self.push(node, Act::Layer("adaptive_max_pool2d"), inputs, dims, Layout::First);
+                if let Some(step) = self.last() {
+                    step.args = vec![("size", pair(&[rows, to]))];
+                }
+                Ok(flow)
+            }
+            (2, _) => {
+                let flow =
+                    self.push(node, Act::Layer("adaptive_max_pool1d"), vec![source], dims, Layout::First);
+                if let Some(step) = self.last() {
+                    step.args = vec![("size", to.to_string())];
+                }
+                Ok(flow)
+            }
+            _ => Err(refused()),
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! An ONNX graph → layers of ours. Nodes are read in the order of their dependencies; what depends on no image is worked out
+//! ([`numbers`]), what does becomes a step: a layer, or a part of one that later nodes complete (the error function of a GELU).
+//! A step that nobody completed and that has no word in the language is a fault, with its node.
+//!
+//! Images of ours are channels x height x width. A value whose channels stand last, as TensorFlow's converters leave them
+//! between two `Transpose`, has the same numbers here under [`Layout::Last`].
+
+mod arrange;
+mod joins;
+mod norms;
+pub mod numbers;
+mod pointwise;
+mod products;
+mod settle;
+mod windows;
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crate::diag::{Fault, codes};
+use crate::exchange::import::line::{Found, Origin, Weight};
+use crate::exchange::onnx::file::{Beside, Model, Node, Tensor};
+use crate::exchange::onnx::read::numbers::{Numbers, evaluate};
+use crate::exchange::onnx::wire::damaged;
+use crate::shape::Shape;
+
+/// The oldest opset whose operators are read as they are meant.
+const OLDEST: i64 = 7;
+
+/// How the axes of a value stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Layout {
+    /// As ours: channels first.
+    First,
+    /// Channels last.
+    Last,
+    /// Flat, of channels that stood last: these extents.
+    FlatLast(Vec<usize>),
+}
+
+/// A value that depends on the image.
+#[derive(Clone, Debug)]
+struct Flow {
+    /// 0 is the input, `i + 1` what step `i` gives.
+    at: usize,
+    /// Its extents as the graph has them, without the batch.
+    dims: Vec<usize>,
+    layout: Layout,
+}
+
+impl Flow {
+    /// Its shape in our order.
+    fn ours(&self) -> Vec<usize> {
+        match self.layout {
+            Layout::First | Layout::FlatLast(_) => self.dims.clone(),
+            Layout::Last => {
+                let (channels, rest) =
+                    self.dims.split_last().map_or((1, [].as_slice()), |(c, rest)| (*c, rest));
+                std::iter::once(channels).chain(rest.iter().copied()).collect()
+            }
+        }
+    }
+
+    fn channels(&self) -> usize {
+        self.ours().first().copied().unwrap_or(1)
+    }
+
+    /// Axis `axis` of the graph, batch counted, as one of ours, batch not counted.
+    fn axis(&self, axis: i64) -> Option<usize> {
+        let rank = self.dims.len() + 1;
+        let axis = numbers::axis_of(axis, rank)?.checked_sub(1)?;
+        Some(match self.layout {
+            Layout::Last if axis + 1 == self.dims.len() => 0,
+            Layout::Last => axis + 1,
+            Layout::First | Layout::FlatLast(_) => axis,
+        })
+    }
+
+    /// Whether the order of the axes is of no matter: one pixel, or flat.
+    fn is_point(&self) -> bool {
+        self.dims.iter().filter(|&&dim| dim > 1).count() <= 1
+    }
+}
+
+#[derive(Clone)]
+enum Value<'a> {
+    Stored(Tensor<'a>),
+    Known(Numbers),
+    Flow(Flow),
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+enum Act<'a> {
+    Layer(&'static str),
+    /// Adds a number.
+    Shift(f32),
+    Factor(f32),
+    /// The same, a number for each channel.
+    Shifts(Weight<'a>),
+    Factors(Weight<'a>),
+    Power(f32),
+    Erf,
+    /// Whether a number is above this one.
+    Above(f32),
+    /// Within these bounds.
+    Clip([f32; 2]),
+    Transpose(Vec<usize>),
+    /// Each of so many parts brought to mean 0 and variance 1.
+    Normal {
+        groups: usize,
+        epsilon: f32,
+    },
+    Pad {
+        sides: Vec<[usize; 2]>,
+        mode: &'static str,
+        value: f32,
+    },
+    /// The rectangle that begins here.
+    Cut(Vec<usize>),
+    /// The largest along an axis, which stays with extent 1.
+    Largest(usize),
+    /// The rows, or the last axis, pooled to so many uneven windows.
+    Rows {
+        is_mean: bool,
+        to: usize,
+    },
+}
+
+/// A layer, or a part of one.
+#[derive(Clone, Debug)]
+struct Step<'a> {
+    act: Act<'a>,
+    args: Vec<(&'static str, String)>,
+    inputs: Vec<usize>,
+    /// In our order.
+    shape: Vec<usize>,
+    weights: Vec<(&'static str, Weight<'a>)>,
+    origin: Origin,
+    op: &'a str,
+}
+
+struct Reader<'a, 'b> {
+    beside: &'b Beside,
+    opset: i64,
+    values: HashMap<&'a str, Value<'a>>,
+    steps: Vec<Step<'a>>,
+    remarks: Vec<String>,
+}
+
+/// Reads a graph; `input` is the shape of one image where the file leaves it open.
+pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -> Result<Found<'a>, Fault> {
+    if model.opset < OLDEST {
+        let message = format!("the ONNX file is of opset {}: older than {OLDEST} are not read", model.opset);
+        return Err(Fault::new(codes::EXCHANGE_IN, message)
+            .advise("`onnx.version_converter.convert_version(model, 13)`"));
+    }
+    let mut reader =
+        Reader { beside, opset: model.opset, values: HashMap::new(), steps: Vec::new(), remarks: Vec::new() };
+    for tensor in &model.graph.tensors {
+        reader.values.insert(tensor.name, Value::Stored(tensor.clone()));
+    }
+    let image = reader.open(model, input)?;
+    for at in order(model, &reader.values)? {
+        reader.node(&model.graph.nodes[at])?;
+    }
+    let outputs: Vec<&str> = model.graph.outputs.iter().map(|output| output.name).collect();
+    let &[output] = outputs.as_slice() else {
+        return Err(Fault::new(
+            codes::EXCHANGE_IN,
+            format!(
+                "the network gives {} values ({}); a model of ours gives one",
+                outputs.len(),
+                outputs.join(", ")
+            ),
+        )
+        .advise("export it without the others, such as auxiliary classifiers: `model.eval()` in PyTorch"));
+    };
+    let Some(Value::Flow(output)) = reader.values.get(output).cloned() else {
+        return Err(damaged(format!("its output `{output}` does not depend on its input")));
+    };
+    if output.layout == Layout::Last && !output.is_point() {
+        reader.remarks.push("the output's channels stood last there; here they are first".to_owned());
+    }
+    let classes = classes(model);
+    let name = if model.graph.name.is_empty() { "Imported".to_owned() } else { model.graph.name.to_owned() };
+    let Reader { steps, mut remarks, .. } = reader;
+    let (lines, output) = settle::settle(steps, output.at, beside)?;
+    if model.n_functions > 0 {
+        remarks.push("the file's own functions were not needed".to_owned());
+    }
+    Ok(Found { name, input: image, lines, output, classes, remarks })
+}
+
+/// The names of the classes, where the file says them as we do, or as Ultralytics does.
+fn classes(model: &Model<'_>) -> Vec<String> {
+    let find = |key: &str| model.metadata.iter().find(|(own, _)| *own == key).map(|(_, value)| *value);
+    find("labels").and_then(|text| serde_json::from_str::<Vec<String>>(text).ok()).unwrap_or_default()
+}
+
+/// The nodes' places in an order in which each has what it takes.
+fn order(model: &Model<'_>, given: &HashMap<&str, Value<'_>>) -> Result<Vec<usize>, Fault> {
+    let nodes = &model.graph.nodes;
+    let mut makers: HashMap<&str, usize> = HashMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        for output in node.outputs.iter().filter(|name| !name.is_empty()) {
+            if makers.insert(output, at).is_some() || given.contains_key(output) {
+                return Err(damaged(format!("two nodes give the value `{output}`")));
+            }
+        }
+    }
+    let mut waits = vec![0usize; nodes.len()];
+    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (at, node) in nodes.iter().enumerate() {
+        for input in node.inputs.iter().filter(|name| !name.is_empty()) {
+            match makers.get(input) {
+                Some(&maker) => {
+                    takers[maker].push(at);
+                    waits[at] += 1;
+                }
+                None if given.contains_key(input) => {}
+                None => {
+                    return Err(damaged(format!(
+                        "nothing gives the value `{input}`, which {} takes",
+                        called(node)
+                    )));
+                }
+            }
+        }
+    }
+    // Those that are ready, in the file's order.
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..nodes.len()).filter(|&at| waits[at] == 0).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(at) = ready.pop_first() {
+        order.push(at);
+        for &taker in &takers[at] {
+            waits[taker] -= 1;
+            if waits[taker] == 0 {
+                ready.insert(taker);
+            }
+        }
+    }
+    match (0..nodes.len()).find(|&at| waits[at] > 0) {
+        Some(at) => Err(damaged(format!("{} depends on what it gives itself", called(&nodes[at])))),
+        None => Ok(order),
+    }
+}
+
+/// What a node is called in a fault.
+fn called(node: &Node<'_>) -> String {
+    let name =
+        if node.name.is_empty() { node.outputs.first().copied().unwrap_or_default() } else { node.name };
+    format!("the node `{name}` ({})", node.op)
+}
+
+/// That a node does what the language has no words for.
+fn cannot(node: &Node<'_>, why: impl std::fmt::Display) -> Fault {
+    Fault::new(codes::EXCHANGE_IN, format!("{} cannot be said in the language: {why}", called(node)))
+}
+
+impl<'a> Reader<'a, '_> {
+    /// The graph's input; its extents with the channels first.
+    fn open(&mut self, model: &'a Model<'a>, input: Option<&Shape>) -> Result<Vec<usize>, Fault> {
+        let open: Vec<_> =
+            model.graph.inputs.iter().filter(|input| !self.values.contains_key(input.name)).collect();
+        let &[image] = open.as_slice() else {
+            let names: Vec<&str> = open.iter().map(|input| input.name).collect();
+            let message = format!(
+                "the network takes {} values ({}); a model of ours takes one",
+                open.len(),
+                names.join(", ")
+            );
+            return Err(Fault::new(codes::EXCHANGE_IN, message));
+        };
+        let known: Option<Vec<usize>> = image.dims.as_ref().and_then(|dims| {
+            dims.iter().skip(1).map(|dim| dim.and_then(|n| usize::try_from(n).ok())).collect()
+        });
+        let layout = if takes_channels_last(model, image.name) { Layout::Last } else { Layout::First };
+        let given = input.map(|shape| {
+            let mut dims = shape.dims().to_vec();
+            if layout == Layout::Last {
+                dims.rotate_left(1);
+            }
+            dims
+        });
+        let dims = given.or(known).ok_or_else(|| {
+            Fault::new(
+                codes::EXCHANGE_IN,
+                format!("the file leaves the extents of its input `{}` open", image.name),
+            )
+            .advise("`--input 3x224x224` with the channels, height and width of one image")
+        })?;
+        if dims.is_empty() || Shape::new(&dims).checked_elements().is_none_or(|n| n == 0) {
+            return Err(damaged(format!("its input `{}` has no shape that an image could have", image.name)));
+        }
+        if layout == Layout::Last {
+            self.remarks.push("the input's channels stand last there; here they are first".to_owned());
+        }
+        let flow = Flow { at: 0, dims, layout };
+        let ours = flow.ours();
+        self.values.insert(image.name, Value::Flow(flow));
+        Ok(ours)
+    }
+
+    fn node(&mut self, node: &'a Node<'a>) -> Result<(), Fault> {
+        if !["", "ai.onnx"].contains(&node.domain) {
+            return Err(cannot(node, format!("it is of the operators of `{}`", node.domain)));
+        }
+        if node.attributes.iter().any(|attribute| attribute.has_graph) {
+            return Err(cannot(node, "what it does depends on the image"));
+        }
+        let output = node.outputs.first().copied().unwrap_or_default();
+        if let Some(value) = self.constant(node)? {
+            self.values.insert(output, value);
+            return Ok(());
+        }
+        let value = self.flow(node)?;
+        let outputs: Vec<_> = node.outputs.iter().skip(1).filter(|name| !name.is_empty()).collect();
+        if !outputs.is_empty() && !["Dropout", "BatchNormalization", "MaxPool"].contains(&node.op) {
+            return Err(cannot(node, format!("it gives {} values", outputs.len() + 1)));
+        }
+        self.values.insert(output, Value::Flow(value));
+        Ok(())
+    }
+
+    /// The value of a node that depends on no image.
+    fn constant(&mut self, node: &'a Node<'a>) -> Result<Option<Value<'a>>, Fault> {
+        if node.op == "Constant" {
+            let given =
+                node.attributes.first().ok_or_else(|| damaged(format!("{} has no value", called(node))))?;
+            return Ok(Some(match (&given.tensor, given.name) {
+                (Some(tensor), _) => Value::Stored((**tensor).clone()),
+                (None, "value_float") => {
+                    Value::Known(Numbers::new(vec![], vec![f64::from(given.float)], true))
+                }
+                (None, "value_int") => Value::Known(Numbers::new(vec![], vec![given.int as f64], false)),
+                (None, "value_floats") => {
+                    let values: Vec<f64> = given.floats.iter().map(|x| f64::from(*x)).collect();
+                    Value::Known(Numbers::new(vec![values.len()], values, true))
+                }
+                (None, "value_ints") => {
+                    let values: Vec<f64> = given.ints.iter().map(|x| *x as f64).collect();
+                    Value::Known(Numbers::new(vec![values.len()], values, false))
+                }
+                (None, other) => return Err(cannot(node, format!("it has a `{other}`"))),
+            }));
+        }
+        if let ("Shape", Some(Value::Flow(flow))) =
+            (node.op, node.input(0).and_then(|name| self.values.get(name)))
+        {
+            let shape = Numbers::shape(&flow.dims);
+            let rank = shape.values.len();
+            let [start, end] = numbers::bounds(node.int("start", 0), node.int("end", i64::MAX), rank);
+            let picked = Numbers {
+                dims: vec![end.saturating_sub(start)],
+                values: Rc::new(shape.values[start..end.max(start)].to_vec()),
+                of_batch: shape.of_batch[start..end.max(start)].to_vec(),
+                is_float: false,
+            };
+            return Ok(Some(Value::Known(picked)));
+        }
+        let depends = |name: &str| matches!(self.values.get(name), Some(Value::Flow(_)));
+        if node.inputs.iter().any(|name| depends(name)) {
+            return Ok(None);
+        }
+        // What only gets another name stays where it lies.
+        if let (true, Some(name)) = (["Identity", "Dropout"].contains(&node.op), node.input(0)) {
+            return Ok(self.values.get(name).cloned());
+        }
+        if let ("Shape", Some(Value::Stored(tensor))) =
+            (node.op, node.input(0).and_then(|name| self.values.get(name)))
+        {
+            let dims: Vec<f64> = tensor.dims.iter().map(|&dim| dim as f64).collect();
+            return Ok(Some(Value::Known(Numbers::new(vec![dims.len()], dims, false))));
+        }
+        let inputs = self.known_inputs(node)?;
+        match evaluate(node, &inputs)? {
+            Some(numbers) => Ok(Some(Value::Known(numbers))),
+            None => Err(cannot(node, "it works on constants in a way that is not known here")),
+        }
+    }
+
+    fn known_inputs(&self, node: &Node<'a>) -> Result<Vec<Option<Numbers>>, Fault> {
+        node.inputs.iter().map(|name| self.known(name)).collect()
+    }
+
+    /// The numbers of a constant; `None` for what depends on the image or is not there.
+    fn known(&self, name: &str) -> Result<Option<Numbers>, Fault> {
+        match self.values.get(name) {
+            Some(Value::Known(numbers)) => Ok(Some(numbers.clone())),
+            Some(Value::Stored(tensor)) => {
+                let is_float = tensor.is_float();
+                let values = match is_float {
+                    true => tensor.floats(self.beside)?.iter().map(|x| f64::from(*x)).collect(),
+                    false => tensor.ints(self.beside)?.iter().map(|x| *x as f64).collect(),
+                };
+                Ok(Some(Numbers::new(tensor.dims.clone(), values, is_float)))
+            }
+            Some(Value::Flow(_)) | None => Ok(None),
+        }
+    }
+
+    /// The constant input number `i`, which the node must have.
+    fn numbers(&self, node: &Node<'a>, i: usize) -> Result<Numbers, Fault> {
+        let found = node.input(i).map(|name| self.known(name)).transpose()?.flatten();
+        found.ok_or_else(|| cannot(node, format!("its input {} depends on the image, or is missing", i + 1)))
+    }
+
+    /// The constant input number `i`, if there is one.
+    fn numbers_if(&self, node: &Node<'a>, i: usize) -> Result<Option<Numbers>, Fault> {
+        node.input(i).map(|_| self.numbers(node, i)).transpose()
+    }
+
+    /// A constant input as a weight, and its extents.
+    fn weight(&self, node: &Node<'a>, i: usize) -> Result<(Weight<'a>, Vec<usize>), Fault> {
+        match node.input(i).and_then(|name| self.values.get(name)) {
+            Some(Value::Stored(tensor)) => Ok((Weight::Stored(tensor.clone()), tensor.dims.clone())),
+            Some(Value::Known(numbers)) => {
+                Ok((Weight::Own(Rc::clone(&numbers.values)), numbers.dims.clone()))
+            }
+            Some(Value::Flow(_)) => Err(cannot(node, "its weight depends on the image")),
+            None => Err(damaged(format!("{} has no input {}", called(node), i + 1))),
+        }
+    }
+
+    fn value(&self, node: &Node<'a>, i: usize) -> Result<Value<'a>, Fault> {
+        let found = node.input(i).and_then(|name| self.values.get(name));
+        found.cloned().ok_or_else(|| damaged(format!("{} has no input {}", called(node), i + 1)))
+    }
+
+    /// Input number `i`, which depends on the image.
+    fn image(&self, node: &Node<'a>, i: usize) -> Result<Flow, Fault> {
+        match self.value(node, i)? {
+            Value::Flow(flow) => Ok(flow),
+            Value::Stored(_) | Value::Known(_) => {
+                Err(cannot(node, format!("its input {} is a constant", i + 1)))
+            }
+        }
+    }
+
+    /// Input number `i` with its channels first.
+    fn first(&self, node: &Node<'a>, i: usize) -> Result<Flow, Fault> {
+        let flow = self.image(node, i)?;
+        match flow.layout {
+            Layout::First => Ok(flow),
+            Layout::Last | Layout::FlatLast(_) => Err(cannot(node, "its input's channels stand last")),
+        }
+    }
+
+    /// The step that gives a value.
+    fn step(&self, flow: &Flow) -> Option<&Step<'a>> {
+        flow.at.checked_sub(1).and_then(|at| self.steps.get(at))
+    }
+
+    /// The step of that value, where it is this layer.
+    fn layer(&self, at: usize, word: &str) -> Option<&Step<'a>> {
+        let step = self.steps.get(at.checked_sub(1)?)?;
+        matches!(step.act, Act::Layer(own) if own == word).then_some(step)
+    }
+
+    /// Adds a step that gives a value of these extents.
+    fn push(
+        &mut self,
+        node: &'a Node<'a>,
+        act: Act<'a>,
+        inputs: Vec<usize>,
+        dims: Vec<usize>,
+        layout: Layout,
+    ) -> Flow {
+        let flow = Flow { at: self.steps.len() + 1, dims, layout };
+        let shape = flow.ours();
+        let origin = origin(node);
+        self.steps.push(Step {
+            act,
+            args: Vec::new(),
+            inputs,
+            shape,
+            weights: Vec::new(),
+            origin,
+            op: node.op,
+        });
+        flow
+    }
+
+    /// The same of one image that keeps its extents.
+    fn keep(&mut self, node: &'a Node<'a>, act: Act<'a>, x: &Flow) -> Flow {
+        self.push(node, act, vec![x.at], x.dims.clone(), x.layout.clone())
+    }
+
+    /// A copy of a step, to be changed; the first one falls away if nobody else needs it.
+    fn again(&mut self, flow: &Flow, change: impl FnOnce(&mut Step<'a>)) -> Option<Flow> {
+        let mut step = self.step(flow)?.clone();
+        change(&mut step);
+        self.steps.push(step);
+        Some(Flow { at: self.steps.len(), ..flow.clone() })
+    }
+
+    /// The last step, to be completed.
+    fn last(&mut self) -> Option<&mut Step<'a>> {
+        self.steps.last_mut()
+    }
+
+    fn flow(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        match node.op {
+            "Identity" | "Dropout" => self.image(node, 0),
+            "Cast" if [1, 10, 11, 16].contains(&node.int("to", 1)) => self.image(node, 0),
+            "Conv" => self.conv(node),
+            "ConvTranspose" => self.conv_transpose(node),
+            "Gemm" => self.gemm(node),
+            "MatMul" => self.matmul(node),
+            "MaxPool" | "AveragePool" => self.pool(node),
+            "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "ReduceMax" => self.whole_pool(node),
+            "Pad" => self.pad(node),
+            "Resize" | "Upsample" => self.resize(node),
+            "BatchNormalization" => self.batch_norm(node),
+            "InstanceNormalization" => self.instance_norm(node),
+            "LayerNormalization" => self.layer_norm(node),
+            "GroupNormalization" => self.group_norm(node),
+            "LRN" => self.response_norm(node),
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
+            "Transpose" => self.transpose(node),
+            "Slice" => self.slice(node),
+            "DepthToSpace" => self.depth_to_space(node),
+            "Concat" => self.concat(node),
+            "Add" | "Sub" | "Sum" => self.sum(node),
+            "Mul" | "Div" => self.product(node),
+            "Softmax" | "LogSoftmax" => self.softmax(node),
+            "Where" => self.chosen(node),
+            _ => self.function(node),
+        }
+    }
+}
+
+/// What a node was called, and the modules around it.
+fn origin(node: &Node<'_>) -> Origin {
+    let name =
+        if node.name.is_empty() { node.outputs.first().copied().unwrap_or_default() } else { node.name };
+    let find = |key: &str| node.metadata.iter().find(|(own, _)| *own == key).map(|(_, value)| *value);
+    let classes = find("pkg.torch.onnx.class_hierarchy").map(|text| {
+        let words = text.split(['[', ']', ',', '\'', '"', ' ']).filter(|word| !word.is_empty());
+        words.map(|word| word.rsplit('.').next().unwrap_or(word).to_owned()).collect()
+    });
+    Origin { name: name.chars().take(256).collect(), classes: classes.unwrap_or_default() }
+}
+
+/// Whether everything that an input goes through before an axis counts is followed by a `Transpose` to channels first.
+fn takes_channels_last(model: &Model<'_>, input: &str) -> bool {
+    let mut takers: BTreeMap<&str, Vec<&Node<'_>>> = BTreeMap::new();
+    for node in model.graph.nodes.iter().filter(|node| node.op != "Shape") {
+        for name in &node.inputs {
+            takers.entry(name).or_default().push(node);
+        }
+    }
+    let mut name = input;
+    for _ in 0..16 {
+        let Some(&[node]) = takers.get(name).map(Vec::as_slice) else { return false };
+        match node.op {
+            "Transpose" => return node.ints("perm") == Some(&[0, 3, 1, 2]),
+            "Identity" | "Cast" | "Mul" | "Sub" | "Div" | "Add" => {}
+            _ => return false,
+        }
+        let Some(next) = node.outputs.first() else { return false };
+        name = next;
+    }
+    false
+}
+
+/// Whether all numbers are this one.
+fn all(numbers: &Numbers, number: f64) -> bool {
+    numbers.values.iter().all(|own| *own == number)
+}
+
+/// A number as the language has it.
+fn shown(number: f32) -> String {
+    let (plain, short) = (format!("{number}"), format!("{number:e}"));
+    if short.len() + 2 < plain.len() { short } else { plain }
+}
+
+/// `3`, or `3x5`
+fn pair(extents: &[usize]) -> String {
+    match extents {
+        [a, b] if a == b => a.to_string(),
+        _ => extents.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+    }
+}
+
+/// Padding before and behind each axis, as it is written.
+fn sides(ends: &[[usize; 2]]) -> String {
+    match ends {
+        [[before, after]] if before == after => before.to_string(),
+        [[before, after]] => format!("[{before}, {after}]"),
+        [[t, b], [l, r]] if t == b && b == l && l == r => t.to_string(),
+        [[t, b], [l, r]] if t == b && l == r => format!("{t}x{l}"),
+        _ => {
+            let all: Vec<String> = ends.iter().flatten().map(usize::to_string).collect();
+            format!("[{}]", all.join(", "))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Steps → lines: those that nobody needs fall away, and parts of layers that were not completed are said with the layers that
+//! there are: a shift of each channel is a batch norm with statistics that change nothing.
+
+use crate::diag::{Fault, codes};
+use crate::exchange::import::line::{Line, Weight};
+use crate::exchange::onnx::file::Beside;
+use crate::exchange::onnx::read::{Act, Step, pair, shown, sides};
+
+/// The lines behind the output's steps, in order, and the value that is the output.
+pub fn settle<'a>(
+    steps: Vec<Step<'a>>,
+    output: usize,
+    beside: &Beside,
+) -> Result<(Vec<Line<'a>>, usize), Fault> {
+    let mut live = vec![false; steps.len() + 1];
+    live[output] = true;
+    for at in (0..steps.len()).rev() {
+        if live[at + 1] {
+            steps[at].inputs.iter().for_each(|&input| live[input] = true);
+        }
+    }
+    let mut places = vec![0; steps.len() + 1];
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    // How many take a value, so that a shift may become part of the factor before it.
+    let mut n_takers = vec![0usize; steps.len() + 1];
+    for (at, step) in steps.iter().enumerate() {
+        if live[at + 1] {
+            step.inputs.iter().for_each(|&input| n_takers[input] += 1);
+        }
+    }
+    for (at, step) in steps.into_iter().enumerate() {
+        if !live[at + 1] {
+            continue;
+        }
+        let alone = step.inputs.first().is_some_and(|&input| n_takers[input] == 1);
+        let mut step = step;
+        step.inputs.iter_mut().for_each(|input| *input = places[*input]);
+        let before = step.inputs.first().and_then(|&input| input.checked_sub(1)).filter(|_| alone);
+        match before.and_then(|before| lines.get_mut(before)).filter(|line| shifts(line, &step.act)) {
+            Some(line) => {
+                let n = line.shape[0];
+                let numbers = shift_of(&step.act, n, beside)?;
+                line.weights.retain(|(name, _)| *name != "bias");
+                line.weights.insert(1, ("bias", Weight::Own(numbers.into())));
+                places[at + 1] = step.inputs[0];
+            }
+            None => {
+                line(step, &mut lines)?;
+                places[at + 1] = lines.len();
+            }
+        }
+    }
+    Ok((lines, places[output]))
+}
+
+/// Whether a line is the factors that this shift follows.
+fn shifts(line: &Line<'_>, act: &Act<'_>) -> bool {
+    let is_affine =
+        line.word == "batch_norm" && line.args.iter().any(|(name, value)| *name == "epsilon" && value == "0");
+    let is_unshifted = line.weights.iter().any(|(name, weight)| {
+        *name == "bias" && matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 0.0))
+    });
+    is_affine && is_unshifted && matches!(act, Act::Shift(_) | Act::Shifts(_))
+}
+
+fn shift_of(act: &Act<'_>, n: usize, beside: &Beside) -> Result<Vec<f64>, Fault> {
+    match act {
+        Act::Shifts(weight) => Ok(weight.numbers(beside)?.iter().map(|x| f64::from(*x)).collect()),
+        Act::Shift(by) => Ok(vec![f64::from(*by); n]),
+        _ => Err(Fault::internal("a shift that is none")),
+    }
+}
+
+fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
+    let channels = step.shape.first().copied().unwrap_or(1);
+    let name = step.origin.name.clone();
+    let cannot = |what: &str| {
+        Fault::new(
+            codes::EXCHANGE_IN,
+            format!("the node `{name}` ({}) cannot be said in the language: {what}", step.op),
+        )
+    };
+    let plain = |word: &'static str, args: Vec<(&'static str, String)>, step: &Step<'a>| Line {
+        word,
+        args,
+        inputs: step.inputs.clone(),
+        shape: step.shape.clone(),
+        weights: Vec::new(),
+        origin: step.origin.clone(),
+    };
+    let affine = |weight: Weight<'a>, bias: Weight<'a>, step: &Step<'a>| Line {
+        weights: vec![
+            ("weight", weight),
+            ("bias", bias),
+            ("running_mean", Weight::all(channels, 0.0)),
+            ("running_var", Weight::all(channels, 1.0)),
+        ],
+        ..plain("batch_norm", vec![("momentum", "0.1".to_owned()), ("epsilon", "0".to_owned())], step)
+    };
+    let last = match step.act.clone() {
+        Act::Layer(word) => Line {
+            word,
+            args: step.args.clone(),
+            inputs: step.inputs.clone(),
+            shape: step.shape.clone(),
+            weights: step.weights.clone(),
+            origin: step.origin.clone(),
+        },
+        Act::Factor(by) => {
+            plain("scale", vec![("factor", shown(by)), ("learned", "false".to_owned())], &step)
+        }
+        Act::Shift(by) => affine(Weight::all(channels, 1.0), Weight::all(channels, f64::from(by)), &step),
+        Act::Shifts(weight) => affine(Weight::all(channels, 1.0), weight, &step),
+        Act::Factors(weight) => affine(weight, Weight::all(channels, 0.0), &step),
+        Act::Clip([low, high]) => {
+            // low + (high - low) / 6 · min(max(6 (x - low) / (high - low), 0), 6)
+            let (low, width) = (f64::from(low), f64::from(high) - f64::from(low));
+            let (first, at) = (lines.len(), Step { act: Act::Erf, ..step.clone() });
+            lines.push(affine(
+                Weight::all(channels, 6.0 / width),
+                Weight::all(channels, -6.0 * low / width),
+                &at,
+            ));
+            lines.push(Line { inputs: vec![first + 1], ..plain("relu6", Vec::new(), &at) });
+            Line {
+                inputs: vec![first + 2],
+                ..affine(Weight::all(channels, width / 6.0), Weight::all(channels, low), &at)
+            }
+        }
+        Act::Pad { sides: ends, mode, value } if ends.len() == 2 => {
+            let args = vec![("padding", sides(&ends)), ("mode", mode.to_owned()), ("value", shown(value))];
+            plain("pad", args, &step)
+        }
+        Act::Cut(start) if step.shape.len() == 3 => {
+            let args = vec![
+                ("size", pair(&step.shape[1..])),
+                ("top", start[1].to_string()),
+                ("left", start[2].to_string()),
+            ];
+            plain("crop", args, &step)
+        }
+        Act::Power(by) => return Err(cannot(&format!("there is no layer that raises to the power {by}"))),
+        Act::Above(_) => return Err(cannot("there is no layer that compares")),
+        Act::Erf => return Err(cannot("there is no layer of the error function alone")),
+        Act::Transpose(axes) => {
+            return Err(cannot(&format!("there is no layer that exchanges axes ({axes:?})")));
+        }
+        Act::Normal { .. } => return Err(cannot("it normalises parts that are no groups of channels")),
+        Act::Pad { .. } => return Err(cannot("there is no layer that pads a sequence")),
+        Act::Cut(_) => return Err(cannot("there is no layer that cuts a sequence")),
+        Act::Largest(_) | Act::Rows { .. } => {
+            return Err(cannot("there is no layer that pools one axis alone"));
+        }
+    };
+    lines.push(last);
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! A layer in its place → what it computes in words that every framework has, with its numbers worked out: windows with their
+//! paddings, targets of pools, starts of crops. A format matches on [`Operation`]; a kind of layer that it cannot write does not
+//! compile, and a layer without an operation fails a test.
+
+use crate::diag::{Fault, codes};
+use crate::layers::crop;
+use crate::layers::windowed::Sliding;
+use crate::model::{Instance, Unit};
+use crate::shape::{Shape, Window};
+use crate::spec::{Args, Padding};
+
+/// What a layer computes in inference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Parameters `weight` (filters x channels of a group x kernel) and perhaps `bias`.
+    Convolution {
+        windows: Vec<Window>,
+        groups: usize,
+    },
+    /// Parameters `weight` (channels x filters of a group x kernel) and perhaps `bias`. `cut`: top, bottom, left, right.
+    TransposedConvolution(Transposed),
+    /// Parameters `weight` (outputs x inputs) and perhaps `bias`.
+    Linear,
+    MaxPool {
+        windows: Vec<Window>,
+    },
+    AveragePool {
+        windows: Vec<Window>,
+        count_padding: bool,
+    },
+    /// To the extents of the output.
+    AdaptiveAverage,
+    AdaptiveMax,
+    /// The result is flat.
+    GlobalAverage,
+    GlobalMax,
+    /// Parameters `weight`, `bias`, `running_mean` and `running_var`.
+    BatchNorm {
+        epsilon: f32,
+    },
+    /// Parameters `weight` and `bias`.
+    GroupNorm {
+        groups: usize,
+        epsilon: f32,
+    },
+    /// Over a whole image; parameters `weight` and `bias` of its shape, or none.
+    LayerNorm {
+        epsilon: f32,
+    },
+    /// Parameters `weight` and `bias`, or none.
+    InstanceNorm {
+        epsilon: f32,
+    },
+    LocalResponseNorm {
+        size: usize,
+        alpha: f32,
+        beta: f32,
+        k: f32,
+    },
+    Function(Function),
+    /// Parameter `weight`: a slope for each channel.
+    Prelu,
+    /// Over the channels.
+    Softmax,
+    LogSoftmax,
+    /// What arrives, as dropout in inference.
+    Same,
+    /// The same numbers in the output's shape.
+    Arrange,
+    Pad {
+        sides: [usize; 4],
+        border: Border,
+    },
+    /// The rectangle of the output's extents that begins at this row and column.
+    Crop {
+        start: [usize; 2],
+    },
+    Upsample {
+        scale: [usize; 2],
+        method: Method,
+    },
+    PixelShuffle {
+        factor: usize,
+    },
+    ChannelShuffle {
+        groups: usize,
+    },
+    Scale {
+        factor: f32,
+    },
+    /// Parameter `weight`: a factor for each channel.
+    LearnedScale,
+    Add,
+    Concat,
+    /// Of values of one shape, or of images and of one number a channel, flat or not.
+    Multiply,
+}
+
+/// A transposed convolution along two axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transposed {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    /// Cut off: top, bottom, left, right.
+    pub cut: [usize; 4],
+    /// Rows and columns more at the end.
+    pub more: usize,
+    pub groups: usize,
+}
+
+/// A function of each number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Function {
+    Relu,
+    Relu6,
+    LeakyRelu(f32),
+    Elu(f32),
+    Selu,
+    Gelu,
+    Silu,
+    Mish,
+    Hardswish,
+    Hardsigmoid,
+    Tanh,
+    Sigmoid,
+    Softplus,
+}
+
+/// What lies around an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Border {
+    Constant(f32),
+    Reflect,
+    Replicate,
+}
+
+/// How new pixels come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Nearest,
+    /// Pixel centres at half units.
+    Bilinear,
+    /// The corner pixels' centres stay.
+    BilinearCorners,
+}
+
+/// What the layer computes.
+///
+/// # Errors
+/// A layer that nothing is known of, or that has a fault in it.
+pub fn operation(instance: &Instance) -> Result<Operation, Fault> {
+    let name = instance.unit.spec().name;
+    let input = instance.input.as_ref().ok_or_else(|| faulty(instance))?;
+    let args = &instance.args;
+    match instance.unit {
+        Unit::Join(_) => match name {
+            "add" => Ok(Operation::Add),
+            "concat" => Ok(Operation::Concat),
+            "multiply" => Ok(Operation::Multiply),
+            _ => Err(unknown(name)),
+        },
+        Unit::Layer(_) => layer(name, args, input),
+    }
+}
+
+fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
+    let float = |name: &str| args.number(name).map(|number| number as f32);
+    Ok(match name {
+        "conv2d" => {
+            Operation::Convolution { windows: windows::<2>(args, input)?, groups: args.whole("groups")? }
+        }
+        "conv1d" => {
+            Operation::Convolution { windows: windows::<1>(args, input)?, groups: args.whole("groups")? }
+        }
+        "depthwise_conv2d" | "filter2d" => {
+            Operation::Convolution { windows: windows::<2>(args, input)?, groups: input.dims()[0] }
+        }
+        "conv_transpose2d" => {
+            let Padding::Sides(cut) = args.padding("padding")? else {
+                return Err(Fault::internal("`conv_transpose2d` with `same`"));
+            };
+            Operation::TransposedConvolution(Transposed {
+                kernel: args.pair("kernel")?,
+                stride: args.pair("stride")?,
+                dilation: args.pair("dilation")?,
+                cut,
+                more: args.whole("output_padding")?,
+                groups: args.whole("groups")?,
+            })
+        }
+        "linear" => Operation::Linear,
+        "max_pool2d" => Operation::MaxPool { windows: windows::<2>(args, input)? },
+        "max_pool1d" => Operation::MaxPool { windows: windows::<1>(args, input)? },
+        "avg_pool2d" => {
+            let count_padding = args.bool("count_padding")?;
+            Operation::AveragePool { windows: windows::<2>(args, input)?, count_padding }
+        }
+        "avg_pool1d" => {
+            let count_padding = args.bool("count_padding")?;
+            Operation::AveragePool { windows: windows::<1>(args, input)?, count_padding }
+        }
+        "adaptive_avg_pool2d" | "adaptive_avg_pool1d" => Operation::AdaptiveAverage,
+        "adaptive_max_pool2d" | "adaptive_max_pool1d" => Operation::AdaptiveMax,
+        "global_avg_pool" => Operation::GlobalAverage,
+        "global_max_pool" => Operation::GlobalMax,
+        "batch_norm" => Operation::BatchNorm { epsilon: float("epsilon")? },
+        "group_norm" => Operation::GroupNorm { groups: args.whole("groups")?, epsilon: float("epsilon")? },
+        "layer_norm" => Operation::LayerNorm { epsilon: float("epsilon")? },
+        "instance_norm" => Operation::InstanceNorm { epsilon: float("epsilon")? },
+        "local_response_norm" => Operation::LocalResponseNorm {
+            size: args.whole("size")?,
+            alpha: float("alpha")?,
+            beta: float("beta")?,
+            k: float("k")?,
+        },
+        "relu" => Operation::Function(Function::Relu),
+        "relu6" => Operation::Function(Function::Relu6),
+        "leaky_relu" => Operation::Function(Function::LeakyRelu(float("alpha")?)),
+        "elu" => Operation::Function(Function::Elu(float("alpha")?)),
+        "selu" => Operation::Function(Function::Selu),
+        "gelu" => Operation::Function(Function::Gelu),
+        "silu" => Operation::Function(Function::Silu),
+        "mish" => Operation::Function(Function::Mish),
+        "hardswish" => Operation::Function(Function::Hardswish),
+        "hardsigmoid" => Operation::Function(Function::Hardsigmoid),
+        "tanh" => Operation::Function(Function::Tanh),
+        "sigmoid" => Operation::Function(Function::Sigmoid),
+        "softplus" => Operation::Function(Function::Softplus),
+        "prelu" => Operation::Prelu,
+        "softmax" => Operation::Softmax,
+        "log_softmax" => Operation::LogSoftmax,
+        "dropout" | "dropout2d" | "drop_path" | "identity" => Operation::Same,
+        "flatten" | "reshape" => Operation::Arrange,
+        "pad" => {
+            let Padding::Sides(sides) = args.padding("padding")? else {
+                return Err(Fault::internal("`pad` with `same`"));
+            };
+            let border = match args.word("mode")? {
+                "reflect" => Border::Reflect,
+                "replicate" => Border::Replicate,
+                _ => Border::Constant(float("value")?),
+            };
+            Operation::Pad { sides, border }
+        }
+        "crop" => {
+            let extents = [1, 2].map(|axis| input.dims().get(axis).copied().unwrap_or(1));
+            Operation::Crop { start: crop::start(args, extents)? }
+        }
+        "upsample" => {
+            let method = match (args.word("mode")?, args.bool("align_corners")?) {
+                ("bilinear", true) => Method::BilinearCorners,
+                ("bilinear", false) => Method::Bilinear,
+                _ => Method::Nearest,
+            };
+            Operation::Upsample { scale: args.pair("scale")?, method }
+        }
+        "pixel_shuffle" => Operation::PixelShuffle { factor: args.whole("factor")? },
+        "channel_shuffle" => Operation::ChannelShuffle { groups: args.whole("groups")? },
+        "scale" if args.bool("learned")? => Operation::LearnedScale,
+        "scale" => Operation::Scale { factor: float("factor")? },
+        _ => return Err(unknown(name)),
+    })
+}
+
+/// The windows along the axes behind the channels.
+fn windows<const N: usize>(args: &Args, input: &Shape) -> Result<Vec<Window>, Fault> {
+    let extents = input.dims().get(1..).and_then(|extents| <[usize; N]>::try_from(extents).ok());
+    let extents = extents.ok_or_else(|| Fault::internal(format!("windows over {input}")))?;
+    Ok(Sliding::<N>::new(args, extents)?.axes.to_vec())
+}
+
+fn unknown(name: &str) -> Fault {
+    Fault::new(
+        codes::EXCHANGE_OUT,
+        format!("`{name}` cannot be exported: no other program's word for it is known"),
+    )
+}
+
+fn faulty(instance: &Instance) -> Fault {
+    Fault::internal(format!("`{}` is exported with a fault in it", instance.name))
+}

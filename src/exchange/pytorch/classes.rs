@@ -1,0 +1,318 @@
+//! The layers of a model by the blocks that they are named after → Python classes: blocks that differ in numbers alone are one
+//! class with arguments.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Fault;
+use crate::exchange::network::Network;
+use crate::exchange::pytorch::forward::{Unit, forward};
+use crate::exchange::pytorch::layer::{Code, Piece};
+use crate::model::Wire;
+
+/// A part of a class.
+enum Part {
+    Layer(usize),
+    Block(Block),
+}
+
+/// The layers whose names begin alike.
+struct Block {
+    /// What its parent calls it.
+    name: String,
+    parts: Vec<Part>,
+    first: usize,
+    end: usize,
+}
+
+/// A block's class and what its instance gives it.
+struct Made {
+    class: usize,
+    arguments: Vec<(&'static str, usize)>,
+}
+
+/// A class under construction: what its instances have in common, and where they differ.
+struct Class {
+    word: String,
+    /// The texts of all instances, which are the same.
+    key: String,
+    /// For each instance the numbers, in order.
+    instances: Vec<Vec<(&'static str, usize)>>,
+    modules: Vec<(String, Vec<Piece>)>,
+    forward: Vec<String>,
+}
+
+/// The classes of a network, those that others use first; the last one is the network.
+pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
+    let model = network.model;
+    let whole = parts(
+        &model.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(),
+        0,
+        0,
+        model.layers.len(),
+    );
+    let whole = Block { name: String::new(), parts: whole, first: 0, end: model.layers.len() };
+    let mut classes: Vec<Class> = Vec::new();
+    // Blocks inside of others first: their calls are part of those.
+    let mut made = BTreeMap::new();
+    gather(network, codes, &whole, &mut classes, &mut made)?;
+    let mut names: Vec<String> = Vec::new();
+    for class in &classes {
+        let base = if class.word.is_empty() { model.name.clone() } else { camel(&class.word) };
+        let taken = |name: &String| {
+            names.contains(name)
+                || (*name == model.name && !class.word.is_empty())
+                || ["Scale", "F"].contains(&name.as_str())
+        };
+        let mut numbered = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}{n}") });
+        names.push(numbered.find(|name| !taken(name)).unwrap_or(base));
+    }
+    let parameters: Vec<Parameters> = classes.iter().map(|class| Parameters::of(&class.instances)).collect();
+    let mut out = String::new();
+    for (at, class) in classes.iter().enumerate() {
+        out.push_str(&written(class, &names, &parameters, at));
+    }
+    Ok(out)
+}
+
+/// Groups names by their part at `depth`.
+fn parts(names: &[&str], depth: usize, first: usize, end: usize) -> Vec<Part> {
+    let head = |at: usize| -> Option<&str> {
+        let mut words = names[at].split('.').skip(depth);
+        let head = words.next();
+        words.next().and(head)
+    };
+    let (mut parts_of, mut at) = (Vec::new(), first);
+    while at < end {
+        let Some(name) = head(at) else {
+            parts_of.push(Part::Layer(at));
+            at += 1;
+            continue;
+        };
+        let n = (at..end).take_while(|&other| head(other) == Some(name)).count();
+        let parts = parts(names, depth + 1, at, at + n);
+        parts_of.push(Part::Block(Block { name: name.to_owned(), parts, first: at, end: at + n }));
+        at += n;
+    }
+    parts_of
+}
+
+type Places = BTreeMap<(usize, usize, String), Made>;
+
+/// Finds the class of a block, those of the blocks inside first.
+fn gather(
+    network: &Network<'_>,
+    codes: &[Code],
+    block: &Block,
+    classes: &mut Vec<Class>,
+    made: &mut Places,
+) -> Result<(), Fault> {
+    let (mut units, mut modules, mut numbers, mut key) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    let place = |block: &Block| (block.first, block.end, block.name.clone());
+    let own_name = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    for part in &block.parts {
+        match part {
+            Part::Layer(at) => {
+                let layer = &network.model.layers[*at];
+                let (name, code) = (own_name(&layer.name), &codes[*at]);
+                if !code.module.is_empty() {
+                    modules.push((name.clone(), code.module.clone()));
+                }
+                let call = code.call.replace("{self}", &format!("self.{name}"));
+                units.push(Unit { call, inputs: layer.inputs.clone(), output: Wire::of_layer(*at) });
+            }
+            Part::Block(inner) => {
+                gather(network, codes, inner, classes, made)?;
+                let own =
+                    made.get(&place(inner)).ok_or_else(|| Fault::internal("a block without a class"))?;
+                let mut pieces = vec![Piece::Text(format!("\u{0}{}(", own.class))];
+                pieces.extend(own.arguments.iter().map(|&(role, value)| Piece::Number { role, value }));
+                modules.push((inner.name.clone(), pieces));
+                let input = outside(network, inner)?;
+                units.push(Unit {
+                    call: format!("self.{}({{0}})", inner.name),
+                    inputs: vec![input],
+                    output: Wire::of_layer(inner.end - 1),
+                });
+            }
+        }
+    }
+    for (name, pieces) in &modules {
+        key.push_str(&format!("{name}="));
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => key.push_str(text),
+                Piece::Number { role, value } => {
+                    key.push_str(&format!("<{role}>"));
+                    numbers.push((*role, *value));
+                }
+            }
+        }
+        key.push('\n');
+    }
+    let input = if block.name.is_empty() { Wire::INPUT } else { outside(network, block)? };
+    let output = if block.name.is_empty() { network.model.output } else { Wire::of_layer(block.end - 1) };
+    let forward = forward(&units, input, output);
+    key.push_str(&forward.join("\n"));
+    let word = stem(&block.name);
+    let at = match classes.iter().position(|class| class.key == key && class.word == word) {
+        Some(at) => at,
+        None => {
+            classes.push(Class { word, key, instances: Vec::new(), modules, forward });
+            classes.len() - 1
+        }
+    };
+    classes[at].instances.push(numbers.clone());
+    made.insert(place(block), Made { class: at, arguments: numbers });
+    Ok(())
+}
+
+/// The one value from outside that a block takes.
+fn outside(network: &Network<'_>, block: &Block) -> Result<Wire, Fault> {
+    let inside = Wire::of_layer(block.first)..Wire::of_layer(block.end);
+    let inputs = network.model.layers[block.first..block.end].iter().flat_map(|layer| &layer.inputs);
+    let mut from: Vec<Wire> = inputs.copied().filter(|wire| !inside.contains(wire)).collect();
+    from.dedup();
+    from.sort_unstable();
+    from.dedup();
+    match from.as_slice() {
+        [one] => Ok(*one),
+        _ => Err(Fault::internal(format!("the block `{}` takes {} values", block.name, from.len()))),
+    }
+}
+
+/// `bottleneck_2` → `bottleneck`
+fn stem(name: &str) -> String {
+    name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_').to_owned()
+}
+
+/// `basic_block` → `BasicBlock`
+fn camel(word: &str) -> String {
+    let capital = |part: &str| {
+        let (first, rest) = part.split_at(part.chars().next().map_or(0, char::len_utf8));
+        format!("{}{rest}", first.to_uppercase())
+    };
+    word.split('_').map(capital).collect()
+}
+
+/// How the numbers of a class are written, and which of them are arguments.
+struct Parameters {
+    /// Name, default, and the place of the number that gives its value.
+    own: Vec<(String, Option<usize>, usize)>,
+    /// Of each number.
+    written: Vec<String>,
+}
+
+fn is_width(role: &str) -> bool {
+    ["in_channels", "out_channels"].contains(&role)
+}
+
+impl Parameters {
+    fn of(instances: &[Vec<(&'static str, usize)>]) -> Parameters {
+        let n = instances.first().map_or(0, Vec::len);
+        let column = |i: usize| instances.iter().map(move |own| own[i].1);
+        let mut own: Vec<(String, Option<usize>, usize)> = Vec::new();
+        let mut written = Vec::with_capacity(n);
+        for i in 0..n {
+            let role = instances[0][i].0;
+            if column(i).all(|value| value == instances[0][i].1) {
+                written.push(instances[0][i].1.to_string());
+                continue;
+            }
+            let fits =
+                |at: usize| instances[0][at].0 == role || (is_width(role) && is_width(instances[0][at].0));
+            let times = |at: usize| -> Option<usize> {
+                let k = instances[0][i].1.checked_div(instances[0][at].1)?;
+                (k > 0 && (k == 1 || is_width(role)) && column(i).zip(column(at)).all(|(a, b)| a == k * b))
+                    .then_some(k)
+            };
+            let mut known =
+                own.iter().filter(|(.., at)| fits(*at)).filter_map(|(name, _, at)| Some((name, times(*at)?)));
+            // The same before a multiple.
+            let all: Vec<_> = known.by_ref().collect();
+            if let Some((name, k)) = all.iter().min_by_key(|(_, k)| *k) {
+                written.push(if *k == 1 { (*name).clone() } else { format!("{k} * {name}") });
+                continue;
+            }
+            let mut numbered = (1..).map(|n| if n == 1 { role.to_owned() } else { format!("{role}_{n}") });
+            let name = numbered.find(|name| own.iter().all(|(other, ..)| other != name)).unwrap_or_default();
+            let often = |value: usize| column(i).filter(|other| *other == value).count();
+            let default = if is_width(role) { None } else { column(i).max_by_key(|value| often(*value)) };
+            written.push(name.clone());
+            own.push((name, default, i));
+        }
+        own.sort_by_key(|(_, default, _)| default.is_some());
+        Parameters { own, written }
+    }
+}
+
+fn written(class: &Class, names: &[String], parameters: &[Parameters], at: usize) -> String {
+    let own = &parameters[at];
+    let head: Vec<String> = own
+        .own
+        .iter()
+        .map(|(name, default, _)| default.map_or(name.clone(), |default| format!("{name}={default}")))
+        .collect();
+    let arguments = if head.is_empty() { String::new() } else { format!(", {}", head.join(", ")) };
+    let mut out = format!("\n\nclass {}(nn.Module):\n", names[at]);
+    if !class.modules.is_empty() {
+        out.push_str(&format!("    def __init__(self{arguments}):\n        super().__init__()\n"));
+    }
+    let mut next = 0;
+    for (name, pieces) in &class.modules {
+        out.push_str(&format!(
+            "        self.{name} = {}\n",
+            constructed(pieces, own, names, parameters, &mut next)
+        ));
+    }
+    if !class.modules.is_empty() {
+        out.push('\n');
+    }
+    out.push_str("    def forward(self, x):\n");
+    class.forward.iter().for_each(|line| out.push_str(&format!("        {line}\n")));
+    out
+}
+
+/// A constructor's call, a block's with its own arguments.
+fn constructed(
+    pieces: &[Piece],
+    own: &Parameters,
+    names: &[String],
+    parameters: &[Parameters],
+    next: &mut usize,
+) -> String {
+    let first = *next;
+    *next += pieces.iter().filter(|piece| matches!(piece, Piece::Number { .. })).count();
+    let block = match pieces.first() {
+        Some(Piece::Text(text)) => {
+            text.strip_prefix('\u{0}').and_then(|text| text.strip_suffix('(')?.parse::<usize>().ok())
+        }
+        Some(Piece::Number { .. }) | None => None,
+    };
+    if let Some(block) = block {
+        let arguments: Vec<String> = parameters[block]
+            .own
+            .iter()
+            .filter_map(|(name, default, at)| {
+                let value = own.written[first + at].clone();
+                match default {
+                    None => Some(value),
+                    Some(default) if default.to_string() == value => None,
+                    Some(_) => Some(format!("{name}={value}")),
+                }
+            })
+            .collect();
+        return format!("{}({})", names[block], arguments.join(", "));
+    }
+    let (mut out, mut at) = (String::new(), first);
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Number { .. } => {
+                out.push_str(&own.written[at]);
+                at += 1;
+            }
+        }
+    }
+    // A 1 is what holds anyway.
+    out.replace(", stride=1", "")
+}

@@ -1,0 +1,112 @@
+//! PyTorch: a network → a folder with `model.py`, an `nn.Module` as a person would write it, `model.safetensors`, whose names are
+//! the module's own, and `example.safetensors`, an input and what the network makes of it.
+
+mod classes;
+mod forward;
+mod layer;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::diag::{Fault, codes};
+use crate::exchange::network::Network;
+use crate::exchange::onnx::preparation;
+use crate::exchange::pytorch::layer::{Code, SCALE, code};
+use crate::exchange::safetensors::SAFETENSORS;
+use crate::exchange::{Outgoing, Wishes, folder};
+use crate::model::Wire;
+use crate::train::checkpoint::write_atomically;
+
+pub static PYTORCH: PyTorch = PyTorch;
+
+pub struct PyTorch;
+
+impl Outgoing for PyTorch {
+    fn name(&self) -> &'static str {
+        "pytorch"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a folder with an nn.Module and its weights"
+    }
+
+    fn ending(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn write(&self, network: &mut Network<'_>, wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault> {
+        let text = source(network)?;
+        let image = network.random_image(0)?;
+        let output = network.run(&image)?;
+        folder(place, |part| {
+            write_atomically(&part.join("model.py"), text.as_bytes())?;
+            SAFETENSORS.write(network, wishes, &part.join("model.safetensors"))?;
+            write_atomically(&part.join("example.safetensors"), &example(network, &image, &output)?)
+        })?;
+        Ok(vec![format!(
+            "`python {}` loads the weights and checks them on an example",
+            place.join("model.py").display()
+        )])
+    }
+}
+
+/// An input and its output, each of a batch of one.
+fn example(network: &Network<'_>, image: &[f32], output: &[f32]) -> Result<Vec<u8>, Fault> {
+    let bytes = |numbers: &[f32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let (input, result) = (bytes(image), bytes(output));
+    let unsaid = |e: safetensors::SafeTensorError| {
+        Fault::new(codes::EXCHANGE_OUT, format!("the example cannot be written: {e}"))
+    };
+    let view = |dims: &[usize], bytes| {
+        let shape = std::iter::once(1).chain(dims.iter().copied()).collect();
+        TensorView::new(Dtype::F32, shape, bytes).map_err(unsaid)
+    };
+    let tensors = [
+        ("input", view(network.input()?.dims(), &input)?),
+        ("output", view(network.output()?.dims(), &result)?),
+    ];
+    safetensors::serialize(tensors, None::<HashMap<String, String>>).map_err(unsaid)
+}
+
+/// The text of `model.py`.
+fn source(network: &Network<'_>) -> Result<String, Fault> {
+    let operations = network.operations()?;
+    let mut codes: Vec<Code> = Vec::new();
+    for (at, (instance, operation)) in network.model.layers.iter().zip(&operations).enumerate() {
+        let shapes =
+            instance.inputs.iter().map(|wire| network.shape(*wire)).collect::<Result<Vec<_>, Fault>>()?;
+        let output = network.shape(Wire::of_layer(at))?;
+        codes.push(
+            code(instance, operation, &shapes, output).map_err(|fault| network.located(fault, instance))?,
+        );
+    }
+    let name = &network.model.name;
+    let input: Vec<String> = network.input()?.dims().iter().map(usize::to_string).collect();
+    let mut out = format!("\"\"\"{name}, written by dslc {}.\n\n", env!("CARGO_PKG_VERSION"));
+    out.push_str(&format!("It takes a batch of {} numbers.", input.join(" x ")));
+    if let Some(data) = network.data.filter(|data| !data.preprocess.is_empty()) {
+        let steps: Vec<String> = data.preprocess.iter().map(preparation::line).collect();
+        out.push_str(&format!(
+            " They are pixels from 0 to 1 after:\n{}",
+            steps.iter().map(|step| format!("    {step}\n")).collect::<String>()
+        ));
+    } else {
+        out.push('\n');
+    }
+    out.push_str("\"\"\"\n\nfrom pathlib import Path\n\nimport torch\nimport torch.nn.functional as F\nfrom safetensors.torch import load_file\nfrom torch import nn\n");
+    if !network.classes.is_empty() {
+        let quoted: Vec<String> =
+            network.classes.iter().map(|class| serde_json::to_string(class).unwrap_or_default()).collect();
+        out.push_str(&format!("\nCLASSES = [{}]\n", quoted.join(", ")));
+    }
+    if operations.contains(&crate::exchange::portable::Operation::LearnedScale) {
+        out.push_str(SCALE);
+    }
+    out.push_str(&classes::classes(network, &codes)?);
+    out.push_str(&format!(
+        "\n\ndef load(folder=Path(__file__).parent):\n    \"\"\"The network with its weights, for inference.\"\"\"\n    model = {name}()\n    model.load_state_dict(load_file(Path(folder) / \"model.safetensors\"))\n    return model.eval()\n\n\nif __name__ == \"__main__\":\n    example = load_file(Path(__file__).with_name(\"example.safetensors\"))\n    with torch.no_grad():\n        found = load()(example[\"input\"])\n    torch.testing.assert_close(found, example[\"output\"], rtol=1e-4, atol=1e-4)\n    print(\"the outputs are the same\")\n"
+    ));
+    Ok(out)
+}

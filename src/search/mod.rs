@@ -1,0 +1,7 @@
+//! Many trainings of one file → which settings do best, and how much of that is chance: sweeps over settings, and
+//! cross-validation.
+
+pub mod folds;
+pub mod record;
+pub mod space;
+pub mod sweep;

@@ -1,0 +1,88 @@
+//! `mix cutmix`: each image with a rectangle of another one.
+
+use crate::diag::Fault;
+use crate::spec::{Args, Spec};
+use crate::tensor::random::Random;
+use crate::train::mixes::{ALPHA, Mix, share};
+
+pub struct Cutmix;
+
+static SPEC: Spec = Spec {
+    name: "cutmix",
+    summary: "each image with a rectangle of the one in front of it",
+    docs: "The rectangle is the same for the whole batch: its middle anywhere, its sides the root of the other's share of the image's, as \
+           far as it lies inside. The shares are those of the areas. The loss is that of both targets, weighed by their shares, which for \
+           `cross_entropy` is that of the mixed target; the training accuracy counts the target with the larger share. `CutMix` of \
+           torchvision (Yun et al., arXiv:1905.04899).",
+    params: &[ALPHA],
+    example: "mix cutmix",
+    elsewhere: &["CutMix", "RandomCutmix", "cutmix_alpha"],
+};
+
+impl Mix for Cutmix {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn apply(
+        &self,
+        args: &Args,
+        images: &mut [f32],
+        shape: [usize; 3],
+        random: &mut Random,
+    ) -> Result<f64, Fault> {
+        let [_, height, width] = shape;
+        let drawn = share(args, random)?;
+        let [x, y] = [width, height].map(|side| random.below(side.max(1) as u32) as usize);
+        let part = rectangle([height, width], [y, x], drawn);
+        mix(images, shape, part);
+        let [top, left, bottom, right] = part;
+        Ok(1.0 - ((bottom - top) * (right - left)) as f64 / (height * width).max(1) as f64)
+    }
+}
+
+/// Top, left, bottom and right of what is taken of the other image (torchvision: `CutMix.make_params`).
+fn rectangle([height, width]: [usize; 2], [y, x]: [usize; 2], share: f64) -> [usize; 4] {
+    let half = 0.5 * (1.0 - share).sqrt();
+    let [down, along] = [height, width].map(|side| (half * side as f64) as usize);
+    [y.saturating_sub(down), x.saturating_sub(along), (y + down).min(height), (x + along).min(width)]
+}
+
+fn mix(images: &mut [f32], [channels, height, width]: [usize; 3], [top, left, bottom, right]: [usize; 4]) {
+    let size = (channels * height * width).max(1);
+    let Some(last) = images.len().checked_sub(size) else { return };
+    let before_first = images[last..].to_vec();
+    let paste = |image: &mut [f32], other: &[f32]| {
+        for channel in 0..channels {
+            for y in top..bottom {
+                let row = (channel * height + y) * width;
+                image[row + left..row + right].copy_from_slice(&other[row + left..row + right]);
+            }
+        }
+    };
+    for at in (1..=last / size).rev().map(|i| i * size) {
+        let (before, from) = images.split_at_mut(at);
+        paste(&mut from[..size], &before[at - size..]);
+    }
+    paste(&mut images[..size], &before_first);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rectangles_have_the_area_of_their_share_as_far_as_they_lie_inside() {
+        assert_eq!(rectangle([8, 12], [4, 6], 0.75), [2, 3, 6, 9]);
+        assert_eq!(rectangle([8, 12], [0, 11], 0.75), [0, 8, 2, 12]);
+        assert_eq!(rectangle([8, 12], [4, 6], 1.0), [4, 6, 4, 6]);
+    }
+
+    #[test]
+    fn pixels_of_the_one_in_front_come_in() {
+        let mut images: Vec<f32> = [1.0, 2.0, 3.0].iter().flat_map(|&x| [x; 2 * 2 * 3]).collect();
+        mix(&mut images, [2, 2, 3], [1, 0, 2, 2]);
+        let image = |own: f32, other: f32| [own, own, own, other, other, own].repeat(2);
+        assert_eq!(images, [image(1.0, 3.0), image(2.0, 1.0), image(3.0, 2.0)].concat());
+    }
+}

@@ -1,0 +1,54 @@
+//! `mix mixup`: each image and another one, laid over each other.
+
+use crate::diag::Fault;
+use crate::spec::{Args, Spec};
+use crate::tensor::random::Random;
+use crate::train::mixes::{ALPHA, Mix, share};
+
+pub struct Mixup;
+
+static SPEC: Spec = Spec {
+    name: "mixup",
+    summary: "each image and the one in front of it, laid over each other",
+    docs: "With one share for the whole batch. The loss is that of both targets, weighed by their shares, which for `cross_entropy` is \
+           that of the mixed target; the training accuracy counts the target with the larger share. `MixUp` of torchvision (Zhang et \
+           al., arXiv:1710.09412).",
+    params: &[ALPHA],
+    example: "mix mixup alpha=0.2",
+    elsewhere: &["MixUp", "RandomMixup", "mixup_alpha"],
+};
+
+impl Mix for Mixup {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn apply(
+        &self,
+        args: &Args,
+        images: &mut [f32],
+        shape: [usize; 3],
+        random: &mut Random,
+    ) -> Result<f64, Fault> {
+        let share = share(args, random)?;
+        mix(images, shape.iter().product(), share);
+        Ok(share)
+    }
+}
+
+/// Images of so many values each.
+pub(super) fn mix(images: &mut [f32], size: usize, share: f64) {
+    let (own, rest) = (share as f32, (1.0 - share) as f32);
+    let size = size.max(1);
+    let Some(last) = images.len().checked_sub(size) else { return };
+    let before_first = images[last..].to_vec();
+    for at in (1..=last / size).rev().map(|i| i * size) {
+        let (before, from) = images.split_at_mut(at);
+        lay_over(&mut from[..size], &before[at - size..], [own, rest]);
+    }
+    lay_over(&mut images[..size], &before_first, [own, rest]);
+}
+
+fn lay_over(image: &mut [f32], other: &[f32], [own, rest]: [f32; 2]) {
+    image.iter_mut().zip(other).for_each(|(x, other)| *x = other * rest + *x * own);
+}

@@ -1,0 +1,99 @@
+//! Data sets of every kind, as a user meets them: a first file, a look, a run, and what becomes of damaged pictures.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::cli::machine::digest;
+use crate::cli::{Desk, done};
+use crate::sources::fixture;
+
+const NET: &str = "model Small { input 3x8x8; conv2d 4 3x3 -> relu -> flatten -> linear 3 }
+data { source SOURCE; resize 8x8; normalize auto; augment { random_flip } }
+train { loss cross_entropy; optimizer adam lr=3e-3; epochs 2; batch 4; seed 3 }
+";
+
+fn weights(desk: &Desk, name: &str, source: &str) -> u64 {
+    desk.write(
+        &format!("{name}.net"),
+        NET.replace("SOURCE", &source.replace("ROOT", &fixture("").display().to_string())),
+    );
+    let done = desk.run(&format!("run {name}.net --out {name}"));
+    assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+    digest(&std::fs::read(desk.path(&format!("{name}/last.safetensors"))).unwrap())
+}
+
+#[test]
+fn the_same_files_give_the_same_weights_in_every_format() {
+    let desk = Desk::new();
+    let first = weights(&desk, "folder", "folder \"ROOT/pictures\"");
+    for (name, source) in [
+        ("csv", "table \"ROOT/pictures/labels.csv\" image=file label=kind part=part"),
+        ("jsonl", "table \"ROOT/pictures/labels.jsonl\" image=file label=kind part=part"),
+        ("tar", "webdataset \"ROOT/*-0.tar\" label=kind"),
+        ("parquet", "parquet \"ROOT/parquet/snappy\"; cache none"),
+    ] {
+        assert_eq!(weights(&desk, name, source), first, "{name}");
+    }
+    let train = desk.json("eval tar --part train --json");
+    assert_eq!((&train["part"], &train["test.images"]), (&"train".into(), &12.into()));
+    assert!(desk.run("eval tar --part train").out.contains("train accuracy"));
+    desk.refused("eval tar --part validation", 2, &["no images in this part"]);
+}
+
+#[test]
+fn a_file_for_data_of_any_kind_checks() {
+    let desk = Desk::new();
+    let at = |name: &str| fixture(name).display().to_string();
+    for (i, (path, said)) in [
+        (at("pictures/labels.csv"), "image=file label=kind part=part"),
+        (at("*-0.tar"), "source webdataset"),
+        (at("parquet/snappy"), "source parquet"),
+        (at("cifar-10-python.tar.gz"), "input 3x32x32"),
+        (at("cifar-100-python"), "linear 100"),
+        (at("arrays/medmnist.npz"), "input 1x4x5"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let written = desk.run(&format!("new {path} -o n{i}.net"));
+        assert_eq!(written.code, Some(0), "{path}: {}", written.err);
+        let text = std::fs::read_to_string(desk.path(&format!("n{i}.net"))).unwrap();
+        assert!(text.contains(said), "{path}: {text}");
+        assert_eq!(desk.run(&format!("check n{i}.net")).code, Some(0), "{text}");
+    }
+}
+
+#[test]
+fn damaged_pictures_stop_a_run_or_are_left_out_and_a_page_shows_the_rest() {
+    let desk = Desk::new();
+    let net = "model M { input 3x8x8; flatten -> linear 2 }\ndata { source folder \"photos\"; resize 8x8; split test=25% }\n\
+               train { loss cross_entropy; optimizer sgd lr=0.1; epochs 1; batch 2; seed 1 }\n";
+    for i in 0..16u8 {
+        let path = desk.path("photos").join(["<ant>", "bee"][usize::from(i) % 2]).join(format!("{i:02}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::RgbImage::from_pixel(9, 9, image::Rgb([i * 9, 3, 5])).save(path).unwrap();
+    }
+    desk.write("photos/bee/03.png", "no picture");
+    desk.write("m.net", net);
+    desk.refused("run m.net", 2, &["03.png", "not a picture"]);
+    desk.write("skip.net", net.replace("split", "on_error skip; split"));
+    let ran = desk.run("run skip.net --out run");
+    assert!(ran.code == Some(0) && ran.err.contains("1 picture is left out"), "{}", ran.err);
+    assert_eq!(desk.json("eval run --part train --json")["test.images"], 11);
+    desk.refused("data m.net --html page.html", 1, &["cannot be used: 1"]);
+    let page = std::fs::read_to_string(desk.path("page.html")).unwrap();
+    assert!(
+        page.contains("&lt;ant&gt;") && page.contains("data:image/png;base64,iVBOR"),
+        "{}",
+        &page[..2000]
+    );
+    assert!(!page.contains("http") && page.contains("prefers-color-scheme: dark"));
+    let mut child =
+        desk.command("predict run --json -").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"photos/bee/01.png\n\nphotos/bee/05.png\n").unwrap();
+    assert_eq!(done(child.wait_with_output().unwrap()).out.lines().count(), 2);
+    let listed = desk.command("predict run --json").arg("photos/**/0?.png").output().unwrap();
+    let listed = done(listed);
+    assert_eq!((listed.code, listed.out.lines().count()), (Some(2), 10), "{}", listed.err);
+    desk.refused("predict run photos/**/*.jpg", 2, &["no file is called"]);
+}

@@ -1,0 +1,70 @@
+//! What a C compiler makes of a network: the same numbers, without a warning and without a library.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::distance;
+
+use super::{answer, export};
+
+const NETWORK: &str = "model Mixed {
+    input 3x12x12
+    conv2d 8 3x3 padding=same -> batch_norm -> relu
+    residual { depthwise_conv2d 3x3 padding=1 -> group_norm 4 -> silu -> conv2d 8 1x1 }
+    concat { branch { max_pool2d 2 } branch { avg_pool2d 3 stride=2 padding=1 -> gelu } }
+    identity as x
+    global_avg_pool -> linear 16 -> hardsigmoid
+    multiply x
+    conv_transpose2d 4 3x3 stride=2 padding=1 output_padding=1 -> prelu
+    upsample 2 mode=bilinear -> pad 1 mode=reflect -> crop 20x20 top=1 left=2 -> local_response_norm 3
+    adaptive_avg_pool2d 5x3 -> instance_norm -> channel_shuffle 2 -> scale 0.5 -> scale learned=true
+    flatten -> layer_norm -> dropout -> linear 5 -> softmax
+}";
+
+const DIGITS: &str = "model Digits {
+    input 1x28x28
+    conv2d 6 3x3 -> relu -> max_pool2d 2
+    conv2d 8 3x3 -> relu -> max_pool2d 2
+    flatten -> linear 12 -> relu
+    linear 10
+}";
+
+/// Whether there is a C compiler here.
+fn compiles() -> bool {
+    Command::new("cc").arg("--version").output().is_ok_and(|found| found.status.success())
+}
+
+/// Compiles and runs the network's C on an image.
+fn run(text: &str, name: &str, libraries: &[&str], folder: &Path) -> (Vec<f32>, Vec<f32>) {
+    let place = folder.join(name);
+    export(text, "c", &[], folder, &place).unwrap();
+    let (image, expected) = answer(text, folder);
+    let mut main = format!("#include <stdio.h>\n#include \"{name}.h\"\nstatic const float image[] = {{");
+    for number in &image {
+        write!(main, "{number:?}f,").unwrap();
+    }
+    let n = expected.len();
+    write!(main, "}};\nint main(void) {{\n float output[{n}];\n {name}_run(image, output);\n {name}_run(image, output);\n for (int i = 0; i < {n}; i++) printf(\"%.9g\\n\", (double)output[i]);\n return 0;\n}}\n").unwrap();
+    std::fs::write(place.join("main.c"), main).unwrap();
+    let flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-o", "run", "main.c"];
+    let file = format!("{name}.c");
+    let built =
+        Command::new("cc").current_dir(&place).args(flags).arg(file).args(libraries).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let ran = Command::new(place.join("run")).output().unwrap();
+    let found = String::from_utf8(ran.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    (expected, found)
+}
+
+#[test]
+fn c_computes_the_same() {
+    if !compiles() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (expected, found) = run(DIGITS, "digits", &[], folder.path());
+    assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
+    let (expected, found) = run(NETWORK, "mixed", &["-lm"], folder.path());
+    assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
+}

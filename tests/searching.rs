@@ -1,0 +1,207 @@
+//! Trainings that break, and many trainings of one file: from the command line to the folders that they leave.
+
+use serde_json::Value;
+
+use crate::cli::Desk;
+use crate::reliability::kills::{NET, numbers, result};
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("n.net", NET);
+    desk
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// Each kind of a broken training: its layers and optimizer, and what is said of it.
+#[test]
+fn the_first_number_that_is_none_is_found_in_its_layer() {
+    let desk = Desk::new();
+    let large = ["scale 1e6"; 6].join(" -> ");
+    let over = format!("flatten -> {large} -> scale 1e6\n    linear 10");
+    let steep = "flatten -> scale 1e6 -> scale 1e6 -> scale 1e6 -> scale 1e6\n    linear 10 init=zeros\n    \
+                 scale 1e6 -> scale 1e6 -> scale 1e6";
+    let near = format!("flatten -> {large} -> scale 10\n    linear 10 init=zeros");
+    // Behind some good steps, and with what a step remembers of those before.
+    let later = "flatten -> linear 20 -> scale 1e4 -> dropout 0.1 -> linear 10 -> scale 1e4";
+    let cases: [(&str, &str, &str, &str, &[&str]); 4] = [
+        (
+            "forward",
+            &over,
+            "sgd lr=0.1",
+            "scale_7",
+            &[
+                "going forward, `scale_7` gives the first number that is not finite",
+                "of scale_6 reaches",
+                "n.net:3",
+            ],
+        ),
+        (
+            "gradient",
+            steep,
+            "sgd lr=0.1",
+            "linear_1",
+            &["going backward, the gradient of `linear_1`", "n.net:4"],
+        ),
+        (
+            "update",
+            &near,
+            "sgd lr=1000",
+            "linear_1",
+            &["the update of `linear_1.weight` gives the first number that is not finite"],
+        ),
+        ("forward", later, "sgd lr=1000 momentum=0.9", "linear_", &["(epoch 1)"]),
+    ];
+    for (number, (kind, layers, optimizer, layer, words)) in cases.into_iter().enumerate() {
+        let net = format!(
+            "model N {{\n    input 1x28x28\n    {layers}\n}}\ndata {{ source mnist \"data\"; validation 61 }}\n\
+             train {{ loss cross_entropy; optimizer {optimizer}; epochs 2; batch 20; ema 0.9; accumulate 2 }}\n"
+        );
+        desk.write("n.net", net);
+        let out = format!("out-{number}");
+        let done = desk.run(&format!("run n.net --out {out}"));
+        assert_eq!(done.code, Some(1), "{kind}: {}", done.err);
+        for word in words {
+            assert!(done.err.contains(word), "{kind}: no `{word}` in {}", done.err);
+        }
+        for word in ["the batch: image ", "failure.json", "a smaller learning rate"] {
+            assert!(done.err.contains(word), "{kind}: no `{word}` in {}", done.err);
+        }
+        let found = json(&std::fs::read_to_string(desk.path(&format!("{out}/failure.json"))).unwrap());
+        if number < 3 {
+            assert_eq!(found["kind"], kind);
+            assert_eq!((&found["step"], found["images"].as_array().unwrap().len()), (&Value::from(1), 20));
+        }
+        assert!(found["layer"].as_str().is_some_and(|own| own.starts_with(layer)), "{found}");
+        assert!(!desk.path(&format!("{out}/last.safetensors")).exists());
+    }
+}
+
+/// The second epoch breaks; the state of the first stays, and the run goes on from it with other settings.
+#[test]
+fn the_last_good_state_stays_and_can_be_gone_on_with() {
+    let desk = Desk::new();
+    let net = "model N { input 1x28x28; flatten -> linear 10 -> scale 10 }
+data { source mnist \"data\" }
+train { loss cross_entropy; optimizer sgd lr=1; schedule by_epoch [1e-3, 1e38]; epochs 3; batch 40 }
+";
+    desk.write("n.net", net);
+    let done = desk.run("run n.net --out out");
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(
+        done.err.contains("the weights of epoch 1 are kept") && done.err.contains("(epoch 2)"),
+        "{}",
+        done.err
+    );
+    let settings = "--set train.schedule.factors=[0.001,0.001]";
+    let done = desk.run(&format!("resume out {settings}"));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(desk.run(&format!("run n.net --out whole {settings}")).code, Some(0));
+    assert!(numbers(&result(&desk, "out")) == numbers(&result(&desk, "whole")));
+}
+
+#[test]
+fn a_sweep_leaves_trials_that_are_runs_and_goes_on_where_it_was_stopped() {
+    let desk = desk();
+    desk.write("n.net", NET.replace("model N {", "model N(width=6) {").replace("conv2d 6", "conv2d width"));
+    let sweep = "sweep n.net --try train.optimizer.lr=1e-4,3e-3 --try model.width=4,6 --set train.epochs=2 --out s --json";
+    let done = desk.run(sweep);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let whole = json(&done.out);
+    assert_eq!((whole["method"].as_str(), whole["trials"].as_array().unwrap().len()), (Some("grid"), 4));
+    let set = "--set train.epochs=2 --set train.optimizer.lr=3e-3 --set model.width=4";
+    assert_eq!(desk.run(&format!("run n.net --out alone {set}")).code, Some(0));
+    assert!(numbers(&result(&desk, "alone")) == numbers(&result(&desk, "s/trial-003")));
+    // As if it had been stopped in front of the third trial, and in the middle of the fourth.
+    let mut cut = whole.clone();
+    for number in [2, 3] {
+        let fresh = serde_json::json!({
+            "settings": cut["trials"][number]["settings"], "state": "waiting", "epochs": [], "test": null,
+            "seconds": 0.0, "failure": null,
+        });
+        cut["trials"][number] = fresh;
+    }
+    desk.write("s/sweep.json", cut.to_string());
+    std::fs::remove_dir_all(desk.path("s/trial-003")).unwrap();
+    let done = desk.run("sweep s");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.out.contains("best: trial") && done.out.contains("--set model.width="), "{}", done.out);
+    let again = json(&std::fs::read_to_string(desk.path("s/sweep.json")).unwrap());
+    for number in 0..4 {
+        for key in ["settings", "state", "epochs", "test"] {
+            assert_eq!(again["trials"][number][key], whole["trials"][number][key], "{key} of {number}");
+        }
+    }
+    desk.refused(sweep, 2, &["it already contains a sweep", "`dslc sweep s` goes on with it"]);
+    desk.refused("sweep n.net --out t", 2, &["needs a setting to try"]);
+    desk.refused("sweep n.net --try train.batch=8,x --out t", 2, &["with train.batch=x"]);
+    desk.refused("sweep n.net --try a --out t", 2, &["the values come behind `=`"]);
+    let net = NET.replace("    validation 61\n", "").replace("    early_stop patience=15\n", "");
+    desk.write("no.net", net);
+    desk.refused("sweep no.net --try train.batch=8 --out t", 2, &["compares trials on validation images"]);
+}
+
+#[test]
+fn halving_trains_the_best_to_the_end_as_if_nothing_had_stopped_them() {
+    let desk = desk();
+    let done = desk.run(
+        "sweep n.net --try train.optimizer.lr=1e-5..1e-2 --runs 3 --method halving --set train.epochs=3 --out s --json",
+    );
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let record = json(&done.out);
+    let trials = record["trials"].as_array().unwrap();
+    let epochs: Vec<usize> = trials.iter().map(|trial| trial["epochs"].as_array().unwrap().len()).collect();
+    let mut sorted = epochs.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [1, 1, 3]);
+    let best = epochs.iter().position(|&n| n == 3).unwrap();
+    let accuracy = |number: usize| trials[number]["epochs"][0]["accuracy"].as_f64().unwrap();
+    assert!((0..3).all(|number| accuracy(number) <= accuracy(best)));
+    let settings = trials[best]["settings"][0].as_str().unwrap();
+    assert_eq!(
+        desk.run(&format!("run n.net --out alone --set train.epochs=3 --set {settings}")).code,
+        Some(0)
+    );
+    assert!(numbers(&result(&desk, "alone")) == numbers(&result(&desk, &format!("s/trial-00{}", best + 1))));
+}
+
+#[test]
+fn folds_measure_every_training_image_once() {
+    let desk = desk();
+    let done = desk.run("run n.net --folds 3 --set train.epochs=2 --json");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let found = json(&done.out);
+    let folds = found["folds"].as_array().unwrap();
+    let n = |fold: &Value, key: &str| fold[key].as_u64().unwrap();
+    let all = n(&folds[0], "train_images") + n(&folds[0], "images");
+    assert_eq!(folds.iter().map(|fold| n(fold, "images")).sum::<u64>(), all);
+    let mean = folds.iter().map(|fold| fold["accuracy"].as_f64().unwrap()).sum::<f64>() / 3.0;
+    assert!((found["accuracy"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
+    let done = desk.run("run n.net --folds 2 --set train.epochs=1");
+    assert!(done.out.contains("mean and standard deviation over the folds"), "{}", done.out);
+}
+
+#[test]
+fn rates_are_tried_and_schedules_drawn() {
+    let desk = desk();
+    let done = desk.run("lr n.net --steps 40 --from 1e-5 --to 1 --json");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let found = json(&done.out);
+    let rates: Vec<f64> = found["lr"].as_array().unwrap().iter().map(|lr| lr.as_f64().unwrap()).collect();
+    assert!(rates.len() > 10 && rates.len() <= 40 && rates.is_sorted());
+    assert!((rates[0] - 1e-5).abs() < 1e-12);
+    let done = desk.run("lr n.net --steps 20");
+    assert!(done.out.contains("loss, smoothed, at rising learning rates"), "{}", done.out);
+    desk.refused("lr n.net --from 1 --to 0.1", 2, &["--from must be below --to"]);
+    let done = desk.run("show --schedule n.net");
+    assert!(
+        done.out.contains("learning rate, `schedule cosine`") && done.out.contains("epoch 40"),
+        "{}",
+        done.out
+    );
+    let cycle = "--set train.schedule=one_cycle --set train.schedule.cycle_momentum=true";
+    let done = desk.run(&format!("show --schedule n.net {cycle}"));
+    assert!(done.out.contains("momentum") || done.code != Some(0), "{}", done.err);
+}
