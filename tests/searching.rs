@@ -31,10 +31,10 @@ fn the_first_number_that_is_none_is_found_in_its_layer() {
             "forward",
             &over,
             "sgd lr=0.1",
-            "scale_7",
+            "scale7",
             &[
-                "going forward, `scale_7` gives the first number that is not finite",
-                "of scale_6 reaches",
+                "going forward, `scale7` gives the first number that is not finite",
+                "of scale6 reaches",
                 "n.net:3",
             ],
         ),
@@ -42,17 +42,17 @@ fn the_first_number_that_is_none_is_found_in_its_layer() {
             "gradient",
             steep,
             "sgd lr=0.1",
-            "linear_1",
-            &["going backward, the gradient of `linear_1`", "n.net:4"],
+            "linear1",
+            &["going backward, the gradient of `linear1`", "n.net:4"],
         ),
         (
             "update",
             &near,
             "sgd lr=1000",
-            "linear_1",
-            &["the update of `linear_1.weight` gives the first number that is not finite"],
+            "linear1",
+            &["the update of `linear1.weight` gives the first number that is not finite"],
         ),
-        ("forward", later, "sgd lr=1000 momentum=0.9", "linear_", &["(epoch 1)"]),
+        ("forward", later, "sgd lr=1000 momentum=0.9", "linear", &["(epoch 1)"]),
     ];
     for (number, (kind, layers, optimizer, layer, words)) in cases.into_iter().enumerate() {
         let net = format!(

@@ -312,23 +312,22 @@ fn initialisers_have_their_spread_on_layers_and_for_all() {
         ("default", "", 1.0 / (49.0f64 * 3.0).sqrt()),
     ];
     for (name, args, expected) in cases {
-        let for_all = begun(&linear(""), &format!("init {name}{args}"), "linear_1.weight");
+        let for_all = begun(&linear(""), &format!("init {name}{args}"), "linear1.weight");
         let found = deviation(&for_all);
         assert!((found - expected).abs() <= 0.03 * expected, "{name}{args}: {found}, not {expected}");
         if args.is_empty() && *name != "default" {
-            let own = begun(&linear(&format!(" init={name}")), "init normal std=9", "linear_1.weight");
+            let own = begun(&linear(&format!(" init={name}")), "init normal std=9", "linear1.weight");
             assert!(own == for_all, "{name}: a layer's own word comes first");
-            assert!(begun(&linear(""), &format!("init {name}"), "linear_1.bias").iter().all(|&x| x == 0.0));
+            assert!(begun(&linear(""), &format!("init {name}"), "linear1.bias").iter().all(|&x| x == 0.0));
         }
     }
-    assert!(begun(&linear(""), "init default", "linear_1.bias") == begun(&linear(""), "", "linear_1.bias"));
+    assert!(begun(&linear(""), "init default", "linear1.bias") == begun(&linear(""), "", "linear1.bias"));
     // Of a convolution in groups, 2·9 inputs to an output and 8·9 outputs to an input.
     let grouped = "conv2d 4 1x1 -> conv2d 16 3x3 padding=1 groups=2 -> conv2d 64 1x1 -> flatten -> linear 10";
-    let found = deviation(&begun(grouped, "init xavier_normal", "conv2d_2.weight"));
+    let found = deviation(&begun(grouped, "init xavier_normal", "conv2.weight"));
     let expected = (2.0f64 / (18.0 + 72.0)).sqrt();
     assert!((found - expected).abs() < 0.1 * expected, "{found}, not {expected}");
-    let identity =
-        begun("conv2d 3 3x3 padding=1 init=identity -> flatten -> linear 10", "", "conv2d_1.weight");
+    let identity = begun("conv2d 3 3x3 padding=1 init=identity -> flatten -> linear 10", "", "conv1.weight");
     assert_eq!(identity.iter().position(|&x| x == 1.0), Some(4));
     assert_eq!(identity.iter().sum::<f32>(), 1.0);
 }
@@ -341,7 +340,7 @@ fn a_residual_block_can_begin_as_its_shortcut() {
         let (experiment, dataset) = trained(layers, &format!("optimizer sgd lr=1; batch 20; {lines}"));
         let names: Vec<String> =
             experiment.model.as_ref().unwrap().layers.iter().map(|l| l.name.clone()).collect();
-        let norms = names.into_iter().filter(|name| name.contains("batch_norm"));
+        let norms = names.into_iter().filter(|name| name.contains("bn"));
         let first = |name: String| initial(&experiment, &dataset, &format!("{name}.weight"))[0];
         norms.map(first).collect::<Vec<f32>>()
     };

@@ -33,6 +33,10 @@ pub fn run(
         return Err(Fault::internal("a file that is not whole").into());
     };
     let train = &train.settled(data);
+    if train.weights.is_some() {
+        let message = "error: folds are trained from the beginning, and `weights` asks for another one";
+        return Err(Stop::Environment(format!("{message}\n  try: leave `weights` out")));
+    }
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), device)?.images;
     let job = Job { model, data, train, batch, device };
     let signals = Arc::new(Signals::default());

@@ -61,6 +61,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &device)?.images;
     let job = Job { model, data: &data, train, batch, device: &device };
+    if train.weights.is_some() {
+        err("the range begins as the layers do, not with the weights of `weights`");
+    }
     let prepared = prepare(job, &dataset)?;
     let signals = Arc::new(Signals::default());
     let progress = progress::Progress::new(1);

@@ -144,6 +144,10 @@ impl Pictures for Sound {
         self.pictures.n_bytes()
     }
 
+    fn stamp(&self, index: usize) -> u64 {
+        self.pictures.stamp(self.inner(index))
+    }
+
     fn digest(&self, index: usize, sum: &mut Crc) {
         self.pictures.digest(self.inner(index), sum);
         sum.update(&self.sums[index].to_le_bytes());

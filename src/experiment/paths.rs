@@ -1,7 +1,7 @@
 //! A word that may be a setting's, an argument's or another tool's for one → the setting's path in a file, as `--set`
 //! takes it: `epochs` is `train.epochs`, `lr` is `train.optimizer.lr`.
 
-use crate::experiment::words::{lines, registry};
+use crate::experiment::words::{self, lines, registry};
 use crate::spec::{Param, Spec, elsewhere};
 
 /// The sections that have settings, the one that is changed most first.
@@ -19,14 +19,27 @@ pub fn setting(name: &str) -> Option<String> {
     if let Some((section, line)) = all().find(|(_, line)| called(line)) {
         return Some(format!("{section}.{}", line.name));
     }
-    all().find_map(|(section, line)| {
-        let chosen = registry(section, line.name).into_iter().flat_map(|registry| (registry.specs)());
-        let argument = chosen.chain([line]).find_map(|spec| {
-            let has = |param: &&Param| !param.positional && param.name == name;
-            spec.params.iter().find(has).map(|param| param.name).or_else(|| elsewhere::argument(spec, &name))
-        });
-        argument.map(|argument| format!("{section}.{}.{argument}", line.name))
-    })
+    // Of a setting itself before those of what it may choose.
+    let own = all().find_map(|(section, line)| {
+        words::section(section)?.setting(line.name)?;
+        let argument = line.params.iter().find(|param| !param.positional && param.name == name)?;
+        Some(format!("{section}.{}.{}", line.name, argument.name))
+    });
+    let chosen = || {
+        all().find_map(|(section, line)| {
+            let chosen = registry(section, line.name).into_iter().flat_map(|registry| (registry.specs)());
+            let argument = chosen.chain([line]).find_map(|spec| {
+                let has = |param: &&Param| !param.positional && param.name == name;
+                spec.params
+                    .iter()
+                    .find(has)
+                    .map(|param| param.name)
+                    .or_else(|| elsewhere::argument(spec, &name))
+            });
+            argument.map(|argument| format!("{section}.{}.{argument}", line.name))
+        })
+    };
+    own.or_else(chosen)
 }
 
 #[cfg(test)]

@@ -88,15 +88,6 @@ pub enum Part {
     Test,
 }
 
-impl Part {
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Validation => "validation",
-            Part::Test => "test",
-        }
-    }
-}
-
 /// Before or behind a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

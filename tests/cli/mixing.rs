@@ -40,7 +40,8 @@ fn the_loss_is_that_of_the_mixed_target() {
         }
     }
     assert!(distance(&[loss as f32], &session.read(0, "loss").unwrap()) < 1e-6);
-    assert!(distance(&[0.5 - gradient as f32], &session.read_state("scale_1.weight").unwrap()) < 1e-6);
+    let name = session.states()[0].name.clone();
+    assert!(distance(&[0.5 - gradient as f32], &session.read_state(&name).unwrap()) < 1e-6, "{name}");
 }
 
 #[test]

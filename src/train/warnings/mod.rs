@@ -99,6 +99,16 @@ impl Labels {
     }
 }
 
+impl Part {
+    /// The word for it in messages and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
 impl Watched<'_> {
     /// The loss of guessing, where the loss is one that can be held against it.
     fn guessing(&self) -> Option<f64> {
