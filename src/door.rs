@@ -232,6 +232,7 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     let (model, _, train) = file.whole()?;
     let opened = device::open(options.device)?;
     let (data, dataset) = file.0.open(&file.0.base())?;
+    let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let mut prepared = prepare(job, &dataset)?;
@@ -260,6 +261,7 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let (data, dataset) = file.0.open(&run.record.base)?;
     run.refuse_other_data(&data, &dataset)?;
     run.refuse_other_classes(&dataset)?;
+    let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
     let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
     let mut prepared = prepare(job, &dataset)?;

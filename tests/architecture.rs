@@ -144,9 +144,16 @@ fn files_say_what_they_are_and_are_one_thing() {
 #[test]
 fn no_file_is_forgotten() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for folder in
-        ["layers", "layers/joins", "ops", "passes", "train/losses", "train/optimizers", "train/schedules"]
-    {
+    for folder in [
+        "layers",
+        "layers/joins",
+        "ops",
+        "passes",
+        "train/losses",
+        "train/metrics",
+        "train/optimizers",
+        "train/schedules",
+    ] {
         let list = std::fs::read_to_string(source.join(folder).join("mod.rs")).unwrap();
         for entry in std::fs::read_dir(source.join(folder)).unwrap() {
             let path = entry.unwrap().path();

@@ -19,6 +19,7 @@ mod images;
 mod kernels;
 mod language;
 mod learning;
+mod losses;
 mod lsp;
 mod mending;
 mod mixed;

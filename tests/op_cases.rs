@@ -245,6 +245,12 @@ pub fn cases() -> Vec<Case> {
             add("argmax", Attrs::new(), &[(&[n, classes], numbers)]);
         }
         add("one_hot", Attrs::new().int("classes", classes as i64), &[labels]);
+        // Classes of pixels, some of which are none.
+        add(
+            "one_hot",
+            Attrs::new().int("classes", classes as i64),
+            &[(&[n, 3, 2], Whole(classes as u32 + 1))],
+        );
     }
     for dims in [
         &[17, 3, 5, 4][..],

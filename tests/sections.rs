@@ -139,7 +139,12 @@ fn every_setting_is_read_strictly() {
             match setting.takes {
                 Takes::Lines(_) => with(format!("{} 7 {{ }}", setting.spec.name)),
                 Takes::Comparison => with(format!("{example} {{ }}")),
-                Takes::Arguments | Takes::OneOf(_) => {
+                Takes::EachOf(_) => {
+                    with(format!("{example} {{ }}"));
+                    with(format!("{example} junk=1"));
+                    with(format!("{example} < 5"));
+                }
+                Takes::Arguments | Takes::OneOf(_) | Takes::Words(_) => {
                     with(format!("{example} {{ }}"));
                     with(format!("{example} junk=1"));
                     with(format!("{example} < 5"));
@@ -157,7 +162,7 @@ fn an_unknown_quantity_is_never_another_one() {
         assert_eq!(found.len(), 1, "{line}: {found:?}");
         found.into_iter().next().unwrap()
     };
-    for word in ["test.top5", "test.recall", "train.f1", "latency", "accuracy.test", "test.lr", "loss"] {
+    for word in ["test.speed", "test.recall", "train.f1", "latency", "accuracy.test", "test.lr", "loss"] {
         let finding = only(&format!("{word} > 90%"));
         assert_eq!(finding.code, codes::UNKNOWN_WORD);
         assert_eq!(finding.fixes, [], "{word}");

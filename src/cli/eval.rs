@@ -9,7 +9,7 @@ use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, trained};
 use crate::predict::evaluate::{self, Evaluated, base_of, evaluate_weights};
-use crate::runs::report::{classes_json, confusion_json};
+use crate::runs::report::{add_test, classes_json, confusion_json};
 use crate::tensor::device::Choice;
 
 #[derive(clap::Args)]
@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     })?;
     let (file, card) = (weights.path().display(), &weights.card);
     if options.json {
-        let report = json!({
+        let mut report = json!({
             "weights": file.to_string(),
             "model": model,
             "step": card.step,
@@ -91,6 +91,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             "test.classes": classes_json(&evaluation, &classes),
             "test.confusion": confusion_json(&evaluation),
         });
+        add_test(&mut report, &evaluation, &classes);
         return out(&report.to_string());
     }
     let part = options.part.name();

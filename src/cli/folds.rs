@@ -32,6 +32,7 @@ pub fn run(
     let Experiment { model: Some(model), train: Some(train), .. } = &loaded.experiment else {
         return Err(Fault::internal("a file that is not whole").into());
     };
+    let train = &train.settled(data);
     if train.weights.is_some() {
         let message = "error: folds are trained from the beginning, and `weights` asks for another one";
         return Err(Stop::Environment(format!("{message}\n  try: leave `weights` out")));

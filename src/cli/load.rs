@@ -146,6 +146,7 @@ fn describe(remedy: &Remedy) -> String {
         Remedy::Unset { name } => format!("remove `{name}`"),
         Remedy::Before(text) => format!("put `{text}` before it"),
         Remedy::After(text) => format!("put `{text}` after it"),
+        Remedy::Instead(text) => format!("write `{text}`"),
         Remedy::Remove => "remove it".to_owned(),
         Remedy::Advice(text) => text.clone(),
     }

@@ -58,6 +58,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     };
     let (device, _) = devices::open(options.device)?;
     let (data, dataset) = loaded.data()?;
+    let train = &train.settled(&data);
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &device)?.images;
     let job = Job { model, data: &data, train, batch, device: &device };
     if train.weights.is_some() {

@@ -1,18 +1,20 @@
-//! `dslc predict RUN|FILE IMAGE…`: what a model makes of image files: the classes that it sees in them, or new images.
+//! `dslc predict RUN|FILE IMAGE…`: what a model makes of image files: the classes, labels or numbers that it sees in them, masks, or
+//! new images.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::cli::out::{err, out};
-use crate::cli::table::{percent, plural, table};
+use crate::cli::table::{loss, percent, plural, table};
 use crate::cli::{Stop, devices, load, pictures, trained};
 use crate::data::png;
+use crate::data::sample::Task;
 use crate::data::sources::files;
 use crate::diag::{Fault, codes};
 use crate::experiment::disk;
 use crate::model::Model;
-use crate::predict::{Answer, Predictor};
+use crate::predict::{Answer, Class, Predictor};
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 
@@ -31,7 +33,7 @@ pub struct Options {
     /// How many classes to show for each image, where the model gives classes (default: 3)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// The folder to write to, where the model gives images: one PNG per image, named after it
+    /// The folder to write to, where the model gives images or masks: one PNG per image, named after it
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Overwrite files that are already in the folder
@@ -46,28 +48,41 @@ pub struct Options {
     /// Print one JSON object per image, and nothing else
     #[arg(long)]
     json: bool,
+    /// Print a line of CSV per image, under a head
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     let options = &Options { images: pictures::named(&options.images)?, ..options.clone() };
     let mut predictor = open(options)?;
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
-    match (output.rank(), &options.out, options.top) {
-        (1, Some(_), _) => refuse(&format!(
+    match (predictor.task(), &options.out, options.top) {
+        (Task::Classes, Some(_), _) => refuse(&format!(
             "`{name}` gives classes, not images: there is nothing to write\n  try: no `--out`"
         )),
-        (1, None, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
-        _ if !png::fits(&output) => refuse(&format!(
+        (task @ (Task::Labels | Task::Numbers), Some(_), _) => refuse(&format!(
+            "`{name}` gives {}, not images: there is nothing to write\n  try: no `--out`",
+            task.names()
+        )),
+        (Task::Classes, None, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
+        (task @ (Task::Labels | Task::Numbers | Task::Masks), _, Some(_)) => {
+            refuse(&format!("`{name}` gives {}, of which all are shown\n  try: no `--top`", task.one()))
+        }
+        (Task::Labels, None, None) => labels(options, &mut predictor),
+        (Task::Numbers, None, None) => numbers(options, &mut predictor),
+        (Task::Masks, folder, None) => masks(options, &mut predictor, folder.as_deref()),
+        (Task::Images, _, _) if !png::fits(&output) => refuse(&format!(
             "`{name}` gives {output} for an image, which is neither classes nor a picture of 1 or 3 channels\n  \
              try: a last layer such as `conv2d 3 1x1`",
         )),
-        (_, _, Some(_)) => refuse(&format!(
+        (Task::Images, _, Some(_)) => refuse(&format!(
             "`{name}` gives images ({output}), not classes\n  try: `--out FOLDER` instead of `--top`"
         )),
-        (_, None, None) => refuse(&format!(
+        (Task::Images, None, None) => refuse(&format!(
             "`{name}` gives images ({output}), and there is no folder to write them to\n  try: `--out FOLDER`"
         )),
-        (_, Some(folder), None) => images(options, &mut predictor, folder),
+        (Task::Images, Some(folder), None) => images(options, &mut predictor, folder),
     }
 }
 
@@ -107,38 +122,176 @@ fn open(options: &Options) -> Result<Predictor, Stop> {
 
 /// Prints the classes of each image.
 fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(), Stop> {
+    let n = n.min(predictor.classes().len());
+    let head = (0..n).flat_map(|place| match place {
+        0 => ["class".to_owned(), "probability".to_owned()],
+        place => [format!("class_{}", place + 1), format!("probability_{}", place + 1)],
+    });
     let mut rows = Vec::new();
-    let result = each(options, predictor, &mut |image, answer| {
-        let top = &answer.classes()[..n.min(answer.classes().len())];
+    let result = each(options, predictor, &head.collect::<Vec<_>>(), &mut |image, answer| {
+        let top = &answer.classes()[..n];
         let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
         rows.push(std::iter::once(options.images[image].display().to_string()).chain(cells).collect());
-        let class = |class: &crate::predict::Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
-        Ok((String::new(), json!({ "top": top.iter().map(class).collect::<Vec<Value>>() })))
+        let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
+        let cells = top.iter().flat_map(|class| [class.name.clone(), class.probability.to_string()]);
+        Ok(Told {
+            line: String::new(),
+            object: json!({ "top": top.iter().map(class).collect::<Vec<Value>>() }),
+            cells: cells.collect(),
+        })
     });
-    if !options.json && !rows.is_empty() {
+    if options.form() == Form::Text && !rows.is_empty() {
         out(&answers(rows))?;
     }
     result
 }
 
-/// Writes the model's picture of each image into a folder.
-fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result<(), Stop> {
-    let places = pictures::places(folder, &options.images, options.force)?;
-    each(options, predictor, &mut |image, answer| {
-        write_atomically(&places[image], &answer.png()?)?;
-        let written = places[image].display().to_string();
-        let line = format!("{} → {written}  {}", options.images[image].display(), answer.shape);
-        Ok((line, json!({ "written": written, "shape": answer.shape.to_string() })))
+/// Prints which labels each image has.
+fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
+    let head = predictor.classes().to_vec();
+    let mut rows = Vec::new();
+    let result = each(options, predictor, &head, &mut |image, answer| {
+        let holds = answer.classes().iter().filter(|label| label.probability > 0.5);
+        let shown: Vec<String> =
+            holds.map(|label| format!("{} {}", label.name, percent(label.probability))).collect();
+        let shown = match (shown.as_slice(), answer.classes().first()) {
+            ([], Some(first)) => format!("none (most likely {} {})", first.name, percent(first.probability)),
+            (_, _) => shown.join(", "),
+        };
+        rows.push(vec![options.images[image].display().to_string(), shown]);
+        let mut inner: Vec<&Class> = answer.classes().iter().collect();
+        inner.sort_by_key(|label| label.index);
+        let label = |label: &&Class| json!({ "label": label.name, "probability": label.probability, "holds": label.probability > 0.5 });
+        Ok(Told {
+            line: String::new(),
+            object: json!({ "labels": inner.iter().map(label).collect::<Vec<Value>>() }),
+            cells: inner.iter().map(|label| label.probability.to_string()).collect(),
+        })
+    });
+    if options.form() == Form::Text && !rows.is_empty() {
+        out(&table(&["image", "labels"], 2, rows))?;
+    }
+    result
+}
+
+/// Prints the numbers of each image.
+fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
+    let names = predictor.classes().to_vec();
+    let mut rows = Vec::new();
+    let result = each(options, predictor, &names, &mut |image, answer| {
+        let values = answer.values();
+        let cells = values.iter().map(|(_, value)| loss(f64::from(*value)));
+        rows.push(std::iter::once(options.images[image].display().to_string()).chain(cells).collect());
+        let object: serde_json::Map<String, Value> =
+            values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        Ok(Told {
+            line: String::new(),
+            object: json!({ "numbers": object }),
+            cells: values.iter().map(|(_, value)| value.to_string()).collect(),
+        })
+    });
+    if options.form() == Form::Text && !rows.is_empty() {
+        let head: Vec<&str> = std::iter::once("image").chain(names.iter().map(String::as_str)).collect();
+        out(&table(&head, 1, rows))?;
+    }
+    result
+}
+
+/// Tells how much of each image is of each class, and writes the mask into a folder, where there is one.
+fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) -> Result<(), Stop> {
+    let places = match folder {
+        Some(folder) => pictures::places(folder, &options.images, options.force)?,
+        None => Vec::new(),
+    };
+    let head: Vec<String> =
+        std::iter::once("mask".to_owned()).chain(predictor.classes().iter().cloned()).collect();
+    each(options, predictor, &head, &mut |image, answer| {
+        let written = match places.get(image) {
+            Some(place) => {
+                write_atomically(place, &answer.mask_png()?)?;
+                Some(place.display().to_string())
+            }
+            None => None,
+        };
+        let areas = answer.areas();
+        let mut shown: Vec<&(&str, f64)> = areas.iter().filter(|(_, share)| *share > 0.0).collect();
+        shown.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let shown: Vec<String> =
+            shown.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
+        let arrow = written.as_ref().map_or_else(String::new, |written| format!(" → {written}"));
+        let object: serde_json::Map<String, Value> =
+            areas.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
+        let shares = areas.iter().map(|(_, share)| share.to_string());
+        Ok(Told {
+            line: format!("{}{arrow}  {}", options.images[image].display(), shown.join(", ")),
+            object: json!({ "written": written, "areas": object }),
+            cells: std::iter::once(written.clone().unwrap_or_default()).chain(shares).collect(),
+        })
     })
 }
 
-/// What is told of an answer: a line for people, which may be empty, and an object for machines.
-type Tell<'a> = dyn FnMut(usize, &Answer) -> Result<(String, Value), Fault> + 'a;
+/// Writes the model's picture of each image into a folder.
+fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result<(), Stop> {
+    let places = pictures::places(folder, &options.images, options.force)?;
+    each(options, predictor, &["written".to_owned()], &mut |image, answer| {
+        write_atomically(&places[image], &answer.png()?)?;
+        let written = places[image].display().to_string();
+        let line = format!("{} → {written}  {}", options.images[image].display(), answer.shape);
+        let object = json!({ "written": written, "shape": answer.shape.to_string() });
+        Ok(Told { line, object, cells: vec![written] })
+    })
+}
 
-/// Asks about each image, in the order of the arguments; one bad file does not lose the answers for the others.
+/// What is told of an answer: a line for people, which may be empty, an object, and the cells of a table behind the image's.
+struct Told {
+    line: String,
+    object: Value,
+    cells: Vec<String>,
+}
+
+type Tell<'a> = dyn FnMut(usize, &Answer) -> Result<Told, Fault> + 'a;
+
+/// How answers are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Options {
+    fn form(&self) -> Form {
+        match (self.json, self.csv) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Csv,
+            (false, false) => Form::Text,
+        }
+    }
+}
+
+/// A line of CSV.
+fn record(cells: &[String]) -> Result<String, Stop> {
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+    writer.write_record(cells).map_err(|e| Fault::internal(&e))?;
+    let bytes = writer.into_inner().map_err(|e| Fault::internal(&e))?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+/// Asks about each image, in the order of the arguments; one bad file does not lose the answers for the others. `head` names
+/// the cells.
 ///
 /// As JSON everything that is to be said of an image is in its object; else remarks and faults go to standard error.
-fn each(options: &Options, predictor: &mut Predictor, tell: &mut Tell<'_>) -> Result<(), Stop> {
+fn each(
+    options: &Options,
+    predictor: &mut Predictor,
+    head: &[String],
+    tell: &mut Tell<'_>,
+) -> Result<(), Stop> {
+    let form = options.form();
+    if form == Form::Csv {
+        out(&record(&[&["image".to_owned()], head].concat())?)?;
+    }
     let (mut failed, mut stop) = (false, Stop::Findings);
     for (i, path) in options.images.iter().enumerate() {
         let shown = path.display();
@@ -150,32 +303,35 @@ fn each(options: &Options, predictor: &mut Predictor, tell: &mut Tell<'_>) -> Re
             let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
             tell(i, &answer).map(|told| (told, remarks))
         });
-        let (line, object) = match told {
-            Ok(((line, mut object), remarks)) => {
-                if !options.json {
-                    remarks.iter().for_each(|remark| err(&format!("{shown}: {remark}")));
-                }
+        match (told, form) {
+            (Ok((told, remarks)), Form::Json) => {
+                let mut object = told.object;
                 object["remarks"] = json!(remarks);
-                (line, object)
+                object["image"] = json!(shown.to_string());
+                out(&object.to_string())?;
             }
-            Err(fault) => {
+            (Ok((told, remarks)), Form::Text | Form::Csv) => {
+                remarks.iter().for_each(|remark| err(&format!("{shown}: {remark}")));
+                if form == Form::Csv {
+                    out(&record(&[&[shown.to_string()], told.cells.as_slice()].concat())?)?;
+                } else if !told.line.is_empty() {
+                    out(&told.line)?;
+                }
+            }
+            (Err(fault), _) => {
                 failed = true;
                 // A network that gives no numbers is at fault itself, any other fault lies around it.
                 if fault.code != codes::NOT_FINITE {
                     stop = Stop::Environment(String::new());
                 }
-                if !options.json {
+                if form == Form::Json {
+                    let object =
+                        json!({ "error": fault.message, "code": fault.code, "image": shown.to_string() });
+                    out(&object.to_string())?;
+                } else {
                     err(&load::plain(&fault));
                 }
-                (String::new(), json!({ "error": fault.message, "code": fault.code }))
             }
-        };
-        if options.json {
-            let mut object = object;
-            object["image"] = json!(shown.to_string());
-            out(&object.to_string())?;
-        } else if !line.is_empty() {
-            out(&line)?;
         }
     }
     if failed { Err(stop) } else { Ok(()) }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use crate::cli::out::err;
-use crate::cli::table::{loss, percent, speed, thousands};
+use crate::cli::table::{figure, loss, percent, speed, thousands};
 use crate::runs::recorder::Viewer;
 use crate::train::trainer::{Epoch, StepDone};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -98,9 +98,17 @@ impl Viewer for Progress {
         let accuracy = |share: Option<f64>| {
             share.map_or_else(String::new, |share| format!(" accuracy {}", percent(share)))
         };
-        let validation = epoch.validation.map_or_else(String::new, |found| {
+        let validation = epoch.validation.as_ref().map_or_else(String::new, |found| {
             let best = if epoch.best { " (best)" } else { "" };
-            format!("  validation loss {}{}{best}", loss(found.loss), accuracy(found.accuracy))
+            let first = found
+                .figures
+                .iter()
+                .find(|figure| found.accuracy.is_none() || figure.metric.spec.name == "accuracy");
+            let shown = match (found.accuracy, first) {
+                (None, Some(first)) => format!(" {} {}", first.metric.spec.name, figure(first)),
+                (share, _) => accuracy(share),
+            };
+            format!("  validation loss {}{shown}{best}", loss(found.loss))
         });
         self.screen.line(&format!(
             "epoch {}/{}  loss {}{}{validation}  {}",

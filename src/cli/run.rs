@@ -13,6 +13,7 @@ use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed};
 use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
+use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::diag::codes;
 use crate::experiment::expect;
@@ -130,6 +131,7 @@ impl Training<'_> {
         let (Some(model), Some(training)) = (&experiment.model, &experiment.train) else {
             return Err(Stop::Findings);
         };
+        let training = &training.settled(data);
         let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
         let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
@@ -258,14 +260,17 @@ impl Training<'_> {
         let parts = &dataset.parts;
         let n_learnt = parts.train.len() + parts.validation.len();
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {} classes\n{cache}{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {}\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
             short(flops),
             plural(n_learnt as u64, "training image", "training images"),
             plural(parts.test.len() as u64, "test image", "test images"),
-            dataset.classes().len(),
+            match dataset.samples.targets.task() {
+                Task::Images => "images to be given".to_owned(),
+                task => format!("{} {}", dataset.classes().len(), task.names()),
+            },
         )
     }
 }

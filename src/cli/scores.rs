@@ -1,25 +1,72 @@
 //! What an evaluation found, for people and for machines: per-class scores, confusions, the totals.
 
-use crate::cli::table::{loss, percent, plural, thousands};
-use crate::train::metrics::{Confusion, Evaluation};
+use crate::cli::table::{figure, loss, percent, plural, table, thousands};
+use crate::train::metrics::confusion::Overlap;
+use crate::train::metrics::errors::NumberScore;
+use crate::train::metrics::{ClassScore, Confusion, Detail, Evaluation};
 
 /// A matrix of more classes is wider than a terminal; the JSON has it whole.
 const MOST_COLUMNS: usize = 14;
 /// The width of a count in the matrix, with the space in front.
 const COUNT: usize = 5;
+/// More rows than these are not read.
+const MOST_ROWS: usize = 40;
 
-/// Everything that is said of a test: per-class scores where there are classes, and the totals.
-pub fn report_text(test: &Evaluation, classes: &[String]) -> String {
+/// Everything that is said of a test: a row for each class, label or number, and the totals. `names` are theirs.
+pub fn report_text(test: &Evaluation, names: &[String]) -> String {
+    let rows = match (&test.classes, &test.detail) {
+        (Some(found), _) => Some(scores(&found.confusion, names)),
+        (None, Detail::None) => None,
+        (None, Detail::Labels(scores)) => Some(labels(scores, names)),
+        // One number is what the totals tell already.
+        (None, Detail::Numbers(scores)) => (scores.len() > 1).then(|| numbers(scores, names)),
+        (None, Detail::Pixels(confusion)) => Some(pixels(confusion, names)),
+    };
     let total = result(test);
-    match &test.classes {
-        Some(found) => format!("{}\n\n{total}", scores(&found.confusion, classes)),
-        None => total,
+    rows.map_or(total.clone(), |rows| format!("{rows}\n\n{total}"))
+}
+
+/// Rows that a person reads; the JSON has all of them.
+fn readable(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let more = rows.len().saturating_sub(MOST_ROWS);
+    let shown = table(head, 1, rows.into_iter().take(MOST_ROWS).collect());
+    match more {
+        0 => shown,
+        more => format!("{shown}\n… and {} more (`dslc eval --json` has all)", thousands(more as u64)),
     }
+}
+
+fn share(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x))
+}
+
+fn labels(scores: &[ClassScore], names: &[String]) -> String {
+    let row = |(name, score): (&String, &ClassScore)| {
+        let shares = [score.precision, score.recall, score.f1()].map(share);
+        [vec![name.clone(), thousands(score.support)], shares.to_vec()].concat()
+    };
+    readable(&["label", "images", "precision", "recall", "F1"], names.iter().zip(scores).map(row).collect())
+}
+
+fn numbers(scores: &[NumberScore], names: &[String]) -> String {
+    let shown = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), loss);
+    let row = |(name, score): (&String, &NumberScore)| {
+        [vec![name.clone()], [score.mae, score.rmse, score.r2].map(shown).to_vec()].concat()
+    };
+    readable(&["number", "MAE", "RMSE", "R²"], names.iter().zip(scores).map(row).collect())
+}
+
+fn pixels(confusion: &Confusion, names: &[String]) -> String {
+    let row = |(class, name): (usize, &String)| {
+        let score = confusion.class(class);
+        let shares = [confusion.overlap(class, Overlap::Union), score.precision, score.recall].map(share);
+        [vec![name.clone(), thousands(score.support)], shares.to_vec()].concat()
+    };
+    readable(&["class", "pixels", "IoU", "precision", "recall"], names.iter().enumerate().map(row).collect())
 }
 
 /// A row a class: precision, recall, and what its images were taken for. Ten classes fit into 80 columns.
 fn scores(confusion: &Confusion, classes: &[String]) -> String {
-    let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |x| format!("{:.1} %", 100.0 * x));
     let name = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 24);
     let matrix = confusion.n_classes() <= MOST_COLUMNS;
     let mut head = format!("{:<name$} {:>6} {:>9} {:>7}", "class", "images", "precision", "recall");
@@ -32,7 +79,7 @@ fn scores(confusion: &Confusion, classes: &[String]) -> String {
         }
     }
     rows.push(head);
-    for (truth, class) in classes.iter().enumerate() {
+    for (truth, class) in classes.iter().enumerate().take(MOST_ROWS) {
         let found = confusion.class(truth);
         let short: String = class.chars().take(name).collect();
         let (precision, recall) = (share(found.precision), share(found.recall));
@@ -44,21 +91,29 @@ fn scores(confusion: &Confusion, classes: &[String]) -> String {
         }
         rows.push(row);
     }
+    if classes.len() > MOST_ROWS {
+        let more = thousands((classes.len() - MOST_ROWS) as u64);
+        rows.push(format!("… and {more} more (`dslc eval --json` has all)"));
+    }
     rows.join("\n")
 }
 
-/// `test accuracy 98.72 % (9,872 of 10,000 images), loss 0.0372`, or `test loss 0.0372 (10,000 images)`
+/// `test accuracy 98.72 % (9,872 of 10,000 images), loss 0.0372`, or `test loss 0.0372 (10,000 images), mae 0.12`
 fn result(test: &Evaluation) -> String {
     let images = plural(test.images as u64, "image", "images");
-    match test.accuracy() {
+    let plain = test.plain_loss.map_or_else(String::new, |own| format!(" (without smoothing {})", loss(own)));
+    let total = match test.accuracy() {
         Some(accuracy) => format!(
-            "test accuracy {} ({} of {images}), loss {}",
+            "test accuracy {} ({} of {images}), loss {}{plain}",
             percent(accuracy),
             thousands((accuracy * test.images as f64).round() as u64),
             loss(test.loss),
         ),
-        None => format!("test loss {} ({images})", loss(test.loss)),
-    }
+        None => format!("test loss {}{plain} ({images})", loss(test.loss)),
+    };
+    // The accuracy is told already.
+    let others = test.figures.iter().filter(|own| own.metric.spec.name != "accuracy");
+    others.fold(total, |total, own| format!("{total}, {} {}", own.metric.spec.name, figure(own)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::train::metrics::{Figure, Shown};
+
 pub use crate::numbers::{bytes, plural, short, thousands};
 
 /// A table with a line under its head; all columns but the first `n_text` are flush right.
@@ -25,6 +27,14 @@ pub fn loss(loss: f64) -> String {
 /// `2,206 images/s`
 pub fn speed(images_per_second: f64) -> String {
     format!("{} images/s", thousands(images_per_second.round() as u64))
+}
+
+/// What a metric came to, as people read it: `98.72 %` or `0.0372`.
+pub fn figure(figure: &Figure) -> String {
+    match figure.metric.shown {
+        Shown::Share => percent(figure.value),
+        Shown::Number => loss(figure.value),
+    }
 }
 
 /// `98.72 %`

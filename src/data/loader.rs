@@ -88,6 +88,11 @@ impl<'a> Loader<'a> {
         self.samples.class(index)
     }
 
+    /// The labels or numbers of a sample, which must be below `len()`; none of other targets.
+    pub fn row(&self, index: u32) -> &[f32] {
+        self.samples.row(index)
+    }
+
     /// How a device makes the images of [`Loader::fill`] itself; `None` where it cannot.
     pub fn recipe(&self, mode: Mode, seed: u64) -> Result<Option<Recipe>, Fault> {
         // With tables every step of preprocessing comes behind augmentation.

@@ -50,8 +50,19 @@ pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -
     cache::keep(section, &mut dataset, base, wanted)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;
+        section.balance = balance(&dataset);
     }
     Ok(dataset)
+}
+
+/// `n / (K n_class)` of the training images, to four digits; `None` where they have no classes.
+fn balance(dataset: &Dataset) -> Option<Vec<f64>> {
+    let Targets::Classes { names, values } = &dataset.samples.targets else { return None };
+    let mut counts = vec![0u64; names.len()];
+    dataset.parts.train.iter().for_each(|&index| counts[values[index as usize] as usize] += 1);
+    let (n, k) = (dataset.parts.train.len() as f64, names.len() as f64);
+    let weight = |count: u64| if count == 0 { 0.0 } else { (1e4 * n / (k * count as f64)).round() / 1e4 };
+    Some(counts.into_iter().map(weight).collect())
 }
 
 /// The same without a look at an image.

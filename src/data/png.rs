@@ -51,6 +51,34 @@ pub fn encode(values: &[f32], shape: &Shape) -> Result<Vec<u8>, Fault> {
     Ok(bytes.into_inner())
 }
 
+/// A mask as a PNG with a palette: the class of each pixel, row by row, in colours that tell neighbours apart (those of PASCAL
+/// VOC). Programs read the numbers, people see the colours.
+pub fn encode_mask(classes: &[u8], [height, width]: [usize; 2]) -> Result<Vec<u8>, Fault> {
+    let cannot = |e: &dyn std::fmt::Display| {
+        Fault::new(codes::DATA_FILE, format!("a mask of {height}x{width} cannot be encoded: {e}"))
+    };
+    let side = |extent: usize| u32::try_from(extent).map_err(|e| cannot(&e));
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(width)?, side(height)?);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette((0..=255).flat_map(colour).collect::<Vec<u8>>());
+    let mut writer = encoder.write_header().map_err(|e| cannot(&e))?;
+    writer.write_image_data(classes).map_err(|e| cannot(&e))?;
+    writer.finish().map_err(|e| cannot(&e))?;
+    Ok(bytes)
+}
+
+/// The colour of a class: the bits of its number, dealt out to red, green and blue from the highest on.
+fn colour(class: u8) -> [u8; 3] {
+    let mut colour = [0; 3];
+    for place in 0..3 {
+        let dealt = class >> (3 * place);
+        (0..3).for_each(|channel| colour[channel] |= (dealt >> channel & 1) << (7 - place));
+    }
+    colour
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +101,17 @@ mod tests {
         let picture = decoded(&[1.0, 0.0, 0.0, 0.2, 0.0, 0.4], [3, 2, 1]);
         let DynamicImage::ImageRgb8(colours) = picture else { panic!("not coloured: {picture:?}") };
         assert_eq!((colours.dimensions(), colours.into_raw()), ((1, 2), vec![255, 0, 0, 0, 51, 102]));
+    }
+
+    #[test]
+    fn masks_keep_their_numbers_and_have_vocs_colours() {
+        let bytes = encode_mask(&[0, 1, 15, 255, 2, 21], [2, 3]).unwrap();
+        let numbers = crate::data::mask::decode(&bytes).unwrap();
+        assert_eq!(numbers, crate::data::sample::Image::of_bytes([1, 2, 3], vec![0, 1, 15, 255, 2, 21]));
+        let shown = image::load_from_memory(&bytes).unwrap().to_rgb8();
+        let pixel = |x, y| shown.get_pixel(x, y).0;
+        assert_eq!([pixel(0, 0), pixel(1, 0), pixel(2, 0)], [[0, 0, 0], [128, 0, 0], [192, 128, 128]]);
+        assert_eq!((pixel(0, 1), pixel(1, 1)), ([224, 224, 192], [0, 128, 0]));
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Reader<'_> {
             cache: cache(&lines),
             kept: Kept::default(),
             test_from,
+            balance: None,
             on_error: on_error(&lines),
             skipped: Vec::new(),
             preprocess: preprocess.filter(|_| lines.known)?,

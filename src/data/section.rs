@@ -37,6 +37,8 @@ pub struct DataSection {
     /// What became of `cache`.
     pub kept: Kept,
     pub test_from: TestFrom,
+    /// `n / (K n_class)` of the training images, once the data are open; one that has none counts 0.
+    pub balance: Option<Vec<f64>>,
     pub on_error: OnError,
     /// Why pictures were left out that cannot be read, where `on_error` has it so.
     pub skipped: Vec<String>,

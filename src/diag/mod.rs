@@ -169,6 +169,8 @@ pub enum Remedy {
     Before(String),
     /// Put a statement behind.
     After(String),
+    /// Write another statement in its place.
+    Instead(String),
     /// Remove the statement.
     Remove,
     /// Words only.

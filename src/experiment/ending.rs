@@ -1,27 +1,39 @@
-//! How a model must end: with one number for each class of the data, and with such numbers as its loss takes.
+//! How a model must end: with a number for each class, label or number of the data, or a map for each class of its masks, and with
+//! such numbers as its losses take.
 
 use std::collections::BTreeMap;
 
+use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
 use crate::model::suspicious::{self, Harm, SOFTMAX};
 use crate::model::{Instance, Model, Unit};
 use crate::source::Span;
 use crate::spec::answers;
+use crate::train::losses::{self, Sides};
 use crate::train::section::TrainSection;
 
-/// An error where a model that ends in a vector gives another number of scores than the data has classes.
-pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
+/// An error where a model does not end in what the data tell of an image: a number for each class, label or number, or a map of
+/// the image's size for each class of a mask or channel of a paired image.
+pub fn outputs(data: &DataSection, model: &Model) -> Option<Diagnostic> {
+    match data.facts.task {
+        Task::Classes | Task::Labels | Task::Numbers => vector(data, model),
+        Task::Masks | Task::Images => maps(data, model),
+    }
+}
+
+fn vector(data: &DataSection, model: &Model) -> Option<Diagnostic> {
     let (output, last) = (model.output()?, model.last()?);
     let (Some(classes), &[outputs]) = (data.classes(), output.dims()) else { return None };
     if outputs == classes {
         return None;
     }
-    let message = format!("the model gives {outputs} outputs, but the data has {classes} classes");
+    let names = data.facts.task.names();
+    let message = format!("the model gives {outputs} outputs, but the data has {classes} {names}");
     let giver = giver(model).unwrap_or(last);
     let mut d = Diagnostic::error(codes::CLASSES, giver.span, message)
         .label(format!("{outputs} outputs"))
-        .related(data.source_span, format!("{classes} classes"));
+        .related(data.source_span, format!("{classes} {names}"));
     let layer = format!("linear {classes}");
     let title = format!("put `{layer}` after the last layer");
     let behind = (title, model.end, format!(" -> {layer}"));
@@ -43,6 +55,53 @@ pub fn classes(data: &DataSection, model: &Model) -> Option<Diagnostic> {
         d = d.advise(format!("`classes={outputs}` after `source`, if the data has that many"));
     }
     Some(d)
+}
+
+fn maps(data: &DataSection, model: &Model) -> Option<Diagnostic> {
+    let (output, input, last) = (model.output()?, model.input.as_ref()?, model.last()?);
+    let (n, &[_, height, width]) = (data.classes()?, input.dims()) else { return None };
+    if output.dims() == [n, height, width] {
+        return None;
+    }
+    let (what, each) = match data.facts.task {
+        Task::Images => ("the data tell an image of each image", "channel"),
+        Task::Masks | Task::Classes | Task::Labels | Task::Numbers => {
+            ("the data tell the class of each pixel", "class")
+        }
+    };
+    let message = format!("the model gives {output}, but {what}: {n}x{height}x{width}");
+    let mut d = Diagnostic::error(codes::CLASSES, last.span, message)
+        .label(format!("{output} here"))
+        .related(data.source_span, format!("a map for each {each} is needed, of the image's size"));
+    let &[channels, own_height, own_width] = output.dims() else {
+        return Some(d.advise(format!(
+            "layers that keep the image's size, such as `conv2d 16 3x3 padding=same`, and `conv2d {n} 1x1` at the end"
+        )));
+    };
+    if channels != n {
+        let layer = format!("conv2d {n} 1x1");
+        let own = last.args.span("channels").filter(|_| last.unit.spec().name == "conv2d");
+        if let Some(span) = own {
+            d = d.replace(format!("make it `conv2d {n}`"), span, n.to_string());
+        }
+        return Some(d.replace(
+            format!("put `{layer}` after the last layer"),
+            model.end,
+            format!(" -> {layer}"),
+        ));
+    }
+    let factor = height / own_height.max(1);
+    if factor > 1 && [own_height * factor, own_width * factor] == [height, width] {
+        let layer = format!("upsample {factor} mode=bilinear");
+        return Some(d.replace(
+            format!("put `{layer}` after the last layer"),
+            model.end,
+            format!(" -> {layer}"),
+        ));
+    }
+    Some(d.advise(
+        "`padding=same` in convolutions, and `upsample` or `conv_transpose2d` behind pools and strides",
+    ))
 }
 
 /// The layer that decides how many numbers there are at the end: the `linear`, or the 1x1 convolution in front of a
@@ -84,29 +143,47 @@ fn resized(giver: &Instance, classes: usize) -> Option<Way> {
     Some((format!("make it `{} {classes}`", giver.unit.spec().name), span, classes.to_string()))
 }
 
-/// What the loss has to say of the model's output. `removals` are edits that leave a layer out, by its place in the model.
+/// What the losses have to say of the model's output. `removals` are edits that leave a layer out, by its place in the model.
 pub fn loss(
     model: &Model,
     train: &TrainSection,
     classes: Option<usize>,
     removals: &BTreeMap<usize, Fix>,
 ) -> Diagnostics {
-    let (Some(output), Some(last)) = (model.output(), model.last()) else { return Diagnostics::new() };
-    let chosen = &train.loss;
-    let Err(fault) = chosen.what.check(&chosen.args, output, last.unit.spec().name) else {
-        return match probabilities_at_loss(model, train) {
-            Some(d) => vec![d],
-            // What gives another number of scores than there are classes is not at its end yet.
-            None if classes.is_some_and(|classes| output.dims() != [classes]) => Diagnostics::new(),
-            None => harmed(model, train, removals),
-        };
+    let (Some(output), Some(last), Ok(task)) = (model.output(), model.last(), train.task()) else {
+        return Diagnostics::new();
     };
-    let image = fault.code == codes::LOSS && output.rank() > 1;
-    let mut d = answers::place(fault, chosen.span, &chosen.args);
-    if last.span.file == chosen.span.file {
-        d = d.related(last.span, "the model ends here");
+    let sides = Sides { output, last: last.unit.spec().name, task };
+    let mut refused = Diagnostics::new();
+    for chosen in train.all_losses() {
+        let target = chosen.what.target(&chosen.args);
+        if target.as_ref().ok() != train.loss.what.target(&train.loss.args).as_ref().ok() {
+            let message =
+                "one loss compares with the image itself, and another with what the data tell of it";
+            let d = Diagnostic::error(codes::LOSS, chosen.span, message)
+                .related(train.loss.span, "the other one");
+            refused.push(d.advise("`target=input` in both, or in none"));
+            continue;
+        }
+        let Err(fault) = losses::check(chosen.what, &chosen.args, &sides) else { continue };
+        let image =
+            fault.code == codes::LOSS && output.rank() > 1 && !matches!(task, Task::Masks | Task::Images);
+        let mut d = answers::place(fault, chosen.span, &chosen.args);
+        if last.span.file == chosen.span.file {
+            d = d.related(last.span, "the model ends here");
+        }
+        refused.push(if image { ended(d, model, classes) } else { d });
     }
-    vec![if image { ended(d, model, classes) } else { d }]
+    if !refused.is_empty() {
+        return refused;
+    }
+    match probabilities_at_loss(model, train) {
+        Some(d) => vec![d],
+        // What gives another number of scores than there are classes is not at its end yet.
+        None if classes.is_some_and(|classes| output.dims() != [classes]) => Diagnostics::new(),
+        None if task != Task::Classes => Diagnostics::new(),
+        None => harmed(model, train, removals),
+    }
 }
 
 /// Ways to end a model that gives an image or a sequence in scores.
@@ -142,7 +219,9 @@ fn takes_logits(train: &TrainSection) -> bool {
 
 /// Cross-entropy takes logits, also where a `dropout` or the like stands between the softmax and it.
 fn probabilities_at_loss(model: &Model, train: &TrainSection) -> Option<Diagnostic> {
-    let softmax = suspicious::softmax_above(model, model.output).filter(|_| takes_logits(train))?;
+    let is_class = matches!(train.task(), Ok(Task::Classes | Task::Masks));
+    let softmax =
+        suspicious::softmax_above(model, model.output).filter(|_| is_class && takes_logits(train))?;
     let (softmax, last) = (&model.layers[softmax], model.last().map_or("", |last| last.unit.spec().name));
     // A `log_softmax` gives logits that its repetition does not change.
     if softmax.unit.spec().name != "softmax" {

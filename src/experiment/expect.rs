@@ -5,7 +5,10 @@ use crate::source::Span;
 use crate::spec::section::{self, Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Param, Preset, Scope, Spec, positional};
 use crate::syntax::ast::{Argument, Compare, Number, Statement, Unit};
+use crate::train::metrics::each_metric;
 
+macro_rules! expect {
+    ($($metric:ident)*) => {
 pub static EXPECT: Section = Section {
     name: "expect",
     title: "Quantities of `expect`",
@@ -22,12 +25,33 @@ pub static EXPECT: Section = Section {
         &TRAIN_LOSS,
         &TRAIN_ACCURACY,
         &TRAIN_SECONDS,
+        $(
+            &compared(&Spec {
+                name: concat!("test.", stringify!($metric)),
+                summary: concat!("the metric `", stringify!($metric), "` on the test images"),
+                docs: MEASURED,
+                params: NUMBER,
+                example: concat!("test.", stringify!($metric), " > 0.5"),
+                elsewhere: &[],
+            }),
+            &compared(&Spec {
+                name: concat!("validation.", stringify!($metric)),
+                summary: concat!("the metric `", stringify!($metric), "` on the validation images, of the last epoch"),
+                docs: MEASURED,
+                params: NUMBER,
+                example: concat!("validation.", stringify!($metric), " > 0.5"),
+                elsewhere: &[concat!("val.", stringify!($metric))],
+            }),
+        )*
     ],
     steps: Steps::None,
     strangers: &[],
     not_needed: &[],
     example: "expect { parameters < 70k }",
 };
+    };
+}
+each_metric!(expect);
 
 /// The quantities that are known before a run.
 static FIXED: [&Setting; 4] = [&PARAMETERS, &FLOPS, &MEMORY, &LAYERS];

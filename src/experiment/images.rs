@@ -1,15 +1,15 @@
 //! What must hold of an experiment whose loss is held against the images themselves (`target=input`): the output has
-//! the input's shape, numbers stay those of pixels, and nothing asks for an accuracy.
+//! the input's shape, and numbers stay those of pixels.
 
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::experiment::Experiment;
 use crate::model::Model;
-use crate::train::section::{Monitor, TrainSection};
+use crate::train::section::TrainSection;
 
-/// Whether the model learns images, and not classes.
+/// Whether the model learns the images that it is given.
 pub fn learnt(train: &TrainSection) -> bool {
-    train.classifies().is_ok_and(|classes| !classes)
+    train.reproduces().is_ok_and(|itself| itself)
 }
 
 /// Holds the parts of an experiment whose images are [`learnt`] against each other.
@@ -20,20 +20,6 @@ pub fn check(experiment: &Experiment, diagnostics: &mut Diagnostics) {
     }
     if let Some(data) = &experiment.data {
         diagnostics.extend(other_numbers(data, train));
-    }
-    let because =
-        |d: Diagnostic| d.related(train.loss.span, "the loss compares with the image, which is not a class");
-    if let Some(stop) = train.early_stop.filter(|stop| stop.monitor == Monitor::Accuracy) {
-        let message = "`early_stop` watches an accuracy, but the model gives images";
-        let d = Diagnostic::error(codes::TRAINING_NEEDS, stop.span, message).label("there is no accuracy");
-        diagnostics.push(because(d).advise("`monitor=validation.loss`"));
-    }
-    for expectation in experiment.expect.iter().filter(|e| e.quantity.ends_with(".accuracy")) {
-        let message = format!("`{}` is not measured: the model gives images", expectation.quantity);
-        let d =
-            Diagnostic::error(codes::EXPECTATION, expectation.span, message).label("there is no accuracy");
-        let loss = expectation.quantity.replace("accuracy", "loss");
-        diagnostics.push(because(d).advise(format!("expect something of `{loss}`")));
     }
 }
 

@@ -81,8 +81,8 @@ impl Loaded {
         let Experiment { model, train, .. } = &self.experiment;
         let (mut section, seed) = self.section()?;
         let dataset = data::open(&mut section, base, seed, Wanted::All)?;
-        let classifies = train.as_ref().is_none_or(|train| train.classifies().unwrap_or(true));
-        let wrong = model.as_ref().filter(|_| classifies).and_then(|model| ending::classes(&section, model));
+        let itself = train.as_ref().is_some_and(|train| train.reproduces().unwrap_or(false));
+        let wrong = model.as_ref().filter(|_| !itself).and_then(|model| ending::outputs(&section, model));
         match wrong {
             Some(wrong) => {
                 Err(Fault::new(wrong.code, wrong.message).advise("run `dslc check` where the data is"))

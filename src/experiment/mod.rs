@@ -10,6 +10,7 @@ pub mod groups;
 pub mod images;
 pub mod imports;
 pub mod loaded;
+pub mod measures;
 pub mod mend;
 pub mod overrides;
 pub mod paths;
@@ -198,6 +199,12 @@ pub fn resolve_with(
     {
         data::section::hold(data, looked, &definitions, &mut diagnostics);
     }
+    if let (Some(data), Some(train)) = (&experiment.data, &mut experiment.train) {
+        train.task = Some(data.facts.task);
+    }
+    if let Some(train) = &mut experiment.train {
+        train.asked = experiment.expect.iter().filter_map(measures::metric).collect();
+    }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     if let (Some(model), Some(train)) = (&mut experiment.model, &experiment.train)
         && let Err(fault) = initial::apply(model, train)
@@ -210,7 +217,7 @@ pub fn resolve_with(
         if let Some(data) = &experiment.data {
             data_against_model(sources, data, model, &mut diagnostics);
             if !learns_images {
-                diagnostics.extend(ending::classes(data, model));
+                diagnostics.extend(ending::outputs(data, model));
             }
         }
         if let Some(train) = &experiment.train {
@@ -236,6 +243,7 @@ pub fn resolve_with(
     if learns_images {
         images::check(&experiment, &mut diagnostics);
     }
+    measures::check(&experiment, &mut diagnostics);
     in_order(&mut diagnostics);
     (experiment, diagnostics)
 }
@@ -459,7 +467,9 @@ fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Di
 
 fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostics: &mut Diagnostics) {
     let schedule = train.schedule.what.watches().then_some(train.schedule.span);
-    let watchers = [(train.early_stop.map(|stop| stop.span), "early_stop"), (schedule, "schedule plateau")];
+    let keep = train.monitor_span.filter(|_| train.early_stop.is_none());
+    let stop = train.early_stop.map(|stop| stop.span);
+    let watchers = [(stop, "early_stop"), (keep, "keep"), (schedule, "schedule plateau")];
     if data.watches() != Some(false) {
         return;
     }

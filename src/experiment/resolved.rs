@@ -18,7 +18,7 @@ use crate::experiment::{Experiment, definitions};
 use crate::layers;
 use crate::model::definitions::{Block, Definitions};
 use crate::source::{FileId, Sources, Span};
-use crate::spec::{Kind, Param, Preset, evaluate};
+use crate::spec::{Arg, Kind, Param, Preset, evaluate};
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 use crate::train::auto_batch::Batch;
 use crate::train::{beginning, settings};
@@ -276,6 +276,11 @@ impl<'a> Writer<'a> {
         {
             let origin = self.provenance(statement, section, &[]);
             return (format!("{word} {images}"), format!("{origin}: {text}"));
+        }
+        let balance = self.data.and_then(|data| data.balance.as_ref());
+        if let Some(balance) = balance.filter(|_| section == "train" && *word == settings::LOSS.spec.name) {
+            let numbers: Vec<String> = balance.iter().map(|x| Arg::Number(*x).to_string()).collect();
+            text = text.replace("weights=balanced", &format!("weights=[{}]", numbers.join(", ")));
         }
         let told = self.data.filter(|_| section == DATA.name);
         if let Some(measured) = told.and_then(|data| measured(data, statement)) {

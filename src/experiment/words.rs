@@ -48,7 +48,7 @@ fn of_section(section: &'static Section, groups: &mut Vec<Group>) {
         groups.push(Group { title, intro, section: name, before: String::new(), specs });
     }
     for setting in *settings {
-        if let Takes::OneOf(registry) = &setting.takes {
+        if let Takes::OneOf(registry) | Takes::EachOf(registry) | Takes::Words(registry) = &setting.takes {
             groups.push(group(registry, name, format!("{} ", setting.spec.name)));
         }
     }
@@ -68,7 +68,9 @@ pub fn section(name: &str) -> Option<&'static Section> {
         }
         section.settings.iter().find_map(|setting| match &setting.takes {
             Takes::Lines(inner) => within(inner, name),
-            Takes::Arguments | Takes::OneOf(_) | Takes::Comparison => None,
+            Takes::Arguments | Takes::OneOf(_) | Takes::EachOf(_) | Takes::Words(_) | Takes::Comparison => {
+                None
+            }
         })
     }
     SECTIONS.iter().find_map(|section| within(section, name))
@@ -101,8 +103,8 @@ pub fn chosen(statement: &Statement) -> Option<&str> {
 /// What may be named behind a line's word (`adam` in `optimizer adam lr=1e-3`); `None` for a line that names nothing.
 pub fn registry(name: &str, word: &str) -> Option<&'static Registry> {
     match &section(name)?.setting(word)?.takes {
-        Takes::OneOf(registry) => Some(registry),
-        Takes::Arguments | Takes::Lines(_) | Takes::Comparison => None,
+        Takes::OneOf(registry) | Takes::EachOf(registry) => Some(registry),
+        Takes::Arguments | Takes::Lines(_) | Takes::Comparison | Takes::Words(_) => None,
     }
 }
 

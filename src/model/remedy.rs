@@ -55,6 +55,7 @@ fn fix(remedy: &Remedy, args: &Args, chain: &Chain, link: usize) -> Fix {
             format!("put `{text}` after it"),
             vec![(statement.head().after(), format!(" -> {text}"))],
         ),
+        Remedy::Instead(text) => Fix::new(format!("write `{text}`"), vec![(statement.head(), text.clone())]),
         Remedy::Remove => removal(chain, link),
         Remedy::Advice(text) => Fix::new(text, Vec::new()),
     }

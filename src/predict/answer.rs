@@ -1,7 +1,9 @@
-//! A model's numbers for one picture → what they say: classes in the order of their probability, or a picture.
+//! A model's numbers for one picture → what they say: classes in the order of their probability, labels, numbers, a mask or a
+//! picture.
 
 use crate::data::picture::Remark;
 use crate::data::png;
+use crate::data::sample::Task;
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 
@@ -13,17 +15,19 @@ pub struct Answer {
     pub shape: Shape,
     /// What was done to the picture on its way to the model, and what should be known beside the answer.
     pub remarks: Vec<Remark>,
+    task: Task,
+    names: Vec<String>,
     classes: Vec<Class>,
 }
 
-/// A class that a picture may be of.
+/// A class that a picture may be of, or a label that it may have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Class {
     /// Its place among the model's outputs.
     pub index: usize,
     /// Its name, or its index where the weights know none.
     pub name: String,
-    /// 0 to 1; those of all classes add up to 1.
+    /// 0 to 1; those of all classes add up to 1, those of labels do not.
     pub probability: f64,
 }
 
@@ -33,29 +37,80 @@ impl Answer {
         numbers: Vec<f32>,
         shape: Shape,
         names: &[String],
+        task: Task,
         are_probabilities: bool,
     ) -> Result<Answer, Fault> {
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
             return Err(not_finite(numbers[at], at, &shape));
         }
-        let probabilities = match are_probabilities {
-            true => numbers.iter().map(|&number| f64::from(number)).collect(),
-            false => softmax(&numbers),
+        let probabilities = match (task, are_probabilities) {
+            (Task::Classes | Task::Labels, true) => numbers.iter().map(|&number| f64::from(number)).collect(),
+            (Task::Classes, false) => softmax(&numbers),
+            (Task::Labels, false) => {
+                numbers.iter().map(|&number| 1.0 / (1.0 + (-f64::from(number)).exp())).collect()
+            }
+            (Task::Numbers | Task::Masks | Task::Images, _) => Vec::new(),
         };
         let class = |(index, name): (usize, &String)| Class {
             index,
             name: name.clone(),
             probability: probabilities[index],
         };
-        let mut classes: Vec<Class> = names.iter().enumerate().map(class).collect();
+        let mut classes: Vec<Class> = names.iter().enumerate().take(probabilities.len()).map(class).collect();
         classes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Ok(Answer { numbers, shape, remarks: Vec::new(), classes })
+        Ok(Answer { numbers, shape, remarks: Vec::new(), task, names: names.to_vec(), classes })
     }
 
-    /// The classes, the most likely first, of those as likely the one with the smaller index; empty where the model gives
-    /// none.
+    /// What the numbers say: a class, labels, numbers, a mask or an image.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The classes or labels, the most likely first, of those as likely the one with the smaller index; empty where the model
+    /// gives none.
     pub fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// The numbers with their names, where the model gives such.
+    pub fn values(&self) -> Vec<(&str, f32)> {
+        match self.task {
+            Task::Numbers => {
+                self.names.iter().map(String::as_str).zip(self.numbers.iter().copied()).collect()
+            }
+            Task::Classes | Task::Labels | Task::Masks | Task::Images => Vec::new(),
+        }
+    }
+
+    /// The class of each pixel, row by row, where the model gives a map for each class; of equal ones the first.
+    pub fn mask(&self) -> Option<Vec<u8>> {
+        let (Task::Masks, &[n_classes, height, width]) = (self.task, self.shape.dims()) else { return None };
+        let plane = height * width;
+        let best = |at: usize| {
+            let number = |class: usize| self.numbers[class * plane + at];
+            (1..n_classes).fold(0, |best, class| if number(class) > number(best) { class } else { best })
+                as u8
+        };
+        Some((0..plane).map(best).collect())
+    }
+
+    /// The share of pixels of each class, with its name.
+    pub fn areas(&self) -> Vec<(&str, f64)> {
+        let mask = self.mask().unwrap_or_default();
+        let share = |class: usize| {
+            let own = mask.iter().filter(|&&own| usize::from(own) == class).count();
+            own as f64 / mask.len().max(1) as f64
+        };
+        let names = self.names.iter().map(String::as_str).enumerate();
+        if mask.is_empty() { Vec::new() } else { names.map(|(class, name)| (name, share(class))).collect() }
+    }
+
+    /// The mask as the bytes of a PNG file with a palette; an error where the model gives none.
+    pub fn mask_png(&self) -> Result<Vec<u8>, Fault> {
+        match (self.mask(), self.shape.dims()) {
+            (Some(mask), &[_, height, width]) => png::encode_mask(&mask, [height, width]),
+            (_, _) => Err(Fault::internal(format!("a mask of {}", self.shape))),
+        }
     }
 
     /// A PNG file's bytes, where the shape is 1 or 3 channels x height x width: a number x becomes the pixel

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::section::DataSection;
 use crate::data::{self, Wanted};
 use crate::diag::{Fault, codes};
 use crate::predict::held::experiment;
 use crate::runs::folder;
 use crate::runs::record::Record;
-use crate::spec::Arg;
+use crate::spec::{Arg, Args, Kind};
 use crate::tensor::Device;
 use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
@@ -78,7 +79,7 @@ pub fn evaluate_weights(
     let base = match other {
         None => base.to_owned(),
         Some(other) => {
-            section.args = section.args.with("path", &Arg::Text(other.display().to_string()));
+            section.args = other_paths(&section, other)?;
             PathBuf::new()
         }
     };
@@ -94,6 +95,7 @@ pub fn evaluate_weights(
         return Err(Fault::new(codes::DATA_FILE, "the data set has no images in this part")
             .advise("`--part test` or `--part train`"));
     }
+    let train = &train.settled(&section);
     let known = &weights.card.classes;
     if !known.is_empty() && *known != dataset.classes() {
         let [own, other] = [known, dataset.classes()].map(listed);
@@ -108,6 +110,23 @@ pub fn evaluate_weights(
     let job = Job { model, data: &section, train, batch, device };
     let evaluation = evaluate_only(job, &dataset, weights)?;
     Ok(Evaluated { model: model.name.clone(), classes: dataset.classes().to_vec(), evaluation })
+}
+
+/// The source's arguments with its paths in another folder: the path itself, or of several those called as before in it.
+fn other_paths(section: &DataSection, other: &Path) -> Result<Args, Fault> {
+    let params = section.source.spec().params;
+    let paths: Vec<&str> =
+        params.iter().filter(|param| param.kind == Kind::Text).map(|param| param.name).collect();
+    let mut args = section.args.clone();
+    for name in &paths {
+        let own = Path::new(section.args.word(name)?);
+        let there = match (paths.len(), own.file_name()) {
+            (0 | 1, _) | (_, None) => other.to_owned(),
+            (_, Some(own)) => other.join(own),
+        };
+        args = args.with(name, &Arg::Text(there.display().to_string()));
+    }
+    Ok(args)
 }
 
 /// `0, 1, 2 and 7 more`

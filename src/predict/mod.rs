@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::data::loader::{Mode, prepare};
 use crate::data::picture::{self, Fitted, Picture};
-use crate::data::sample::{Image, Sample, Target};
+use crate::data::sample::{Image, Sample, Target, Task};
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::Experiment;
@@ -36,9 +36,10 @@ pub struct Predictor {
     input: Shape,
     output: Shape,
     data: Option<DataSection>,
-    /// As many names as the model has outputs, where it gives classes.
+    /// As many names as the model has outputs, or of masks maps.
     classes: Vec<String>,
     gives_probabilities: bool,
+    task: Task,
 }
 
 impl Predictor {
@@ -102,7 +103,18 @@ impl Predictor {
         let precision = experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
         let mut session = budget::open(vec![graph], device, precision, 0)?;
         weights.map_or(Ok(()), |weights| weights.load(&mut session))?;
-        let n_outputs = if output.rank() == 1 { output.elements() } else { 0 };
+        let told = experiment.train.as_ref().map(|train| train.task()).transpose()?;
+        let task = match (output.rank(), told) {
+            (1, Some(task @ (Task::Labels | Task::Numbers))) => task,
+            (1, _) => Task::Classes,
+            (_, Some(Task::Masks)) => Task::Masks,
+            (_, _) => Task::Images,
+        };
+        let n_outputs = match task {
+            Task::Classes | Task::Labels | Task::Numbers => output.elements(),
+            Task::Masks => output.dims()[0],
+            Task::Images => 0,
+        };
         let named =
             weights.map(|weights| weights.card.classes.clone()).filter(|names| names.len() == n_outputs);
         Ok(Predictor {
@@ -112,7 +124,11 @@ impl Predictor {
             output,
             data: experiment.data.clone(),
             classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
-            gives_probabilities: model.last().is_some_and(|last| last.unit.spec().name == "softmax"),
+            gives_probabilities: model.last().is_some_and(|last| {
+                let name = last.unit.spec().name;
+                if task == Task::Labels { name == "sigmoid" } else { name == "softmax" }
+            }),
+            task,
         })
     }
 
@@ -131,7 +147,12 @@ impl Predictor {
         &self.output
     }
 
-    /// The classes' names in the order of the outputs; empty where the model gives no classes.
+    /// What the model gives: a class, labels, numbers, a mask or an image.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The names of classes, labels or numbers in the order of the outputs; empty where the model gives images.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
@@ -188,7 +209,7 @@ impl Predictor {
         self.session.put(0, IMAGES, &numbers)?;
         self.session.step(0)?;
         let numbers = self.session.read(0, SCORES)?;
-        Answer::new(numbers, self.output.clone(), &self.classes, self.gives_probabilities)
+        Answer::new(numbers, self.output.clone(), &self.classes, self.task, self.gives_probabilities)
     }
 }
 

@@ -65,7 +65,7 @@ fn an_output_that_is_not_finite_is_no_answer() {
         // It goes on with the next one.
         assert_eq!(predictor.picture(&png(&[0, 0], [1, 1, 2])).unwrap().numbers, [0.0, 0.0]);
     }
-    let fault = Answer::new(vec![0.0, f32::NAN], Shape::from([2]), &[], false).unwrap_err();
+    let fault = Answer::new(vec![0.0, f32::NAN], Shape::from([2]), &[], Task::Classes, false).unwrap_err();
     assert_eq!(fault.message, "the network gives no number (NaN) in output 1");
 }
 
@@ -77,4 +77,27 @@ fn a_file_that_must_be_trained_is_no_predictor() {
         crate::experiment::check(&mut Sources::default(), std::path::Path::new("m.net"), text, &[], &project);
     let fault = Predictor::of_experiment(&checked.experiment, &Device::Cpu).err().unwrap();
     assert_eq!(fault.message, "9 weights of the model must be trained first");
+}
+
+#[test]
+fn labels_numbers_and_masks_are_told_in_their_words() {
+    let names = ["a", "b"].map(str::to_owned);
+    let of = |numbers: &[f32], shape: Shape, task: Task, are_probabilities: bool| {
+        Answer::new(numbers.to_vec(), shape, &names, task, are_probabilities).unwrap()
+    };
+    let labels = of(&[0.0, 2.0], Shape::from([2]), Task::Labels, false);
+    let told: Vec<(&str, f64)> =
+        labels.classes().iter().map(|own| (own.name.as_str(), own.probability)).collect();
+    assert_eq!((told[0].0, told[1]), ("b", ("a", 0.5)));
+    assert!((told[0].1 - 0.880_797_077_977_882).abs() < 1e-12);
+    assert_eq!(of(&[0.25, 0.5], Shape::from([2]), Task::Labels, true).classes()[0].probability, 0.5);
+    let numbers = of(&[-1.5, 2.0], Shape::from([2]), Task::Numbers, false);
+    assert_eq!((numbers.values(), numbers.classes().len()), (vec![("a", -1.5), ("b", 2.0)], 0));
+    let mask = of(&[1.0, 0.0, 0.5, 0.0, 1.0, 0.5], Shape::from([2, 1, 3]), Task::Masks, false);
+    assert_eq!(
+        (mask.mask().unwrap(), mask.areas()),
+        (vec![0, 1, 0], vec![("a", 2.0 / 3.0), ("b", 1.0 / 3.0)])
+    );
+    let again = crate::data::mask::decode(&mask.mask_png().unwrap()).unwrap();
+    assert_eq!(again, Image::of_bytes([1, 1, 3], vec![0, 1, 0]));
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::diag::{Fault, codes};
 use crate::runs::folder::METRICS;
-use crate::train::metrics::Score;
+use crate::train::metrics::{self as measured, Figure, Score};
 use crate::train::trainer::Epoch;
 
 /// A file of more bytes is not one that dslc wrote.
@@ -90,19 +90,23 @@ fn unwritten(path: &Path, e: &std::io::Error) -> Fault {
 
 /// An epoch as an event; `step` is the number of steps behind it.
 pub fn event(epoch: &Epoch, step: u64) -> Value {
-    json!({
+    let mut event = json!({
         "event": "epoch",
         "epoch": epoch.number,
         "step": step,
         "train.loss": epoch.train_loss,
         "train.accuracy": epoch.train_accuracy,
-        "validation.loss": epoch.validation.map(|found| found.loss),
-        "validation.accuracy": epoch.validation.and_then(|found| found.accuracy),
+        "validation.loss": epoch.validation.as_ref().map(|found| found.loss),
+        "validation.accuracy": epoch.validation.as_ref().and_then(|found| found.accuracy),
         "learning_rate": epoch.learning_rate,
         "seconds": epoch.seconds,
         "images_per_second": epoch.images_per_second,
         "best": epoch.best,
-    })
+    });
+    for Figure { metric, value } in epoch.validation.iter().flat_map(|found| &found.figures) {
+        event[format!("validation.{}", metric.spec.name)] = json!(value);
+    }
+    event
 }
 
 /// The other way; `None` for another event.
@@ -114,7 +118,16 @@ fn read(event: &Value) -> Option<Epoch> {
         number: usize::try_from(event["epoch"].as_u64()?).ok()?,
         train_loss: number("train.loss")?,
         train_accuracy: number("train.accuracy"),
-        validation: validation.map(|loss| Score { loss, accuracy: number("validation.accuracy") }),
+        validation: validation.map(|loss| Score {
+            loss,
+            accuracy: number("validation.accuracy"),
+            figures: measured::METRICS
+                .iter()
+                .filter_map(|&metric| {
+                    Some(Figure { metric, value: number(&format!("validation.{}", metric.spec.name))? })
+                })
+                .collect(),
+        }),
         learning_rate: number("learning_rate")?,
         seconds: number("seconds")?,
         images_per_second: number("images_per_second")?,
@@ -134,7 +147,11 @@ mod tests {
             number,
             train_loss: 0.1 + 0.2 / number as f64,
             train_accuracy: (number > 1).then_some(1.0 / 3.0),
-            validation: (number > 2).then_some(Score { loss: 0.7 / 3.0, accuracy: None }),
+            validation: (number > 2).then_some(Score {
+                loss: 0.7 / 3.0,
+                accuracy: None,
+                figures: Vec::new(),
+            }),
             learning_rate: 1e-3 / 7.0,
             seconds: 1.5,
             images_per_second: 1e5 / 3.0,

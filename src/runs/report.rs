@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::train::metrics::{Classes, Evaluation};
+use crate::train::metrics::confusion::Overlap;
+use crate::train::metrics::errors::NumberScore;
+use crate::train::metrics::{ClassScore, Classes, Confusion, Detail, Evaluation, Figure};
 use crate::train::trainer::{Ended, Job, Outcome};
 
 /// The figures of a run, under the names that `expect` has for them.
 pub fn report(job: &Job<'_>, classes: &[String], outcome: &Outcome) -> Value {
     let (last, test) = (outcome.epochs.last(), &outcome.test);
-    let validation = last.and_then(|epoch| epoch.validation);
-    json!({
+    let validation = last.and_then(|epoch| epoch.validation.as_ref());
+    let mut report = json!({
         "model": job.model.name,
         "parameters": job.model.n_parameters(),
         "batch": job.batch,
@@ -32,7 +34,61 @@ pub fn report(job: &Job<'_>, classes: &[String], outcome: &Outcome) -> Value {
         "test.accuracy": test.accuracy(),
         "test.classes": classes_json(test, classes),
         "test.confusion": confusion_json(test),
-    })
+    });
+    figures(&mut report, "validation", validation.map_or(&[], |found| &found.figures));
+    add_test(&mut report, test, classes);
+    report
+}
+
+/// Adds what the metrics came to.
+fn figures(report: &mut Value, part: &str, figures: &[Figure]) {
+    for Figure { metric, value } in figures {
+        report[format!("{part}.{}", metric.spec.name)] = json!(value);
+    }
+}
+
+/// Adds what the metrics came to on the test images, and what is told label by label, number by number or class by class.
+pub fn add_test(report: &mut Value, test: &Evaluation, names: &[String]) {
+    figures(report, "test", &test.figures);
+    if let Some(plain) = test.plain_loss {
+        report["test.loss_without_smoothing"] = json!(plain);
+    }
+    let named = |name: &str, mut object: Value, kind: &str| {
+        object[kind] = json!(name);
+        object
+    };
+    match &test.detail {
+        Detail::None => {}
+        Detail::Labels(scores) => {
+            let label = |(name, score): (&String, &ClassScore)| {
+                let object = json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1(), "images": score.support });
+                named(name, object, "label")
+            };
+            report["test.labels"] = names.iter().zip(scores).map(label).collect();
+        }
+        Detail::Numbers(scores) => {
+            let number = |(name, score): (&String, &NumberScore)| {
+                named(name, json!({ "mae": score.mae, "rmse": score.rmse, "r2": score.r2 }), "number")
+            };
+            report["test.numbers"] = names.iter().zip(scores).map(number).collect();
+        }
+        Detail::Pixels(confusion) => {
+            let class = |(i, name): (usize, &String)| {
+                let score = confusion.class(i);
+                let iou = confusion.overlap(i, Overlap::Union);
+                let object = json!({ "precision": score.precision, "recall": score.recall, "iou": iou, "pixels": score.support });
+                named(name, object, "class")
+            };
+            report["test.classes"] = names.iter().enumerate().map(class).collect();
+            report["test.confusion"] = matrix(confusion);
+        }
+    }
+}
+
+fn matrix(confusion: &Confusion) -> Value {
+    let n = confusion.n_classes();
+    let row = |truth| (0..n).map(|predicted| confusion.count(truth, predicted)).collect::<Vec<u64>>();
+    (0..n).map(row).collect()
 }
 
 /// Precision, recall and number of images of each class; null where there are none to find.
@@ -48,7 +104,5 @@ pub fn classes_json(test: &Evaluation, classes: &[String]) -> Value {
 /// Rows are true classes, columns predicted ones; null where there are none to find.
 pub fn confusion_json(test: &Evaluation) -> Value {
     let Some(Classes { confusion, .. }) = &test.classes else { return Value::Null };
-    let n = confusion.n_classes();
-    let row = |truth| (0..n).map(|predicted| confusion.count(truth, predicted)).collect::<Vec<u64>>();
-    (0..n).map(row).collect()
+    matrix(confusion)
 }

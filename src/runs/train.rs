@@ -93,7 +93,7 @@ pub fn train<'a>(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: job.model.name.clone(),
         source: source.to_owned(),
-        classes: if job.train.classifies()? { dataset.classes().to_vec() } else { Vec::new() },
+        classes: if job.train.reproduces()? { Vec::new() } else { dataset.classes().to_vec() },
         ..Card::default()
     };
     let record = Record::read(folder.path())?.unwrap_or_default();

@@ -77,7 +77,8 @@ pub fn cross_validate(
             break;
         }
         let best = outcome.epochs.iter().find(|epoch| epoch.number == outcome.tested);
-        let Some((epoch, score)) = best.and_then(|epoch| Some((epoch.number, epoch.validation?))) else {
+        let Some((epoch, score)) = best.and_then(|epoch| Some((epoch.number, epoch.validation.as_ref()?)))
+        else {
             return Err(Fault::internal("a fold without a measurement"));
         };
         let fold =

@@ -101,7 +101,7 @@ impl Trial {
 }
 
 fn measured(epoch: &Epoch) -> Option<Measured> {
-    epoch.validation.map(|score| Measured { loss: score.loss, accuracy: score.accuracy })
+    epoch.validation.as_ref().map(|score| Measured { loss: score.loss, accuracy: score.accuracy })
 }
 
 impl Record {

@@ -25,7 +25,9 @@ pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
     let what = match section.settings.first().map(|setting| &setting.takes) {
         None => "step",
         Some(Takes::Comparison) => "quantity",
-        Some(Takes::Arguments | Takes::OneOf(_) | Takes::Lines(_)) => "setting",
+        Some(Takes::Arguments | Takes::OneOf(_) | Takes::EachOf(_) | Takes::Words(_) | Takes::Lines(_)) => {
+            "setting"
+        }
     };
     let d =
         Diagnostic::error(codes::UNKNOWN_WORD, span, format!("`{}` has no {what} `{name}`", section.name));
@@ -93,6 +95,7 @@ pub fn place(fault: Fault, head: Span, args: &Args) -> Diagnostic {
             Remedy::After(text) => {
                 d.replace(format!("put `{text}` after it"), head.after(), format!("\n{text}"))
             }
+            Remedy::Instead(text) => d.replace(format!("write `{text}`"), head, text),
             Remedy::Remove => d.replace("remove it", head, ""),
             Remedy::Advice(text) => d.advise(text),
         };

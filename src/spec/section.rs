@@ -5,7 +5,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::Span;
 use crate::spec::answers::{suggest, unknown};
 use crate::spec::convert::convert;
-use crate::spec::{self, Args, Kind, Preset, Scope, Spec};
+use crate::spec::{self, Arg, Args, Kind, Preset, Scope, Spec};
 use crate::syntax::ast::{Argument, Block, Chain, Compare, Link, Number, Statement, Unit, ValueKind, Word};
 
 /// What a section, or a line's own block, may hold.
@@ -38,6 +38,10 @@ pub enum Takes {
     Arguments,
     /// A word of a registry, with the arguments of that word's declaration.
     OneOf(&'static Registry),
+    /// The same; such a line may stand more than once.
+    EachOf(&'static Registry),
+    /// Words of a registry, each at most once: the texts of its one parameter.
+    Words(&'static Registry),
     /// A block of lines.
     Lines(&'static Section),
     /// A comparison with its one parameter. Such a line may stand more than once.
@@ -155,6 +159,12 @@ pub struct Chosen<T: ?Sized + 'static> {
     pub span: Span,
 }
 
+impl<T: ?Sized> Clone for Chosen<T> {
+    fn clone(&self) -> Chosen<T> {
+        Chosen { what: self.what, args: self.args.clone(), span: self.span }
+    }
+}
+
 impl<'s> Lines<'s> {
     /// The line of a setting.
     pub fn line(&self, setting: &Setting) -> Option<&Line<'s>> {
@@ -165,6 +175,22 @@ impl<'s> Lines<'s> {
     pub fn found(&self, setting: &'static Setting) -> Option<Found> {
         let written = self.line(setting).and_then(|line| line.found.clone());
         written.or_else(|| held(setting))
+    }
+
+    /// What the lines of a setting choose that may stand more than once, behind the first.
+    pub fn chosen_again<T: ?Sized>(
+        &self,
+        setting: &'static Setting,
+        things: &'static [&'static T],
+        spec_of: impl Fn(&'static T) -> &'static Spec,
+    ) -> Vec<Chosen<T>> {
+        let lines = self.lines.iter().filter(|line| line.spec.name == setting.spec.name).skip(1);
+        let chosen = lines.filter_map(|line| {
+            let Found { spec, args } = line.found.clone()?;
+            let what = things.iter().copied().find(|what| spec_of(what).name == spec.name)?;
+            Some(Chosen { what, args, span: line.statement.head() })
+        });
+        chosen.collect()
     }
 
     /// Where a setting is written.
@@ -191,9 +217,13 @@ impl<'s> Lines<'s> {
 fn held(setting: &'static Setting) -> Option<Found> {
     let Absent::Holds(values) = setting.absent else { return None };
     let (spec, values) = match (&setting.takes, values) {
-        (Takes::OneOf(registry), [Preset::Word(name), rest @ ..]) => (registry.find(name)?, rest),
-        (Takes::OneOf(_), _) => return None,
-        (Takes::Arguments | Takes::Lines(_) | Takes::Comparison, _) => (setting.spec, values),
+        (Takes::OneOf(registry) | Takes::EachOf(registry), [Preset::Word(name), rest @ ..]) => {
+            (registry.find(name)?, rest)
+        }
+        (Takes::OneOf(_) | Takes::EachOf(_), _) => return None,
+        (Takes::Arguments | Takes::Lines(_) | Takes::Comparison | Takes::Words(_), _) => {
+            (setting.spec, values)
+        }
     };
     Some(Found { spec, args: spec::preset(spec, values) })
 }
@@ -242,7 +272,7 @@ impl Reader<'_> {
                 continue;
             };
             let once = match setting {
-                Some(setting) => !matches!(setting.takes, Takes::Comparison),
+                Some(setting) => !matches!(setting.takes, Takes::Comparison | Takes::EachOf(_)),
                 None => matches!(section.steps, Steps::Once(_)),
             };
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name).filter(|_| once) {
@@ -273,7 +303,13 @@ impl Reader<'_> {
         let mut line = Line { statement, spec, found: None, compare: None, lines: None };
         match setting.map(|setting| &setting.takes) {
             Some(Takes::Lines(section)) => line.lines = self.section(section, statement),
-            Some(Takes::OneOf(registry)) => line.found = self.choice(spec, registry, statement),
+            Some(Takes::OneOf(registry) | Takes::EachOf(registry)) => {
+                line.found = self.choice(spec, registry, statement);
+            }
+            Some(Takes::Words(registry)) => {
+                let args = self.words(spec, registry, statement);
+                line.found = args.map(|args| Found { spec, args });
+            }
             Some(Takes::Comparison) => {
                 if let Some((compare, args)) = self.comparison(spec, statement) {
                     (line.compare, line.found) = (Some(compare), Some(Found { spec, args }));
@@ -325,6 +361,41 @@ impl Reader<'_> {
             }
         }
         Some(Found { spec, args: args? })
+    }
+
+    /// `metrics accuracy auc` against the registry's declarations.
+    fn words(&mut self, spec: &'static Spec, registry: &Registry, line: &Statement) -> Option<Args> {
+        let (known, mut texts, before) = ((registry.specs)(), Vec::new(), self.diagnostics.len());
+        for argument in &line.arguments {
+            let Argument::Value(value) = argument else {
+                let message = format!("`{}` takes names alone: `{}`", spec.name, spec.example);
+                self.error(codes::UNKNOWN_ARGUMENT, argument.span(), message);
+                continue;
+            };
+            let ValueKind::Word(name) = &value.kind else {
+                let message = format!("`{}` takes names: `{}`", spec.name, spec.example);
+                self.error(codes::BAD_VALUE, value.span, message);
+                continue;
+            };
+            if !known.iter().any(|spec| spec.name == name) {
+                let message = format!("there is no {} called `{name}`", registry.one);
+                let d = Diagnostic::error(codes::UNKNOWN_WORD, value.span, message);
+                self.diagnostics.push(suggest(d, name, value.span, known.iter().copied()));
+            } else if texts.contains(name) {
+                let d = Diagnostic::error(codes::BAD_VALUE, value.span, format!("`{name}` is given twice"));
+                self.diagnostics.push(d.drop("remove this one", value.span));
+            } else {
+                texts.push(name.clone());
+            }
+        }
+        if line.arguments.is_empty() {
+            let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
+            let message = format!("`{}` needs names: {}", spec.name, names.join(", "));
+            self.error(codes::MISSING_ARGUMENT, line.head(), message);
+        }
+        let param = spec.params.first()?;
+        let right = self.diagnostics.len() == before;
+        right.then(|| Args::of(param.name, Arg::Texts(texts), line.head()))
     }
 
     /// `test.accuracy > 98%` against the quantity's one parameter.
@@ -410,7 +481,7 @@ pub fn only_in_models(link: &Link) -> impl Iterator<Item = Diagnostic> {
 fn missing(section: &Section, setting: &Setting, statement: &Statement, block: &Block) -> Diagnostic {
     let Spec { name, example, .. } = setting.spec;
     let what = match &setting.takes {
-        Takes::OneOf(registry) => registry.one,
+        Takes::OneOf(registry) | Takes::EachOf(registry) | Takes::Words(registry) => registry.one,
         Takes::Arguments | Takes::Lines(_) | Takes::Comparison => name,
     };
     let (at, text) = match block.chains.first().and_then(|chain| chain.links.first()) {

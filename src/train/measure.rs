@@ -8,12 +8,11 @@ use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
 use crate::run::{Precision, Session};
-use crate::shape::Shape;
 use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::numbers::{Numbers, Place};
-use crate::train::program::{LABELS, inference_graph, optimized, training_graph};
+use crate::train::program::{LABELS, TARGETS, inference_graph, optimized, training_graph};
 use crate::train::section::TrainSection;
 
 /// Steps before the first timed one.
@@ -110,9 +109,12 @@ fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> R
     session.write(0, IMAGES, |out| out.iter_mut().for_each(|x| *x = random.uniform()))?;
     session.write(0, STEP, |out| out.fill(0.0))?;
     let Some(train) = train else { return Ok(()) };
-    // One number an output, where images have classes.
-    let classes = model.output_shape.as_ref().map_or(1, Shape::elements) as u32;
-    session.write(0, LABELS, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
+    // One number an output, where images have classes, and one map where pixels have.
+    let classes =
+        model.output_shape.as_ref().and_then(|shape| shape.dims().first().copied()).unwrap_or(1) as u32;
+    for name in [LABELS, TARGETS] {
+        session.write(0, name, |out| out.iter_mut().for_each(|x| *x = random.below(classes) as f32))?;
+    }
     for (name, value) in Numbers::of(model, train).at(Place { factor: 1e-3, momentum: Some(0.9) }, 1, 1)? {
         session.write(0, &name, |out| out[0] = value as f32)?;
     }

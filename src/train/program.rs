@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::data::sample::Task;
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
@@ -17,23 +18,30 @@ use crate::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use crate::ops::reshape::RESHAPE;
 use crate::passes::{gradient, optimize};
 use crate::shape::Shape;
-use crate::spec::Arg;
+use crate::spec::{Arg, Args};
 use crate::train::average;
 use crate::train::clip::clipped;
 use crate::train::groups::{self, Statistics};
+use crate::train::losses::formula::Formula;
+use crate::train::losses::{self, Given, Loss, Losses};
 use crate::train::mixes;
 use crate::train::numbers::{self, CARRIED, Lots, REST, SHARE, carries};
 use crate::train::optimizers::{Part, Rule};
-use crate::train::section::{Decay, TrainSection};
+use crate::train::section::{Chosen, Decay, TrainSection};
 
-pub use crate::data::samples::LABELS;
+pub use crate::data::samples::{LABELS, TARGETS};
 
 /// Output of a training graph: the batch's mean loss.
 pub const LOSS: &str = "loss";
 /// Output of a training graph where images have classes to find: how many were classified right.
 pub const CORRECT: &str = "correct";
-/// Output of an evaluation graph: the loss of each image.
+/// Output of an evaluation graph: the loss of each image. Behind it stand those of further losses, and behind each, where it has
+/// some, its weights; then the loss without smoothing.
 pub const LOSSES: &str = "losses";
+/// Output of an evaluation graph: how much of each image counts.
+pub const WEIGHTS: &str = "weights";
+/// Output of an evaluation graph where something looks at every output: what it should be.
+pub const WANTED: &str = "wanted";
 /// Output of an evaluation graph where images have classes to find: the class of each image's highest score.
 pub const PREDICTED: &str = "predicted";
 /// Output of an evaluation graph: the model's output for each image.
@@ -143,28 +151,41 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     let mut lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
     let layers = std::mem::take(&mut lowered.layers);
     let output = lowered.output;
-    let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
-    let losses = match (&train.mix, labels) {
-        (Some(_), Some(labels)) => mixes::weighed(&mut builder, train, [output, labels, losses])?,
+    let Compared { mut builder, terms, target, .. } = compare(lowered, train, batch)?;
+    let terms = match (&train.mix, train.reproduces()?) {
+        (Some(_), false) => mixes::weighed(&mut builder, train, [output, target], terms)?,
         // An image that is its own target is mixed already.
-        (Some(_), None) | (None, _) => losses,
+        (Some(_), true) | (None, _) => terms,
     };
-    let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", [0]), &[losses])?;
     let scalar = Attrs::new().ints("shape", []);
-    let loss = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;
+    let mut loss: Option<Value> = None;
+    for &(share, own) in &terms {
+        let mean = mean(&mut builder, own)?;
+        let mean = builder.apply(&RESHAPE, scalar.clone(), &[mean])?;
+        let mut formula = Formula { builder: &mut builder };
+        let mean = formula.affine(mean, share as f32, 0.0)?;
+        loss = Some(match loss {
+            Some(others) => formula.add(others, mean)?,
+            None => mean,
+        });
+    }
+    let loss = loss.ok_or_else(|| Fault::internal("a training without a loss"))?;
     builder.output(LOSS, loss);
-    if let Some(labels) = labels {
+    if train.classifies()? {
+        let labels = target;
         let correct = builder.apply(&TOP1_CORRECT, Attrs::new(), &[output, labels])?;
         let correct = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[correct])?;
         let correct = builder.apply(&RESHAPE, scalar.clone(), &[correct])?;
         builder.output(CORRECT, correct);
     }
-    let objective = match train.accumulate {
-        1 => loss,
-        _ => {
-            let sum = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[losses])?;
+    let objective = match (train.accumulate, terms.as_slice()) {
+        (1, _) => loss,
+        (_, &[(1.0, Losses { sums, weights: None })]) => {
+            let sum = builder.apply(&REDUCE_SUM, Attrs::new().ints("axes", [0]), &[sums])?;
             builder.apply(&RESHAPE, scalar, &[sum])?
         }
+        // Each batch has weights of its own.
+        (_, _) => Formula { builder: &mut builder }.affine(loss, batch as f32, 0.0)?,
     };
     let weights: BTreeSet<String> = weights(model).collect();
     let moves = |name: &str| !groups::terms(&train.groups, name).freeze;
@@ -250,32 +271,88 @@ pub fn differentiated(model: &Model, train: &TrainSection, batch: usize) -> Resu
 pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
     let output = lowered.output;
-    let Compared { mut builder, losses, labels } = compare(lowered, train, batch)?;
-    builder.output(LOSSES, losses);
-    if labels.is_some() {
+    let Compared { mut builder, terms, plain, target } = compare(lowered, train, batch)?;
+    for (_, Losses { sums, weights }) in terms.into_iter().chain(plain) {
+        builder.output(LOSSES, sums);
+        weights.into_iter().for_each(|weights| builder.output(WEIGHTS, weights));
+    }
+    if train.classifies()? {
         let predicted = builder.apply(&ARGMAX, Attrs::new(), &[output])?;
         builder.output(PREDICTED, predicted);
     }
     builder.output(SCORES, output);
+    if matches!(train.task()?, Task::Masks | Task::Images) {
+        builder.output(WANTED, target);
+    }
     let mut graph = builder.finish();
     average::judge(&mut graph, train);
     Ok(graph)
 }
 
+/// The mean over a batch, as `1` or with one axis.
+pub fn mean(builder: &mut Builder, Losses { sums, weights }: Losses) -> Result<Value, Fault> {
+    let over_images = Attrs::new().ints("axes", [0]);
+    let Some(weights) = weights else { return builder.apply(&REDUCE_MEAN, over_images, &[sums]) };
+    let sum = builder.apply(&REDUCE_SUM, over_images.clone(), &[sums])?;
+    let weight = builder.apply(&REDUCE_SUM, over_images, &[weights])?;
+    let mut formula = Formula { builder };
+    // Where nothing of the batch counts, the loss is 0.
+    let weight = formula.affine(weight, 1.0, 1e-12)?;
+    formula.divide(sum, weight)
+}
+
+/// How many numbers an image an evaluation graph gives for each loss: 1, or 2 with weights; and whether the last of them is
+/// the loss without smoothing.
+pub fn loss_columns(model: &Model, train: &TrainSection) -> Result<(Vec<usize>, HasPlain), Fault> {
+    let Compared { terms, plain, .. } = compare(lower(model, 1, Mode::Infer)?, train, 1)?;
+    let has = if plain.is_some() { HasPlain::Yes } else { HasPlain::No };
+    let columns = terms.into_iter().chain(plain).map(|(_, own)| 1 + usize::from(own.weights.is_some()));
+    Ok((columns.collect(), has))
+}
+
+/// Whether an evaluation tells a loss without smoothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HasPlain {
+    Yes,
+    No,
+}
+
 /// A model's output held against its target.
 struct Compared {
     builder: Builder,
-    /// The loss of each image.
-    losses: Value,
-    /// The classes, where they are the target.
-    labels: Option<Value>,
+    /// Each loss, and how much it counts.
+    terms: Vec<(f64, Losses)>,
+    /// A single loss without smoothing, where it has some.
+    plain: Option<(f64, Losses)>,
+    /// What the output is held against.
+    target: Value,
 }
 
 fn compare(lowered: Lowered, train: &TrainSection, batch: usize) -> Result<Compared, Fault> {
     let Lowered { mut builder, images, output, .. } = lowered;
-    let labels = train.classifies()?.then(|| builder.input(LABELS, &Shape::from([batch])));
-    let losses = train.loss.what.lower(&train.loss.args, output, labels.unwrap_or(images), &mut builder)?;
-    Ok(Compared { builder, losses, labels })
+    let task = train.task()?;
+    let own = builder.shape(output).clone();
+    let target = match task {
+        _ if train.reproduces()? => images,
+        Task::Classes => builder.input(LABELS, &Shape::from([batch])),
+        Task::Labels | Task::Numbers | Task::Images => builder.input(TARGETS, &own),
+        Task::Masks => {
+            let dims =
+                own.dims().iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, &extent)| extent);
+            builder.input(TARGETS, &dims.collect())
+        }
+    };
+    let given = Given { output, target, task };
+    let mut lowered = |loss: &Chosen<dyn Loss>, args: &Args| {
+        let losses = loss.what.lower(args, &given, &mut Formula { builder: &mut builder })?;
+        Ok::<_, Fault>((losses::share(args), losses))
+    };
+    let terms = train.all_losses().map(|loss| lowered(loss, &loss.args)).collect::<Result<Vec<_>, _>>()?;
+    let plain = match (terms.len(), train.loss.what.plain(&train.loss.args)) {
+        (1, Some(args)) => Some(lowered(&train.loss, &args)?),
+        (_, Some(_) | None) => None,
+    };
+    Ok(Compared { builder, terms, plain, target })
 }
 
 /// Forward alone.

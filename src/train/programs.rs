@@ -6,7 +6,9 @@ use crate::data::loader::Mode;
 use crate::diag::{Fault, codes};
 use crate::graph::Graph;
 use crate::model::Model;
-use crate::train::program::{evaluation_graph, gathering_graph, optimized, training_graph};
+use crate::train::program::{
+    HasPlain, evaluation_graph, gathering_graph, loss_columns, optimized, training_graph,
+};
 use crate::train::section::TrainSection;
 use crate::train::window::Windows;
 
@@ -34,13 +36,23 @@ pub struct Programs {
     /// Those that only add up gradients.
     gather: Vec<(usize, usize)>,
     evaluate: Vec<(usize, usize)>,
+    /// Numbers an image that evaluation gives for each loss.
+    pub columns: Vec<usize>,
+    pub has_plain: HasPlain,
 }
 
 impl Programs {
     /// Graphs for batches of `batch` images and for the remainders of these sets.
     pub fn new(model: &Model, train: &TrainSection, batch: usize, sizes: Sizes) -> Result<Programs, Fault> {
-        let mut programs =
-            Programs { graphs: Vec::new(), train: Vec::new(), gather: Vec::new(), evaluate: Vec::new() };
+        let (columns, has_plain) = loss_columns(model, train)?;
+        let mut programs = Programs {
+            graphs: Vec::new(),
+            train: Vec::new(),
+            gather: Vec::new(),
+            evaluate: Vec::new(),
+            columns,
+            has_plain,
+        };
         for size in [batch, sizes.train % batch] {
             if size == 0 || size > sizes.train {
                 continue;

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use crate::data::sample::Task;
+use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::run::Precision;
 use crate::source::Span;
-use crate::spec::{Args, Scope, section};
+use crate::spec::section::{Lines, Setting};
+use crate::spec::{Arg, Args, Scope, section};
 use crate::syntax::ast::Statement;
 use crate::train::average::Warmup;
 use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
 use crate::train::losses::{LOSSES, Loss, Target};
+use crate::train::metrics::{self, Better, Evaluation, Metric};
 use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
@@ -19,9 +23,22 @@ use crate::train::settings;
 pub use crate::spec::section::Chosen;
 
 /// A checked `train { … }`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
+    /// More losses, which are added to it.
+    pub losses: Vec<Chosen<dyn Loss>>,
+    /// What the data tell of an image, where there are data.
+    pub task: Option<Task>,
+    /// What is measured, as it is written.
+    pub metrics: Option<Vec<&'static Metric>>,
+    /// Where that is.
+    pub metrics_span: Option<Span>,
+    /// Metrics that something else in the file names.
+    pub asked: Vec<&'static Metric>,
+    /// What decides which weights are the best, and where that is written.
+    pub monitor: Monitor,
+    pub monitor_span: Option<Span>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
     /// Of the images of a batch.
@@ -50,9 +67,57 @@ pub struct TrainSection {
 }
 
 impl TrainSection {
-    /// Whether the model learns the classes of images, and not images.
+    /// Whether the model learns the classes of images.
     pub fn classifies(&self) -> Result<bool, Fault> {
-        Ok(self.loss.what.target(&self.loss.args)? == Target::Label)
+        Ok(self.task()? == Task::Classes)
+    }
+
+    /// What the model learns: what the data tell of an image, or the image itself.
+    pub fn task(&self) -> Result<Task, Fault> {
+        Ok(match (self.reproduces()?, self.task) {
+            (true, _) => Task::Images,
+            (false, Some(task)) => task,
+            (false, None) => self.loss.what.takes().first().copied().unwrap_or_default(),
+        })
+    }
+
+    /// Whether the target is the image itself as it reaches the model.
+    pub fn reproduces(&self) -> Result<bool, Fault> {
+        Ok(self.loss.what.target(&self.loss.args)? == Target::Input)
+    }
+
+    /// Every loss.
+    pub fn all_losses(&self) -> impl Iterator<Item = &Chosen<dyn Loss>> {
+        std::iter::once(&self.loss).chain(&self.losses)
+    }
+
+    /// What is measured beside the loss.
+    pub fn measured(&self) -> Result<Vec<&'static Metric>, Fault> {
+        let task = self.task()?;
+        let mut all = self.metrics.clone().unwrap_or_else(|| metrics::usual(task));
+        let watched = match self.monitor {
+            Monitor::Metric(metric) => Some(metric),
+            Monitor::Loss => None,
+        };
+        for metric in self.asked.iter().copied().chain(watched) {
+            if !all.contains(&metric) && (metric.how)(task).is_some() {
+                all.push(metric);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The section with what only the data tell: the kind of targets, and the weights of balanced classes.
+    pub fn settled(&self, data: &DataSection) -> TrainSection {
+        let mut settled = self.clone();
+        settled.task = Some(data.facts.task);
+        for loss in std::iter::once(&mut settled.loss).chain(&mut settled.losses) {
+            let asks = loss.args.word("weights").is_ok_and(|word| word == "balanced");
+            if let Some(balance) = data.balance.clone().filter(|_| asks) {
+                loss.args = loss.args.with("weights", &Arg::Numbers(balance));
+            }
+        }
+        settled
     }
 }
 
@@ -101,7 +166,6 @@ pub struct Ema {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EarlyStop {
     pub patience: usize,
-    pub monitor: Monitor,
     pub span: Span,
 }
 
@@ -122,10 +186,32 @@ pub enum Logs {
 }
 
 /// The measurement that decides which weights are the best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Monitor {
     Loss,
-    Accuracy,
+    Metric(&'static Metric),
+}
+
+impl Monitor {
+    /// Of `validation.accuracy` or `accuracy`.
+    fn named(word: &str) -> Monitor {
+        let name = word.strip_prefix("validation.").unwrap_or(word);
+        metrics::find(name).map_or(Monitor::Loss, Monitor::Metric)
+    }
+
+    /// The larger, the better.
+    pub fn score(self, validation: &Evaluation) -> f64 {
+        match self {
+            Monitor::Loss => -validation.loss,
+            Monitor::Metric(metric) => {
+                let found = validation.figure(metric).unwrap_or(f64::NAN);
+                match metric.better {
+                    Better::Higher => found,
+                    Better::Lower => -found,
+                }
+            }
+        }
+    }
 }
 
 /// Reads the section; `None` when loss or optimizer are missing or wrong.
@@ -147,8 +233,24 @@ pub fn resolve(
     let batch = args(&settings::BATCH)?;
     let precision = args(&settings::PRECISION)?;
     let stop = lines.line(&settings::EARLY_STOP);
+    let (monitor, monitor_span) = monitor(&lines, diagnostics)?;
+    let written = lines.line(&settings::METRICS);
+    let metrics = match written {
+        None => None,
+        Some(line) => {
+            let names = line.found.as_ref()?.args.texts("names").ok()?;
+            Some(names.iter().filter_map(|name| metrics::find(name)).collect())
+        }
+    };
     Some(TrainSection {
         loss: loss?,
+        losses: lines.chosen_again(&settings::LOSS, LOSSES, |loss| loss.spec()),
+        task: None,
+        metrics,
+        metrics_span: written.map(|line| line.statement.head()),
+        asked: Vec::new(),
+        monitor,
+        monitor_span,
         optimizer: optimizer?,
         schedule: schedule?,
         mix: lines.chosen(&settings::MIX, MIXES, |mix| mix.spec(), span),
@@ -234,11 +336,32 @@ fn batch_size(args: &Args, diagnostics: &mut Diagnostics) -> Option<BatchSize> {
 }
 
 fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {
-    let monitor = match args.word("monitor").ok()? {
-        "validation.accuracy" => Monitor::Accuracy,
-        _ => Monitor::Loss,
+    Some(EarlyStop { patience: args.whole("patience").ok()?, span })
+}
+
+/// What decides which weights are the best: `early_stop` and `keep` name one thing, or one of them does.
+fn monitor(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Option<(Monitor, Option<Span>)> {
+    let of = |setting: &'static Setting, name: &'static str| match lines.line(setting) {
+        None => Some(None),
+        Some(line) => {
+            let found = line.found.as_ref()?;
+            let monitor = Monitor::named(found.args.word(name).ok()?);
+            Some(Some((monitor, found.args.span(name), line.statement.head())))
+        }
     };
-    Some(EarlyStop { patience: args.whole("patience").ok()?, monitor, span })
+    let stop = of(&settings::EARLY_STOP, "monitor")?;
+    let keep = of(&settings::KEEP, "by")?;
+    Some(match (stop, keep) {
+        (Some((own, Some(span), _)), Some((other, _, kept))) if own != other => {
+            let message = "`early_stop` and `keep` watch two different things";
+            let d = Diagnostic::error(codes::BAD_VALUE, span, message).label("one watches this");
+            diagnostics.push(d.related(kept, "and the other something else").advise("name the same in both"));
+            return None;
+        }
+        (_, Some((monitor, span, head))) => (monitor, Some(span.unwrap_or(head))),
+        (Some((monitor, span, head)), None) => (monitor, Some(span.unwrap_or(head))),
+        (None, None) => (Monitor::Loss, None),
+    })
 }
 
 fn clipping(args: &Args) -> Option<Clip> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::layers::initial;
 use crate::spec::section::{Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Preset, Spec, keyword, positional};
-use crate::train::{beginning, groups, losses, mixes, optimizers, schedules};
+use crate::train::{beginning, groups, losses, metrics, mixes, optimizers, schedules};
 
 pub static TRAIN: Section = Section {
     name: "train",
@@ -13,6 +13,7 @@ pub static TRAIN: Section = Section {
     intro: "",
     settings: &[
         &LOSS,
+        &METRICS,
         &OPTIMIZER,
         &SCHEDULE,
         &MIX,
@@ -26,6 +27,7 @@ pub static TRAIN: Section = Section {
         &SEED,
         &PRECISION,
         &EARLY_STOP,
+        &KEEP,
         &CHECKPOINT,
         &LOGS,
         &beginning::WEIGHTS,
@@ -37,7 +39,10 @@ pub static TRAIN: Section = Section {
 };
 
 pub static LOSS: Setting =
-    Setting { spec: &LOSS_SPEC, takes: Takes::OneOf(&losses::REGISTRY), absent: Absent::Refused };
+    Setting { spec: &LOSS_SPEC, takes: Takes::EachOf(&losses::REGISTRY), absent: Absent::Refused };
+pub static METRICS: Setting =
+    Setting { spec: &METRICS_SPEC, takes: Takes::Words(&metrics::REGISTRY), absent: Absent::Nothing };
+pub static KEEP: Setting = Setting { spec: &KEEP_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static OPTIMIZER: Setting =
     Setting { spec: &OPTIMIZER_SPEC, takes: Takes::OneOf(&optimizers::REGISTRY), absent: Absent::Refused };
 pub static SCHEDULE: Setting = Setting {
@@ -73,10 +78,35 @@ pub static LOGS: Setting = Setting { spec: &LOGS_SPEC, takes: Takes::Arguments, 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
     summary: "what training minimises",
-    docs: "`loss NAME` and the loss's own arguments.",
+    docs: "`loss NAME` and the loss's own arguments. Several `loss` lines are added up, each times its `weight`: `loss cross_entropy` and \
+           `loss dice weight=0.5`.",
     params: &[positional("name", Kind::Word, Preset::Required, "a loss, such as `cross_entropy`")],
     example: "loss cross_entropy",
     elsewhere: &["criterion", "objective", "loss_fn"],
+};
+
+static METRICS_SPEC: Spec = Spec {
+    name: "metrics",
+    summary: "what is measured beside the loss",
+    docs: "Names of metrics, on the validation images after every epoch and on the test images at the end. Without the line these are, of \
+           classes `accuracy macro_f1`, of labels `map macro_f1`, of numbers `mae rmse r2`, of masks `mean_iou pixel_accuracy dice`, \
+           of images `psnr`. Those that `expect`, `early_stop` or `keep` name are measured, too.",
+    params: &[positional("names", Kind::Names, Preset::Required, "metrics, such as `accuracy auc`")],
+    example: "metrics accuracy auc",
+    elsewhere: &["metric", "measures", "scores", "eval_metric"],
+};
+
+static KEEP_SPEC: Spec = Spec {
+    name: "keep",
+    summary: "which weights of a run are tested and kept as the best",
+    docs: "`keep best by=mean_iou` decides by that metric on the validation images, instead of by their loss; needs `validation` in `data`. \
+           `early_stop` watches the same.",
+    params: &[
+        positional("which", Kind::Choice(&["best"]), Preset::Required, "the best"),
+        keyword("by", Kind::Choice(metrics::NAMES), Preset::Word("loss"), "the loss or a metric"),
+    ],
+    example: "keep best by=accuracy",
+    elsewhere: &["save_best", "save_best_only", "save_top_k"],
 };
 
 static OPTIMIZER_SPEC: Spec = Spec {
@@ -265,12 +295,12 @@ static PRECISION_SPEC: Spec = Spec {
 static EARLY_STOP_SPEC: Spec = Spec {
     name: "early_stop",
     summary: "ends the run when it no longer improves",
-    docs: "Watches a measurement on the validation images after each epoch; needs `validation` in `data`.",
+    docs: "Watches the loss or a metric on the validation images after each epoch; needs `validation` in `data`.",
     params: &[
         keyword("patience", Kind::Count, Preset::Required, "epochs without a new best before the run ends"),
         keyword(
             "monitor",
-            Kind::Choice(&["validation.loss", "validation.accuracy"]),
+            Kind::Choice(metrics::MONITORS),
             Preset::Word("validation.loss"),
             "what is watched",
         ),

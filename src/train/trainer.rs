@@ -26,7 +26,7 @@ use crate::train::programs::{Programs, Sizes};
 use crate::train::progress::{Begun, Progress, Scored};
 use crate::train::replay::Broken;
 use crate::train::schedules;
-use crate::train::section::{Monitor, TrainSection};
+use crate::train::section::TrainSection;
 use crate::train::window::Windows;
 use crate::train::worst::answers;
 use crate::train::{auto_batch, budget, kept};
@@ -408,7 +408,7 @@ impl<'a> Prepared<'a> {
         // Without validation images the last weights count as the best.
         let is_best = match &validation {
             Some(validation) => {
-                let scored = Scored { epoch: number, score: self.score(validation) };
+                let scored = Scored { epoch: number, score: self.job.train.monitor.score(validation) };
                 let is_best = best.as_ref().is_none_or(|best| scored.score > best.scored.score);
                 if is_best {
                     *best = Some(Best::now(scored, session)?);
@@ -513,14 +513,6 @@ impl<'a> Prepared<'a> {
         let loader = Loader::new(self.job.data, &self.dataset.samples)?;
         let train = self.job.train;
         Ok(Feed { loader, in_stock: self.in_stock, seed: train.seed, mix: train.mix.as_ref() })
-    }
-
-    /// The larger, the better.
-    fn score(&self, validation: &Evaluation) -> f64 {
-        match self.job.train.early_stop.map_or(Monitor::Loss, |stop| stop.monitor) {
-            Monitor::Loss => -validation.loss,
-            Monitor::Accuracy => validation.accuracy().unwrap_or(f64::NAN),
-        }
     }
 
     fn measure(

@@ -13,6 +13,7 @@ mod photographs;
 mod predict;
 mod run;
 mod settings;
+mod targets;
 mod weights;
 
 use std::path::{Path, PathBuf};

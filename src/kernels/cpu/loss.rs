@@ -218,11 +218,15 @@ pub fn positions(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<P
 
 pub fn one_hot(_attrs: &Attrs, _inputs: &[&Shape], output: &Shape) -> Result<Prepared, Fault> {
     let classes = output.dims()[1];
+    let plane = output.dims()[2..].iter().product::<usize>().max(1);
     Prepared::new(move |inputs, output| {
         output.fill(0.0);
-        for (&label, out) in inputs[0].iter().zip(output.chunks_mut(classes)) {
-            if let Some(hit) = out.get_mut(label as usize) {
-                *hit = 1.0;
+        for (labels, out) in inputs[0].chunks(plane).zip(output.chunks_mut(classes * plane)) {
+            for (at, &label) in labels.iter().enumerate() {
+                let class = label as usize;
+                if class < classes {
+                    out[class * plane + at] = 1.0;
+                }
             }
         }
     })

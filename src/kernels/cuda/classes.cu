@@ -102,7 +102,9 @@ extern "C" __global__ void argmax(float *out, const float *x, int n, int classes
     if (i < (unsigned)n) out[i] = first_largest(x + (size_t)i * classes, classes);
 }
 
-extern "C" __global__ void one_hot(float *out, const float *labels, int n, int classes) {
+extern "C" __global__ void one_hot(float *out, const float *labels, int n, int classes, int plane) {
     unsigned i = element();
-    if (i < (unsigned)n) out[i] = (float)(i % classes) == labels[i / classes] ? 1.0f : 0.0f;
+    if (i >= (unsigned)n) return;
+    unsigned image = i / (classes * plane), class_ = i / plane % classes;
+    out[i] = (float)class_ == labels[image * plane + i % plane] ? 1.0f : 0.0f;
 }

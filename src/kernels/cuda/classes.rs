@@ -56,8 +56,9 @@ pub fn argmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prep
 }
 
 pub fn one_hot(_attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
-    let [_, classes] = matrix(to);
-    let arguments = vec![output(), input(0), size(to.elements())?, size(classes)?];
+    let classes = to.dims().get(1).copied().unwrap_or(1);
+    let plane = to.dims().iter().skip(2).product::<usize>();
+    let arguments = vec![output(), input(0), size(to.elements())?, size(classes)?, size(plane)?];
     Prepared::of(each(Kernel::Named("one_hot"), to.elements(), arguments)?)
 }
 

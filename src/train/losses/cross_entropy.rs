@@ -1,31 +1,30 @@
-//! `loss cross_entropy`: how surprised the model is by the right class.
+//! `loss cross_entropy`: how surprised the model is by the right class, of an image or of each pixel.
 
-use crate::diag::{Fault, Remedy, codes};
-use crate::graph::Value;
+use crate::data::sample::Task;
+use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
-use crate::graph::builder::Builder;
-use crate::ops::activation::log::LOG;
-use crate::ops::binary::ADD;
 use crate::ops::cross_entropy::CROSS_ENTROPY;
-use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, keyword};
-use crate::train::losses::Loss;
+use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword};
+use crate::train::losses::formula::Formula;
+use crate::train::losses::per_class::{FROM, IGNORE, PerClass, WEIGHTS, check_end, check_weights, logits};
+use crate::train::losses::{Given, Loss, Losses, SHARE, Sides};
 
 pub struct CrossEntropy;
 
 static SPEC: Spec = Spec {
     name: "cross_entropy",
-    summary: "how surprised the model is by the right class",
-    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one per class; with \
-           `from=probabilities` it ends in a softmax. `smoothing` spreads that share of the target over all classes.",
+    summary: "how surprised the model is by the right class of an image, or of each pixel",
+    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one per class, or of masks in a map per class; with \
+           `from=probabilities` it ends in a softmax. `smoothing` spreads that share of the target over all classes.\n\n\
+           `weights=[1, 5]` multiplies the loss of each class by its number, and `balanced` by `n / (K n_class)`, counted in the training \
+           images; the mean is then that of weighted images or pixels, divided by the sum of their weights, as in PyTorch. \
+           Pixels that a mask ignores count for nothing, nor does the class at the place `ignore`.",
     params: &[
         keyword("smoothing", Kind::Number { min: 0.0, max: 0.99 }, Preset::Number(0.0), "label smoothing"),
-        keyword(
-            "from",
-            Kind::Choice(&["logits", "probabilities"]),
-            Preset::Word("logits"),
-            "what the model ends in",
-        ),
+        FROM,
+        WEIGHTS,
+        IGNORE,
+        SHARE,
     ],
     example: "loss cross_entropy smoothing=0.1",
     elsewhere: &[
@@ -42,9 +41,13 @@ impl Loss for CrossEntropy {
         &SPEC
     }
 
-    fn check(&self, args: &Args, output: &Shape, last: &str) -> Result<(), Fault> {
-        let probabilities = args.word("from")? == "probabilities";
-        if output.rank() != 1 {
+    fn takes(&self) -> &'static [Task] {
+        &[Task::Classes, Task::Masks]
+    }
+
+    fn check(&self, args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
+        let output = sides.output;
+        if sides.task == Task::Classes && output.rank() != 1 {
             return Err(Fault::new(
                 codes::LOSS,
                 format!(
@@ -54,43 +57,38 @@ impl Loss for CrossEntropy {
             .label(format!("{output} arrives at the loss"))
             .advise("`loss mse target=input`, if the model should reproduce the image"));
         }
-        match (last, probabilities) {
-            ("softmax", false) => Err(Fault::warning(
-                codes::SOFTMAX_TWICE,
-                "`loss cross_entropy` applies the softmax itself, and the model ends in one: it would be applied twice",
-            )
-            .label("this loss takes logits")
-            .note("the network would still learn, but slowly and to a worse accuracy, without any message")
-            .set("from", "probabilities")
-            .advise("remove the `softmax` at the model's end")),
-            ("softmax", true) | (_, false) => Ok(()),
-            (other, true) => Err(Fault::new(
-                codes::LOSS,
-                format!("`from=probabilities` needs a model that ends in `softmax`, but it ends in `{other}`"),
-            )
-            .at("from")
-            .label("these are not probabilities")
-            .remedy(Remedy::Unset { name: "from" })),
-        }
+        check_end(SPEC.name, args, sides.last)?;
+        check_weights(args, sides)
     }
 
-    fn lower(
-        &self,
-        args: &Args,
-        output: Value,
-        labels: Value,
-        builder: &mut Builder,
-    ) -> Result<Value, Fault> {
-        let logits = match args.word("from")? {
-            // The logarithm of probabilities serves as logits: the softmax of it gives them back.
-            "probabilities" => {
-                let smallest = builder.scalar(1e-12);
-                let positive = builder.apply(&ADD, Attrs::new(), &[output, smallest])?;
-                builder.apply(&LOG, Attrs::new(), &[positive])?
-            }
-            _ => output,
-        };
-        let attrs = Attrs::new().float("smoothing", args.number("smoothing")? as f32);
-        builder.apply(&CROSS_ENTROPY, attrs, &[logits, labels])
+    fn plain(&self, args: &Args) -> Option<Args> {
+        let smooth = args.number("smoothing").is_ok_and(|share| share > 0.0);
+        smooth.then(|| args.with("smoothing", &Arg::Number(0.0)))
+    }
+
+    fn lower(&self, args: &Args, given: &Given, formula: &mut Formula<'_>) -> Result<Losses, Fault> {
+        let smoothing = args.number("smoothing")? as f32;
+        if given.task == Task::Classes && !args.has("weights") && !args.has("ignore") {
+            let logits = logits(args, given, formula)?;
+            let attrs = Attrs::new().float("smoothing", smoothing);
+            let sums = formula.builder.apply(&CROSS_ENTROPY, attrs, &[logits, given.target])?;
+            return Ok(Losses { sums, weights: None });
+        }
+        let own = PerClass::of(args, given, formula)?;
+        let hits = formula.multiply(own.weighted, own.logs)?;
+        let mut sums = formula.sum(hits)?;
+        if smoothing > 0.0 {
+            let all = match own.weights {
+                Some(weights) => formula.multiply(own.logs, weights)?,
+                None => own.logs,
+            };
+            let counted = formula.multiply(all, own.counts)?;
+            let counted = formula.sum(counted)?;
+            let share = formula.affine(counted, smoothing / own.n_classes as f32, 0.0)?;
+            let hit = formula.affine(sums, 1.0 - smoothing, 0.0)?;
+            sums = formula.add(hit, share)?;
+        }
+        let sums = formula.affine(sums, -1.0, 0.0)?;
+        Ok(Losses { sums, weights: own.amount(args, given, formula)? })
     }
 }

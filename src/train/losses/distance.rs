@@ -1,33 +1,40 @@
-//! What the losses share that measure a distance: the target as numbers of the output's shape, and the mean over them.
+//! What the losses share that measure a distance: the target as numbers of the output's shape.
 
+use crate::data::sample::Task;
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
-use crate::graph::attrs::Attrs;
-use crate::graph::builder::Builder;
-use crate::ops::binary::SUBTRACT;
-use crate::ops::one_hot::ONE_HOT;
-use crate::ops::reduce::REDUCE_MEAN;
-use crate::ops::reshape::RESHAPE;
-use crate::shape::Shape;
 use crate::spec::{Args, Kind, Param, Preset, keyword};
-use crate::train::losses::Target;
+use crate::train::losses::formula::Formula;
+use crate::train::losses::per_class::right;
+use crate::train::losses::{Given, Sides, Target};
 
 /// The parameter that names the target.
 pub const TARGET: Param = keyword(
     "target",
     Kind::Choice(&["label", "input"]),
     Preset::Word("label"),
-    "`label`: 1 at the image's class and 0 elsewhere; `input`: the image itself, for an autoencoder",
+    "`label`: what the data tell, of a class 1 at its place and 0 elsewhere; `input`: the image itself, for an autoencoder",
 );
+
+/// The targets that have a distance.
+pub const TASKS: &[Task] = &[Task::Classes, Task::Numbers, Task::Images, Task::Labels];
 
 /// What [`TARGET`] says.
 pub fn target(args: &Args) -> Result<Target, Fault> {
-    Ok(if args.word(TARGET.name)? == "input" { Target::Input } else { Target::Label })
+    Ok(if args.word(TARGET.name)? == "input" { Target::Input } else { Target::Data })
 }
 
 /// Refuses an image where one number a class is needed.
-pub fn check(loss: &str, args: &Args, output: &Shape) -> Result<(), Fault> {
-    if target(args)? == Target::Input || output.rank() == 1 {
+pub fn check(loss: &str, sides: &Sides<'_>) -> Result<(), Fault> {
+    let output = sides.output;
+    if sides.task == Task::Numbers && sides.last == "softmax" {
+        let message = "the model ends in a `softmax`, whose numbers add up to 1: those of the data hardly do";
+        return Err(Fault::new(codes::LOSS, message)
+            .label(format!("`loss {loss}` compares them as they are"))
+            .advise("remove the `softmax` at the model's end")
+            .advise("`loss kl`, if the data tell shares of one whole"));
+    }
+    if sides.task != Task::Classes || output.rank() == 1 {
         return Ok(());
     }
     Err(Fault::new(
@@ -39,26 +46,13 @@ pub fn check(loss: &str, args: &Args, output: &Shape) -> Result<(), Fault> {
 }
 
 /// `output - target`, of the output's shape.
-pub fn difference(
-    args: &Args,
-    output: Value,
-    target_value: Value,
-    builder: &mut Builder,
-) -> Result<Value, Fault> {
-    let wanted = match target(args)? {
-        Target::Input => target_value,
-        Target::Label => {
-            let classes = builder.shape(output).dims().get(1).copied().unwrap_or(1);
-            builder.apply(&ONE_HOT, Attrs::new().int("classes", classes as i64), &[target_value])?
+pub fn difference(given: &Given, formula: &mut Formula<'_>) -> Result<Value, Fault> {
+    let wanted = match given.task {
+        Task::Classes => {
+            let classes = formula.builder.shape(given.output).dims().get(1).copied().unwrap_or(1);
+            right(given, classes, formula)?
         }
+        Task::Labels | Task::Numbers | Task::Images | Task::Masks => given.target,
     };
-    builder.apply(&SUBTRACT, Attrs::new(), &[output, wanted])
-}
-
-/// The mean over all axes but the batch: `N x …` → `N`.
-pub fn mean(value: Value, builder: &mut Builder) -> Result<Value, Fault> {
-    let shape = builder.shape(value).clone();
-    let axes: Vec<usize> = (1..shape.rank()).collect();
-    let mean = builder.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[value])?;
-    builder.apply(&RESHAPE, Attrs::new().ints("shape", [shape.dims()[0]]), &[mean])
+    formula.subtract(given.output, wanted)
 }

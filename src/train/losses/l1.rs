@@ -1,25 +1,21 @@
-//! `loss l1`: the mean absolute distance to the label as a one-hot vector, or to the image itself.
+//! `loss l1`: the mean absolute distance to numbers, to an image, to the label as a one-hot vector, or to the input itself.
 
+use crate::data::sample::Task;
 use crate::diag::Fault;
-use crate::graph::Value;
-use crate::graph::attrs::Attrs;
-use crate::graph::builder::Builder;
-use crate::ops::activation::relu::RELU;
-use crate::ops::binary::{ADD, MULTIPLY};
-use crate::shape::Shape;
 use crate::spec::{Args, Spec};
-use crate::train::losses::distance::{self, TARGET, difference, mean};
-use crate::train::losses::{Loss, Target};
+use crate::train::losses::distance::{self, TARGET, difference};
+use crate::train::losses::formula::Formula;
+use crate::train::losses::{Given, Loss, Losses, SHARE, Sides, Target};
 
 pub struct MeanAbsoluteError;
 
 static SPEC: Spec = Spec {
     name: "l1",
-    summary: "mean absolute distance to the label as a one-hot vector, or to the image itself",
+    summary: "mean absolute distance to numbers, to an image, to the label as a one-hot vector, or to the input itself",
     docs: "The mean over all numbers of the output of `|output - target|`, whose slope at 0 counts as 0, as in PyTorch. With \
            `target=input` the target is the image as it reaches the model, pixels from 0 to 1, and the output has its \
            shape.",
-    params: &[TARGET],
+    params: &[TARGET, SHARE],
     example: "loss l1",
     elsewhere: &["L1Loss", "mae", "mean_absolute_error", "MeanAbsoluteError"],
 };
@@ -33,23 +29,17 @@ impl Loss for MeanAbsoluteError {
         distance::target(args)
     }
 
-    fn check(&self, args: &Args, output: &Shape, _last: &str) -> Result<(), Fault> {
-        distance::check(SPEC.name, args, output)
+    fn takes(&self) -> &'static [Task] {
+        distance::TASKS
     }
 
-    fn lower(
-        &self,
-        args: &Args,
-        output: Value,
-        target: Value,
-        builder: &mut Builder,
-    ) -> Result<Value, Fault> {
-        let difference = difference(args, output, target, builder)?;
-        let minus_one = builder.scalar(-1.0);
-        let opposite = builder.apply(&MULTIPLY, Attrs::new(), &[difference, minus_one])?;
-        let above = builder.apply(&RELU, Attrs::new(), &[difference])?;
-        let below = builder.apply(&RELU, Attrs::new(), &[opposite])?;
-        let absolute = builder.apply(&ADD, Attrs::new(), &[above, below])?;
-        mean(absolute, builder)
+    fn check(&self, _args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
+        distance::check(SPEC.name, sides)
+    }
+
+    fn lower(&self, _args: &Args, given: &Given, formula: &mut Formula<'_>) -> Result<Losses, Fault> {
+        let difference = difference(given, formula)?;
+        let absolute = formula.absolute(difference)?;
+        Ok(Losses { sums: formula.mean(absolute)?, weights: None })
     }
 }

@@ -1,23 +1,21 @@
-//! `loss mse`: the mean squared distance to the label as a one-hot vector, or to the image itself.
+//! `loss mse`: the mean squared distance to numbers, to an image, to the label as a one-hot vector, or to the input itself.
 
+use crate::data::sample::Task;
 use crate::diag::Fault;
-use crate::graph::Value;
-use crate::graph::attrs::Attrs;
-use crate::graph::builder::Builder;
 use crate::ops::activation::square::SQUARE;
-use crate::shape::Shape;
 use crate::spec::{Args, Spec};
-use crate::train::losses::distance::{self, TARGET, difference, mean};
-use crate::train::losses::{Loss, Target};
+use crate::train::losses::distance::{self, TARGET, difference};
+use crate::train::losses::formula::Formula;
+use crate::train::losses::{Given, Loss, Losses, SHARE, Sides, Target};
 
 pub struct MeanSquaredError;
 
 static SPEC: Spec = Spec {
     name: "mse",
-    summary: "mean squared distance to the label as a one-hot vector, or to the image itself",
+    summary: "mean squared distance to numbers, to an image, to the label as a one-hot vector, or to the input itself",
     docs: "The mean over all numbers of the output of `(output - target)²`. With `target=input` the target is the image as \
            it reaches the model, pixels from 0 to 1, and the output has its shape.",
-    params: &[TARGET],
+    params: &[TARGET, SHARE],
     example: "loss mse",
     elsewhere: &["MSELoss", "mean_squared_error", "l2", "EuclideanLoss", "sse"],
 };
@@ -31,19 +29,17 @@ impl Loss for MeanSquaredError {
         distance::target(args)
     }
 
-    fn check(&self, args: &Args, output: &Shape, _last: &str) -> Result<(), Fault> {
-        distance::check(SPEC.name, args, output)
+    fn takes(&self) -> &'static [Task] {
+        distance::TASKS
     }
 
-    fn lower(
-        &self,
-        args: &Args,
-        output: Value,
-        target: Value,
-        builder: &mut Builder,
-    ) -> Result<Value, Fault> {
-        let difference = difference(args, output, target, builder)?;
-        let square = builder.apply(&SQUARE, Attrs::new(), &[difference])?;
-        mean(square, builder)
+    fn check(&self, _args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
+        distance::check(SPEC.name, sides)
+    }
+
+    fn lower(&self, _args: &Args, given: &Given, formula: &mut Formula<'_>) -> Result<Losses, Fault> {
+        let difference = difference(given, formula)?;
+        let square = formula.of(&SQUARE, difference)?;
+        Ok(Losses { sums: formula.mean(square)?, weights: None })
     }
 }

@@ -9,9 +9,12 @@ use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::graph::builder::Builder;
 use crate::ops::binary::{ADD, MULTIPLY};
+use crate::shape::Shape;
 use crate::spec::section::{Chosen, Registry};
 use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 use crate::tensor::random::Random;
+use crate::train::losses::formula::Formula;
+use crate::train::losses::{Given, Losses};
 use crate::train::section::TrainSection;
 
 pub static MIXES: &[&dyn Mix] = &[&mixup::Mixup, &cutmix::Cutmix];
@@ -66,20 +69,35 @@ pub fn mixed(
     Ok([others, vec![share as f32; n], vec![(1.0 - share) as f32; n]])
 }
 
-/// The loss of each image where it is held against two targets: `losses` are those against `target`.
+/// The losses of each image where it is held against two targets: `terms` are those against `target`.
 pub fn weighed(
     builder: &mut Builder,
     train: &TrainSection,
-    [output, target, losses]: [Value; 3],
-) -> Result<Value, Fault> {
+    [output, target]: [Value; 2],
+    terms: Vec<(f64, Losses)>,
+) -> Result<Vec<(f64, Losses)>, Fault> {
     let [other, share, rest] = INPUTS;
-    let shapes = [target, losses].map(|value| builder.shape(value).clone());
-    let other = builder.input(other, &shapes[0]);
-    let [share, rest] = [share, rest].map(|name| builder.input(name, &shapes[1]));
-    let others = train.loss.what.lower(&train.loss.args, output, other, builder)?;
-    let own = builder.apply(&MULTIPLY, Attrs::new(), &[losses, share])?;
-    let others = builder.apply(&MULTIPLY, Attrs::new(), &[others, rest])?;
-    builder.apply(&ADD, Attrs::new(), &[own, others])
+    let shape = builder.shape(target).clone();
+    let images = Shape::from([shape.dims().first().copied().unwrap_or(1)]);
+    let other = builder.input(other, &shape);
+    let [share, rest] = [share, rest].map(|name| builder.input(name, &images));
+    let given = Given { output, target: other, task: train.task()? };
+    let mut all = Vec::with_capacity(terms.len());
+    for (loss, (scale, own)) in train.all_losses().zip(terms) {
+        let others = loss.what.lower(&loss.args, &given, &mut Formula { builder })?;
+        let mut both = |own: Value, other: Value| {
+            let own = builder.apply(&MULTIPLY, Attrs::new(), &[own, share])?;
+            let other = builder.apply(&MULTIPLY, Attrs::new(), &[other, rest])?;
+            builder.apply(&ADD, Attrs::new(), &[own, other])
+        };
+        let sums = both(own.sums, others.sums)?;
+        let weights = match (own.weights, others.weights) {
+            (Some(own), Some(other)) => Some(both(own, other)?),
+            (_, _) => None,
+        };
+        all.push((scale, Losses { sums, weights }));
+    }
+    Ok(all)
 }
 
 /// The argument of both.

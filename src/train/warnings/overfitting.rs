@@ -19,7 +19,7 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     }
     let newest = watched.newest()?;
     let (part, evaluation) = watched.evaluation?;
-    let past = watched.epochs.iter().filter_map(|epoch| epoch.validation).map(|score| score.loss);
+    let past = watched.epochs.iter().filter_map(|epoch| epoch.validation.as_ref()).map(|score| score.loss);
     let has_risen = match part {
         Part::Validation => evaluation.loss > RISEN * past.fold(f64::INFINITY, f64::min),
         // The best weights are tested: what could have risen has been put aside.

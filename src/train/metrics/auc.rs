@@ -1,0 +1,73 @@
+//! `auc`: how surely the model ranks what is of a class above what is not.
+
+use crate::data::sample::Task;
+use crate::spec::Spec;
+use crate::train::metrics::ranked::Ranked;
+use crate::train::metrics::{Better, How, Metric, Shown};
+use crate::train::metrics::{Context, Meter, mean};
+
+pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Number, how };
+
+static SPEC: Spec = Spec {
+    name: "auc",
+    summary: "area under the ROC curve, the mean over classes or labels",
+    docs: "The probability that an image of the class gets a higher one than another image, ties by half; the mean over classes, each \
+           against all others (`roc_auc_score(multi_class=\"ovr\")` of scikit-learn), or over labels. What all images are, or none, does not count.",
+    params: &[],
+    example: "metrics auc",
+    elsewhere: &["roc_auc", "AUC", "AUROC", "roc_auc_score"],
+};
+
+fn how(task: Task) -> Option<How> {
+    match task {
+        Task::Classes => Some(How::Metered(of_classes)),
+        Task::Labels => Some(How::Metered(of_labels)),
+        Task::Numbers | Task::Masks | Task::Images => None,
+    }
+}
+
+fn of_classes(context: &Context) -> Box<dyn Meter> {
+    Box::new(Auc { ranked: Ranked::new(context.n), context: *context })
+}
+
+fn of_labels(context: &Context) -> Box<dyn Meter> {
+    of_classes(context)
+}
+
+struct Auc {
+    ranked: Ranked,
+    context: Context,
+}
+
+impl Meter for Auc {
+    fn add(&mut self, output: &[f32], target: &[f32]) {
+        match self.context.task {
+            Task::Classes => {
+                let class = target.first().map_or(0, |&class| class as usize);
+                let probabilities = self.context.shares(output);
+                self.ranked.add(probabilities.into_iter().enumerate().map(|(at, p)| (p, at == class)));
+            }
+            Task::Labels | Task::Numbers | Task::Masks | Task::Images => {
+                self.ranked.add(output.iter().zip(target).map(|(&p, &holds)| (f64::from(p), holds > 0.5)));
+            }
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        mean(self.ranked.each(area))
+    }
+}
+
+/// The area of scores that are sorted, the highest first, in groups of equal ones: how many of each hold, and how many not.
+fn area(groups: &[[u64; 2]]) -> Option<f64> {
+    let [holds, fails] = groups.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+    if holds == 0 || fails == 0 {
+        return None;
+    }
+    let (mut below, mut pairs) = (fails as f64, 0.0);
+    for [own, others] in groups {
+        below -= *others as f64;
+        pairs += *own as f64 * (below + *others as f64 / 2.0);
+    }
+    Some(pairs / (holds as f64 * fails as f64))
+}

@@ -1,0 +1,50 @@
+//! `macro_f1`: the mean F1 of the classes or labels.
+
+use crate::data::sample::Task;
+use crate::spec::Spec;
+use crate::train::metrics::confusion::{Confusion, Overlap};
+use crate::train::metrics::labels::Hits;
+use crate::train::metrics::{Better, How, Metric, Shown};
+use crate::train::metrics::{Context, Meter, mean};
+
+pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Share, how };
+
+static SPEC: Spec = Spec {
+    name: "macro_f1",
+    summary: "mean F1 of the classes or labels",
+    docs: "`2 TP / (2 TP + FP + FN)` of each, where there is anything of it: a class that is neither there nor found does not count. A label \
+           is found where its probability is above one half. `f1_score(average=\"macro\")` of scikit-learn.",
+    params: &[],
+    example: "metrics macro_f1",
+    elsewhere: &["f1", "F1Score", "f1_macro", "f1_score"],
+};
+
+fn how(task: Task) -> Option<How> {
+    match task {
+        Task::Classes => Some(How::Counted(of_classes)),
+        Task::Labels => Some(How::Metered(of_labels)),
+        Task::Numbers | Task::Masks | Task::Images => None,
+    }
+}
+
+fn of_classes(confusion: &Confusion) -> Option<f64> {
+    mean((0..confusion.n_classes()).filter_map(|class| confusion.overlap(class, Overlap::Dice)))
+}
+
+fn of_labels(context: &Context) -> Box<dyn Meter> {
+    Box::new(OfLabels { hits: Hits::new(context) })
+}
+
+struct OfLabels {
+    hits: Hits,
+}
+
+impl Meter for OfLabels {
+    fn add(&mut self, output: &[f32], target: &[f32]) {
+        self.hits.add(output, target);
+    }
+
+    fn value(&self) -> Option<f64> {
+        mean(self.hits.scores().into_iter().filter_map(|score| score.f1()))
+    }
+}

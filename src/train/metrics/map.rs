@@ -1,0 +1,59 @@
+//! `map`: the mean average precision of the labels.
+
+use crate::data::sample::Task;
+use crate::spec::Spec;
+use crate::train::metrics::ranked::Ranked;
+use crate::train::metrics::{Better, How, Metric, Shown};
+use crate::train::metrics::{Context, Meter, mean};
+
+pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Share, how };
+
+static SPEC: Spec = Spec {
+    name: "map",
+    summary: "mean average precision of the labels",
+    docs: "`Σ (R_n - R_{n-1}) P_n` of each label over its scores from the highest on, without interpolation; a label that never holds does not count. \
+           `average_precision_score(average=\"macro\")` of scikit-learn.",
+    params: &[],
+    example: "metrics map",
+    elsewhere: &["mAP", "average_precision", "mean_average_precision", "AveragePrecision"],
+};
+
+fn how(task: Task) -> Option<How> {
+    match task {
+        Task::Labels => Some(How::Metered(map)),
+        Task::Classes | Task::Numbers | Task::Masks | Task::Images => None,
+    }
+}
+
+fn map(context: &Context) -> Box<dyn Meter> {
+    Box::new(Precision { ranked: Ranked::new(context.n) })
+}
+
+struct Precision {
+    ranked: Ranked,
+}
+
+impl Meter for Precision {
+    fn add(&mut self, output: &[f32], target: &[f32]) {
+        self.ranked.add(output.iter().zip(target).map(|(&p, &holds)| (f64::from(p), holds > 0.5)));
+    }
+
+    fn value(&self) -> Option<f64> {
+        mean(self.ranked.each(average))
+    }
+}
+
+/// The average precision of scores that are sorted, the highest first, in groups of equal ones.
+fn average(groups: &[[u64; 2]]) -> Option<f64> {
+    let all: u64 = groups.iter().map(|[holds, _]| holds).sum();
+    if all == 0 {
+        return None;
+    }
+    let (mut found, mut called, mut sum) = (0, 0, 0.0);
+    for [holds, fails] in groups {
+        found += holds;
+        called += holds + fails;
+        sum += *holds as f64 / all as f64 * (found as f64 / called as f64);
+    }
+    Some(sum)
+}
