@@ -127,7 +127,7 @@ fn losses_held_against_the_image_are_those_worked_out_by_hand() {
         session.write(0, "lr", |out| out[0] = 1.0).unwrap();
         session.step(0).unwrap();
         assert!(distance(&[expected], &session.read(0, "loss").unwrap()) < 1e-6, "{loss}");
-        assert!(distance(&[factor], &session.read_state("scale_1.weight").unwrap()) < 1e-6, "{loss}");
+        assert!(distance(&[factor], &session.read_state("scale1.weight").unwrap()) < 1e-6, "{loss}");
     }
 }
 
