@@ -45,19 +45,21 @@ fn completion_offers_the_words_of_the_section() {
             "split",
             "validation",
             "test",
+            "sample",
             "cache",
             "on_error",
             "augment",
             "normalize",
             "resize",
             "center_crop",
+            "pad_to",
             "grayscale",
             "rgb"
         ]
     );
     assert_eq!(
-        labels("data { augment { ‸ } }"),
-        ["random_crop", "random_resized_crop", "random_rotation", "random_flip", "color_jitter"]
+        labels("data { augment { ‸ } }")[..5],
+        ["random_crop", "random_resized_crop", "random_rotation", "random_affine", "random_flip"]
     );
     assert_eq!(labels("train {\n  ‸\n}")[..3], ["loss", "optimizer", "schedule"]);
     assert_eq!(labels("expect { ‸")[0], "parameters");
@@ -67,7 +69,7 @@ fn completion_offers_the_words_of_the_section() {
 #[test]
 fn completion_knows_the_arguments() {
     let conv = "model M { input 3x8x8; conv2d 8 3x3 stride=2 ‸ bias=false }";
-    assert_eq!(of_kind(conv, CompletionKind::Argument), ["padding", "dilation", "groups", "in"]);
+    assert_eq!(of_kind(conv, CompletionKind::Argument), ["padding", "dilation", "groups", "in", "init"]);
     assert_eq!(
         of_kind("model M { input 3x8x8; conv2d 8 3x3 padding=‸ }", CompletionKind::Value)[..2],
         ["same", "valid"]
