@@ -20,7 +20,7 @@ fn signatures_follow_the_cursor() {
     let (label, first) = body("conv2d ‸").unwrap();
     assert_eq!(
         label,
-        "conv2d CHANNELS KERNEL [stride=…] [padding=…] [dilation=…] [groups=…] [bias=…] [in=…]"
+        "conv2d CHANNELS KERNEL [stride=…] [padding=…] [dilation=…] [groups=…] [bias=…] [in=…] [init=…]"
     );
     assert_eq!(first.as_deref(), Some("CHANNELS"));
     assert_eq!(argument("conv2d 8‸").as_deref(), Some("CHANNELS"));
