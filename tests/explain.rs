@@ -78,6 +78,7 @@ fn every_page_is_complete_and_its_examples_do_what_they_say() {
             codes::RUN,
             codes::NOT_FINITE,
             codes::REPLACED,
+            codes::DATA_ABSENT,
             codes::EXCHANGE_OUT,
             codes::EXCHANGE_IN,
         ];

@@ -95,6 +95,7 @@ codes! {
     SOFTMAX_INSIDE = "W0402";
     BOUNDED_SCORES = "W0403";
     REPLACED = "W0404";
+    DATA_ABSENT = "W0405";
     FLAT = "W0501";
     DEAD_UNITS = "W0502";
     RATE_TOO_HIGH = "W0503";

@@ -230,8 +230,8 @@ impl Workspace {
             let path =
                 section.args.word("path").ok().filter(|_| is_missing && section.facts.classes.is_some())?;
             let span = section.args.span("path").unwrap_or(section.source_span);
-            let message = format!("there are no data at `{path}`: the file can be checked, but not run here");
-            Some(Diagnostic::warning(codes::DATA_FILE, span, message).label("does not exist"))
+            let message = format!("there is no data at `{path}`: the file can be checked here, but not run");
+            Some(Diagnostic::warning(codes::DATA_ABSENT, span, message).label("does not exist"))
         });
         program.checked.diagnostics.extend(missing);
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }

@@ -126,7 +126,7 @@ fn data_are_looked_at_beside_the_answers() {
     assert_eq!(editor.codes("a.net").len(), 1, "three classes, two outputs");
     let missing = editor.findings("a.net");
     let said = |found: &[Value]| found.iter().map(|own| own["message"].to_string()).collect::<String>();
-    assert!(said(&missing).contains("there are no data at `photos`"), "{missing:?}");
+    assert!(said(&missing).contains("there is no data at `photos`"), "{missing:?}");
     for name in ["ant/1.png", "ant/2.png", "bee/1.png", "bee/2.png"] {
         let path = editor.folder.path().join("photos").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
