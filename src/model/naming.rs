@@ -281,8 +281,8 @@ mod tests {
         }
         let name = naming.begin_loop("for", None);
         let outer = naming.enter_turn(&name, 3);
-        assert_eq!(naming.layer("linear").name, "for1.3.linear1");
-        assert_eq!(naming.layer("linear").stream, "linear_1");
+        let names = naming.layer("linear");
+        assert_eq!((names.name.as_str(), names.stream.as_str()), ("for1.3.linear1", "linear_1"));
         naming.leave(outer);
     }
 }
