@@ -17,23 +17,25 @@ pub fn reading<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<(T, Measured
     Ok((read, Measured { data }))
 }
 
-/// `memory 81 MB: 11.3 MB planned, 56 MB of data, 14 MB for dslc`, before anything of the plan is allocated. The sum is what
+/// `memory 82 MB: 11.3 MB planned, 0.9 MB to look into the layers, 56 MB of data, 14 MB for dslc`, before anything of the plan is
+/// allocated; `look` is what looks into the layers while they are trained, on the host. The sum is what
 /// the process will have had at its peak. Of another device there is only what is planned for it.
-pub fn line(planned: u64, device: &Device, measured: Measured) -> String {
+pub fn line(planned: u64, look: u64, device: &Device, measured: Measured) -> String {
     let on_host = match device {
         Device::Cpu => measured.data.zip(host::resident()),
         Device::Cuda(_) | Device::Metal(_) => None,
     };
     match on_host {
-        Some((data, process)) => told(planned, data, process),
+        Some((data, process)) => told([planned, look], data, process),
         None => format!("memory {} planned", bytes(planned)),
     }
 }
 
-fn told(planned: u64, data: u64, process: host::Resident) -> String {
-    let sum = process.now + planned;
+fn told([planned, look]: [u64; 2], data: u64, process: host::Resident) -> String {
+    let sum = process.now + planned + look;
+    let looking = if look > 0 { format!(" {} to look into the layers,", bytes(look)) } else { String::new() };
     let parts = format!(
-        "{} planned, {} of data, {} for dslc",
+        "{} planned,{looking} {} of data, {} for dslc",
         bytes(planned),
         bytes(data),
         bytes(process.now.saturating_sub(data))
@@ -53,12 +55,12 @@ mod tests {
     fn the_parts_are_those_of_the_sum() {
         let process = Resident { now: 70_000_000, most: 70_000_000 };
         assert_eq!(
-            told(11_000_000, 55_000_000, process),
+            told([11_000_000, 0], 55_000_000, process),
             "memory 81.0 MB: 11.0 MB planned, 55.0 MB of data, 15.0 MB for dslc"
         );
         let more = Resident { most: 100_000_000, ..process };
         assert_eq!(
-            told(11_000_000, 55_000_000, more),
+            told([11_000_000, 0], 55_000_000, more),
             "memory 81.0 MB (100 MB while the data was read): 11.0 MB planned, 55.0 MB of data, 15.0 MB for dslc"
         );
     }

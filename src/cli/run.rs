@@ -154,7 +154,7 @@ impl Training<'_> {
         }
         let probe = prepared.probe()?;
         let beside = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
-        let memory = memory::line(prepared.bytes()? + beside, device, self.measured);
+        let memory = memory::line(prepared.bytes()?, beside, device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
 

@@ -284,6 +284,9 @@ fn in_a_folder_that_turns_read_only(desk: &Desk, more: &str) -> String {
     };
     mode(desk, "", 0o777);
     let (mut process, mut lines) = in_its_second_epoch(command);
+    while !desk.path("run/checkpoints").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
     for folder in ["run", "run/checkpoints"] {
         mode(desk, folder, 0o555);
     }

@@ -65,7 +65,7 @@ fn a_run_leaves_a_page_and_a_table() {
     for said in [
         "finished",
         "test accuracy",
-        "<td>conv2d",
+        "<td>conv1",
         "--set train.epochs=3",
         "confusion matrix",
         "source mnist &quot;",
