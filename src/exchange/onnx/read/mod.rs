@@ -3,7 +3,7 @@
 //! A step that nobody completed and that has no word in the language is a fault, with its node.
 //!
 //! Images of ours are channels x height x width. A value whose channels stand last, as TensorFlow's converters leave them
-//! between two `Transpose`, has the same numbers here under [`Layout::Last`].
+//! between two `Transpose`, has the same numbers here under `Layout::Last`.
 
 mod arrange;
 mod joins;
