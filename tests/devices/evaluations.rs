@@ -165,7 +165,9 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     if gap > most || kept.accuracy().is_some() != text.contains("cross_entropy") {
         wrong.push(format!("an evaluation is {gap} from the CPU's"));
     }
-    if (kept_waits, fed_waits) != (1, 1) {
+    // The losses and the classes found are read once, at the end. What measures images reads each batch and its outputs.
+    let waits = if text.contains("cross_entropy") { 1 } else { 1 + 2 * N_TEST.div_ceil(4) };
+    if (kept_waits, fed_waits) != (waits, waits) {
         wrong.push(format!("{kept_waits} and {fed_waits} waits for a machine that measures weights"));
     }
     wrong
