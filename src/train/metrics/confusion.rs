@@ -108,12 +108,14 @@ impl Confusion {
     /// Agreement beyond chance, where an answer weighs so much; `None` where chance is never wrong.
     pub fn kappa(&self, weight: impl Fn(usize, usize) -> f64) -> Option<f64> {
         let all = self.total() as f64;
+        let truths: Vec<f64> = (0..self.n_classes).map(|class| self.truth(class) as f64).collect();
+        let calls: Vec<f64> = (0..self.n_classes).map(|class| self.called(class) as f64).collect();
         let (mut counted, mut chance) = (0.0, 0.0);
         for truth in 0..self.n_classes {
             for called in 0..self.n_classes {
                 let weight = weight(truth, called);
                 counted += weight * self.count(truth, called) as f64;
-                chance += weight * self.truth(truth) as f64 * self.called(called) as f64 / all.max(1.0);
+                chance += weight * truths[truth] * calls[called] / all.max(1.0);
             }
         }
         (chance > 0.0).then(|| 1.0 - counted / chance)

@@ -2,10 +2,9 @@
 
 use crate::data::sample::Task;
 use crate::spec::Spec;
-use crate::train::metrics::confusion::{Confusion, Overlap};
-use crate::train::metrics::labels::Hits;
+use crate::train::metrics::confusion::{ClassScore, Confusion, Overlap};
+use crate::train::metrics::mean;
 use crate::train::metrics::{Better, How, Metric, Shown};
-use crate::train::metrics::{Context, Meter, mean};
 
 pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Share, how };
 
@@ -22,29 +21,11 @@ static SPEC: Spec = Spec {
 fn how(task: Task) -> Option<How> {
     match task {
         Task::Classes => Some(How::Counted(of_classes)),
-        Task::Labels => Some(How::Metered(of_labels)),
+        Task::Labels => Some(How::Labels(ClassScore::f1)),
         Task::Numbers | Task::Masks | Task::Images => None,
     }
 }
 
 fn of_classes(confusion: &Confusion) -> Option<f64> {
     mean((0..confusion.n_classes()).filter_map(|class| confusion.overlap(class, Overlap::Dice)))
-}
-
-fn of_labels(context: &Context) -> Box<dyn Meter> {
-    Box::new(OfLabels { hits: Hits::new(context) })
-}
-
-struct OfLabels {
-    hits: Hits,
-}
-
-impl Meter for OfLabels {
-    fn add(&mut self, output: &[f32], target: &[f32]) {
-        self.hits.add(output, target);
-    }
-
-    fn value(&self) -> Option<f64> {
-        mean(self.hits.scores().into_iter().filter_map(|score| score.f1()))
-    }
 }

@@ -88,6 +88,10 @@ pub enum Shown {
 pub enum How {
     /// Of what was taken for what.
     Counted(fn(&Confusion) -> Option<f64>),
+    /// The mean over labels of what each comes to.
+    Labels(fn(&ClassScore) -> Option<f64>),
+    /// The mean over numbers of what each comes to.
+    Numbers(fn(&NumberScore) -> Option<f64>),
     /// Of the model's output for every image.
     Metered(fn(&Context) -> Box<dyn Meter>),
 }

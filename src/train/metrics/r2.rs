@@ -2,9 +2,8 @@
 
 use crate::data::sample::Task;
 use crate::spec::Spec;
-use crate::train::metrics::errors::Errors;
+use crate::train::metrics::errors::NumberScore;
 use crate::train::metrics::{Better, How, Metric, Shown};
-use crate::train::metrics::{Context, Meter, mean};
 
 pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Number, how };
 
@@ -19,25 +18,11 @@ static SPEC: Spec = Spec {
 
 fn how(task: Task) -> Option<How> {
     match task {
-        Task::Numbers => Some(How::Metered(meter)),
+        Task::Numbers => Some(How::Numbers(r2)),
         Task::Classes | Task::Labels | Task::Masks | Task::Images => None,
     }
 }
 
-fn meter(context: &Context) -> Box<dyn Meter> {
-    Box::new(Own { errors: Errors::new(context.n) })
-}
-
-struct Own {
-    errors: Errors,
-}
-
-impl Meter for Own {
-    fn add(&mut self, output: &[f32], target: &[f32]) {
-        self.errors.add(output, target);
-    }
-
-    fn value(&self) -> Option<f64> {
-        mean(self.errors.scores().into_iter().filter_map(|score| score.r2))
-    }
+fn r2(score: &NumberScore) -> Option<f64> {
+    score.r2
 }

@@ -4,7 +4,7 @@ use crate::data::sample::Task;
 use crate::train::metrics::confusion::Confusion;
 use crate::train::metrics::errors::Errors;
 use crate::train::metrics::labels::Hits;
-use crate::train::metrics::{Classes, Context, Detail, Figure, How, Meter, Metric};
+use crate::train::metrics::{Classes, Context, Detail, Figure, How, Meter, Metric, mean};
 
 /// What is being measured.
 pub struct Tally {
@@ -21,7 +21,7 @@ impl Tally {
     pub fn new(context: Context, metrics: &[&'static Metric]) -> Tally {
         let metered = metrics.iter().filter_map(|metric| match (metric.how)(context.task)? {
             How::Metered(meter) => Some((*metric, meter(&context))),
-            How::Counted(_) => None,
+            How::Counted(_) | How::Labels(_) | How::Numbers(_) => None,
         });
         let counted = match context.task {
             Task::Classes | Task::Masks => context.n,
@@ -62,6 +62,8 @@ impl Tally {
     pub fn figures(&self) -> Vec<Figure> {
         let value = |metric: &&'static Metric| match (metric.how)(self.context.task)? {
             How::Counted(of) => of(&self.confusion),
+            How::Labels(of) => mean(self.hits.scores().iter().filter_map(of)),
+            How::Numbers(of) => mean(self.errors.scores().iter().filter_map(of)),
             How::Metered(_) => self.meters.iter().find(|(own, _)| std::ptr::eq(*own, *metric))?.1.value(),
         };
         let figure = |metric: &&'static Metric| Some(Figure { metric, value: value(metric)? });
