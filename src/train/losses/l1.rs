@@ -1,13 +1,13 @@
 //! `loss l1`: the mean absolute distance to numbers, to an image, to the label as a one-hot vector, or to the input itself.
 
-use crate::data::sample::Task;
 use crate::diag::Fault;
+use crate::graph::Value;
 use crate::spec::{Args, Spec};
-use crate::train::losses::distance::{self, TARGET, difference};
+use crate::train::losses::SHARE;
+use crate::train::losses::distance::{Distance, TARGET};
 use crate::train::losses::formula::Formula;
-use crate::train::losses::{Given, Loss, Losses, SHARE, Sides, Target};
 
-pub struct MeanAbsoluteError;
+pub static L1: Distance = Distance { spec: &SPEC, cost };
 
 static SPEC: Spec = Spec {
     name: "l1",
@@ -20,26 +20,6 @@ static SPEC: Spec = Spec {
     elsewhere: &["L1Loss", "mae", "mean_absolute_error", "MeanAbsoluteError"],
 };
 
-impl Loss for MeanAbsoluteError {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn target(&self, args: &Args) -> Result<Target, Fault> {
-        distance::target(args)
-    }
-
-    fn takes(&self) -> &'static [Task] {
-        distance::TASKS
-    }
-
-    fn check(&self, _args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
-        distance::check(SPEC.name, sides)
-    }
-
-    fn lower(&self, _args: &Args, given: &Given, formula: &mut Formula<'_>) -> Result<Losses, Fault> {
-        let difference = difference(given, formula)?;
-        let absolute = formula.absolute(difference)?;
-        Ok(Losses { sums: formula.mean(absolute)?, weights: None })
-    }
+fn cost(_args: &Args, difference: Value, formula: &mut Formula<'_>) -> Result<Value, Fault> {
+    formula.absolute(difference)
 }

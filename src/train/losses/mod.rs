@@ -24,9 +24,9 @@ use crate::train::losses::formula::Formula;
 
 pub static LOSSES: &[&dyn Loss] = &[
     &cross_entropy::CrossEntropy,
-    &mse::MeanSquaredError,
-    &l1::MeanAbsoluteError,
-    &huber::Huber,
+    &mse::MSE,
+    &l1::L1,
+    &huber::HUBER,
     &bce::BinaryCrossEntropy,
     &focal::Focal,
     &dice::Dice,

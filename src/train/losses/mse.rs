@@ -1,14 +1,14 @@
 //! `loss mse`: the mean squared distance to numbers, to an image, to the label as a one-hot vector, or to the input itself.
 
-use crate::data::sample::Task;
 use crate::diag::Fault;
+use crate::graph::Value;
 use crate::ops::activation::square::SQUARE;
 use crate::spec::{Args, Spec};
-use crate::train::losses::distance::{self, TARGET, difference};
+use crate::train::losses::SHARE;
+use crate::train::losses::distance::{Distance, TARGET};
 use crate::train::losses::formula::Formula;
-use crate::train::losses::{Given, Loss, Losses, SHARE, Sides, Target};
 
-pub struct MeanSquaredError;
+pub static MSE: Distance = Distance { spec: &SPEC, cost };
 
 static SPEC: Spec = Spec {
     name: "mse",
@@ -20,26 +20,6 @@ static SPEC: Spec = Spec {
     elsewhere: &["MSELoss", "mean_squared_error", "l2", "EuclideanLoss", "sse"],
 };
 
-impl Loss for MeanSquaredError {
-    fn spec(&self) -> &'static Spec {
-        &SPEC
-    }
-
-    fn target(&self, args: &Args) -> Result<Target, Fault> {
-        distance::target(args)
-    }
-
-    fn takes(&self) -> &'static [Task] {
-        distance::TASKS
-    }
-
-    fn check(&self, _args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
-        distance::check(SPEC.name, sides)
-    }
-
-    fn lower(&self, _args: &Args, given: &Given, formula: &mut Formula<'_>) -> Result<Losses, Fault> {
-        let difference = difference(given, formula)?;
-        let square = formula.of(&SQUARE, difference)?;
-        Ok(Losses { sums: formula.mean(square)?, weights: None })
-    }
+fn cost(_args: &Args, difference: Value, formula: &mut Formula<'_>) -> Result<Value, Fault> {
+    formula.of(&SQUARE, difference)
 }
