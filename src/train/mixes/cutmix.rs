@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
-use crate::train::mixes::{ALPHA, Mix, share};
+use crate::train::mixes::{ALPHA, Mix, share, with_the_one_before};
 
 pub struct Cutmix;
 
@@ -49,22 +49,14 @@ fn rectangle([height, width]: [usize; 2], [y, x]: [usize; 2], share: f64) -> [us
 }
 
 fn mix(images: &mut [f32], [channels, height, width]: [usize; 3], [top, left, bottom, right]: [usize; 4]) {
-    let size = (channels * height * width).max(1);
-    let Some(last) = images.len().checked_sub(size) else { return };
-    let before_first = images[last..].to_vec();
-    let paste = |image: &mut [f32], other: &[f32]| {
+    with_the_one_before(images, channels * height * width, |image, other| {
         for channel in 0..channels {
             for y in top..bottom {
                 let row = (channel * height + y) * width;
                 image[row + left..row + right].copy_from_slice(&other[row + left..row + right]);
             }
         }
-    };
-    for at in (1..=last / size).rev().map(|i| i * size) {
-        let (before, from) = images.split_at_mut(at);
-        paste(&mut from[..size], &before[at - size..]);
-    }
-    paste(&mut images[..size], &before_first);
+    });
 }
 
 #[cfg(test)]

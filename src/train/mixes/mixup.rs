@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::spec::{Args, Spec};
 use crate::tensor::random::Random;
-use crate::train::mixes::{ALPHA, Mix, share};
+use crate::train::mixes::{ALPHA, Mix, share, with_the_one_before};
 
 pub struct Mixup;
 
@@ -31,24 +31,10 @@ impl Mix for Mixup {
         random: &mut Random,
     ) -> Result<f64, Fault> {
         let share = share(args, random)?;
-        mix(images, shape.iter().product(), share);
+        let (own, rest) = (share as f32, (1.0 - share) as f32);
+        with_the_one_before(images, shape.iter().product(), |image, other| {
+            image.iter_mut().zip(other).for_each(|(x, other)| *x = other * rest + *x * own);
+        });
         Ok(share)
     }
-}
-
-/// Images of so many values each.
-pub(super) fn mix(images: &mut [f32], size: usize, share: f64) {
-    let (own, rest) = (share as f32, (1.0 - share) as f32);
-    let size = size.max(1);
-    let Some(last) = images.len().checked_sub(size) else { return };
-    let before_first = images[last..].to_vec();
-    for at in (1..=last / size).rev().map(|i| i * size) {
-        let (before, from) = images.split_at_mut(at);
-        lay_over(&mut from[..size], &before[at - size..], [own, rest]);
-    }
-    lay_over(&mut images[..size], &before_first, [own, rest]);
-}
-
-fn lay_over(image: &mut [f32], other: &[f32], [own, rest]: [f32; 2]) {
-    image.iter_mut().zip(other).for_each(|(x, other)| *x = other * rest + *x * own);
 }

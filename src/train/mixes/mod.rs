@@ -100,6 +100,18 @@ pub fn weighed(
     Ok(all)
 }
 
+/// Joins each image of so many values with the one in front of it, as that was before, and the first with the last.
+fn with_the_one_before(images: &mut [f32], size: usize, join: impl Fn(&mut [f32], &[f32])) {
+    let size = size.max(1);
+    let Some(last) = images.len().checked_sub(size) else { return };
+    let before_first = images[last..].to_vec();
+    for at in (1..=last / size).rev().map(|i| i * size) {
+        let (before, from) = images.split_at_mut(at);
+        join(&mut from[..size], &before[at - size..]);
+    }
+    join(&mut images[..size], &before_first);
+}
+
 /// The argument of both.
 const ALPHA: Param = keyword(
     "alpha",
