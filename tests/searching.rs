@@ -79,6 +79,24 @@ fn the_first_number_that_is_none_is_found_in_its_layer() {
     }
 }
 
+/// The step that broke saw images that were drawn by class and mixed; it sees the same again.
+#[test]
+fn the_batch_that_broke_is_drawn_and_mixed_again() {
+    let desk = Desk::new();
+    desk.write(
+        "n.net",
+        "model N { input 1x28x28; flatten -> linear 20 -> scale 1e4 -> linear 10 -> scale 1e4 }
+data { source mnist \"data\"; sample balanced }
+train { loss cross_entropy; mix mixup; optimizer sgd lr=1000 momentum=0.9; epochs 2; batch 20 }
+",
+    );
+    let done = desk.run("run n.net --out out");
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(!done.err.contains("was not found"), "{}", done.err);
+    let found = json(&std::fs::read_to_string(desk.path("out/failure.json")).unwrap());
+    assert_eq!(found["images"].as_array().unwrap().len(), 20, "{found}");
+}
+
 /// The second epoch breaks; the state of the first stays, and the run goes on from it with other settings.
 #[test]
 fn the_last_good_state_stays_and_can_be_gone_on_with() {
@@ -201,6 +219,15 @@ fn rates_are_tried_and_schedules_drawn() {
         "{}",
         done.out
     );
+    // Rates are tried with the momentum that the optimizer has, whatever the schedule does with it.
+    desk.write("c.net", NET.replace("schedule cosine warmup=5%", "schedule one_cycle cycle_momentum=true"));
+    let losses = |file: &str| -> Vec<f64> {
+        let done = desk.run(&format!("lr {file} --steps 12 --from 1e-3 --to 1e-2 --json"));
+        json(&done.out)["loss"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect()
+    };
+    let (own, cycled) = (losses("n.net"), losses("c.net"));
+    assert_eq!(own.len(), cycled.len());
+    assert!(own.iter().zip(&cycled).all(|(a, b)| (a - b).abs() < 1e-3 * a), "{own:?} {cycled:?}");
     let cycle = "--set train.schedule=one_cycle --set train.schedule.cycle_momentum=true";
     let done = desk.run(&format!("show --schedule n.net {cycle}"));
     assert!(done.out.contains("momentum") || done.code != Some(0), "{}", done.err);

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
-use crate::graph::StateKind;
 use crate::model::Model;
-use crate::train::groups::{Group, terms};
+use crate::train::groups::{Group, parameters, terms};
 use crate::train::section::TrainSection;
 
 /// Names that are shown where a pattern is like none.
@@ -15,15 +14,9 @@ const SHOWN: usize = 6;
 pub fn check(model: &Model, train: &TrainSection) -> Diagnostics {
     let mut found = Diagnostics::new();
     let layers = model.layers.iter().filter(|layer| layer.n_parameters() > 0);
-    let mut layers_of: Vec<&str> = layers.clone().map(|layer| layer.name.as_str()).collect();
+    let mut layers_of: Vec<&str> = layers.map(|layer| layer.name.as_str()).collect();
     layers_of.dedup();
-    let parameters: Vec<String> = layers
-        .flat_map(|layer| {
-            let own = layer.inferred.iter().flat_map(|inferred| &inferred.parameters);
-            own.filter(|own| own.kind == StateKind::Parameter)
-                .map(move |own| format!("{}.{}", layer.name, own.name))
-        })
-        .collect();
+    let parameters: Vec<String> = parameters(model).collect();
     if model.layers.iter().any(|layer| layer.inferred.is_none()) {
         // What cannot be read has names, too.
         return found;

@@ -7,7 +7,7 @@ use crate::graph::builder::Builder;
 use crate::graph::{AVERAGE, Graph, StateKind, Update, Value};
 use crate::ops::binary::{ADD, MULTIPLY};
 use crate::shape::Shape;
-use crate::train::groups::{Statistics, terms, terms_of_layer};
+use crate::train::groups::{Statistics, layer_of, terms, terms_of_layer};
 use crate::train::section::{Ema, TrainSection};
 
 const KEEP: &str = "ema_keep";
@@ -69,8 +69,7 @@ fn moves(train: &TrainSection, kind: StateKind, name: &str) -> bool {
     match kind {
         StateKind::Parameter => !terms(&train.groups, name).freeze,
         StateKind::Buffer => {
-            let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
-            let terms = terms_of_layer(&train.groups, layer);
+            let terms = terms_of_layer(&train.groups, layer_of(name));
             !terms.freeze || terms.statistics == Statistics::Batch
         }
         StateKind::Moment | StateKind::Average => false,

@@ -132,8 +132,13 @@ impl Feed<'_> {
 
     /// Gives a graph what a batch holds beside its images.
     fn put(&self, session: &mut Session, graph: usize, others: &[Vec<f32>]) -> Result<(), Fault> {
-        let names = self.loader.fields().iter().skip(1).map(|field| field.name).chain(mixes::INPUTS);
-        names.zip(others).try_for_each(|(name, numbers)| session.put(graph, name, numbers))
+        self.names().skip(1).zip(others).try_for_each(|(name, numbers)| session.put(graph, name, numbers))
+    }
+
+    /// The inputs of a graph that a batch is for, in the order of its numbers: the images, what else is told of them, and what a
+    /// mix adds.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.loader.fields().iter().map(|field| field.name).chain(mixes::INPUTS)
     }
 
     /// Makes a batch, whose first image stands at this place in the order.
@@ -200,7 +205,8 @@ impl Feed<'_> {
         })
     }
 
-    fn make(&self, pass: Pass<'_>, batch: (usize, &[u32]), mut made: Made) -> Result<Made, Fault> {
+    /// Makes a batch, whose first image stands at this place in the order, in the room of another one.
+    pub fn make(&self, pass: Pass<'_>, batch: (usize, &[u32]), mut made: Made) -> Result<Made, Fault> {
         made.images.resize(batch.1.len() * self.loader.fields()[0].shape.elements(), 0.0);
         self.fill(pass, batch, &mut made.images, &mut made.others).map(|()| made)
     }

@@ -10,10 +10,10 @@ use std::ops::ControlFlow;
 use serde_json::{Value as Json, json};
 
 use crate::data::Dataset;
-use crate::data::loader::{Loader, Mode};
-use crate::data::parts::epoch_order;
+use crate::data::loader::Mode;
+use crate::data::parts::training_order;
 use crate::data::samples::Images;
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::graph::op::Op;
 use crate::graph::{Graph, StateKind, Value, leaf};
 use crate::layers::lowering::STEP;
@@ -21,7 +21,9 @@ use crate::model::Model;
 use crate::run::walk::walk;
 use crate::source::Span;
 use crate::train::checkpoint::States;
+use crate::train::feed::{Made, Pass};
 use crate::train::numbers::Numbers;
+use crate::train::probe::layer_of;
 use crate::train::program::{Stages, staged_graph};
 use crate::train::replay::{Before, Broken};
 use crate::train::trainer::{Job, Start, prepare};
@@ -59,32 +61,37 @@ pub enum Kind {
     Update,
 }
 
-/// Looks for it. `start` is where the training can be gone on with in front of the broken step. `None` where the ops'
-/// definitions give numbers everywhere, or the broken step is none but the validation.
+/// Looks for it. `start` is where the training can be continued before the broken step; without one it is trained again from its
+/// beginning. `None` where the ops' definitions give numbers everywhere, or where the validation broke and no step.
+///
+/// Errors: a training that cannot be repeated, because it began with the weights of a file and has saved no state yet.
 pub fn hunt(
     job: Job<'_>,
     dataset: &Dataset,
     start: Option<Start<'_>>,
     broken: Broken,
 ) -> Result<Option<Found>, Fault> {
+    if start.is_none() && job.train.weights.is_some() {
+        let message = "the training began with the weights of a file, and had saved no state yet";
+        return Err(Fault::new(codes::TRAINING_NEEDS, message));
+    }
     let prepared = prepare(job, dataset)?;
     let Before { progress, states } = prepare(job, dataset)?.replay(start, broken)?;
     let first = progress.begun.as_ref().map_or(0, |begun| begun.images);
     let epoch = progress.epochs + 1;
-    let order = epoch_order(&dataset.parts.train, job.train.seed, epoch as u32);
+    let order = training_order(job.data, dataset, job.train.seed, epoch as u32)?;
     let batch: Vec<u32> = order.iter().skip(first).take(job.batch).copied().collect();
-    if batch.is_empty() {
+    // Behind the last step only the validation is left, perhaps beside an image that is not trained on.
+    if prepared.programs.training(batch.len()).is_none() {
         return Ok(None);
     }
     let windows = prepared.windows();
     let (graph, stages) = staged_graph(job.model, job.train, batch.len(), windows.closes(first))?;
 
-    let loader = Loader::new(job.data, &dataset.samples)?;
-    let size: usize = loader.fields().first().map_or(0, |field| field.shape.elements());
-    let mut images = vec![0.0; batch.len() * size];
-    let mut others = vec![Vec::new(); loader.fields().len().saturating_sub(1)];
-    loader.fill(&batch, epoch as u32, Mode::Train, job.train.seed, &mut images, &mut others)?;
-    let fields = loader.fields().iter().map(|field| field.name.to_owned());
+    let feed = prepared.feed()?;
+    let way = Pass { order: &order, from: first, batch: job.batch, epoch: epoch as u32, mode: Mode::Train };
+    let Made { images, others } = feed.make(way, (first, &batch), Made::default())?;
+    let fields = feed.names().map(str::to_owned);
     let mut given: BTreeMap<String, Vec<f32>> = fields.zip(std::iter::once(images).chain(others)).collect();
     let drawn = progress.step * windows.accumulate as u64 + windows.place(first) as u64;
     given.insert(STEP.to_owned(), vec![drawn as f32]);
@@ -117,10 +124,7 @@ pub fn hunt(
         _ => Kind::Update,
     };
     let parameter = if kind == Kind::Update { updated(&graph, value) } else { None };
-    let of_parameter = || {
-        let (layer, _) = parameter.as_ref()?.rsplit_once('.')?;
-        job.model.layers.iter().position(|own| own.name == layer)
-    };
+    let of_parameter = || layer_of(job.model, parameter.as_ref()?);
     Ok(Some(Found {
         kind,
         step: progress.step + 1,

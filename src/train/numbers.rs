@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::diag::Fault;
-use crate::graph::StateKind;
 use crate::model::Model;
 use crate::spec::{Arg, Args};
 use crate::train::average;
-use crate::train::groups::terms;
+use crate::train::groups::{parameters, terms};
 use crate::train::section::TrainSection;
 
 /// Input of a graph behind whose step the update comes: by what the sum of a window's gradients is multiplied.
@@ -41,12 +40,7 @@ pub struct Lots {
 impl Lots {
     pub fn of(model: &Model, train: &TrainSection) -> Lots {
         let mut lots = Lots { args: vec![train.optimizer.args.clone()], of: BTreeMap::new() };
-        let parameters = model.layers.iter().flat_map(|instance| {
-            let own = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
-            own.filter(|own| own.kind == StateKind::Parameter)
-                .map(move |own| format!("{}.{}", instance.name, own.name))
-        });
-        for name in parameters {
+        for name in parameters(model) {
             let terms = terms(&train.groups, &name);
             if terms.freeze {
                 continue;
@@ -102,7 +96,12 @@ impl<'a> Numbers<'a> {
     /// Of the update counted from 1, where the schedule stands there and the window has so many images.
     pub fn at(&self, place: Place, update: u64, images: usize) -> Result<Vec<(String, f64)>, Fault> {
         let mut numbers = Vec::new();
-        let carried = carries(self.train).zip(place.momentum);
+        let carried = match (carries(self.train), place.momentum) {
+            (Some(name), Some(momentum)) => Some((name, momentum)),
+            // Where no schedule is followed, it is the optimizer's own.
+            (Some(name), None) => Some((name, self.train.optimizer.args.number(name)?)),
+            (None, _) => None,
+        };
         for (lot, args) in self.lots.iter().enumerate() {
             let lr = args.number("lr")? * place.factor;
             let own = match carried {

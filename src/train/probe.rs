@@ -293,7 +293,7 @@ impl Moves {
 }
 
 /// The place of the layer that a parameter, `layer.parameter`, belongs to.
-fn layer_of(model: &Model, parameter: &str) -> Option<usize> {
+pub fn layer_of(model: &Model, parameter: &str) -> Option<usize> {
     let (layer, _) = parameter.rsplit_once('.')?;
     model.layers.iter().position(|own| own.name == layer)
 }

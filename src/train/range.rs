@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::data::loader::{Loader, Mode};
-use crate::data::parts::epoch_order;
+use crate::data::loader::Mode;
+use crate::data::parts::training_order;
 use crate::diag::{Fault, codes};
 use crate::layers::lowering::STEP;
 use crate::run::{Session, Target};
-use crate::train::feed::{Feed, InStock, Pass};
+use crate::train::feed::Pass;
 use crate::train::numbers::{Numbers, Place};
 use crate::train::trainer::Prepared;
 
@@ -92,15 +92,13 @@ impl Prepared<'_> {
         }
         let target = Target::on(job.device, job.train.precision)?;
         let mut session = Session::with_stock(self.programs.take(), target, job.train.seed, None)?;
-        let loader = Loader::new(job.data, &self.dataset.samples)?;
-        let mix = job.train.mix.as_ref();
-        let feed = Feed { loader, in_stock: InStock::No, seed: job.train.seed, mix };
+        let feed = self.feed()?;
         let numbers = Numbers::of(job.model, job.train);
         let (mut tried, mut mean, mut epoch) = (Tried::default(), 0.0, 0);
         while tried.rates.len() < range.steps && !tried.ended_by_losses {
             epoch += 1;
             let before = tried.rates.len();
-            let order = epoch_order(&self.dataset.parts.train, job.train.seed, epoch);
+            let order = training_order(job.data, self.dataset, job.train.seed, epoch)?;
             let way = Pass { order: &order, from: 0, batch: job.batch, epoch, mode: Mode::Train };
             let graph = |_: usize, images: usize| self.programs.training(images);
             feed.batches(&mut session, way, &graph, &mut |session, graph, batch| {

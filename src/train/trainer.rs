@@ -135,7 +135,7 @@ pub trait Observer {
     fn epoch(&mut self, epoch: &Epoch, progress: &Progress, session: &Session) -> Result<(), Fault>;
 }
 
-/// An earlier training that is gone on with.
+/// An earlier training to continue.
 pub struct Start<'a> {
     pub progress: Progress,
     /// Every state at that point.
@@ -149,7 +149,7 @@ pub struct Start<'a> {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Whole epochs, those of an earlier training that was gone on with among them.
+    /// Whole epochs, those of an earlier training that was continued among them.
     pub epochs: Vec<Epoch>,
     /// The epoch behind them that was interrupted.
     pub begun: Option<Begun>,
@@ -211,7 +211,7 @@ pub fn prepare_within<'a>(
     let watcher = match (&job.train.early_stop, job.train.schedule.what.watches()) {
         (Some(_), _) => Some("early_stop"),
         (None, true) => Some("schedule plateau"),
-        (None, false) => None,
+        (None, false) => job.train.monitor_span.map(|_| "keep"),
     };
     if let Some(watcher) = watcher.filter(|_| sizes.evaluated[0] == 0) {
         let message = format!("`{watcher}` watches validation images, and there are none");
@@ -509,7 +509,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// How samples reach a session.
-    fn feed(&self) -> Result<Feed<'a>, Fault> {
+    pub(in crate::train) fn feed(&self) -> Result<Feed<'a>, Fault> {
         let loader = Loader::new(self.job.data, &self.dataset.samples)?;
         let train = self.job.train;
         Ok(Feed { loader, in_stock: self.in_stock, seed: train.seed, mix: train.mix.as_ref() })
