@@ -199,12 +199,13 @@ impl Monitor {
         metrics::find(name).map_or(Monitor::Loss, Monitor::Metric)
     }
 
-    /// The larger, the better.
+    /// The larger, the better; a metric that is not defined for these images is worse than any number, and a number itself, so that
+    /// it can be written down.
     pub fn score(self, validation: &Evaluation) -> f64 {
         match self {
             Monitor::Loss => -validation.loss,
             Monitor::Metric(metric) => {
-                let found = validation.figure(metric).unwrap_or(f64::NAN);
+                let Some(found) = validation.figure(metric) else { return f64::MIN };
                 match metric.better {
                     Better::Higher => found,
                     Better::Lower => -found,
