@@ -167,3 +167,12 @@ fn what_is_healthy_gets_none() {
         assert_eq!(told(layers, NORMAL, &format!("{ADAM} 4"), GOOD), [""; 0], "{layers}");
     }
 }
+
+/// Drawn alike, rare classes make a loss that is above the entropy of their counts.
+#[test]
+fn rare_classes_that_are_drawn_alike_are_no_loss_that_rose() {
+    let rare: fn(u32, u32) -> u32 = |class, i| if i % 5 == 0 { class } else { 0 };
+    let data = Data { n_train: 600, labels: [rare, rare], ..GOOD };
+    let found = told(LINEAR, "normalize auto; validation 60; sample balanced", &format!("{ADAM} 1"), data);
+    assert!(!found.contains(&"W0503".to_owned()), "{found:?}");
+}

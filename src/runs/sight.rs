@@ -84,7 +84,7 @@ impl<'a> Sight<'a> {
             moved: Vec::new(),
             measured: None,
             evaluation: None,
-            labels: Labels::of(dataset, job.train)?,
+            labels: Labels::of(dataset, job.data, job.train)?,
             epochs: known,
             told,
             dead: Vec::new(),

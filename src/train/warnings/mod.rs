@@ -12,8 +12,10 @@ mod rate;
 mod unscaled;
 
 use crate::data::Dataset;
+use crate::data::section::{DataSection, Sampling};
 use crate::diag::Fault;
 use crate::model::Model;
+use crate::train::losses;
 use crate::train::metrics::{Classes, Evaluation};
 use crate::train::probe::Inputs;
 use crate::train::section::TrainSection;
@@ -76,12 +78,13 @@ pub struct Watched<'a> {
 pub struct Labels {
     /// Names and counts; empty where there are no classes to find.
     pub classes: Vec<(String, usize)>,
-    /// The mean loss of a model that knows these counts and nothing else: their entropy, in natural units.
+    /// The mean cross-entropy of a model that knows how often it is shown each class, and nothing else: the entropy of these
+    /// shares, smoothed as the loss smooths them, in natural units. 0 where `sample` draws the classes.
     pub entropy: f64,
 }
 
 impl Labels {
-    pub fn of(dataset: &Dataset, train: &TrainSection) -> Result<Labels, Fault> {
+    pub fn of(dataset: &Dataset, data: &DataSection, train: &TrainSection) -> Result<Labels, Fault> {
         if !train.classifies()? {
             return Ok(Labels::default());
         }
@@ -93,9 +96,16 @@ impl Labels {
                 *count += 1;
             }
         }
-        let share = |count: usize| count as f64 / all.len().max(1) as f64;
+        let smoothing = train.loss.args.number("smoothing").unwrap_or(0.0);
+        let evenly = smoothing / classes.len().max(1) as f64;
+        let share = |count: usize| (1.0 - smoothing) * (count as f64 / all.len().max(1) as f64) + evenly;
         let terms = classes.iter().map(|(_, count)| share(*count)).filter(|&p| p > 0.0).map(|p| -p * p.ln());
-        Ok(Labels { entropy: terms.sum(), classes })
+        let entropy: f64 = terms.sum();
+        let entropy = match data.sampling {
+            Sampling::Whole => entropy,
+            Sampling::Balanced | Sampling::Weights(_) => 0.0,
+        };
+        Ok(Labels { entropy, classes })
     }
 }
 
@@ -112,7 +122,10 @@ impl Part {
 impl Watched<'_> {
     /// The loss of guessing, where the loss is one that can be held against it.
     fn guessing(&self) -> Option<f64> {
-        let is_entropy = self.train.loss.what.spec().name == "cross_entropy";
+        let loss = &self.train.loss;
+        let is_alone = self.train.losses.is_empty() && losses::share(&loss.args) == 1.0;
+        let counts_all_alike = !loss.args.has("weights") && !loss.args.has("ignore");
+        let is_entropy = loss.what.spec().name == "cross_entropy" && is_alone && counts_all_alike;
         (is_entropy && self.labels.entropy > 0.0).then_some(self.labels.entropy)
     }
 
