@@ -42,13 +42,14 @@ pub fn check(experiment: &Experiment, diagnostics: &mut Diagnostics) {
 
 fn refused(metric: &Metric, task: Task, span: Span, train: &TrainSection) -> Diagnostic {
     let name = metric.spec.name;
-    let own = match train.reproduces() {
-        Ok(true) => "the loss compares with the image itself".to_owned(),
-        Ok(false) | Err(_) => format!("the data tell {} of each image", task.one()),
+    let itself = train.reproduces().unwrap_or(false);
+    let own = match itself {
+        true => "the loss compares with the image itself".to_owned(),
+        false => format!("the data tell {} of each image", task.one()),
     };
     let mut d = Diagnostic::error(codes::BAD_VALUE, span, format!("`{name}` is not measured here: {own}"))
         .label(format!("there is no `{name}` of that"));
-    if own.starts_with("the loss") {
+    if itself {
         d = d.related(train.loss.span, "the loss compares with the image, which is not a class");
     }
     let names: Vec<String> = metrics::of(task).map(|metric| format!("`{}`", metric.spec.name)).collect();
