@@ -93,7 +93,7 @@ pub fn hunt(
     let Made { images, others } = feed.make(way, (first, &batch), Made::default())?;
     let fields = feed.names().map(str::to_owned);
     let mut given: BTreeMap<String, Vec<f32>> = fields.zip(std::iter::once(images).chain(others)).collect();
-    let drawn = progress.step * windows.accumulate as u64 + windows.place(first) as u64;
+    let drawn = windows.number(progress.step, first);
     given.insert(STEP.to_owned(), vec![drawn as f32]);
     let numbers = Numbers::of(job.model, job.train);
     let told = numbers.at(prepared.place(&progress)?, progress.step + 1, windows.images_beside(first))?;

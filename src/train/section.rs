@@ -192,6 +192,9 @@ pub enum Monitor {
     Metric(&'static Metric),
 }
 
+/// The score of a metric that is not defined for the images: below every other, and a number that JSON has.
+const UNDEFINED: f64 = -1e300;
+
 impl Monitor {
     /// Of `validation.accuracy` or `accuracy`.
     fn named(word: &str) -> Monitor {
@@ -199,13 +202,12 @@ impl Monitor {
         metrics::find(name).map_or(Monitor::Loss, Monitor::Metric)
     }
 
-    /// The larger, the better; a metric that is not defined for these images is worse than any number, and a number itself, so that
-    /// it can be written down.
+    /// The larger, the better.
     pub fn score(self, validation: &Evaluation) -> f64 {
         match self {
             Monitor::Loss => -validation.loss,
             Monitor::Metric(metric) => {
-                let Some(found) = validation.figure(metric) else { return f64::MIN };
+                let Some(found) = validation.figure(metric) else { return UNDEFINED };
                 match metric.better {
                     Better::Higher => found,
                     Better::Lower => -found,
@@ -383,4 +385,29 @@ fn averaging(args: &Args) -> Option<Ema> {
 
 fn checkpointing(args: &Args) -> Option<Checkpointing> {
     Some(Checkpointing { every: args.time("every").ok()?, keep: args.whole("keep").ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Monitor;
+    use crate::train::metrics::{Detail, Evaluation, find};
+    use crate::train::progress::Scored;
+    use crate::train::worst::Worst;
+
+    #[test]
+    fn a_metric_that_is_not_defined_has_the_lowest_score_and_is_read_again() {
+        let evaluation = Evaluation {
+            images: 1,
+            loss: 0.5,
+            plain_loss: None,
+            classes: None,
+            figures: Vec::new(),
+            detail: Detail::None,
+            worst: Worst::default(),
+        };
+        let score = Monitor::Metric(find("mae").unwrap()).score(&evaluation);
+        assert!(score < f64::from(f32::MIN));
+        let text = serde_json::to_string(&Scored { epoch: 1, score }).unwrap();
+        assert_eq!(serde_json::from_str::<Scored>(&text).unwrap().score, score);
+    }
 }

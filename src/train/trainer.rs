@@ -469,7 +469,7 @@ impl<'a> Prepared<'a> {
             let place = self.place(progress)?;
             let learning_rate = train.optimizer.args.number("lr")? * place.factor;
             // No two batches have the same random numbers.
-            let drawn = step * windows.accumulate as u64 + windows.place(first) as u64;
+            let drawn = windows.number(step, first);
             session.write(graph, STEP, |out| out[0] = drawn as f32)?;
             if windows.closes(first) {
                 let images = windows.images_beside(first);

@@ -23,6 +23,11 @@ impl Windows {
         first / self.batch % self.accumulate
     }
 
+    /// A number that no other batch has, of that batch, whose update is counted from 0.
+    pub fn number(&self, update: u64, first: usize) -> u64 {
+        update.saturating_mul(self.accumulate as u64).saturating_add(self.place(first) as u64)
+    }
+
     /// Whether the update comes behind that batch.
     pub fn closes(&self, first: usize) -> bool {
         let number = first / self.batch;
