@@ -86,7 +86,8 @@ pub fn of_runs(runs: &[(String, &[Value])]) -> String {
     let mut cards = String::new();
     let mut keys: Vec<(String, String)> = Vec::new();
     for name in names(&all) {
-        keys.extend(["validation", "train"].map(|part| format!("{part}.{name}")).map(|key| (key.clone(), key)));
+        let own = ["validation", "train"].map(|part| format!("{part}.{name}"));
+        keys.extend(own.map(|key| (key.clone(), key)));
     }
     keys.extend(OTHERS.map(|(key, title)| (key.to_owned(), title.to_owned())));
     for (key, title) in keys {
