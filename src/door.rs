@@ -132,7 +132,7 @@ pub struct Compiled {
 }
 
 /// Lowers the model and optimises its graph for batches of `batch` images: the training step where the file has a `train`
-/// section, else inference.
+/// section, otherwise inference.
 ///
 /// # Errors
 /// A file that is not right or has no model; a batch that no memory could hold.
@@ -181,7 +181,7 @@ pub trait Follow {
     fn step(&mut self, _done: &StepDone) {}
     /// After an epoch and its validation.
     fn epoch(&mut self, _epoch: &Epoch) {}
-    /// Something beside the figures, such as a disk without room.
+    /// Something besides the figures, such as a full disk.
     fn say(&mut self, _text: &str) {}
 }
 
@@ -213,7 +213,7 @@ impl Viewer for Following<'_> {
 pub struct Trained {
     /// The folder with weights and measurements.
     pub folder: PathBuf,
-    /// Whether it was stopped; [`resume`] goes on with it.
+    /// Whether it was stopped; [`resume`] continues it.
     pub interrupted: bool,
     /// Steps in all.
     pub steps: u64,
@@ -247,7 +247,7 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
     recorded(prepared, job, &dataset, recording, &options.signals, follow)
 }
 
-/// Goes on with a run that was stopped, by whatever, to the bits that it would have had.
+/// Continues a run that was stopped, by whatever, to the bits that it would have had.
 ///
 /// # Errors
 /// As for [`train`]; a folder without a run, or in use; a run that is complete; data that are not those it began with.

@@ -35,10 +35,38 @@ pub fn short(n: u64) -> String {
     }
 }
 
+/// `98.72 %`
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// `3.2 s`, `2:07 min`, `1:02 h`
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{}:{:02} min", whole / 60, whole % 60),
+        _ => format!("{}:{:02} h", whole / 3600, whole % 3600 / 60),
+    }
+}
+
 /// `487 kB`
 pub fn bytes(n: u64) -> String {
     match n < 1000 {
         true => format!("{n} B"),
         false => format!("{}B", short(n)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_have_the_unit_that_fits() {
+        let cases = [(3.21, "3.2 s"), (59.4, "59.4 s"), (127.0, "2:07 min"), (3720.0, "1:02 h")];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
     }
 }

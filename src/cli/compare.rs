@@ -6,13 +6,13 @@ use crate::cli::Stop;
 use crate::cli::out::out;
 use crate::cli::table::table;
 use crate::report::short_name;
-use crate::runs::compare::{Compared, compare, figure, page};
+use crate::runs::compare::{Compared, Difference, Row, compare, figure, page};
 use crate::runs::story::{Recorded, recorded};
 use crate::train::checkpoint::write_atomically;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The folders of two or more runs; the first one is the measure
+    /// The folders of two or more runs; the others are compared with the first
     #[arg(num_args = 2.., required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Write a page with the curves of all runs over each other
@@ -27,7 +27,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let runs = options.runs.iter().map(|run| recorded(run)).collect::<Result<Vec<Recorded>, _>>()?;
     let compared = compare(&runs);
     if let Some(file) = &options.html {
-        write_atomically(file, page(&runs).as_bytes())?;
+        write_atomically(file, page(&runs, &compared).as_bytes())?;
     }
     match options.json {
         true => out(&serde_json::to_string(&compared).map_err(|e| Stop::Environment(e.to_string()))?),
@@ -46,14 +46,14 @@ fn text(compared: &Compared) -> String {
     }
     let head = |first| std::iter::once(first).chain(names.iter().map(String::as_str)).collect::<Vec<&str>>();
     if !compared.layers.is_empty() {
-        let row = |difference: &crate::runs::compare::Difference| {
+        let row = |difference: &Difference| {
             let told = difference.of.iter().map(|told| told.clone().unwrap_or_else(|| "-".to_owned()));
             std::iter::once(difference.layer.clone()).chain(told).collect()
         };
         let rows = compared.layers.iter().map(row).collect();
         out.push_str(&format!("{}\n\n", table(&head("layer"), names.len() + 1, rows)));
     }
-    let row = |row: &crate::runs::compare::Result| {
+    let row = |row: &Row| {
         let cell = |(at, x): (usize, &Option<f64>)| {
             let mark = if row.best == Some(at) { "* " } else { "" };
             x.map_or_else(|| "-".to_owned(), |x| format!("{mark}{}", figure(&row.name, x)))

@@ -94,12 +94,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         add_test(&mut report, &evaluation, &classes);
         return out(&report.to_string());
     }
-    let part = options.part.name();
-    let report = report_text(&evaluation, &classes);
-    let named = |line: &str| {
-        line.strip_prefix("test ").map_or_else(|| line.to_owned(), |rest| format!("{part} {rest}"))
-    };
-    let report = report.lines().map(named).collect::<Vec<_>>().join("\n");
+    let report = report_text(&evaluation, &classes, options.part.name());
     let step = thousands(card.step);
     out(&format!("{report}\nweights {file} (epoch {}, step {step})", card.epoch))
 }

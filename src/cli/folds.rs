@@ -34,7 +34,7 @@ pub fn run(
     };
     let train = &train.settled(data);
     if train.weights.is_some() {
-        let message = "error: folds are trained from the beginning, and `weights` asks for another one";
+        let message = "error: each fold is trained from scratch, but `weights` in `train` names weights to begin with";
         return Err(Stop::Environment(format!("{message}\n  try: leave `weights` out")));
     }
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), device)?.images;

@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &device)?.images;
     let job = Job { model, data: &data, train, batch, device: &device };
     if train.weights.is_some() {
-        err("the range begins as the layers do, not with the weights of `weights`");
+        err("`weights` in `train` is ignored: the steps begin with fresh weights");
     }
     let prepared = prepare(job, &dataset)?;
     let signals = Arc::new(Signals::default());

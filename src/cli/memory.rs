@@ -18,8 +18,8 @@ pub fn reading<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<(T, Measured
 }
 
 /// `memory 82 MB: 11.3 MB planned, 0.9 MB to look into the layers, 56 MB of data, 14 MB for dslc`, before anything of the plan is
-/// allocated; `look` is what looks into the layers while they are trained, on the host. The sum is what
-/// the process will have had at its peak. Of another device there is only what is planned for it.
+/// allocated; `look` is what it takes to look into the layers while they are trained, on the host. The sum is the process's
+/// peak. For another device the line says only what is planned for it.
 pub fn line(planned: u64, look: u64, device: &Device, measured: Measured) -> String {
     let on_host = match device {
         Device::Cpu => measured.data.zip(host::resident()),
@@ -57,6 +57,10 @@ mod tests {
         assert_eq!(
             told([11_000_000, 0], 55_000_000, process),
             "memory 81.0 MB: 11.0 MB planned, 55.0 MB of data, 15.0 MB for dslc"
+        );
+        assert_eq!(
+            told([11_000_000, 1_000_000], 55_000_000, process),
+            "memory 82.0 MB: 11.0 MB planned, 1.00 MB to look into the layers, 55.0 MB of data, 15.0 MB for dslc"
         );
         let more = Resident { most: 100_000_000, ..process };
         assert_eq!(

@@ -242,7 +242,7 @@ fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result
     })
 }
 
-/// What is told of an answer: a line for people, which may be empty, an object, and the cells of a table behind the image's.
+/// What is told of an answer: a line for people, which may be empty, an object, and the cells of a table after the image's.
 struct Told {
     line: String,
     object: Value,
@@ -275,13 +275,13 @@ fn record(cells: &[String]) -> Result<String, Stop> {
         csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     writer.write_record(cells).map_err(|e| Fault::internal(&e))?;
     let bytes = writer.into_inner().map_err(|e| Fault::internal(&e))?;
-    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 
 /// Asks about each image, in the order of the arguments; one bad file does not lose the answers for the others. `head` names
 /// the cells.
 ///
-/// As JSON everything that is to be said of an image is in its object; else remarks and faults go to standard error.
+/// As JSON everything that is to be said of an image is in its object; otherwise remarks and faults go to standard error.
 fn each(
     options: &Options,
     predictor: &mut Predictor,

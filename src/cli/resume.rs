@@ -1,4 +1,4 @@
-//! `dslc resume RUN`: goes on with a run where it stopped.
+//! `dslc resume RUN`: continues a run where it stopped.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub struct Options {
     json: bool,
 }
 
-/// Settings that may change in the middle of a training; the words behind `train.`.
+/// Settings that may change in the middle of a training; the words after `train.`.
 const FREE: [&str; 6] = ["epochs", "schedule", "optimizer", "early_stop", "checkpoint", "logs"];
 /// One that may change between two epochs.
 const BETWEEN: &str = "batch";

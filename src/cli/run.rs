@@ -55,7 +55,7 @@ pub struct Options {
     /// Where to save instead while the disk of the run's folder is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
-    /// Cross-validate: train as often, each time without another part of the training images, and measure on it
+    /// Cross-validate: train N times, each time leaving out one of N parts of the training images, and measure on it
     #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
     folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
@@ -153,8 +153,8 @@ impl Training<'_> {
             prepared.begin_with(carried.numbers);
         }
         let probe = prepared.probe()?;
-        let beside = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
-        let memory = memory::line(prepared.bytes()?, beside, device, self.measured);
+        let looking = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
+        let memory = memory::line(prepared.bytes()?, looking, device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
 
@@ -275,7 +275,7 @@ impl Training<'_> {
     }
 }
 
-/// What is told of a precision that a device does not have.
+/// Says so if a device does not have the precision that was asked for.
 fn precision_line(device: &Device, asked: Precision) -> String {
     match precision_on(device, asked) {
         found if found == asked => String::new(),
@@ -322,7 +322,7 @@ fn ending(outcome: &Outcome, classes: &[String], epochs: usize) -> String {
     let seconds = duration(outcome.seconds);
     format!(
         "{}{tested}\n{ended} in {seconds} ({})",
-        report_text(&outcome.test, classes),
+        report_text(&outcome.test, classes, "test"),
         speed(outcome.images_per_second),
     )
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::cli::Stop;
 use crate::cli::out::{err, out};
-use crate::cli::table::table;
-use crate::report::html::{duration, measurement, number};
+use crate::cli::table::{duration, table};
+use crate::report::html::{measurement, number};
 use crate::runs::list::{By, Row, ago, list};
 
 #[derive(clap::Args)]

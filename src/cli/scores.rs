@@ -12,8 +12,9 @@ const COUNT: usize = 5;
 /// More rows than these are not read.
 const MOST_ROWS: usize = 40;
 
-/// Everything that is said of a test: a row for each class, label or number, and the totals. `names` are theirs.
-pub fn report_text(test: &Evaluation, names: &[String]) -> String {
+/// Everything that is said of a test: a row for each class, label or number, and the totals. `names` are theirs; `part` is
+/// that of the images.
+pub fn report_text(test: &Evaluation, names: &[String], part: &str) -> String {
     let rows = match (&test.classes, &test.detail) {
         (Some(found), _) => Some(scores(&found.confusion, names)),
         (None, Detail::None) => None,
@@ -22,7 +23,7 @@ pub fn report_text(test: &Evaluation, names: &[String]) -> String {
         (None, Detail::Numbers(scores)) => (scores.len() > 1).then(|| numbers(scores, names)),
         (None, Detail::Pixels(confusion)) => Some(pixels(confusion, names)),
     };
-    let total = result(test);
+    let total = result(test, part);
     rows.map_or(total.clone(), |rows| format!("{rows}\n\n{total}"))
 }
 
@@ -99,17 +100,17 @@ fn scores(confusion: &Confusion, classes: &[String]) -> String {
 }
 
 /// `test accuracy 98.72 % (9,872 of 10,000 images), loss 0.0372`, or `test loss 0.0372 (10,000 images), mae 0.12`
-fn result(test: &Evaluation) -> String {
+fn result(test: &Evaluation, part: &str) -> String {
     let images = plural(test.images as u64, "image", "images");
     let plain = test.plain_loss.map_or_else(String::new, |own| format!(" (without smoothing {})", loss(own)));
     let total = match test.accuracy() {
         Some(accuracy) => format!(
-            "test accuracy {} ({} of {images}), loss {}{plain}",
+            "{part} accuracy {} ({} of {images}), loss {}{plain}",
             percent(accuracy),
             thousands((accuracy * test.images as f64).round() as u64),
             loss(test.loss),
         ),
-        None => format!("test loss {}{plain} ({images})", loss(test.loss)),
+        None => format!("{part} loss {}{plain} ({images})", loss(test.loss)),
     };
     // The accuracy is told already.
     let others = test.figures.iter().filter(|own| own.metric.spec.name != "accuracy");

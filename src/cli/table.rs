@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::train::metrics::{Figure, Shown};
 
-pub use crate::numbers::{bytes, plural, short, thousands};
+pub use crate::numbers::{bytes, duration, percent, plural, short, thousands};
 
 /// A table with a line under its head; all columns but the first `n_text` are flush right.
 pub fn table(head: &[&str], n_text: usize, rows: Vec<Vec<String>>) -> String {
@@ -34,20 +34,5 @@ pub fn figure(figure: &Figure) -> String {
     match figure.metric.shown {
         Shown::Share => percent(figure.value),
         Shown::Number => loss(figure.value),
-    }
-}
-
-/// `98.72 %`
-pub fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
-}
-
-/// `3.2 s`, `2:07 min`, `1:02 h`
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{}:{:02} min", whole / 60, whole % 60),
-        _ => format!("{}:{:02} h", whole / 3600, whole % 3600 / 60),
     }
 }

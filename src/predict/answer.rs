@@ -13,7 +13,7 @@ pub struct Answer {
     /// The model's output, all of it finite: the last axis fastest.
     pub numbers: Vec<f32>,
     pub shape: Shape,
-    /// What was done to the picture on its way to the model, and what should be known beside the answer.
+    /// What was done to the picture on its way to the model, and what should be known besides the answer.
     pub remarks: Vec<Remark>,
     task: Task,
     names: Vec<String>,
@@ -97,12 +97,13 @@ impl Answer {
     /// The share of pixels of each class, with its name.
     pub fn areas(&self) -> Vec<(&str, f64)> {
         let mask = self.mask().unwrap_or_default();
-        let share = |class: usize| {
-            let own = mask.iter().filter(|&&own| usize::from(own) == class).count();
-            own as f64 / mask.len().max(1) as f64
-        };
-        let names = self.names.iter().map(String::as_str).enumerate();
-        if mask.is_empty() { Vec::new() } else { names.map(|(class, name)| (name, share(class))).collect() }
+        if mask.is_empty() {
+            return Vec::new();
+        }
+        let mut counts = [0u64; 256];
+        mask.iter().for_each(|&class| counts[usize::from(class)] += 1);
+        let share = |count: u64| count as f64 / mask.len() as f64;
+        self.names.iter().zip(counts).map(|(name, count)| (name.as_str(), share(count))).collect()
     }
 
     /// The mask as the bytes of a PNG file with a palette; an error where the model gives none.

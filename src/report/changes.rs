@@ -9,7 +9,7 @@ use crate::report::html::escape;
 /// Lines around a change.
 const AROUND: usize = 2;
 
-/// The lines that differ, each behind ` `, `-` or `+`, and a line `@` between places; empty where none does.
+/// The lines that differ, each after ` `, `-` or `+`, and a line `@` between places; empty if none does.
 pub fn changes(before: &str, now: &str) -> String {
     let diff = TextDiff::from_lines(before, now);
     let mut out = String::new();

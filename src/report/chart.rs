@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::html::{escape, measurement, number};
+use crate::report::html::{escape, label, measurement, number};
 
 /// Units of the picture, which are pixels where a card is as wide as most are.
 const WIDTH: f64 = 400.0;
@@ -17,7 +17,7 @@ const MOST_POINTS: usize = 400;
 const MOST_PLACES: usize = 100;
 /// Larger numbers, and what is none, have no place.
 const HUGE: f64 = 1e300;
-/// From such a ratio of the largest loss to the least on, each factor is as long as any other.
+/// Beyond this ratio of the largest loss to the least, the axis is logarithmic.
 const LOGARITHMIC: f64 = 200.0;
 
 /// A line of a chart.
@@ -34,9 +34,10 @@ pub struct Line {
 
 /// Draws lines; `name` is that of the measurement, `across` what the other axis counts.
 pub fn chart(name: &str, across: &str, lines: &[Line]) -> String {
+    let has_place = |&(x, y): &(f64, f64)| x.abs() < HUGE && y.abs() < HUGE;
     let finite = |line: &Line| {
-        let points = line.points.iter().copied().filter(|(x, y)| x.abs() < HUGE && y.abs() < HUGE);
-        Line { points: thinned(points.collect(), MOST_POINTS), ..line.clone() }
+        let points = line.points.iter().copied().filter(has_place).collect();
+        Line { points: thinned(points, MOST_POINTS), mark: line.mark.filter(has_place), ..line.clone() }
     };
     let lines: Vec<Line> = lines.iter().map(finite).collect();
     let points = || {
@@ -48,7 +49,7 @@ pub fn chart(name: &str, across: &str, lines: &[Line]) -> String {
     };
     let mut svg = format!(
         "<svg class=chart viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{}\">",
-        escape(&format!("{name} by {across}"))
+        escape(&format!("{} by {across}", label(name)))
     );
     axes.draw(&mut svg, name, across);
     for line in &lines {
@@ -174,7 +175,7 @@ impl Axes {
     fn y(&self, y: f64) -> f64 {
         let [low, high] = self.y;
         let share = match self.logarithmic {
-            true => (y / low).ln() / (high / low).ln(),
+            true => (y.ln() - low.ln()) / (high.ln() - low.ln()),
             false => (y - low) / (high - low),
         };
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
@@ -213,7 +214,7 @@ fn bounds(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
     numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
 }
 
-/// Round numbers in a range, about so many.
+/// About this many round numbers in a range.
 fn steps([low, high]: [f64; 2], about: f64) -> Vec<f64> {
     let rough = (high - low) / about;
     let power = 10f64.powf(rough.log10().floor());
@@ -238,6 +239,7 @@ fn short(name: &str, tick: f64, [low, high]: [f64; 2]) -> String {
     }
     match tick.abs() {
         0.0 => "0".to_owned(),
+        size if size >= 1e9 => format!("{tick:.0e}"),
         size if size >= 1e6 => format!("{:.1} M", tick / 1e6),
         size if size >= 1e4 => format!("{:.0} k", tick / 1e3),
         size if size < 1e-3 => format!("{tick:.0e}").replace('-', "−"),
@@ -245,7 +247,7 @@ fn short(name: &str, tick: f64, [low, high]: [f64; 2]) -> String {
     }
 }
 
-/// At most so many of the points: the first, the last, and between them evenly.
+/// At most `most` of the points: the first, the last, and between them evenly.
 fn thinned(points: Vec<(f64, f64)>, most: usize) -> Vec<(f64, f64)> {
     let n = points.len();
     match n > most && most > 1 {
@@ -272,11 +274,13 @@ mod tests {
             vec![(1.0, 0.0)],
             vec![(1.0, f64::NAN), (2.0, f64::INFINITY)],
             vec![(1.0, -3.0), (2.0, 1e300), (3.0, 1e-300)],
+            vec![(1.0, 1e-300), (2.0, 1e299)],
             (0..5000).map(|i| (f64::from(i), f64::from(i % 7))).collect(),
             vec![(3.0, 0.25); 2],
         ];
         for points in strange {
-            let line = Line { name: "train".to_owned(), color: 0, points, mark: None };
+            let mark = Some((1.0, f64::INFINITY));
+            let line = Line { name: "train".to_owned(), color: 0, points, mark };
             let svg = chart("loss", "epoch", &[line]);
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(svg.len() < 120_000, "{}", svg.len());

@@ -7,9 +7,9 @@ use crate::numbers::{plural, thousands};
 use crate::report::details::Details;
 use crate::report::html::escape;
 
-/// So many classes have their names beside the picture,
+/// Up to this many classes have their names next to the picture,
 const NAMED: usize = 40;
-/// and so many the counts inside it.
+/// and up to this many the counts inside it.
 const COUNTED: usize = 16;
 /// Cells that tell their count at the pointer; the others, of the smallest counts, are painted only.
 const MOST_CELLS: usize = 4000;
@@ -69,7 +69,7 @@ fn classes(details: &Details) -> Vec<Class> {
     classes
 }
 
-/// The matrix as a picture: a row a true class, a column a predicted one, the share of the row as strength of the colour.
+/// The matrix as a picture: a row a true class, a column a predicted one, the share of the row is the strength of the colour.
 pub fn matrix(details: &Details) -> String {
     let n = details.classes.len();
     let classes = classes(details);

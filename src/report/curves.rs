@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::numbers::thousands;
 use crate::report::chart::{Line, chart};
 use crate::report::epochs;
-use crate::report::html::{escape, label, measurement, thousands_if};
+use crate::report::html::{escape, label, measurement};
 
 /// The parts of the data in the order of their colours.
 const PARTS: [&str; 3] = ["train", "validation", "test"];
 /// Measurements of an epoch that are of no part of the data, and what they are called.
 const OTHERS: [(&str, &str); 2] = [("learning_rate", "learning rate"), ("images_per_second", "images/s")];
 /// Lines of one chart have no more colours.
-pub const COLORS: usize = 8;
+const COLORS: usize = 8;
 
 /// Numbers of an event under `PART.NAME`, in the order of the log.
 pub fn measurements<'a>(event: &'a Value, part: &str) -> Vec<(&'a str, f64)> {
@@ -85,10 +86,8 @@ pub fn of_runs(runs: &[(String, &[Value])]) -> String {
     let mut cards = String::new();
     let mut keys: Vec<(String, String)> = Vec::new();
     for name in names(&all) {
-        keys.extend(
-            ["validation", "train"]
-                .map(|part| (format!("{part}.{name}"), format!("{part} {}", label(&name)))),
-        );
+        let own = ["validation", "train"].map(|part| format!("{part}.{name}"));
+        keys.extend(own.map(|key| (key.clone(), key)));
     }
     keys.extend(OTHERS.map(|(key, title)| (key.to_owned(), title.to_owned())));
     for (key, title) in keys {
@@ -112,7 +111,11 @@ fn card(name: &str, lines: &[Line]) -> String {
     let mut out = format!("<figure class=card><h3>{}</h3><p class=key>", escape(&label(name)));
     for line in lines {
         let last = line.points.last().or(line.mark.as_ref()).map_or(f64::NAN, |(_, y)| *y);
-        let text = thousands_if(name, last).unwrap_or_else(|| measurement(name, last));
+        let text = match name {
+            // A speed needs no decimals.
+            "images/s" => thousands(last.max(0.0).round() as u64),
+            _ => measurement(name, last),
+        };
         let _ = match line.name.is_empty() {
             true => write!(out, "<span class=plain><b>{text}</b></span>"),
             false => write!(out, "<span class=c{}>{} <b>{text}</b></span>", line.color, escape(&line.name)),

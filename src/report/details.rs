@@ -1,4 +1,4 @@
-//! What a page shows beside the measurements of the epochs: a run keeps it in a file, and writes it anew with the page.
+//! What a page shows besides the measurements of the epochs: a run keeps it in a file, and writes it anew with the page.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,12 +54,12 @@ pub struct Layer {
     pub time: Option<f64>,
 }
 
-/// What was seen in the layers behind an epoch, each in its place among [`Details::layers`].
+/// What was seen in the layers after an epoch, each in its place among [`Details::layers`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Look {
     pub epoch: usize,
-    /// Norms of gradients and of weights, and of one step by that of the weights.
+    /// Norms of gradients and of weights, and that of one step divided by that of the weights.
     pub gradients: Vec<Option<f64>>,
     pub weights: Vec<Option<f64>>,
     pub moves: Vec<Option<f64>>,
@@ -81,7 +81,7 @@ pub struct Inputs {
 #[serde(default)]
 pub struct Before {
     pub run: String,
-    /// Lines of the file that differ, each behind ` `, `-` or `+`, and `@` between places; empty where none does.
+    /// Lines of the file that differ, each after ` `, `-` or `+`, and `@` between places; empty if none does.
     pub changes: String,
 }
 
@@ -89,7 +89,7 @@ pub struct Before {
 const MOST_LOOKS: usize = 64;
 
 impl Details {
-    /// Takes a look in; of very many each second goes.
+    /// Adds a look; of too many, every second one is dropped.
     pub fn look(&mut self, look: Look) {
         self.looks.retain(|own| own.epoch < look.epoch);
         self.looks.push(look);
@@ -103,7 +103,7 @@ impl Details {
         }
     }
 
-    /// Forgets what is of epochs behind this one.
+    /// Forgets what is of later epochs.
     pub fn back_to(&mut self, epoch: usize) {
         self.looks.retain(|look| look.epoch <= epoch);
         if self.epoch > epoch || self.part == "test" {

@@ -1,5 +1,8 @@
 //! Text, numbers and bytes as they stand in a page.
 
+use crate::numbers::{percent, thousands};
+use crate::train::metrics::{METRICS, Metric, Shown};
+
 /// Text inside an element or an attribute. Characters that no text has, such as escapes of a terminal, become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -34,39 +37,25 @@ pub fn number(x: f64) -> String {
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     match text.split_once('.') {
         _ if size < 1e4 => text.replace('-', "−"),
-        _ => format!("{}{}", if x < 0.0 { "−" } else { "" }, crate::numbers::thousands(size.round() as u64)),
+        _ => format!("{}{}", if x < 0.0 { "−" } else { "" }, thousands(size.round() as u64)),
     }
 }
 
-/// `98.72 %`
-pub fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
+/// The metric that a measurement such as `validation.macro_f1` is of; a loss is of none.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    let own = name.rsplit('.').next().unwrap_or(name);
+    METRICS.iter().copied().find(|metric| metric.spec.name == own)
 }
 
-/// A measurement by its name: a share as percent where it is known to be one.
+/// A measurement by its name: in percent where its metric is a share.
 pub fn measurement(name: &str, x: f64) -> String {
-    let is_share = name.ends_with("accuracy") || name.starts_with("top");
+    let is_share = metric(name).is_some_and(|metric| metric.shown == Shown::Share);
     if is_share && (0.0..=1.0).contains(&x) { percent(x) } else { number(x) }
 }
 
-/// A speed, which has no decimals; nothing of another name.
-pub fn thousands_if(name: &str, x: f64) -> Option<String> {
-    (name == "images/s" && x.is_finite()).then(|| crate::numbers::thousands(x.max(0.0).round() as u64))
-}
-
-/// `validation.macro_f1` → `macro F1`
+/// `validation.macro_f1` → `validation macro F1`
 pub fn label(name: &str) -> String {
-    name.replace('_', " ").replace(" f1", " F1")
-}
-
-/// `3.2 s`, `2:07 min`, `1:02 h`
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{}:{:02} min", whole / 60, whole % 60),
-        _ => format!("{}:{:02} h", whole / 3600, whole % 3600 / 60),
-    }
+    name.replace(['_', '.'], " ").replace(" f1", " F1")
 }
 
 /// A file as the address of a picture. Base64 of RFC 4648.
@@ -86,7 +75,7 @@ pub fn data_url(kind: &str, bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{data_url, duration, escape, number};
+    use super::{data_url, escape, label, measurement, number};
 
     #[test]
     fn numbers_have_four_figures() {
@@ -105,7 +94,9 @@ mod tests {
         for (x, text) in cases {
             assert_eq!(number(x), text);
         }
-        assert_eq!(duration(127.0), "2:07 min");
+        assert_eq!(measurement("validation.macro_f1", 0.25), "25.00 %");
+        assert_eq!(measurement("mae", 0.25), "0.25");
+        assert_eq!(label("validation.macro_f1"), "validation macro F1");
     }
 
     #[test]

@@ -9,22 +9,22 @@ use crate::report::html::{escape, number};
 
 /// Rows of the table.
 const MOST: usize = 400;
-/// Steps of a part of the weights' size beyond which they are marked.
+/// A step of more than this part of the weights' size is marked.
 const LARGE_STEP: f64 = 0.1;
-/// A share of dead units from which on it is marked.
+/// From this share of dead units on, it is marked.
 const MANY_DEAD: f64 = 0.5;
 
 pub fn section(details: &Details) -> String {
     let Some(last) = details.looks.last() else {
         return match details.layers.is_empty() {
             true => "<p class=none>Measured after the first epoch.</p>".to_owned(),
-            false => "<p class=none>Not measured: it would take too much memory beside the training.</p>"
+            false => "<p class=none>Not measured: it would take too much memory on top of the training.</p>"
                 .to_owned(),
         };
     };
     let mut out = format!(
-        "<p class=of>A few training images, with the weights after epoch {}. Gradients and weights are Euclidean norms; a step is the last \
-         one of the epoch by the size of the weights; dead are units that give the same bound for every image.{}</p>",
+        "<p class=of>A few training images, with the weights after epoch {}. Gradients and weights are Euclidean norms. A step is \
+         the size of the last one of the epoch, divided by that of the weights. Dead units give the same bound for every image.{}</p>",
         last.epoch,
         details.inputs.map_or_else(String::new, told)
     );

@@ -12,9 +12,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::numbers::{plural, thousands};
+use crate::numbers::{duration, plural, short, thousands};
 use crate::report::details::{Details, Mistake};
-use crate::report::html::{data_url, duration, escape, label, measurement, number};
+use crate::report::html::{data_url, escape, label, measurement, number};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -51,7 +51,7 @@ pub struct Story<'a> {
     pub settings: &'a [String],
     /// The file with every default filled in.
     pub source: &'a str,
-    /// What the numbers depend on beside the file: names and values.
+    /// What the numbers depend on besides the file: names and values.
     pub machine: Vec<(&'static str, String)>,
     /// The lines of the log.
     pub events: &'a [Value],
@@ -145,7 +145,7 @@ fn head(story: &Story<'_>) -> String {
         figures.push(("images/s".to_owned(), thousands(speed.max(0.0).round() as u64)));
     }
     if details.parameters > 0 {
-        figures.push(("parameters".to_owned(), crate::numbers::short(details.parameters)));
+        figures.push(("parameters".to_owned(), short(details.parameters)));
     }
     let mut out = format!(
         "<header><h1>{} <span class=\"state {state}\">{state}</span></h1><p class=sub>{} · {}</p>",
@@ -194,7 +194,7 @@ fn code(text: &str) -> String {
     text.split('`').enumerate().map(part).collect()
 }
 
-/// Of which images and weights something is.
+/// Which images and weights something was measured with.
 fn source_of(details: &Details) -> String {
     format!(
         "<p class=of>The {} images, with the weights of epoch {}.</p>",
@@ -213,7 +213,7 @@ fn found_classes(details: &Details) -> String {
         };
     }
     format!(
-        "{}<div class=pair><figure>{}<figcaption>Rows are true classes, columns what they are taken for; the stronger, the larger the share of the row.</figcaption></figure><div>{}{}</div></div>",
+        "{}<div class=pair><figure>{}<figcaption>Rows are true classes, columns what they are taken for. The stronger the colour, the larger the share of the row.</figcaption></figure><div>{}{}</div></div>",
         source_of(details),
         classes::matrix(details),
         classes::pairs(details),
@@ -253,7 +253,7 @@ fn mistakes(details: &Details) -> String {
     };
     let all: String = details.mistakes.iter().map(shown).collect();
     let key = match details.classes.is_empty() {
-        true => "<p class=of>The images of the largest losses; beside each what the model makes of it.</p>",
+        true => "<p class=of>The images with the largest losses, each next to what the model makes of it.</p>",
         false => {
             "<p class=of>The images that the model is most wrong about: the <b>true class</b>, and the one that <em>it is taken for</em>.</p>"
         }

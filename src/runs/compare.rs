@@ -3,24 +3,25 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::numbers::thousands;
+use crate::numbers::{duration, thousands};
 use crate::report::changes::{changes, shown};
 use crate::report::curves::of_runs;
-use crate::report::html::{duration, escape, label, measurement};
+use crate::report::details::Details;
+use crate::report::html::{escape, label, measurement};
 use crate::report::{framed, short_name};
 use crate::runs::series::{falls, series};
-use crate::runs::story::Recorded;
+use crate::runs::story::{Recorded, details};
 
-/// What differs, the first run as the measure.
+/// What differs; the others are held against the first run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
     /// The folders.
     pub runs: Vec<String>,
-    /// Of each run behind the first, the lines in which its file differs from the first one's.
+    /// Of each run after the first, the lines in which its file differs from the first one's.
     pub files: Vec<String>,
     /// Layers that are not the same in all runs.
     pub layers: Vec<Difference>,
-    pub results: Vec<Result>,
+    pub results: Vec<Row>,
 }
 
 /// A layer in each run; nothing where a run has none of this name.
@@ -32,7 +33,7 @@ pub struct Difference {
 
 /// A figure in each run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Result {
+pub struct Row {
     pub name: String,
     pub of: Vec<Option<f64>>,
     /// The place of the best one, where all are not the same and one can be better than another.
@@ -40,24 +41,25 @@ pub struct Result {
 }
 
 pub fn compare(runs: &[Recorded]) -> Compared {
+    let details: Vec<Details> = runs.iter().map(|run| details(&run.folder)).collect();
     let first = runs.first().map_or("", |run| run.record.source.as_str());
     Compared {
         runs: runs.iter().map(|run| run.folder.display().to_string()).collect(),
         files: runs.iter().skip(1).map(|run| changes(first, &run.record.source)).collect(),
-        layers: layers(runs),
-        results: results(runs),
+        layers: layers(&details),
+        results: results(runs, &details),
     }
 }
 
-fn layers(runs: &[Recorded]) -> Vec<Difference> {
+fn layers(runs: &[Details]) -> Vec<Difference> {
     let mut names: Vec<&str> = Vec::new();
-    for layer in runs.iter().flat_map(|run| &run.details.layers) {
+    for layer in runs.iter().flat_map(|run| &run.layers) {
         if !names.contains(&layer.name.as_str()) {
             names.push(&layer.name);
         }
     }
-    let told = |run: &Recorded, name: &str| {
-        let layer = run.details.layers.iter().find(|layer| layer.name == name)?;
+    let told = |run: &Details, name: &str| {
+        let layer = run.layers.iter().find(|layer| layer.name == name)?;
         Some(match layer.parameters {
             0 => layer.output.clone(),
             n => format!("{}, {} parameters", layer.output, thousands(n)),
@@ -71,21 +73,24 @@ fn layers(runs: &[Recorded]) -> Vec<Difference> {
 }
 
 /// What is known of every run, then what the test measured, then the best of each measurement.
-fn results(runs: &[Recorded]) -> Vec<Result> {
-    let mut found: Vec<Result> = Vec::new();
-    for (at, run) in runs.iter().enumerate() {
+fn results(runs: &[Recorded], details: &[Details]) -> Vec<Row> {
+    let mut found: Vec<Row> = Vec::new();
+    for (at, (run, details)) in runs.iter().zip(details).enumerate() {
         let mut put = |name: &str, number: f64| {
             let row = match found.iter().position(|row| row.name == name) {
                 Some(row) => row,
                 None => {
-                    found.push(Result { name: name.to_owned(), of: vec![None; runs.len()], best: None });
+                    found.push(Row { name: name.to_owned(), of: vec![None; runs.len()], best: None });
                     found.len() - 1
                 }
             };
             found[row].of[at] = Some(number);
         };
         let epochs = || run.events.iter().filter(|event| event["event"] == "epoch");
-        put("parameters", run.details.parameters as f64);
+        // A run whose details are gone does not tell.
+        if details.parameters > 0 {
+            put("parameters", details.parameters as f64);
+        }
         put("epochs", epochs().count() as f64);
         put("train.seconds", epochs().filter_map(|event| event["seconds"].as_f64()).sum());
         let tested = run.last("end").and_then(Value::as_object).into_iter().flatten();
@@ -105,16 +110,15 @@ fn results(runs: &[Recorded]) -> Vec<Result> {
     found
 }
 
-fn best(row: &Result) -> Option<usize> {
+fn best(row: &Row) -> Option<usize> {
     if row.name == "epochs" || row.name == "test.epoch" {
         return None;
     }
-    let falls = falls(&row.name) || ["parameters", "train.seconds"].contains(&row.name.as_str());
     let known = row.of.iter().enumerate().filter_map(|(at, x)| Some((at, (*x)?)));
     let (low, high) = known
         .clone()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (_, x)| (low.min(x), high.max(x)));
-    let wanted = if falls { low } else { high };
+    let wanted = if falls(&row.name) { low } else { high };
     known.clone().find(|(_, x)| *x == wanted && low < high).map(|(at, _)| at)
 }
 
@@ -128,21 +132,20 @@ pub fn figure(name: &str, x: f64) -> String {
 }
 
 /// One page with the runs' curves over each other.
-pub fn page(runs: &[Recorded]) -> String {
-    let compared = compare(runs);
+pub fn page(runs: &[Recorded], compared: &Compared) -> String {
     let named: Vec<(String, &[Value])> = runs
         .iter()
         .map(|run| (short_name(&run.folder.display().to_string()), run.events.as_slice()))
         .collect();
     let head: String = named.iter().map(|(name, _)| format!("<th class=n>{}", escape(name))).collect();
-    let row = |row: &Result| {
+    let row = |row: &Row| {
         let cell = |(at, x): (usize, &Option<f64>)| match x {
             Some(x) if row.best == Some(at) => format!("<td class=n><b>{}</b>", figure(&row.name, *x)),
             Some(x) => format!("<td class=n>{}", figure(&row.name, *x)),
             None => "<td class=n>–".to_owned(),
         };
         let cells: String = row.of.iter().enumerate().map(cell).collect();
-        format!("<tr><td>{}{cells}", escape(&label(&row.name.replace('.', " "))))
+        format!("<tr><td>{}{cells}", escape(&label(&row.name)))
     };
     let results: String = compared.results.iter().map(row).collect();
     let mut content = format!(

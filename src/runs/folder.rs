@@ -19,9 +19,9 @@ pub const DETAILS: &str = "details.json";
 pub const CSV: &str = "metrics.csv";
 pub const TENSORBOARD: &str = "tensorboard";
 pub const CHECKPOINTS: &str = "checkpoints";
-/// How the names of states in [`CHECKPOINTS`] begin, behind which stands the number of steps;
+/// How the names of states in [`CHECKPOINTS`] begin, before their step;
 const STEP: &str = "step-";
-/// and those of best weights before the best, which such states may need, behind which stands their epoch.
+/// and those of former best weights, which such states may need, before their epoch.
 const EPOCH: &str = "best-";
 const ENDING: &str = ".safetensors";
 /// Locked by the process that works in the folder. The lock ends with the process, however that ends; the file stays.
@@ -41,6 +41,12 @@ pub struct Folder {
 /// Where nothing was claimed.
 fn cannot(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
     Fault::new(codes::RUN, format!("the run's folder {} cannot be {what}: {why}", path.display()))
+}
+
+/// For a folder in which a run is looked for.
+pub fn no_run(path: &Path) -> Fault {
+    let what = if path.exists() { "contains no run" } else { "does not exist" };
+    Fault::new(codes::RUN, format!("{} {what}", path.display()))
 }
 
 const ELSEWHERE: &str = "`--out DIR` with a folder that you may write to";
@@ -113,9 +119,7 @@ impl Folder {
     /// Takes the folder of a run, to go on with it; what an ended process left half written is removed.
     pub fn reopen(path: &Path) -> Result<Folder, Fault> {
         if !path.join(RECORD).is_file() {
-            let what = if path.exists() { "contains no run" } else { "does not exist" };
-            let fault = Fault::new(codes::RUN, format!("{} {what}", path.display()));
-            return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
+            return Err(no_run(path).advise("the folder of a run, such as runs/mnist-1"));
         }
         let folder = Folder::lock(path, "wait until it ends", COPY)?;
         folder.clean();
@@ -144,7 +148,7 @@ impl Folder {
         self.path.join(file)
     }
 
-    /// Keeps [`LAST`] as the state behind so many steps.
+    /// Keeps [`LAST`] as the state after this step.
     pub fn keep_state(&self, step: u64) -> Result<(), Fault> {
         self.keep(LAST, &format!("{STEP}{step:010}{ENDING}"))
     }
@@ -154,7 +158,7 @@ impl Folder {
         self.keep(BEST, &format!("{EPOCH}{epoch:06}{ENDING}"))
     }
 
-    /// The states before the last one, with the number of steps behind each, the newest first.
+    /// The states before the last one, with the step of each, the newest first.
     pub fn states(&self) -> Vec<(u64, PathBuf)> {
         self.kept(STEP)
     }

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::experiment::disk::RECORD;
 use crate::report::State;
-use crate::runs::folder::METRICS;
+use crate::runs::folder::{METRICS, no_run};
 use crate::runs::series::{falls, series};
 use crate::runs::story::{Recorded, beside, recorded};
 
@@ -41,16 +41,14 @@ pub enum By {
     Name,
 }
 
-/// The runs in a folder. Those whose record is damaged are told of behind the rows.
+/// The runs in a folder, and what is wrong with those whose record is damaged.
 ///
 /// # Errors
 /// A folder that is not there or has no run.
 pub fn list(folder: &Path, by: By) -> Result<(Vec<Row>, Vec<String>), Fault> {
     let paths = beside(folder);
     if paths.is_empty() {
-        let what = if folder.is_dir() { "contains no run" } else { "does not exist" };
-        let fault = Fault::new(codes::RUN, format!("{} {what}", folder.display()));
-        return Err(fault.advise("`dslc run FILE` leaves a run in the folder runs"));
+        return Err(no_run(folder).advise("`dslc run FILE` leaves a run in the folder runs"));
     }
     let (mut rows, mut damaged) = (Vec::new(), Vec::new());
     for path in paths {
@@ -102,8 +100,8 @@ fn row(run: &Recorded) -> Row {
     }
 }
 
-/// What a run is judged by: the test where it has one, else its best validation, else its best training.
-pub fn judged(run: &Recorded) -> Option<(String, f64)> {
+/// What a run is judged by: the test if it has one, otherwise its best validation, otherwise its best training.
+fn judged(run: &Recorded) -> Option<(String, f64)> {
     if let Some(end) = run.last("end") {
         let number = |name: &str| Some((name.to_owned(), end[name].as_f64()?));
         if let Some(found) = number("test.accuracy").or_else(|| number("test.loss")) {

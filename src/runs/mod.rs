@@ -18,6 +18,7 @@
 pub mod begin;
 pub mod compare;
 pub mod folder;
+pub mod keeper;
 pub mod list;
 pub mod metrics;
 pub mod record;
@@ -27,8 +28,8 @@ pub mod resume;
 pub mod room;
 pub mod series;
 pub mod sight;
+pub mod spare;
 pub mod story;
 pub mod tensorboard;
-pub mod spare;
 pub mod train;
 pub mod views;

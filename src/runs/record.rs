@@ -1,4 +1,4 @@
-//! `run.json`: what was asked for, and what the numbers of a run depend on beside its file.
+//! `run.json`: what was asked for, and what the numbers of a run depend on besides its file.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -21,7 +21,7 @@ pub struct Record {
     pub file: String,
     /// The folder that its paths are relative to.
     pub base: PathBuf,
-    /// Overrides by `--set`, those of later resumes behind the first ones.
+    /// Overrides by `--set`, those of later resumes after the first ones.
     pub settings: Vec<String>,
     /// The file with every default filled in: what is trained.
     #[serde(default)]
@@ -37,6 +37,9 @@ pub struct Record {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub dslc: String,
+    /// The operating system and the kind of CPU.
+    #[serde(default)]
+    pub system: String,
     pub device: String,
     /// The instructions of the CPU's kernels: others round otherwise.
     pub instructions: String,

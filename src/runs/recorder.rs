@@ -1,10 +1,9 @@
-//! Follows a training: keeps its states, its best weights and its measurements in the run's folder, and tells a viewer.
+//! Follows a training: has its states kept, logs its measurements, shows them, and tells a viewer.
 //!
 //! The files are written in an order that can be cut anywhere: the best weights, the epoch's line, then the state that
-//! knows of both. What stands behind the newest state is made again, the same, by a training that goes on from it. A disk
-//! that refuses does not end the training: it goes on, and the state is written when there is room.
+//! knows of both. A training that continues makes again, to the same bits, what came after its newest state. A disk that
+//! refuses does not end the training: the state is written when there is room.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,16 +13,15 @@ use serde_json::{Value, json};
 use crate::diag::{Fault, codes};
 use crate::report::State;
 use crate::run::Session;
-use crate::runs::folder::{BEST, Folder, LAST, METRICS, SUMMARY};
+use crate::runs::folder::{Folder, METRICS, SUMMARY};
+use crate::runs::keeper::Keeper;
 use crate::runs::metrics::{self, Log};
-use crate::runs::resume::Stopped;
 use crate::runs::sight::Sight;
 use crate::runs::spare::Spare;
 use crate::runs::views::Views;
-use crate::train::checkpoint::{Card, Judged, Snapshot, States, save, write_atomically};
+use crate::train::checkpoint::write_atomically;
 use crate::train::progress::Progress;
-use crate::train::replay::{Broken, is_finite};
-use crate::train::section::Checkpointing;
+use crate::train::replay::Broken;
 use crate::train::trainer::{Epoch, Measured, Observer, Side, StepDone};
 use crate::train::warnings::Warning;
 
@@ -36,27 +34,18 @@ pub trait Viewer {
     fn is_due(&self) -> bool;
     fn step(&mut self, done: &StepDone);
     fn epoch(&mut self, epoch: &Epoch);
-    /// Something beside the figures, in words.
+    /// Something besides the figures, in words.
     fn say(&mut self, text: &str);
 }
 
 pub struct Recorder<'a> {
     folder: &'a Folder,
     log: Log,
-    /// What all weights of the run have in common.
-    card: Card,
-    checkpointing: Checkpointing,
+    keeper: Keeper<'a>,
     viewer: &'a mut dyn Viewer,
     /// Set from outside where a state is wanted now.
     wanted: &'a AtomicBool,
-    /// Steps behind the state in [`LAST`], where that is whole.
-    kept: Option<u64>,
-    /// The epoch of the weights in [`BEST`], where they are the best on the validation images.
-    best: Option<usize>,
-    /// Best weights that could not be written yet.
-    waiting: Option<(Snapshot, Card)>,
-    /// The best epoch that each state of this process knows of, by the number of steps behind it.
-    known: BTreeMap<u64, usize>,
+    /// When the next state is.
     due: Instant,
     /// Why the newest state is not on disk, if it is not.
     refused: Option<Fault>,
@@ -73,28 +62,23 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// `stopped` is the run that is gone on with.
     pub fn new(
         folder: &'a Folder,
         log: Log,
-        card: Card,
-        checkpointing: Checkpointing,
-        stopped: Option<&Stopped>,
-        (viewer, wanted): (&'a mut dyn Viewer, &'a AtomicBool),
-        (sight, views): (Sight<'a>, Views),
+        keeper: Keeper<'a>,
+        viewer: &'a mut dyn Viewer,
+        wanted: &'a AtomicBool,
+        sight: Sight<'a>,
+        views: Views,
     ) -> Recorder<'a> {
+        let due = Instant::now() + keeper.pause();
         Recorder {
             folder,
             log,
-            card,
-            checkpointing,
+            keeper,
             viewer,
             wanted,
-            kept: stopped.and_then(Stopped::kept),
-            best: stopped.and_then(|run| run.progress().best).map(|best| best.epoch),
-            waiting: None,
-            known: BTreeMap::new(),
-            due: Instant::now() + checkpointing.every,
+            due,
             refused: None,
             sight,
             views,
@@ -146,12 +130,12 @@ impl<'a> Recorder<'a> {
     /// Writes that the training ended with a fault.
     pub fn fail(&mut self, fault: &Fault) {
         let event = json!({ "event": "failed", "code": fault.code, "message": fault.message });
-        // The fault itself is what is told.
+        // The fault itself is what the user sees.
         let _ = self.log.append(&event);
         self.show(event, State::Failed);
     }
 
-    /// Shows an event. The first time that a disk refuses it, that is told.
+    /// Shows an event. A disk that refuses it is reported once.
     fn show(&mut self, event: Value, state: State) {
         let shown = self.views.show(self.folder.path(), event, state, &self.sight.details);
         if let Err(fault) = &shown
@@ -162,7 +146,7 @@ impl<'a> Recorder<'a> {
         self.is_shown = shown.is_ok();
     }
 
-    /// Tells what there is to warn of behind an epoch, or behind the test, and adds it to the event.
+    /// Tells the viewer what there is to warn of after an epoch, or after the test, and adds it to the event.
     fn warned(&mut self, mut event: Value, epoch: Option<&Epoch>) -> Value {
         let warnings = self.sight.warnings(epoch);
         for Warning { code, message, advice } in &warnings {
@@ -186,64 +170,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Writes the state, and before it the best weights that it knows of.
-    fn save(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
-        if !is_finite(session)? {
-            // The state before it is the last one to go on from.
-            return Ok(());
-        }
-        if let Some((weights, card)) = self.waiting.take() {
-            let written = self.write_best(&weights, &card);
-            self.waiting = written.is_err().then_some((weights, card));
-            written?;
-        }
-        let card = self.card(progress);
-        if progress.best.is_none() {
-            save(&self.folder.join(BEST), &Judged::of(session), &card)?;
-        }
-        if let Some(step) = self.kept.filter(|_| self.checkpointing.keep > 1) {
-            self.folder.keep_state(step)?;
-        }
-        save(&self.folder.join(LAST), session, &card)?;
-        self.kept = Some(progress.step);
-        self.known.insert(progress.step, progress.best.map_or(0, |best| best.epoch));
-        self.forget();
-        Ok(())
-    }
-
-    /// Writes best weights, and keeps those before for the states that know of them.
-    fn write_best(&mut self, weights: &impl States, card: &Card) -> Result<(), Fault> {
-        if let Some(epoch) = self.best.filter(|_| self.folder.join(BEST).exists()) {
-            self.folder.keep_best(epoch)?;
-        }
-        save(&self.folder.join(BEST), weights, card)?;
-        self.best = Some(card.epoch);
-        Ok(())
-    }
-
-    /// Removes the oldest states, and the best weights that no state knows of any more. A file too many does no harm.
-    fn forget(&self) {
-        let states = self.folder.states();
-        let (stay, go) = states.split_at(states.len().min(self.checkpointing.keep - 1));
-        let known = |step: u64| self.known.get(&step).copied().unwrap_or(0);
-        let oldest = stay.iter().map(|(step, _)| known(*step)).chain(self.best).min().unwrap_or(0);
-        let bests = self.folder.bests();
-        let unknown =
-            bests.iter().filter(|(epoch, _)| *epoch < oldest as u64 || Some(*epoch as usize) == self.best);
-        for (_, path) in go.iter().chain(unknown) {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
-    fn card(&self, progress: &Progress) -> Card {
-        let epoch = progress.epochs + usize::from(progress.begun.is_some());
-        Card { step: progress.step, epoch, progress: Some(progress.clone()), ..self.card.clone() }
-    }
-
     /// Writes a copy of the run elsewhere, if there is a place for it.
     fn save_elsewhere(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
-        let card = self.card(progress);
-        let Recorder { spare, folder, log, waiting, .. } = self;
+        let Recorder { spare, keeper, log, .. } = self;
         let Some(spare) = spare else { return Ok(()) };
         let lines = log.whole();
         let copy = spare.write(|place| {
@@ -251,17 +180,7 @@ impl<'a> Recorder<'a> {
             std::fs::write(&metrics, lines).map_err(|e| {
                 Fault::new(codes::UNWRITTEN, format!("{} cannot be written: {e}", metrics.display()))
             })?;
-            match waiting {
-                Some((weights, card)) => save(&place.join(BEST), weights, card)?,
-                None if progress.best.is_none() => save(&place.join(BEST), &Judged::of(session), &card)?,
-                None => {
-                    let best = folder.join(BEST);
-                    std::fs::copy(&best, place.join(BEST)).map_err(|e| {
-                        Fault::new(codes::UNWRITTEN, format!("{} cannot be copied: {e}", best.display()))
-                    })?;
-                }
-            }
-            save(&place.join(LAST), session, &card)
+            keeper.copy_to(place, progress, session)
         });
         self.copy = Some(copy?.to_owned());
         Ok(())
@@ -283,7 +202,7 @@ impl<'a> Recorder<'a> {
                     self.viewer.say("saving works again: the state is on disk");
                 }
                 self.copy = None;
-                self.due = now + self.checkpointing.every;
+                self.due = now + self.keeper.pause();
             }
             Err(fault) => {
                 let seconds = RETRY.as_secs();
@@ -331,7 +250,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn state(&mut self, progress: &Progress, session: &Session) -> Result<(), Fault> {
-        let saved = self.save(progress, session);
+        let saved = self.keeper.keep_state(progress, session);
         self.settle(saved, progress, session);
         Ok(())
     }
@@ -340,18 +259,12 @@ impl Observer for Recorder<'_> {
         self.viewer.epoch(epoch);
         self.look(epoch.number, progress.step, session);
         let event = self.warned(metrics::event(epoch, progress.step), Some(epoch));
-        let card = self.card(progress);
         if epoch.best && progress.best.is_some() {
-            // Behind this epoch the session has other weights.
-            let judged = Judged::of(session);
-            self.waiting = match self.write_best(&judged, &card) {
-                Ok(()) => None,
-                Err(_) => Some((Snapshot::of(&judged)?, card)),
-            };
+            self.keeper.keep_best(progress, session)?;
         }
         // What cannot be written waits.
         let logged = self.log.append(&event);
-        let saved = self.save(progress, session).and(logged);
+        let saved = self.keeper.keep_state(progress, session).and(logged);
         self.settle(saved, progress, session);
         self.show(event, State::Running);
         Ok(())

@@ -1,4 +1,4 @@
-//! The folder of a run → the newest state in it that is whole, to go on from.
+//! The folder of a run → the newest state in it that is whole, to continue from.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::diag::{Fault, codes};
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::Log;
 use crate::runs::record::Record;
-use crate::train::checkpoint::Weights;
+use crate::train::checkpoint::{PART, Weights};
 use crate::train::progress::Progress;
 use crate::train::section::TrainSection;
 use crate::train::trainer::{Ended, Epoch, Start, ended};
@@ -169,12 +169,12 @@ impl Stopped {
         self.state.as_ref().map(|state| state.progress.clone()).unwrap_or_default()
     }
 
-    /// Steps behind the state in [`LAST`], where that is whole.
+    /// The step of the state in [`LAST`], if that is whole.
     pub fn kept(&self) -> Option<u64> {
         self.state.as_ref().filter(|state| state.is_last).map(|state| state.progress.step)
     }
 
-    /// The log without what stands behind the state, and the epochs in it.
+    /// The log without what came after the state, and the epochs in it.
     pub fn log(&self) -> Result<(Log, Vec<Epoch>), Fault> {
         Log::reopen(self.folder.path(), self.progress().epochs)
     }
@@ -196,7 +196,11 @@ impl Stopped {
         let is_there = Weights::open(&to).is_ok_and(|own| own.card.epoch == best.card.epoch);
         match best.path() == to || is_there {
             true => Ok(()),
-            false => std::fs::copy(best.path(), &to).map(|_| ()).map_err(unmoved),
+            false => {
+                let part = self.folder.join(&format!("{BEST}{PART}"));
+                let copied = std::fs::copy(best.path(), &part);
+                copied.and_then(|_| std::fs::rename(&part, &to)).map_err(unmoved)
+            }
         }
     }
 }

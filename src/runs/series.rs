@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::report::curves::measurements;
+use crate::report::html::metric;
+use crate::train::metrics::Better;
 
 /// Columns of a curve in text.
 const COLUMNS: usize = 32;
@@ -64,19 +66,23 @@ impl Series {
     }
 }
 
-/// Whether less of a measurement is better: losses and errors.
+/// Whether less of a measurement is better. Its metric says so; what is of none is a loss or a cost.
 pub fn falls(name: &str) -> bool {
-    let own = name.rsplit('.').next().unwrap_or(name);
-    ["loss", "error", "mae", "mse", "rmse", "perplexity", "ece"]
-        .iter()
-        .any(|word| own.split('_').any(|part| part == *word))
+    metric(name).is_none_or(|metric| metric.better == Better::Lower)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::series;
+    use super::{falls, series};
+
+    #[test]
+    fn less_is_better_of_losses_and_errors() {
+        let less = ["test.loss", "test.loss_without_smoothing", "best validation.rmse", "parameters"];
+        assert!(less.into_iter().all(falls));
+        assert!(!["test.accuracy", "validation.r2", "best validation.macro_f1"].into_iter().any(falls));
+    }
 
     #[test]
     fn a_measurement_is_one_line() {

@@ -1,4 +1,4 @@
-//! A training and what it measures → what a page shows beside the figures of its epochs.
+//! A training and what it measures → what a page shows besides the figures of its epochs.
 
 use crate::data::Dataset;
 use crate::data::loader::middle;
@@ -28,12 +28,12 @@ pub struct Sight<'a> {
     labels: Labels,
     epochs: Vec<Epoch>,
     told: Vec<String>,
-    /// Of the look behind the last epoch.
+    /// Of the look after the last epoch.
     dead: Vec<Option<f64>>,
     pub details: Details,
 }
 
-/// What is known of a run that goes on.
+/// What is known of a run that continues.
 #[derive(Default)]
 pub struct Known {
     pub details: Details,
@@ -50,7 +50,7 @@ struct Seen {
 }
 
 impl<'a> Sight<'a> {
-    /// `known` is empty of a run that begins.
+    /// `known` is empty for a run that begins.
     pub fn new(
         job: Job<'a>,
         dataset: &'a Dataset,
@@ -149,7 +149,7 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// Looks into the layers behind an epoch, where that is due.
+    /// Looks into the layers after an epoch, if that is due.
     pub fn look(&mut self, session: &Session, epoch: usize, step: u64) -> Result<(), Fault> {
         let Some(probe) = self.probe.as_mut() else { return Ok(()) };
         if self.details.inputs.is_none() {
@@ -177,7 +177,7 @@ impl<'a> Sight<'a> {
         Ok(())
     }
 
-    /// What is to be told behind an epoch, or behind the test, and was not told before.
+    /// What there is to warn of after an epoch, or after the test, and was not warned of before.
     pub fn warnings(&mut self, epoch: Option<&Epoch>) -> Vec<Warning> {
         self.epochs.extend(epoch.cloned());
         let inputs =

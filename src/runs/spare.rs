@@ -93,6 +93,8 @@ fn replace(place: &Path, new: &Path) -> Result<(), Fault> {
         return moved(new, place);
     }
     let old = with_ending(place, OLD);
+    // One that could not be removed before would be in the way.
+    let _ = std::fs::remove_dir_all(&old);
     moved(place, &old)?;
     moved(new, place)?;
     // A copy that stays is of no consequence.

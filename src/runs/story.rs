@@ -6,24 +6,26 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::experiment::disk::RECORD;
 use crate::report::details::{Before, Details};
 use crate::report::{State, Story, changes};
-use crate::runs::folder::{DETAILS, LOCK, METRICS};
+use crate::runs::folder::{DETAILS, LOCK, METRICS, no_run};
 use crate::runs::metrics::MAX_METRICS;
 use crate::runs::record::{Machine, Record};
 
-/// Runs beside one that are looked at for the one before it.
+/// How many runs in the same folder are looked at for the one before.
 const MOST_BESIDE: usize = 200;
 
-/// What a run has on disk.
+/// A longer file is not one that dslc wrote.
+const MAX_DETAILS: u64 = 1 << 28;
+
+/// What a run has on disk, but for its [`details`].
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub folder: PathBuf,
     pub record: Record,
     pub events: Vec<Value>,
-    pub details: Details,
     pub state: State,
 }
 
@@ -33,41 +35,42 @@ pub struct Recorded {
 /// A folder that has no run, or one whose record is damaged.
 pub fn recorded(folder: &Path) -> Result<Recorded, Fault> {
     let Some(record) = Record::read(folder)? else {
-        let what = if folder.exists() { "contains no run" } else { "does not exist" };
-        let fault = Fault::new(codes::RUN, format!("{} {what}", folder.display()));
-        return Err(fault.advise("the folder of a run, such as runs/mnist-1"));
+        return Err(no_run(folder).advise("the folder of a run, such as runs/mnist-1"));
     };
     let events = events(folder);
     let state = state(folder, &events);
-    Ok(Recorded { folder: folder.to_owned(), record, events, details: details(folder), state })
+    Ok(Recorded { folder: folder.to_owned(), record, events, state })
 }
 
 impl Recorded {
-    pub fn story(&self) -> Story<'_> {
-        Story {
-            run: self.folder.to_str().unwrap_or_default(),
-            state: self.state,
-            file: &self.record.file,
-            settings: &self.record.settings,
-            source: &self.record.source,
-            machine: facts(&self.record),
-            events: &self.events,
-            details: &self.details,
-        }
-    }
-
     /// The last event of this kind.
     pub fn last(&self, kind: &str) -> Option<&Value> {
         self.events.iter().rev().find(|event| event["event"] == kind)
     }
 }
 
+/// What a page tells; `run` is the run's folder.
+pub fn story<'a>(
+    run: &'a str,
+    state: State,
+    record: &'a Record,
+    events: &'a [Value],
+    details: &'a Details,
+) -> Story<'a> {
+    let Record { file, settings, source, .. } = record;
+    Story { run, state, file, settings, source, machine: facts(record), events, details }
+}
+
+/// At most `most` bytes of a file; none of one that is not there or cannot be read.
+fn read(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    bytes
+}
+
 /// The whole lines of a run's log.
 pub fn events(folder: &Path) -> Vec<Value> {
-    let mut bytes = Vec::new();
-    let file = File::open(folder.join(METRICS));
-    // A log that is not there or cannot be read has no events.
-    let _ = file.and_then(|file| file.take(MAX_METRICS).read_to_end(&mut bytes));
+    let bytes = read(&folder.join(METRICS), MAX_METRICS);
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
@@ -78,10 +81,9 @@ pub fn told(events: &[Value]) -> Vec<String> {
     warnings.filter_map(|warning| Some(warning["code"].as_str()?.to_owned())).collect()
 }
 
-/// Those of a run; fresh ones where it has none.
+/// What a run's page shows besides its events; empty if it has none.
 pub fn details(folder: &Path) -> Details {
-    let read = std::fs::read(folder.join(DETAILS)).ok();
-    read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    serde_json::from_slice(&read(&folder.join(DETAILS), MAX_DETAILS)).unwrap_or_default()
 }
 
 fn state(folder: &Path, events: &[Value]) -> State {
@@ -99,12 +101,12 @@ fn state(folder: &Path, events: &[Value]) -> State {
     }
 }
 
-/// What the numbers of a run depend on beside its file.
-pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
-    let Machine { dslc, device, instructions, threads } = &record.machine;
+/// What the numbers of a run depend on besides its file.
+fn facts(record: &Record) -> Vec<(&'static str, String)> {
+    let Machine { dslc, system, device, instructions, threads } = &record.machine;
     let facts = [
         ("dslc", dslc.clone()),
-        ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ("system", system.clone()),
         ("device", device.clone()),
         ("instructions", instructions.clone()),
         ("threads", threads.to_string()),

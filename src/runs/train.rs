@@ -11,6 +11,7 @@ use crate::diag::{Fault, codes};
 use crate::kernels::cpu::{simd, threads};
 use crate::run::Session;
 use crate::runs::folder::{FAILURE, Folder, LAST, METRICS, SUMMARY};
+use crate::runs::keeper::Keeper;
 use crate::runs::metrics::Log;
 use crate::runs::record::{Machine, Record};
 use crate::runs::recorder::{Recorder, Viewer};
@@ -53,7 +54,7 @@ pub struct Recording<'a> {
     pub folder: &'a Folder,
     /// The file with every default filled in.
     pub source: &'a str,
-    /// The run that is gone on with.
+    /// The run that continues.
     pub stopped: Option<&'a Stopped>,
     /// A folder for copies of the run, if its own disk refuses to be written to.
     pub spare: Option<&'a Path>,
@@ -109,8 +110,8 @@ pub fn train<'a>(
     };
     let sight = Sight::new(job, dataset, probe, known, before)?;
     let views = Views::new(record, events, job.train.logs);
-    let (checkpointing, wanted) = (job.train.checkpoint, &signals.save);
-    let recorder = Recorder::new(folder, log, card, checkpointing, stopped, (viewer, wanted), (sight, views));
+    let keeper = Keeper::new(folder, card, job.train.checkpoint, stopped);
+    let recorder = Recorder::new(folder, log, keeper, viewer, &signals.save, sight, views);
     let mut recorder = recorder.with_spare(spare);
     let trained = prepared.train(start, &signals.stop, &mut recorder);
     if let Err(fault) = &trained {
@@ -149,7 +150,7 @@ fn explain(
     folder: &Folder,
     recorder: &mut Recorder<'_>,
 ) -> Failed {
-    recorder.say("the loss is no number any more; looking for where that began");
+    recorder.say("the loss is not a number any more; looking for where that began");
     let state = newest(folder);
     let start = state.as_ref().map(|(weights, progress, best)| Start {
         progress: progress.clone(),
@@ -172,7 +173,7 @@ fn explain(
             };
             Failed { fault, span: found.span(job.model) }
         }
-        Ok(None) => Failed::from(fault.note("evaluated node by node, the step has no such number")),
+        Ok(None) => Failed::from(fault.note("evaluated node by node, the step gives only finite numbers")),
         Err(other) => Failed::from(fault.note(format!("where it began was not found: {other}"))),
     }
 }
@@ -199,6 +200,7 @@ impl Finished<'_> {
 pub fn machine(device: &str) -> Result<Machine, Fault> {
     Ok(Machine {
         dslc: env!("CARGO_PKG_VERSION").to_owned(),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         device: device.to_owned(),
         instructions: simd::chosen()?.name().to_owned(),
         threads: threads::start()?,

@@ -1,6 +1,6 @@
 //! What people and other tools look at, made of a run's record: the page, its details, and the table of its epochs.
 //!
-//! Nothing of it is needed to resume; a disk that refuses it is told of once, and the training goes on.
+//! Nothing of it is needed to resume. A disk that refuses it is reported once, and the training continues.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,15 +11,15 @@ use serde_json::Value;
 
 use crate::diag::{Fault, codes};
 use crate::report::details::Details;
-use crate::report::{State, Story, page};
+use crate::report::{State, page};
 use crate::runs::folder::{CSV, DETAILS, REPORT};
 use crate::runs::record::Record;
-use crate::runs::story::{Recorded, facts};
+use crate::runs::story::{Recorded, details, story};
 use crate::runs::tensorboard;
 use crate::train::checkpoint::PART;
 use crate::train::section::Logs;
 
-/// Between two pages lies so many times the time that one took to write.
+/// The pause between two pages, as a multiple of the time that writing one took.
 const PAUSE: u32 = 80;
 
 /// A table of fewer rows is written at once.
@@ -64,24 +64,14 @@ impl Views {
         }
         let bytes = serde_json::to_vec(details).map_err(Fault::internal)?;
         write(&folder.join(DETAILS), &bytes)?;
-        let story = Story {
-            run: &folder.display().to_string(),
-            state,
-            file: &self.record.file,
-            settings: &self.record.settings,
-            source: &self.record.source,
-            machine: facts(&self.record),
-            events: &self.events,
-            details,
-        };
+        let run = folder.display().to_string();
+        let story = story(&run, state, &self.record, &self.events, details);
         write(&folder.join(REPORT), page(&story).as_bytes())?;
         self.due = Instant::now() + PAUSE * begin.elapsed().max(Duration::from_millis(1));
         Ok(())
     }
-}
 
-impl Views {
-    /// What a run that goes on finds is written anew, and so is what could not be written.
+    /// A run that continues writes the whole file anew, and so does one whose last write failed.
     fn log(&mut self, folder: &Path) -> Result<(), Fault> {
         let written = match self.is_whole {
             true => tensorboard::append(folder, &self.events),
@@ -95,7 +85,10 @@ impl Views {
 /// Makes the page of a run that is on disk anew, and the table.
 pub fn remake(run: &Recorded) -> Result<(), Fault> {
     write(&run.folder.join(CSV), table(&run.events).as_bytes())?;
-    write(&run.folder.join(REPORT), page(&run.story()).as_bytes())
+    let folder = run.folder.display().to_string();
+    let details = details(&run.folder);
+    let story = story(&folder, run.state, &run.record, &run.events, &details);
+    write(&run.folder.join(REPORT), page(&story).as_bytes())
 }
 
 /// A row an epoch: each number of its event under its name. What is none is empty.
@@ -108,7 +101,7 @@ fn table(events: &[Value]) -> String {
             columns.push(key);
         }
     }
-    // What an epoch is told by stands first.
+    // The number of the epoch stands first.
     columns.sort_by_key(|name| (*name != "epoch", *name != "step"));
     let mut out = columns.join(",") + "\n";
     for event in epochs() {

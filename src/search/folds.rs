@@ -1,4 +1,4 @@
-//! Cross-validation: the training images in so many parts, each of which is measured on by a network that was trained on the
+//! Cross-validation: the training images are divided into parts, and a network is measured on each part after training on the
 //! others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ pub struct Fold {
     pub seconds: f64,
 }
 
-/// The parts of each fold, with as much of every class in each as can be. The test part stays as it is.
+/// The parts of each fold, with every class spread over them as evenly as can be. The test part stays as it is.
 pub fn divide(dataset: &Dataset, n: usize, seed: u64) -> Result<Vec<Parts>, Fault> {
     let parts = &dataset.parts;
     let pool: Vec<u32> = parts.train.iter().chain(&parts.validation).copied().collect();

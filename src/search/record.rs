@@ -1,4 +1,5 @@
-//! `sweep.json`: what a sweep tries, and what came of it so far. With the trials' own folders all that it takes to go on.
+//! `sweep.json`: what a sweep tries, and what came of it so far. With the trials' own folders, it is all that a sweep needs to
+//! continue.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,7 @@ pub enum Method {
     /// Every combination.
     Grid,
     Random,
-    /// Random ones, of which the best third goes on each time, for three times as long.
+    /// Random ones, the best third of which is trained on each time, three times as long.
     Halving,
 }
 
@@ -80,7 +81,7 @@ impl Measured {
 }
 
 impl Trial {
-    /// The best of the first so many epochs.
+    /// The best of the first `epochs` epochs.
     pub fn best_within(&self, epochs: usize) -> Option<Measured> {
         let own = self.epochs.iter().take(epochs).copied().filter(|own| own.loss.is_finite());
         own.reduce(|best, own| if own.is_better(&best) { own } else { best })
@@ -135,7 +136,7 @@ impl Record {
         self.ranking_within(usize::MAX)
     }
 
-    /// The same by the first so many epochs.
+    /// The same by the first `epochs` epochs.
     pub fn ranking_within(&self, epochs: usize) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..self.trials.len()).collect();
         let score = |&number: &usize| self.trials[number].best_within(epochs);

@@ -1,5 +1,7 @@
 //! `PATH=VALUES` → the values that a setting is tried with: `16,32` one after the other, `1e-4..1e-1` between two numbers.
 
+use std::collections::HashSet;
+
 use crate::diag::{Fault, codes};
 use crate::tensor::random::Random;
 
@@ -24,7 +26,7 @@ pub enum Values {
     },
 }
 
-/// How values of a range are apart: by one factor, where the range spans a factor of ten or more, else by one difference.
+/// How values of a range are spaced: by one factor if the range spans a factor of ten or more, otherwise by one difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     Factors,
@@ -38,11 +40,11 @@ pub enum Numbers {
     Any,
 }
 
-/// Values of a range in a grid, where nothing is said.
+/// Values of a range in a grid by default.
 const POINTS: usize = 5;
-/// Trials of a grid at most.
+/// The most trials of a grid.
 pub const MOST_TRIALS: usize = 10_000;
-/// Draws for one trial that may be the same as another one.
+/// Draws for one trial before it is given up as a copy of another.
 const DRAWS: u32 = 50;
 
 /// Reads `PATH=VALUES`.
@@ -50,9 +52,9 @@ pub fn parse(text: &str) -> Result<Axis, Fault> {
     let refuse = |why: &str| {
         Fault::new(codes::BAD_VALUE, format!("`--try {text}`: {why}"))
             .advise("`--try train.batch=16,32,64` for each of these values")
-            .advise("`--try train.optimizer.lr=1e-4..1e-1` for values between two numbers, in a grid 5, or 4 with `…1e-1:4`")
+            .advise("`--try train.optimizer.lr=1e-4..1e-1` for values between two numbers: a grid takes 5, or 4 with `1e-4..1e-1:4`")
     };
-    let (path, values) = text.split_once('=').ok_or_else(|| refuse("the values come behind `=`"))?;
+    let (path, values) = text.split_once('=').ok_or_else(|| refuse("the values come after `=`"))?;
     let (path, values) = (path.trim().to_owned(), values.trim());
     if path.is_empty() || values.is_empty() {
         return Err(refuse("a path and values are needed"));
@@ -73,10 +75,10 @@ pub fn parse(text: &str) -> Result<Axis, Fault> {
     };
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let (Some(low), Some(high)) = (number(from), number(to)) else {
-        return Err(refuse("a range has a number at each end"));
+        return Err(refuse("a range needs a number at each end"));
     };
     if low >= high {
-        return Err(refuse("the first number of a range is the smaller one"));
+        return Err(refuse("the first number of a range must be the smaller one"));
     }
     let is_whole = [from, to].iter().all(|end| end.trim().parse::<i64>().is_ok());
     let scale = if low > 0.0 && high / low >= 10.0 { Scale::Factors } else { Scale::Differences };
@@ -171,9 +173,9 @@ pub fn grid(axes: &[Axis]) -> Result<Vec<Vec<String>>, Fault> {
     Ok(trials)
 }
 
-/// So many different combinations, drawn by a seed; fewer where there are no more.
+/// `n` different combinations, drawn by a seed; fewer if there are no more.
 pub fn random(axes: &[Axis], n: usize, seed: u64) -> Vec<Vec<String>> {
-    let mut trials: Vec<Vec<String>> = Vec::new();
+    let (mut trials, mut known) = (Vec::new(), HashSet::new());
     for number in 0..n as u32 {
         let draw = |repeat: u32| -> Vec<String> {
             let value = |axis: &Axis| {
@@ -182,7 +184,7 @@ pub fn random(axes: &[Axis], n: usize, seed: u64) -> Vec<Vec<String>> {
             };
             axes.iter().map(value).collect()
         };
-        if let Some(new) = (0..DRAWS).map(draw).find(|trial| !trials.contains(trial)) {
+        if let Some(new) = (0..DRAWS).map(draw).find(|trial| known.insert(trial.clone())) {
             trials.push(new);
         }
     }

@@ -1,5 +1,5 @@
 //! A file and settings to try → trials in folders of their own, one after another, and which did best. A sweep that was stopped
-//! goes on from its record to the same end.
+//! continues from its record to the same end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Asked {
     pub file: PathBuf,
     pub settings: Vec<String>,
     pub tries: Vec<String>,
-    /// `None` is a grid where that is no more than is wanted, else random.
+    /// `None` is a grid if that has no more trials than are wanted, otherwise random.
     pub method: Option<Method>,
     /// How many trials; `None` is all of a grid, or [`RUNS`].
     pub runs: Option<usize>,
@@ -32,7 +32,7 @@ pub struct Asked {
     pub out: Option<PathBuf>,
 }
 
-/// Trials that are not counted otherwise.
+/// How many random trials there are by default.
 pub const RUNS: usize = 20;
 /// By how much trials become fewer and longer in successive halving.
 const THIRD: usize = 3;
@@ -49,7 +49,7 @@ pub struct Way<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Complete,
-    /// Its time is over.
+    /// Its time is up.
     Budget,
     Interrupted,
 }
@@ -110,7 +110,7 @@ pub fn begin(asked: &Asked, base: &Loaded) -> Result<(PathBuf, Record), Fault> {
         epochs: training.epochs,
         trials,
     };
-    let folder = claim(asked.out.as_deref(), &base.stem())?;
+    let folder = claim(asked.out.as_deref(), &base.stem(), record.trials.len())?;
     record.write(&folder)?;
     Ok((folder, record))
 }
@@ -130,18 +130,22 @@ fn right(file: &Checked, own: &[String]) -> Result<(), Fault> {
     }
 }
 
-/// Makes `sweeps/NAME-N` with the first free N, or exactly `out`.
-fn claim(out: Option<&Path>, name: &str) -> Result<PathBuf, Fault> {
+/// Makes `sweeps/NAME-N` with the first free N, or takes exactly `out`, which must hold nothing that the trials would write.
+fn claim(out: Option<&Path>, name: &str, n_trials: usize) -> Result<PathBuf, Fault> {
     let cannot = |path: &Path, why: &dyn std::fmt::Display| {
         Fault::new(codes::RUN, format!("the sweep's folder {} cannot be made: {why}", path.display()))
             .advise("`--out DIR` with a folder that you may write to")
     };
     if let Some(out) = out {
         std::fs::create_dir_all(out).map_err(|e| cannot(out, &e))?;
-        return match out.join(SWEEP).exists() {
-            true => Err(cannot(out, &"it already contains a sweep")
-                .advise(format!("`dslc sweep {}` goes on with it", out.display()))),
-            false => Ok(out.to_owned()),
+        if out.join(SWEEP).exists() {
+            let fault = cannot(out, &"it already contains a sweep");
+            return Err(fault.advise(format!("`dslc sweep {}` continues it", out.display())));
+        }
+        let mut trials = (0..n_trials).map(|number| Record::place(out, number));
+        return match trials.find(|place| std::fs::symlink_metadata(place).is_ok()) {
+            Some(taken) => Err(cannot(out, &format!("a trial would overwrite {}", taken.display()))),
+            None => Ok(out.to_owned()),
         };
     }
     let sweeps = Path::new("sweeps");
@@ -234,7 +238,7 @@ fn step(
     let until = (epochs < record.epochs).then_some(epochs);
     let mut limits = Limits { until, deadline, signals: way.signals, stopped: Stopped::Not };
     if is_complete(&place) {
-        // It ended, and the sweep was stopped before it took that in. What it learnt it learns again.
+        // It ended, and the sweep was stopped before it recorded that. It is trained again.
         let _ = std::fs::remove_dir_all(&place);
     }
     let trained = match place.join(RECORD).exists() {
@@ -270,7 +274,7 @@ fn is_complete(place: &Path) -> bool {
     loaded.experiment.train.is_some_and(|train| run.refuse_complete(&train).is_err())
 }
 
-/// Ends a trial behind an epoch, or when the time is over.
+/// Ends a trial after an epoch, or when the time is up.
 struct Limits<'a> {
     until: Option<usize>,
     deadline: Option<Instant>,
@@ -303,7 +307,16 @@ impl Follow for Limits<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, rungs};
+    use super::{Method, claim, rungs};
+
+    #[test]
+    fn a_folder_with_a_trial_of_another_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("trial-003")).unwrap();
+        assert!(claim(Some(place.path()), "net", 2).is_ok());
+        let fault = claim(Some(place.path()), "net", 3).unwrap_err();
+        assert!(fault.message.contains("a trial would overwrite"), "{fault}");
+    }
 
     #[test]
     fn a_third_goes_on_for_three_times_as_long() {
