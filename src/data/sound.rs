@@ -10,7 +10,7 @@ use crate::data::cache::all_good;
 use crate::data::decode;
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image};
-use crate::data::samples::{Images, Pictures, Samples, Targets};
+use crate::data::samples::{Images, Pictures, Targets};
 use crate::data::section::{DataSection, OnError};
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::threads;
@@ -74,8 +74,7 @@ pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Faul
 
 /// Leaves all samples out but these.
 fn choose(dataset: &mut Dataset, indices: &[u32]) -> Result<(), Fault> {
-    let Samples { targets, .. } = &mut dataset.samples;
-    match targets {
+    match &mut dataset.samples.targets {
         Targets::Classes { values, .. } => {
             *values = indices.iter().map(|&index| values[index as usize]).collect();
         }

@@ -1,5 +1,6 @@
 //! Lines `group "PATTERN" …`: what holds for the layers and parameters of some names alone.
 
+use crate::data::glob::is_like;
 use crate::source::Span;
 use crate::spec::section::{Lines, Registry};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -102,12 +103,12 @@ fn group(args: &Args) -> Option<Group> {
 impl Group {
     /// Whether it is about a parameter, such as `block.conv1.weight`: by its whole name or by that of its layer.
     pub fn fits(&self, parameter: &str) -> bool {
-        matches(&self.pattern, parameter) || self.fits_layer(layer_of(parameter))
+        is_like(&self.pattern, parameter) || self.fits_layer(layer_of(parameter))
     }
 
     /// Whether it is about all of a layer.
     pub fn fits_layer(&self, layer: &str) -> bool {
-        matches(&self.pattern, layer)
+        is_like(&self.pattern, layer)
     }
 }
 
@@ -133,54 +134,4 @@ fn joined<'a>(groups: impl Iterator<Item = &'a Group>) -> Terms {
 /// The layer of a parameter.
 fn layer_of(parameter: &str) -> &str {
     parameter.rsplit_once('.').map_or(parameter, |(layer, _)| layer)
-}
-
-/// Whether a name is of a pattern in which `*` stands for any characters and `?` for one.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    // The last star, and how far into the name it reaches.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
-            Some(_) | None => match &mut star {
-                Some((at, reached)) => {
-                    *reached += 1;
-                    (p, n) = (*at + 1, *reached);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn stars_stand_for_any_characters() {
-        let fits = [
-            ("*", ""),
-            ("*", "conv2d_1"),
-            ("conv2d_*", "conv2d_12"),
-            ("*.bias", "a.b.bias"),
-            ("a*b*c", "a.b.b.c"),
-            ("block_?.conv*", "block_3.conv2d_1"),
-            ("linear_1", "linear_1"),
-            ("*a*a*a*", "aaa"),
-        ];
-        let fits_not =
-            [("", "a"), ("?", ""), ("conv", "conv2d"), ("*.bias", "bias"), ("a*b", "a.c"), ("*a*a*a*", "aa")];
-        assert!(fits.iter().all(|(pattern, name)| matches(pattern, name)));
-        assert!(!fits_not.iter().any(|(pattern, name)| matches(pattern, name)));
-        // No pattern takes long.
-        assert!(!matches(&"*a".repeat(2000), &"a".repeat(1500)));
-    }
 }

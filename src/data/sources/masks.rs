@@ -86,7 +86,7 @@ impl Source for Masks {
         let Pairs { paths, parts } = pairs([&images, &masks], "mask")?;
         not_black_and_white(args, &masks, &paths)?;
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
-        Ok(Some(Facts { parts: Some(parts), watched: Some(parts[1] > 0), ..self.facts(args)? }))
+        Ok(Some(self.facts(args)?.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
