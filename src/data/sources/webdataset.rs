@@ -237,10 +237,10 @@ fn finish(
         }
         (Some(_), None | Some(_)) => {
             Err(lacks(&format!("a class: it needs a member `.{}`", fields.label))
-                .advise("`label=NAME` with the ending of the classes, or their name in the .json"))
+                .advise("`label=NAME` with the extension of the classes, or their key in the .json"))
         }
         (None, Some(_)) => {
-            Err(lacks("a picture").advise("`image=NAME` with the ending of the pictures, such as jpg"))
+            Err(lacks("a picture").advise("`image=NAME` with the extension of the pictures, such as jpg"))
         }
     }
 }
