@@ -245,7 +245,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             RgbImage::from_pixel(6, 5, Rgb([9, 3, blue])).save(path).unwrap();
         };
-        ["in/train/a.bmp", "in/test/b.bmp", "out/train/a.bmp", "out/test/b.bmp"].map(|name| draw(name, 5));
+        for name in ["in/train/a.bmp", "in/test/b.bmp", "out/train/a.bmp", "out/test/b.bmp"] {
+            draw(name, 5);
+        }
         let fingerprint = |line: &str| {
             let lines = format!("source pairs \"in\" \"out\"\nresize 5x6\n{line}");
             let mut section = section(&lines).unwrap();

@@ -235,10 +235,8 @@ fn finish(
             let _ = listed.push(part, &class, name, place);
             Ok(())
         }
-        (Some(_), None | Some(_)) => {
-            Err(lacks(&format!("a class: it needs a member `.{}`", fields.label))
-                .advise("`label=NAME` with the extension of the classes, or their key in the .json"))
-        }
+        (Some(_), None | Some(_)) => Err(lacks(&format!("a class: it needs a member `.{}`", fields.label))
+            .advise("`label=NAME` with the extension of the classes, or their key in the .json")),
         (None, Some(_)) => {
             Err(lacks("a picture").advise("`image=NAME` with the extension of the pictures, such as jpg"))
         }
