@@ -22,6 +22,8 @@ pub mod numbers;
 #[doc(hidden)]
 pub mod shape;
 #[doc(hidden)]
+pub mod pickle;
+#[doc(hidden)]
 pub mod diag;
 #[doc(hidden)]
 pub mod diagram;

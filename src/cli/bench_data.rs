@@ -25,7 +25,7 @@ struct Figures {
     what: &'static str,
     batch: usize,
     threads: usize,
-    /// Over all epochs, each of which sees every training image once.
+    /// Over all epochs, of which the last ends when the time is over.
     images_per_second: f64,
     images: usize,
     epochs: u32,

@@ -59,10 +59,9 @@ fn text(found: &Scan) -> String {
         let counts = counts.map(|n| thousands(n as u64));
         [vec![name.clone()], counts.to_vec(), vec![bar]].concat()
     });
-    let totals: [usize; 3] =
-        std::array::from_fn(|part| found.classes.iter().map(|(_, counts)| counts[part]).sum());
-    let totals =
-        [vec![String::new()], totals.map(|n| thousands(n as u64)).to_vec(), vec![String::new()]].concat();
+    // An image may have several labels, or none.
+    let totals = found.parts.map(|n| thousands(n as u64));
+    let totals = [vec![String::new()], totals.to_vec(), vec![String::new()]].concat();
     let rows: Vec<Vec<String>> = rows.chain([totals]).collect();
     let mut text = table(&["class", PARTS[0], PARTS[1], PARTS[2], ""], 1, rows);
     let [least, mean, most] = found.sizes;

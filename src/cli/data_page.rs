@@ -1,8 +1,10 @@
 //! What was found in a data set, and small pictures of it → one page of HTML that needs nothing else.
 
 use crate::cli::table::{percent, thousands};
+use crate::data::sample::Task;
 use crate::data::scan::{PARTS, Scan};
 use crate::data::sheet::{Sheet, Small};
+use crate::report::html::{data_url, escape};
 
 /// Of more files than these, the first are named.
 const NAMED: usize = 50;
@@ -11,7 +13,7 @@ const STYLE: &str = include_str!("data_page.css");
 
 /// The page. `title` is the file's name.
 pub fn page(title: &str, found: &Scan, sheet: &Sheet) -> String {
-    let title = escaped(title);
+    let title = escape(title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>{title}: data</title>\n<style>\n{STYLE}</style>\n</head>\n\
@@ -44,12 +46,11 @@ pub fn page(title: &str, found: &Scan, sheet: &Sheet) -> String {
 }
 
 fn figures(found: &Scan) -> String {
-    let totals: [usize; 3] = std::array::from_fn(|part| found.parts[part]);
     let [least, mean, most] = found.sizes;
     let size = |[height, width]: [usize; 2]| format!("{height}×{width}");
     let numbers = |all: &[f64]| all.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(" ");
     let mut cards: Vec<(&str, String)> =
-        PARTS.iter().zip(totals).map(|(part, n)| (*part, thousands(n as u64))).collect();
+        PARTS.iter().zip(found.parts).map(|(part, n)| (*part, thousands(n as u64))).collect();
     cards.extend([
         ("smallest", size(least)),
         ("average", size(mean)),
@@ -60,7 +61,7 @@ fn figures(found: &Scan) -> String {
         ("spread", numbers(&found.spread)),
     ]);
     let cards =
-        cards.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escaped(value)));
+        cards.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value)));
     format!("<dl class=\"figures\">{}</dl>\n", cards.collect::<String>())
 }
 
@@ -80,7 +81,7 @@ fn findings(found: &Scan) -> String {
             continue;
         }
         let items: String =
-            lines.iter().take(NAMED).map(|line| format!("<li>{}</li>", escaped(line))).collect();
+            lines.iter().take(NAMED).map(|line| format!("<li>{}</li>", escape(line))).collect();
         let more = match lines.len() > NAMED {
             true => format!("<li class=\"soft\">… and {} more</li>", thousands((lines.len() - NAMED) as u64)),
             false => String::new(),
@@ -111,7 +112,7 @@ fn counts(found: &Scan) -> String {
             )
         };
         let cells: String = counts.iter().copied().zip(PARTS).map(cell).collect();
-        format!("<tr><th>{}</th>{cells}</tr>\n", escaped(name))
+        format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
     };
     let rows: String = found.classes.iter().map(row).collect();
     let heads: String =
@@ -119,69 +120,22 @@ fn counts(found: &Scan) -> String {
     format!(
         "<section><h2>{}</h2><div class=\"wide\"><table><thead><tr><th></th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n",
         match found.task {
-            crate::data::sample::Task::Labels => "Labels",
-            crate::data::sample::Task::Classes => "Classes",
-            crate::data::sample::Task::Numbers
-            | crate::data::sample::Task::Masks
-            | crate::data::sample::Task::Images => "Parts",
+            Task::Labels => "Labels",
+            Task::Classes => "Classes",
+            Task::Numbers | Task::Masks | Task::Images => "Parts",
         }
     )
 }
 
 fn row(name: &str, count: &str, pictures: &[Small]) -> String {
     let picture = |own: &Small| {
-        let Small { name, png, width, height } = own;
-        let name = escaped(name);
-        let url = data_url(png);
+        let Small { name, kind, file, width, height } = own;
+        let name = escape(name);
+        let url = data_url(kind, file);
         format!(
             "<img alt=\"{name}\" title=\"{name}\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" src=\"{url}\">"
         )
     };
     let pictures: String = pictures.iter().map(picture).collect();
-    format!("<h3>{} <small>{count}</small></h3><div class=\"row\">{pictures}</div>\n", escaped(name))
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// A PNG as the address of itself (RFC 2397, RFC 4648).
-fn data_url(png: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::from("data:image/png;base64,");
-    for three in png.chunks(3) {
-        let bits =
-            three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            match place <= three.len() {
-                true => out.push(DIGITS[(bits >> (18 - 6 * place) & 63) as usize] as char),
-                false => out.push('='),
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_bytes_are_safe_in_a_page() {
-        assert_eq!(escaped("<b a=\"x\">&"), "&lt;b a=&quot;x&quot;&gt;&amp;");
-        for (text, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(data_url(text.as_bytes()), format!("data:image/png;base64,{coded}"));
-        }
-    }
+    format!("<h3>{} <small>{count}</small></h3><div class=\"row\">{pictures}</div>\n", escape(name))
 }

@@ -85,7 +85,9 @@ fn is_own(path: &Path) -> bool {
 
 /// Writes a file for the data set at a path.
 fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
-    let kind = usual::kind(data).unwrap_or(PICTURES);
+    let Some(kind) = usual::kind(data) else {
+        return refuse(format!("{} cannot be looked at", data.display()));
+    };
     let data = written::inner(kind, data).map_or_else(|| data.to_owned(), |inner| data.join(inner));
     let stem = data.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let stem: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
@@ -96,15 +98,14 @@ fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
     if !is_network(&path) {
         return refuse(format!("{shown} would not be a network file\n  try: `-o {shown}.net`"));
     }
-    let (folder, name) = match glob::is_pattern(&data) && !data.exists() {
-        true => (data.parent().unwrap_or(Path::new("")), data.file_name().map(PathBuf::from)),
-        false => (data.as_path(), None),
-    };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // A pattern begins in a folder that is there.
+    let is_there = data.exists();
+    let is_name = |part: &Component<'_>| is_there || !glob::is_pattern(part.as_ref());
+    let n_names = data.components().take_while(is_name).count();
+    let folder: PathBuf = data.components().take(n_names).collect();
+    let folder = if n_names == 0 { Path::new(".") } else { folder.as_path() };
     let mut named = relative(&path, folder)?;
-    if let Some(name) = name {
-        named.push(name);
-    }
+    named.extend(data.components().skip(n_names));
     let line = written::source(kind, &data, &quotable(&named)?).map_err(explained)?;
     let model = format!("{}{}", stem[..1].to_uppercase(), &stem[1..]);
     // A first text tells what is known of the data; the second one is made for them.

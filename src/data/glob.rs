@@ -1,4 +1,5 @@
-//! A path with wildcards → the files of that name, sorted: `shards/*.tar`, `photos/**/*.jpg`, `shard-{000..012}.tar`.
+//! A path with wildcards → the files of that name, sorted: `shards/*.tar`, `photos/**/*.jpg`, `shard-{000..012}.tar`; and whether
+//! a name is like a pattern, for every other place where patterns are written.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,6 +9,8 @@ use crate::diag::{Fault, codes};
 const MAX_DEPTH: usize = 16;
 /// More files than this are not what anybody means.
 const MAX_FILES: usize = 10_000_000;
+/// More names than these are not what anybody means by `{0..9}`.
+const MAX_NAMES: usize = 1_000_000;
 
 /// Whether a path has wildcards: `*` and `?` for any characters and any one of a name, `**` for any folders, `{0..9}` for numbers.
 pub fn is_pattern(path: &Path) -> bool {
@@ -87,11 +90,12 @@ fn refuse(path: &Path, what: &str) -> Fault {
     Fault::new(codes::DATA_FILE, format!("{} {what}", path.display())).at("path").advise("a narrower pattern")
 }
 
-/// Whether a name is like a pattern, in time that grows with the product of their lengths.
+/// Whether a name is like a pattern in which `*` stands for any characters and `?` for one, in time that grows with the product of
+/// their lengths.
 pub fn is_like(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
-    // Behind the last `*`: its place, and how much of the name it stands for.
+    // The place of the last `*`, and how far into the name it reaches.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {
@@ -101,9 +105,9 @@ pub fn is_like(pattern: &str, name: &str) -> bool {
             }
             Some(own) if *own == '?' || *own == name[n] => (p, n) = (p + 1, n + 1),
             Some(_) | None => match star {
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, n) = (at + 1, taken + 1);
+                Some((at, reached)) => {
+                    star = Some((at, reached + 1));
+                    (p, n) = (at + 1, reached + 1);
                 }
                 None => return false,
             },
@@ -119,10 +123,11 @@ fn numbered(pattern: &str) -> Result<Vec<String>, Fault> {
     let ends = inside.split_once("..");
     let numbers = ends.and_then(|(a, b)| Some((a.parse::<u32>().ok()?, b.parse::<u32>().ok()?, a.len())));
     let Some((first, last, width)) = numbers else { return Ok(vec![pattern.to_owned()]) };
-    if last.saturating_sub(first) > 1_000_000 {
+    let rests = numbered(behind)?;
+    let n_numbers = (last.saturating_sub(first) as usize).saturating_add(1);
+    if n_numbers.saturating_mul(rests.len()) > MAX_NAMES {
         return Err(refuse(Path::new(pattern), "stands for more than a million names"));
     }
-    let rests = numbered(behind)?;
     let each = |number: u32| rests.iter().map(move |rest| format!("{before}{number:0width$}{rest}"));
     Ok((first..=last).flat_map(each).collect())
 }
@@ -141,11 +146,21 @@ mod tests {
             ("**", "", true),
             ("a*b*c", "aXbYbZc", true),
             ("a*b*c", "aXbY", false),
+            ("*", "", true),
+            ("*.bias", "a.b.bias", true),
+            ("*.bias", "bias", false),
+            ("block_?.conv*", "block_3.conv2d_1", true),
+            ("linear_1", "linear_1", true),
+            ("conv", "conv2d", false),
+            ("", "a", false),
+            ("?", "", false),
+            ("*a*a*a*", "aaa", true),
+            ("*a*a*a*", "aa", false),
         ] {
             assert_eq!(is_like(pattern, name), is, "{pattern} {name}");
         }
-        let many = "*a".repeat(40);
-        assert!(!is_like(&many, &"a".repeat(2000)[..39]));
+        // No pattern takes long.
+        assert!(!is_like(&"*a".repeat(2000), &"a".repeat(1500)));
     }
 
     #[test]
@@ -168,5 +183,10 @@ mod tests {
         assert_eq!(found("s-{08..10}.tar"), ["s-09.tar", "s-10.tar"]);
         assert_eq!(found("c.png"), ["c.png"]);
         assert!(found("none*").is_empty());
+        // Each range alone is short enough.
+        for many in ["s-{0..9999999}.tar", "s-{0..9999}-{0..9999}.tar"] {
+            let fault = matching(&folder.path().join(many)).unwrap_err();
+            assert!(fault.message.ends_with("stands for more than a million names"), "{fault}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 
 use crate::data::decode::{MAX_FILE, MAX_MEMORY, MAX_PIXELS, whole_png};
-use crate::data::sample::{IGNORED, Image};
+use crate::data::sample::{IGNORED, Image, Values};
 use crate::diag::{Fault, codes};
 
 /// What the numbers of a mask stand for.
@@ -96,7 +96,7 @@ pub fn decode(bytes: &[u8]) -> Result<Image, Fault> {
 /// Errors: a number that stands for no class.
 pub fn classes(mut numbers: Image, meaning: &Meaning) -> Result<Image, Fault> {
     let width = numbers.width.max(1);
-    if let crate::data::sample::Values::Bytes(pixels) = &mut numbers.values {
+    if let Values::Bytes(pixels) = &mut numbers.values {
         for (at, pixel) in pixels.iter_mut().enumerate() {
             match meaning.of.get(usize::from(*pixel)).copied().flatten() {
                 Some(class) => *pixel = class,
@@ -127,7 +127,6 @@ fn damaged(error: DecodingError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::sample::Values;
 
     fn file(colour: ColorType, depth: BitDepth, [height, width]: [u32; 2], packed: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();

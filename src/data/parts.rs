@@ -85,8 +85,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Takes a share of each class, or of all images where they have none, out of the training part. Which samples these are depends on the seed and on what they are
-    /// called alone: more samples move only few of the others.
+    /// Takes a share of each class, or of all images where they have none, out of the training part. Which samples these are
+    /// depends only on the seed and on their names: where samples are added, few of the others move.
     fn split(&mut self, split: Split, seed: u64) -> Result<(), Fault> {
         self.refuse_second_parts(split)?;
         let is_class = self.samples.targets.task() == Task::Classes;

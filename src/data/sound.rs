@@ -10,7 +10,7 @@ use crate::data::cache::all_good;
 use crate::data::decode;
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image};
-use crate::data::samples::{Images, Pictures, Samples, Targets};
+use crate::data::samples::{Images, Pictures, Targets};
 use crate::data::section::{DataSection, OnError};
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::threads;
@@ -18,39 +18,55 @@ use crate::kernels::cpu::threads;
 /// Larger data sets are told apart by names and lengths alone: reading them would take minutes. 8 GiB.
 const MOST: u64 = 1 << 33;
 
-/// Reads every picture's file once: one that is cut or damaged, as far as its structure tells, is a fault now and not in the night.
+/// Reads the file of every picture, and of every mask or picture that is a target, once: one that is cut or damaged, as far as its structure tells, is a fault now and not in the night.
 /// With `on_error skip` every picture is decoded, and those that cannot be are left out; the section learns which.
 pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Fault> {
     let Images::Read(pictures) = &dataset.samples.images else { return Ok(()) };
+    let pictures = Arc::clone(pictures);
+    let targets = match dataset.samples.targets.images() {
+        Some(Images::Read(targets)) => Some(Arc::clone(targets)),
+        Some(Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_)) | None => None,
+    };
     let skips = section.on_error == OnError::Skip;
-    if !skips && pictures.n_bytes() > MOST {
+    let n_bytes = pictures.n_bytes() + targets.as_ref().map_or(0, |targets| targets.n_bytes());
+    if !skips && n_bytes > MOST {
         return Ok(());
     }
     threads::start()?;
-    let pictures = Arc::clone(pictures);
-    let sums: Vec<Result<u32, Fault>> = (0..pictures.len())
+    let file_sum = |own: &dyn Pictures, index: usize| {
+        let bytes = own.bytes(index)?;
+        if let (false, Some(bytes)) = (skips, &bytes) {
+            decode::whole(bytes).map_err(|fault| Fault {
+                message: format!("{}: {}", own.name(index), fault.message),
+                ..fault
+            })?;
+        }
+        let mut sum = Crc::new();
+        sum.update(bytes.as_deref().unwrap_or_default());
+        Ok::<u32, Fault>(sum.sum())
+    };
+    let sums: Vec<Result<[u32; 2], Fault>> = (0..pictures.len())
         .into_par_iter()
         .map(|index| {
-            let bytes = pictures.bytes(index)?;
+            let picture = file_sum(pictures.as_ref(), index)?;
+            let target = match &targets {
+                Some(targets) => file_sum(targets.as_ref(), index)?,
+                None => 0,
+            };
             if skips {
                 dataset.samples.read(index as u32)?;
-            } else if let Some(bytes) = &bytes {
-                decode::whole(bytes).map_err(|fault| Fault {
-                    message: format!("{}: {}", pictures.name(index), fault.message),
-                    ..fault
-                })?;
             }
-            let mut sum = Crc::new();
-            sum.update(bytes.as_deref().unwrap_or_default());
-            Ok(sum.sum())
+            Ok([picture, target])
         })
         .collect();
-    let (mut indices, mut kept, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, sum) in sums.into_iter().enumerate() {
-        match sum {
-            Ok(sum) => {
+    let (mut indices, mut faults) = (Vec::new(), Vec::new());
+    let (mut picture_sums, mut target_sums) = (Vec::new(), Vec::new());
+    for (index, sums) in sums.into_iter().enumerate() {
+        match sums {
+            Ok([picture, target]) => {
                 indices.push(index as u32);
-                kept.push(sum);
+                picture_sums.push(picture);
+                target_sums.push(target);
             }
             Err(fault) => faults.push(fault),
         }
@@ -68,14 +84,29 @@ pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Faul
     if !section.skipped.is_empty() {
         choose(dataset, &indices)?;
     }
-    dataset.samples.images = Images::Read(Arc::new(Sound { pictures, indices, sums: kept }));
+    let sound = |pictures: Arc<dyn Pictures>, sums: Vec<u32>| {
+        Images::Read(Arc::new(Sound { pictures, indices: indices.clone(), sums }))
+    };
+    match (&mut dataset.samples.targets, targets) {
+        (Targets::Masks { masks: own, .. } | Targets::Images(own), Some(targets)) => {
+            *own = sound(targets, target_sums);
+        }
+        (
+            Targets::Classes { .. }
+            | Targets::Labels { .. }
+            | Targets::Numbers { .. }
+            | Targets::Masks { .. }
+            | Targets::Images(_),
+            _,
+        ) => {}
+    }
+    dataset.samples.images = sound(pictures, picture_sums);
     Ok(())
 }
 
-/// Leaves all samples out but these.
+/// Leaves all samples out but these; images are left to [`hold`].
 fn choose(dataset: &mut Dataset, indices: &[u32]) -> Result<(), Fault> {
-    let Samples { targets, .. } = &mut dataset.samples;
-    match targets {
+    match &mut dataset.samples.targets {
         Targets::Classes { values, .. } => {
             *values = indices.iter().map(|&index| values[index as usize]).collect();
         }
@@ -85,11 +116,7 @@ fn choose(dataset: &mut Dataset, indices: &[u32]) -> Result<(), Fault> {
                 indices.iter().flat_map(|&index| &values[index as usize * n..(index as usize + 1) * n]);
             *values = rows.copied().collect();
         }
-        Targets::Masks { masks: Images::Read(images), .. } | Targets::Images(Images::Read(images)) => {
-            let (pictures, indices) = (Arc::clone(images), indices.to_vec());
-            let sums = vec![0; indices.len()];
-            *images = Arc::new(Sound { pictures, indices, sums });
-        }
+        Targets::Masks { masks: Images::Read(_), .. } | Targets::Images(Images::Read(_)) => {}
         Targets::Masks { .. } | Targets::Images(_) => {
             return Err(Fault::internal("pictures with targets in memory"));
         }
@@ -208,5 +235,34 @@ mod tests {
         let skipped = opened(folder.path(), "on_error skip").unwrap();
         assert_eq!((skipped.0, skipped.1.iter().sum::<usize>()), (14, 14));
         assert!(skipped.2[0].contains("a/04.png") && skipped.2[1].contains("b/01.bmp"), "{:?}", skipped.2);
+    }
+
+    #[test]
+    fn pictures_that_are_targets_are_held_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let draw = |name: &str, blue: u8| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            RgbImage::from_pixel(6, 5, Rgb([9, 3, blue])).save(path).unwrap();
+        };
+        for name in ["in/train/a.bmp", "in/test/b.bmp", "out/train/a.bmp", "out/test/b.bmp"] {
+            draw(name, 5);
+        }
+        let fingerprint = |line: &str| {
+            let lines = format!("source pairs \"in\" \"out\"\nresize 5x6\n{line}");
+            let mut section = section(&lines).unwrap();
+            let dataset = open(&mut section, folder.path(), 1, Wanted::All)?;
+            Ok::<_, Fault>((section.fingerprint(&dataset), section.skipped.len()))
+        };
+        let whole = fingerprint("").unwrap();
+        assert_eq!(fingerprint("on_error skip").unwrap(), whole);
+        draw("out/test/b.bmp", 6);
+        assert_ne!(fingerprint("").unwrap(), whole);
+        draw("out/train/c.bmp", 5);
+        draw("in/train/c.bmp", 5);
+        std::fs::write(folder.path().join("out/train/c.bmp"), "no picture").unwrap();
+        let fault = fingerprint("").unwrap_err();
+        assert!(fault.message.contains("train/c.bmp"), "{fault}");
+        assert_eq!(fingerprint("on_error skip").unwrap().1, 1);
     }
 }

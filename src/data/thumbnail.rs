@@ -8,7 +8,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use crate::data::sample::{Image, Values};
 
 /// The longer side of a picture in pixels, at the most.
-const LONGEST: u32 = 112;
+pub const LONGEST: u32 = 112;
 /// Pictures with a longer side are kept as JPEG if they have colours.
 const SMALL: u32 = 64;
 const QUALITY: u8 = 80;

@@ -15,7 +15,6 @@ pub mod matching;
 pub mod names;
 pub mod npz;
 pub mod open;
-pub mod pickle;
 pub mod safe;
 pub mod storages;
 pub mod tensors;

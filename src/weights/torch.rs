@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::diag::Fault;
+use crate::pickle::{self, Id, Node, Pickle};
 use crate::weights::elements::{Element, Order};
 use crate::weights::names::{self, WRAPPERS};
-use crate::weights::pickle::{self, Id, Node, Pickle};
 use crate::weights::storages::View;
 use crate::weights::tensors::{File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
 
+/// Bytes of one pickle at most: that of a network of a thousand layers with its optimizer has less than one megabyte.
+const MAX_PICKLE: u64 = 1 << 24;
 /// Containers in containers at most.
 const MAX_DEPTH: usize = 32;
 /// Looks at a value while tensors are searched, at most; a file may lead in circles.
@@ -54,9 +56,9 @@ pub fn zipped(path: &Path, disk: Disk, key: Option<&str>) -> Result<File, Fault>
         Ok(bytes) if bytes == b"big" => Order::Big,
         Ok(_) | Err(_) => Order::Little,
     };
-    let description = entry(&mut archive, &format!("{folder}data.pkl"), pickle::MAX_BYTES)
+    let description = entry(&mut archive, &format!("{folder}data.pkl"), MAX_PICKLE)
         .map_err(|what| fault(path, format!("has a `data.pkl` that {what}")).advise(AGAIN))?;
-    let pickle = pickle::read(&mut description.as_slice())
+    let pickle = pickle::read(&mut description.as_slice(), MAX_PICKLE)
         .map_err(|what| fault(path, format!("has a `data.pkl` that {what}")).advise(AGAIN))?;
     let found = found(path, &pickle, key)?;
     let source = Source::Zip { archive: Box::new(archive), folder };
@@ -69,7 +71,7 @@ pub fn legacy(path: &Path, disk: Disk, key: Option<&str>) -> Result<File, Fault>
     let length = disk.metadata().map_err(unreadable)?.len();
     let mut reader = BufReader::new(disk);
     let next = |reader: &mut BufReader<Disk>| {
-        pickle::read(reader).map_err(|what| fault(path, what).advise(STATE_DICT).advise(AGAIN))
+        pickle::read(reader, MAX_PICKLE).map_err(|what| fault(path, what).advise(STATE_DICT).advise(AGAIN))
     };
     let magic = next(&mut reader)?;
     if !matches!(magic.node(magic.root), Node::Long(bytes) if *bytes == MAGIC) {
@@ -301,6 +303,7 @@ fn entries(pickle: &Pickle, id: Id) -> Vec<(String, Id)> {
     let Node::Dict(entries) = pickle.node(id) else { return Vec::new() };
     let name = |id: Id| match pickle.node(id) {
         Node::Text(text) => Some(text.clone()),
+        Node::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         Node::Int(number) => Some(number.to_string()),
         _ => None,
     };
@@ -350,7 +353,7 @@ impl Look<'_> {
             | Node::Long(_)
             | Node::Float(_)
             | Node::Text(_)
-            | Node::Bytes
+            | Node::Bytes(_)
             | Node::Set
             | Node::Global(..)
             | Node::Persistent(_) => {}

@@ -41,7 +41,11 @@ pub fn targets(
     array: Array,
     images: impl FnOnce(Array) -> Result<Images, Fault>,
 ) -> Result<Targets, Fault> {
-    let columns = if array.shape.len() > 1 { array.shape[1] } else { 1 };
+    // Where there are no rows, nothing holds a claim of columns to what is there.
+    let columns = match *array.shape.as_slice() {
+        [rows, columns, ..] if rows > 0 => columns,
+        _ => 1,
+    };
     let names = (0..columns).map(|column| column.to_string()).collect::<Vec<_>>();
     Ok(match task {
         Task::Classes => Targets::Classes { names: Vec::new(), values: classes(path, name, array)? },

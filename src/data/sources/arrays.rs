@@ -137,7 +137,7 @@ impl Source for Arrays {
         let form = form.unwrap_or(Form { channels: None, size: Size::Unknown });
         // A class may have no image.
         let classes = classes.map(|own| stated.map_or(own, |stated| stated.max(own)));
-        Ok(Some(Facts { form, task, classes, parts: Some(parts), watched: Some(parts[1] > 0) }))
+        Ok(Some(Facts { form, task, classes, parts: None, watched: None }.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -223,12 +223,12 @@ fn pairs(path: &Path, store: &Store, args: &Args) -> Result<Pairs, Fault> {
         true if found[0].is_none() => {
             Err(fault(path, "has no arrays to train on, such as `x_train` and `y_train`")
                 .note(list())
-                .advise("`images=\"NAME\" labels=\"NAME\"` behind the path"))
+                .advise("`images=\"NAME\" labels=\"NAME\"` after the path"))
         }
         true => Ok(found),
         false => Err(fault(path, "has no arrays whose names are known, such as `x_train` and `y_train`")
             .note(list())
-            .advise("`images=\"NAME\" labels=\"NAME\"` behind the path")),
+            .advise("`images=\"NAME\" labels=\"NAME\"` after the path")),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::idx::fault;
-use crate::data::sources::pickle::Pickle;
+use crate::data::sources::pickle::Batch;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -320,7 +320,7 @@ fn names(layout: &Layout, store: &mut Store, is_python: bool) -> Result<Vec<Stri
     };
     let names: Vec<String> = match is_python {
         true => {
-            let found = Pickle::read(&bytes).map_err(|what| unreadable(&what))?.texts(layout.names_key);
+            let found = Batch::read(&bytes).map_err(|what| unreadable(&what))?.texts(layout.names_key);
             found.ok_or_else(|| unreadable(&format!("has no `{}`", layout.names_key)))?
         }
         false => {
@@ -367,9 +367,9 @@ fn batch(
     classes: &mut Vec<u32>,
 ) -> Result<(), Fault> {
     let broken = |what: &str| fault(path, what).advise("copy or unpack it again");
-    let pickle = Pickle::read(bytes).map_err(|what| broken(&what))?;
-    let data = pickle.array("data").ok_or_else(|| broken("has no array of bytes called `data`"))?;
-    let labels = pickle.numbers(layout.key);
+    let batch = Batch::read(bytes).map_err(|what| broken(&what))?;
+    let data = batch.array("data").ok_or_else(|| broken("has no array of bytes called `data`"))?;
+    let labels = batch.numbers(layout.key);
     let labels = labels.ok_or_else(|| broken(&format!("has no labels called `{}`", layout.key)))?;
     if labels.is_empty() || data.len() != labels.len() * PIXELS {
         let message = format!("has {} labels, but {} bytes of images", labels.len(), data.len());

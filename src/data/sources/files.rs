@@ -9,8 +9,9 @@ use flate2::Crc;
 
 use crate::data::decode::{MAX_FILE, decode};
 use crate::data::picture::pixels;
-use crate::data::sample::{Form, Image, Size};
+use crate::data::sample::{Form, Image, Size, Task};
 use crate::data::samples::Pictures;
+use crate::data::sources::Facts;
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Param, Preset, keyword};
 
@@ -46,6 +47,17 @@ pub fn channels(args: &Args) -> Result<usize, Fault> {
             .at("channels")
             .set("channels", 3)),
     }
+}
+
+/// What the arguments of pictures with one class each tell.
+pub fn facts(args: &Args) -> Result<Facts, Fault> {
+    Ok(Facts {
+        form: Form { channels: Some(channels(args)?), size: size(args)? },
+        task: Task::Classes,
+        classes: args.whole_if_given("classes")?,
+        parts: None,
+        watched: None,
+    })
 }
 
 /// Picture files, each of its own size or all of one.

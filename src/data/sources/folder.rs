@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
-use crate::data::sample::{Form, Task};
 use crate::data::samples::{Images, Samples, Targets};
-use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
+use crate::data::sources::files::{self, CHANNELS, CLASSES, Files, SIZE, is_picture, lengths};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -47,11 +46,17 @@ const MAX_DEPTH: usize = 16;
 const MAX_PICTURES: usize = 50_000_000;
 
 /// The names of the parts.
-pub(super) const PARTS: [&[&str]; 3] = [
+const PARTS: [&[&str]; 3] = [
     &["train", "training"],
     &["val", "valid", "validation", "dev"],
     &["test", "testing", "eval", "evaluation"],
 ];
+
+/// The part that a word names in small or capital letters: training, validation, test.
+pub(super) fn part_called(word: &str) -> Option<usize> {
+    let word = word.to_lowercase();
+    PARTS.iter().position(|spellings| spellings.contains(&word.as_str()))
+}
 
 impl Source for Folder {
     fn spec(&self) -> &'static Spec {
@@ -59,15 +64,7 @@ impl Source for Folder {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let size = size(args)?;
-        let classes = args.whole_if_given("classes")?;
-        Ok(Facts {
-            form: Form { channels: Some(channels(args)?), size },
-            task: Task::Classes,
-            classes,
-            parts: None,
-            watched: None,
-        })
+        files::facts(args)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -76,11 +73,10 @@ impl Source for Folder {
             return Ok(None);
         }
         let listing = Listing::of(&root, Wanted::All)?;
-        let facts = self.facts(args)?;
         let parts: [usize; 3] =
             listing.parts.each_ref().map(|part| part.iter().map(|(_, files)| files.len()).sum());
-        let watched = Some(parts[1] > 0);
-        Ok(Some(Facts { classes: Some(listing.classes.len()), parts: Some(parts), watched, ..facts }))
+        let facts = Facts { classes: Some(listing.classes.len()), ..self.facts(args)? };
+        Ok(Some(facts.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -130,14 +126,10 @@ impl Listing {
                 .advise("a folder with a subfolder of pictures for each class"));
         }
         let top = contents(root)?;
-        let part_of = |name: &OsString| {
-            let name = name.to_string_lossy().to_lowercase();
-            PARTS.iter().position(|spellings| spellings.contains(&name.as_str()))
-        };
         let mut places: [Option<(&OsString, &PathBuf)>; 3] = [None; 3];
         let mut others = Vec::new();
         for (name, path) in &top.folders {
-            match part_of(name) {
+            match part_called(&name.to_string_lossy()) {
                 Some(part) => {
                     if let Some((first, _)) = places[part].replace((name, path)) {
                         let [first, second] = [first, name].map(|name| name.to_string_lossy());

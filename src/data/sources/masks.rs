@@ -86,7 +86,7 @@ impl Source for Masks {
         let Pairs { paths, parts } = pairs([&images, &masks], "mask")?;
         not_black_and_white(args, &masks, &paths)?;
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
-        Ok(Some(Facts { parts: Some(parts), watched: Some(parts[1] > 0), ..self.facts(args)? }))
+        Ok(Some(self.facts(args)?.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
@@ -227,6 +227,14 @@ impl Pictures for MaskFiles {
         self.paths[index].to_string_lossy().into_owned()
     }
 
+    fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
+        read(&self.root.join(&self.paths[index])).map(Some)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.lengths.iter().sum()
+    }
+
     fn digest(&self, index: usize, sum: &mut Crc) {
         sum.update(self.name(index).as_bytes());
         sum.update(&self.lengths[index].to_le_bytes());
@@ -336,5 +344,11 @@ mod tests {
         let loader = Loader::new(&section, &dataset.samples).unwrap();
         let fault = loader.fill(&[1], 0, Mode::Eval, 0, &mut [0.0; 24], &mut [Vec::new()]).unwrap_err();
         assert!(fault.message.ends_with("is 4x6 (height x width), but its mask 5x6"), "{fault}");
+        // A mask that is damaged is found before the first step.
+        let path = folder.path().join("masks/test/b.png");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
+        let fault = load(folder.path(), "classes=3", "resize 4x6").err().unwrap();
+        assert!(fault.message.contains("test/b.png"), "{fault}");
     }
 }

@@ -109,6 +109,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The same, with the number of images in each part.
+    fn with_parts(self, parts: [usize; 3]) -> Facts {
+        Facts { parts: Some(parts), watched: Some(parts[1] > 0), ..self }
+    }
+
     /// These, and where they tell nothing, the others.
     pub fn or(&self, others: &Facts) -> Facts {
         let size = if self.form.size == Size::Unknown { others.form.size } else { self.form.size };

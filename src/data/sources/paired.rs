@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::data::parts::Parts;
-use crate::data::sources::folder::{PARTS, below};
+use crate::data::sources::folder::{below, part_called};
 use crate::data::sources::idx::fault;
 use crate::diag::Fault;
 
@@ -74,6 +74,5 @@ fn by_name(folder: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, Fault> {
 
 /// The part that a path's first folder names.
 fn part(path: &Path) -> Option<usize> {
-    let first = path.parent()?.components().next()?.as_os_str().to_str()?.to_lowercase();
-    PARTS.iter().position(|spellings| spellings.contains(&first.as_str()))
+    part_called(path.parent()?.components().next()?.as_os_str().to_str()?)
 }

@@ -65,7 +65,7 @@ impl Source for Pairs {
         }
         let parts = paired::pairs([&inputs, &targets], "target")?.parts;
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
-        Ok(Some(Facts { parts: Some(parts), watched: Some(parts[1] > 0), ..self.facts(args)? }))
+        Ok(Some(self.facts(args)?.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {

@@ -11,7 +11,7 @@ use crate::data::glob;
 use crate::data::sample::{Form, Image};
 use crate::data::samples::Pictures;
 use crate::data::sources::files;
-use crate::data::sources::folder::PARTS;
+use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
 use crate::diag::Fault;
 
@@ -43,9 +43,8 @@ pub fn some_files(path: &Path, ending: &str) -> Result<Vec<PathBuf>, Fault> {
 /// `train-00000-of-00004.parquet`. Without one: training.
 pub fn part(path: &Path) -> usize {
     let named = |name: Option<&std::ffi::OsStr>| {
-        let name = name?.to_string_lossy().to_lowercase();
-        let mut words = name.split(|c: char| !c.is_alphabetic());
-        words.find_map(|word| PARTS.iter().position(|spellings| spellings.contains(&word)))
+        let name = name?.to_string_lossy();
+        name.split(|c: char| !c.is_alphabetic()).find_map(part_called)
     };
     named(path.file_name()).or_else(|| named(path.parent()?.file_name())).unwrap_or(0)
 }

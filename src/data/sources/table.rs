@@ -8,7 +8,7 @@ use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
-use crate::data::sources::folder::PARTS;
+use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::records::Records;
@@ -75,12 +75,8 @@ impl Source for Table {
             Task::Classes => classes,
             _ => columns.order(rows.places().filter_map(|(_, cell)| cell.as_ref())).len(),
         };
-        Ok(Some(Facts {
-            classes: Some(classes),
-            parts: Some(parts),
-            watched: Some(parts[1] > 0),
-            ..self.facts(args)?
-        }))
+        let facts = Facts { classes: Some(classes), ..self.facts(args)? };
+        Ok(Some(facts.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -180,12 +176,6 @@ pub fn columns(path: &Path) -> Result<[Option<String>; 3], Fault> {
         place.is_some_and(|cell| part_called(cell).is_some())
     });
     Ok([picture.map(|(name, _)| name.clone()).or_else(|| usual(usual::IMAGE)), usual(usual::LABEL), part])
-}
-
-/// The part that a word names: training, validation, test.
-pub(super) fn part_called(word: &str) -> Option<usize> {
-    let lower = word.to_lowercase();
-    PARTS.iter().position(|spellings| spellings.contains(&lower.as_str()))
 }
 
 /// A path that stays below its folder, with `/` or `\` between its parts.

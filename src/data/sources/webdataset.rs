@@ -14,10 +14,9 @@ use tar::EntryType;
 
 use crate::data::decode::MAX_FILE;
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
 use crate::data::sources::cells::short;
-use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, channels, is_picture, size};
+use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, is_picture};
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::shards::{self, Pieces, Place};
@@ -67,13 +66,7 @@ impl Source for WebDataset {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        Ok(Facts {
-            form: Form { channels: Some(channels(args)?), size: size(args)? },
-            task: Task::Classes,
-            classes: args.whole_if_given("classes")?,
-            parts: None,
-            watched: None,
-        })
+        files::facts(args)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -81,14 +74,7 @@ impl Source for WebDataset {
         if shards::files(&path, "tar")?.is_empty() {
             return Ok(None);
         }
-        let (_, listed) = list(&path, args)?;
-        let (classes, parts) = listed.counts(args.whole_if_given("classes")?);
-        Ok(Some(Facts {
-            classes: Some(classes),
-            parts: Some(parts),
-            watched: Some(parts[1] > 0),
-            ..self.facts(args)?
-        }))
+        list(&path, args)?.1.facts(args).map(Some)
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -239,10 +225,8 @@ fn finish(
     listed: &mut Listed<Place>,
 ) -> Result<(), Fault> {
     let lacks = |what: &str| {
-        fault(path, &format!("has the sample `{}` without {what}", short(&open.key))).note(format!(
-            "its members end in {}",
-            if open.fields.is_empty() { "nothing".to_owned() } else { open.fields.join(", ") }
-        ))
+        fault(path, &format!("has the sample `{}` without {what}", short(&open.key)))
+            .note(format!("its members end in {}", open.fields.join(", ")))
     };
     match (open.picture, open.class) {
         (None, None) => Ok(()),
@@ -251,14 +235,10 @@ fn finish(
             let _ = listed.push(part, &class, name, place);
             Ok(())
         }
-        (Some(_), None | Some(_)) => {
-            let what = format!("a class: it needs a member `.{}`", fields.label);
-            Err(fault(path, &format!("has the sample `{}` without {what}", short(&open.key)))
-                .note(format!("its members end in {}", open.fields.join(", ")))
-                .advise("`label=NAME` with the ending of the classes, or their name in the .json"))
-        }
+        (Some(_), None | Some(_)) => Err(lacks(&format!("a class: it needs a member `.{}`", fields.label))
+            .advise("`label=NAME` with the extension of the classes, or their key in the .json")),
         (None, Some(_)) => {
-            Err(lacks("a picture").advise("`image=NAME` with the ending of the pictures, such as jpg"))
+            Err(lacks("a picture").advise("`image=NAME` with the extension of the pictures, such as jpg"))
         }
     }
 }

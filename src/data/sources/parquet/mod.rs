@@ -18,15 +18,16 @@ use flate2::Crc;
 use serde_json::Value as Json;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Image, Task};
+use crate::data::sample::{Form, Image};
 use crate::data::samples::{Pictures, Samples};
 use crate::data::sources::cells::short;
-use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, channels, size};
+use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE};
+use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::parquet::file::Table;
 use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
-use crate::data::sources::table::{inside, part_called};
+use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted, shards, usual};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
@@ -84,13 +85,7 @@ impl Source for Parquet {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        Ok(Facts {
-            form: Form { channels: Some(channels(args)?), size: size(args)? },
-            task: Task::Classes,
-            classes: args.whole_if_given("classes")?,
-            parts: None,
-            watched: None,
-        })
+        files::facts(args)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -98,14 +93,7 @@ impl Source for Parquet {
         if shards::files(&path, "parquet")?.is_empty() {
             return Ok(None);
         }
-        let (_, listed) = list(&path, args)?;
-        let (classes, parts) = listed.counts(args.whole_if_given("classes")?);
-        Ok(Some(Facts {
-            classes: Some(classes),
-            parts: Some(parts),
-            watched: Some(parts[1] > 0),
-            ..self.facts(args)?
-        }))
+        list(&path, args)?.1.facts(args).map(Some)
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
@@ -183,8 +171,11 @@ fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault
                 let is_known =
                     class.is_some_and(|class| listed.push(part, &class, name, (number as u32, row)));
                 if !is_known {
-                    let shown = short(label.as_deref().unwrap_or_default()).to_owned();
-                    return Err(wrong(format!("has the label `{shown}`"))
+                    let what = match &label {
+                        Some(label) => format!("has the label `{}`", short(label)),
+                        None => "has no label".to_owned(),
+                    };
+                    return Err(wrong(what)
                         .note(names.as_ref().map_or_else(
                             || "a label is a text or a whole number".to_owned(),
                             |names| format!("the file names {} classes, counted from 0", names.len()),

@@ -1,16 +1,15 @@
 //! A Python pickle → the plain values in it, as a list of nodes. Nothing is called, imported or run: what would be a call
 //! in Python is a node that says which one, and stays one.
 //!
-//! Opcodes: those of protocols 2 to 4 (Lib/pickle.py). Memory is bounded by the bytes that are read, of which there are at
-//! most [`MAX_BYTES`]; nodes refer to each other by number, so that no depth of nesting needs a deep stack, here or when
-//! they are dropped.
+//! Opcodes: those of protocols 2 to 5 (Lib/pickletools.py), and of 0 and 1 those that numbers, texts and arrays need. Memory is
+//! bounded by the bytes that are read, of which the caller says how many there may be; nodes refer to each other by number, so
+//! that no depth of nesting needs a deep stack, here or when they are dropped.
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::str::FromStr;
 
-/// Bytes of one pickle at most: that of a network of a thousand layers with its optimizer has less than one megabyte.
-pub const MAX_BYTES: u64 = 1 << 24;
-/// Values in one pickle at most.
+/// Values in one pickle at most; and places on its stack, marks and places in its memo.
 const MAX_NODES: usize = 1 << 21;
 
 /// The number of a node.
@@ -25,7 +24,8 @@ pub enum Node {
     Long(Vec<u8>),
     Float(f64),
     Text(String),
-    Bytes,
+    /// Bytes; or a text of Python 2 that is not UTF-8.
+    Bytes(Vec<u8>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -90,12 +90,13 @@ impl Pickle {
     }
 }
 
-/// Reads one pickle to its end; what stands behind it is not touched. An error says what is wrong, to be put behind the
-/// file's name.
-pub fn read(reader: &mut dyn Read) -> Result<Pickle, String> {
+/// Reads one pickle of `most` bytes at most to its end; what follows it is not touched. An error says what is wrong, to be put
+/// after the file's name.
+pub fn read(reader: &mut dyn Read, most: u64) -> Result<Pickle, String> {
     let mut machine = Machine {
         reader,
-        left: MAX_BYTES,
+        most,
+        left: most,
         nodes: Vec::new(),
         stack: Vec::new(),
         marks: Vec::new(),
@@ -107,6 +108,7 @@ pub fn read(reader: &mut dyn Read) -> Result<Pickle, String> {
 
 struct Machine<'a> {
     reader: &'a mut dyn Read,
+    most: u64,
     left: u64,
     nodes: Vec<Node>,
     stack: Vec<Id>,
@@ -120,6 +122,9 @@ const CUT: &str = "is cut short, or no pickle";
 impl Machine<'_> {
     fn run(&mut self) -> Result<Id, String> {
         loop {
+            if self.stack.len().max(self.marks.len()).max(self.memo.len()) > MAX_NODES {
+                return Err(too_many());
+            }
             let op = self.byte()?;
             match op {
                 // PROTO
@@ -149,7 +154,7 @@ impl Machine<'_> {
                 b'N' => self.push(Node::None)?,
                 0x88 => self.push(Node::Bool(true))?,
                 0x89 => self.push(Node::Bool(false))?,
-                // BININT, BININT1, BININT2, LONG1, LONG4
+                // BININT, BININT1, BININT2
                 b'J' => {
                     let number = self.number(4)? as u32 as i32;
                     self.push(Node::Int(i64::from(number)))?;
@@ -158,6 +163,12 @@ impl Machine<'_> {
                     let number = self.number(if op == b'K' { 1 } else { 2 })?;
                     self.push(Node::Int(number as i64))?;
                 }
+                // INT, as a line of text
+                b'I' => {
+                    let number = self.line_number()?;
+                    self.push(Node::Int(number))?;
+                }
+                // LONG1, LONG4
                 0x8a | 0x8b => {
                     let length = self.number(if op == 0x8a { 1 } else { 4 })?;
                     let bytes = self.bytes(length)?;
@@ -168,15 +179,24 @@ impl Machine<'_> {
                     let bits = self.number(8)?.swap_bytes();
                     self.push(Node::Float(f64::from_bits(bits)))?;
                 }
-                // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, SHORT_BINSTRING, BINSTRING
-                b'X' | 0x8c | 0x8d | b'U' | b'T' => {
+                // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
+                b'X' | 0x8c | 0x8d => {
                     let length = self.number(match op {
-                        0x8c | b'U' => 1,
+                        0x8c => 1,
                         0x8d => 8,
                         _ => 4,
                     })?;
                     let bytes = self.bytes(length)?;
                     self.push(Node::Text(String::from_utf8_lossy(&bytes).into_owned()))?;
+                }
+                // SHORT_BINSTRING, BINSTRING
+                b'U' | b'T' => {
+                    let length = self.number(if op == b'U' { 1 } else { 4 })?;
+                    let bytes = self.bytes(length)?;
+                    self.push(match String::from_utf8(bytes) {
+                        Ok(text) => Node::Text(text),
+                        Err(e) => Node::Bytes(e.into_bytes()),
+                    })?;
                 }
                 // BINBYTES, SHORT_BINBYTES, BINBYTES8, BYTEARRAY8
                 b'B' | b'C' | 0x8e | 0x96 => {
@@ -185,8 +205,8 @@ impl Machine<'_> {
                         b'B' => 4,
                         _ => 8,
                     })?;
-                    self.bytes(length)?;
-                    self.push(Node::Bytes)?;
+                    let bytes = self.bytes(length)?;
+                    self.push(Node::Bytes(bytes))?;
                 }
                 // EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT, EMPTY_SET
                 b')' => self.push(Node::Tuple(Vec::new()))?,
@@ -267,9 +287,10 @@ impl Machine<'_> {
                     let name = self.pop()?;
                     self.push(Node::Persistent(name))?;
                 }
-                // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
-                b'q' | b'r' | 0x94 => {
+                // PUT, BINPUT, LONG_BINPUT, MEMOIZE, GET, BINGET, LONG_BINGET
+                b'p' | b'q' | b'r' | 0x94 => {
                     let place = match op {
+                        b'p' => self.line_number()?,
                         b'q' => self.number(1)?,
                         b'r' => self.number(4)?,
                         _ => self.memo.len() as u64,
@@ -277,15 +298,17 @@ impl Machine<'_> {
                     let top = *self.stack.last().ok_or(CUT)?;
                     self.memo.insert(place, top);
                 }
-                b'h' | b'j' => {
-                    let place = self.number(if op == b'h' { 1 } else { 4 })?;
+                b'g' | b'h' | b'j' => {
+                    let place = match op {
+                        b'g' => self.line_number()?,
+                        b'h' => self.number(1)?,
+                        _ => self.number(4)?,
+                    };
                     let known = *self.memo.get(&place).ok_or("refers to what it has not kept")?;
                     self.stack.push(known);
                 }
                 other => {
-                    return Err(format!(
-                        "has the instruction {other:#04x}, which pickles of weights do not have"
-                    ));
+                    return Err(format!("has the instruction {other:#04x}, which is not read"));
                 }
             }
         }
@@ -293,7 +316,7 @@ impl Machine<'_> {
 
     fn push(&mut self, node: Node) -> Result<(), String> {
         if self.nodes.len() >= MAX_NODES {
-            return Err(format!("has more than {MAX_NODES} values beside its numbers"));
+            return Err(too_many());
         }
         self.nodes.push(node);
         self.stack.push(self.nodes.len() - 1);
@@ -405,12 +428,21 @@ impl Machine<'_> {
         }
     }
 
+    fn line_number<N: FromStr>(&mut self) -> Result<N, String> {
+        let line = self.line()?;
+        line.parse().map_err(|_| CUT.to_owned())
+    }
+
     fn count(&mut self, n: u64) -> Result<(), String> {
-        self.left = self.left.checked_sub(n).ok_or_else(|| {
-            format!("has a description of more than {} MB beside its numbers", MAX_BYTES >> 20)
-        })?;
+        let left = self.left.checked_sub(n);
+        self.left =
+            left.ok_or_else(|| format!("is a pickle of more than {} MB, or damaged", self.most >> 20))?;
         Ok(())
     }
+}
+
+fn too_many() -> String {
+    format!("has more than {MAX_NODES} values")
 }
 
 fn pairs(members: &[Id]) -> Result<Vec<(Id, Id)>, String> {
@@ -436,7 +468,7 @@ mod tests {
     use super::*;
 
     fn root(bytes: &[u8]) -> Result<(Pickle, Node), String> {
-        let pickle = read(&mut &bytes[..])?;
+        let pickle = read(&mut &bytes[..], 1 << 24)?;
         let node = pickle.node(pickle.root).clone();
         Ok((pickle, node))
     }
@@ -488,6 +520,8 @@ mod tests {
         bomb.push(b'.');
         assert!(root(&bomb).is_ok());
         let many = [b"\x80\x02".to_vec(), vec![b')'; MAX_NODES + 1], b".".to_vec()].concat();
-        refused(&many, "values beside its numbers");
+        refused(&many, "more than 2097152 values");
+        let marks = [b"\x80\x02".to_vec(), vec![b'('; MAX_NODES + 2], b".".to_vec()].concat();
+        refused(&marks, "more than 2097152 values");
     }
 }
