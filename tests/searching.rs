@@ -134,10 +134,10 @@ fn a_sweep_leaves_trials_that_are_runs_and_goes_on_where_it_was_stopped() {
             assert_eq!(again["trials"][number][key], whole["trials"][number][key], "{key} of {number}");
         }
     }
-    desk.refused(sweep, 2, &["it already contains a sweep", "`dslc sweep s` goes on with it"]);
+    desk.refused(sweep, 2, &["it already contains a sweep", "`dslc sweep s` continues it"]);
     desk.refused("sweep n.net --out t", 2, &["needs a setting to try"]);
     desk.refused("sweep n.net --try train.batch=8,x --out t", 2, &["with train.batch=x"]);
-    desk.refused("sweep n.net --try a --out t", 2, &["the values come behind `=`"]);
+    desk.refused("sweep n.net --try a --out t", 2, &["the values come after `=`"]);
     let net = NET.replace("    validation 61\n", "").replace("    early_stop patience=15\n", "");
     desk.write("no.net", net);
     desk.refused("sweep no.net --try train.batch=8 --out t", 2, &["compares trials on validation images"]);

@@ -15,7 +15,7 @@ use crate::tensor::device::Choice;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A `.net` file with `model`, `data` and `train`, or the folder of a sweep to go on with
+    /// A `.net` file with `model`, `data` and `train`, or the folder of a sweep to continue
     file: PathBuf,
     /// A setting and its values, such as train.batch=16,32 or train.optimizer.lr=1e-4..1e-1
     #[arg(long = "try", value_name = "PATH=VALUES")]
@@ -23,16 +23,16 @@ pub struct Options {
     /// Override a setting of every trial by its path, such as `train.epochs=5`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// How many trials: all of a grid, or 20, where nothing is said
+    /// How many trials (default: all of a grid, otherwise 20)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: Option<u32>,
-    /// Every combination, random ones, or random ones of which the best third goes on each time
+    /// Try every combination, random ones, or random ones of which the best third continues each round
     #[arg(long, value_enum)]
     method: Option<By>,
-    /// Stop after this time, such as 10min; the sweep can go on later
+    /// Stop after this time, such as 10min; the sweep can be continued later
     #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
-    /// From which random values follow
+    /// The seed of the random values
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The folder for the trials, instead of sweeps/NAME-N
@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         true => {
             if !options.tries.is_empty() || !options.settings.is_empty() || options.method.is_some() {
                 let message =
-                    "error: a sweep that goes on has its settings: leave --try, --set and --method out";
+                    "error: a continued sweep keeps its settings: leave out --try, --set and --method";
                 return Err(Stop::Environment(message.to_owned()));
             }
             (options.file.clone(), Record::read(&options.file)?)
@@ -101,7 +101,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let method = match record.method {
         Method::Grid => "every combination",
         Method::Random => "random ones",
-        Method::Halving => "random ones, of which the best third goes on each time",
+        Method::Halving => "random ones, of which the best third continues each round",
     };
     let trials = plural(record.trials.len() as u64, "trial", "trials");
     let epochs = plural(record.epochs as u64, "epoch", "epochs");
@@ -117,11 +117,11 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     match ended {
         Ended::Complete => Ok(()),
         Ended::Budget => {
-            err(&format!("the time is over; `dslc sweep {} --budget 10min` goes on", folder.display()));
+            err(&format!("the time is up; `dslc sweep {} --budget 10min` continues it", folder.display()));
             Ok(())
         }
         Ended::Interrupted => {
-            err(&format!("`dslc sweep {}` goes on from here", folder.display()));
+            err(&format!("`dslc sweep {}` continues from here", folder.display()));
             Err(Stop::Interrupted)
         }
     }

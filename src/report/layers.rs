@@ -18,7 +18,7 @@ pub fn section(details: &Details) -> String {
     let Some(last) = details.looks.last() else {
         return match details.layers.is_empty() {
             true => "<p class=none>Measured after the first epoch.</p>".to_owned(),
-            false => "<p class=none>Not measured: it would take too much memory beside the training.</p>"
+            false => "<p class=none>Not measured: it would take too much memory on top of the training.</p>"
                 .to_owned(),
         };
     };

@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<Axis, Fault> {
             .advise("`--try train.batch=16,32,64` for each of these values")
             .advise("`--try train.optimizer.lr=1e-4..1e-1` for values between two numbers, in a grid 5, or 4 with `…1e-1:4`")
     };
-    let (path, values) = text.split_once('=').ok_or_else(|| refuse("the values come behind `=`"))?;
+    let (path, values) = text.split_once('=').ok_or_else(|| refuse("the values come after `=`"))?;
     let (path, values) = (path.trim().to_owned(), values.trim());
     if path.is_empty() || values.is_empty() {
         return Err(refuse("a path and values are needed"));

@@ -140,7 +140,7 @@ fn claim(out: Option<&Path>, name: &str) -> Result<PathBuf, Fault> {
         std::fs::create_dir_all(out).map_err(|e| cannot(out, &e))?;
         return match out.join(SWEEP).exists() {
             true => Err(cannot(out, &"it already contains a sweep")
-                .advise(format!("`dslc sweep {}` goes on with it", out.display()))),
+                .advise(format!("`dslc sweep {}` continues it", out.display()))),
             false => Ok(out.to_owned()),
         };
     }

@@ -293,7 +293,7 @@ impl Machine<'_> {
 
     fn push(&mut self, node: Node) -> Result<(), String> {
         if self.nodes.len() >= MAX_NODES {
-            return Err(format!("has more than {MAX_NODES} values beside its numbers"));
+            return Err(format!("has more than {MAX_NODES} values besides its numbers"));
         }
         self.nodes.push(node);
         self.stack.push(self.nodes.len() - 1);
@@ -407,7 +407,7 @@ impl Machine<'_> {
 
     fn count(&mut self, n: u64) -> Result<(), String> {
         self.left = self.left.checked_sub(n).ok_or_else(|| {
-            format!("has a description of more than {} MB beside its numbers", MAX_BYTES >> 20)
+            format!("has a description of more than {} MB besides its numbers", MAX_BYTES >> 20)
         })?;
         Ok(())
     }
@@ -488,6 +488,6 @@ mod tests {
         bomb.push(b'.');
         assert!(root(&bomb).is_ok());
         let many = [b"\x80\x02".to_vec(), vec![b')'; MAX_NODES + 1], b".".to_vec()].concat();
-        refused(&many, "values beside its numbers");
+        refused(&many, "values besides its numbers");
     }
 }
