@@ -13,8 +13,8 @@ static SPEC: Spec = Spec {
     name: "gaussian_blur",
     summary: "Blurs the image by a random amount",
     docs: "Each pixel becomes a weighted mean of the `size` x `size` pixels around it. The weights are a Gaussian whose standard \
-           deviation, in pixels, is drawn uniformly within `sigma`. At the border the image is mirrored. `GaussianBlur` of \
-           torchvision.",
+           deviation, in pixels, is drawn uniformly within `sigma`. At the border the image is mirrored. Same as `GaussianBlur` \
+           in torchvision.",
     params: &[
         positional("size", Kind::Count, Preset::Required, "the kernel's side in pixels, an odd number"),
         keyword(

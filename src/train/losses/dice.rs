@@ -19,7 +19,7 @@ static SPEC: Spec = Spec {
            image's pixels, `G` the mask, and `I` their product. Same as `DiceLoss(softmax=True)` in MONAI. Pixels that the mask \
            ignores are left out. It is often combined with `cross_entropy`, on a `loss` line of its own.",
     params: &[
-        keyword("background", Kind::Bool, Preset::Bool(true), "whether the first class counts, as well"),
+        keyword("background", Kind::Bool, Preset::Bool(true), "whether the first class counts, too"),
         SHARE,
     ],
     example: "loss dice",

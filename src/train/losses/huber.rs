@@ -20,7 +20,7 @@ static SPEC: Spec = Spec {
             "delta",
             Kind::Number { min: 1e-6, max: 1e9 },
             Preset::Number(1.0),
-            "the distance at which the one changes into the other",
+            "the distance at which squared becomes absolute",
         ),
         TARGET,
         SHARE,

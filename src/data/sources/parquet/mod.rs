@@ -322,7 +322,7 @@ impl Rows {
         }
         let at = &self.pages[number as usize];
         let path = &self.files[at.file as usize];
-        let told = |what: String| fault(path, &what).advise("copy it again, or write it again");
+        let told = |what: String| fault(path, &what).advise("copy it again, or rewrite it");
         let mut file = File::open(path).map_err(|e| told(format!("cannot be read: {e}")))?;
         let read = Arc::new(at.read(&mut file).map_err(told)?);
         let mut kept = kept();
