@@ -20,13 +20,13 @@ use crate::weights::tensors::File;
 /// What is said of how weights find their places.
 #[derive(clap::Args, Clone, Default)]
 pub struct How {
-    /// A text file that says which tensor each weight takes: ours and theirs on each line
+    /// A text file that says which tensor each weight takes: our name and theirs on each line
     #[arg(long, value_name = "MAP")]
     pub map: Option<PathBuf>,
-    /// The dictionary of a PyTorch checkpoint that is meant, where it holds several
+    /// The dictionary to use from a PyTorch checkpoint that holds several
     #[arg(long, value_name = "NAME")]
     pub key: Option<String>,
-    /// A layer that begins anew, such as head or "stage4.*"; may be given several times
+    /// A layer that starts afresh, such as head or "stage4.*"; may be given several times
     #[arg(long, value_name = "LAYER")]
     pub fresh: Vec<String>,
 }
@@ -136,7 +136,7 @@ impl Taken {
     }
 }
 
-/// `62 weights taken, 40 of them under another name; 2 begin anew; 20 left`
+/// `62 weights taken, 40 of them under another name; 2 start afresh; 20 left`
 pub fn counts(carried: &Carried) -> String {
     let count = |outcome| carried.count(outcome);
     let renamed = count(Outcome::Renamed);
@@ -145,7 +145,7 @@ pub fn counts(carried: &Carried) -> String {
     if renamed > 0 {
         text.push_str(&format!(", {renamed} of them under another name"));
     }
-    for (outcome, what) in [(Outcome::Fresh, "begin anew"), (Outcome::Left, "left")] {
+    for (outcome, what) in [(Outcome::Fresh, "start afresh"), (Outcome::Left, "left")] {
         if count(outcome) > 0 {
             text.push_str(&format!("; {} {what}", count(outcome)));
         }

@@ -15,7 +15,7 @@ pub struct Options {
     /// The folders of two or more runs; the others are compared with the first
     #[arg(num_args = 2.., required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Write a page with the curves of all runs over each other
+    /// Write a page that overlays the curves of all runs
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print one JSON object

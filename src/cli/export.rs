@@ -27,13 +27,13 @@ pub struct Options {
     /// The weights of a `.net` or `.model` file: a weights file that fits it
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Export a `.net` or `.model` file with the weights that training would begin with
+    /// Export a `.net` or `.model` file with the weights that training would start from
     #[arg(long, conflicts_with = "weights")]
     untrained: bool,
     /// Put the preparation of pictures into the network: bytes in, probabilities out
     #[arg(long)]
     with_preparation: bool,
-    /// Make batch norms part of the convolutions before them
+    /// Fold batch norms into the convolutions before them
     #[arg(long)]
     fold: bool,
     /// Overwrite what is already there

@@ -34,7 +34,8 @@ pub fn run(
     };
     let train = &train.settled(data);
     if train.weights.is_some() {
-        let message = "error: each fold is trained from scratch, but `weights` in `train` names weights to begin with";
+        let message =
+            "error: each fold is trained from scratch, but `weights` in `train` names weights to begin with";
         return Err(Stop::Environment(format!("{message}\n  try: leave `weights` out")));
     }
     let batch = auto_batch::batch(model, train, Sizes::of(&dataset), device)?.images;

@@ -9,12 +9,12 @@ use crate::cli::onnx::{self, Network};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A network of ONNX; or weights of safetensors, PyTorch (.pth, .pt) or NumPy (.npz) with `--into`
+    /// An ONNX network; or, with `--into`, safetensors, PyTorch (.pth, .pt) or NumPy (.npz) weights
     file: PathBuf,
     /// The .net or .model file whose model takes the weights
     #[arg(long, value_name = "FILE")]
     into: Option<PathBuf>,
-    /// The file to write (default: weights.safetensors; of a network, the .model file named after it, with its weights beside it)
+    /// The file to write (default: weights.safetensors; for a network, a .model file named after it, with its weights next to it)
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Override a setting of the file by its path, such as `model.classes=10`
@@ -23,10 +23,10 @@ pub struct Options {
     /// A text file with the name of a class on each line, in the order of the model's outputs
     #[arg(long, value_name = "FILE", requires = "into")]
     classes: Option<PathBuf>,
-    /// The shape of one image, where an ONNX file leaves it open: 3x224x224
+    /// The shape of one image, if the ONNX file leaves it open: 3x224x224
     #[arg(long, value_name = "SHAPE", conflicts_with = "into")]
     input: Option<String>,
-    /// Hold what a network computes against arrays: the first is a batch of inputs, the second its outputs
+    /// Compare what a network computes with arrays: the first is a batch of inputs, the second its outputs
     #[arg(long, value_name = "NPZ", conflicts_with = "into")]
     verify: Option<PathBuf>,
     /// Overwrite the files of a network that are already there

@@ -30,7 +30,7 @@ pub struct Options {
     /// The last learning rate
     #[arg(long, default_value_t = 10.0, value_parser = rate)]
     to: f64,
-    /// How many steps are taken, each at a higher rate
+    /// How many steps to take, each at a higher rate
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     steps: u32,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available

@@ -74,15 +74,15 @@ enum Command {
     Run(run::Options),
     /// Try rising learning rates and suggest one
     Lr(lr::Options),
-    /// Train with many settings and list which do best
+    /// Train with many settings and list the best
     Sweep(sweep::Options),
     /// Continue a stopped run, to the same result
     Resume(resume::Options),
-    /// List runs: how they stand, what they reached, and when
+    /// List runs: their states, results and ages
     Runs(runs::Options),
     /// Show what differs between runs: their files, layers, parameters and results
     Compare(compare::Options),
-    /// Write the page of a run anew, from what the run recorded
+    /// Write a run's page again, from what the run recorded
     Report(report::Options),
     /// Find every mistake in files, without running anything
     Check(check::Options),
@@ -111,13 +111,13 @@ enum Command {
     Snapshot(snapshot::Options),
     /// Measure how fast a network runs on this machine
     Bench(bench::Options),
-    /// Take over a network, or weights, that were trained elsewhere
+    /// Import a network or weights from another program
     Import(import::Options),
     /// Carry a run's weights over to a network that has changed since
     Migrate(migrate::Options),
     /// Measure a run's weights on test images
     Eval(eval::Options),
-    /// Classify image files, or make new images of them
+    /// Classify image files, or turn them into new images
     Predict(predict::Options),
     /// Write a network for other programs: ONNX, PyTorch, C
     Export(export::Options),

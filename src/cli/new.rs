@@ -29,8 +29,8 @@ const PICTURES: &str = "textures";
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A network such as `lenet5`, or data: a folder of images, a table, tar files, Parquet, arrays; without one, all networks are
-    /// listed
+    /// A network such as `lenet5`, or data: a folder of images, a table, tar files, Parquet, arrays; without it, dslc lists
+    /// all networks
     #[arg(value_name = "NETWORK|DATA")]
     what: Option<String>,
     /// The folder of images to train on: in MNIST's format, or of pictures with a subfolder for each class

@@ -21,19 +21,19 @@ use crate::train::checkpoint::write_atomically;
 #[derive(clap::Args, Clone)]
 pub struct Options {
     /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training, or
-    /// whose weights `--weights` gives
+    /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
     /// Picture files, folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The weights of a network file: of a run, or a file of safetensors, PyTorch or NumPy
+    /// Weights for a network file: a run, or a safetensors, PyTorch or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
-    /// How many classes to show for each image, where the model gives classes (default: 3)
+    /// How many classes to show for each image, if the model outputs classes (default: 3)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// The folder to write to, where the model gives images or masks: one PNG per image, named after it
+    /// The folder to write to, if the model outputs images or masks: one PNG per image, named after it
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Overwrite files that are already in the folder
@@ -48,7 +48,7 @@ pub struct Options {
     /// Print one JSON object per image, and nothing else
     #[arg(long)]
     json: bool,
-    /// Print a line of CSV per image, under a head
+    /// Print CSV: a header, then one line per image
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }

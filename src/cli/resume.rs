@@ -22,7 +22,7 @@ pub struct Options {
     /// Change a setting of `train` for the rest of the run, such as `train.epochs=20` for a longer one
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Where to save instead while the disk of the run's folder is full or cannot be written to
+    /// Where to save instead while the run's own disk is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
     /// Where to run; by default, where it ran before

@@ -46,16 +46,16 @@ pub struct Options {
     /// Override a setting by its path, such as `train.epochs=1`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Begin with these weights: a run's folder, or a file of safetensors, PyTorch or NumPy
+    /// Start from these weights: a run's folder, or a safetensors, PyTorch or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// The folder for weights and measurements, instead of runs/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to save instead while the disk of the run's folder is full or cannot be written to
+    /// Where to save instead while the run's own disk is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
-    /// Cross-validate: train N times, each time leaving out one of N parts of the training images, and measure on it
+    /// Cross-validate: split the training images into this many parts, and for each train without it and measure on it
     #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
     folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available

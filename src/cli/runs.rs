@@ -13,7 +13,7 @@ pub struct Options {
     /// A folder of runs
     #[arg(default_value = "runs")]
     folder: PathBuf,
-    /// What they are sorted by
+    /// What to sort by
     #[arg(long, value_enum, default_value_t = Sort::When)]
     sort: Sort,
     /// Print one JSON array

@@ -81,7 +81,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (folder, mut record) = match options.file.is_dir() {
         true => {
             if !options.tries.is_empty() || !options.settings.is_empty() || options.method.is_some() {
-                let message = "error: a sweep keeps its settings: continue it without --try, --set and --method";
+                let message =
+                    "error: a continued sweep keeps its settings: leave out --try, --set and --method";
                 return Err(Stop::Environment(message.to_owned()));
             }
             (options.file.clone(), Record::read(&options.file)?)
@@ -103,7 +104,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let method = match record.method {
         Method::Grid => "every combination",
         Method::Random => "random combinations",
-        Method::Halving => "random combinations, the best third of which is trained on each time",
+        Method::Halving => "random combinations, of which the best third continues each round",
     };
     let trials = plural(record.trials.len() as u64, "trial", "trials");
     let epochs = plural(record.epochs as u64, "epoch", "epochs");
@@ -119,7 +120,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     match ended {
         Ended::Complete => Ok(()),
         Ended::Budget => {
-            err(&format!("the time is up; `dslc sweep {} --budget 10min` continues", folder.display()));
+            err(&format!("the time is up; `dslc sweep {} --budget 10min` continues it", folder.display()));
             Ok(())
         }
         Ended::Interrupted => {

@@ -112,7 +112,7 @@ fn stranger(number: u8, [row, column]: [usize; 2], n_classes: usize) -> Fault {
         format!("it has {number} in row {row}, column {column}, which is none of {n_classes} classes");
     fault(message)
         .at("classes")
-        .advise("`classes=` with as many as there are, `ignore=` with the number that counts for nothing")
+        .advise("`classes=` with the number of classes, `ignore=` with the value to ignore")
         .advise("`values=[0, 255]`, if the classes have other numbers than 0, 1, 2 and so on")
 }
 

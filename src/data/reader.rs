@@ -111,7 +111,7 @@ impl Reader<'_> {
                     section.source_span.after(),
                     "\n    split test=20%",
                 ),
-                Some(_) => d.advise("`test=20%` behind `split`"),
+                Some(_) => d.advise("`test=20%` after `split`"),
             });
         }
         let asks = [

@@ -61,11 +61,11 @@ static SOURCE_SPEC: Spec = Spec {
 static SPLIT_SPEC: Spec = Spec {
     name: "split",
     summary: "Sets a share of each class aside for testing and validation",
-    docs: "For data sets without a test part or a validation part. It takes the share of each class, at least one image, drawn by \
-           the run's seed and the images' names: adding images moves few of the others. With `by` all images of a group, such as \
-           those of one patient, go into one part, and the shares are met as closely as the groups allow. A group is the value of a \
-           column (`table`, `parquet`), of a key in the .json (`webdataset`), or what the first `*` of a pattern stands for in the \
-           names: `by=\"*_*\"` for `anna_01.jpg`; with `/`, folders are part of the name: `by=\"*/*\"`.",
+    docs: "For data sets without a test or validation part. Takes the given share of each class, at least one image, chosen by \
+           the run's seed and the images' names, so adding images moves few of the others. With `by`, all images of a group, such \
+           as one patient's, go into the same part, and the shares are met as closely as the groups allow. A group is a value of \
+           a column (`table`, `parquet`), of a key in the .json (`webdataset`), or whatever the first `*` of a pattern matches in \
+           the names: `by=\"*_*\"` for `anna_01.jpg`; with `/`, folders are part of the name: `by=\"*/*\"`.",
     params: &[
         keyword("test", SHARE, Preset::Number(0.0), "the share of each class to test on, such as `20%`"),
         keyword("validation", SHARE, Preset::Number(0.0), "the share of each class for validation"),
@@ -73,7 +73,7 @@ static SPLIT_SPEC: Spec = Spec {
             "by",
             Kind::Name,
             Preset::Absent,
-            "the column of the groups, or a pattern of names whose first `*` is the group",
+            "the column that names the group, or a name pattern whose first `*` matches it",
         ),
     ],
     example: "split test=20% validation=10%",
@@ -84,18 +84,23 @@ const SHARE: Kind = Kind::Number { min: 0.0, max: 0.9 };
 
 static SAMPLE_SPEC: Spec = Spec {
     name: "sample",
-    summary: "How often the classes come in an epoch of training",
-    docs: "Without it every training image comes once. With it an epoch has as many images, drawn with replacement by the run's seed: \
-           `balanced` takes each class as often as the others, however few images it has; `weights=[1, 4]` takes them in this ratio, in \
-           the order of the classes' names. An image that comes twice in an epoch is augmented alike. Validation and test stay whole. \
-           `WeightedRandomSampler` of PyTorch.",
+    summary: "How often each class is drawn in a training epoch",
+    docs: "By default an epoch uses every training image once. With `sample` it has the same number of images, drawn with \
+           replacement by the run's seed: `balanced` draws every class equally often, however few images it has; `weights=[1, 4]` \
+           draws them in this ratio, in the order of the class names. An image drawn twice in an epoch is augmented the same way \
+           both times. Validation and test still use every image. Same as `WeightedRandomSampler` in PyTorch.",
     params: &[
-        positional("how", Kind::Choice(&["balanced"]), Preset::Absent, "`balanced`, or else `weights`"),
+        positional(
+            "how",
+            Kind::Choice(&["balanced"]),
+            Preset::Absent,
+            "`balanced`; omit it to give `weights`",
+        ),
         keyword(
             "weights",
             Kind::Numbers,
             Preset::Absent,
-            "how often each class comes, compared with the others",
+            "how often to draw each class, relative to the others",
         ),
     ],
     example: "sample balanced",
@@ -104,12 +109,13 @@ static SAMPLE_SPEC: Spec = Spec {
 
 static CACHE_SPEC: Spec = Spec {
     name: "cache",
-    summary: "Where images that were read and prepared are kept",
-    docs: "For sources of picture files; it changes no number. `ram`: in memory. `disk`: in a file in `$DSLC_CACHE`, else \
-           `$XDG_CACHE_HOME/dslc`, else `~/.cache/dslc`, which later runs use, too; it is made again when a picture or the \
-           preparation has changed, and removed when it was not used for 30 days. `auto`, the default: in memory if they take at \
-           most a quarter of what is free there, else on the disk if they do there, else nowhere. `none`: every epoch reads the \
-           pictures again. Images that are kept are read before the first step, and those that cannot be read are reported then.",
+    summary: "Where decoded and prepared images are kept",
+    docs: "For sources that read picture files. It does not change the results. `ram`: in memory. `disk`: in a file in \
+           `$DSLC_CACHE`, otherwise `$XDG_CACHE_HOME/dslc`, otherwise `~/.cache/dslc`. Later runs reuse this file; it is rebuilt \
+           when a picture or the preparation changes, and deleted after 30 days without use. `auto`, the default: in memory if \
+           the images need at most a quarter of the free memory, otherwise on disk if they need at most a quarter of its free \
+           space, otherwise nowhere. `none`: every epoch reads the pictures again. Cached images are read before the first step, \
+           and unreadable ones are reported then.",
     params: &[positional(
         "kind",
         Kind::Choice(&["auto", "ram", "disk", "none"]),
@@ -122,10 +128,10 @@ static CACHE_SPEC: Spec = Spec {
 
 static ON_ERROR_SPEC: Spec = Spec {
     name: "on_error",
-    summary: "What becomes of pictures that cannot be read",
-    docs: "For sources of picture files. `stop`, the default: every file is read before the first step, and those that are cut or \
-           damaged are named. `skip`: every picture is decoded before the first step, those that cannot be are left out, and the run \
-           says how many and which.",
+    summary: "What to do with pictures that cannot be read",
+    docs: "For sources that read picture files. `stop`, the default: reads every file before the first step and names those that \
+           are truncated or damaged. `skip`: decodes every picture before the first step, leaves out those that fail, and says \
+           how many and which.",
     params: &[positional("action", Kind::Choice(&["stop", "skip"]), Preset::Required, "`stop` or `skip`")],
     example: "on_error skip",
     elsewhere: &["ignore_errors", "on_corrupt", "skip_errors", "LOAD_TRUNCATED_IMAGES"],
@@ -158,7 +164,7 @@ static TEST_SPEC: Spec = Spec {
 static AUGMENT_SPEC: Spec = Spec {
     name: "augment",
     summary: "Random changes of the training images, new in every epoch",
-    docs: "A block of steps, in order. They apply in training only, behind `resize` and `grayscale` and before \
+    docs: "A block of steps, in order. They apply in training only, after `resize` and `grayscale` and before \
            `normalize`, and must leave the image's shape as it was. What they draw depends on the run's seed, \
            the epoch and the image alone.",
     params: &[],

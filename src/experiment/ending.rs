@@ -100,7 +100,7 @@ fn maps(data: &DataSection, model: &Model) -> Option<Diagnostic> {
         ));
     }
     Some(d.advise(
-        "`padding=same` in convolutions, and `upsample` or `conv_transpose2d` behind pools and strides",
+        "`padding=same` in convolutions, and `upsample` or `conv_transpose2d` after pools and strides",
     ))
 }
 

@@ -9,9 +9,10 @@ use crate::spec::{self, Arg, Args, Kind, Param, Preset, Spec, keyword};
 
 pub static REGISTRY: Registry = Registry {
     title: "Initialisers",
-    intro: "The name after `init` in `train`, and after `init=` behind a layer, there with the defaults of its arguments. \
-            `fan_in` is the number of inputs that an output of the layer is summed from, `fan_out` the number of outputs that an \
-            input goes to: of a convolution with its kernel and within a group. Biases of such a layer begin at 0.",
+    intro: "The name after `init` in `train`, or after a layer's `init=`, where its arguments keep their defaults. `fan_in` is \
+            the number of inputs that an output of the layer is summed from, `fan_out` the number of outputs that an input goes \
+            to; for a convolution, both count the kernel's positions and the channels of one group. The layer's biases start at \
+            0.",
     one: "initialiser",
     specs: || SPECS.to_vec(),
 };
@@ -32,29 +33,29 @@ pub(crate) const INIT: Param = keyword(
         "ones",
     ]),
     Preset::Absent,
-    "how the weights begin: an initialiser",
+    "how weights are initialised: an initialiser",
 );
 
 const FAN: Param = keyword(
     "fan",
     Kind::Choice(&["in", "out"]),
     Preset::Word("in"),
-    "whether what goes forward keeps its size, or the gradient",
+    "what keeps its scale: the values going forward (`in`), or the gradients (`out`)",
 );
 const ZERO_RESIDUAL: Param = keyword(
     "zero_residual",
     Kind::Bool,
     Preset::Bool(false),
-    "lets the scale of the norm that ends a `residual` block begin at 0, so that the block begins as its shortcut",
+    "starts the scale of the norm that ends a `residual` block at 0, so that the block starts out as its shortcut",
 );
 const LARGEST: Kind = Kind::Number { min: 0.0, max: 1e3 };
 
 const fn gain(preset: f64) -> Param {
-    keyword("gain", LARGEST, Preset::Number(preset), "a factor on all numbers")
+    keyword("gain", LARGEST, Preset::Number(preset), "a factor on all weights")
 }
 
 const fn std(preset: f64) -> Param {
-    keyword("std", LARGEST, Preset::Number(preset), "their standard deviation")
+    keyword("std", LARGEST, Preset::Number(preset), "the standard deviation of the weights")
 }
 
 macro_rules! initialiser {
@@ -76,34 +77,34 @@ static SPECS: &[&Spec] = &[
     initialiser!(
         "default",
         "each layer as its own documentation says",
-        "For `zero_residual` alone; it is what holds without the line.",
+        "Only useful for its `zero_residual`. It is also the default without an `init` line.",
         &[ZERO_RESIDUAL],
         &[]
     ),
     initialiser!(
         "kaiming_normal",
-        "normal, for layers with `relu` behind them",
+        "normal, for layers followed by `relu`",
         "Normal with the standard deviation `gain / sqrt(fan)` (He et al., 2015).",
         &[FAN, gain(ROOT_OF_TWO), ZERO_RESIDUAL],
         &["he_normal", "HeNormal", "kaiming_normal_", "msra"]
     ),
     initialiser!(
         "kaiming_uniform",
-        "uniform, for layers with `relu` behind them",
+        "uniform, for layers followed by `relu`",
         "Uniform in ±`gain sqrt(3 / fan)` (He et al., 2015).",
         &[FAN, gain(ROOT_OF_TWO), ZERO_RESIDUAL],
         &["he_uniform", "HeUniform", "kaiming_uniform_"]
     ),
     initialiser!(
         "xavier_normal",
-        "normal, of the same size forward and backward",
+        "normal, a compromise between keeping the forward and the backward scale",
         "Normal with the standard deviation `gain sqrt(2 / (fan_in + fan_out))` (Glorot and Bengio, 2010).",
         &[gain(1.0), ZERO_RESIDUAL],
         &["glorot_normal", "GlorotNormal", "xavier_normal_"]
     ),
     initialiser!(
         "xavier_uniform",
-        "uniform, of the same size forward and backward",
+        "uniform, a compromise between keeping the forward and the backward scale",
         "Uniform in ±`gain sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010). Keras' default.",
         &[gain(1.0), ZERO_RESIDUAL],
         &["glorot_uniform", "GlorotUniform", "xavier_uniform_", "xavier"]
@@ -111,14 +112,14 @@ static SPECS: &[&Spec] = &[
     initialiser!(
         "trunc_normal",
         "normal without its tails",
-        "Normal, cut off at two standard deviations, and so much wider that `std` is the standard deviation of what is left: as \
-         Keras' TruncatedNormal widened, not as PyTorch's `trunc_normal_`, whose bounds are ±2 whatever `std` is.",
+        "Normal, cut off at two standard deviations and then widened so that `std` is the standard deviation of what is left. It \
+         is Keras' TruncatedNormal, widened, and not PyTorch's `trunc_normal_`, whose bounds are ±2 whatever `std` is.",
         &[std(0.02), ZERO_RESIDUAL],
         &["TruncatedNormal", "truncated_normal", "trunc_normal_"]
     ),
     initialiser!(
         "normal",
-        "normal of one size in all layers",
+        "normal, with one standard deviation for all layers",
         "Normal with mean 0.",
         &[std(0.01), ZERO_RESIDUAL],
         &["RandomNormal", "gaussian", "normal_"]
@@ -126,14 +127,14 @@ static SPECS: &[&Spec] = &[
     initialiser!(
         "orthogonal",
         "filters at right angles to each other",
-        "The rows of the matrix of filters, one a row, or where there are fewer columns these, are orthogonal and of length `gain` \
-         (Saxe, McClelland and Ganguli, 2014).",
+        "The weights form a matrix with one filter per row. Its rows, or its columns if there are fewer of them, are orthogonal \
+         and have length `gain` (Saxe, McClelland and Ganguli, 2014).",
         &[gain(1.0), ZERO_RESIDUAL],
         &["Orthogonal", "orthogonal_"]
     ),
     initialiser!(
         "identity",
-        "each output begins as the input of its number",
+        "each output channel starts as the input channel of the same number",
         "A filter is 1 in its middle at the channel of its own number, within its group, and 0 elsewhere; filters beyond the \
          input's channels begin at 0. As PyTorch's `dirac_` and `eye_`.",
         &[ZERO_RESIDUAL],
@@ -141,14 +142,14 @@ static SPECS: &[&Spec] = &[
     ),
     initialiser!(
         "zeros",
-        "all weights begin at 0",
-        "For a last layer: behind another that begins so, a layer learns nothing.",
+        "all weights start at 0",
+        "For a last layer. Two such layers in a row learn nothing.",
         &[ZERO_RESIDUAL],
         &["Zeros", "zeros_"]
     ),
     initialiser!(
         "ones",
-        "all weights begin at 1",
+        "all weights start at 1",
         "All at the same number.",
         &[ZERO_RESIDUAL],
         &["Ones", "ones_"]

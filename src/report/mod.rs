@@ -253,7 +253,7 @@ fn mistakes(details: &Details) -> String {
     };
     let all: String = details.mistakes.iter().map(shown).collect();
     let key = match details.classes.is_empty() {
-        true => "<p class=of>The images with the largest losses, each next to what the model makes of it.</p>",
+        true => "<p class=of>The images with the largest losses, each next to the model's output.</p>",
         false => {
             "<p class=of>The images that the model is most wrong about: the <b>true class</b>, and the one that <em>it is taken for</em>.</p>"
         }

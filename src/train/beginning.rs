@@ -8,22 +8,22 @@ pub static WEIGHTS: Setting = Setting { spec: &SPEC, takes: Takes::Arguments, ab
 
 static SPEC: Spec = Spec {
     name: "weights",
-    summary: "the weights that training begins with",
-    docs: "A run's folder (its best weights), or a file of safetensors, PyTorch (`.pth`, `.pt`) or NumPy (`.npz`). Everything \
-           must be found in it: by its name, or else by the order and the shapes of the layers. Only the last layer \
-           begins anew where its shape is another, as with another number of classes. `fresh` names other layers that are to begin \
-           anew, several with commas between them; `*` stands for any characters. `map` is a text file that says \
-           which tensor each weight takes, where neither names nor order tell. A run prints what it took.\n\n\
-           The file is needed when a run begins; what is resumed has everything. `docs/weights.md` tells more.",
+    summary: "the weights that training starts from",
+    docs: "A run's folder (its best weights), or a safetensors, PyTorch (`.pth`, `.pt`) or NumPy (`.npz`) file. Every weight must \
+           be found in it: by name, otherwise by the order and shapes of the layers. Only the last layer starts afresh if its \
+           shape differs, as with another number of classes. `fresh` names other layers that start afresh, separated by commas; \
+           `*` stands for any characters. `map` is a text file that says which tensor each weight takes, for when neither names \
+           nor order settle it. A run prints what it took.\n\n\
+           The file is needed only when a run begins; a resumed run has everything. See `docs/weights.md`.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "a file, or the folder of a run"),
-        keyword("fresh", Kind::Text, Preset::Absent, "layers that begin anew"),
-        keyword("map", Kind::Text, Preset::Absent, "a text file: ours and theirs on each line"),
+        keyword("fresh", Kind::Text, Preset::Absent, "layers that start afresh"),
+        keyword("map", Kind::Text, Preset::Absent, "a text file with our name and theirs on each line"),
         keyword(
             "key",
             Kind::Text,
             Preset::Absent,
-            "the dictionary of a PyTorch checkpoint, where there are several",
+            "the dictionary to use from a PyTorch checkpoint that has several",
         ),
     ],
     example: "weights \"runs/mnist-1\"",

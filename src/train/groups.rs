@@ -9,21 +9,21 @@ use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub static REGISTRY: Registry = Registry {
     title: "Groups",
-    intro: "What holds for some layers alone. Such a line may stand more than once.",
+    intro: "Settings for some of the layers. The line may appear more than once.",
     one: "group",
     specs: || vec![&SPEC],
 };
 
 static SPEC: Spec = Spec {
     name: "group",
-    summary: "what holds for the layers of some names alone",
-    docs: "The pattern is held against the names of layers as `dslc summary` shows them, such as `conv1` or `backbone.conv1`, \
-           and of their parameters, such as `conv1.bias`. `*` stands for any characters, `?` for one. A pattern that fits \
-           nothing is an error. Where several lines fit, each of the later ones takes the place of what it gives.\n\n\
-           The schedule and its warm-up move every `lr` by the same factor.\n\n\
-           Frozen parameters stay as they are, bit for bit, and cost no backward pass. A `batch_norm` that is frozen normalises with \
-           its running statistics, as in evaluation, and they stay as well; with `statistics=batch` it normalises with those \
-           of the batch, and the running ones follow.",
+    summary: "settings for the layers whose names match a pattern",
+    docs: "The pattern is matched against the names of layers as `dslc summary` shows them, such as `conv1` or `backbone.conv1`, \
+           and of their parameters, such as `conv1.bias`. `*` stands for any characters, `?` for one. A pattern that matches \
+           nothing is an error. If several lines match, a later line overrides the settings that it gives.\n\n\
+           The schedule and its warm-up scale every `lr` by the same factor.\n\n\
+           Frozen parameters stay as they are, bit for bit, and cost no backward pass. A frozen `batch_norm` normalises with its \
+           running statistics, as in evaluation, and does not update them. With `statistics=batch` it normalises with those of \
+           the batch and updates the running ones.",
     params: &[
         positional("pattern", Kind::Text, Preset::Required, "names of layers or parameters"),
         keyword("lr", Kind::Number { min: 0.0, max: 1e3 }, Preset::Absent, "their learning rate"),
@@ -33,12 +33,12 @@ static SPEC: Spec = Spec {
             Preset::Absent,
             "pulls their weights towards 0",
         ),
-        keyword("freeze", Kind::Bool, Preset::Absent, "whether they stay as they are"),
+        keyword("freeze", Kind::Bool, Preset::Absent, "whether to leave them unchanged"),
         keyword(
             "statistics",
             Kind::Choice(&["running", "batch"]),
             Preset::Absent,
-            "what a frozen `batch_norm` normalises with, `running` where nothing is said",
+            "what a frozen `batch_norm` normalises with; `running` by default",
         ),
     ],
     example: "group \"backbone.*\" lr=1e-4",

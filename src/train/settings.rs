@@ -78,8 +78,8 @@ pub static LOGS: Setting = Setting { spec: &LOGS_SPEC, takes: Takes::Arguments, 
 static LOSS_SPEC: Spec = Spec {
     name: "loss",
     summary: "what training minimises",
-    docs: "`loss NAME` and the loss's own arguments. Several `loss` lines are added up, each times its `weight`: `loss cross_entropy` and \
-           `loss dice weight=0.5`.",
+    docs: "`loss NAME` and the loss's own arguments. Several `loss` lines are added up, each multiplied by its `weight`: `loss \
+           cross_entropy` and `loss dice weight=0.5`.",
     params: &[positional("name", Kind::Word, Preset::Required, "a loss, such as `cross_entropy`")],
     example: "loss cross_entropy",
     elsewhere: &["criterion", "objective", "loss_fn"],
@@ -87,10 +87,10 @@ static LOSS_SPEC: Spec = Spec {
 
 static METRICS_SPEC: Spec = Spec {
     name: "metrics",
-    summary: "what is measured beside the loss",
-    docs: "Names of metrics, on the validation images after every epoch and on the test images at the end. Without the line these are, of \
-           classes `accuracy macro_f1`, of labels `map macro_f1`, of numbers `mae rmse r2`, of masks `mean_iou pixel_accuracy dice`, \
-           of images `psnr`. Those that `expect`, `early_stop` or `keep` name are measured, too.",
+    summary: "what is measured besides the loss",
+    docs: "Names of metrics, measured on the validation images after every epoch and on the test images at the end. The default \
+           is `accuracy macro_f1` for classes, `map macro_f1` for labels, `mae rmse r2` for numbers, `mean_iou pixel_accuracy \
+           dice` for masks and `psnr` for images. Metrics that `expect`, `early_stop` or `keep` name are measured, too.",
     params: &[positional("names", Kind::Names, Preset::Required, "metrics, such as `accuracy auc`")],
     example: "metrics accuracy auc",
     elsewhere: &["metric", "measures", "scores", "eval_metric"],
@@ -130,8 +130,9 @@ static SCHEDULE_SPEC: Spec = Spec {
 static MIX_SPEC: Spec = Spec {
     name: "mix",
     summary: "mixes the images of a training batch with each other",
-    docs: "`mix NAME` and the mix's own arguments. The batch is made as `data` says, and then each image gets a part of the one in front \
-           of it, and the first of the last. What is drawn depends on the seed, the epoch and the batch's place in it.",
+    docs: "`mix NAME` and the mix's own arguments. The batch is prepared as `data` says. Then each image gets a part of the one \
+           before it in the batch, and the first a part of the last. What is drawn depends on the seed, the epoch and the batch's \
+           place in it.",
     params: &[positional("name", Kind::Word, Preset::Required, "a mix, such as `cutmix`")],
     example: "mix mixup alpha=0.2",
     elsewhere: &["mixing", "batch_transform", "collate_fn"],
@@ -148,9 +149,14 @@ static CLIP_SPEC: Spec = Spec {
             "norm",
             Kind::Number { min: 1e-9, max: 1e9 },
             Preset::Absent,
-            "the most of all gradients together",
+            "the largest norm of all gradients together",
         ),
-        keyword("value", Kind::Number { min: 1e-9, max: 1e9 }, Preset::Absent, "the most of each number"),
+        keyword(
+            "value",
+            Kind::Number { min: 1e-9, max: 1e9 },
+            Preset::Absent,
+            "the largest absolute value of each number in them",
+        ),
     ],
     example: "clip norm=1",
     elsewhere: &[
@@ -180,10 +186,10 @@ static DECAY_SPEC: Spec = Spec {
 
 static INIT_SPEC: Spec = Spec {
     name: "init",
-    summary: "how the weights begin",
-    docs: "`init NAME` and the initialiser's own arguments, for every convolution and linear layer whose own `init=` says nothing; their \
-           biases begin at 0 then. Without it each layer begins as its own documentation says. A run that goes on from other weights \
-           has those.",
+    summary: "how weights are initialised",
+    docs: "`init NAME` and the initialiser's own arguments, for every convolution and linear layer without an `init=` of its own; \
+           their biases then start at 0. By default each layer starts as its own documentation says. A run that starts from other \
+           weights uses those.",
     params: &[positional("name", Kind::Word, Preset::Required, "an initialiser, such as `kaiming_normal`")],
     example: "init kaiming_normal zero_residual=true",
     elsewhere: &["initializer", "kernel_initializer", "weight_init", "weight_filler", "initialization"],
@@ -191,20 +197,20 @@ static INIT_SPEC: Spec = Spec {
 
 static EMA_SPEC: Spec = Spec {
     name: "ema",
-    summary: "evaluates running means of the weights",
+    summary: "evaluates with running means of the weights",
     docs: "After each update `mean = decay mean + (1 - decay) weight`, for every weight and for the statistics of `batch_norm`. \
-           Validation, test and prediction see the means; training goes on with the weights. The first means are the \
-           weights behind the first update. The best weights on disk, `best.safetensors`, are the means; the state to \
-           go on from, `last.safetensors`, has both, the means under the names of the weights with `.ema` behind them.\n\n\
-           With `warmup=true` the decay is at most `1 - t^(-2/3)` in update `t`, as timm's ModelEmaV3 with its warm-up, so that \
-           short runs and first epochs forget their beginning; with `false` it is as PyTorch's AveragedModel with \
-           `use_buffers`.",
+           Validation, test and prediction see the means; training goes on with the weights. The means start as the weights after \
+           the first update. The best weights on disk, `best.safetensors`, are the means; the state to resume from, \
+           `last.safetensors`, has both, the means under the weights' names with `.ema` appended.\n\n\
+           With `warmup=true` the decay is at most `1 - t^(-2/3)` in update `t`, as in timm's ModelEmaV3 with its warm-up, so \
+           that the means soon forget the initial weights, even in short runs. With `false` it is the same as PyTorch's \
+           AveragedModel with `use_buffers`.",
     params: &[
         positional(
             "decay",
             Kind::Number { min: 0.0, max: 0.999_999 },
             Preset::Required,
-            "how much of the mean stays in an update",
+            "how much of the mean each update keeps",
         ),
         keyword("warmup", Kind::Bool, Preset::Bool(true), "whether the first means forget faster"),
     ],
@@ -244,11 +250,11 @@ static BATCH_SPEC: Spec = Spec {
 static ACCUMULATE_SPEC: Spec = Spec {
     name: "accumulate",
     summary: "how many batches make one update",
-    docs: "The gradients of so many batches are added up before the optimizer changes the weights: as one batch of all their \
-           images, in the memory of one of them. Every image counts the same, also in the smaller last batch, and an \
-           epoch ends with an update of what is left. Clipping sees the whole. Sums are made in another order than in one \
-           large batch, so the weights agree with its to rounding; the same file still gives the same bits. \
-           `batch_norm` looks at each batch by itself.\n\n\
+    docs: "The gradients of this many batches are added up before the optimizer changes the weights: the update of one large \
+           batch, in the memory of a small one. Every image counts the same, even in a smaller last batch, and an epoch ends with \
+           an update for the batches that are left. Clipping applies to the sum. The sums run in a different order than in one \
+           large batch, so the weights agree up to rounding; the same file still gives the same bits. `batch_norm` looks at each \
+           batch separately.\n\n\
            Schedules, `ema` and the steps that a run reports count updates.",
     params: &[positional("batches", Kind::Count, Preset::Required, "a whole number")],
     example: "accumulate 4",
@@ -312,7 +318,9 @@ static EARLY_STOP_SPEC: Spec = Spec {
 static CHECKPOINT_SPEC: Spec = Spec {
     name: "checkpoint",
     summary: "how often a run is saved inside an epoch, and how many saves are kept",
-    docs: "An interrupted run continues from its last checkpoint (`dslc resume`). One is written at the end of every epoch, when a signal ends the run, and inside an epoch every `every`; it never changes what is learned. The newest `keep` stay: if the last one is damaged, the one before it serves.",
+    docs: "An interrupted run continues from its last checkpoint (`dslc resume`). One is written at the end of every epoch, when \
+           a signal ends the run, and inside an epoch every `every`; it never changes what is learned. The newest `keep` are \
+           kept: if the last one is damaged, dslc uses the one before it.",
     params: &[
         keyword(
             "every",
@@ -320,7 +328,7 @@ static CHECKPOINT_SPEC: Spec = Spec {
             Preset::Time(Duration::from_secs(10 * 60)),
             "the time between two checkpoints inside an epoch",
         ),
-        keyword("keep", Kind::Count, Preset::Count(2), "how many checkpoints stay"),
+        keyword("keep", Kind::Count, Preset::Count(2), "how many checkpoints are kept"),
     ],
     example: "checkpoint every=30min keep=3",
     elsewhere: &["checkpoints", "ModelCheckpoint", "save_every", "checkpoint_interval"],

@@ -95,7 +95,7 @@ pub fn carry(model: &Model, file: &mut File, wishes: &Wishes) -> Result<Carried,
                 rows.push(row(Some(tensor.name.clone()), how, outcome));
                 numbers.push((target.name.clone(), read));
             }
-            Fate::Fresh(why) => rows.push(row(None, format!("begins anew: {why}"), Outcome::Fresh)),
+            Fate::Fresh(why) => rows.push(row(None, format!("starts afresh: {why}"), Outcome::Fresh)),
         }
     }
     rows.extend(plan.left.iter().map(|(at, why)| {

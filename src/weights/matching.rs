@@ -202,7 +202,7 @@ impl<'a> Matching<'a> {
             let own: Vec<usize> =
                 (0..self.targets.len()).filter(|&at| pattern.names(&self.targets[at].name)).collect();
             if own.is_empty() {
-                let message = format!("no layer is called `{}`, so it cannot begin anew", pattern.text);
+                let message = format!("no layer is called `{}`, so it cannot start afresh", pattern.text);
                 return Err(Fault::new(codes::DATA_FILE, message).advise("names as `dslc summary` has them"));
             }
             for at in own {
@@ -255,7 +255,7 @@ impl<'a> Matching<'a> {
         ));
         match self.need {
             Need::Trunk => fault.advise(format!(
-                "`fresh=\"{layer}\"` behind `weights`, or `--fresh {layer}`: it begins anew"
+                "`fresh=\"{layer}\"` after `weights`, or `--fresh {layer}`: it starts afresh"
             )),
             Need::All => fault,
         }
@@ -413,7 +413,7 @@ impl<'a> Matching<'a> {
         if let (Some(first), Some(their)) = (ours.get(agree), theirs.get(agree)) {
             let behind = match agree {
                 0 => "at the beginning".to_owned(),
-                n => format!("behind `{}`, which is `{}`", theirs[n - 1].name, ours[n - 1].name),
+                n => format!("after `{}`, which is `{}`", theirs[n - 1].name, ours[n - 1].name),
             };
             fault = fault.note(format!(
                 "{behind}, the file has `{}` ({}), the model `{}` ({})",

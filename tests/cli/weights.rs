@@ -17,11 +17,11 @@ fn a_run_begins_with_weights_and_needs_them_no_more() {
     let begun = desk.run("run more.net --out second");
     assert_eq!(begun.code, Some(0), "{}", begun.err);
     assert!(
-        begun.err.contains("weights of `Small` from first: 4 tensors taken; 2 begin anew"),
+        begun.err.contains("weights of `Small` from first: 4 tensors taken; 2 start afresh"),
         "{}",
         begun.err
     );
-    assert!(begun.err.contains("begins anew: as you asked"), "{}", begun.err);
+    assert!(begun.err.contains("starts afresh: as you asked"), "{}", begun.err);
     std::fs::rename(desk.path("first"), desk.path("gone")).unwrap();
     let resumed = desk.run("resume second --set train.epochs=2");
     assert_eq!(resumed.code, Some(0), "{}", resumed.err);

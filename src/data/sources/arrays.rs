@@ -18,13 +18,13 @@ pub struct Arrays;
 static SPEC: Spec = Spec {
     name: "arrays",
     summary: "NumPy's arrays: an .npz archive, or a folder of .npy files",
-    docs: "Names that are known: `x_train`, `y_train`, `x_test`, `y_test` (and `x_val`, `y_val`), as Keras has them, and \
-           `train_images`, `train_labels`, `val_images` and so on, as MedMNIST has them; others are named by `images` and \
-           `labels`, and are one part, for `split`. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are \
-           pixels from 0 to 255; floats reach the model as they are, divided by `scale`. Labels are whole numbers, N or Nx1. Any \
-           byte order and Fortran's order are read; Python objects are not. Beside labels there may be other targets: whole numbers NxK, \
-           all 0 or 1, are several labels, and NxHxW the classes of pixels (255 or -1 counts for nothing); floats N or NxK are numbers, \
-           and NxCxHxW images.",
+    docs: "Recognised names are `x_train`, `y_train`, `x_test`, `y_test` (and `x_val`, `y_val`), as in Keras, and `train_images`, \
+           `train_labels`, `val_images` and so on, as in MedMNIST. Give others with `images` and `labels`; they form one part, \
+           which `split` divides. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are pixels from 0 to \
+           255; floats reach the model as they are, divided by `scale`. Labels are whole numbers, N or Nx1. Any byte order and \
+           Fortran order are read; Python objects are not. Other targets than labels are recognised by shape and type: whole \
+           numbers NxK, all 0 or 1, are several labels; whole numbers NxHxW are the classes of pixels (255 or -1 is ignored); \
+           floats N or NxK are numbers; floats NxCxHxW are images.",
     params: &[
         positional(
             "path",
@@ -56,7 +56,7 @@ static SPEC: Spec = Spec {
             "task",
             Kind::Choice(Task::WORDS),
             Preset::Absent,
-            "what the labels' array holds, to check the file without it",
+            "what the array of labels holds, so that the file can be checked without it",
         ),
         keyword(
             "image",

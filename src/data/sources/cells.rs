@@ -10,23 +10,23 @@ use crate::spec::{Args, Kind, Param, Preset, keyword};
 
 /// The argument that names the column of the class,
 pub const LABEL: Param =
-    keyword("label", Kind::Name, Preset::Absent, "the column of the classes; `label` without it");
+    keyword("label", Kind::Name, Preset::Absent, "the column of the classes; `label` by default");
 
 /// that of several labels,
 pub const LABELS: Param = keyword(
     "labels",
     Kind::Names,
     Preset::Absent,
-    "several labels a picture: the columns that say yes or no, or the one column that lists them",
+    "several labels per picture: the columns that say yes or no, or the one column that lists them",
 );
 
 /// what stands between them in one column,
 pub const SEPARATOR: Param =
-    keyword("separator", Kind::Name, Preset::Absent, "what stands between labels in one column");
+    keyword("separator", Kind::Name, Preset::Absent, "the text between labels in one column");
 
 /// and the columns of numbers.
 pub const TARGET: Param =
-    keyword("target", Kind::Names, Preset::Absent, "numbers to be learnt: the columns of them");
+    keyword("target", Kind::Names, Preset::Absent, "the columns of the numbers to learn");
 
 /// What stands between labels where nothing else is said.
 const SEPARATORS: [char; 3] = [',', ';', '|'];

@@ -26,10 +26,10 @@ const PATH: &str = "the folder of the files, or the archive, relative to the exp
 static TEN: Spec = Spec {
     name: "cifar10",
     summary: "CIFAR-10: photographs of ten kinds of things",
-    docs: "Gives 3x32x32. The path is an archive, cifar-10-binary.tar.gz or cifar-10-python.tar.gz, a folder that it lies in, or the \
-           folder of its files: data_batch_1.bin to data_batch_5.bin (as many of them as there are) and test_batch.bin, or the \
-           same without `.bin`, as Python has them. batches.meta.txt and batches.meta tell the classes' names, which are known \
-           without them.",
+    docs: "Gives 3x32x32. The path is an archive, cifar-10-binary.tar.gz or cifar-10-python.tar.gz, the folder that contains it, \
+           or the folder of its files: data_batch_1.bin to data_batch_5.bin (as many of them as there are) and test_batch.bin, or \
+           the same without `.bin`, as in the Python version. batches.meta.txt or batches.meta gives the class names; without it \
+           dslc uses the standard ones.",
     params: &[positional("path", Kind::Text, Preset::Required, PATH)],
     example: "source cifar10 \"data/cifar10\"",
     elsewhere: &["CIFAR10", "keras.datasets.cifar10"],
@@ -38,9 +38,9 @@ static TEN: Spec = Spec {
 static HUNDRED: Spec = Spec {
     name: "cifar100",
     summary: "CIFAR-100: photographs of a hundred kinds of things, in twenty groups",
-    docs: "Gives 3x32x32. The path is an archive, cifar-100-binary.tar.gz or cifar-100-python.tar.gz, a folder that it lies in, or \
-           the folder of its files: train.bin and test.bin, with the classes' names in fine_label_names.txt and \
-           coarse_label_names.txt, or train, test and meta, as Python has them.",
+    docs: "Gives 3x32x32. The path is an archive, cifar-100-binary.tar.gz or cifar-100-python.tar.gz, the folder that contains \
+           it, or the folder of its files: train.bin and test.bin, with the classes' names in fine_label_names.txt and \
+           coarse_label_names.txt, or train, test and meta, as in the Python version.",
     params: &[
         positional("path", Kind::Text, Preset::Required, PATH),
         keyword(

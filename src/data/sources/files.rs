@@ -27,7 +27,7 @@ pub const CLASSES: Param = keyword(
     "classes",
     Kind::Count,
     Preset::Absent,
-    "how many classes there are, to check the file without its pictures",
+    "how many classes there are, so that the file can be checked without the pictures",
 );
 
 /// and the one that tells their size.

@@ -18,12 +18,13 @@ pub struct Folder;
 static SPEC: Spec = Spec {
     name: "folder",
     summary: "A folder of pictures, a subfolder for each class",
-    docs: "The classes are the subfolders' names in the order of their bytes, or of their numbers where all are whole numbers. \
-           Where the subfolders are `train`, `val` and `test` (also `training`; `valid`, `validation`, `dev`; `testing`, `eval`, \
-           `evaluation`), the classes lie in them, and each is a part of its own; else `split` sets a part aside. Pictures may \
-           lie deeper, too. dslc reads PNG, JPEG, WebP, BMP, GIF and TIFF (the first picture) and PNM, and turns them upright by their EXIF \
-           orientation. It ignores files with other extensions, and files and folders whose names begin with a dot. Transparent parts \
-           become white, and 16 bits per channel become 8. Pictures of different sizes need a `resize`.",
+    docs: "The classes are the subfolders' names, sorted by their bytes, or numerically if all are whole numbers. Where the \
+           subfolders are `train`, `val` and `test` (also `training`; `valid`, `validation`, `dev`; `testing`, `eval`, \
+           `evaluation`), the classes lie in them, and each is a part of its own; otherwise `split` sets a part aside. Pictures \
+           may be in deeper subfolders, too. dslc reads PNG, JPEG, WebP, BMP, GIF and TIFF (the first picture) and PNM, and turns \
+           them upright by their EXIF orientation. It ignores files with other extensions, and files and folders whose names \
+           begin with a dot. Transparent parts become white, and 16 bits per channel become 8. Pictures of different sizes need a \
+           `resize`.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the folder, relative to the experiment's file"),
         CLASSES,

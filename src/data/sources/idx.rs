@@ -130,7 +130,7 @@ impl Idx {
             return Err(fault(path, &message).advise(REMEDY));
         }
         if got > size {
-            let message = format!("says {claim} in its header, but goes on behind byte {}", header + size);
+            let message = format!("says {claim} in its header, but goes on after byte {}", header + size);
             return Err(fault(path, &message).advise(REMEDY));
         }
         Ok(bytes)
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(message(&good[..9], Images), "is cut short in its header: 9 of 16 bytes are there");
         assert_eq!(
             message(&[&good[..], &[1]].concat(), Images),
-            "says 3x2x2 in its header, but goes on behind byte 28"
+            "says 3x2x2 in its header, but goes on after byte 28"
         );
         let huge = idx(&[u32::MAX, u32::MAX, u32::MAX], &[]);
         assert!(message(&huge, Images).starts_with("claims 4294967295x4294967295x4294967295 in its header"));

@@ -21,12 +21,12 @@ pub struct Masks;
 static SPEC: Spec = Spec {
     name: "masks",
     summary: "A folder of pictures, and one of masks with the class of each pixel",
-    docs: "Picture and mask have the same path in their folders, but for the ending, and the same size. A mask is a PNG file, grey or \
-           with a palette: the number of a pixel is its class, from 0 to below `classes`, and `ignore` that of pixels that count for \
-           nothing; a palette's colours do not matter. Masks with other numbers name them: `values=[0, 255]` makes 0 the first class \
-           and 255 the second. Where the first subfolders of both are `train`, `val` and `test` (or as `folder` spells them), each is \
-           a part; else `split` sets a part aside. Whatever turns, cuts or scales a picture does so with its mask, which takes the \
-           nearest pixel; what comes in from outside counts for nothing.",
+    docs: "A picture and its mask have the same size and, apart from the extension, the same path within their folders. A mask is \
+           a PNG file, grey or with a palette: a pixel's value is its class, from 0 to `classes` - 1, and pixels with the value \
+           `ignore` are left out; a palette's colours do not matter. If the masks use other values, list them: `values=[0, 255]` \
+           makes 0 the first class and 255 the second. Where the top-level subfolders of both are `train`, `val` and `test` (or \
+           another spelling that `folder` accepts), each is a part; otherwise `split` sets a part aside. Whatever rotates, crops \
+           or scales a picture does the same to its mask, by nearest neighbour; pixels from outside the picture are ignored.",
     params: &[
         positional(
             "path",
@@ -41,14 +41,9 @@ static SPEC: Spec = Spec {
             "values",
             Kind::Numbers,
             Preset::Absent,
-            "the number of each class in the masks; 0, 1, 2 and so on without it",
+            "the pixel value of each class in the masks; 0, 1, 2 and so on by default",
         ),
-        keyword(
-            "ignore",
-            Kind::Whole,
-            Preset::Absent,
-            "the number of pixels that count for nothing; 255 without it",
-        ),
+        keyword("ignore", Kind::Whole, Preset::Absent, "the pixel value to ignore; 255 by default"),
         CHANNELS,
         SIZE,
     ],

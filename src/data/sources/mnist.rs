@@ -16,13 +16,13 @@ pub struct Mnist;
 
 static SPEC: Spec = Spec {
     name: "mnist",
-    summary: "Handwritten digits, and what has their format (IDX): grey images of one size",
+    summary: "Handwritten digits, and anything else in their format (IDX): grey images of one size",
     docs: "Gives 1x28x28, or another `size`. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
-           train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or gzipped (.gz); \
-           `.idx3-ubyte` instead of `-idx3-ubyte` is read too, and `test` instead of `t10k`. Fashion-MNIST and KMNIST have \
-           the same format. EMNIST (`emnist-letters-train-images-idx3-ubyte` and so on) is told by its names: its \
-           images, which lie on their side, are turned upright, and its classes are named by their characters. Of \
-           QMNIST's labels (idx2-int) the class is read.",
+           train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or gzipped (.gz); `.idx3-ubyte` \
+           instead of `-idx3-ubyte` is read too, and `test` instead of `t10k`. Fashion-MNIST and KMNIST have the same format. \
+           EMNIST (`emnist-letters-train-images-idx3-ubyte` and so on) is recognised by its file names: its images, which are \
+           stored sideways, are turned upright, and its classes are named after their characters. Of QMNIST's labels (idx2-int), \
+           only the class is read.",
     params: &[
         positional(
             "path",

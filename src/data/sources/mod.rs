@@ -46,7 +46,7 @@ pub static SOURCES: &[&dyn Source] = &[
 
 pub static REGISTRY: Registry = Registry {
     title: "Data sets",
-    intro: "The name behind `source`.",
+    intro: "The name after `source`.",
     one: "data set",
     specs: || SOURCES.iter().map(|source| source.spec()).collect(),
 };

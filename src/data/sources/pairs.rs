@@ -17,10 +17,11 @@ pub struct Pairs;
 static SPEC: Spec = Spec {
     name: "pairs",
     summary: "A folder of pictures, and one of the pictures that they should become",
-    docs: "Both have the same path in their folders, but for the ending, and the same size. The target's pixels are 0 (black) to 1 \
-           (white), whatever `normalize` makes of the input, and it has as many channels as `outputs` says, or else as the input. Where the first \
-           subfolders of both are `train`, `val` and `test` (or as `folder` spells them), each is a part; else `split` sets a part \
-           aside. Whatever turns, cuts or scales an input does so with its target; what changes colours leaves it.",
+    docs: "An input and its target have the same size and, apart from the extension, the same path within their folders. The \
+           target's pixels are 0 (black) to 1 (white), whatever `normalize` does to the input. It has `outputs` channels, by \
+           default the same number as the input. Where the top-level subfolders of both are `train`, `val` and `test` (or another \
+           spelling that `folder` accepts), each is a part; otherwise `split` sets a part aside. Whatever rotates, crops or \
+           scales an input does the same to its target; changes of colour leave the target alone.",
     params: &[
         positional(
             "path",

@@ -21,13 +21,13 @@ pub struct Table;
 static SPEC: Spec = Spec {
     name: "table",
     summary: "A table of picture files with their classes: CSV, TSV or JSONL",
-    docs: "The ending tells the kind: `.tsv`, `.jsonl` (an object a line, whose keys are the columns), else CSV. The first line of \
-           CSV and TSV names the columns. Paths are relative to the table's folder and stay in it. The classes are the \
-           different labels in the order of their bytes, or of their numbers where all are whole numbers. With `part=` a column \
-           tells which rows are `train`, `val` and `test` (or as `folder` spells them); else `split` sets a part aside. The order \
-           of the rows changes nothing.\n\n\
-           `labels=[clouds, water]` names columns that say for each label yes or no (1 or 0, true or false; an empty cell is no), and \
-           `labels=tags` one column that lists them, with `,`, `;` or `|` or the `separator` between. `target=[x, y]` names \
+    docs: "The extension decides the format: `.tsv`, `.jsonl` (one object per line, whose keys are the columns), otherwise CSV. \
+           The first line of CSV and TSV names the columns. Paths are relative to the table's folder and may not leave it. The \
+           classes are the distinct labels, sorted by their bytes, or numerically if all are whole numbers. With `part=`, a \
+           column says which rows are `train`, `val` and `test` (or another spelling that `folder` accepts); otherwise `split` \
+           sets a part aside. The order of the rows changes nothing.\n\n\
+           `labels=[clouds, water]` names columns that say yes or no for each label (1 or 0, true or false; an empty cell is no); \
+           `labels=tags` names one column that lists them, separated by `,`, `;`, `|` or the `separator`. `target=[x, y]` names \
            columns of numbers. Pictures are read as `folder` reads them.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),

@@ -29,22 +29,22 @@ pub struct WebDataset;
 
 static SPEC: Spec = Spec {
     name: "webdataset",
-    summary: "Tar files of pictures with their classes, as WebDataset has them",
-    docs: "The path is a tar file, a folder of them, or a pattern such as `shards/*.tar` or `shards/{000..012}.tar`. Members that \
-           lie side by side and have one name up to its first dot are a sample: `a/7.jpg` and `a/7.cls`. The class is the text of \
-           the member with the ending `label`, or the value of that name in the sample's `.json`. The picture is the member with \
-           the ending `image`, or else the first picture. A file whose name has the word train, val or test (as `folder` spells \
-           them) is that part; else `split` sets a part aside. Classes are in the order that `folder` has; where `.cls` holds \
-           numbers and `classes` is stated, they are all numbers below it. Pictures are read at their places in the tar files, \
-           which must not be packed (.tar.gz).",
+    summary: "Tar files of pictures with their classes, in WebDataset's layout",
+    docs: "The path is a tar file, a folder of them, or a pattern such as `shards/*.tar` or `shards/{000..012}.tar`. Adjacent \
+           members whose names agree up to the first dot form a sample: `a/7.jpg` and `a/7.cls`. The class is the text of the \
+           member with the extension `label`, or the value of that key in the sample's `.json`. The picture is the member with \
+           the extension `image`, by default the first picture. A tar file whose name contains the word train, val or test (in \
+           any spelling that `folder` accepts) belongs to that part; otherwise `split` sets a part aside. Classes are sorted as \
+           for `folder`; if `.cls` holds numbers and `classes` is given, the classes are all numbers below it. Pictures are read \
+           in place from the tar files, which must not be compressed (.tar.gz).",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the tar files, relative to the experiment's file"),
-        keyword("image", Kind::Name, Preset::Absent, "the ending of the pictures, such as jpg"),
+        keyword("image", Kind::Name, Preset::Absent, "the extension of the pictures, such as jpg"),
         keyword(
             "label",
             Kind::Name,
             Preset::Word("cls"),
-            "the ending of the classes, or their name in the .json",
+            "the extension of the classes, or their key in the .json",
         ),
         CLASSES,
         CHANNELS,

@@ -13,7 +13,7 @@ static SPEC: Spec = Spec {
     summary: "Cuts out the middle of every image",
     docs: "The window begins at half of what is left over, rounded to the nearest and from a half to the even number; an image \
            that is smaller gets black around it first. In training a `random_crop` or `random_resized_crop` in `augment` stands \
-           in its place. `CenterCrop` of torchvision.",
+           in its place. Same as `CenterCrop` in torchvision.",
     params: &[positional("size", Kind::Pair, Preset::Required, "height x width of the window")],
     example: "center_crop 24x24",
     elsewhere: &["CenterCrop", "central_crop", "centre_crop"],

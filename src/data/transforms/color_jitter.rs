@@ -16,7 +16,8 @@ static SPEC: Spec = Spec {
     summary: "Changes brightness, contrast, saturation and hue at random",
     docs: "The four in random order, each by a factor that is uniform in 1 - x to 1 + x; the hue turns by -x to x of the circle. \
            Brightness multiplies, contrast draws away from the mean brightness of the image, saturation from each pixel's own. \
-           Values stay in 0 to 1. Of an image of one channel brightness and contrast change. `ColorJitter` of torchvision.",
+           Values stay in 0 to 1. Of an image of one channel brightness and contrast change. Same as `ColorJitter` in \
+           torchvision.",
     params: &[
         keyword("brightness", AMOUNT, Preset::Number(0.0), "how much the brightness changes"),
         keyword("contrast", AMOUNT, Preset::Number(0.0), "how much the contrast changes"),

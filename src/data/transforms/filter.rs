@@ -8,7 +8,7 @@ pub const PARAM: Param = keyword(
     "filter",
     Kind::Choice(&["nearest", "bilinear"]),
     Preset::Word("nearest"),
-    "how pixels are made where places change: the nearest, as in torchvision, or a mean of four",
+    "how geometric changes sample pixels: the nearest, as in torchvision, or a mean of four",
 );
 
 /// What it says.

@@ -11,12 +11,18 @@ pub struct GaussianBlur;
 
 static SPEC: Spec = Spec {
     name: "gaussian_blur",
-    summary: "Blurs the image, with a random width",
-    docs: "Each pixel becomes the mean of `size` x `size` around it, weighed by a bell curve whose standard deviation is uniform \
-           within `sigma`, in pixels; at the border the image is mirrored. `GaussianBlur` of torchvision.",
+    summary: "Blurs the image by a random amount",
+    docs: "Each pixel becomes a weighted mean of the `size` x `size` pixels around it. The weights are a Gaussian whose standard \
+           deviation, in pixels, is drawn uniformly within `sigma`. At the border the image is mirrored. Same as `GaussianBlur` \
+           in torchvision.",
     params: &[
-        positional("size", Kind::Count, Preset::Required, "pixels along each axis, an odd number"),
-        keyword("sigma", Kind::Numbers, Preset::Absent, "the least and the most; by default `[0.1, 2]`"),
+        positional("size", Kind::Count, Preset::Required, "the kernel's side in pixels, an odd number"),
+        keyword(
+            "sigma",
+            Kind::Numbers,
+            Preset::Absent,
+            "the smallest and the largest standard deviation; `[0.1, 2]` by default",
+        ),
     ],
     example: "augment { gaussian_blur 5 sigma=[0.1, 2] }",
     elsewhere: &["GaussianBlur", "RandomGaussianBlur", "blur"],

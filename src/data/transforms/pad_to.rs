@@ -10,9 +10,9 @@ pub struct PadTo;
 
 static SPEC: Spec = Spec {
     name: "pad_to",
-    summary: "Puts black around every image that is smaller than a size",
-    docs: "The image stays in the middle; where the rest is odd, the larger part of it comes below and to the right. A side that is \
-           large enough stays as it is: `resize` and `center_crop` make it smaller. What comes into a mask counts for nothing.",
+    summary: "Pads images that are smaller than a size with black",
+    docs: "The image stays in the middle; if the padding is odd, the extra pixel goes below or to the right. A side that is large \
+           enough stays as it is; `resize` and `center_crop` make it smaller. In a mask, the padding is ignored.",
     params: &[positional("size", Kind::Pair, Preset::Required, "the least height x width")],
     example: "pad_to 32x32",
     elsewhere: &["Pad", "PadIfNeeded", "pad_if_needed", "ZeroPadding", "resize_with_pad"],

@@ -11,11 +11,11 @@ pub struct RandAugment;
 
 static SPEC: Spec = Spec {
     name: "rand_augment",
-    summary: "Makes some changes, drawn from fourteen, at one strength",
-    docs: "One behind another, `changes` of them, each as likely as the others: none, a shear along x or y (0.3 at strength 30), a move \
-           along x or y (150/331 of the side), a turn (30 degrees); brightness, colour, contrast or sharpness (a factor of 1 ± 0.9); \
-           fewer bits (4 go), bright pixels inverted, contrast stretched, brightness equalised. `RandAugment` of torchvision (Cubuk \
-           et al., arXiv:1909.13719).",
+    summary: "Applies several of fourteen changes, at one strength",
+    docs: "Applies `changes` of them one after another, all equally likely: none, a shear along x or y (0.3 at strength 30), a \
+           shift along x or y (150/331 of the side), a rotation (30 degrees); brightness, colour, contrast or sharpness (a factor \
+           of 1 ± 0.9); fewer bits (4 are dropped), bright pixels inverted, contrast stretched, brightness equalised. Same as \
+           `RandAugment` in torchvision (Cubuk et al., arXiv:1909.13719).",
     params: &[
         keyword("changes", Kind::Count, Preset::Count(2), "how many"),
         keyword("magnitude", Kind::Whole, Preset::Count(9), "their strength, 0 to 30"),

@@ -12,11 +12,11 @@ pub struct RandomAffine;
 
 static SPEC: Spec = Spec {
     name: "random_affine",
-    summary: "Turns, moves, scales and shears the image at random",
-    docs: "About its middle: a shear along the rows of -SHEAR to SHEAR degrees, a scale within `scale`, a turn of -DEGREES to \
-           DEGREES, and a move by whole pixels of at most the share `translate` of each side; each drawn uniformly. What comes \
-           in from outside is black. `RandomAffine` of torchvision, whose filter is the nearest pixel unless told otherwise. Of a \
-           mask the nearest pixel is taken.",
+    summary: "Rotates, shifts, scales and shears the image at random",
+    docs: "About the centre: a shear along the rows of -SHEAR to SHEAR degrees, a scale within `scale`, a rotation of -DEGREES to \
+           DEGREES, and a shift by whole pixels of at most `translate` times each side; each is drawn uniformly. Pixels from \
+           outside are black. Same as torchvision's `RandomAffine`, whose filter is `nearest` by default. Masks always take the \
+           nearest pixel.",
     params: &[
         positional(
             "degrees",
@@ -28,7 +28,7 @@ static SPEC: Spec = Spec {
             "translate",
             Kind::Number { min: 0.0, max: 1.0 },
             Preset::Number(0.0),
-            "the largest move, as a share of height and width",
+            "the largest shift, as a fraction of height and width",
         ),
         keyword(
             "scale",
@@ -46,7 +46,7 @@ static SPEC: Spec = Spec {
             "filter",
             Kind::Choice(&["bilinear", "nearest"]),
             Preset::Word("bilinear"),
-            "how pixels are weighed",
+            "how pixels are interpolated",
         ),
     ],
     example: "augment { random_affine 10 translate=0.1 scale=[0.9, 1.1] }",

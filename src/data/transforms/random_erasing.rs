@@ -12,15 +12,21 @@ pub struct RandomErasing;
 static SPEC: Spec = Spec {
     name: "random_erasing",
     summary: "Covers a random rectangle of the image, with a probability",
-    docs: "Its area is a share of the image's, uniform within `scale`, and the ratio of height to width is within `ratio`, uniform in \
-           its logarithm; of ten tries the first that fits counts. `value` is the brightness that covers it, 0 (black) to 1 (white), \
-           one for all channels or one a channel; numbers are normalised behind it, so that the mean of `normalize` becomes the 0 \
-           that `RandomErasing` of torchvision has behind `Normalize`. A mask stays as it is.",
+    docs: "The area is a fraction of the image's, drawn uniformly within `scale`. The ratio of height to width is drawn within \
+           `ratio`, uniformly in its logarithm. The first of ten tries that fits is used. `value` is the brightness that fills \
+           the rectangle, 0 (black) to 1 (white), one for all channels or one per channel. It is normalised afterwards like the \
+           rest of the image, so the mean of `normalize` becomes the 0 that torchvision's `RandomErasing` fills in after \
+           `Normalize`. A mask stays as it is.",
     params: &[
         positional("probability", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(0.5), "how often"),
-        keyword("scale", Kind::Numbers, Preset::Absent, "shares of the area; by default `[0.02, 0.33]`"),
-        keyword("ratio", Kind::Numbers, Preset::Absent, "height to width; by default `[0.3, 3.3]`"),
-        keyword("value", Kind::Numbers, Preset::Absent, "what covers it; by default 0, black"),
+        keyword(
+            "scale",
+            Kind::Numbers,
+            Preset::Absent,
+            "fractions of the image's area; `[0.02, 0.33]` by default",
+        ),
+        keyword("ratio", Kind::Numbers, Preset::Absent, "height to width; `[0.3, 3.3]` by default"),
+        keyword("value", Kind::Numbers, Preset::Absent, "what fills it; 0, black, by default"),
     ],
     example: "augment { random_erasing 0.25 }",
     elsewhere: &["RandomErasing", "Cutout", "CoarseDropout", "erasing"],

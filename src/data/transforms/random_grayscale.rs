@@ -12,8 +12,9 @@ pub struct RandomGrayscale;
 
 static SPEC: Spec = Spec {
     name: "random_grayscale",
-    summary: "Takes the image's colours away, with a probability",
-    docs: "The three channels become its brightness (ITU-R BT.601), as in `grayscale`. An image of one channel stays as it is. `RandomGrayscale` of torchvision.",
+    summary: "Turns the image grey, with a probability",
+    docs: "All three channels become the image's brightness (ITU-R BT.601), as in `grayscale`. An image of one channel stays as \
+           it is. Same as `RandomGrayscale` in torchvision.",
     params: &[positional(
         "probability",
         Kind::Number { min: 0.0, max: 1.0 },

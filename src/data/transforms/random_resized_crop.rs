@@ -13,8 +13,9 @@ static SPEC: Spec = Spec {
     name: "random_resized_crop",
     summary: "Cuts out a part of random size, ratio and place, and scales it to one size",
     docs: "The part's area is uniform between the two numbers of `scale`, times the image's; the ratio of width to height is \
-           log-uniform between those of `ratio`. Up to ten parts are drawn; if none fits, the middle is taken in the nearest ratio \
-           that is allowed. In training it stands in the place of `center_crop`. `RandomResizedCrop` of torchvision.",
+           log-uniform between those of `ratio`. Up to ten parts are drawn; if none fits, the middle is taken in the nearest \
+           ratio that is allowed. In training it stands in the place of `center_crop`. Same as `RandomResizedCrop` in \
+           torchvision.",
     params: &[
         positional("size", Kind::Pair, Preset::Required, "height x width in pixels"),
         keyword(
@@ -29,7 +30,7 @@ static SPEC: Spec = Spec {
             Preset::Absent,
             "least and most ratio of width to height; [0.75, 1.3333] without it",
         ),
-        keyword("filter", Kind::Choice(FILTERS), Preset::Word("bilinear"), "how pixels are weighed"),
+        keyword("filter", Kind::Choice(FILTERS), Preset::Word("bilinear"), "how pixels are interpolated"),
     ],
     example: "augment { random_resized_crop 28x28 scale=[0.5, 1] }",
     elsewhere: &["RandomResizedCrop", "RandomSizedCrop", "random_sized_crop"],

@@ -19,7 +19,7 @@ static SPEC: Spec = Spec {
     params: &[
         positional("size", Kind::Pair, Preset::Absent, "height x width in pixels"),
         keyword("short", Kind::Count, Preset::Absent, "pixels of the shorter side, instead of `size`"),
-        keyword("filter", Kind::Choice(FILTERS), Preset::Word("bilinear"), "how pixels are weighed"),
+        keyword("filter", Kind::Choice(FILTERS), Preset::Word("bilinear"), "how pixels are interpolated"),
         keyword(
             "antialias",
             Kind::Bool,

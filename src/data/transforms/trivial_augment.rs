@@ -11,11 +11,11 @@ pub struct TrivialAugment;
 
 static SPEC: Spec = Spec {
     name: "trivial_augment",
-    summary: "Makes one change, drawn from fourteen, at a random strength",
-    docs: "Each is as likely as the others: none, a shear along x or y (at most 0.99), a move along x or y (at most 32 pixels), a turn \
-           (at most 135 degrees); brightness, colour, contrast or sharpness (a factor of 0.01 to 1.99); fewer bits (at least 2), bright \
-           pixels inverted, contrast stretched, brightness equalised. The strength is one of 31. Nothing is to be tuned. \
-           `TrivialAugmentWide` of torchvision (Müller and Hutter, arXiv:2103.10158).",
+    summary: "Applies one of fourteen changes, at a random strength",
+    docs: "All are equally likely: none, a shear along x or y (at most 0.99), a shift along x or y (at most 32 pixels), a \
+           rotation (at most 135 degrees); brightness, colour, contrast or sharpness (a factor of 0.01 to 1.99); fewer bits (at \
+           least 2), bright pixels inverted, contrast stretched, brightness equalised. The strength is one of 31 levels. There is \
+           nothing to tune. Same as `TrivialAugmentWide` in torchvision (Müller and Hutter, arXiv:2103.10158).",
     params: &[filter::PARAM],
     example: "augment { trivial_augment }",
     elsewhere: &["TrivialAugmentWide", "TrivialAugment", "AutoAugment"],

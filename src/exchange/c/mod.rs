@@ -49,7 +49,7 @@ impl Outgoing for C99 {
             write_atomically(&part.join(format!("{name}_weights.h")), weights.as_bytes())
         })?;
         let memory = crate::numbers::bytes(4 * n_numbers as u64);
-        Ok(vec![format!("`{name}_run` takes {memory} of memory beside the weights")])
+        Ok(vec![format!("`{name}_run` takes {memory} of memory besides the weights")])
     }
 }
 

@@ -344,9 +344,8 @@ impl Beside {
             )
         };
         if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-            return Err(
-                refuse("which leads out of the file's folder").advise("a file whose data lie beside it")
-            );
+            return Err(refuse("which leads out of the file's folder")
+                .advise("a file with its data in the same folder"));
         }
         let (start, len) = (number("offset")?.unwrap_or(0), number("length")?.unwrap_or(n as u64));
         if len != n as u64 {

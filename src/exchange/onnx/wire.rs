@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
     fn take(&mut self, n: u64) -> Result<&'a [u8], Fault> {
         let whole = usize::try_from(n).ok().and_then(|n| self.rest.split_at_checked(n));
         let (taken, rest) = whole.ok_or_else(|| {
-            damaged(format!("a field of {n} bytes ends behind the file, where {} are left", self.rest.len()))
+            damaged(format!("a field of {n} bytes ends beyond the file, where {} are left", self.rest.len()))
         })?;
         self.rest = rest;
         Ok(taken)
@@ -243,7 +243,7 @@ mod tests {
     fn lengths_are_held_against_the_bytes_that_are_there() {
         let mut long = Message::default();
         long.head(1, 1 << 60);
-        assert!(Fields::of(&long.0).following().unwrap_err().message.contains("behind the file"));
+        assert!(Fields::of(&long.0).following().unwrap_err().message.contains("beyond the file"));
         assert!(varint(&mut [0xff; 12].as_slice()).is_err());
         assert!(varint(&mut [0xff; 3].as_slice()).is_err());
     }

@@ -14,13 +14,13 @@ pub struct BinaryCrossEntropy;
 
 static SPEC: Spec = Spec {
     name: "bce",
-    summary: "binary cross-entropy: each label by itself, which holds or does not",
+    summary: "binary cross-entropy: every label is a yes or no of its own",
     docs: "The mean over labels (or over the pixels of a target image from 0 to 1) of `-y log p - (1 - y) log(1 - p)` with `p = \
            sigmoid(output)`. The model ends in logits, one per label; with `from=probabilities` it ends in a `sigmoid`. \
-           `pos_weight` multiplies what belongs to labels that hold, for those that are rare: one number, or a list with one a label. \
-           `BCEWithLogitsLoss` of PyTorch.",
+           `pos_weight` multiplies the loss where a label is present, which helps with rare labels: one number, or a list with \
+           one per label. Same as `BCEWithLogitsLoss` in PyTorch.",
     params: &[
-        keyword("pos_weight", Kind::Numbers, Preset::Absent, "how much labels count that hold"),
+        keyword("pos_weight", Kind::Numbers, Preset::Absent, "the weight of labels that are present"),
         FROM,
         TARGET,
         SHARE,

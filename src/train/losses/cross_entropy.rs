@@ -14,11 +14,11 @@ pub struct CrossEntropy;
 static SPEC: Spec = Spec {
     name: "cross_entropy",
     summary: "how surprised the model is by the right class of an image, or of each pixel",
-    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one per class, or of masks in a map per class; with \
-           `from=probabilities` it ends in a softmax. `smoothing` spreads that share of the target over all classes.\n\n\
-           `weights=[1, 5]` multiplies the loss of each class by its number, and `balanced` by `n / (K n_class)`, counted in the training \
-           images; the mean is then that of weighted images or pixels, divided by the sum of their weights, as in PyTorch. \
-           Pixels that a mask ignores count for nothing, nor does the class at the place `ignore`.",
+    docs: "`-log p(class)` with `p = softmax(output)`. The model ends in logits, one per class, or for masks one map per class; \
+           with `from=probabilities` it ends in a softmax. `smoothing` spreads that fraction of the target over all \
+           classes.\n\n`weights=[1, 5]` multiplies the loss of each class by its weight, `balanced` by `n / (K n_class)`, counted \
+           in the training images. The sum over images or pixels is then divided by the sum of their weights, as in PyTorch. \
+           Pixels that a mask ignores are left out, and so is the class with index `ignore`.",
     params: &[
         keyword("smoothing", Kind::Number { min: 0.0, max: 0.99 }, Preset::Number(0.0), "label smoothing"),
         FROM,

@@ -14,10 +14,10 @@ pub struct Dice;
 
 static SPEC: Spec = Spec {
     name: "dice",
-    summary: "how much of each class's area is missed, of masks",
-    docs: "`1 - (2 I + 1e-5) / (P + G + 1e-5)` of each image and class, with the sums over its pixels of the probability (`P`), of the \
-           mask (`G`) and of both (`I`); the mean over classes and images. As `DiceLoss(softmax=True)` of MONAI. Pixels that the mask \
-           ignores count for nothing. It is often used beside `cross_entropy`, on a `loss` line of its own.",
+    summary: "how much of each class's area in a mask is missed",
+    docs: "`1 - (2 I + 1e-5) / (P + G + 1e-5)` for each image and class, averaged over both. `P` sums the probability over the \
+           image's pixels, `G` the mask, and `I` their product. Same as `DiceLoss(softmax=True)` in MONAI. Pixels that the mask \
+           ignores are left out. It is often combined with `cross_entropy`, on a `loss` line of its own.",
     params: &[
         keyword("background", Kind::Bool, Preset::Bool(true), "whether the first class counts, too"),
         SHARE,

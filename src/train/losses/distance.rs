@@ -44,7 +44,7 @@ pub const TARGET: Param = keyword(
     "target",
     Kind::Choice(&["label", "input"]),
     Preset::Word("label"),
-    "`label`: what the data tell, of a class 1 at its place and 0 elsewhere; `input`: the image itself, for an autoencoder",
+    "`label`: the target in the data, a class as a one-hot vector; `input`: the image itself, for an autoencoder",
 );
 
 /// What [`TARGET`] says.

@@ -14,17 +14,23 @@ pub struct Focal;
 
 static SPEC: Spec = Spec {
     name: "focal",
-    summary: "cross-entropy in which what is found already counts less",
-    docs: "`(1 - p)^gamma` times `-log p` of the right class, with `p = softmax(output)`. Of several labels it is the mean over \
-           them of the same with `p = sigmoid(output)`, where a label that holds counts `alpha` and one that does not `1 - alpha`: \
-           `sigmoid_focal_loss` of torchvision. `weights` are for classes alone, and `alpha` for labels.",
+    summary: "cross-entropy that counts examples less the better the model gets them right",
+    docs: "`(1 - p)^gamma` times `-log p` of the right class, with `p = softmax(output)`. For several labels it is the mean over \
+           the labels of the same formula with `p = sigmoid(output)`, where a label that is present has the weight `alpha` and \
+           one that is absent `1 - alpha`, as in torchvision's `sigmoid_focal_loss`. `weights` is for classes only, and `alpha` \
+           for labels only.",
     params: &[
-        keyword("gamma", Kind::Number { min: 0.0, max: 10.0 }, Preset::Number(2.0), "how much less"),
+        keyword(
+            "gamma",
+            Kind::Number { min: 0.0, max: 10.0 },
+            Preset::Number(2.0),
+            "how strongly examples that are already right are discounted",
+        ),
         keyword(
             "alpha",
             Kind::Number { min: 0.0, max: 1.0 },
             Preset::Number(0.25),
-            "the share of labels that hold",
+            "the weight of labels that are present",
         ),
         WEIGHTS,
         IGNORE,

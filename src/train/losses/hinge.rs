@@ -12,11 +12,12 @@ pub struct Hinge;
 
 static SPEC: Spec = Spec {
     name: "hinge",
-    summary: "by how much the right class's score fails to be above the others by a margin",
-    docs: "The sum over the other classes of `max(0, margin - right + other)`, divided by the number of classes: `MultiMarginLoss` of \
-           PyTorch. Of several labels it is the mean of `max(0, margin - y output)`, with `y` 1 where a label holds and -1 where it does not.",
+    summary: "how far the right class's score falls short of beating the others by a margin",
+    docs: "The sum over the other classes of `max(0, margin - right + other)`, divided by the number of classes, the same as \
+           `MultiMarginLoss` in PyTorch. For several labels it is the mean of `max(0, margin - y output)`, where `y` is 1 if a \
+           label is present and -1 if it is absent.",
     params: &[
-        keyword("margin", Kind::Number { min: 1e-6, max: 1e6 }, Preset::Number(1.0), "how far above"),
+        keyword("margin", Kind::Number { min: 1e-6, max: 1e6 }, Preset::Number(1.0), "the margin"),
         SHARE,
     ],
     example: "loss hinge",

@@ -13,14 +13,14 @@ pub static HUBER: Distance = Distance { spec: &SPEC, cost };
 static SPEC: Spec = Spec {
     name: "huber",
     summary: "squared distance near the target, absolute distance far from it",
-    docs: "The mean over all numbers of the output of `e² / 2` where `|e| <= delta`, and of `delta (|e| - delta / 2)` beyond, with `e = \
-           output - target`: outliers pull less than with `mse`. `HuberLoss` of PyTorch.",
+    docs: "The mean over all numbers of the output of `e² / 2` where `|e| <= delta`, and of `delta (|e| - delta / 2)` beyond, \
+           with `e = output - target`: outliers pull less than with `mse`. Same as `HuberLoss` in PyTorch.",
     params: &[
         keyword(
             "delta",
             Kind::Number { min: 1e-6, max: 1e9 },
             Preset::Number(1.0),
-            "the distance where one becomes the other",
+            "the distance at which squared becomes absolute",
         ),
         TARGET,
         SHARE,

@@ -12,9 +12,9 @@ pub struct KullbackLeibler;
 
 static SPEC: Spec = Spec {
     name: "kl",
-    summary: "how far the model's probabilities are from probabilities that the data tell",
-    docs: "The sum over the numbers of `t (log t - log p)` with `p = softmax(output)` and the target `t`: numbers of at least 0 that add up to \
-           1, such as the shares of votes. `KLDivLoss(reduction=\"batchmean\")` of PyTorch.",
+    summary: "how far the model's probabilities are from those in the data",
+    docs: "The sum over the numbers of `t (log t - log p)` with `p = softmax(output)` and the target `t`: numbers of at least 0 \
+           that add up to 1, such as the shares of votes. Same as `KLDivLoss(reduction=\"batchmean\")` in PyTorch.",
     params: &[SHARE],
     example: "loss kl",
     elsewhere: &["KLDivLoss", "KLDivergence", "kl_div", "kullback_leibler_divergence"],

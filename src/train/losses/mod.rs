@@ -37,9 +37,9 @@ pub static LOSSES: &[&dyn Loss] = &[
 
 pub static REGISTRY: Registry = Registry {
     title: "Losses",
-    intro: "The name after `loss`. Which fits depends on what the data tell of an image: a class (`cross_entropy`), several labels \
-            (`bce`), numbers (`mse`), a mask (`cross_entropy`), or an image (`l1`). Several `loss` lines are added up, each times its \
-            `weight`.",
+    intro: "The name after `loss`. Which one fits depends on what is learnt from an image: a class (`cross_entropy`), several \
+            labels (`bce`), numbers (`mse`), a mask (`cross_entropy`), or an image (`l1`). Several `loss` lines are added up, \
+            each multiplied by its `weight`.",
     one: "loss",
     specs: || LOSSES.iter().map(|loss| loss.spec()).collect(),
 };
@@ -49,7 +49,7 @@ pub const SHARE: Param = keyword(
     "weight",
     Kind::Number { min: 0.0, max: 1e6 },
     Preset::Absent,
-    "how much it counts among several `loss` lines; 1 without it",
+    "its weight among several `loss` lines; 1 by default",
 );
 
 /// What a loss holds the model's output against.

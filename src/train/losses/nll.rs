@@ -11,8 +11,8 @@ pub struct NegativeLogLikelihood;
 
 static SPEC: Spec = Spec {
     name: "nll",
-    summary: "minus the logarithm of the right class's probability, of a model that ends in `log_softmax`",
-    docs: "What `cross_entropy` is of logits, for models that give logarithms of probabilities themselves. `NLLLoss` of PyTorch.",
+    summary: "minus the logarithm of the right class's probability, for a model that ends in `log_softmax`",
+    docs: "`cross_entropy` for models that output log-probabilities instead of logits. Same as `NLLLoss` in PyTorch.",
     params: &[WEIGHTS, IGNORE, SHARE],
     example: "loss nll",
     elsewhere: &["NLLLoss", "negative_log_likelihood", "nll_loss"],

@@ -25,12 +25,11 @@ pub const WEIGHTS: Param = keyword(
     "weights",
     Kind::NumbersOr(&["balanced"]),
     Preset::Absent,
-    "how much each class counts: numbers, or `balanced` by how rare it is",
+    "the weight of each class: numbers, or `balanced` for more weight to rare classes",
 );
 
 /// The class that does not.
-pub const IGNORE: Param =
-    keyword("ignore", Kind::Whole, Preset::Absent, "the place of a class that counts for nothing");
+pub const IGNORE: Param = keyword("ignore", Kind::Whole, Preset::Absent, "the index of a class to ignore");
 
 /// Whether it is probabilities that the model ends in.
 pub fn from_probabilities(args: &Args) -> Result<bool, Fault> {
@@ -76,7 +75,7 @@ pub fn check_weights(args: &Args, sides: &Sides<'_>) -> Result<(), Fault> {
         let fault =
             Fault::new(codes::BAD_VALUE, message).at("ignore").remedy(Remedy::Unset { name: "ignore" });
         return Err(match sides.task {
-            Task::Masks => fault.advise("`ignore=` behind `source masks`, for a number in the masks"),
+            Task::Masks => fault.advise("`ignore=` after `source masks`, for a value in the masks"),
             Task::Classes | Task::Labels | Task::Numbers | Task::Images => fault,
         });
     }

@@ -10,7 +10,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "accuracy",
     summary: "share of images whose highest score is the right class",
-    docs: "Of equal scores the first counts. `accuracy_score` of scikit-learn.",
+    docs: "If scores tie, the first one counts. Same as `accuracy_score` in scikit-learn.",
     params: &[],
     example: "metrics accuracy",
     elsewhere: &["acc", "top1", "categorical_accuracy", "sparse_categorical_accuracy"],

@@ -11,8 +11,9 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "auc",
     summary: "area under the ROC curve, the mean over classes or labels",
-    docs: "The probability that an image of the class gets a higher one than another image, ties by half; the mean over classes, each \
-           against all others (`roc_auc_score(multi_class=\"ovr\")` of scikit-learn), or over labels. What all images are, or none, does not count.",
+    docs: "The probability that an image of the class scores higher than one outside it, where a tie counts half; the mean over \
+           classes, each against all others (`roc_auc_score(multi_class=\"ovr\")` of scikit-learn), or over labels. A class or \
+           label that all images have, or none, does not count.",
     params: &[],
     example: "metrics auc",
     elsewhere: &["roc_auc", "AUC", "AUROC", "roc_auc_score"],

@@ -11,7 +11,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "balanced_accuracy",
     summary: "mean recall of the classes",
-    docs: "Classes without images do not count. `balanced_accuracy_score` of scikit-learn.",
+    docs: "Classes without images do not count. Same as `balanced_accuracy_score` in scikit-learn.",
     params: &[],
     example: "metrics balanced_accuracy",
     elsewhere: &["macro_recall", "UAR", "bacc"],

@@ -10,8 +10,9 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 
 static SPEC: Spec = Spec {
     name: "dice",
-    summary: "mean over classes of twice the intersection over both areas",
-    docs: "`2 TP / (2 TP + FP + FN)` of each class over all pixels of the set; a class that is neither there nor found does not count.",
+    summary: "mean over classes of twice the intersection over the sum of both areas",
+    docs: "`2 TP / (2 TP + FP + FN)` for each class over all pixels of the set; a class that is neither present nor predicted \
+           does not count.",
     params: &[],
     example: "metrics dice",
     elsewhere: &["dice_score", "DiceScore", "f1_pixels"],

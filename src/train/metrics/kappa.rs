@@ -10,7 +10,8 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "kappa",
     summary: "agreement beyond chance",
-    docs: "`1 - Σ O / Σ E` over all wrong answers, counted (`O`) and by chance (`E`). `cohen_kappa_score` of scikit-learn.",
+    docs: "`1 - Σ O / Σ E` over all wrong answers, as observed (`O`) and as expected by chance (`E`). Same as `cohen_kappa_score` \
+           in scikit-learn.",
     params: &[],
     example: "metrics kappa",
     elsewhere: &["cohen_kappa", "CohenKappa", "cohens_kappa"],

@@ -11,8 +11,8 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "macro_f1",
     summary: "mean F1 of the classes or labels",
-    docs: "`2 TP / (2 TP + FP + FN)` of each, where there is anything of it: a class that is neither there nor found does not count. A label \
-           is found where its probability is above one half. `f1_score(average=\"macro\")` of scikit-learn.",
+    docs: "`2 TP / (2 TP + FP + FN)` for each; a class that is neither present nor predicted does not count. A label is predicted \
+           if its probability is above one half. Same as `f1_score(average=\"macro\")` in scikit-learn.",
     params: &[],
     example: "metrics macro_f1",
     elsewhere: &["f1", "F1Score", "f1_macro", "f1_score"],

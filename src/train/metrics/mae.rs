@@ -10,7 +10,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Lower, shown: 
 static SPEC: Spec = Spec {
     name: "mae",
     summary: "mean absolute error of the numbers",
-    docs: "In the data's units; the mean over numbers of that of each. `mean_absolute_error` of scikit-learn.",
+    docs: "In the data's units; computed for each number, then averaged. Same as `mean_absolute_error` in scikit-learn.",
     params: &[],
     example: "metrics mae",
     elsewhere: &["mean_absolute_error", "MAE"],

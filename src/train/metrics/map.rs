@@ -11,8 +11,8 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "map",
     summary: "mean average precision of the labels",
-    docs: "`Σ (R_n - R_{n-1}) P_n` of each label over its scores from the highest on, without interpolation; a label that never holds does not count. \
-           `average_precision_score(average=\"macro\")` of scikit-learn.",
+    docs: "`Σ (R_n - R_{n-1}) P_n` for each label over its scores, highest first, without interpolation; a label that is never \
+           present does not count. Same as `average_precision_score(average=\"macro\")` in scikit-learn.",
     params: &[],
     example: "metrics map",
     elsewhere: &["mAP", "average_precision", "mean_average_precision", "AveragePrecision"],

@@ -11,7 +11,8 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "mean_iou",
     summary: "mean over classes of intersection over union",
-    docs: "`TP / (TP + FP + FN)` of each class over all pixels of the set; a class that is neither there nor found does not count. `jaccard_score(average=\"macro\")` of scikit-learn.",
+    docs: "`TP / (TP + FP + FN)` for each class over all pixels of the set; a class that is neither present nor predicted does \
+           not count. Same as `jaccard_score(average=\"macro\")` in scikit-learn.",
     params: &[],
     example: "metrics mean_iou",
     elsewhere: &["iou", "IoU", "miou", "mIoU", "jaccard", "MeanIoU", "JaccardIndex"],

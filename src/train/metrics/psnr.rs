@@ -10,7 +10,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "psnr",
     summary: "peak signal-to-noise ratio of images, in decibels",
-    docs: "`10 log10(1 / mse)` of each image, whose pixels are 0 to 1; the mean over images, where an exact one counts 100.",
+    docs: "`10 log10(1 / mse)` for each image, with pixels from 0 to 1; the mean over images, where an exact match counts as 100.",
     params: &[],
     example: "metrics psnr",
     elsewhere: &["PSNR", "peak_signal_noise_ratio"],

@@ -9,8 +9,9 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 
 static SPEC: Spec = Spec {
     name: "quadratic_kappa",
-    summary: "agreement beyond chance of classes that have an order",
-    docs: "A wrong answer weighs the square of its distance. `cohen_kappa_score(weights=\"quadratic\")` of scikit-learn.",
+    summary: "agreement beyond chance, for classes that have an order",
+    docs: "A wrong answer is weighted by the square of its distance. Same as `cohen_kappa_score(weights=\"quadratic\")` in \
+           scikit-learn.",
     params: &[],
     example: "metrics quadratic_kappa",
     elsewhere: &["qwk", "QWK", "quadratic_weighted_kappa"],

@@ -9,8 +9,9 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 
 static SPEC: Spec = Spec {
     name: "r2",
-    summary: "share of the spread of the numbers that is explained",
-    docs: "`1 - Σ e² / Σ (y - mean)²`; the mean over numbers of that of each, without numbers that are always the same. `r2_score` of scikit-learn.",
+    summary: "share of the numbers' variance that the model explains",
+    docs: "`1 - Σ e² / Σ (y - mean)²`; computed for each number, then averaged, without numbers that never vary. `r2_score` of \
+           scikit-learn.",
     params: &[],
     example: "metrics r2",
     elsewhere: &["R2", "r2_score", "R2Score", "explained_variance"],

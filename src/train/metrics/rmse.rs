@@ -10,7 +10,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Lower, shown: 
 static SPEC: Spec = Spec {
     name: "rmse",
     summary: "root of the mean squared error of the numbers",
-    docs: "In the data's units; the mean over numbers of that of each. `root_mean_squared_error` of scikit-learn.",
+    docs: "In the data's units; computed for each number, then averaged. Same as `root_mean_squared_error` in scikit-learn.",
     params: &[],
     example: "metrics rmse",
     elsewhere: &["root_mean_squared_error", "RMSE"],

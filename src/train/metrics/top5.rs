@@ -10,7 +10,7 @@ pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown:
 static SPEC: Spec = Spec {
     name: "top5",
     summary: "share of images whose right class is among the five highest scores",
-    docs: "Of equal scores those in front count first.",
+    docs: "If scores tie, earlier classes come first.",
     params: &[],
     example: "metrics top5",
     elsewhere: &["top_5", "top5_accuracy", "top_k", "TopKCategoricalAccuracy", "top_k_accuracy"],

@@ -9,11 +9,12 @@ pub struct Cutmix;
 
 static SPEC: Spec = Spec {
     name: "cutmix",
-    summary: "each image with a rectangle of the one in front of it",
-    docs: "The rectangle is the same for the whole batch: its middle anywhere, its sides the root of the other's share of the image's, as \
-           far as it lies inside. The shares are those of the areas. The loss is that of both targets, weighed by their shares, which for \
-           `cross_entropy` is that of the mixed target; the training accuracy counts the target with the larger share. `CutMix` of \
-           torchvision (Yun et al., arXiv:1905.04899).",
+    summary: "pastes into each image a rectangle of the one before it in the batch",
+    docs: "The rectangle is the same for the whole batch: its centre is anywhere, and its sides are those of the image times the \
+           square root of the other image's share, cut off at the border. The shares in the loss are those of the resulting \
+           areas. The loss is that of both targets, weighted by their shares, which for `cross_entropy` equals the loss of the \
+           mixed target. The training accuracy counts the target with the larger share. Same as `CutMix` in torchvision (Yun et \
+           al., arXiv:1905.04899).",
     params: &[ALPHA],
     example: "mix cutmix",
     elsewhere: &["CutMix", "RandomCutmix", "cutmix_alpha"],

@@ -9,10 +9,10 @@ pub struct Mixup;
 
 static SPEC: Spec = Spec {
     name: "mixup",
-    summary: "each image and the one in front of it, laid over each other",
-    docs: "With one share for the whole batch. The loss is that of both targets, weighed by their shares, which for `cross_entropy` is \
-           that of the mixed target; the training accuracy counts the target with the larger share. `MixUp` of torchvision (Zhang et \
-           al., arXiv:1710.09412).",
+    summary: "blends each image with the one before it in the batch",
+    docs: "The share of each is the same for the whole batch. The loss is that of both targets, weighted by their shares, which \
+           for `cross_entropy` equals the loss of the mixed target. The training accuracy counts the target with the larger \
+           share. Same as `MixUp` in torchvision (Zhang et al., arXiv:1710.09412).",
     params: &[ALPHA],
     example: "mix mixup alpha=0.2",
     elsewhere: &["MixUp", "RandomMixup", "mixup_alpha"],

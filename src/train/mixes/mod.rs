@@ -117,7 +117,7 @@ const ALPHA: Param = keyword(
     "alpha",
     Kind::Number { min: 1e-3, max: 1e3 },
     Preset::Number(1.0),
-    "the share is drawn from Beta(alpha, alpha): the smaller, the more often it is near 0 or 1",
+    "the share is drawn from Beta(alpha, alpha): the smaller alpha is, the more often the share is near 0 or 1",
 );
 
 /// A number of Beta(alpha, alpha).

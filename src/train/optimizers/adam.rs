@@ -14,9 +14,9 @@ pub static ADAM: Adam = Adam {
     spec: &Spec {
         name: "adam",
         summary: "steps scaled by running moments of the gradient",
-        docs: "`m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g²`, \
-               `w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)`; weight decay is added to `g`. \
-               With `amsgrad=true` the largest `v` so far stands for `v` (Reddi, Kale and Kumar, 2018).",
+        docs: "`m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g²`, `w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - \
+               beta2^t)) + epsilon)`; weight decay is added to `g`. With `amsgrad=true` the largest `v` so far takes the place of \
+               `v` (Reddi, Kale and Kumar, 2018).",
         params: params(0.0),
         example: "optimizer adam lr=1e-3",
         elsewhere: &["Adam", "torch.optim.Adam"],

@@ -12,10 +12,10 @@ pub struct Lamb;
 
 static SPEC: Spec = Spec {
     name: "lamb",
-    summary: "Adam's direction with steps as long as the weights: for large batches",
-    docs: "`m` and `v` as with `adam`, `r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w`, \
-           `w = w - lr |w| / |r| r` with the norms of each parameter; where one of them is 0 the step is `lr r` (You et al., 2020, \
-           algorithm 2). The authors clip gradients, as with `clip norm=1`.",
+    summary: "Adam's direction, with steps scaled to the norm of the weights: for large batches",
+    docs: "`m` and `v` as with `adam`, `r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w`, `w = w - \
+           lr |w| / |r| r` with the norms of each parameter; if either is 0, the step is `lr r` (You et al., 2020, algorithm 2). \
+           The authors clip gradients, as with `clip norm=1`.",
     params: &[
         lr(Preset::Number(1e-3)),
         BETA1,

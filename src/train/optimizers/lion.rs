@@ -10,9 +10,9 @@ pub struct Lion;
 
 static SPEC: Spec = Spec {
     name: "lion",
-    summary: "steps of one length, by the sign of a running mean of the gradient",
-    docs: "`w = (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g)`, `m = beta2 m + (1 - beta2) g`. Its authors take a \
-           learning rate 3 to 10 times smaller than AdamW's, and a weight decay as many times larger.",
+    summary: "steps of one size, in the direction of the sign of a running mean of the gradient",
+    docs: "`w = (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g)`, `m = beta2 m + (1 - beta2) g`. Its authors recommend \
+           a learning rate 3 to 10 times smaller than AdamW's, and a weight decay larger by the same factor.",
     params: &[
         lr(Preset::Number(1e-4)),
         keyword(

@@ -16,15 +16,15 @@ pub struct Muon;
 
 static SPEC: Spec = Spec {
     name: "muon",
-    summary: "matrices of weights move by orthogonal ones; the rest as with `adamw`",
-    docs: "The weights of linear layers are matrices, those of convolutions have a row a filter. With `m = momentum m + (1 - momentum) g` \
-           and `u = momentum m + (1 - momentum) g`, or without `nesterov` `u = m`, their step is `lr sqrt(max(1, rows / columns))` \
-           times what five iterations of Newton and Schulz with the coefficients 3.4445, -4.7750 and 2.0315 make of `u`: nearly the \
-           orthogonal matrix that is nearest. As PyTorch's Muon, but in f32, where that iterates in bf16. `weight_decay` is decoupled, as \
-           with `adamw`.\n\n\
-           Biases, norms and whatever else is no such matrix move by AdamW with `adam_lr`, `beta1`, `beta2` and `epsilon`. The \
-           schedule moves both rates, and the `lr` of a group changes both by the same factor. The authors leave first and last \
-           layers to AdamW, too; nothing here does that.",
+    summary: "orthogonal steps for matrices of weights, and `adamw` for the rest",
+    docs: "The weights of a linear layer are a matrix; those of a convolution form one with a row per filter. With `m = momentum \
+           m + (1 - momentum) g` and `u = momentum m + (1 - momentum) g`, or `u = m` without `nesterov`, their step is `lr \
+           sqrt(max(1, rows / columns))` times the result of five Newton-Schulz iterations on `u` with the coefficients 3.4445, \
+           -4.7750 and 2.0315, which is close to the nearest orthogonal matrix. Same as PyTorch's Muon, except that it iterates \
+           in f32 instead of bf16. `weight_decay` is decoupled, as with `adamw`.\n\n\
+           Biases, norms and all other parameters are updated by AdamW with `adam_lr`, `beta1`, `beta2` and `epsilon`. The \
+           schedule moves both rates, and the `lr` of a group changes both by the same factor. Muon's authors also leave the \
+           first and last layers to AdamW; dslc does not.",
     params: &[
         keyword(
             "lr",
@@ -44,7 +44,7 @@ static SPEC: Spec = Spec {
             "adam_lr",
             Kind::Number { min: 0.0, max: 1e3 },
             Preset::Number(1e-3),
-            "the learning rate of what is no matrix",
+            "the learning rate of everything else",
         ),
         BETA1,
         BETA2,

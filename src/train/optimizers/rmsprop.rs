@@ -16,7 +16,7 @@ static SPEC: Spec = Spec {
     name: "rmsprop",
     summary: "steps scaled by a running root mean square of the gradient",
     docs: "`v = alpha v + (1 - alpha) g²`, `s = g / (sqrt(v) + epsilon)`, `w = w - lr s`; with `centered=true` the square of the \
-           gradient's running mean is taken from `v` under the root. With momentum `b = momentum b + s` and `w = w - lr b`. \
+           gradient's running mean is subtracted from `v` under the root. With momentum `b = momentum b + s` and `w = w - lr b`. \
            `weight_decay w` is added to `g`.",
     params: &[
         lr(Preset::Number(1e-2)),

@@ -9,8 +9,8 @@ pub struct ByEpoch;
 static SPEC: Spec = Spec {
     name: "by_epoch",
     summary: "the learning rate is multiplied by a number for each epoch",
-    docs: "The first number holds in the first epoch, and so on; the last one holds to the end. With `lr=1` the numbers are the \
-           learning rates themselves.",
+    docs: "The first number applies to the first epoch, and so on; the last one applies until the end. With `lr=1` the numbers \
+           are the learning rates themselves.",
     params: &[
         positional(
             "factors",

@@ -15,7 +15,7 @@ static SPEC: Spec = Spec {
             "first",
             Kind::Number { min: 0.0, max: 1.0 },
             Preset::Number(1.0),
-            "the share at the beginning",
+            "the fraction of `lr` at the beginning",
         ),
         FINAL,
         WARMUP,

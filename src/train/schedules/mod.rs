@@ -101,7 +101,7 @@ pub const FINAL: Param = keyword(
     "final",
     Kind::Number { min: 0.0, max: 1.0 },
     Preset::Number(0.0),
-    "the share that is left at the end",
+    "the fraction of `lr` that is left at the end",
 );
 
 /// Half a cosine from one number to another, at a share of the way from 0 to 1.

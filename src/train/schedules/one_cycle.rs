@@ -22,7 +22,7 @@ static SPEC: Spec = Spec {
             "divide",
             Kind::Number { min: 1.0, max: 1e9 },
             Preset::Number(25.0),
-            "how many times smaller it begins",
+            "how many times smaller than `lr` it begins",
         ),
         keyword(
             "divide_end",
@@ -34,7 +34,7 @@ static SPEC: Spec = Spec {
             "cycle_momentum",
             Kind::Bool,
             Preset::Bool(false),
-            "whether the momentum moves against the learning rate",
+            "whether the momentum falls while the learning rate rises, and rises while it falls",
         ),
         keyword("highest", MOMENTUM, Preset::Number(0.95), "the momentum at the beginning and the end"),
         keyword("lowest", MOMENTUM, Preset::Number(0.85), "the momentum at the highest learning rate"),

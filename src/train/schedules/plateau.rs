@@ -10,24 +10,24 @@ pub struct Plateau;
 static SPEC: Spec = Spec {
     name: "plateau",
     summary: "the learning rate falls when the validation loss no longer does",
-    docs: "An epoch is better if its validation loss is below the best so far times `1 - threshold`. Behind more than `patience` \
-           epochs in a row that are not, the learning rate is multiplied by `factor`, but does not fall below the share \
-           `final`; then `cooldown` epochs do not count. As PyTorch's ReduceLROnPlateau. Needs `validation` in `data`.",
+    docs: "An epoch is an improvement if its validation loss is below the best so far times `1 - threshold`. After more than \
+           `patience` epochs in a row without one, the learning rate is multiplied by `factor`, but never falls below `final` \
+           times `lr`; the next `cooldown` epochs do not count. As PyTorch's ReduceLROnPlateau. Needs `validation` in `data`.",
     params: &[
-        keyword("factor", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(0.1), "by what it falls"),
-        keyword("patience", Kind::Whole, Preset::Count(10), "epochs that may be no better"),
+        keyword("factor", Kind::Number { min: 0.0, max: 1.0 }, Preset::Number(0.1), "the factor of a drop"),
+        keyword("patience", Kind::Whole, Preset::Count(10), "epochs in a row that may bring no improvement"),
         keyword(
             "threshold",
             Kind::Number { min: 0.0, max: 1.0 },
             Preset::Number(1e-4),
-            "the share by which a loss must be lower to count as better",
+            "the fraction by which a loss must be lower to count as better",
         ),
-        keyword("cooldown", Kind::Whole, Preset::Count(0), "epochs behind a fall that do not count"),
+        keyword("cooldown", Kind::Whole, Preset::Count(0), "epochs after a drop that do not count"),
         keyword(
             "final",
             Kind::Number { min: 0.0, max: 1.0 },
             Preset::Number(0.0),
-            "the share below which it does not fall",
+            "the lowest rate, as a fraction of `lr`",
         ),
         WARMUP,
     ],

@@ -25,6 +25,6 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     Some(
         warning(codes::DEAD_UNITS, message)
             .advise("a smaller learning rate: one large step is enough to push them there")
-            .advise("a `batch_norm` in front of it, or `leaky_relu`, whose units come back"),
+            .advise("a `batch_norm` before it, or `leaky_relu`, whose units can recover"),
     )
 }

@@ -16,7 +16,7 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     let (part, _) = watched.evaluation?;
     let is_guessed = classes.accuracy <= chance && trained > chance + LEARNT;
     let message = format!(
-        "{:.1} % of the training images are found, and of the {} images only {:.1} %, which is chance: the labels look shuffled",
+        "training accuracy is {:.1} %, but {} accuracy only {:.1} %, which is chance: the labels look shuffled",
         100.0 * trained,
         part.name(),
         100.0 * classes.accuracy,

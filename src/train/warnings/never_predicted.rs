@@ -43,7 +43,7 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     };
     let lacking =
         silent.iter().find_map(|&class| watched.labels.classes.get(class).filter(|(_, count)| *count == 0));
-    let message = format!("no {} image is taken for {}{others}", part.name(), names.join(", "));
+    let message = format!("no {} image is predicted as {}{others}", part.name(), names.join(", "));
     (!names.is_empty()).then(|| {
         let told = warning(codes::NEVER_PREDICTED, message);
         match lacking {

@@ -31,14 +31,14 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
         _ => true,
     };
     let message = format!(
-        "the model learns the training images by heart: their loss is {:.4}, that of the {} images {:.4}",
+        "the model is overfitting: the training loss is {:.4}, the {} loss {:.4}",
         newest.train_loss,
         part.name(),
         evaluation.loss
     );
     (is_far && gap && has_risen).then(|| {
         warning(codes::OVERFITTING, message)
-            .advise("more images, or `augment { … }` in `data`, which makes new ones of those that there are")
+            .advise("more images, or `augment { … }` in `data`, which varies the ones you have")
             .advise("`dropout` before the last `linear`, `weight_decay`, or a smaller model")
             .advise("`early_stop patience=5` ends the run when it no longer improves")
     })

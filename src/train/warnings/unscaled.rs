@@ -19,7 +19,7 @@ pub fn judge(watched: &Watched<'_>) -> Option<Warning> {
     );
     is_far.then(|| {
         warning(codes::UNSCALED, message).advise(
-            "`normalize auto` in `data`; where there is a `normalize`, its numbers are of other images",
+            "`normalize auto` in `data`; if there is a `normalize` already, its numbers are those of other images",
         )
     })
 }

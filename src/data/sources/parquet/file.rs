@@ -93,8 +93,7 @@ impl Table {
     }
 
     pub fn told(&self, what: String) -> Fault {
-        fault(&self.path, &what)
-            .advise("copy it again, or write it anew, as `pyarrow.parquet.write_table` does")
+        fault(&self.path, &what).advise("copy it again, or rewrite it, as `pyarrow.parquet.write_table` does")
     }
 
     /// A column of a row group.

@@ -36,13 +36,13 @@ pub struct Parquet;
 
 static SPEC: Spec = Spec {
     name: "parquet",
-    summary: "Parquet files of pictures with their classes, as Hugging Face has them",
-    docs: "The path is a file, a folder of them, or a pattern such as `data/*.parquet`. `image` is a column of Hugging Face's images \
-           (`bytes` and `path`) or of a picture file's bytes. `label` is a column of texts or whole numbers. Hugging Face's \
-           names of classes are read, in their order; other classes are in the order that `folder` has, and where `classes` is \
-           stated, whole numbers are all those below it. A file whose name has the word train, val or test (as `folder` spells \
-           them) is that part, as in `test-00000-of-00001.parquet`, or `part` names a column; else `split` sets a part aside. \
-           Pages may be packed with Snappy, Zstandard or gzip.",
+    summary: "Parquet files of pictures with their classes, in Hugging Face's layout",
+    docs: "The path is a file, a folder of them, or a pattern such as `data/*.parquet`. `image` is a column of Hugging Face \
+           images (`bytes` and `path`) or of the bytes of picture files. `label` is a column of strings or whole numbers. Hugging \
+           Face's class names are used, in their order; other classes are sorted as for `folder`; if the labels are whole numbers \
+           and `classes` is given, the classes are all numbers below it. A file whose name contains the word train, val or test \
+           (in any spelling that `folder` accepts) belongs to that part, as in `test-00000-of-00001.parquet`, or `part` names a \
+           column; otherwise `split` sets a part aside. Pages may be compressed with Snappy, Zstandard or gzip.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the files, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures"),
@@ -313,7 +313,7 @@ impl Rows {
         }
         let at = &self.pages[number as usize];
         let path = &self.files[at.file as usize];
-        let told = |what: String| fault(path, &what).advise("copy it again, or write it anew");
+        let told = |what: String| fault(path, &what).advise("copy it again, or rewrite it");
         let mut file = File::open(path).map_err(|e| told(format!("cannot be read: {e}")))?;
         let read = Arc::new(at.read(&mut file).map_err(told)?);
         let mut kept = kept();

@@ -115,7 +115,7 @@ impl<'a> Reader<'a, '_> {
                 let at = self.step(x).map_or(x.at, |step| step.inputs[0]);
                 return Ok(Flow { at, dims, layout: Layout::Last });
             }
-            _ => return Err(cannot(node, "it arranges anew what has its channels last")),
+            _ => return Err(cannot(node, "it rearranges a tensor that has its channels last")),
         }
         // A pool to one pixel and then flat is one layer.
         let step = self.step(x).map(|step| (step.act.clone(), step.inputs.clone(), step.args.clone()));
