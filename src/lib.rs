@@ -20,6 +20,8 @@ pub mod source;
 #[doc(hidden)]
 pub mod numbers;
 #[doc(hidden)]
+pub mod protobuf;
+#[doc(hidden)]
 pub mod shape;
 #[doc(hidden)]
 pub mod pickle;

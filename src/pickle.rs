@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 /// Values in one pickle at most; and places on its stack, marks and places in its memo.
 const MAX_NODES: usize = 1 << 21;
+/// Bytes of a name in Python at most; a pickle says one as often as it likes.
+const MAX_NAME: usize = 1 << 10;
 
 /// The number of a node.
 pub type Id = usize;
@@ -101,6 +103,7 @@ pub fn read(reader: &mut dyn Read, most: u64) -> Result<Pickle, String> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        n_copied: 0,
     };
     let root = machine.run()?;
     Ok(Pickle { nodes: machine.nodes, root })
@@ -115,6 +118,8 @@ struct Machine<'a> {
     /// The heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
+    /// Entries of dictionaries that were made of a list, which stays and may be used again.
+    n_copied: usize,
 }
 
 const CUT: &str = "is cut short, or no pickle";
@@ -254,12 +259,14 @@ impl Machine<'_> {
                 // GLOBAL, STACK_GLOBAL
                 b'c' => {
                     let (module, name) = (self.line()?, self.line()?);
+                    check_name(&module, &name)?;
                     self.push(Node::Global(module, name))?;
                 }
                 0x93 => {
                     let names = self.pop_many(2)?;
                     match (self.get(names[0])?, self.get(names[1])?) {
                         (Node::Text(module), Node::Text(name)) => {
+                            check_name(module, name)?;
                             let global = Node::Global(module.clone(), name.clone());
                             self.push(global)?;
                         }
@@ -376,19 +383,23 @@ impl Machine<'_> {
     fn make(&mut self, what: Id, arguments: Id) -> Result<(), String> {
         let is_dict = matches!(self.get(what)?, Node::Global(module, name) if module == "collections" && name == "OrderedDict");
         let given = match self.get(arguments)? {
-            Node::Tuple(members) => members.clone(),
-            _ => Vec::new(),
+            Node::Tuple(members) => members.first().copied(),
+            _ => None,
         };
-        match (is_dict, given.first().map(|&first| self.get(first)).transpose()?) {
+        match (is_dict, given.map(|first| self.get(first)).transpose()?) {
             (true, None) => self.push(Node::Dict(Vec::new())),
             // Python 2 gives it the pairs as a list of lists.
             (true, Some(Node::List(entries))) => {
-                let entries = entries.clone();
+                let n_copied = self.n_copied + entries.len();
                 let pair = |&id: &Id| match self.get(id)? {
                     Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
                     _ => Err("has a dictionary of what are no pairs".to_owned()),
                 };
                 let pairs = entries.iter().map(pair).collect::<Result<Vec<_>, String>>()?;
+                self.n_copied = n_copied;
+                if n_copied > MAX_NODES {
+                    return Err(format!("has more than {MAX_NODES} values beside its numbers"));
+                }
                 self.push(Node::Dict(pairs))
             }
             (true | false, _) => self.push(Node::Made { what, arguments, state: None }),
@@ -443,6 +454,13 @@ impl Machine<'_> {
 
 fn too_many() -> String {
     format!("has more than {MAX_NODES} values")
+}
+
+fn check_name(module: &str, name: &str) -> Result<(), String> {
+    match module.len().max(name.len()) <= MAX_NAME {
+        true => Ok(()),
+        false => Err(format!("names something in Python by more than {MAX_NAME} bytes")),
+    }
 }
 
 fn pairs(members: &[Id]) -> Result<Vec<(Id, Id)>, String> {
@@ -512,6 +530,9 @@ mod tests {
         refused(b"\x80\x02.", "more from its stack");
         refused(b"\x80\x02V1\n.", "instruction 0x56");
         refused(b"\x80\x02", "cut short");
+        // One long text, kept and named again and again
+        let long = [b"\x80\x02X\x00\x08\x00\x00".to_vec(), vec![b'a'; 2048], b"22\x93.".to_vec()].concat();
+        refused(&long, "more than 1024 bytes");
         // A bomb of nested references stays a chain of nodes.
         let mut bomb = b"\x80\x02K\x01".to_vec();
         for _ in 0..100_000 {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use what stands on a lower line, and itself.
 const FLOORS: &[&[&str]] = &[
-    &["source", "shape", "numbers", "pickle"],
+    &["source", "shape", "numbers", "protobuf", "pickle"],
     &["diag"],
     &["diagram"],
     &["syntax", "tensor"],

@@ -105,6 +105,25 @@ fn every_kind_of_file_gives_pytorchs_outputs() {
 }
 
 #[test]
+fn safetensors_are_known_whatever_their_length_begins_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let read = |shape: usize, size: usize| {
+        let mut header =
+            format!(r#"{{"a.weight":{{"dtype":"F32","shape":[{shape}],"data_offsets":[0,4]}}}}"#);
+        header.push_str(&" ".repeat(size - header.len()));
+        let bytes = [&(size as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+        std::fs::write(&path, bytes).unwrap();
+        open(&path, None).map(|file| file.kind)
+    };
+    // 80 02 as a pickle, and PK as an archive.
+    for size in [128, 640, 19280] {
+        assert_eq!(read(1, size).unwrap(), "safetensors", "{size}");
+    }
+    assert!(read(2, 128).is_err());
+}
+
+#[test]
 fn what_is_no_state_dict_is_refused_with_the_way_to_one() {
     let refused = |name: &str, key: Option<&str>| {
         advice(&carried(NAMED, &fixture(name), key, &Wishes::new(Need::All)).unwrap_err())

@@ -136,7 +136,7 @@ impl Taken {
     }
 }
 
-/// `62 weights taken, 40 of them under another name; 2 start afresh; 20 left`
+/// `62 tensors taken, 40 of them under another name; 2 start afresh; 20 left`
 pub fn counts(carried: &Carried) -> String {
     let count = |outcome| carried.count(outcome);
     let renamed = count(Outcome::Renamed);

@@ -102,7 +102,7 @@ fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
     let n_outputs = model.output().map_or(0, Shape::elements);
     if !fits(inputs.len(), own.elements()) || !fits(outputs.len(), n_outputs) {
         let message = format!(
-            "{}: `{first}` and `{second}` are no batches of {own} and of {n_outputs} numbers",
+            "{}: `{first}` and `{second}` are not a batch of inputs of {own} and one of outputs of {n_outputs} numbers",
             arrays.display()
         );
         return Err(Fault::new(codes::EXCHANGE_IN, message));

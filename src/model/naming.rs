@@ -12,8 +12,8 @@ use std::fmt::Write;
 pub struct Names {
     /// Unique in the model: `conv1`, `stage2.bottleneck1.conv1`.
     pub name: String,
-    /// What its random numbers are drawn by: its word and a count over the whole file. Weights of before layers had
-    /// names of their own are called so, too.
+    /// What its random numbers are drawn by: its word and a count over the whole file. Weights that were written
+    /// before layers had names of their own are called so, too.
     pub stream: String,
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::diag::{Fault, codes};
+use crate::protobuf::Message;
 use crate::runs::folder::TENSORBOARD;
 
 /// TensorBoard knows its files by this word in their names.
@@ -56,43 +57,19 @@ pub fn append(folder: &Path, events: &[Value]) -> Result<(), Fault> {
 
 /// An epoch's event with a summary of all its figures.
 fn scalars(epoch: &Value, seconds: f64) -> Vec<u8> {
-    let mut summary = Vec::new();
+    let mut summary = Message::default();
     let figures = epoch.as_object().into_iter().flatten();
     let figures = figures.filter(|(name, _)| !["epoch", "step", "seconds"].contains(&name.as_str()));
     for (name, number) in figures.filter_map(|(name, value)| Some((name, value.as_f64()?))) {
-        let mut value = Vec::new();
-        bytes(&mut value, 1, name.replacen('.', "/", 1).as_bytes());
-        // A float is four bytes.
-        varint(&mut value, 2 << 3 | 5);
-        value.extend((number as f32).to_le_bytes());
-        bytes(&mut summary, 1, &value);
+        let value = Message::default().text(1, &name.replacen('.', "/", 1)).float(2, number as f32);
+        summary = summary.message(1, &value);
     }
-    event(seconds, epoch["epoch"].as_u64().unwrap_or(0), 5, &summary)
+    event(seconds, epoch["epoch"].as_u64().unwrap_or(0), 5, &summary.0)
 }
 
 /// `wall_time` (1), `step` (2), and one field of bytes: `file_version` (3) or `summary` (5).
-fn event(seconds: f64, step: u64, field: u64, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    varint(&mut out, 1 << 3 | 1);
-    out.extend(seconds.to_le_bytes());
-    varint(&mut out, 2 << 3);
-    varint(&mut out, step);
-    bytes(&mut out, field, content);
-    out
-}
-
-fn bytes(out: &mut Vec<u8>, field: u64, content: &[u8]) {
-    varint(out, field << 3 | 2);
-    varint(out, content.len() as u64);
-    out.extend(content);
-}
-
-fn varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
+fn event(seconds: f64, step: u64, field: u32, content: &[u8]) -> Vec<u8> {
+    Message::default().double(1, seconds).int(2, step as i64).bytes(field, content).0
 }
 
 fn record(out: &mut Vec<u8>, content: &[u8]) {

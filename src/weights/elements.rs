@@ -79,7 +79,7 @@ impl Element {
 }
 
 /// A number of half precision (IEEE 754).
-pub fn half(bits: u16) -> f32 {
+fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
     sign * match exponent {
@@ -114,5 +114,7 @@ mod tests {
             let turned: Vec<u8> = bytes.iter().rev().copied().collect();
             assert_eq!(element.number(&turned, Order::Big), number, "{element:?}");
         }
+        assert_eq!([0x3c00, 0x7bff, 0xfc00].map(half), [1.0, 65504.0, f32::NEG_INFINITY]);
+        assert!(half(0x7e00).is_nan());
     }
 }

@@ -34,6 +34,9 @@ impl Map {
         let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.len() > MAX_BYTES {
+            return Err(fault(path, format!("has more than {} MB", MAX_BYTES >> 20)));
+        }
         file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
         Map::parse(&text).map_err(|what| {
             fault(path, what).advise("a line such as `stem.conv1.* features.0.*`: ours, a blank, theirs")

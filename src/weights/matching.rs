@@ -442,7 +442,7 @@ impl<'a> Matching<'a> {
             if ways[at].is_some() {
                 continue;
             }
-            let mut fits: Vec<usize> = free
+            let fits: Vec<usize> = free
                 .iter()
                 .copied()
                 .filter(|&their| self.pair(&ours[at], &theirs[their]).is_some())
@@ -459,13 +459,7 @@ impl<'a> Matching<'a> {
             if fits.is_empty() {
                 return Err(self.stuck_unordered(&ours[at]));
             }
-            let mut unknown = None;
-            fits.sort_by(|&a, &b| {
-                names::compare(theirs[a].name, theirs[b].name).unwrap_or_else(|| {
-                    unknown.get_or_insert((a, b));
-                    std::cmp::Ordering::Equal
-                })
-            });
+            let (fits, unknown) = sorted(fits, theirs);
             let why = match (unknown, fits.len() == alike.len()) {
                 (None, true) => None,
                 (Some((a, b)), _) => Some(format!(
@@ -509,6 +503,25 @@ impl<'a> Matching<'a> {
             None => fault,
         }
     }
+}
+
+/// Layers by the numbers in their names, and two of which the names do not tell which is first. Put in one by one: names need
+/// not be in a total order, without which sorting may panic.
+fn sorted(layers: Vec<usize>, theirs: &[Layer<'_>]) -> (Vec<usize>, Option<(usize, usize)>) {
+    let (mut sorted, mut unknown) = (Vec::with_capacity(layers.len()), None);
+    for layer in layers {
+        let at = sorted.partition_point(|&other: &usize| {
+            match names::compare(theirs[other].name, theirs[layer].name) {
+                Some(order) => order.is_le(),
+                None => {
+                    unknown.get_or_insert((other, layer));
+                    true
+                }
+            }
+        });
+        sorted.insert(at, layer);
+    }
+    (sorted, unknown)
 }
 
 /// Layers in the order in which the first of their numbers comes.

@@ -42,10 +42,11 @@ pub fn open(path: &Path, key: Option<&str>) -> Result<File, Fault> {
     disk.rewind().map_err(unreadable)?;
     let begin = &begin[..n];
     let file = match begin {
+        // First, since its length may begin as the others do: a header of 640 bytes is 80 02.
+        [_, _, _, _, _, _, _, _, b'{', ..] => own(safe::open(path, disk)?),
         [b'P', b'K', ..] if is_npz(path) => npz::open(path)?,
         [b'P', b'K', ..] => torch::zipped(path, disk, key)?,
         [0x80, 2..=5, ..] => torch::legacy(path, disk, key)?,
-        [_, _, _, _, _, _, _, _, b'{', ..] => own(safe::open(path, disk)?),
         _ if metadata.len() == 0 => return Err(fault(path, "is empty").advise(KINDS)),
         _ => {
             let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());

@@ -49,9 +49,15 @@ pub fn open(path: &Path, mut disk: Disk) -> Result<File, Fault> {
             .is_none()
             .then(|| format!("has elements of the kind {:?}, which dslc does not read", info.dtype));
         let (start, end) = info.data_offsets;
-        places.push((8 + size + start as u64, end.saturating_sub(start)));
         let shape = info.shape.clone();
-        tensors.push(Tensor { name, shape, element: element.unwrap_or(Element::U8), trouble });
+        let tensor = Tensor { name, shape, element: element.unwrap_or(Element::U8), trouble };
+        let bytes = tensor.elements().and_then(|n| n.checked_mul(tensor.element.size()));
+        let is_inside = start <= end && end as u64 <= length - 8 - size;
+        if !is_inside || (tensor.trouble.is_none() && bytes != Some(end - start)) {
+            return Err(broken(format!("`{}` does not lie in the bytes {start} to {end}", tensor.name)));
+        }
+        places.push((8 + size + start as u64, end.saturating_sub(start)));
+        tensors.push(tensor);
     }
     // The format's writer sorts by the size of an element, then by name.
     let sorted = tensors.is_sorted_by(|a, b| (b.element.size(), &a.name) <= (a.element.size(), &b.name));

@@ -3,7 +3,7 @@
 use crate::weights::elements::{Element, Order};
 
 /// Axes of a tensor at most.
-const MAX_AXES: usize = 32;
+pub const MAX_AXES: usize = 32;
 
 /// A view of a storage. Offset, extents and strides are in elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +69,12 @@ impl View {
             let bytes = storage.get(at as usize * size..).unwrap_or_default();
             numbers.push(self.element.number(bytes, order));
             for axis in (0..place.len()).rev() {
-                place[axis] += 1;
-                at += self.strides[axis];
-                if place[axis] < self.shape[axis] {
+                if place[axis] + 1 < self.shape[axis] {
+                    place[axis] += 1;
+                    at += self.strides[axis];
                     break;
                 }
-                at -= self.strides[axis] * self.shape[axis] as u64;
+                at -= self.strides[axis] * place[axis] as u64;
                 place[axis] = 0;
             }
         }
@@ -108,6 +108,8 @@ mod tests {
         assert_eq!(numbers(view(0, &[3, 2], &[1, 3])), [0, 3, 1, 4, 2, 5]);
         assert_eq!(numbers(view(4, &[2, 2], &[0, 1])), [4, 5, 4, 5]);
         assert_eq!(numbers(view(3, &[], &[])), [3]);
+        // The stride of an axis with one place is of no matter.
+        assert_eq!(numbers(view(0, &[1, 2], &[u64::MAX, 2])), [0, 2]);
         assert_eq!(numbers(view(6, &[0], &[1])), Vec::<u8>::new());
     }
 

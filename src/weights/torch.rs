@@ -4,6 +4,7 @@
 //! storage's bytes, stored, not compressed. Of a legacy file, five pickles (a magic number, a version, a description of the machine, the
 //! objects, the storages' keys) are followed by each storage's count and bytes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File as Disk;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -15,7 +16,7 @@ use crate::diag::Fault;
 use crate::pickle::{self, Id, Node, Pickle};
 use crate::weights::elements::{Element, Order};
 use crate::weights::names::{self, WRAPPERS};
-use crate::weights::storages::View;
+use crate::weights::storages::{MAX_AXES, View};
 use crate::weights::tensors::{File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
 
 /// Bytes of one pickle at most: that of a network of a thousand layers with its optimizer has less than one megabyte.
@@ -24,6 +25,8 @@ const MAX_PICKLE: u64 = 1 << 24;
 const MAX_DEPTH: usize = 32;
 /// Looks at a value while tensors are searched, at most; a file may lead in circles.
 const MAX_LOOKS: usize = 1_000_000;
+/// Bytes of a name at most; a file says one as often as it likes.
+const MAX_NAME: usize = 1 << 12;
 /// What a legacy file begins with: a pickle of this number.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
@@ -35,8 +38,7 @@ pub fn zipped(path: &Path, disk: Disk, key: Option<&str>) -> Result<File, Fault>
     let broken =
         |e: &dyn std::fmt::Display| fault(path, format!("is not a complete PyTorch file: {e}")).advise(AGAIN);
     let mut archive = ZipArchive::new(BufReader::new(disk)).map_err(|e| broken(&e))?;
-    let names: Vec<String> =
-        archive.file_names().filter_map(|name| name.ok().map(std::borrow::Cow::into_owned)).collect();
+    let names: Vec<String> = archive.file_names().filter_map(|name| name.ok().map(Cow::into_owned)).collect();
     let ends = |end: &str| {
         let is_it = |name: &&String| {
             name.strip_suffix(end).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
@@ -232,7 +234,7 @@ fn found(path: &Path, pickle: &Pickle, key: Option<&str>) -> Result<Found, Fault
                 root = child(pickle, root, part).ok_or_else(|| {
                     fault(path, format!("has nothing called `{key}`")).note(format!(
                         "it has: {}",
-                        names::listed(entries(pickle, pickle.root).iter().map(|(name, _)| name.as_str()))
+                        names::listed(entries(pickle, pickle.root).iter().map(|(name, _)| name.as_ref()))
                     ))
                 })?;
             }
@@ -283,14 +285,16 @@ fn wrapped(path: &Path, pickle: &Pickle, root: Id) -> Result<Option<(String, Id)
     if entries.iter().any(|(_, id)| is_tensor(*id)) {
         return Ok(None);
     }
-    let known = |name: &str| WRAPPERS.contains(&name);
-    let wrappers: Vec<&(String, Id)> =
-        entries.iter().filter(|(name, id)| known(name) && holds(*id)).collect();
+    let wrappers: Vec<(&str, Id)> = WRAPPERS
+        .into_iter()
+        .filter_map(|name| Some((name, child(pickle, root, name)?)))
+        .filter(|(_, id)| holds(*id))
+        .collect();
     match wrappers.as_slice() {
         [] => Ok(None),
-        [(name, id)] => Ok(Some((name.clone(), *id))),
+        &[(name, id)] => Ok(Some((name.to_owned(), id))),
         several => {
-            let names = several.iter().map(|(name, _)| name.as_str());
+            let names = several.iter().map(|(name, _)| *name);
             let fault =
                 fault(path, format!("holds weights more than once: {}", names::listed(names.clone())));
             Err(names.fold(fault, |fault, name| fault.advise(format!("`--key {name}`"))))
@@ -299,12 +303,12 @@ fn wrapped(path: &Path, pickle: &Pickle, root: Id) -> Result<Option<(String, Id)
 }
 
 /// The entries of a dictionary whose keys are texts or numbers.
-fn entries(pickle: &Pickle, id: Id) -> Vec<(String, Id)> {
+fn entries(pickle: &Pickle, id: Id) -> Vec<(Cow<'_, str>, Id)> {
     let Node::Dict(entries) = pickle.node(id) else { return Vec::new() };
     let name = |id: Id| match pickle.node(id) {
-        Node::Text(text) => Some(text.clone()),
-        Node::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Node::Int(number) => Some(number.to_string()),
+        Node::Text(text) => Some(Cow::Borrowed(text.as_str())),
+        Node::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+        Node::Int(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     };
     entries.iter().filter_map(|&(key, value)| Some((name(key)?, value))).collect()
@@ -330,10 +334,17 @@ impl Look<'_> {
         if depth > MAX_DEPTH {
             return Err(format!("has containers in containers, more than {MAX_DEPTH} deep"));
         }
+        if name.len() > MAX_NAME {
+            return Err(format!("calls something by more than {MAX_NAME} bytes"));
+        }
         let inner = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
         match self.pickle.node(id) {
-            Node::Dict(_) => {
+            Node::Dict(all) => {
+                self.looks += all.len();
                 for (part, value) in entries(self.pickle, id) {
+                    if part.len() > MAX_NAME {
+                        return Err(format!("calls something by more than {MAX_NAME} bytes"));
+                    }
                     self.at(value, inner(&part), depth + 1)?;
                 }
             }
@@ -445,6 +456,9 @@ fn view(pickle: &Pickle, members: &[Id], dtype: Option<String>) -> Result<View, 
     let [storage, offset, shape, strides, ..] = members else { return Err(strange()) };
     let Node::Persistent(name) = pickle.node(*storage) else { return Err(strange()) };
     let storage = Storage::of(pickle, *name)?;
+    if storage.key.len() > MAX_NAME {
+        return Err(strange());
+    }
     let element = match (storage.is_untyped, dtype.as_deref()) {
         (false, None) => storage.element,
         (_, Some("torch.float16")) => Element::F16,
@@ -463,8 +477,10 @@ fn view(pickle: &Pickle, members: &[Id], dtype: Option<String>) -> Result<View, 
         (true, None) => return Err(strange()),
     };
     let whole = |id: &Id| pickle.int(*id).and_then(|number| u64::try_from(number).ok()).ok_or_else(strange);
-    let list =
-        |id: &Id| pickle.members(*id).ok_or_else(strange)?.iter().map(whole).collect::<Result<Vec<_>, _>>();
+    let list = |id: &Id| {
+        let members = pickle.members(*id).filter(|members| members.len() <= MAX_AXES);
+        members.ok_or_else(strange)?.iter().map(whole).collect::<Result<Vec<_>, _>>()
+    };
     let offset = whole(offset)?.checked_add(storage.offset).ok_or_else(strange)?;
     let shape = list(shape)?
         .into_iter()

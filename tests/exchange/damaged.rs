@@ -5,7 +5,7 @@ use std::path::Path;
 use dslc::diag::Fault;
 use dslc::exchange::import;
 use dslc::exchange::onnx::file::{self, Beside};
-use dslc::exchange::onnx::wire::Message;
+use dslc::protobuf::Message;
 
 use super::export;
 
@@ -83,6 +83,14 @@ fn hostile_graphs_are_refused() {
     refused(&model(&[node("Add", &["x", "w"], "y")], &[huge]), "would have more than");
     let short = Message::default().ints(1, [1, 1, 3, 3]).int(2, 1).text(8, "w").bytes(9, &[0; 4]);
     refused(&model(&[node("Conv", &["x", "w"], "y")], &[short]), "needs 36 bytes, but 4 are there");
+    let scalar = Message::default().ints(1, [3]).int(2, 7).text(8, "axes");
+    let scalar = scalar.bytes(9, &[1i64, 2, 3].map(i64::to_le_bytes).concat());
+    let pooled = [node("GlobalAveragePool", &["x"], "p"), node("Squeeze", &["p", "axes"], "y")];
+    refused(&model(&pooled, &[scalar]), "gives the shape []");
+    let flat = Message::default().ints(1, [1, 1, 0, 3]).int(2, 1).text(8, "w").bytes(9, &[]);
+    refused(&model(&[node("Conv", &["x", "w"], "y")], &[flat]), "the window of");
+    let deep = Message::default().ints(1, vec![1; 1000]).int(2, 1).text(8, "w").bytes(9, &[0; 4]);
+    refused(&model(&[node("Add", &["x", "w"], "y")], &[deep]), "has 1000 axes");
     let dims = Message::default()
         .ints(1, [2])
         .int(2, 7)

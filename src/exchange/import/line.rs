@@ -44,15 +44,22 @@ pub struct Origin {
 /// Numbers where they lie, or changed on the way.
 #[derive(Clone, Debug)]
 pub enum Weight<'a> {
-    Stored(Tensor<'a>),
+    Stored(&'a Tensor<'a>),
     /// A matrix with its rows and columns exchanged.
-    Turned(Tensor<'a>),
+    Turned(&'a Tensor<'a>),
     Own(Rc<Vec<f64>>),
+    /// So many times one number, which take no memory before they are needed.
+    All(usize, f64),
 }
 
 impl Weight<'_> {
-    pub fn all(n: usize, number: f64) -> Weight<'static> {
-        Weight::Own(Rc::new(vec![number; n]))
+    /// Whether it was made here and has nothing but this number.
+    pub fn is_all(&self, number: f64) -> bool {
+        match self {
+            Weight::Own(own) => own.iter().all(|x| *x == number),
+            Weight::All(_, own) => *own == number,
+            Weight::Stored(_) | Weight::Turned(_) => false,
+        }
     }
 
     pub fn numbers(&self, beside: &Beside) -> Result<Vec<f32>, Fault> {
@@ -66,6 +73,7 @@ impl Weight<'_> {
                 Ok((0..rows * columns).map(|i| numbers[i % rows * columns + i / rows]).collect())
             }
             Weight::Own(numbers) => Ok(numbers.iter().map(|number| *number as f32).collect()),
+            Weight::All(n, number) => Ok(vec![*number as f32; *n]),
         }
     }
 }

@@ -36,7 +36,6 @@ const GENERIC: &[&str] = &[
     "in",
     "input",
     "as",
-    "branch",
     "shortcut",
     "and",
     "or",

@@ -11,10 +11,13 @@ use std::path::{Component, Path, PathBuf};
 use crate::diag::{Fault, codes};
 use crate::exchange::onnx::wire::{Budget, Content, Fields, damaged};
 use crate::shape::MAX_ELEMENTS;
+use crate::weights::elements::{Element, Order};
 
 /// The largest file: protocol buffers have no larger ones.
 pub const MAX_FILE: u64 = 1 << 31;
-/// How deep messages lie in each other where a file is read: model, graph, node, attribute, tensor.
+/// The most axes of a tensor or a value.
+pub const MAX_AXES: usize = 16;
+/// The most nodes of a graph.
 const MAX_NODES: usize = 100_000;
 
 /// A model as it stands in a file.
@@ -300,11 +303,15 @@ fn read_tensor<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Tensor<'a>, F
             (tensor.raw, tensor.has_raw) = (Cow::Owned(own), true);
         }
     }
+    if dims.len() > MAX_AXES {
+        return Err(damaged(format!("`{}` has {} axes", tensor.name, dims.len())));
+    }
     let mut n = 1usize;
     for dim in dims {
         let dim =
             usize::try_from(dim).map_err(|_| damaged(format!("`{}` has an extent of {dim}", tensor.name)))?;
-        n = n.checked_mul(dim).filter(|&n| n <= MAX_ELEMENTS).ok_or_else(|| {
+        // Of a tensor without numbers the other extents are products, too.
+        n = n.checked_mul(dim.max(1)).filter(|&n| n <= MAX_ELEMENTS).ok_or_else(|| {
             damaged(format!("`{}` would have more than {MAX_ELEMENTS} numbers", tensor.name))
         })?;
         tensor.dims.push(dim);
@@ -396,23 +403,31 @@ impl<'a> Tensor<'a> {
         inside?.ok()?.first().map(|number| f64::from(*number))
     }
 
-    fn size(&self) -> Result<usize, Fault> {
-        match self.element {
-            FLOAT | INT32 => Ok(4),
-            INT64 | DOUBLE => Ok(8),
-            BYTE | SIGNED_BYTE | BOOL => Ok(1),
-            HALF | BFLOAT => Ok(2),
-            other => Err(Fault::new(
-                codes::EXCHANGE_IN,
-                format!("`{}` has elements of kind {other}, which are not read", self.name),
-            )
-            .advise("a file with weights of 32, 16 or 64 bits")),
-        }
+    /// What its numbers are.
+    fn kind(&self) -> Result<Element, Fault> {
+        Ok(match self.element {
+            FLOAT => Element::F32,
+            BYTE => Element::U8,
+            SIGNED_BYTE => Element::I8,
+            INT32 => Element::I32,
+            INT64 => Element::I64,
+            BOOL => Element::Bool,
+            HALF => Element::F16,
+            DOUBLE => Element::F64,
+            BFLOAT => Element::Bf16,
+            other => {
+                return Err(Fault::new(
+                    codes::EXCHANGE_IN,
+                    format!("`{}` has elements of kind {other}, which are not read", self.name),
+                )
+                .advise("a file with weights of 32, 16 or 64 bits"));
+            }
+        })
     }
 
     /// Its bytes, as many as its extents say.
     fn bytes(&self, beside: &Beside) -> Result<Cow<'_, [u8]>, Fault> {
-        let n = self.elements().checked_mul(self.size()?);
+        let n = self.elements().checked_mul(self.kind()?.size());
         let n = n.ok_or_else(|| damaged(format!("`{}` is too large", self.name)))?;
         if !self.external.is_empty() {
             return beside.read(self, n).map(Cow::Owned);
@@ -467,27 +482,8 @@ impl<'a> Tensor<'a> {
             return whole.floats(beside);
         }
         let bytes = self.bytes(beside)?;
-        let pair = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]);
-        Ok(match self.element {
-            HALF => bytes.chunks_exact(2).map(|b| half(pair(b))).collect(),
-            BFLOAT => bytes.chunks_exact(2).map(|b| f32::from_bits(u32::from(pair(b)) << 16)).collect(),
-            DOUBLE => bytes
-                .chunks_exact(8)
-                .map(|b| f64::from_le_bytes(std::array::from_fn(|i| b[i])) as f32)
-                .collect(),
-            _ => floats_of(&bytes).collect(),
-        })
-    }
-}
-
-/// A number of 16 bits (IEEE 754 binary16).
-fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) =
-        (u32::from(bits >> 15) << 31, u32::from(bits >> 10 & 31), u32::from(bits & 1023));
-    match exponent {
-        0 => f32::from_bits(sign | 0x3f80_0000) * fraction as f32 / 16_777_216.0,
-        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+        let kind = self.kind()?;
+        Ok(bytes.chunks_exact(kind.size()).map(|own| kind.number(own, Order::Little)).collect())
     }
 }
 
@@ -517,16 +513,5 @@ impl<'a> Node<'a> {
     /// The name of input number `i`, where it has one.
     pub fn input(&self, i: usize) -> Option<&'a str> {
         self.inputs.get(i).copied().filter(|name| !name.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::half;
-
-    #[test]
-    fn numbers_of_16_bits() {
-        assert_eq!([0x3c00, 0xc000, 0x0001, 0x7bff].map(half), [1.0, -2.0, 5.960_464_5e-8, 65504.0]);
-        assert!(half(0x7e00).is_nan() && half(0xfc00) == f32::NEG_INFINITY);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::diag::Fault;
 use crate::exchange::network::Network;
-use crate::exchange::onnx::wire::Message;
+use crate::protobuf::Message;
 
 /// The first version of the format that has opset 18: whatever reads the operators reads the file.
 pub const IR_VERSION: i64 = 8;

@@ -5,9 +5,9 @@
 use crate::diag::Fault;
 use crate::exchange::network::Network;
 use crate::exchange::onnx::graph::{Graph, Node, float, int, ints, text};
-use crate::exchange::onnx::wire::Message;
 use crate::exchange::portable::{Border, Function, Method, Operation, Transposed};
 use crate::ops::resample::adaptive_window;
+use crate::protobuf::Message;
 use crate::shape::{Shape, Window};
 
 /// The λ and α of `selu` (Klambauer et al., 2017).

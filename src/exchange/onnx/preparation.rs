@@ -7,6 +7,7 @@ use crate::diag::{Fault, codes};
 use crate::exchange::network::Network;
 use crate::exchange::onnx::graph::{Element, Extent, Graph, float, int, ints, text};
 use crate::exchange::onnx::layer::Layer;
+use crate::protobuf::Message;
 use crate::shape::Shape;
 
 /// The name of the graph's input.
@@ -70,12 +71,7 @@ struct Pixels<'a> {
 }
 
 impl Pixels<'_> {
-    fn node(
-        &mut self,
-        op: &'static str,
-        inputs: &[&str],
-        attributes: Vec<crate::exchange::onnx::wire::Message>,
-    ) -> String {
+    fn node(&mut self, op: &'static str, inputs: &[&str], attributes: Vec<Message>) -> String {
         self.layer.node(op, inputs, attributes)
     }
 

@@ -83,9 +83,21 @@ fn is_number(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// Words of Python that no attribute can have as its name.
+const KEYWORDS: [&str; 32] = [
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+    "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not",
+    "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
+/// Whether `self.NAME` cannot be written.
+fn is_no_attribute(name: &str) -> bool {
+    is_number(name) || KEYWORDS.contains(&name)
+}
+
 /// How a class reaches what it keeps under a name.
 fn kept(name: &str) -> String {
-    if is_number(name) { format!("self.get_submodule(\"{name}\")") } else { format!("self.{name}") }
+    if is_no_attribute(name) { format!("self.get_submodule(\"{name}\")") } else { format!("self.{name}") }
 }
 
 /// Groups names by their part at `depth`; `row` is what those are called after that have numbers alone.
@@ -305,7 +317,7 @@ fn written(class: &Class, names: &[String], parameters: &[Parameters], at: usize
     let mut next = 0;
     for (name, pieces) in &class.modules {
         let module = constructed(pieces, own, names, parameters, &mut next);
-        out.push_str(&match is_number(name) {
+        out.push_str(&match is_no_attribute(name) {
             true => format!("        self.add_module(\"{name}\", {module})\n"),
             false => format!("        self.{name} = {module}\n"),
         });

@@ -1,7 +1,7 @@
 //! Nodes that move numbers without changing them → layers, or nothing where only the order of the axes in the file was another.
 
 use crate::diag::Fault;
-use crate::exchange::onnx::file::Node;
+use crate::exchange::onnx::file::{MAX_AXES, Node};
 use crate::exchange::onnx::read::numbers::{Numbers, axis_of, bounds, ranges, squeezed, unsqueezed};
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, cannot};
 use crate::exchange::onnx::wire::damaged;
@@ -54,6 +54,9 @@ impl<'a> Reader<'a, '_> {
         let (Some(&first), rest) = (asked.first(), asked.get(1..).unwrap_or_default()) else {
             return Err(refused());
         };
+        if rest.len() > MAX_AXES {
+            return Err(cannot(node, format!("it gives {} axes", asked.len())));
+        }
         let mut dims = Vec::new();
         let (mut known, mut open) = (1usize, None);
         for (i, &dim) in rest.iter().enumerate() {
@@ -112,8 +115,11 @@ impl<'a> Reader<'a, '_> {
                 return Ok(flow);
             }
             (Layout::FlatLast(extents), false, false) if *extents == dims => {
-                let at = self.step(x).map_or(x.at, |step| step.inputs[0]);
-                return Ok(Flow { at, dims, layout: Layout::Last });
+                // Only what was flattened just before has its order back.
+                if let Some(step) = self.layer(x.at, "flatten") {
+                    return Ok(Flow { at: step.inputs[0], dims, layout: Layout::Last });
+                }
+                return Err(cannot(node, "it arranges anew what had its channels last"));
             }
             _ => return Err(cannot(node, "it rearranges a tensor that has its channels last")),
         }

@@ -47,17 +47,12 @@ impl<'a> Reader<'a, '_> {
     }
 
     pub(super) fn sum(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
-        let mut whole: Option<Flow> = None;
-        let mut constants = Vec::new();
+        let (mut flows, mut constants) = (Vec::new(), Vec::new());
         for i in 0..node.inputs.len() {
             let is_taken = node.op == "Sub" && i == 1;
             match self.value(node, i)? {
                 Value::Flow(x) => {
-                    let x = if is_taken { self.keep(node, Act::Factor(-1.0), &x) } else { x };
-                    whole = Some(match whole {
-                        None => x,
-                        Some(sum) => self.added(node, &sum, &x)?,
-                    });
+                    flows.push(if is_taken { self.keep(node, Act::Factor(-1.0), &x) } else { x });
                 }
                 Value::Stored(_) | Value::Known(_) => {
                     let numbers = self.numbers(node, i)?;
@@ -72,17 +67,17 @@ impl<'a> Reader<'a, '_> {
                 }
             }
         }
-        let mut whole = whole.ok_or_else(|| damaged(format!("`{}` adds constants", node.name)))?;
+        let mut whole = self.added(node, &flows)?;
         for numbers in constants {
             whole = match self.constant_beside(node, &whole, &numbers)? {
                 Constant::Scalar(0.0) => whole,
                 Constant::Scalar(number) => {
-                    match self.biased(&whole, &Rc::new(vec![f64::from(number); whole.channels()])) {
+                    match self.biased(&whole, Weight::All(whole.channels(), f64::from(number))) {
                         Some(flow) => flow,
                         None => self.keep(node, Act::Shift(number), &whole),
                     }
                 }
-                Constant::Channels(numbers) => match self.biased(&whole, &numbers) {
+                Constant::Channels(numbers) => match self.biased(&whole, Weight::Own(Rc::clone(&numbers))) {
                     Some(flow) => flow,
                     None => self.keep(node, Act::Shifts(Weight::Own(numbers)), &whole),
                 },
@@ -91,42 +86,40 @@ impl<'a> Reader<'a, '_> {
         Ok(whole)
     }
 
-    fn added(&mut self, node: &'a Node<'a>, a: &Flow, b: &Flow) -> Result<Flow, Fault> {
-        if a.ours() != b.ours() {
-            return Err(cannot(
-                node,
-                format!("it adds {:?} and {:?}: a sum needs equal shapes", a.dims, b.dims),
-            ));
+    fn added(&mut self, node: &'a Node<'a>, flows: &[Flow]) -> Result<Flow, Fault> {
+        let (a, others) =
+            flows.split_first().ok_or_else(|| damaged(format!("`{}` adds constants", node.name)))?;
+        for b in others {
+            if a.ours() != b.ours() {
+                return Err(cannot(
+                    node,
+                    format!("it adds {:?} and {:?}: a sum needs equal shapes", a.dims, b.dims),
+                ));
+            }
+            if a.layout != b.layout && !a.is_point() {
+                return Err(cannot(node, "the channels of its inputs stand in different places"));
+            }
         }
-        if a.layout != b.layout && !a.is_point() {
-            return Err(cannot(node, "the channels of its inputs stand in different places"));
+        if others.is_empty() {
+            return Ok(a.clone());
         }
-        // a + (b + c) is one sum of three.
-        let mut inputs = vec![a.at, b.at];
-        if let Some(step) = self.layer(a.at, "add") {
-            inputs = step.inputs.iter().copied().chain([b.at]).collect();
-        }
-        let is_chain = inputs.len() > 2 && node.op == "Sum";
-        let inputs = if is_chain { inputs } else { vec![a.at, b.at] };
+        let inputs = flows.iter().map(|flow| flow.at).collect();
         Ok(self.push(node, Act::Layer("add"), inputs, a.dims.clone(), a.layout.clone()))
     }
 
     /// A layer that has no bias, or one that is 0, with this one.
-    fn biased(&mut self, flow: &Flow, numbers: &Rc<Vec<f64>>) -> Option<Flow> {
+    fn biased(&mut self, flow: &Flow, numbers: Weight<'a>) -> Option<Flow> {
         let step = self.step(flow)?;
         let Act::Layer(word) = step.act else { return None };
         let has_bias = step.weights.iter().any(|(name, _)| *name == "bias");
-        let is_zero =
-            |weight: &Weight<'_>| matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 0.0));
         let takes = match word {
             "conv2d" | "conv1d" | "depthwise_conv2d" | "conv_transpose2d" | "linear" => !has_bias,
-            "group_norm" => step.weights.iter().any(|(name, weight)| *name == "bias" && is_zero(weight)),
+            "group_norm" => step.weights.iter().any(|(name, weight)| *name == "bias" && weight.is_all(0.0)),
             _ => false,
         };
         if !takes {
             return None;
         }
-        let numbers = Weight::Own(Rc::clone(numbers));
         self.again(flow, |step| {
             step.weights.retain(|(name, _)| *name != "bias");
             step.weights.push(("bias", numbers));
@@ -161,11 +154,9 @@ impl<'a> Reader<'a, '_> {
             }
             Constant::Channels(numbers) => {
                 let numbers: Rc<Vec<f64>> = Rc::new(numbers.iter().map(|number| factor(*number)).collect());
-                let is_one =
-                    |weight: &Weight<'_>| matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 1.0));
                 let takes = self.step(&x).is_some_and(|step| {
                     matches!(step.act, Act::Layer("group_norm"))
-                        && step.weights.iter().any(|(name, weight)| *name == "weight" && is_one(weight))
+                        && step.weights.iter().any(|(name, weight)| *name == "weight" && weight.is_all(1.0))
                 });
                 let taken = takes.then(|| {
                     let numbers = Weight::Own(Rc::clone(&numbers));
@@ -250,9 +241,8 @@ impl<'a> Reader<'a, '_> {
         // Only what was joined lately can be continued; looking at everything would take the square of the nodes.
         for at in (self.steps.len().saturating_sub(64)..self.steps.len()).rev() {
             let Some(step) = self.layer(at + 1, "concat") else { continue };
-            let parts = self.parts(step.inputs.as_slice());
-            let longer = parts.len() > best.map_or(1, |(_, n)| n);
-            if longer && parts.len() < inputs.len() && inputs.starts_with(&parts) {
+            let Some(parts) = self.parts(&step.inputs, inputs.len() - 1) else { continue };
+            if parts.len() > best.map_or(1, |(_, n)| n) && inputs.starts_with(&parts) {
                 best = Some((at + 1, parts.len()));
             }
         }
@@ -261,15 +251,22 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The parts of a concatenation, those of one at its front taken apart.
-    fn parts(&self, inputs: &[usize]) -> Vec<usize> {
-        let (mut front, mut behind) = (inputs.to_vec(), Vec::new());
-        while let Some(step) = front.first().and_then(|&first| self.layer(first, "concat")) {
-            behind.splice(0..0, front[1..].iter().copied());
-            front = step.inputs.clone();
+    /// The parts of a concatenation, those of one at its front taken apart; `None` where they are more than `most`.
+    fn parts(&self, inputs: &[usize], most: usize) -> Option<Vec<usize>> {
+        let (mut front, mut backwards) = (inputs, Vec::new());
+        loop {
+            let (&first, behind) = front.split_first()?;
+            if backwards.len() + front.len() > most {
+                return None;
+            }
+            backwards.extend(behind.iter().rev().copied());
+            let Some(step) = self.layer(first, "concat") else {
+                backwards.push(first);
+                backwards.reverse();
+                return Some(backwards);
+            };
+            front = &step.inputs;
         }
-        front.extend(behind);
-        front
     }
 
     /// The largest of uneven windows side by side, as we write an adaptive pool.

@@ -9,23 +9,31 @@ mod arrange;
 mod joins;
 mod norms;
 pub mod numbers;
+mod order;
 mod pointwise;
 mod products;
 mod settle;
 mod windows;
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::diag::{Fault, codes};
 use crate::exchange::import::line::{Found, Origin, Weight};
-use crate::exchange::onnx::file::{Beside, Model, Node, Tensor};
+use crate::exchange::onnx::file::{Beside, MAX_AXES, Model, Node, Tensor};
 use crate::exchange::onnx::read::numbers::{Numbers, evaluate};
+use crate::exchange::onnx::read::order::{order, takes_channels_last};
 use crate::exchange::onnx::wire::damaged;
 use crate::shape::Shape;
 
 /// The oldest opset whose operators are read as they are meant.
 const OLDEST: i64 = 7;
+/// The most numbers that all constants together may become: a small file can say a lot of them.
+const MAX_CONSTANTS: usize = 1 << 29;
+/// What is kept of what a layer was called: letters of a name, and modules around the layer.
+const LONGEST_NAME: usize = 256;
+const MAX_CLASSES: usize = 64;
 
 /// How the axes of a value stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +92,7 @@ impl Flow {
 
 #[derive(Clone)]
 enum Value<'a> {
-    Stored(Tensor<'a>),
+    Stored(&'a Tensor<'a>),
     Known(Numbers),
     Flow(Flow),
 }
@@ -146,6 +154,8 @@ struct Reader<'a, 'b> {
     values: HashMap<&'a str, Value<'a>>,
     steps: Vec<Step<'a>>,
     remarks: Vec<String>,
+    /// How many numbers constants may still become.
+    left: Cell<usize>,
 }
 
 /// Reads a graph; `input` is the shape of one image where the file leaves it open.
@@ -155,10 +165,16 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
         return Err(Fault::new(codes::EXCHANGE_IN, message)
             .advise("`onnx.version_converter.convert_version(model, 13)`"));
     }
-    let mut reader =
-        Reader { beside, opset: model.opset, values: HashMap::new(), steps: Vec::new(), remarks: Vec::new() };
+    let mut reader = Reader {
+        beside,
+        opset: model.opset,
+        values: HashMap::new(),
+        steps: Vec::new(),
+        remarks: Vec::new(),
+        left: Cell::new(MAX_CONSTANTS),
+    };
     for tensor in &model.graph.tensors {
-        reader.values.insert(tensor.name, Value::Stored(tensor.clone()));
+        reader.values.insert(tensor.name, Value::Stored(tensor));
     }
     let image = reader.open(model, input)?;
     for at in order(model, &reader.values)? {
@@ -185,66 +201,17 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let classes = classes(model);
     let name = if model.graph.name.is_empty() { "Imported".to_owned() } else { model.graph.name.to_owned() };
     let Reader { steps, mut remarks, .. } = reader;
-    let (lines, output) = settle::settle(steps, output.at, beside)?;
+    let (lines, output) = settle::settle(steps, output.at)?;
     if model.n_functions > 0 {
         remarks.push("the file's own functions were not needed".to_owned());
     }
     Ok(Found { name, input: image, lines, output, classes, remarks })
 }
 
-/// The names of the classes, where the file says them as we do, or as Ultralytics does.
+/// The names of the classes, where the file says them as we do.
 fn classes(model: &Model<'_>) -> Vec<String> {
     let find = |key: &str| model.metadata.iter().find(|(own, _)| *own == key).map(|(_, value)| *value);
     find("labels").and_then(|text| serde_json::from_str::<Vec<String>>(text).ok()).unwrap_or_default()
-}
-
-/// The nodes' places in an order in which each has what it takes.
-fn order(model: &Model<'_>, given: &HashMap<&str, Value<'_>>) -> Result<Vec<usize>, Fault> {
-    let nodes = &model.graph.nodes;
-    let mut makers: HashMap<&str, usize> = HashMap::new();
-    for (at, node) in nodes.iter().enumerate() {
-        for output in node.outputs.iter().filter(|name| !name.is_empty()) {
-            if makers.insert(output, at).is_some() || given.contains_key(output) {
-                return Err(damaged(format!("two nodes give the value `{output}`")));
-            }
-        }
-    }
-    let mut waits = vec![0usize; nodes.len()];
-    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-    for (at, node) in nodes.iter().enumerate() {
-        for input in node.inputs.iter().filter(|name| !name.is_empty()) {
-            match makers.get(input) {
-                Some(&maker) => {
-                    takers[maker].push(at);
-                    waits[at] += 1;
-                }
-                None if given.contains_key(input) => {}
-                None => {
-                    return Err(damaged(format!(
-                        "nothing gives the value `{input}`, which {} takes",
-                        called(node)
-                    )));
-                }
-            }
-        }
-    }
-    // Those that are ready, in the file's order.
-    let mut ready: std::collections::BTreeSet<usize> =
-        (0..nodes.len()).filter(|&at| waits[at] == 0).collect();
-    let mut order = Vec::with_capacity(nodes.len());
-    while let Some(at) = ready.pop_first() {
-        order.push(at);
-        for &taker in &takers[at] {
-            waits[taker] -= 1;
-            if waits[taker] == 0 {
-                ready.insert(taker);
-            }
-        }
-    }
-    match (0..nodes.len()).find(|&at| waits[at] > 0) {
-        Some(at) => Err(damaged(format!("{} depends on what it gives itself", called(&nodes[at])))),
-        None => Ok(order),
-    }
 }
 
 /// What a node is called in a fault.
@@ -291,7 +258,7 @@ impl<'a> Reader<'a, '_> {
             )
             .advise("`--input 3x224x224` with the channels, height and width of one image")
         })?;
-        if dims.is_empty() || Shape::new(&dims).checked_elements().is_none_or(|n| n == 0) {
+        if !is_image(&dims) {
             return Err(damaged(format!("its input `{}` has no shape that an image could have", image.name)));
         }
         if layout == Layout::Last {
@@ -316,6 +283,9 @@ impl<'a> Reader<'a, '_> {
             return Ok(());
         }
         let value = self.flow(node)?;
+        if !is_image(&value.dims) {
+            return Err(cannot(node, format!("it gives the shape {:?}", value.dims)));
+        }
         let outputs: Vec<_> = node.outputs.iter().skip(1).filter(|name| !name.is_empty()).collect();
         if !outputs.is_empty() && !["Dropout", "BatchNormalization", "MaxPool"].contains(&node.op) {
             return Err(cannot(node, format!("it gives {} values", outputs.len() + 1)));
@@ -330,7 +300,7 @@ impl<'a> Reader<'a, '_> {
             let given =
                 node.attributes.first().ok_or_else(|| damaged(format!("{} has no value", called(node))))?;
             return Ok(Some(match (&given.tensor, given.name) {
-                (Some(tensor), _) => Value::Stored((**tensor).clone()),
+                (Some(tensor), _) => Value::Stored(tensor),
                 (None, "value_float") => {
                     Value::Known(Numbers::new(vec![], vec![f64::from(given.float)], true))
                 }
@@ -376,9 +346,21 @@ impl<'a> Reader<'a, '_> {
         }
         let inputs = self.known_inputs(node)?;
         match evaluate(node, &inputs)? {
-            Some(numbers) => Ok(Some(Value::Known(numbers))),
+            Some(numbers) => {
+                self.spend(numbers.values.len())?;
+                Ok(Some(Value::Known(numbers)))
+            }
             None => Err(cannot(node, "it works on constants in a way that is not known here")),
         }
+    }
+
+    /// Counts numbers that a constant becomes.
+    fn spend(&self, n: usize) -> Result<(), Fault> {
+        let left = self.left.get().checked_sub(n);
+        self.left.set(
+            left.ok_or_else(|| damaged("its constants would have more numbers than memory should hold"))?,
+        );
+        Ok(())
     }
 
     fn known_inputs(&self, node: &Node<'a>) -> Result<Vec<Option<Numbers>>, Fault> {
@@ -390,6 +372,7 @@ impl<'a> Reader<'a, '_> {
         match self.values.get(name) {
             Some(Value::Known(numbers)) => Ok(Some(numbers.clone())),
             Some(Value::Stored(tensor)) => {
+                self.spend(tensor.elements())?;
                 let is_float = tensor.is_float();
                 let values = match is_float {
                     true => tensor.floats(self.beside)?.iter().map(|x| f64::from(*x)).collect(),
@@ -415,7 +398,7 @@ impl<'a> Reader<'a, '_> {
     /// A constant input as a weight, and its extents.
     fn weight(&self, node: &Node<'a>, i: usize) -> Result<(Weight<'a>, Vec<usize>), Fault> {
         match node.input(i).and_then(|name| self.values.get(name)) {
-            Some(Value::Stored(tensor)) => Ok((Weight::Stored(tensor.clone()), tensor.dims.clone())),
+            Some(&Value::Stored(tensor)) => Ok((Weight::Stored(tensor), tensor.dims.clone())),
             Some(Value::Known(numbers)) => {
                 Ok((Weight::Own(Rc::clone(&numbers.values)), numbers.dims.clone()))
             }
@@ -532,6 +515,11 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+/// Whether a value may have these extents.
+fn is_image(dims: &[usize]) -> bool {
+    (1..=MAX_AXES).contains(&dims.len()) && Shape::new(dims).checked_elements().is_some_and(|n| n > 0)
+}
+
 /// What a node was called, and the modules around it.
 fn origin(node: &Node<'_>) -> Origin {
     let name =
@@ -539,31 +527,12 @@ fn origin(node: &Node<'_>) -> Origin {
     let find = |key: &str| node.metadata.iter().find(|(own, _)| *own == key).map(|(_, value)| *value);
     let classes = find("pkg.torch.onnx.class_hierarchy").map(|text| {
         let words = text.split(['[', ']', ',', '\'', '"', ' ']).filter(|word| !word.is_empty());
-        words.map(|word| word.rsplit('.').next().unwrap_or(word).to_owned()).collect()
+        let last = |word: &str| {
+            word.rsplit('.').next().unwrap_or(word).chars().take(LONGEST_NAME).collect::<String>()
+        };
+        words.take(MAX_CLASSES).map(last).collect()
     });
-    Origin { name: name.chars().take(256).collect(), classes: classes.unwrap_or_default() }
-}
-
-/// Whether everything that an input goes through before an axis counts is followed by a `Transpose` to channels first.
-fn takes_channels_last(model: &Model<'_>, input: &str) -> bool {
-    let mut takers: BTreeMap<&str, Vec<&Node<'_>>> = BTreeMap::new();
-    for node in model.graph.nodes.iter().filter(|node| node.op != "Shape") {
-        for name in &node.inputs {
-            takers.entry(name).or_default().push(node);
-        }
-    }
-    let mut name = input;
-    for _ in 0..16 {
-        let Some(&[node]) = takers.get(name).map(Vec::as_slice) else { return false };
-        match node.op {
-            "Transpose" => return node.ints("perm") == Some(&[0, 3, 1, 2]),
-            "Identity" | "Cast" | "Mul" | "Sub" | "Div" | "Add" => {}
-            _ => return false,
-        }
-        let Some(next) = node.outputs.first() else { return false };
-        name = next;
-    }
-    false
+    Origin { name: name.chars().take(LONGEST_NAME).collect(), classes: classes.unwrap_or_default() }
 }
 
 /// Whether all numbers are this one.

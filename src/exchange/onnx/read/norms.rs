@@ -67,7 +67,7 @@ impl<'a> Reader<'a, '_> {
         let flow = self.keep(node, Act::Layer("group_norm"), x);
         if let Some(step) = self.last() {
             step.args = vec![("groups", groups.to_string()), ("epsilon", shown(epsilon))];
-            step.weights = vec![("weight", Weight::all(channels, 1.0)), ("bias", Weight::all(channels, 0.0))];
+            step.weights = vec![("weight", Weight::All(channels, 1.0)), ("bias", Weight::All(channels, 0.0))];
         }
         flow
     }
@@ -85,7 +85,10 @@ impl<'a> Reader<'a, '_> {
             // Until opset 20 a number a group, since then a number a channel.
             let own = match numbers.values.len() {
                 n if n == channels => numbers.values.to_vec(),
-                n if n == groups => (0..channels).map(|c| numbers.values[c / (channels / groups)]).collect(),
+                n if n == groups => {
+                    self.spend(channels)?;
+                    (0..channels).map(|c| numbers.values[c / (channels / groups)]).collect()
+                }
                 n => return Err(cannot(node, format!("it has {n} scales for {channels} channels"))),
             };
             weights.push((name, Weight::Own(own.into())));
@@ -110,7 +113,7 @@ impl<'a> Reader<'a, '_> {
         }
         let is_plain = all(&scale, 1.0) && shift.as_ref().is_none_or(|shift| all(shift, 0.0));
         let weight = self.weight(node, 1)?.0;
-        let bias = if shift.is_some() { self.weight(node, 2)?.0 } else { Weight::all(n, 0.0) };
+        let bias = if shift.is_some() { self.weight(node, 2)?.0 } else { Weight::All(n, 0.0) };
         let flow = self.keep(node, Act::Layer("layer_norm"), &x);
         if let Some(step) = self.last() {
             step.args =

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::diag::Fault;
-use crate::exchange::onnx::file::Node;
+use crate::exchange::onnx::file::{MAX_AXES, Node};
 use crate::exchange::onnx::wire::damaged;
 
 /// The most numbers that one constant may become.
@@ -56,7 +56,7 @@ impl Numbers {
 
     /// The same numbers under other extents.
     pub fn reshaped(&self, dims: Vec<usize>) -> Option<Numbers> {
-        (dims.iter().product::<usize>() == self.values.len()).then(|| Numbers { dims, ..self.clone() })
+        (count(&dims)? == self.values.len()).then(|| Numbers { dims, ..self.clone() })
     }
 
     /// `axes[i]` becomes axis `i`.
@@ -79,7 +79,7 @@ impl Numbers {
 
     /// Repeated along axes of extent 1.
     pub fn expanded(&self, dims: &[usize]) -> Option<Numbers> {
-        let n = dims.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)).filter(|&n| n <= MAX_NUMBERS)?;
+        let n = count(dims)?;
         let offset = dims.len().checked_sub(self.dims.len())?;
         let own = strides(&self.dims);
         let mut steps = vec![0; dims.len()];
@@ -95,6 +95,13 @@ impl Numbers {
         }
         Some(self.picked(dims.to_vec(), &places(dims, &steps, 0)))
     }
+}
+
+/// How many numbers these extents hold; `None` where they are more than memory should hold, also of some axes alone.
+fn count(dims: &[usize]) -> Option<usize> {
+    let filled = dims.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)));
+    let n = filled.filter(|&n| n <= MAX_NUMBERS && dims.len() <= MAX_AXES)?;
+    Some(if dims.contains(&0) { 0 } else { n })
 }
 
 fn strides(dims: &[usize]) -> Vec<usize> {
@@ -218,11 +225,10 @@ pub fn evaluate(node: &Node<'_>, inputs: &[Option<Numbers>]) -> Result<Option<Nu
         "ConstantOfShape" => {
             let value = node.attribute("value").and_then(|attribute| attribute.tensor.as_ref());
             let is_float = value.is_none_or(|tensor| tensor.is_float());
-            let n = first.values.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(0.0) as usize));
-            match n.filter(|&n| n <= MAX_NUMBERS) {
+            let dims: Vec<usize> = first.values.iter().map(|&dim| dim.max(0.0) as usize).collect();
+            match count(&dims) {
                 None => return Err(damaged("a constant would have more numbers than memory should hold")),
                 Some(n) => {
-                    let dims = first.values.iter().map(|&dim| dim.max(0.0) as usize).collect();
                     // The value itself is one number, which only whole files of numbers beside could hide.
                     let number = value.and_then(|tensor| tensor.inline()).unwrap_or(0.0);
                     Some(Numbers::new(dims, vec![number; n], is_float))
@@ -304,7 +310,7 @@ fn reshape(x: &Numbers, target: &[i64]) -> Option<Numbers> {
 
 /// Extents with axes of extent 1 put in.
 pub fn unsqueezed(dims: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
-    let rank = dims.len().checked_add(axes.len()).filter(|&rank| rank <= 16)?;
+    let rank = dims.len().checked_add(axes.len()).filter(|&rank| rank <= MAX_AXES)?;
     let axes: Vec<usize> = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<_>>()?;
     let mut rest = dims.iter();
     (0..rank).map(|i| if axes.contains(&i) { Some(1) } else { rest.next().copied() }).collect()
@@ -332,7 +338,8 @@ fn concat(inputs: &[Option<Numbers>], axis: i64) -> Option<Numbers> {
         return None;
     }
     let mut dims = parts[0].dims.clone();
-    dims[axis] = parts.iter().map(|part| part.dims[axis]).sum();
+    dims[axis] = parts.iter().try_fold(0usize, |n, part| n.checked_add(part.dims[axis]))?;
+    count(&dims)?;
     let outer: usize = dims[..axis].iter().product();
     let (mut values, mut of_batch) = (Vec::new(), Vec::new());
     for i in 0..outer {
@@ -356,14 +363,14 @@ fn gather(x: &Numbers, places: &Numbers, axis: i64) -> Option<Numbers> {
         places.ints().iter().map(|&at| axis_of(at, x.dims[axis])).collect::<Option<_>>()?;
     let inner: usize = x.dims[axis + 1..].iter().product();
     let outer: usize = x.dims[..axis].iter().product();
-    outer.checked_mul(wanted.len())?.checked_mul(inner).filter(|&n| n <= MAX_NUMBERS)?;
+    let dims = [&x.dims[..axis], &places.dims, &x.dims[axis + 1..]].concat();
+    count(&dims)?;
     let mut at = Vec::new();
     for i in 0..outer {
         for &place in &wanted {
             at.extend((0..inner).map(|j| (i * x.dims[axis] + place) * inner + j));
         }
     }
-    let dims = [&x.dims[..axis], &places.dims, &x.dims[axis + 1..]].concat();
     Some(x.picked(dims, &at))
 }
 
@@ -376,7 +383,7 @@ pub fn ranges(node: &Node<'_>, inputs: &[Option<Numbers>]) -> Option<Vec<[i64; 4
     let (starts, ends) = (given(1, "starts")?, given(2, "ends")?);
     let axes = given(3, "axes").unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = given(4, "steps").unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), axes.len(), steps.len()].iter().any(|&n| n != starts.len()) {
+    if starts.len() > MAX_AXES || [ends.len(), axes.len(), steps.len()].iter().any(|&n| n != starts.len()) {
         return None;
     }
     Some((0..starts.len()).map(|i| [axes[i], starts[i], ends[i], steps[i]]).collect())
@@ -399,7 +406,7 @@ fn stepped(start: i64, end: i64, step: i64, extent: usize) -> Option<Vec<usize>>
     // From the last place to the one behind the end, seen from behind.
     let turn = |i: i64| i64::try_from(extent).ok().map(|n| if i < 0 { i.saturating_add(n) } else { i });
     let (first, end) = (turn(start)?.min(extent as i64 - 1), turn(end)?.max(-1));
-    let n = usize::try_from(first - end).unwrap_or(0);
+    let n = usize::try_from(first.saturating_sub(end)).unwrap_or(0);
     (0..n).step_by(width).map(|back| usize::try_from(first - back as i64).ok()).collect()
 }
 
@@ -449,6 +456,8 @@ mod tests {
         assert_eq!(stepped(-1, i64::MIN, -1, 3), Some(vec![2, 1, 0]));
         assert_eq!(stepped(5, 0, -2, 4), Some(vec![3, 1]));
         assert_eq!((stepped(0, 3, 0, 3), stepped(-1, i64::MIN, -1, 0)), (None, Some(vec![])));
+        assert_eq!(stepped(i64::MIN, i64::MAX, -1, 3), Some(vec![]));
+        assert!(x.reshaped(vec![0, 1 << 40, 1 << 40]).is_none());
         assert_eq!(*numbers(&[1.0, 2.0]).expanded(&[2, 2]).unwrap().values, [1.0, 2.0, 1.0, 2.0]);
     }
 }

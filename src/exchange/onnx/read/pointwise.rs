@@ -121,7 +121,7 @@ impl<'a> Reader<'a, '_> {
             return Err(cannot(node, format!("it has slopes of {:?} for {channels} channels", slope.dims)));
         }
         let weight = match n {
-            1 => Weight::all(channels, slope.values[0]),
+            1 => Weight::All(channels, slope.values[0]),
             _ => self.weight(node, 1)?.0,
         };
         let flow = self.named(node, "prelu", x);

@@ -19,6 +19,7 @@ impl<'a> Reader<'a, '_> {
         }
         let flow = self.linear(node, node.int("transB", 0) == 1)?;
         if alpha != 1.0 {
+            self.spend(self.weight(node, 1)?.1.iter().product())?;
             self.scale_weight(flow.at, "weight", alpha)?;
         }
         let Some(bias) = self.numbers_if(node, 2)? else { return Ok(flow) };
@@ -26,11 +27,14 @@ impl<'a> Reader<'a, '_> {
         let Some(bias) = bias.expanded(&[features]).or_else(|| bias.reshaped(vec![features])) else {
             return Err(cannot(node, format!("its bias has the extents {:?}", bias.dims)));
         };
-        let (weight, _) = self.weight(node, 2)?;
-        let own = bias.values.iter().map(|number| number * f64::from(beta)).collect();
-        let is_plain =
-            beta == 1.0 && matches!(&weight, Weight::Stored(tensor) if tensor.elements() == features);
-        let bias = if is_plain { weight } else { Weight::Own(Rc::new(own)) };
+        let bias = match self.weight(node, 2)?.0 {
+            Weight::Stored(tensor) if beta == 1.0 && tensor.elements() == features => Weight::Stored(tensor),
+            _ => {
+                self.spend(features)?;
+                let own = bias.values.iter().map(|number| number * f64::from(beta)).collect();
+                Weight::Own(Rc::new(own))
+            }
+        };
         if let Some(step) = self.last() {
             step.weights.push(("bias", bias));
             set(&mut step.args, "bias", "true".to_owned());
@@ -66,10 +70,15 @@ impl<'a> Reader<'a, '_> {
                 let matrix = Numbers::new(dims, numbers.to_vec(), true).transposed(&[1, 0]);
                 Weight::Own(matrix.map(|matrix| matrix.values).ok_or_else(|| Fault::internal("a matrix"))?)
             }
-            (Weight::Turned(_), false) => return Err(Fault::internal("a stored weight is turned")),
+            (Weight::Turned(_) | Weight::All(..), false) => {
+                return Err(Fault::internal("a stored weight is turned"));
+            }
         };
         let weight = match &x.layout {
-            Layout::FlatLast(extents) => channels_first(&weight.numbers(self.beside)?, outputs, extents),
+            Layout::FlatLast(extents) => {
+                self.spend(rows * columns)?;
+                channels_first(&weight.numbers(self.beside)?, outputs, extents)
+            }
             Layout::First | Layout::Last => weight,
         };
         let flow = self.push(node, Act::Layer("linear"), vec![x.at], vec![outputs], Layout::First);

@@ -3,15 +3,10 @@
 
 use crate::diag::{Fault, codes};
 use crate::exchange::import::line::{Line, Weight};
-use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::read::{Act, Step, pair, shown, sides};
 
 /// The lines behind the output's steps, in order, and the value that is the output.
-pub fn settle<'a>(
-    steps: Vec<Step<'a>>,
-    output: usize,
-    beside: &Beside,
-) -> Result<(Vec<Line<'a>>, usize), Fault> {
+pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>, usize), Fault> {
     let mut live = vec![false; steps.len() + 1];
     live[output] = true;
     for at in (0..steps.len()).rev() {
@@ -38,10 +33,9 @@ pub fn settle<'a>(
         let before = step.inputs.first().and_then(|&input| input.checked_sub(1)).filter(|_| alone);
         match before.and_then(|before| lines.get_mut(before)).filter(|line| shifts(line, &step.act)) {
             Some(line) => {
-                let n = line.shape[0];
-                let numbers = shift_of(&step.act, n, beside)?;
+                let shift = shift_of(&step.act, channels(&line.shape))?;
                 line.weights.retain(|(name, _)| *name != "bias");
-                line.weights.insert(1, ("bias", Weight::Own(numbers.into())));
+                line.weights.insert(1, ("bias", shift));
                 places[at + 1] = step.inputs[0];
             }
             None => {
@@ -57,22 +51,24 @@ pub fn settle<'a>(
 fn shifts(line: &Line<'_>, act: &Act<'_>) -> bool {
     let is_affine =
         line.word == "batch_norm" && line.args.iter().any(|(name, value)| *name == "epsilon" && value == "0");
-    let is_unshifted = line.weights.iter().any(|(name, weight)| {
-        *name == "bias" && matches!(weight, Weight::Own(own) if own.iter().all(|x| *x == 0.0))
-    });
+    let is_unshifted = line.weights.iter().any(|(name, weight)| *name == "bias" && weight.is_all(0.0));
     is_affine && is_unshifted && matches!(act, Act::Shift(_) | Act::Shifts(_))
 }
 
-fn shift_of(act: &Act<'_>, n: usize, beside: &Beside) -> Result<Vec<f64>, Fault> {
+fn channels(shape: &[usize]) -> usize {
+    shape.first().copied().unwrap_or(1)
+}
+
+fn shift_of<'a>(act: &Act<'a>, n: usize) -> Result<Weight<'a>, Fault> {
     match act {
-        Act::Shifts(weight) => Ok(weight.numbers(beside)?.iter().map(|x| f64::from(*x)).collect()),
-        Act::Shift(by) => Ok(vec![f64::from(*by); n]),
+        Act::Shifts(weight) => Ok(weight.clone()),
+        Act::Shift(by) => Ok(Weight::All(n, f64::from(*by))),
         _ => Err(Fault::internal("a shift that is none")),
     }
 }
 
 fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
-    let channels = step.shape.first().copied().unwrap_or(1);
+    let channels = channels(&step.shape);
     let name = step.origin.name.clone();
     let cannot = |what: &str| {
         Fault::new(
@@ -92,8 +88,8 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         weights: vec![
             ("weight", weight),
             ("bias", bias),
-            ("running_mean", Weight::all(channels, 0.0)),
-            ("running_var", Weight::all(channels, 1.0)),
+            ("running_mean", Weight::All(channels, 0.0)),
+            ("running_var", Weight::All(channels, 1.0)),
         ],
         ..plain("batch_norm", vec![("momentum", "0.1".to_owned()), ("epsilon", "0".to_owned())], step)
     };
@@ -109,22 +105,22 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         Act::Factor(by) => {
             plain("scale", vec![("factor", shown(by)), ("learned", "false".to_owned())], &step)
         }
-        Act::Shift(by) => affine(Weight::all(channels, 1.0), Weight::all(channels, f64::from(by)), &step),
-        Act::Shifts(weight) => affine(Weight::all(channels, 1.0), weight, &step),
-        Act::Factors(weight) => affine(weight, Weight::all(channels, 0.0), &step),
+        Act::Shift(by) => affine(Weight::All(channels, 1.0), Weight::All(channels, f64::from(by)), &step),
+        Act::Shifts(weight) => affine(Weight::All(channels, 1.0), weight, &step),
+        Act::Factors(weight) => affine(weight, Weight::All(channels, 0.0), &step),
         Act::Clip([low, high]) => {
             // low + (high - low) / 6 · min(max(6 (x - low) / (high - low), 0), 6)
             let (low, width) = (f64::from(low), f64::from(high) - f64::from(low));
             let (first, at) = (lines.len(), Step { act: Act::Erf, ..step.clone() });
             lines.push(affine(
-                Weight::all(channels, 6.0 / width),
-                Weight::all(channels, -6.0 * low / width),
+                Weight::All(channels, 6.0 / width),
+                Weight::All(channels, -6.0 * low / width),
                 &at,
             ));
             lines.push(Line { inputs: vec![first + 1], ..plain("relu6", Vec::new(), &at) });
             Line {
                 inputs: vec![first + 2],
-                ..affine(Weight::all(channels, width / 6.0), Weight::all(channels, low), &at)
+                ..affine(Weight::All(channels, width / 6.0), Weight::All(channels, low), &at)
             }
         }
         Act::Pad { sides: ends, mode, value } if ends.len() == 2 => {

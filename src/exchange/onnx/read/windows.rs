@@ -3,10 +3,9 @@
 use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::Node;
-use crate::exchange::onnx::read::numbers::Numbers;
-use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, all, cannot, pair, sides};
+use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, cannot, pair, sides};
 use crate::exchange::onnx::wire::damaged;
-use crate::shape::Window;
+use crate::shape::{MAX_ELEMENTS, Window};
 
 /// Extents of an attribute that must be positive.
 fn extents(node: &Node<'_>, name: &str, rank: usize, default: usize) -> Result<Vec<usize>, Fault> {
@@ -68,6 +67,9 @@ impl<'a> Reader<'a, '_> {
         let rank = kernel.len();
         if x.dims.len() != rank + 1 || !(1..=2).contains(&rank) {
             return Err(cannot(node, format!("it slides along {rank} axes of {} values", x.dims.len())));
+        }
+        if kernel.contains(&0) {
+            return Err(damaged(format!("the window of `{}` is {kernel:?}", node.name)));
         }
         let (strides, dilations) = (extents(node, "strides", rank, 1)?, extents(node, "dilations", rank, 1)?);
         let window = |i: usize| Window {
@@ -198,11 +200,10 @@ impl<'a> Reader<'a, '_> {
         let mut mores = more;
         if let Some(wanted) = node.ints("output_shape").filter(|shape| !shape.is_empty()) {
             for (i, &extent) in wanted.iter().rev().take(2).rev().enumerate() {
-                let cut = whole(i) as i64 - extent;
-                match usize::try_from(cut) {
-                    Ok(cut) => (cuts[i], mores[i]) = ([cut / 2, cut - cut / 2], 0),
-                    Err(_) => (cuts[i], mores[i]) = ([0, 0], (-cut) as usize),
-                }
+                let extent = usize::try_from(extent).ok().filter(|&n| n <= MAX_ELEMENTS);
+                let extent = extent.ok_or_else(|| cannot(node, format!("its output is {wanted:?}")))?;
+                let cut = whole(i).saturating_sub(extent);
+                (cuts[i], mores[i]) = ([cut / 2, cut - cut / 2], extent.saturating_sub(whole(i)));
             }
         } else if node.text("auto_pad").starts_with("SAME") {
             for i in 0..2 {
@@ -320,6 +321,7 @@ impl<'a> Reader<'a, '_> {
         if let (false, &[axis], true) = (is_mean, ours.as_slice(), rank > 2)
             && keeps
             && axis > 0
+            && x.layout == Layout::First
             && !(rank == 3 && self.step(&x).is_none_or(|step| !matches!(step.act, Act::Cut(_))))
         {
             let mut dims = x.dims.clone();
@@ -482,12 +484,8 @@ impl<'a> Reader<'a, '_> {
         let [(_, weight), (_, bias)] = step.weights.as_slice() else { return Ok(None) };
         let channels = step.shape[0];
         let (weight, bias) = (weight.numbers(self.beside)?, bias.numbers(self.beside)?);
-        if weight.len() != channels * channels
-            || !all(
-                &Numbers::new(vec![], bias.iter().map(|x| f64::from(*x)).collect(), true),
-                f64::from(bias[0]),
-            )
-        {
+        let Some(&k) = bias.first() else { return Ok(None) };
+        if Some(weight.len()) != channels.checked_mul(channels) || bias.iter().any(|own| *own != k) {
             return Ok(None);
         }
         let Some(&share) = weight.iter().find(|number| **number != 0.0) else { return Ok(None) };
@@ -503,7 +501,7 @@ impl<'a> Reader<'a, '_> {
                 weight[output * channels + input] == if expected.contains(&input) { share } else { 0.0 }
             })
         });
-        Ok(holds.then_some((size, share * size as f32, bias[0])))
+        Ok(holds.then_some((size, share * size as f32, k)))
     }
 }
 
