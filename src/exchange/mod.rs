@@ -4,6 +4,7 @@
 
 pub mod c;
 pub mod compare;
+pub mod darknet;
 pub mod import;
 pub mod keras;
 pub mod network;
@@ -44,7 +45,7 @@ pub trait Outgoing: Sync {
 }
 
 /// Every kind of file that networks are read from.
-pub static IN: &[&dyn Incoming] = &[&onnx::ONNX, &keras::KERAS];
+pub static IN: &[&dyn Incoming] = &[&onnx::ONNX, &keras::KERAS, &darknet::DARKNET];
 
 /// A kind of file that networks are read from.
 pub trait Incoming: Sync {

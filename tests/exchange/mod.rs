@@ -3,6 +3,7 @@
 
 mod c;
 mod damaged;
+mod darknet;
 mod fixtures;
 mod keras;
 mod layers;
