@@ -10,7 +10,7 @@ use crate::exchange;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// A network of ONNX (.onnx), Keras (.keras, .h5), Darknet (.cfg); or, with `--into`, weights: safetensors, PyTorch (.pth, .pt), Keras (.keras, .h5) or NumPy (.npz)
+    /// A network of ONNX (.onnx), Keras (.keras, .h5), Darknet (.cfg) or Caffe (.prototxt); or, with `--into`, weights: safetensors, PyTorch (.pth, .pt), Keras (.keras, .h5) or NumPy (.npz)
     file: PathBuf,
     /// The .net or .model file whose model takes the weights
     #[arg(long, value_name = "FILE")]

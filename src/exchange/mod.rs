@@ -3,6 +3,7 @@
 //! our language and its weights. A format is a file or folder here and its line in [`OUT`] or [`IN`].
 
 pub mod c;
+pub mod caffe;
 pub mod compare;
 pub mod darknet;
 pub mod import;
@@ -45,7 +46,7 @@ pub trait Outgoing: Sync {
 }
 
 /// Every kind of file that networks are read from.
-pub static IN: &[&dyn Incoming] = &[&onnx::ONNX, &keras::KERAS, &darknet::DARKNET];
+pub static IN: &[&dyn Incoming] = &[&onnx::ONNX, &keras::KERAS, &darknet::DARKNET, &caffe::CAFFE];
 
 /// A kind of file that networks are read from.
 pub trait Incoming: Sync {

@@ -2,6 +2,7 @@
 //! what C and Python make of a network. `verify.py` holds the same against other runtimes.
 
 mod c;
+mod caffe;
 mod damaged;
 mod darknet;
 mod fixtures;
