@@ -106,7 +106,7 @@ impl Function {
             Gives::Range => {
                 let (from, to) =
                     if numbers.len() == 1 { (0.0, numbers[0]) } else { (numbers[0], numbers[1]) };
-                if from.fract() != 0.0 || to.fract() != 0.0 || !(to - from <= MAX_RANGE) {
+                if from.fract() != 0.0 || to.fract() != 0.0 || to - from > MAX_RANGE {
                     let message = format!("`range` needs whole numbers that are at most {MAX_RANGE} apart");
                     return Err(wrong(message));
                 }
