@@ -31,6 +31,14 @@ pub struct Network<'a> {
 
 pub fn run(options: &Network<'_>) -> Result<(), Stop> {
     let path = options.file;
+    if options.weights.is_some() && options.kind.weights_ending().is_none() {
+        let message = format!(
+            "error: the weights of {} are in that file itself, as {} has them\n  try: no `--weights`",
+            path.display(),
+            options.kind.kind()
+        );
+        return Err(Stop::Environment(message));
+    }
     let place = options.to.map_or_else(|| path.with_extension("model"), Path::to_owned);
     let weights = place.with_extension("safetensors");
     let taken = [&place, &weights].into_iter().find(|place| place.exists());

@@ -56,6 +56,11 @@ pub trait Incoming: Sync {
     /// The endings of its files.
     fn endings(&self) -> &'static [&'static str];
 
+    /// The ending of the file that has the weights, where they are in another.
+    fn weights_ending(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads the network and hands it on, with the place of files beside it.
     fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault>;
 }

@@ -30,6 +30,10 @@ impl Incoming for Caffe {
         &["prototxt"]
     }
 
+    fn weights_ending(&self) -> Option<&'static str> {
+        Some("caffemodel")
+    }
+
     fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault> {
         let path = arriving.path;
         let named = |path: &Path, fault: Fault| Fault {
