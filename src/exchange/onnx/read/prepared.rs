@@ -48,7 +48,7 @@ fn affine(line: &Line<'_>, channels: usize) -> Option<(Vec<f64>, Vec<f64>)> {
         match &line.weights.iter().find(|(own, _)| *own == name)?.1 {
             Weight::Own(numbers) => Some(numbers.to_vec()),
             Weight::All(n, number) => Some(vec![*number; *n]),
-            Weight::Stored(_) | Weight::Turned(_) => None,
+            Weight::Stored(_) | Weight::Turned(_) | Weight::Later(_) => None,
         }
     };
     let argument =
