@@ -218,7 +218,7 @@ fn folds_measure_every_training_image_once() {
 fn folds_go_on_where_they_were_stopped() {
     use crate::reliability::kills::{signal, start};
     let desk = desk();
-    let settings = "--set train.epochs=15 --set train.early_stop.patience=15";
+    let settings = "--set train.epochs=5 --set train.early_stop.patience=5";
     let command = |out: &str| format!("run n.net --folds 3 {settings} --out {out} --json");
     let told = |out: &str| {
         let mut found = json(out);

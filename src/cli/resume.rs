@@ -72,10 +72,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     load::tell_skipped(&data);
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
-    let changed = (!options.settings.is_empty()).then(|| Record {
-        settings: [record.settings.clone(), options.settings.clone()].concat(),
-        source: loaded.resolved(Settled::default()),
-        ..record.clone()
+    let changed = (!options.settings.is_empty()).then(|| {
+        Box::new(Record {
+            settings: [record.settings.clone(), options.settings.clone()].concat(),
+            source: loaded.resolved(Settled::default()),
+            ..record.clone()
+        })
     });
     let training = Training {
         loaded: &loaded,

@@ -121,7 +121,7 @@ pub enum Place<'a> {
     Stopped {
         run: &'a Stopped,
         /// What is trained now, if that is not what was.
-        changed: Option<Record>,
+        changed: Option<Box<Record>>,
     },
 }
 
@@ -179,7 +179,7 @@ impl Training<'_> {
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
-                let source = &changed.as_ref().unwrap_or(&run.record).source;
+                let source = &changed.as_deref().unwrap_or(&run.record).source;
                 Recording { probe, folder: &run.folder, source, stopped: Some(run), spare: self.spare }
             }
         };

@@ -8,6 +8,9 @@ use crate::report::html::{escape, label, measurement, number};
 /// More different values than these are not told one by one.
 const MOST_VALUES: usize = 8;
 
+/// About the width of a character.
+const CHARACTER: f64 = 6.5;
+
 /// A value that was tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
@@ -32,12 +35,19 @@ pub fn scatter(name: &str, across: &str, points: &[Point]) -> String {
         escape(&format!("{} by {across}", label(name)))
     );
     axes.draw_rows(&mut svg, name);
+    let mut free = f64::NEG_INFINITY;
     for (x, text) in scale.ticks() {
         let short: String = text.chars().take(12).collect();
+        let half = CHARACTER * short.chars().count() as f64 / 2.0;
+        let x = axes.x(x).clamp(LEFT, WIDTH - RIGHT);
+        // What has no room beside the one before is left out.
+        if x - half < free {
+            continue;
+        }
+        free = x + half + CHARACTER;
         let _ = write!(
             svg,
-            "<text x={:.1} y={:.1} text-anchor=middle>{}</text>",
-            axes.x(x).clamp(LEFT, WIDTH - RIGHT),
+            "<text x={x:.1} y={:.1} text-anchor=middle>{}</text>",
             HEIGHT - BOTTOM + 16.0,
             escape(&short)
         );

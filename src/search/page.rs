@@ -87,7 +87,7 @@ fn head(folder: &Path, record: &Record, best: Option<usize>) -> String {
     let file = record.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let best = best.map_or_else(String::new, |number| {
         let settings: Vec<String> = record.trials[number].settings.iter().map(|own| escape(own)).collect();
-        format!("<p class=sub>Best so far: <code>{}</code></p>", settings.join("</code> <code>"))
+        format!("<p class=sub>Best: <code>{}</code></p>", settings.join("</code> <code>"))
     });
     format!(
         "<header><h1>{} <span class=\"state {state}\">{word}</span></h1><p class=sub>{} · {} of {} · {method}</p>{best}<dl class=figures>{figures}</dl></header>",
