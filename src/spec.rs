@@ -13,7 +13,7 @@ pub mod section;
 pub use crate::spec::convert::MAX_COUNT;
 pub use crate::spec::evaluate::evaluate;
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, Fault, Fix, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::convert::convert;
@@ -514,7 +514,13 @@ fn too_many(spec: &Spec, word: &Word, (value, all): (&Value, &[Argument]), first
     let param = place.and_then(|at| spec.params.iter().filter(|param| param.kind != Kind::Bool).nth(at));
     if let Some(param) = param.filter(|param| !param.positional && convert(param, spec, value).is_ok()) {
         let at = Span { end: value.span.start, ..value.span };
-        d = d.replace(format!("`{}={value}`", param.name), at, format!("{}=", param.name));
+        // They do not all have this order, so it is a guess.
+        let edits = vec![(at, format!("{}=", param.name))];
+        let fix = Fix::new(format!("`{}={value}`", param.name), edits);
+        d = d.fix(fix.when(Applicability::Asked));
+    }
+    if first && spec.params.iter().any(|param| param.name == "in") {
+        d = d.note("the number of input channels or features is left out: it follows from the layer above");
     }
     d = d.drop("remove it", elsewhere::with_blank(word, all, value.span));
     if first { d.note(format!("usage: {}", usage(spec))) } else { d }

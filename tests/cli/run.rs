@@ -34,7 +34,7 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     assert_eq!(again["epoch"], report["test.epoch"]);
     assert_eq!(desk.json("eval first/best.safetensors --data data --json")["test.loss"], report["test.loss"]);
     let text = desk.run("eval first");
-    assert!(text.out.contains("taken for") && text.out.contains("first/best.safetensors"), "{}", text.out);
+    assert!(text.out.contains("predicted as") && text.out.contains("first/best.safetensors"), "{}", text.out);
 
     png(&desk.path("seven.png"), digit(7, 2000));
     png(&desk.path("two.png"), digit(2, 2001));

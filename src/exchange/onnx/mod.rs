@@ -62,9 +62,10 @@ impl Outgoing for Onnx {
             // What was not verified is not left behind.
             let _ = std::fs::remove_file(&part);
         }
+        let written = written?;
+        let distance = if written == 0.0 { "0".to_owned() } else { format!("{written:.0e}") };
         Ok(vec![format!(
-            "read back and run on {N_IMAGES} random images: the outputs differ by {:.0e} at most",
-            written?
+            "read back and run on {N_IMAGES} random images: the outputs differ by {distance} at most"
         )])
     }
 }
