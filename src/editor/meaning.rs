@@ -145,6 +145,7 @@ fn walk<'a>(program: &'a Program, asts: &[&'a Ast], probe: Option<u32>) -> (Mean
         meanings: Meanings { words: Vec::new(), names: Vec::new(), definitions: Definitions::default() },
         known: HashMap::new(),
         blocks: HashMap::new(),
+        models: HashMap::new(),
         constants: HashMap::new(),
         frames: Vec::new(),
         probe,
@@ -172,6 +173,8 @@ struct Walker<'a> {
     /// Names by the place that defines them.
     known: HashMap<Span, usize>,
     blocks: HashMap<&'a str, BlockName<'a>>,
+    /// Those that a file may take from the files it uses.
+    models: HashMap<&'a str, BlockName<'a>>,
     constants: HashMap<&'a str, usize>,
     frames: Vec<Frame<'a>>,
     probe: Option<u32>,
@@ -200,18 +203,17 @@ impl<'a> Walker<'a> {
         let mut chosen: Vec<&Block<'a>> = definitions.blocks.values().collect();
         chosen.sort_by_key(|block| (block.origin != Origin::Library, block.name.span));
         for block in chosen {
-            let Some((name, parameters)) = head(block.statement) else { continue };
-            let name = self.define(NameKind::Block, name, None, block.statement);
-            let parameters = parameters
-                .iter()
-                .filter_map(parameter)
-                .map(|(text, span, value)| {
-                    (text, self.define(NameKind::Parameter, (text, span), value, block.statement))
-                })
-                .collect();
-            self.blocks.insert(self.meanings.names[name].text, BlockName { name, parameters });
+            let Some((text, name)) = self.with_parameters(NameKind::Block, block.statement) else { continue };
+            self.blocks.insert(text, name);
         }
-        for statement in asts.flat_map(statements).filter(|statement| statement.word.text == "let") {
+        let all: Vec<&Statement> = asts.flat_map(statements).collect();
+        for statement in
+            all.iter().filter(|statement| statement.word.text == "model" && statement.block.is_some())
+        {
+            let Some((text, name)) = self.with_parameters(NameKind::Model, statement) else { continue };
+            self.models.entry(text).or_insert(name);
+        }
+        for statement in all.into_iter().filter(|statement| statement.word.text == "let") {
             for argument in &statement.arguments {
                 let Argument::Property { key, value } = argument else { continue };
                 let word = (key.text.as_str(), key.span);
@@ -219,6 +221,20 @@ impl<'a> Walker<'a> {
                 self.constants.entry(&key.text).or_insert(name);
             }
         }
+    }
+
+    /// A definition's name, and those of its parameters.
+    fn with_parameters(
+        &mut self,
+        kind: NameKind,
+        statement: &'a Statement,
+    ) -> Option<(&'a str, BlockName<'a>)> {
+        let ((text, span), parameters) = head(statement)?;
+        let name = self.define(kind, (text, span), None, statement);
+        let parameters = parameters.iter().filter_map(parameter).map(|(text, span, value)| {
+            (text, self.define(NameKind::Parameter, (text, span), value, statement))
+        });
+        Some((text, BlockName { name, parameters: parameters.collect() }))
     }
 
     fn define(
@@ -242,6 +258,7 @@ impl<'a> Walker<'a> {
             let keyword = if SECTIONS.contains(&word) { What::Keyword } else { What::Unknown };
             self.tell(statement.word.span, keyword);
             match word {
+                "model" if statement.block.is_none() => self.choice(statement),
                 "block" | "model" => self.definition(statement),
                 "let" => self.constants(statement),
                 "data" | "train" | "expect" => self.section(word, statement),
@@ -302,6 +319,26 @@ impl<'a> Walker<'a> {
         }
         self.blocks_of(statement);
         self.frames.pop();
+    }
+
+    /// `model NAME(a=2)`: a model of another file, and its parameters.
+    fn choice(&mut self, statement: &'a Statement) {
+        let Some((name, given)) = head(statement) else { return self.arguments(&statement.arguments) };
+        let Some(model) = self.models.get(name.0).cloned() else {
+            self.tell(name.1, What::Unknown);
+            return given.iter().for_each(|argument| self.argument(argument));
+        };
+        self.tell(name.1, What::Name(model.name));
+        for argument in given {
+            match argument {
+                Argument::Property { key, value } => {
+                    let own = model.parameters.iter().find(|(text, _)| *text == key.text);
+                    self.tell(key.span, own.map_or(What::Unknown, |(_, at)| What::Name(*at)));
+                    self.value(value, None);
+                }
+                Argument::Value(_) | Argument::Relation { .. } => self.argument(argument),
+            }
+        }
     }
 
     fn bind(&mut self, text: &'a str, name: usize) {
