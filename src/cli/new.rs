@@ -230,7 +230,7 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
     }
     let dataset = match data.source.load(&data.args, &loaded.base(), Wanted::All) {
         Ok(dataset) => dataset,
-        Err(fault) => match named(&text, data, &loaded, &fault) {
+        Err(fault) => match with_argument(&text, data, &loaded, &fault) {
             // Such as the letters of EMNIST: 26 classes.
             Some(other) => return with_data(network, &other, path, folder),
             None => return Err(explained(fault)),
@@ -246,7 +246,7 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
 }
 
 /// The text with the argument of the source that a fault asks for, if the source has no argument of this name yet.
-fn named(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault) -> Option<String> {
+fn with_argument(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault) -> Option<String> {
     let (name, value) = fault.remedies.iter().find_map(|remedy| match remedy {
         Remedy::Set { name, value } => Some((*name, value.clone())),
         Remedy::Unset { .. }

@@ -114,8 +114,5 @@ fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
         worst = worst.max(compare::same(output, &found, "the network computes something else here")?);
     }
     let worst = if worst == 0.0 { "0".to_owned() } else { format!("{worst:.0e}") };
-    Ok(format!(
-        "verified on {}: the outputs differ by {worst} at most",
-        plural(n as u64, "image", "images")
-    ))
+    Ok(format!("verified on {}: the outputs differ by {worst} at most", plural(n as u64, "image", "images")))
 }

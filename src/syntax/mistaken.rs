@@ -48,7 +48,8 @@ pub fn instead(front: &str, piece: &str) -> Option<Instead> {
     };
     let inside = bracketed(&piece[open..])?;
     let end = open + inside.len() + 2;
-    let attached = open == 0 && front.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let attached =
+        open == 0 && front.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     if attached {
         let arguments: Option<Vec<String>> = parts(inside).into_iter().map(argument).collect();
         let said = arguments?.join(" ");
@@ -152,7 +153,9 @@ fn rest_of_size(front: &str, piece: &str) -> Option<(usize, String)> {
     let holds = !number.is_empty() && (is_named || is_input) && rest.iter().all(|part| is_whole(part));
     // `padding=1, 3`: what follows a blank may be the next argument.
     let holds = holds && (is_input || !numbers.contains(' '));
-    let ends = piece[end..].starts_with(['-', ':', '{', ';', '#']) || piece[end..].is_empty() || piece[..end].ends_with(' ');
+    let ends = piece[end..].starts_with(['-', ':', '{', ';', '#'])
+        || piece[end..].is_empty()
+        || piece[..end].ends_with(' ');
     (holds && ends).then(|| (numbers.len(), rest.iter().map(|part| format!("x{part}")).collect()))
 }
 
