@@ -160,7 +160,7 @@ fn weights_are_believed_only_as_far_as_they_fit() {
         assert!(done.code == Some(1) || done.code == Some(2), "{}", done.err);
         assert!(!done.err.contains("panicked") && done.out.is_empty(), "{}", done.err);
     }
-    desk.refused("eval nowhere", 2, &["nowhere does not exist", "a run is a folder"]);
+    desk.refused("eval nowhere", 2, &["nowhere does not exist", "the folder of a run"]);
     std::fs::create_dir(desk.path("hollow")).unwrap();
     desk.refused("eval hollow", 2, &["hollow contains no weights"]);
     desk.write("good/run.json", "{");
