@@ -183,6 +183,28 @@ fn imports_bring_blocks_constants_and_models() {
 
 /// A line number alone is one of the file that the finding is in.
 #[test]
+fn functions_work_out_widths_depths_and_indices() {
+    let shapes = |body: &str| {
+        let text = format!("let width = 1.4\nmodel M(depth=1.2) {{ input 2x6x4; {body} }}");
+        layers(&text).iter().map(|line| line.split(" : ").nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shapes("conv2d divisible(32 * width, 8) 1x1"), ["48x6x4"]);
+    assert_eq!(shapes("conv2d (max(3, in.channels) + min(2, 7, 5)) 1x1"), ["5x6x4"]);
+    assert_eq!(shapes("conv2d (floor(2.9) * ceil(2.1)) 1x1; conv2d round(2.5) 1x1"), ["6x6x4", "2x6x4"]);
+    assert_eq!(shapes("for i in range(1, 3) { conv2d (4 * i) 1x1 }"), ["4x6x4", "8x6x4"]);
+    assert_eq!(shapes("for i in range(2) { conv2d (1 + i) 1x1 }"), ["1x6x4", "2x6x4"]);
+    assert_eq!(shapes("repeat ceil(2 * depth) { relu }").len(), 3);
+    assert_eq!(shapes("reshape [in.channels, (in.height * in.width)]"), ["2x24"]);
+    // What a name stands for may be worked out, too.
+    assert_eq!(shapes("let c = max(2, 3); conv2d c 1x1"), ["3x6x4"]);
+    let reference = std::fs::read_to_string("docs/language.md").unwrap();
+    for function in dslc::spec::functions::FUNCTIONS {
+        let usage = function.usage.split(", range").next().unwrap();
+        assert!(reference.contains(&format!("`{usage}`")), "{usage}");
+    }
+}
+
+#[test]
 fn a_file_takes_a_model_with_its_own_values() {
     let net = "model Net(classes=3, width=2) {
     input 1x8x8
