@@ -197,7 +197,7 @@ pub fn argument(spec: &Spec, name: &str) -> Option<&'static str> {
 pub fn arguments(name: &str) -> impl Iterator<Item = &'static str> {
     let listed = move |names: &[&str]| names.iter().any(|theirs| same_but_case(theirs, name));
     ARGUMENTS.iter().filter_map(move |(said, names)| match said {
-        As(own) => listed(names).then_some(*own),
+        As(own) | Near(own, _) => listed(names).then_some(*own),
         Each(_) | Behind | Needless(_) | Not(_) => None,
     })
 }
