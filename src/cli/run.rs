@@ -49,14 +49,14 @@ pub struct Options {
     /// Start from these weights: a run's folder, or a safetensors, PyTorch or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
-    /// The folder for weights and measurements, instead of runs/NAME-N
+    /// The folder for weights and measurements, instead of runs/NAME-N (of folds, folds/NAME-N)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to save instead while the run's own disk is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
     /// Cross-validate: split the training images into this many parts, and for each train without it and measure on it
-    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, value_name = "N", conflicts_with = "spare", value_parser = clap::value_parser!(u32).range(2..=1000))]
     folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
@@ -73,7 +73,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (device, taken) = devices::open(options.device)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
     if let Some(n) = options.folds {
-        return folds::run(&loaded, &data, dataset, &device, n as usize, options.json);
+        let way = folds::Way { out: options.out.as_deref(), device: options.device, json: options.json };
+        return folds::run(&loaded, &data, dataset, n as usize, &way);
     }
     let training = Training {
         loaded: &loaded,
@@ -120,7 +121,7 @@ pub enum Place<'a> {
     Stopped {
         run: &'a Stopped,
         /// What is trained now, if that is not what was.
-        changed: Option<Record>,
+        changed: Option<Box<Record>>,
     },
 }
 
@@ -163,7 +164,8 @@ impl Training<'_> {
             Place::New { out, device } => {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
-                let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
+                let (folder, record) =
+                    &*begun.insert(begin(loaded, (data, dataset), batch, machine, (*out, None))?);
                 let source = &record.source;
                 Recording { probe, folder, source, stopped: None, spare: self.spare }
             }
@@ -177,7 +179,7 @@ impl Training<'_> {
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
-                let source = &changed.as_ref().unwrap_or(&run.record).source;
+                let source = &changed.as_deref().unwrap_or(&run.record).source;
                 Recording { probe, folder: &run.folder, source, stopped: Some(run), spare: self.spare }
             }
         };

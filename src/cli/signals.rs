@@ -10,10 +10,11 @@ use crate::runs::train::Signals;
 
 /// The first Ctrl-C (or SIGTERM, or SIGHUP) asks for an orderly end, the second ends at once.
 fn stop(signals: &Signals, screen: &Screen) {
-    if signals.stop.swap(true, Ordering::Relaxed) {
+    if signals.end.swap(true, Ordering::Relaxed) {
         screen.clear();
         std::process::exit(130);
     }
+    signals.stop.store(true, Ordering::Relaxed);
     screen.line("stopping after this step, then testing; again to stop at once");
 }
 

@@ -7,6 +7,7 @@ pub mod curves;
 pub mod details;
 pub mod html;
 mod layers;
+pub mod scatter;
 
 use std::fmt::Write as _;
 
