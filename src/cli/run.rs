@@ -10,7 +10,7 @@ use crate::cli::memory::{self, Measured};
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
-use crate::cli::table::{duration, plural, short, speed};
+use crate::cli::table::{duration, plural, short, speed, thousands};
 use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
 use crate::data::sample::Task;
@@ -260,15 +260,19 @@ impl Training<'_> {
         let Training { loaded, data, dataset, .. } = *self;
         let cache = data.kept.place.as_ref().map_or(String::new(), |place| format!("cache  {place}\n"));
         let parts = &dataset.parts;
-        let n_learnt = parts.train.len() + parts.validation.len();
+        let test = plural(parts.test.len() as u64, "test image", "test images");
+        let images = match (parts.train.len() as u64, parts.validation.len() as u64) {
+            (train, 0) => format!("{} and {test}", plural(train, "training image", "training images")),
+            (train, validation) => {
+                format!("{} training, {} validation and {test}", thousands(train), thousands(validation))
+            }
+        };
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {}\n{cache}{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {images}, {}\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
             short(flops),
-            plural(n_learnt as u64, "training image", "training images"),
-            plural(parts.test.len() as u64, "test image", "test images"),
             match dataset.samples.targets.task() {
                 Task::Images => "images to be given".to_owned(),
                 task => format!("{} {}", dataset.classes().len(), task.names()),

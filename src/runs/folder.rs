@@ -255,7 +255,7 @@ pub fn weights(run: &Path) -> Result<(Weights, PathBuf), Fault> {
     let refuse = |message: String| Fault::new(codes::RUN, format!("{} {message}", run.display()));
     if !run.exists() {
         let fault = refuse("does not exist".to_owned());
-        return Err(fault.advise("a run is a folder such as runs/mnist-1, or a weights file in it"));
+        return Err(fault.advise("the folder of a run, such as runs/mnist-1, or a weights file in it"));
     }
     if !run.is_dir() {
         return Ok((Weights::open(run)?, run.parent().map(Path::to_owned).unwrap_or_default()));

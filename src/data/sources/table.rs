@@ -175,7 +175,25 @@ pub fn columns(path: &Path) -> Result<[Option<String>; 3], Fault> {
         let place = names.iter().position(|own| own == name).and_then(|place| cells.get(place));
         place.is_some_and(|cell| part_called(cell).is_some())
     });
-    Ok([picture.map(|(name, _)| name.clone()).or_else(|| usual(usual::IMAGE)), usual(usual::LABEL), part])
+    let label = usual(usual::LABEL);
+    let first = label.as_ref().and_then(|label| cells.get(names.iter().position(|own| own == label)?));
+    if let (Some(label), Some(cell)) = (&label, first.filter(|cell| is_decimal(cell))) {
+        return Err(fault(path, &format!("has numbers such as {cell} in its column `{label}`, not classes"))
+            .advise("`dslc new dials`: a file that learns numbers, for you to change its `source` line"));
+    }
+    if label.is_none() {
+        return Err(fault(path, "has no column that is called as classes usually are, such as `label` or `class`")
+            .note(format!("its columns are: {}", names.join(", ")))
+            .advise("name the column of the classes `label`")
+            .advise("`dslc new labels` (several labels for each picture) or `dslc new dials` (numbers), for you to change its \
+                     `source` line"));
+    }
+    Ok([picture.map(|(name, _)| name.clone()).or_else(|| usual(usual::IMAGE)), label, part])
+}
+
+/// Whether a cell is a number with a decimal point or an exponent, which no class is called.
+fn is_decimal(cell: &str) -> bool {
+    cell.contains('.') && cell.trim().parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// A path that stays below its folder, with `/` or `\` between its parts.
