@@ -33,6 +33,7 @@ pub static NETWORKS: &[Network] = &[
     network!("segment", "net", "a class for each pixel, learnt from masks"),
     network!("labels", "net", "several labels for each picture, from a table"),
     network!("dials", "net", "numbers read off pictures, from a table"),
+    network!("signals", "net", "classes of signals, from an array"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),

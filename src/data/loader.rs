@@ -9,7 +9,6 @@ use crate::data::sample::{Image, Sample, Target, Values, scale};
 use crate::data::samples::{Field, Images, Samples, Targets, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
-use crate::shape::Shape;
 use crate::tensor::random::Random;
 
 /// Whether images are augmented.
@@ -42,6 +41,7 @@ impl<'a> Loader<'a> {
         let whole = match &samples.images {
             Images::Bytes { shape, values } => count(values.len(), shape).is_some(),
             Images::Numbers { shape, values } => count(values.len(), shape).is_some(),
+            Images::Signals { shape, values } => count(values.len(), shape).is_some(),
             Images::Kept(_) | Images::Read(_) => true,
         };
         if !whole || samples.images.len() != samples.len() {
@@ -51,11 +51,12 @@ impl<'a> Loader<'a> {
             // A mask or image turns with its image, which the tables do not do.
             _ if samples.targets.images().is_some() => None,
             Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
-            Images::Numbers { .. } | Images::Kept(_) | Images::Read(_) => None,
+            Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) | Images::Read(_) => None,
         };
         let channels = section.form().whole()?[0];
         let last = tables(section.stages().last, channels)?;
-        let shape = Shape::from(section.form().whole()?);
+        let missing = || Fault::internal(format!("images of {}", section.form()));
+        let shape = section.shape().ok_or_else(missing)?;
         Ok(Loader { section, samples, fields: samples.fields(shape), tables: whole, last })
     }
 
@@ -268,7 +269,7 @@ fn finished(section: &DataSection, mut sample: Sample) -> Result<Sample, Fault> 
 }
 
 /// How many images of a shape so many values are; `None` where the last is not whole.
-fn count(n_values: usize, shape: &[usize; 3]) -> Option<usize> {
+fn count(n_values: usize, shape: &[usize]) -> Option<usize> {
     let size: usize = shape.iter().product();
     n_values.is_multiple_of(size.max(1)).then(|| n_values / size.max(1))
 }

@@ -233,6 +233,13 @@ impl Reader<'_> {
     fn forms(&mut self, steps: &[Step], input: Form) -> Option<Form> {
         let mut form = input;
         for step in steps {
+            let name = step.transform.spec().name;
+            if form.is_signal() && !step.transform.suits_signals() {
+                let message = format!("`{name}` changes images, but signals ({form}) arrive");
+                let d = Diagnostic::error(codes::DATA_SHAPE, step.span, message);
+                self.diagnostics.push(d.advise(format!("remove `{name}`; signals take: {}", for_signals())));
+                return None;
+            }
             match step.transform.form(&step.args, form) {
                 Ok(next) => form = next,
                 Err(fault) => {
@@ -264,6 +271,12 @@ impl Reader<'_> {
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
     }
+}
+
+/// The steps that signals take, of either kind.
+fn for_signals() -> String {
+    let all = PREPROCESS.iter().chain(AUGMENT).filter(|transform| transform.suits_signals());
+    all.map(|transform| format!("`{}`", transform.spec().name)).collect::<Vec<_>>().join(", ")
 }
 
 fn on_error(lines: &Lines<'_>) -> OnError {

@@ -41,6 +41,8 @@ pub enum Images {
     Bytes { shape: [usize; 3], values: Vec<u8> },
     /// The same in numbers, as they reach the model.
     Numbers { shape: [usize; 3], values: Vec<f32> },
+    /// Signals of one shape (channels, length), one behind another.
+    Signals { shape: [usize; 2], values: Vec<f32> },
     /// In memory, each of its own size.
     Kept(Vec<Image>),
     /// Read when they are asked for.
@@ -226,7 +228,9 @@ impl Samples {
     /// What tells a sample from the others wherever it stands among them: the name of its file, or else its place.
     pub fn key(&self, index: u32) -> String {
         match &self.images {
-            Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) => index.to_string(),
+            Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) => {
+                index.to_string()
+            }
             Images::Read(pictures) => pictures.name(index as usize),
         }
     }
@@ -293,10 +297,11 @@ impl Samples {
 
 impl Images {
     pub fn len(&self) -> usize {
-        let count = |n_values: usize, shape: &[usize; 3]| n_values / shape.iter().product::<usize>().max(1);
+        let count = |n_values: usize, shape: &[usize]| n_values / shape.iter().product::<usize>().max(1);
         match self {
             Images::Bytes { shape, values } => count(values.len(), shape),
             Images::Numbers { shape, values } => count(values.len(), shape),
+            Images::Signals { shape, values } => count(values.len(), shape),
             Images::Kept(images) => images.len(),
             Images::Read(pictures) => pictures.len(),
         }
@@ -311,6 +316,9 @@ impl Images {
         Ok(match self {
             Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
             Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
+            Images::Signals { shape, values } => {
+                Image::of_numbers([shape[0], 1, shape[1]], part(values, shape, at).to_vec())
+            }
             Images::Kept(images) => images[at].clone(),
             Images::Read(pictures) => pictures.read(at)?,
         })
@@ -320,6 +328,7 @@ impl Images {
     pub fn form(&self) -> Form {
         match self {
             Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
+            Images::Signals { shape, .. } => Form::of_signals(*shape),
             Images::Kept(images) => {
                 Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
             }
@@ -339,10 +348,19 @@ impl Images {
             {
                 values.extend(more);
             }
+            (Images::Signals { shape, values }, Images::Signals { shape: own, values: more })
+                if *shape == own =>
+            {
+                values.extend(more);
+            }
             (Images::Kept(images), Images::Kept(more)) => images.extend(more),
             (
-                Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) | Images::Read(_),
-                Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) | Images::Read(_),
+                Images::Bytes { .. }
+                | Images::Numbers { .. }
+                | Images::Signals { .. }
+                | Images::Kept(_)
+                | Images::Read(_),
+                _,
             ) => return Err(Fault::internal("samples of two kinds")),
         }
         Ok(())
@@ -352,6 +370,9 @@ impl Images {
         match self {
             Images::Bytes { shape, values } => sum.update(part(values, shape, at)),
             Images::Numbers { shape, values } => {
+                part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
+            }
+            Images::Signals { shape, values } => {
                 part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Kept(images) => match &images[at].values {
@@ -366,7 +387,7 @@ impl Images {
 }
 
 /// The values of image `at`.
-pub fn part<'a, T>(values: &'a [T], shape: &[usize; 3], at: usize) -> &'a [T] {
+pub fn part<'a, T>(values: &'a [T], shape: &[usize], at: usize) -> &'a [T] {
     let size: usize = shape.iter().product();
     &values[at * size..(at + 1) * size]
 }

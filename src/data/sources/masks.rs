@@ -10,6 +10,7 @@ use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image, Size, Task, Values};
 use crate::data::samples::{Images, Pictures, Samples, Targets};
 use crate::data::sources::files::{CHANNELS, Files, SIZE, channels, lengths, read, size};
+use crate::data::sources::folder;
 use crate::data::sources::idx::fault;
 use crate::data::sources::paired::{Pairs, pairs};
 use crate::data::sources::{Facts, Source, Wanted};
@@ -156,6 +157,23 @@ fn meaning(args: &Args) -> Result<Meaning, Fault> {
         return Err(Fault::new(codes::BAD_VALUE, message).at("values"));
     }
     Ok(Meaning::listed(&values, ignore))
+}
+
+/// The arguments that fit masks in a folder, as far as some of them tell: how many classes there are.
+pub fn arguments(root: &Path) -> Result<String, Fault> {
+    let paths = folder::below(root)?;
+    let step = paths.len().div_ceil(LOOKED_AT).max(1);
+    let mut seen = [false; 256];
+    for path in paths.iter().step_by(step) {
+        if let Values::Bytes(numbers) = decode(&read(path)?)?.values {
+            numbers.iter().for_each(|&number| seen[usize::from(number)] = true);
+        }
+    }
+    let most = seen[..255].iter().rposition(|seen| *seen).unwrap_or(0);
+    Ok(match (most, seen[255]) {
+        (0, true) => "classes=2 values=[0, 255]".to_owned(),
+        (most, _) => format!("classes={}", (most + 1).max(2)),
+    })
 }
 
 /// Refuses masks of black and white whose white would count for nothing, as nobody means it.

@@ -81,6 +81,11 @@ pub trait Source: Sync {
             .advise("a `table` with a column of the groups"))
     }
 
+    /// What numbers of a file are divided by.
+    fn scale(&self, _args: &Args) -> Result<f32, Fault> {
+        Ok(1.0)
+    }
+
     /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.
     fn brightness(&self) -> Option<[f64; 2]> {
         None

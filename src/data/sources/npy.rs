@@ -148,6 +148,16 @@ impl Store {
     }
 }
 
+/// Reads an .npy file, whole.
+pub fn file(path: &Path) -> Result<Array, Fault> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(stem) = name.strip_suffix(".npy") else {
+        return Err(fault(path, "is not an .npy file").advise("`numpy.save(\"signal.npy\", signal)`"));
+    };
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    Store::Folder { path: folder, names: Vec::new() }.array(stem)
+}
+
 fn head(path: &Path, reader: &mut dyn Read) -> Result<Head, Fault> {
     let broken = |e: std::io::Error| fault(path, &format!("is cut short in its header: {e}")).advise(REMEDY);
     let mut begin = [0; 8];

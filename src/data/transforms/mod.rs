@@ -82,6 +82,11 @@ pub trait Transform: Sync {
     /// Changes a sample, whose image's form [`Transform::form`] has accepted.
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault>;
 
+    /// Whether signals, which have no height and no colours, may be changed by it.
+    fn suits_signals(&self) -> bool {
+        false
+    }
+
     /// Whether it cuts a window out of an image.
     fn cuts(&self) -> Cuts {
         Cuts::Nothing
