@@ -13,6 +13,9 @@ use crate::spec::section::{self, Line, Lines};
 use crate::spec::{self, Args, Scope};
 use crate::syntax::ast::{Argument, Statement, Unit, ValueKind};
 
+/// The most classes, labels or numbers that an argument may claim.
+const MOST_CLASSES: usize = 1_000_000;
+
 /// Reads one section.
 pub struct Reader<'a> {
     pub scope: &'a dyn Scope,
@@ -130,6 +133,12 @@ impl Reader<'_> {
         let (found, head) = (line.found.as_ref()?, line.statement.head());
         let source = SOURCES.iter().find(|source| source.spec().name == found.spec.name)?;
         match source.facts(&found.args) {
+            Ok(facts) if facts.classes.is_some_and(|classes| classes > MOST_CLASSES) => {
+                let message = format!("a data set has at most {MOST_CLASSES} classes");
+                let fault = Fault::new(codes::TOO_BIG, message).at("classes").advise("a smaller number");
+                self.diagnostics.push(place(fault, head, &found.args));
+                None
+            }
             Ok(facts) => Some((*source, found.args.clone(), facts, head)),
             Err(fault) => {
                 self.diagnostics.push(place(fault, head, &found.args));

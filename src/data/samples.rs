@@ -2,6 +2,7 @@
 //! each. What a batch of them consists of: fields, each with the name of the graph's input that it is for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flate2::Crc;
@@ -113,6 +114,11 @@ pub trait Pictures: fmt::Debug + Send + Sync {
 
     /// What an image is called where it is told of.
     fn name(&self, index: usize) -> String;
+
+    /// What it is called where something is wrong with it: its path, within its file where that holds several.
+    fn path(&self, index: usize) -> PathBuf {
+        PathBuf::from(self.name(index))
+    }
 
     /// Adds what tells an image from another one in its place, without reading it.
     fn digest(&self, index: usize, sum: &mut Crc);

@@ -589,6 +589,70 @@ mod tests {
     }
 
     #[test]
+    fn signals_of_any_layout_are_channel_by_channel() {
+        let whole: Vec<u8> = [10i16, 20, 30, -40, 50, 60].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let signals = |shape: &str, arguments: &str| {
+            let files = [("x", npy("<i2", shape, "False", &whole)), ("y", npy("|u1", "(1,)", "False", &[0]))];
+            let bytes = npz(&files, zip::CompressionMethod::Stored);
+            let dataset = load(&bytes, &format!("images=\"x\" labels=\"y\" scale=10 {arguments}"))?;
+            assert_eq!(dataset.samples.read(0)?.image.height, 1);
+            let Images::Signals { shape, values } = dataset.samples.images else { panic!("signals") };
+            Ok::<_, Fault>((shape, values))
+        };
+        let straight = vec![1.0, 2.0, 3.0, -4.0, 5.0, 6.0];
+        let turned = vec![1.0, 3.0, 5.0, 2.0, -4.0, 6.0];
+        assert_eq!(signals("(1, 6)", "").unwrap(), ([1, 6], straight.clone()));
+        assert_eq!(signals("(1, 1, 6)", "").unwrap(), ([1, 6], straight.clone()));
+        for arguments in ["layout=ncl", "image=2x3"] {
+            assert_eq!(signals("(1, 2, 3)", arguments).unwrap(), ([2, 3], straight.clone()), "{arguments}");
+        }
+        for arguments in ["layout=nlc", "image=2x3"] {
+            assert_eq!(signals("(1, 3, 2)", arguments).unwrap(), ([2, 3], turned.clone()), "{arguments}");
+        }
+        let fault = signals("(1, 6)", "layout=nchw").unwrap_err();
+        assert!(fault.message.contains("does not go with `layout=nchw`"), "{fault}");
+        let said =
+            section("source arrays \"a\" classes=3 image=1x8\nnormalize auto\nresize 4").err().unwrap();
+        assert_eq!(said, ["E0401 `resize` changes images, but signals (1x8) arrive"]);
+        let taken = section(
+            "source arrays \"a\" classes=3 image=1x8\nnormalize mean=20 std=3\naugment { random_flip }",
+        );
+        assert_eq!(taken.unwrap().shape(), Some(crate::shape::Shape::from([1, 8])));
+    }
+
+    #[test]
+    fn a_file_of_signals_holds_one_or_several() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let read = |shape: &str, wanted: [usize; 2]| {
+            std::fs::write(&path, npy("|u1", shape, "False", &[1, 2, 3, 4, 5, 6])).unwrap();
+            super::signals(&path, wanted)
+        };
+        assert_eq!(read("(6,)", [1, 6]).unwrap(), [vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
+        assert_eq!(read("(2, 3)", [1, 3]).unwrap(), [vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]);
+        assert_eq!(read("(2, 3)", [3, 2]).unwrap(), [vec![1.0, 3.0, 5.0, 2.0, 4.0, 6.0][..].to_vec()]);
+        assert_eq!(read("(1, 2, 3)", [2, 3]).unwrap().len(), 1);
+        let fault = read("(2, 3)", [2, 4]).unwrap_err();
+        assert!(fault.message.ends_with("has the shape 2x3, but the model takes signals of 2x4"), "{fault}");
+        assert!(super::signals(&folder.path().join("a.txt"), [1, 6]).is_err());
+    }
+
+    #[test]
+    fn names_are_those_of_classes_labels_and_numbers() {
+        let named = |own: Vec<u8>, arguments: &str| {
+            let files = [("x", npy("|u1", "(2, 2, 3)", "False", &[7; 12])), ("y", own)];
+            let bytes = npz(&files, zip::CompressionMethod::Stored);
+            load_own(&bytes, &format!("images=\"x\" labels=\"y\" {arguments}"))
+        };
+        let classes = || npy("|u1", "(2,)", "False", &[1, 0]);
+        assert_eq!(named(classes(), "names=[cat, dog, owl]").unwrap().classes(), ["cat", "dog", "owl"]);
+        let labels = npy("|u1", "(2, 2)", "False", &[1, 0, 0, 1]);
+        assert_eq!(named(labels.clone(), "names=[cat, dog]").unwrap().classes(), ["cat", "dog"]);
+        assert!(named(labels, "names=[cat]").unwrap_err().message.ends_with("has 2 for each image, not 1"));
+        assert!(named(classes(), "names=[cat]").unwrap_err().message.contains("has the label 1"));
+    }
+
+    #[test]
     fn arrays_that_cannot_be_meant_are_refused() {
         let message = |at: usize, own: Vec<u8>| {
             let mut files = keras();

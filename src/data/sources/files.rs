@@ -152,6 +152,10 @@ impl Pictures for Files {
         self.paths[index].to_string_lossy().into_owned()
     }
 
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(&self.paths[index])
+    }
+
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
         read(&self.root.join(&self.paths[index])).map(Some)
     }

@@ -7,6 +7,7 @@ pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod learnt;
 pub mod listed;
 pub mod masks;
 pub mod mnist;

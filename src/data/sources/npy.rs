@@ -12,6 +12,7 @@ use zip::ZipArchive;
 
 use crate::data::sources::idx::fault;
 use crate::diag::Fault;
+use crate::numbers::half;
 use crate::tensor::host;
 
 /// The most bytes that one array may hold: 2 GiB.
@@ -295,18 +296,6 @@ fn numbers(bytes: Vec<u8>, head: &Head) -> Numbers {
         (Element::Float, 2) => Numbers::Floats(words.map(|word| half(word as u16)).collect()),
         (Element::Float, 4) => Numbers::Floats(words.map(|word| f32::from_bits(word as u32)).collect()),
         (Element::Float, _) => Numbers::Floats(words.map(|word| f64::from_bits(word) as f32).collect()),
-    }
-}
-
-/// A number of half precision (IEEE 754).
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
 }
 
