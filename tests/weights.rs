@@ -249,7 +249,7 @@ fn what_is_missing_is_told_with_its_place() {
     let said = advice(&fault);
     for part in [
         "has no place for `for1.0.basic_block1.conv1` (weight 160x64x3x3)",
-        "behind `layer1.1.bn2`, which is `basic_block1.1.bn2`",
+        "after `layer1.1.bn2`, which is `basic_block1.1.bn2`",
         "the file has `layer2.0.conv1` (weight 128x64x3x3)",
         "--fresh for1.0.basic_block1.conv1",
     ] {

@@ -111,11 +111,11 @@ impl Confusion {
         let truths: Vec<f64> = (0..self.n_classes).map(|class| self.truth(class) as f64).collect();
         let calls: Vec<f64> = (0..self.n_classes).map(|class| self.called(class) as f64).collect();
         let (mut counted, mut chance) = (0.0, 0.0);
-        for truth in 0..self.n_classes {
-            for called in 0..self.n_classes {
+        for (truth, truths) in truths.iter().enumerate() {
+            for (called, calls) in calls.iter().enumerate() {
                 let weight = weight(truth, called);
                 counted += weight * self.count(truth, called) as f64;
-                chance += weight * truths[truth] * calls[called] / all.max(1.0);
+                chance += weight * truths * calls / all.max(1.0);
             }
         }
         (chance > 0.0).then(|| 1.0 - counted / chance)
