@@ -30,19 +30,20 @@ pub fn source(kind: &str, path: &Path, written: &str) -> Result<String, Fault> {
         "table" => {
             let table::Guess { image, part, learnt } = table::guess(path)?;
             argument("image", image, "image");
-            argument("part", part, "");
             match learnt {
                 Some(("label", columns)) => argument("label", columns.into_iter().next(), "label"),
                 Some((name, columns)) => {
                     let columns: Vec<String> = columns.iter().map(|column| word(column)).collect();
-                    let list = if let [one] = columns.as_slice() {
-                        one.clone()
-                    } else {
-                        format!("[{}]", columns.join(", "))
+                    let list = match columns.as_slice() {
+                        [one] => one.clone(),
+                        several => format!("[{}]", several.join(", ")),
                     };
                     line.push_str(&format!(" {name}={list}"));
                 }
                 None => {}
+            }
+            if let Some(part) = part {
+                line.push_str(&format!(" part={}", word(&part)));
             }
         }
         "parquet" => {

@@ -172,8 +172,7 @@ impl<'a> Loader<'a> {
     /// Writes one image, and gives what is to be learnt of it.
     fn one(&self, index: u32, epoch: u32, mode: Mode, seed: u64, out: &mut [f32]) -> Result<Target, Fault> {
         let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
-        let sample = self.samples.read(index)?;
-        let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
+        let sample = read_and_changed(self.section, self.samples, index, mode, &mut random)?;
         match (&self.last, &sample.image.values) {
             (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
                 look_up(tables, bytes, out);
@@ -244,15 +243,42 @@ fn changed(
     mode: Mode,
     random: &mut Random,
 ) -> Result<Sample, Fault> {
+    for Step { transform, args, .. } in before_last(section, prepared, mode) {
+        transform.apply(args, &mut sample, random)?;
+    }
+    Ok(sample)
+}
+
+/// The same of a sample of the data set. Where its image is in memory and the first step takes only a part of it, the rest is not
+/// copied.
+fn read_and_changed(
+    section: &DataSection,
+    samples: &Samples,
+    index: u32,
+    mode: Mode,
+    random: &mut Random,
+) -> Result<Sample, Fault> {
+    let mut steps = before_last(section, samples.prepared, mode);
+    let lent = samples.images.lent(index as usize).filter(|_| samples.targets.images().is_none());
+    if let (Some(Step { transform, args, .. }), Some(lent)) = (steps.clone().next(), lent)
+        && let Some(image) = transform.taken(args, &lent, random)
+    {
+        steps.next();
+        let mut sample = Sample { image: image?, target: samples.target(index) };
+        steps.try_for_each(|Step { transform, args, .. }| transform.apply(args, &mut sample, random))?;
+        return Ok(sample);
+    }
+    changed(section, samples.read(index)?, samples.prepared, mode, random)
+}
+
+/// The steps in front of those that treat each value by itself, without the first so many.
+fn before_last(section: &DataSection, prepared: usize, mode: Mode) -> impl Iterator<Item = &Step> + Clone {
     let stages = section.stages();
     let rest = match mode {
         Mode::Train if !section.augment.is_empty() => section.augment.as_slice(),
         Mode::Train | Mode::Eval => stages.window,
     };
-    for Step { transform, args, .. } in stages.first.iter().skip(prepared).chain(rest) {
-        transform.apply(args, &mut sample, random)?;
-    }
-    Ok(sample)
+    stages.first.iter().skip(prepared).chain(rest)
 }
 
 /// A sample that was augmented, as it reaches the model.
@@ -316,6 +342,7 @@ mod tests {
     use super::*;
     use crate::data::sample::Form;
     use crate::data::testing::{Colours, section};
+    use crate::shape::Shape;
 
     fn samples(shape: [usize; 3], n: usize) -> Samples {
         let n_bytes = shape.iter().product::<usize>() * n;

@@ -50,6 +50,13 @@ pub enum Images {
     Read(Arc<dyn Pictures>),
 }
 
+/// An image in memory.
+pub struct Lent<'a> {
+    /// Channels, height and width.
+    pub shape: [usize; 3],
+    pub bytes: &'a [u8],
+}
+
 /// What is to be learnt of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
@@ -198,13 +205,21 @@ impl Samples {
         }
     }
 
+    /// What is to be learnt of a sample, where that is no image.
+    pub fn target(&self, index: u32) -> Target {
+        match &self.targets {
+            Targets::Classes { values, .. } => Target::Class(values[index as usize]),
+            Targets::Labels { .. } => Target::Labels(self.row(index).to_vec()),
+            Targets::Numbers { .. } => Target::Numbers(self.row(index).to_vec()),
+            Targets::Masks { .. } | Targets::Images(_) => Target::Unknown,
+        }
+    }
+
     /// A sample, which must be below [`Samples::len`].
     pub fn read(&self, index: u32) -> Result<Sample, Fault> {
         let image = self.images.read(index as usize)?;
         let target = match &self.targets {
-            Targets::Classes { values, .. } => Target::Class(values[index as usize]),
-            Targets::Labels { .. } => Target::Labels(self.row(index).to_vec()),
-            Targets::Numbers { .. } => Target::Numbers(self.row(index).to_vec()),
+            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => self.target(index),
             Targets::Masks { masks, .. } => {
                 Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
             }
@@ -328,6 +343,18 @@ impl Images {
             Images::Kept(images) => images[at].clone(),
             Images::Read(pictures) => pictures.read(at)?,
         })
+    }
+
+    /// One of bytes that is in memory, without a copy.
+    pub fn lent(&self, at: usize) -> Option<Lent<'_>> {
+        match self {
+            Images::Bytes { shape, values } => Some(Lent { shape: *shape, bytes: part(values, shape, at) }),
+            Images::Kept(images) => match &images[at].values {
+                Values::Bytes(bytes) => Some(Lent { shape: images[at].extents(), bytes }),
+                Values::Numbers(_) => None,
+            },
+            Images::Numbers { .. } | Images::Signals { .. } | Images::Read(_) => None,
+        }
     }
 
     /// What all have in common.

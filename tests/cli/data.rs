@@ -104,8 +104,8 @@ fn a_file_for_data_of_any_kind_checks() {
         (at("cifar-100-python"), "linear 100"),
         (at("arrays/medmnist.npz"), "input 1x4x5"),
         (models("shapes"), "masks\" classes=4"),
-        (models("shapes/labels.csv"), "part=part labels=[circle, square, triangle]"),
-        (models("dials/dials.csv"), "part=part target=[x, y]"),
+        (models("shapes/labels.csv"), "labels=[circle, square, triangle] part=part"),
+        (models("dials/dials.csv"), "target=[x, y] part=part"),
         (models("signals.npz"), "classes=3 image=1x128"),
     ]
     .into_iter()

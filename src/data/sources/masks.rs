@@ -360,7 +360,7 @@ mod tests {
         assert!(
             message("classes=2").ends_with("a.png: it has 2 in row 0, column 2, which is none of 2 classes")
         );
-        assert!(message("").contains("`masks` needs to know its classes"));
+        assert!(message("").contains("masks need the number of their classes"));
         assert!(message("names=[a, b] classes=3").contains("`names` has 2 names, but `classes` says 3"));
         assert!(
             message("classes=2 values=[0, 300]").contains("a number from 0 to 255 for each of the 2 classes")

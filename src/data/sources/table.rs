@@ -198,7 +198,9 @@ pub fn guess(path: &Path) -> Result<Guess, Fault> {
         let columns: Vec<usize> = (0..names.len()).filter(is_free).filter(|&own| holds(own, what)).collect();
         Some(columns).filter(|columns| !columns.is_empty())
     };
-    let learnt = match usual(usual::LABEL).filter(is_free) {
+    // Beside `x`, `y` is no label.
+    let is_place = |own: &usize| names[*own].eq_ignore_ascii_case("y") && usual(&["x"]).is_some();
+    let learnt = match usual(usual::LABEL).filter(is_free).filter(|own| !is_place(own)) {
         Some(own) if holds(own, &is_number) && !holds(own, &is_whole) => Some(("target", named(vec![own]))),
         Some(own) if names[own].eq_ignore_ascii_case("labels") => Some(("labels", named(vec![own]))),
         Some(own) => Some(("label", named(vec![own]))),
