@@ -1,27 +1,47 @@
 #!/bin/sh
-# Builds and runs the fuzz target with stable Rust: `fuzz/run.sh [LIBFUZZER OPTION…]`. See README.md.
+# Builds and runs a fuzz target with stable Rust: `fuzz/run.sh [TARGET] [LIBFUZZER OPTION…]`. See README.md.
 set -eu
 cd "$(dirname "$0")"
+target=front_end
+case "${1:-}" in
+front_end | onnx | weights)
+    target=$1
+    shift
+    ;;
+esac
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares" \
-    cargo build --quiet --release --bin front_end --target "$host"
+    cargo build --quiet --release --bin "$target" --target "$host"
 
 # A file: this input only.
 if [ -f "${1:-}" ]; then
-    exec "target/$host/release/front_end" "$@"
+    exec "target/$host/release/$target" "$@"
 fi
 
-# The seeds: every model, every case of a corpus file, and every text that once broke something.
-seeds=seeds corpus=corpus/front_end
+seeds=seeds/$target corpus=corpus/$target
 rm -rf "$seeds"
 mkdir -p "$seeds" "$corpus" artifacts
-cp ../models/*.net ../models/*.model ../src/layers/std.model ../tests/cases/seeds/*.net ../tests/cases/fuzz/*.txt "$seeds"
-for cases in wrong ugly; do
-    awk -v stem="$seeds/$cases" '/^=== / { file = stem "_" $2 ".txt"; next } file { print > file }' \
-        "../tests/cases/$cases.txt"
-done
+case $target in
+front_end)
+    # Every model, every case of a corpus file, and every text that once broke something.
+    cp ../models/*.net ../models/*.model ../src/layers/std.model ../tests/cases/seeds/*.net ../tests/cases/fuzz/*.txt "$seeds"
+    for cases in wrong ugly; do
+        awk -v stem="$seeds/$cases" '/^=== / { file = stem "_" $2 ".txt"; next } file { print > file }' \
+            "../tests/cases/$cases.txt"
+    done
+    more="-dict=dslc.dict -max_len=4096 -rss_limit_mb=256"
+    ;;
+onnx)
+    cp ../tests/fixtures/exchange/*.onnx "$seeds"
+    more="-max_len=40000 -rss_limit_mb=1024"
+    ;;
+weights)
+    cp ../tests/fixtures/weights/*.pth ../tests/fixtures/weights/*.npz ../tests/fixtures/weights/*.safetensors "$seeds"
+    more="-max_len=24000 -rss_limit_mb=1024"
+    ;;
+esac
 
-exec "target/$host/release/front_end" -dict=dslc.dict -max_len=4096 -timeout=300 -rss_limit_mb=256 \
-    -artifact_prefix=artifacts/ "$@" "$corpus" "$seeds"
+# shellcheck disable=SC2086
+exec "target/$host/release/$target" $more -timeout=300 -artifact_prefix=artifacts/ "$@" "$corpus" "$seeds"

@@ -8,6 +8,7 @@ pub mod answers;
 mod convert;
 pub mod elsewhere;
 mod evaluate;
+pub mod functions;
 pub mod section;
 
 pub use crate::spec::convert::MAX_COUNT;

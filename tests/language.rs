@@ -183,6 +183,76 @@ fn imports_bring_blocks_constants_and_models() {
 
 /// A line number alone is one of the file that the finding is in.
 #[test]
+fn functions_work_out_widths_depths_and_indices() {
+    let shapes = |body: &str| {
+        let text = format!("let width = 1.4\nmodel M(depth=1.2) {{ input 2x6x4; {body} }}");
+        layers(&text).iter().map(|line| line.split(" : ").nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shapes("conv2d divisible(32 * width, 8) 1x1"), ["48x6x4"]);
+    assert_eq!(shapes("conv2d (max(3, in.channels) + min(2, 7, 5)) 1x1"), ["5x6x4"]);
+    assert_eq!(shapes("conv2d (floor(2.9) * ceil(2.1)) 1x1; conv2d round(2.5) 1x1"), ["6x6x4", "2x6x4"]);
+    assert_eq!(shapes("for i in range(1, 3) { conv2d (4 * i) 1x1 }"), ["4x6x4", "8x6x4"]);
+    assert_eq!(shapes("for i in range(2) { conv2d (1 + i) 1x1 }"), ["1x6x4", "2x6x4"]);
+    assert_eq!(shapes("repeat ceil(2 * depth) { relu }").len(), 3);
+    assert_eq!(shapes("reshape [in.channels, (in.height * in.width)]"), ["2x24"]);
+    // What a name stands for may be worked out, too.
+    assert_eq!(shapes("let c = max(2, 3); conv2d c 1x1"), ["3x6x4"]);
+    let reference = std::fs::read_to_string("docs/language.md").unwrap();
+    for function in dslc::spec::functions::FUNCTIONS {
+        let usage = function.usage.split(", range").next().unwrap();
+        assert!(reference.contains(&format!("`{usage}`")), "{usage}");
+    }
+}
+
+#[test]
+fn a_file_takes_a_model_with_its_own_values() {
+    let net = "model Net(classes=3, width=2) {
+    input 1x8x8
+    conv2d width 3x3 : 2x6x6
+    flatten -> linear classes
+}
+block other { relu }";
+    let taken = |line: &str| layers_with(&format!("use \"net.model\"\n{line}"), &[("net.model", net)]);
+    assert_eq!(taken("").unwrap(), ["conv1 : 2x6x6", "flatten1 : 72", "linear1 : 3"]);
+    assert_eq!(taken("model Net").unwrap(), taken("").unwrap());
+    // The shapes that the definition asserts are those of its own values.
+    assert_eq!(taken("model Net(width=4)").unwrap(), ["conv1 : 4x6x6", "flatten1 : 144", "linear1 : 3"]);
+    let all = ["conv1 : 4x3x3", "flatten1 : 36", "linear1 : 5"];
+    assert_eq!(taken("let n = 5\nmodel Net(n, width=4, input=3x5x5)").unwrap(), all);
+    let refused = taken("model Net(depth=4)").unwrap_err();
+    assert_eq!(refused, ["E0202 the model `Net` has no parameter `depth`"]);
+
+    // From outside: of the model that a file takes, of one that it only imports, and of its own.
+    let set = |text: &str, settings: &[&str]| {
+        let mut sources = Sources::default();
+        let project = Project { root: Path::new(""), read: &|_| Ok(net.to_owned()) };
+        let settings: Vec<String> = settings.iter().map(|s| format!("model.{s}")).collect();
+        let checked =
+            dslc::experiment::check(&mut sources, Path::new("m.net"), text.to_owned(), &settings, &project);
+        assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+        checked
+            .experiment
+            .model
+            .unwrap()
+            .layers
+            .iter()
+            .map(|l| l.output.clone().unwrap().to_string())
+            .collect::<Vec<_>>()
+    };
+    let settings = ["classes=5", "width=4", "input=3x5x5"];
+    let shapes = ["4x3x3", "36", "5"];
+    assert_eq!(set("use \"net.model\"", &settings), shapes);
+    assert_eq!(set("use \"net.model\"\nmodel Net", &settings), shapes);
+    assert_eq!(set("use \"net.model\"\nmodel Net(classes=7)", &settings), shapes);
+    let own = format!(
+        "{}\nexpect {{ parameters == 239; parameters < 1k }}",
+        net.replace("block other { relu }", "")
+    );
+    assert_eq!(set(&own, &[]), ["2x6x6", "72", "3"]);
+    assert_eq!(set(&own, &settings), shapes);
+}
+
+#[test]
 fn how_shapes_arose_is_told_of_the_first_findings_only() {
     let lines = "    relu : 9x9x9\n".repeat(30);
     let found = checked(&format!("model M {{\n    input 8x8x8\n{lines}}}\n"), &[]).diagnostics;

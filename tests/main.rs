@@ -1,6 +1,7 @@
 //! One test binary, so that the dependencies are linked once. Each module is a theme.
 #![allow(clippy::unwrap_used)]
 
+mod any_bytes;
 mod any_text;
 mod auto_batch;
 mod architecture;

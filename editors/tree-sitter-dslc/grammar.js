@@ -40,14 +40,14 @@ module.exports = grammar({
     _value: $ => choice($.extent, $.number, $.call, $.name, $.path, $.list, $.group, $.text),
     list: $ => seq('[', comma_list($, $._value), ']'),
     call: $ => seq(field('name', $.name), $.parameters),
-    parameters: $ => seq(token.immediate('('), comma_list($, choice($.property, $._value)), ')'),
+    parameters: $ => seq(token.immediate('('), comma_list($, choice($.property, $.list, $.text, $._expression)), ')'),
 
     group: $ => seq('(', $._expression, ')'),
     _expression: $ => choice($.sum, $.product, $.negation, $._factor),
     sum: $ => prec.left(1, seq($._expression, choice('+', '-'), $._expression)),
     product: $ => prec.left(2, seq($._expression, choice('*', '//', '/', '%'), $._expression)),
     negation: $ => prec(3, seq('-', $._factor)),
-    _factor: $ => choice($.group, $.extent, $.number, $.name, $.path),
+    _factor: $ => choice($.group, $.extent, $.number, $.call, $.name, $.path),
 
     number: $ => choice($._integer, $._number),
     text: _ => /"[^"\n]*"/,

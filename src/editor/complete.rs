@@ -4,7 +4,8 @@
 use std::path::{Component, Path};
 
 use crate::editor::Program;
-use crate::editor::meaning::{Meanings, Name, NameKind};
+use crate::editor::defined::{Name, NameKind};
+use crate::editor::meaning::Meanings;
 use crate::editor::place::{Place, Section, Written, place};
 use crate::editor::snippet;
 use crate::experiment::SECTIONS;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::editor::Program;
-use crate::editor::meaning::statements;
+use crate::editor::defined::statements;
 use crate::syntax::ast::{Chain, Statement};
 use crate::syntax::scan::{Kind, scan};
 

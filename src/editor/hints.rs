@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::data::sample::Task;
 use crate::editor::Program;
+use crate::editor::defined::{head, statements};
 use crate::editor::facts::{facts, parameters};
-use crate::editor::meaning::{head, statements};
 use crate::model::passing::{MOST_SHAPES, is_layer_line};
 use crate::numbers::{plural, short, thousands};
 use crate::syntax::ast::{Chain, Link, Statement};

@@ -2,8 +2,9 @@
 //! are those of the reference.
 
 use crate::editor::Program;
+use crate::editor::defined::{Name, NameKind, head, statements as top};
 use crate::editor::facts::{facts, parameters};
-use crate::editor::meaning::{Meanings, Name, NameKind, What, head, statements as top};
+use crate::editor::meaning::{Meanings, What};
 use crate::model::scope::arriving_names;
 use crate::numbers::plural;
 use crate::reference::{blocks, expectation, spec, statements};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::editor::Program;
-use crate::editor::meaning::statements;
+use crate::editor::defined::statements;
 use crate::experiment::imports::normal;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Value, ValueKind};

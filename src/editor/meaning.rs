@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diag::Diagnostics;
 use crate::editor::Program;
+use crate::editor::defined::{Name, NameKind, head, parameter, statements};
 use crate::experiment::words::{declared, lines, registry};
 use crate::experiment::{SECTIONS, definitions};
 use crate::layers;
@@ -16,47 +17,6 @@ use crate::model::scope::ARRIVING;
 use crate::source::{FileId, Span};
 use crate::spec::{Kind, Param, Spec};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Link, Statement, Value, ValueKind, Word};
-
-/// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NameKind {
-    Block,
-    Model,
-    /// Of a block or model.
-    Parameter,
-    /// `let`
-    Constant,
-    /// `for NAME in …`
-    Variable,
-    /// `… as NAME`
-    Value,
-}
-
-impl NameKind {
-    pub fn noun(self) -> &'static str {
-        match self {
-            NameKind::Block => "block",
-            NameKind::Model => "model",
-            NameKind::Parameter => "parameter",
-            NameKind::Constant => "constant",
-            NameKind::Variable => "loop variable",
-            NameKind::Value => "value",
-        }
-    }
-}
-
-/// A name, with the place that defines it.
-#[derive(Clone, Copy, Debug)]
-pub struct Name<'a> {
-    pub kind: NameKind,
-    pub text: &'a str,
-    /// Where it is defined, in any file of the program.
-    pub span: Span,
-    /// The constant's value, the parameter's default or the list that the variable goes through.
-    pub value: Option<&'a Value>,
-    /// The statement that defines it.
-    pub statement: &'a Statement,
-}
 
 /// What one word means.
 #[derive(Clone, Copy)]
@@ -145,6 +105,7 @@ fn walk<'a>(program: &'a Program, asts: &[&'a Ast], probe: Option<u32>) -> (Mean
         meanings: Meanings { words: Vec::new(), names: Vec::new(), definitions: Definitions::default() },
         known: HashMap::new(),
         blocks: HashMap::new(),
+        models: HashMap::new(),
         constants: HashMap::new(),
         frames: Vec::new(),
         probe,
@@ -172,6 +133,8 @@ struct Walker<'a> {
     /// Names by the place that defines them.
     known: HashMap<Span, usize>,
     blocks: HashMap<&'a str, BlockName<'a>>,
+    /// Those that a file may take from the files it uses.
+    models: HashMap<&'a str, BlockName<'a>>,
     constants: HashMap<&'a str, usize>,
     frames: Vec<Frame<'a>>,
     probe: Option<u32>,
@@ -200,18 +163,17 @@ impl<'a> Walker<'a> {
         let mut chosen: Vec<&Block<'a>> = definitions.blocks.values().collect();
         chosen.sort_by_key(|block| (block.origin != Origin::Library, block.name.span));
         for block in chosen {
-            let Some((name, parameters)) = head(block.statement) else { continue };
-            let name = self.define(NameKind::Block, name, None, block.statement);
-            let parameters = parameters
-                .iter()
-                .filter_map(parameter)
-                .map(|(text, span, value)| {
-                    (text, self.define(NameKind::Parameter, (text, span), value, block.statement))
-                })
-                .collect();
-            self.blocks.insert(self.meanings.names[name].text, BlockName { name, parameters });
+            let Some((text, name)) = self.with_parameters(NameKind::Block, block.statement) else { continue };
+            self.blocks.insert(text, name);
         }
-        for statement in asts.flat_map(statements).filter(|statement| statement.word.text == "let") {
+        let all: Vec<&Statement> = asts.flat_map(statements).collect();
+        for statement in
+            all.iter().filter(|statement| statement.word.text == "model" && statement.block.is_some())
+        {
+            let Some((text, name)) = self.with_parameters(NameKind::Model, statement) else { continue };
+            self.models.entry(text).or_insert(name);
+        }
+        for statement in all.into_iter().filter(|statement| statement.word.text == "let") {
             for argument in &statement.arguments {
                 let Argument::Property { key, value } = argument else { continue };
                 let word = (key.text.as_str(), key.span);
@@ -219,6 +181,20 @@ impl<'a> Walker<'a> {
                 self.constants.entry(&key.text).or_insert(name);
             }
         }
+    }
+
+    /// A definition's name, and those of its parameters.
+    fn with_parameters(
+        &mut self,
+        kind: NameKind,
+        statement: &'a Statement,
+    ) -> Option<(&'a str, BlockName<'a>)> {
+        let ((text, span), parameters) = head(statement)?;
+        let name = self.define(kind, (text, span), None, statement);
+        let parameters = parameters.iter().filter_map(parameter).map(|(text, span, value)| {
+            (text, self.define(NameKind::Parameter, (text, span), value, statement))
+        });
+        Some((text, BlockName { name, parameters: parameters.collect() }))
     }
 
     fn define(
@@ -242,6 +218,7 @@ impl<'a> Walker<'a> {
             let keyword = if SECTIONS.contains(&word) { What::Keyword } else { What::Unknown };
             self.tell(statement.word.span, keyword);
             match word {
+                "model" if statement.block.is_none() => self.choice(statement),
                 "block" | "model" => self.definition(statement),
                 "let" => self.constants(statement),
                 "data" | "train" | "expect" => self.section(word, statement),
@@ -302,6 +279,26 @@ impl<'a> Walker<'a> {
         }
         self.blocks_of(statement);
         self.frames.pop();
+    }
+
+    /// `model NAME(a=2)`: a model of another file, and its parameters.
+    fn choice(&mut self, statement: &'a Statement) {
+        let Some((name, given)) = head(statement) else { return self.arguments(&statement.arguments) };
+        let Some(model) = self.models.get(name.0).cloned() else {
+            self.tell(name.1, What::Unknown);
+            return given.iter().for_each(|argument| self.argument(argument));
+        };
+        self.tell(name.1, What::Name(model.name));
+        for argument in given {
+            match argument {
+                Argument::Property { key, value } => {
+                    let own = model.parameters.iter().find(|(text, _)| *text == key.text);
+                    self.tell(key.span, own.map_or(What::Unknown, |(_, at)| What::Name(*at)));
+                    self.value(value, None);
+                }
+                Argument::Value(_) | Argument::Relation { .. } => self.argument(argument),
+            }
+        }
     }
 
     fn bind(&mut self, text: &'a str, name: usize) {
@@ -569,29 +566,5 @@ impl<'a> Walker<'a> {
                 self.sum(right);
             }
         }
-    }
-}
-
-/// The statements at the top of a file.
-pub fn statements(ast: &Ast) -> impl Iterator<Item = &Statement> {
-    ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
-}
-
-/// Name and parameters of `block NAME(…)` or `model NAME`.
-pub fn head(statement: &Statement) -> Option<((&str, Span), &[Argument])> {
-    let Some(Argument::Value(value)) = statement.arguments.first() else { return None };
-    match &value.kind {
-        ValueKind::Word(name) => Some(((name, value.span), &[])),
-        ValueKind::Call { name, arguments } => Some(((&name.text, name.span), arguments)),
-        _ => None,
-    }
-}
-
-/// Name, place and default of a parameter.
-pub fn parameter(argument: &Argument) -> Option<(&str, Span, Option<&Value>)> {
-    match argument {
-        Argument::Value(Value { kind: ValueKind::Word(name), span }) => Some((name, *span, None)),
-        Argument::Property { key, value } => Some((&key.text, key.span, Some(value))),
-        Argument::Value(_) | Argument::Relation { .. } => None,
     }
 }

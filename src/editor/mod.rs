@@ -3,6 +3,7 @@
 //! it on the wire.
 
 pub mod complete;
+pub mod defined;
 mod facts;
 pub mod findings;
 pub mod folding;

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::editor::Program;
-use crate::editor::meaning::{Meaning, Meanings, Name, NameKind, What};
+use crate::editor::defined::{Name, NameKind};
+use crate::editor::meaning::{Meaning, Meanings, What};
 use crate::experiment::SECTIONS;
 use crate::experiment::imports::normal;
 use crate::layers::{self, joins};

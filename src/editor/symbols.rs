@@ -1,7 +1,7 @@
 //! The outline of a file: sections, models with their lines, blocks with their parameters, constants.
 
 use crate::editor::Program;
-use crate::editor::meaning::{NameKind, head, parameter, statements};
+use crate::editor::defined::{NameKind, head, parameter, statements};
 use crate::source::{Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Block, Link, Statement};
 

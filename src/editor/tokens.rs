@@ -1,7 +1,8 @@
 //! Semantic tokens: what each piece of the text is, from what its word means.
 
 use crate::editor::Program;
-use crate::editor::meaning::{Meanings, NameKind, What};
+use crate::editor::defined::NameKind;
+use crate::editor::meaning::{Meanings, What};
 use crate::source::{LIBRARY, Span};
 use crate::syntax::scan::{self, scan};
 

@@ -119,9 +119,14 @@ pub(crate) fn folder(place: &Path, write: impl FnOnce(&Path) -> Result<(), Fault
     written
 }
 
-/// The same place under another name, where something is written before it is whole.
+/// A place beside this one where nothing is, and where something is written before it is whole.
 pub(crate) fn beside(place: &Path) -> PathBuf {
-    let mut name = place.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
+    let named = |n: usize| {
+        let mut name = place.as_os_str().to_owned();
+        name.push(if n == 1 { ".part".to_owned() } else { format!(".part{n}") });
+        PathBuf::from(name)
+    };
+    let is_free = |part: &PathBuf| part.symlink_metadata().is_err();
+    // Where nothing can be looked at, writing says why.
+    (1..).map(named).find(is_free).unwrap_or_else(|| named(1))
 }

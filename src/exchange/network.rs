@@ -26,7 +26,8 @@ pub struct Network<'a> {
     pub classes: Vec<String>,
     /// The file with every default, which explains the network where it arrives.
     pub source: String,
-    session: Session,
+    /// None once it is closed.
+    session: Option<Session>,
 }
 
 impl<'a> Network<'a> {
@@ -48,7 +49,14 @@ impl<'a> Network<'a> {
         let n_outputs = model.output().filter(|output| output.rank() == 1).map_or(0, Shape::elements);
         let named = weights.map(|weights| weights.card.classes.clone());
         let classes = named.filter(|names| names.len() == n_outputs).unwrap_or_default();
-        Ok(Network { model, data: experiment.data.as_ref(), sources, classes, source, session })
+        Ok(Network {
+            model,
+            data: experiment.data.as_ref(),
+            sources,
+            classes,
+            source,
+            session: Some(session),
+        })
     }
 
     /// The shape of one image.
@@ -63,7 +71,7 @@ impl<'a> Network<'a> {
 
     /// The numbers of a layer's parameter, as it declares them.
     pub fn numbers(&self, layer: &Instance, parameter: &str) -> Result<Vec<f32>, Fault> {
-        self.session.read_state(&format!("{}.{parameter}", layer.name))
+        self.states()?.read_state(&format!("{}.{parameter}", layer.name))
     }
 
     /// The shape of a value for one image.
@@ -102,15 +110,21 @@ impl<'a> Network<'a> {
     }
 
     /// All numbers, to be written.
-    pub fn states(&self) -> &Session {
-        &self.session
+    pub fn states(&self) -> Result<&Session, Fault> {
+        self.session.as_ref().ok_or_else(closed)
+    }
+
+    /// Gives the network's memory back, once nothing is asked of it any more.
+    pub fn close(&mut self) {
+        self.session = None;
     }
 
     /// What the network makes of one image.
     pub fn run(&mut self, image: &[f32]) -> Result<Vec<f32>, Fault> {
-        self.session.put(0, IMAGES, image)?;
-        self.session.step(0)?;
-        self.session.read(0, SCORES)
+        let session = self.session.as_mut().ok_or_else(closed)?;
+        session.put(0, IMAGES, image)?;
+        session.step(0)?;
+        session.read(0, SCORES)
     }
 
     /// An image of random numbers, standard normal, the same each time.
@@ -118,6 +132,10 @@ impl<'a> Network<'a> {
         let mut random = Random::new(0, "exchange", n);
         Ok((0..self.input()?.elements()).map(|_| random.normal()).collect())
     }
+}
+
+fn closed() -> Fault {
+    Fault::internal("a closed network is asked for its numbers")
 }
 
 /// The seed that an experiment's weights begin with.

@@ -32,7 +32,7 @@ impl Outgoing for Safetensors {
             classes: network.classes.clone(),
             ..Card::default()
         };
-        save(place, network.states(), &card)?;
+        save(place, network.states()?, &card)?;
         Ok(Vec::new())
     }
 }

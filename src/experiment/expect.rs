@@ -56,6 +56,12 @@ each_metric!(expect);
 /// The quantities that are known before a run.
 static FIXED: [&Setting; 4] = [&PARAMETERS, &FLOPS, &MEMORY, &LAYERS];
 
+/// Whether a line says exactly what a fact of the network is: `parameters == 11689512`.
+pub fn is_exact(line: &Statement) -> bool {
+    let exact = |a: &Argument| matches!(a, Argument::Relation { compare: Compare::Equal, .. });
+    FIXED.iter().any(|fixed| fixed.spec.name == line.word.text) && line.arguments.iter().any(exact)
+}
+
 pub static PARAMETERS: Setting = compared(&Spec {
     name: "parameters",
     summary: "trained numbers",

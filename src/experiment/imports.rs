@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::{FileId, SourceFile, Sources, Span};
-use crate::syntax::ast::{Argument, Ast, Value, ValueKind};
+use crate::syntax::ast::{Argument, Ast, Statement, Value, ValueKind};
 use crate::syntax::{Reading, read, read_again};
 
 /// The most files that one experiment may use.
@@ -33,6 +33,8 @@ pub struct Imports {
     readings: Vec<Reading>,
     /// Every `use` that led to a file.
     pub uses: Vec<Use>,
+    /// The model that the file takes from them by `model NAME(…)`, with the values that it gives.
+    pub chosen: Option<Statement>,
 }
 
 /// A `use` line.

@@ -2,6 +2,7 @@
 //! against each other. Nothing has run yet.
 
 pub mod channels;
+pub mod chosen;
 pub mod disk;
 pub mod ending;
 pub mod expect;
@@ -130,8 +131,12 @@ fn whole(
 ) -> Checked {
     let mut diagnostics = reading.diagnostics.clone();
     diagnostics.extend(more);
-    let (imports, found) = imports::collect(sources, &ast, path, project, before);
+    let (mut imports, found) = imports::collect(sources, &ast, path, project, before);
     diagnostics.extend(found);
+    match chosen::choose(&ast, &imports) {
+        Ok(model) => imports.chosen = model,
+        Err(d) => diagnostics.push(*d),
+    }
     let unreadable = has_errors(&diagnostics);
     let (experiment, mut found) = resolve_with(sources, &ast, &imports, look);
     if unreadable {
@@ -159,6 +164,14 @@ pub fn definitions<'a>(ast: &'a Ast, imports: &'a Imports, diagnostics: &mut Dia
         definitions.add(import, Origin::Import, diagnostics);
     }
     definitions.add(ast, Origin::Main, diagnostics);
+    match &imports.chosen {
+        Some(model) => definitions.choose(model, diagnostics),
+        // A file whose choice is refused has no model.
+        None if unused::statements(&ast.chains).any(chosen::is_choice) => {
+            definitions.models.retain(|model| model.origin == Origin::Main);
+        }
+        None => {}
+    }
     definitions
 }
 
@@ -215,10 +228,16 @@ pub fn resolve_with(
     if let Some(model) = &experiment.model {
         diagnostics.extend(channels::check(model));
         if let Some(data) = &experiment.data {
-            data_against_model(sources, data, model, &mut diagnostics);
+            let mut found = Diagnostics::new();
+            data_against_model(sources, data, model, &mut found);
             if !learns_images {
-                diagnostics.extend(ending::outputs(data, model));
+                found.extend(ending::outputs(data, model));
             }
+            let elsewhere = model.end.file != ast.file;
+            diagnostics.extend(found.into_iter().map(|d| match elsewhere {
+                true => chosen::remedied(d, ast, &definitions, model, data),
+                false => d,
+            }));
         }
         if let Some(train) = &experiment.train {
             let classes = experiment.data.as_ref().and_then(DataSection::classes);

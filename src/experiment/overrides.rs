@@ -2,10 +2,10 @@
 //! override is a source of its own, so that its mistakes are shown where they were made.
 
 use crate::diag::{Diagnostic, Diagnostics, codes};
-use crate::experiment::paths;
-use crate::experiment::words::{chosen, declared, registry};
+use crate::experiment::words::{self, declared, registry};
+use crate::experiment::{chosen, expect, paths};
 use crate::source::{SETTING, Sources, Span};
-use crate::syntax::ast::{Argument, Ast, Chain, Statement, Value, ValueKind};
+use crate::syntax::ast::{Argument, Ast, Chain, Statement};
 use crate::syntax::parse;
 
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
@@ -51,17 +51,26 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     if new.alias.is_some() || new.assertion.is_some() {
         return wrong(format!("`{value}` is not one value: it has a name (`as`) or a shape (`:`)"));
     }
+    let of_model = match (parts.as_slice(), new.statement.arguments.as_slice()) {
+        (["model", _], [Argument::Value(value)]) => Some((new.statement.word.clone(), value.clone())),
+        _ => None,
+    };
+    if let Some((key, value)) = &of_model {
+        if chosen::set(ast, key, value) {
+            return Vec::new();
+        }
+        forget_promises(ast);
+    }
     let all = ast.chains.iter_mut().flat_map(|chain| &mut chain.links);
     let Some(target) = all.map(|link| &mut link.statement).find(|s| s.word.text == section) else {
         return wrong(format!("the file has no section `{section}`"));
     };
-    if let (["model", name], [Argument::Value(value)]) =
-        (parts.as_slice(), new.statement.arguments.as_slice())
-        && let Some(parameter) = parameter(target, name)
-    {
-        let key = new.statement.word.clone();
-        *parameter = Argument::Property { key, value: value.clone() };
-        return Vec::new();
+    if let Some((key, value)) = of_model {
+        let mut own = chosen::parameters(target).iter_mut();
+        if let Some(parameter) = own.find(|own| chosen::parameter_name(own) == Some(&key.text)) {
+            *parameter = Argument::Property { key, value };
+            return Vec::new();
+        }
     }
     let Some(block) = &mut target.block else {
         return wrong(format!("the section `{section}` has no block"));
@@ -82,18 +91,21 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     Vec::new()
 }
 
-/// The parameter of that name, of a model such as `model Net(width=8) { … }`.
-fn parameter<'a>(model: &'a mut Statement, name: &str) -> Option<&'a mut Argument> {
-    let Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) =
-        model.arguments.first_mut()
-    else {
-        return None;
-    };
-    arguments.iter_mut().find(|argument| match argument {
-        Argument::Property { key, .. } => key.text == name,
-        Argument::Value(Value { kind: ValueKind::Word(own), .. }) => own == name,
-        Argument::Value(_) | Argument::Relation { .. } => false,
-    })
+/// Leaves out what a file asserts of its network, shapes and exact counts, where another network is asked for. Bounds
+/// (`parameters < 70k`) stay.
+fn forget_promises(ast: &mut Ast) {
+    let lines = ast.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
+    for statement in lines {
+        match (statement.word.text.as_str(), &mut statement.block) {
+            ("model", Some(_)) => chosen::forget_shapes(statement),
+            ("expect", Some(block)) => {
+                block
+                    .chains
+                    .retain(|chain| !chain.links.iter().any(|link| expect::is_exact(&link.statement)));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a component (`sgd` of `optimizer sgd lr=0.1`) had that was replaced by another one.
@@ -135,8 +147,8 @@ fn merge(section: &str, statement: &mut Statement, mut new: Statement) -> Option
     if let block @ Some(_) = new.block.take() {
         (statement.block, statement.clauses) = (block, std::mem::take(&mut new.clauses));
     }
-    if let (Some(registry), Some(name)) = (registry(section, &statement.word.text), chosen(&new))
-        && let Some(old) = chosen(statement).filter(|old| *old != name)
+    if let (Some(registry), Some(name)) = (registry(section, &statement.word.text), words::chosen(&new))
+        && let Some(old) = words::chosen(statement).filter(|old| *old != name)
     {
         let (old, name) = (old.to_owned(), name.to_owned());
         let given = |key: &str| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
+use crate::experiment::chosen::is_choice;
 use crate::experiment::imports::{Imports, Use};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Expression, Statement, Value, ValueKind, Word};
@@ -201,10 +202,18 @@ fn needed(main: &Ast, imports: &Imports, line: &Use) -> bool {
         imports.files.iter().partition(|ast| reached.contains(&ast.file));
     let mut wanted = words(&main.chains);
     outside.iter().for_each(|ast| wanted.append(&mut words(&ast.chains)));
-    let own_model = statements(&main.chains).any(|statement| statement.word.text == "model");
+    let models: Vec<&Statement> =
+        statements(&main.chains).filter(|statement| statement.word.text == "model").collect();
+    let takes = |model: &Statement| match models.as_slice() {
+        [] => true,
+        lines => lines
+            .iter()
+            .filter(|line| is_choice(line))
+            .any(|line| name_of(line).is_none_or(|name| name_of(model) == Some(name))),
+    };
     let given = inside.iter().flat_map(|ast| statements(&ast.chains));
     given.into_iter().any(|statement| match statement.word.text.as_str() {
-        "model" => !own_model,
+        "model" => takes(statement),
         "block" => name_of(statement).is_some_and(|name| wanted.contains(name)),
         "let" => statement.arguments.iter().any(
             |argument| matches!(argument, Argument::Property { key, .. } if wanted.contains(key.text.as_str())),
@@ -213,12 +222,12 @@ fn needed(main: &Ast, imports: &Imports, line: &Use) -> bool {
     })
 }
 
-fn statements(chains: &[Chain]) -> impl Iterator<Item = &Statement> {
+pub fn statements(chains: &[Chain]) -> impl Iterator<Item = &Statement> {
     chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement)
 }
 
 /// What a `block` or a `model` is called.
-fn name_of(statement: &Statement) -> Option<&str> {
+pub fn name_of(statement: &Statement) -> Option<&str> {
     match statement.arguments.first() {
         Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) => Some(name),
         Some(Argument::Value(Value { kind: ValueKind::Call { name, .. }, .. })) => Some(&name.text),
@@ -242,7 +251,7 @@ fn visit<'a>(chains: &'a [Chain], tell: &mut dyn FnMut(&'a str)) {
 
 fn visit_statement<'a>(statement: &'a Statement, tell: &mut dyn FnMut(&'a str)) {
     tell(&statement.word.text);
-    let defines = ["block", "model"].contains(&statement.word.text.as_str());
+    let defines = ["block", "model"].contains(&statement.word.text.as_str()) && statement.block.is_some();
     for argument in &statement.arguments {
         match argument {
             Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. }) if defines => {

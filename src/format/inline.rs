@@ -138,10 +138,10 @@ impl Inline<'_> {
         let (mut out, mut at) = (String::new(), value.span.start as usize);
         let mut leaves = Vec::new();
         values(sum, &mut leaves);
-        for span in leaves {
-            self.signs(&mut out, at..span.start as usize);
-            out.push_str(&self.text[span.range()]);
-            at = span.end as usize;
+        for leaf in leaves {
+            self.signs(&mut out, at..leaf.span.start as usize);
+            out.push_str(&self.value(leaf).unwrap_or_else(|| self.text[leaf.span.range()].to_owned()));
+            at = leaf.span.end as usize;
         }
         self.signs(&mut out, at..value.span.end as usize);
         out
@@ -181,9 +181,9 @@ fn joined(pieces: impl Iterator<Item = Option<String>>, separator: &str) -> Opti
 }
 
 /// Where the numbers and names of an expression stand, in order.
-fn values(expression: &Expression, found: &mut Vec<Span>) {
+fn values<'e>(expression: &'e Expression, found: &mut Vec<&'e Value>) {
     match expression {
-        Expression::Value(value) => found.push(value.span),
+        Expression::Value(value) => found.push(value),
         Expression::Negate(inner) => values(inner, found),
         Expression::Binary { left, right, operator: _ } => {
             values(left, found);

@@ -53,10 +53,7 @@ pub(crate) fn lower(input: Value, to: [usize; 2], lowering: &mut Lowering<'_>) -
     let [_, from @ ..] = image(SPEC.name, &lowering.shape(input).unbatched())?;
     match even_window(&from, to) {
         Some([1, 1]) => Ok(input),
-        Some(window) => {
-            let attrs = Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
-            lowering.apply(&AVG_POOL2D, attrs, &[input])
-        }
+        Some(window) => lowering.apply(&AVG_POOL2D, even_attrs(window).int("count_padding", 1), &[input]),
         None => {
             let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", "area");
             lowering.apply(&RESAMPLE, attrs, &[input])
@@ -68,6 +65,11 @@ pub(crate) fn lower(input: Value, to: [usize; 2], lowering: &mut Lowering<'_>) -
 pub(crate) fn even_window(from: &[usize], to: [usize; 2]) -> Option<[usize; 2]> {
     let divides = (0..2).all(|i| from[i].is_multiple_of(to[i]));
     divides.then(|| [from[0] / to[0], from[1] / to[1]])
+}
+
+/// The attributes of such a pool, as the plain layer has them.
+pub(crate) fn even_attrs(window: [usize; 2]) -> Attrs {
+    Attrs::new().ints("stride", window).ints("padding", [0; 4]).ints("kernel", window).int("ceil", 0)
 }
 
 /// How an adaptive pool comes by its windows, in words.

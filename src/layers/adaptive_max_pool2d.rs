@@ -4,7 +4,7 @@
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
-use crate::layers::adaptive_avg_pool2d::{adaptive_arithmetic, even_window};
+use crate::layers::adaptive_avg_pool2d::{adaptive_arithmetic, even_attrs, even_window};
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Reach, image};
 use crate::ops::concat::{CONCAT, MAX_INPUTS};
@@ -81,8 +81,7 @@ pub(crate) fn lower(input: Value, to: [usize; 2], lowering: &mut Lowering<'_>) -
 }
 
 fn pool(lowering: &mut Lowering<'_>, input: Value, window: [usize; 2]) -> Result<Value, Fault> {
-    let attrs = Attrs::new().ints("kernel", window).ints("stride", window).ints("padding", [0; 4]);
-    lowering.apply(&MAX_POOL2D, attrs, &[input])
+    lowering.apply(&MAX_POOL2D, even_attrs(window), &[input])
 }
 
 /// The largest numbers of `to` windows along one axis.

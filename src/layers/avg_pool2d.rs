@@ -60,9 +60,6 @@ impl Layer for AvgPool2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let count = i64::from(args.bool("count_padding")?);
-        lower_pool::<2>(SPEC.name, args, input, lowering, &AVG_POOL2D, |attrs| {
-            attrs.int("count_padding", count)
-        })
+        lower_pool::<2>(SPEC.name, args, input, lowering, &AVG_POOL2D)
     }
 }

@@ -46,6 +46,6 @@ impl Layer for MaxPool1d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        lower_pool::<1>(SPEC.name, args, input, lowering, &MAX_POOL2D, |attrs| attrs)
+        lower_pool::<1>(SPEC.name, args, input, lowering, &MAX_POOL2D)
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
-use crate::graph::attrs::Attrs;
 use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
@@ -62,7 +61,7 @@ impl Layer for MaxPool2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        lower_pool::<2>(SPEC.name, args, input, lowering, &MAX_POOL2D, |attrs| attrs)
+        lower_pool::<2>(SPEC.name, args, input, lowering, &MAX_POOL2D)
     }
 }
 
@@ -96,19 +95,24 @@ pub(crate) fn infer_pool<const N: usize>(
     })
 }
 
-/// A pooling layer along `N` axes as `op`, with these attributes beside its windows.
+/// A pooling layer along `N` axes as `op`. What an argument says that changes nothing here is left out of the attributes,
+/// so that equal pools are equal nodes.
 pub(crate) fn lower_pool<const N: usize>(
     layer: &'static str,
     args: &Args,
     input: Value,
     lowering: &mut Lowering<'_>,
     op: &'static dyn Op,
-    more: impl FnOnce(Attrs) -> Attrs,
 ) -> Result<Value, Fault> {
     let (_, extents) = spatial::<N>(layer, &lowering.shape(input).unbatched())?;
     let sliding = Sliding::new(args, extents)?;
-    let attrs = sliding.attrs().ints("kernel", sliding.kernel()).int("ceil", i64::from(sliding.ceil()));
+    let ceil = i64::from(sliding.rounds_up(extents));
+    let mut attrs = sliding.attrs().ints("kernel", sliding.kernel()).int("ceil", ceil);
+    if args.has("count_padding") {
+        let counts = args.bool("count_padding")? || !sliding.pads();
+        attrs = attrs.int("count_padding", i64::from(counts));
+    }
     let input = lowering.as_image(input)?;
-    let value = lowering.apply(op, more(attrs), &[input])?;
+    let value = lowering.apply(op, attrs, &[input])?;
     lowering.from_image::<N>(value)
 }

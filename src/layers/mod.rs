@@ -240,6 +240,7 @@ pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usi
     };
     Err(match twin.filter(|twin| find(twin).is_some()) {
         Some(twin) => fault.advise(format!("`{twin}`, which takes {input}")),
-        None => fault.advise("move this layer before the `flatten`, `linear` or `global_avg_pool` above"),
+        // What made it so is known to whoever sees the layers above.
+        None => fault,
     })
 }

@@ -206,9 +206,17 @@ impl<const N: usize> Sliding<N> {
         self.over_image().map(|window| window.dilation)
     }
 
-    /// Whether a window that is partly outside counts.
-    pub fn ceil(&self) -> bool {
-        self.axes.iter().any(|window| window.ceil)
+    /// Whether rounding up gives a window more than rounding down does.
+    pub fn rounds_up(&self, extents: [usize; N]) -> bool {
+        let more = |window: &Window, extent: usize| {
+            window.output(extent) != Window { ceil: false, ..*window }.output(extent)
+        };
+        self.axes.iter().zip(extents).any(|(window, extent)| more(window, extent))
+    }
+
+    /// Whether there is padding at any side.
+    pub fn pads(&self) -> bool {
+        self.axes.iter().any(|window| window.before + window.after > 0)
     }
 }
 

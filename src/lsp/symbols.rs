@@ -2,7 +2,7 @@
 
 use gen_lsp_types::{DocumentSymbol, DocumentSymbolRequest, ServerCapabilities};
 
-use crate::editor::meaning::NameKind;
+use crate::editor::defined::NameKind;
 use crate::editor::symbols::{Symbol, SymbolKind, symbols};
 use crate::lsp::client::Client;
 use crate::lsp::position::Lines;

@@ -7,7 +7,7 @@ use gen_lsp_types::{
     SemanticTokensRequest, ServerCapabilities,
 };
 
-use crate::editor::meaning::NameKind;
+use crate::editor::defined::NameKind;
 use crate::editor::tokens::{Token, TokenKind, tokens};
 use crate::lsp::client::Client;
 use crate::lsp::request::{Answer, Feature, Params};

@@ -5,6 +5,7 @@ use crate::model::dead::is_word;
 use crate::model::definitions::{Block, not_a_let};
 use crate::model::expand::{Call, Expansion, MAX_CALLS};
 use crate::model::scope::Frame;
+use crate::numbers::plural;
 use crate::source::Span;
 use crate::spec::MAX_COUNT;
 use crate::syntax::ast::{Argument, Chain, Compare, Link, Statement, Value, ValueKind};
@@ -361,7 +362,8 @@ impl<'a> Expansion<'a> {
                 Argument::Value(value) => match places.next() {
                     Some(parameter) => (parameter, value),
                     None => {
-                        let message = format!("`{name}` takes {} values", names.len());
+                        let message =
+                            format!("`{name}` takes {}", plural(names.len() as u64, "value", "values"));
                         let d = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, message)
                             .label("one value too many")
                             .related(block.name.span, "defined here")

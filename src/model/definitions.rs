@@ -58,6 +58,8 @@ impl<'a> Definitions<'a> {
         for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
             match statement.word.text.as_str() {
                 "block" => self.block(statement, origin, diagnostics),
+                // It takes one of the models that are imported.
+                "model" if statement.block.is_none() && !self.models.is_empty() => {}
                 "model" => {
                     if let Some(model) = definition(statement, origin, diagnostics) {
                         let other = self.models.iter().find(|other| other.name.text == model.name.text);
@@ -70,6 +72,14 @@ impl<'a> Definitions<'a> {
                 "let" => self.constants(statement, diagnostics),
                 _ => {}
             }
+        }
+    }
+
+    /// Puts a model that the file takes from another one in the place of that definition.
+    pub fn choose(&mut self, statement: &'a Statement, diagnostics: &mut Diagnostics) {
+        let Some(model) = definition(statement, Origin::Main, diagnostics) else { return };
+        if let Some(other) = self.models.iter_mut().find(|other| other.name.span == model.name.span) {
+            *other = model;
         }
     }
 

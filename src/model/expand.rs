@@ -403,6 +403,9 @@ impl<'a> Expansion<'a> {
             Some((input, Err(fault))) => {
                 let fault = self.as_asserted(fault, layer, &args, &chain.links[link]);
                 let mut d = remedy::locate(&fault, &args, chain, link);
+                if fault.code == codes::WRONG_RANK && d.fixes.is_empty() {
+                    d = d.advise(self.other_rank(wire));
+                }
                 if !self.is_explained(&d) {
                     d.notes.extend(self.trace(&[(wire, input)], d.primary.span));
                     let needed = (fault.code == codes::WINDOW_TOO_LARGE)
@@ -428,6 +431,19 @@ impl<'a> Expansion<'a> {
             output,
             span: statement.head(),
         });
+    }
+
+    /// What to do where a value has another rank than the next layer needs.
+    fn other_rank(&self, wire: Wire) -> String {
+        let mut at = wire.layer();
+        while let Some(layer) = at.and_then(|at| self.model.layers.get(at)) {
+            let ranks = [&layer.input, &layer.output].map(|shape| shape.as_ref().map(Shape::rank));
+            if ranks[0] != ranks[1] {
+                return format!("move this layer before the `{}` above", layer.unit.spec().name);
+            }
+            at = layer.inputs.first().and_then(|wire| wire.layer());
+        }
+        "change the `input` of the model to the axes that this layer needs".to_owned()
     }
 
     pub(super) fn push(&mut self, instance: Instance) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::diag::{Diagnostic, codes, nearest, same_but_case};
 use crate::shape::Shape;
-use crate::spec::{Arg, Kind, Padding, Param, Spec, shown};
+use crate::spec::{Arg, Kind, Padding, Param, Spec, functions, shown};
 use crate::syntax::ast::{Unit, Value, ValueKind};
 
 /// The largest whole number that any argument may have.
@@ -33,7 +33,10 @@ pub fn convert(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Dia
     {
         return Err(Box::new(refused.translate(format!("write `{near}`"), value.span, near)));
     }
-    Err(refused)
+    match &value.kind {
+        ValueKind::Call { name, .. } if functions::is_near(name) => Err(functions::unknown(name)),
+        _ => Err(refused),
+    }
 }
 
 fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagnostic>> {
@@ -181,7 +184,14 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
                 return Ok(Arg::Shape(Shape::new([n])));
             }
             let expected = "a shape such as `1x28x28` (channels x height x width)";
-            let shape = dims(&value.kind).ok_or_else(|| bad(expected))?;
+            // `[1, c, (h * w)]`, where an extent has a name.
+            let listed = match &value.kind {
+                ValueKind::List(items) => {
+                    items.iter().map(|item| whole(item, 0.0)).collect::<Option<Shape>>()
+                }
+                _ => None,
+            };
+            let shape = dims(&value.kind).or(listed).ok_or_else(|| bad(expected))?;
             match shape.checked_elements() {
                 None => Err(bad(&format!("a shape of at most {} elements", crate::shape::MAX_ELEMENTS))),
                 Some(0) => Err(bad("a shape whose extents are all at least 1")),

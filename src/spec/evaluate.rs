@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::diag::{Diagnostic, codes, nearest};
-use crate::spec::Scope;
-use crate::syntax::ast::{Expression, Number, Operator, Unit, Value, ValueKind};
+use crate::spec::{Scope, functions};
+use crate::syntax::ast::{Argument, Expression, Number, Operator, Unit, Value, ValueKind};
 
 /// The most values that a list may hold when names in it stand for lists, and the deepest that it may nest: a name
 /// that stands for twice the name above grows beyond any memory in forty lines.
@@ -54,11 +54,29 @@ pub fn evaluate<'a>(value: &'a Value, scope: &dyn Scope) -> Result<Cow<'a, Value
                 None => return Ok(Cow::Borrowed(value)),
             }
         }
-        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) | ValueKind::Call { .. } => {
-            return Ok(Cow::Borrowed(value));
-        }
+        ValueKind::Call { name, arguments } => match functions::find(&name.text) {
+            Some(function) => function.apply(&numbers(arguments, scope)?, value.span)?,
+            None => return Ok(Cow::Borrowed(value)),
+        },
+        ValueKind::Number(_) | ValueKind::Extent(_) | ValueKind::Text(_) => return Ok(Cow::Borrowed(value)),
     };
     Ok(Cow::Owned(Value { kind, span: value.span }))
+}
+
+/// The numbers that a function is given.
+fn numbers(arguments: &[Argument], scope: &dyn Scope) -> Result<Vec<f64>, Box<Diagnostic>> {
+    let number = |argument: &Argument| match argument {
+        Argument::Value(value) => leaf(value, scope),
+        Argument::Property { .. } | Argument::Relation { .. } => {
+            let d = Diagnostic::error(
+                codes::BAD_VALUE,
+                argument.span(),
+                "a function takes numbers by their place",
+            );
+            Err(Box::new(d.label("a number is expected")))
+        }
+    };
+    arguments.iter().map(number).collect()
 }
 
 /// How many values there are in a value, and how deep its lists nest.
@@ -77,25 +95,28 @@ fn size(value: &Value) -> (usize, usize) {
     }
 }
 
+/// A number that stands in arithmetic.
+fn leaf(value: &Value, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
+    match &evaluate(value, scope)?.kind {
+        ValueKind::Number(number) => Ok(number.scaled()),
+        ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
+        ValueKind::Word(word) => {
+            let names = scope.names();
+            let message = format!("nothing here is called `{word}`");
+            let d = Diagnostic::error(codes::UNKNOWN_NAME, value.span, message);
+            Err(Box::new(match nearest(word, names.iter().map(String::as_str)) {
+                Some(near) => d.meant(value.span, near),
+                None => d.label("no such name is visible here"),
+            }))
+        }
+        ValueKind::Call { name, .. } => Err(functions::unknown(name)),
+        _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),
+    }
+}
+
 fn compute(expression: &Expression, scope: &dyn Scope) -> Result<f64, Box<Diagnostic>> {
     match expression {
-        Expression::Value(value) => match &evaluate(value, scope)?.kind {
-            ValueKind::Number(number) => Ok(number.scaled()),
-            ValueKind::Extent(dims) if dims.len() == 1 => Ok(dims[0] as f64),
-            ValueKind::Word(word) => {
-                let names = scope.names();
-                let d = Diagnostic::error(
-                    codes::UNKNOWN_NAME,
-                    value.span,
-                    format!("nothing here is called `{word}`"),
-                );
-                Err(Box::new(match nearest(word, names.iter().map(String::as_str)) {
-                    Some(near) => d.meant(value.span, near),
-                    None => d.label("no such name is visible here"),
-                }))
-            }
-            _ => Err(Box::new(Diagnostic::error(codes::BAD_VALUE, value.span, "a number is expected here"))),
-        },
+        Expression::Value(value) => leaf(value, scope),
         Expression::Negate(inner) => Ok(-compute(inner, scope)?),
         Expression::Binary { left, operator, right } => {
             let (a, b) = (compute(left, scope)?, compute(right, scope)?);

@@ -197,6 +197,11 @@ impl<'a> Builder<'a> {
             Rule::text => ValueKind::Text(pair.as_str().trim_matches('"').to_owned()),
             Rule::list => ValueKind::List(pair.into_inner().filter_map(|p| self.value(p)).collect()),
             Rule::group => ValueKind::Sum(Box::new(self.group(pair)?)),
+            // A parameter of a call: one value, or arithmetic without parentheses of its own.
+            Rule::sum => match alone(pair.clone()) {
+                Some(one) if one.as_rule() != Rule::negation => return self.value(one),
+                Some(_) | None => ValueKind::Sum(Box::new(self.expression(pair)?)),
+            },
             Rule::call => {
                 let mut parts = pair.into_inner();
                 let name = parts.next().map(|p| self.word(&p))?;
@@ -345,6 +350,18 @@ impl<'a> Builder<'a> {
         let span = self.span(pair);
         let text = self.text.get(span.range()).unwrap_or_default().trim_end();
         Span { end: span.start + text.len() as u32, ..span }
+    }
+}
+
+/// The only factor of a sum.
+fn alone(pair: Pair<'_, Rule>) -> Option<Pair<'_, Rule>> {
+    match pair.as_rule() {
+        Rule::sum | Rule::product => {
+            let mut parts = pair.into_inner();
+            let (first, None) = (parts.next()?, parts.next()) else { return None };
+            alone(first)
+        }
+        _ => Some(pair),
     }
 }
 

@@ -89,7 +89,16 @@ impl Display for Value {
             ValueKind::Sum(sum) => write!(f, "({sum})"),
             ValueKind::Call { name, arguments } => {
                 write!(f, "{}(", name.text)?;
-                separated(f, arguments, ", ")?;
+                for (i, argument) in arguments.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    match argument {
+                        // The parentheses of the call are enough.
+                        Argument::Value(Value { kind: ValueKind::Sum(sum), .. }) => {
+                            write!(f, "{comma}{sum}")?
+                        }
+                        _ => write!(f, "{comma}{argument}")?,
+                    }
+                }
                 f.write_char(')')
             }
         }

@@ -6,6 +6,9 @@ use dslc::diag::Fault;
 use dslc::exchange::import;
 use dslc::exchange::onnx::file::{self, Beside};
 use dslc::protobuf::Message;
+use dslc::tensor::random::Random;
+
+use crate::any_bytes;
 
 use super::export;
 
@@ -62,6 +65,38 @@ fn cut_and_changed_files_are_refused_or_read() {
     }
     assert!(read(b"not a protocol buffer", &place).is_err());
     assert!(read(b"", &place).unwrap_err().message.contains("no ONNX file"));
+}
+
+/// What other programs wrote, changed and cut off anywhere.
+#[test]
+fn damaged_fixtures_are_refused_or_read() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("damaged");
+    for kind in ["exchange", "weights"] {
+        let mut files: Vec<_> =
+            std::fs::read_dir(tests.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
+            let whole = std::fs::read(&file).unwrap();
+            let mut random = Random::new(7, &file.file_name().unwrap().to_string_lossy(), 0);
+            for turn in 0..24 {
+                let mut place_in = |n: usize| (random.uniform() * n as f32) as usize % n;
+                let mut bytes = whole.clone();
+                match turn % 3 {
+                    0 => bytes.truncate(place_in(whole.len())),
+                    1 => (0..8).for_each(|_| bytes[place_in(whole.len())] = place_in(256) as u8),
+                    _ => bytes[place_in(whole.len())] ^= 1 << place_in(8),
+                }
+                match ending.as_str() {
+                    "onnx" => any_bytes::onnx(&bytes),
+                    "pth" | "npz" | "safetensors" => any_bytes::weights(&place, &bytes),
+                    _ => {}
+                }
+            }
+        }
+    }
 }
 
 #[test]

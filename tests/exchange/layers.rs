@@ -1,14 +1,26 @@
 //! Every layer and join out to ONNX, which is read back and run before it counts, and into the other formats.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
 use dslc::exchange::Wish;
+use dslc::exchange::import;
+use dslc::exchange::onnx::file::{self, Beside};
+use dslc::graph::{Graph, Value};
 use dslc::layers::LAYERS;
 use dslc::layers::joins::JOINS;
+use dslc::model::Model;
+use dslc::train::program::{SCORES, inference_graph, optimized};
+
+use crate::support::check;
 
 use super::export;
 
 /// What examples do not show, with the shape that arrives.
 const CASES: &[(&str, &str)] = &[
     ("3x13x11", "max_pool2d 3 stride=2 ceil=true"),
+    ("3x14x12", "max_pool2d 3 stride=2 ceil=true"),
     ("3x13x11", "max_pool2d 3 stride=2 padding=[0, 1, 1, 0]"),
     ("3x13x12", "avg_pool2d 3 stride=2 padding=1 ceil=true"),
     ("3x13x12", "avg_pool2d 3 stride=2 padding=1 ceil=true count_padding=false"),
@@ -18,6 +30,9 @@ const CASES: &[(&str, &str)] = &[
     ("4x7x9", "conv_transpose2d 6 3x3 stride=2 padding=[0, 1, 1, 2] dilation=2 bias=false"),
     ("3x12x10", "adaptive_avg_pool2d 5x4"),
     ("3x12x10", "adaptive_max_pool2d 5x4"),
+    ("3x12x10", "adaptive_avg_pool2d 3x5"),
+    ("3x12x10", "adaptive_max_pool2d 3x5"),
+    ("3x8x8", "add { branch { relu } branch { scale -1 -> relu } } -> scale learned=true"),
     ("3x31", "adaptive_max_pool1d 7"),
     ("3x31", "adaptive_avg_pool1d 7"),
     ("3x31", "conv1d 6 3 stride=2 padding=1 -> max_pool1d 3 padding=1 ceil=true -> batch_norm"),
@@ -34,11 +49,28 @@ const CASES: &[(&str, &str)] = &[
     ("6x6x5", "flatten -> linear 8 bias=false -> batch_norm -> prelu -> scale 0.5 -> softmax"),
 ];
 
-fn texts() -> Vec<String> {
+/// Models of every layer and join.
+pub fn texts() -> Vec<String> {
     let examples = LAYERS.iter().map(|layer| layer.spec()).chain(JOINS.iter().map(|join| join.spec()));
     let examples = examples.map(|spec| ("3x12x12", spec.example));
     let model = |(shape, lines): (&str, &str)| format!("model T {{ input {shape}; {lines} }}");
     examples.chain(CASES.iter().copied()).map(model).collect()
+}
+
+/// A graph after all passes as its output's node, written out, names and order left aside.
+fn canonical(model: &Model) -> u64 {
+    fn of(graph: &Graph, value: Value, known: &mut HashMap<Value, u64>) -> u64 {
+        if let Some(&found) = known.get(&value) {
+            return found;
+        }
+        let node = graph.node(value);
+        let mut hasher = DefaultHasher::new();
+        let inputs: Vec<u64> = node.inputs.iter().map(|&input| of(graph, input, known)).collect();
+        (node.op.name(), &node.attrs, node.shape.dims(), inputs).hash(&mut hasher);
+        *known.entry(value).or_insert(hasher.finish())
+    }
+    let graph = optimized(inference_graph(model, 1).unwrap()).unwrap();
+    of(&graph, graph.find_output(SCORES).unwrap(), &mut HashMap::new())
 }
 
 #[test]
@@ -49,6 +81,12 @@ fn every_layer_goes_out_and_comes_back() {
         let said = export(text, "onnx", &[], folder.path(), &place)
             .unwrap_or_else(|fault| panic!("{text}: {fault:#?}"));
         assert!(said[0].contains("read back"), "{said:?}");
+        let (bytes, beside) = (import::bytes(&place).unwrap(), Beside::new(&place));
+        let model = file::model(&bytes).unwrap();
+        let back = import::imported(&model, &beside, Path::new("x.model"), None).unwrap();
+        let (own, _) = check(text);
+        let same = canonical(own.model.as_ref().unwrap()) == canonical(back.model().unwrap());
+        assert!(same, "another graph came back: {text}\n{}", back.text);
         let folded = folder.path().join(format!("{at}-folded.onnx"));
         export(text, "onnx", &[Wish::Fold], folder.path(), &folded)
             .unwrap_or_else(|fault| panic!("{text}: {fault:#?}"));
@@ -89,4 +127,20 @@ fn what_cannot_be_written_is_named_and_leaves_nothing() {
     let fault = export(text, "c", &[Wish::Fold], folder.path(), &place).unwrap_err();
     assert!(fault.message.contains("`--fold` is not for `--to c`"), "{fault}");
     assert!(!place.exists() && export(text, "tflite", &[], folder.path(), &place).is_err());
+}
+
+#[test]
+fn what_lies_beside_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "model T { input 1x4x4; flatten -> linear 2 }";
+    let own = folder.path().join("net.part");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("notes"), "mine").unwrap();
+    export(text, "pytorch", &[], folder.path(), &folder.path().join("net")).unwrap();
+    assert_eq!(std::fs::read_to_string(own.join("notes")).unwrap(), "mine");
+    let file = folder.path().join("net.onnx.part");
+    std::fs::write(&file, "mine").unwrap();
+    export(text, "onnx", &[], folder.path(), &folder.path().join("net.onnx")).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert!(!folder.path().join("net.part2").exists() && !folder.path().join("net.onnx.part2").exists());
 }

@@ -6,6 +6,7 @@ mod damaged;
 mod fixtures;
 mod layers;
 mod pytorch;
+mod runtimes;
 
 use std::path::Path;
 

@@ -16,3 +16,21 @@ fn blocks_become_classes_with_arguments() {
     export(text, "pytorch", &[], folder.path(), &place).unwrap();
     insta::assert_snapshot!(std::fs::read_to_string(place.join("model.py")).unwrap());
 }
+
+#[test]
+fn names_that_every_module_has_are_kept() {
+    let text = "model Path {
+        input 3x8x8
+        conv2d 4 3x3 as forward
+        relu -> conv2d 4 3x3 as eval -> relu
+        flatten -> linear 2 as class
+    }";
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("out");
+    export(text, "pytorch", &[], folder.path(), &place).unwrap();
+    let found = std::fs::read_to_string(place.join("model.py")).unwrap();
+    for line in ["self._modules[\"forward\"] = nn.Conv2d(3, 4, 3)", "self._modules[\"eval\"](F.relu("] {
+        assert!(found.contains(line), "{found}");
+    }
+    assert!(found.contains("class Path2(nn.Module)") && found.contains("model = Path2()"), "{found}");
+}

@@ -5,6 +5,7 @@ mod kernels;
 mod layer;
 mod memory;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -84,13 +85,14 @@ fn source(network: &Network<'_>) -> Result<Source, Fault> {
     let name = snake(&model.name);
     let values = memory(network, &operations)?;
     let (mut body, mut used, mut weights) = (String::new(), Vec::new(), String::new());
+    let names = names(model.layers.iter().map(|layer| layer.name.as_str()));
     for (at, (instance, operation)) in model.layers.iter().zip(&operations).enumerate() {
         let shapes =
             instance.inputs.iter().map(|wire| network.shape(*wire)).collect::<Result<Vec<_>, Fault>>()?;
         let inputs: Vec<String> =
             instance.inputs.iter().map(|wire| values.written[wire.index()].clone()).collect();
         let output = Wire::of_layer(at);
-        let [weight, bias] = stored(network, instance, operation, &mut weights)?;
+        let [weight, bias] = stored(network, instance, &names[at], operation, &mut weights)?;
         let places = Places {
             inputs: &inputs,
             shapes: &shapes,
@@ -220,6 +222,7 @@ fn memory(network: &Network<'_>, operations: &[Operation]) -> Result<Memory, Fau
 fn stored(
     network: &Network<'_>,
     instance: &Instance,
+    prefix: &str,
     operation: &Operation,
     out: &mut String,
 ) -> Result<[String; 2], Fault> {
@@ -258,7 +261,7 @@ fn stored(
     let mut names = [none(), none()];
     for ((numbers, what), name) in arrays.into_iter().zip(["weight", "bias"]).zip(&mut names) {
         let Some(numbers): Option<Vec<f32>> = numbers else { continue };
-        *name = format!("{}_{what}", instance.name.replace('.', "_"));
+        *name = format!("{prefix}_{what}");
         let _ = write!(out, "static const float {name}[{}] = {{", numbers.len());
         for (i, number) in numbers.iter().enumerate() {
             out.push_str(if i % 8 == 0 { "\n    " } else { " " });
@@ -268,6 +271,17 @@ fn stored(
         out.push_str("\n};\n\n");
     }
     Ok(names)
+}
+
+/// Layers' names as C has them; `a.b` and `a_b` stay apart.
+fn names<'n>(layers: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut name = |layer: &str| {
+        let plain = layer.replace('.', "_");
+        let own = (1..).map(|n| if n == 1 { plain.clone() } else { format!("{plain}_{n}") });
+        own.into_iter().find(|name| taken.insert(name.clone())).unwrap_or_default()
+    };
+    layers.map(&mut name).collect()
 }
 
 /// The function that prepares pixels, where each is prepared by itself.
@@ -322,4 +336,14 @@ fn snake(name: &str) -> String {
     }
     let word = ["int", "float", "double", "char", "memory", "input", "output"].contains(&out.as_str());
     if word || !out.starts_with(|c: char| c.is_ascii_alphabetic()) { format!("net_{out}") } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn names_that_differ_stay_apart() {
+        assert_eq!(names(["a.b", "a_b", "a.b_2", "c"].into_iter()), ["a_b", "a_b_2", "a_b_2_2", "c"]);
+    }
 }

@@ -147,7 +147,8 @@ fn joined(line: usize, word: &str, mut parts: Vec<Vec<Item>>) -> Item {
             if word == "add" { Form::Residual } else { Form::Named { on_previous: false } }
         }
         ("add", [false, false]) => {
-            if size(&parts[1]) > size(&parts[0]) {
+            // A sum is the same in both orders; what is much smaller is a shortcut.
+            if size(&parts[1]) > 2 * size(&parts[0]) {
                 parts.swap(0, 1);
             }
             Form::Shortcut

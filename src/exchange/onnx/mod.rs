@@ -6,11 +6,12 @@ pub mod graph;
 pub mod layer;
 pub mod preparation;
 pub mod read;
+pub mod resample;
 pub mod wire;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
 use crate::exchange::network::Network;
@@ -54,17 +55,24 @@ impl Outgoing for Onnx {
         let plain = graph(network, wishes, With::Numbers)?;
         let whole =
             wishes.has(Wish::Preparation).then(|| graph(network, wishes, With::Pictures)).transpose()?;
-        let part = beside(place);
-        let written = verified(network, &plain, whole.as_ref(), &part).and_then(|distance| {
-            std::fs::rename(&part, place).map_err(|e| unwritten(place, &e)).map(|()| distance)
-        });
-        if written.is_err() {
-            // What was not verified is not left behind.
-            let _ = std::fs::remove_file(&part);
+        let mut parts = Parts(Vec::new());
+        let verified = parts.save(network, &plain, place)?;
+        let wanted =
+            whole.map_or_else(|| Ok(verified.clone()), |whole| parts.save(network, &whole, place))?;
+        let mut cases = Vec::new();
+        for n in 0..N_IMAGES {
+            let image = network.random_image(n)?;
+            let output = network.run(&image)?;
+            cases.push((image, output));
         }
+        // Two networks at the same time would take twice the memory.
+        network.close();
+        let worst = import::verify(&verified, &cases, &|expected, found| {
+            compare::same(expected, found, "the ONNX file, read back, computes something else")
+        })?;
+        std::fs::rename(&wanted, place).map_err(|e| unwritten(place, &e))?;
         Ok(vec![format!(
-            "read back and run on {N_IMAGES} random images: the outputs differ by {:.0e} at most",
-            written?
+            "read back and run on {N_IMAGES} random images: the outputs differ by {worst:.0e} at most"
         )])
     }
 }
@@ -72,27 +80,24 @@ impl Outgoing for Onnx {
 /// How many images a file is verified with.
 const N_IMAGES: u32 = 2;
 
-/// Writes a network and runs what is read back beside it; then, where it is another, the file that is wanted.
-fn verified(
-    network: &mut Network<'_>,
-    plain: &Graph,
-    whole: Option<&Graph>,
-    part: &Path,
-) -> Result<f32, Fault> {
-    save(network, plain, part)?;
-    let mut cases = Vec::new();
-    for n in 0..N_IMAGES {
-        let image = network.random_image(n)?;
-        let output = network.run(&image)?;
-        cases.push((image, output));
+/// Files that have no name of their own yet. What still lies there in the end was not verified, and goes.
+struct Parts(Vec<PathBuf>);
+
+impl Parts {
+    fn save(&mut self, network: &Network<'_>, graph: &Graph, place: &Path) -> Result<PathBuf, Fault> {
+        let part = beside(place);
+        self.0.push(part.clone());
+        save(network, graph, &part)?;
+        Ok(part)
     }
-    let worst = import::verify(part, &cases, &|expected, found| {
-        compare::same(expected, found, "the ONNX file, read back, computes something else")
-    })?;
-    if let Some(whole) = whole {
-        save(network, whole, part)?;
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        for part in &self.0 {
+            let _ = std::fs::remove_file(part);
+        }
     }
-    Ok(worst)
 }
 
 fn save(network: &Network<'_>, graph: &Graph, place: &Path) -> Result<(), Fault> {

@@ -5,8 +5,9 @@
 use crate::data::section::Step;
 use crate::diag::{Fault, codes};
 use crate::exchange::network::Network;
-use crate::exchange::onnx::graph::{Element, Extent, Graph, float, int, ints, text};
+use crate::exchange::onnx::graph::{Element, Extent, Graph, int, ints, text};
 use crate::exchange::onnx::layer::Layer;
+use crate::exchange::onnx::resample::{self, Filter, resample};
 use crate::protobuf::Message;
 use crate::shape::Shape;
 
@@ -94,33 +95,13 @@ impl Pixels<'_> {
         }
     }
 
-    /// Whole bytes again.
-    fn rounded(&mut self) {
-        if self.are_bytes {
-            let (low, high) = (self.scalar("black", 0.0), self.scalar("white", 255.0));
-            let whole = self.node("Round", &[&self.value.clone()], Vec::new());
-            self.value = self.node("Clip", &[&whole, &low, &high], Vec::new());
-        }
-    }
-
     fn step(&mut self, step: &Step) -> Result<(), Fault> {
         self.n_steps += 1;
         match step.transform.spec().name {
             "resize" => self.resize(step)?,
             "center_crop" => self.center_crop(step.args.pair("size")?),
             "grayscale" if self.channels == 3 => {
-                let weight = self.layer.numbers("brightness", &[1, 3, 1, 1], BRIGHTNESS.to_vec());
-                let attributes = vec![
-                    text("auto_pad", "NOTSET"),
-                    ints("kernel_shape", [1, 1]),
-                    ints("strides", [1, 1]),
-                    ints("pads", [0; 4]),
-                    ints("dilations", [1, 1]),
-                    int("group", 1),
-                ];
-                self.value = self.node("Conv", &[&self.value.clone(), &weight], attributes);
-                self.channels = 1;
-                self.rounded();
+                self.brightness();
             }
             "rgb" if self.channels == 1 => {
                 let grey = self.value.clone();
@@ -131,6 +112,36 @@ impl Pixels<'_> {
             _ => self.pointwise(step)?,
         }
         Ok(())
+    }
+
+    /// Each pixel's brightness, in numbers from 0 to 1, the colours added in their order, so that what is rounded is the same.
+    fn brightness(&mut self) {
+        let white = self.scalar("white", 255.0);
+        let mut pixels = self.value.clone();
+        if self.are_bytes {
+            pixels = self.node("Div", &[&pixels, &white], Vec::new());
+        }
+        let mut sum: Option<String> = None;
+        for (channel, weight) in BRIGHTNESS.into_iter().enumerate() {
+            let (at, weight) = (
+                self.whole(&format!("colour_{channel}"), &[channel as i64]),
+                self.scalar(&format!("share_{channel}"), weight),
+            );
+            let colour = self.node("Gather", &[&pixels, &at], vec![int("axis", 1)]);
+            let share = self.node("Mul", &[&colour, &weight], Vec::new());
+            sum = Some(match sum {
+                None => share,
+                Some(sum) => self.node("Add", &[&sum, &share], Vec::new()),
+            });
+        }
+        self.channels = 1;
+        self.value = sum.unwrap_or(pixels);
+        if self.are_bytes {
+            let half = self.scalar("half", 0.5);
+            let scaled = self.node("Mul", &[&self.value.clone(), &white], Vec::new());
+            let up = self.node("Add", &[&scaled, &half], Vec::new());
+            self.value = self.node("Floor", &[&up], Vec::new());
+        }
     }
 
     /// A step that multiplies and shifts each value, as two of them tell.
@@ -171,11 +182,9 @@ impl Pixels<'_> {
     }
 
     fn resize(&mut self, step: &Step) -> Result<(), Fault> {
-        let (mode, coefficient) = match step.args.word("filter")? {
-            "bilinear" => ("linear", -0.75),
-            "bicubic" => ("cubic", -0.5),
-            filter => return Err(refused("resize", &format!("no other program has `filter={filter}`"))),
-        };
+        let word = step.args.word("filter")?;
+        let filter = Filter::of(word, step.args.bool("antialias")?)
+            .ok_or_else(|| refused("resize", &format!("`filter={word}` has no counterpart")))?;
         let sizes = match step.args.whole_if_given("short")? {
             None => {
                 let [height, width] = step.args.pair("size")?;
@@ -195,19 +204,8 @@ impl Pixels<'_> {
                 self.node("Max", &[&sizes, &one], Vec::new())
             }
         };
-        let attributes = vec![
-            int("antialias", i64::from(step.args.bool("antialias")?)),
-            ints("axes", [2, 3]),
-            text("coordinate_transformation_mode", "half_pixel"),
-            float("cubic_coeff_a", coefficient),
-            int("exclude_outside", i64::from(mode == "cubic")),
-            float("extrapolation_value", 0.0),
-            text("keep_aspect_ratio_policy", "stretch"),
-            text("mode", mode),
-            text("nearest_mode", "floor"),
-        ];
-        self.value = self.node("Resize", &[&self.value.clone(), "", "", &sizes], attributes);
-        self.rounded();
+        let pixels = if self.are_bytes { resample::Pixels::Bytes } else { resample::Pixels::Numbers };
+        self.value = resample(&mut self.layer, &self.value, &sizes, filter, pixels, self.n_steps);
         Ok(())
     }
 

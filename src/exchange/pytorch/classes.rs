@@ -43,8 +43,8 @@ struct Class {
     forward: Vec<String>,
 }
 
-/// The classes of a network, those that others use first; the last one is the network.
-pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
+/// The classes of a network, those that others use first, and what the last one is called, which is the network.
+pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<(String, String), Fault> {
     let model = network.model;
     let whole = parts(
         &model.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(),
@@ -65,7 +65,7 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
         let taken = |name: &String| {
             names.contains(name)
                 || (*name == model.name && !class.word.is_empty())
-                || ["Scale", "F"].contains(&name.as_str())
+                || ["Scale", "F", "Path"].contains(&name.as_str())
         };
         let mut numbered = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}{n}") });
         names.push(numbered.find(|name| !taken(name)).unwrap_or(base));
@@ -75,7 +75,7 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<String, Fault> {
     for (at, class) in classes.iter().enumerate() {
         out.push_str(&written(class, &names, &parameters, at));
     }
-    Ok(out)
+    Ok((out, names.pop().unwrap_or_default()))
 }
 
 /// Whether a part of a name tells only which of several it is.
@@ -90,14 +90,62 @@ const KEYWORDS: [&str; 32] = [
     "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
-/// Whether `self.NAME` cannot be written.
-fn is_no_attribute(name: &str) -> bool {
-    is_number(name) || KEYWORDS.contains(&name)
-}
+/// What every `nn.Module` has and a layer may be called after.
+const ATTRIBUTES: [&str; 45] = [
+    "add_module",
+    "apply",
+    "bfloat16",
+    "buffers",
+    "call_super_init",
+    "children",
+    "compile",
+    "cpu",
+    "cuda",
+    "double",
+    "dump_patches",
+    "eval",
+    "extra_repr",
+    "float",
+    "forward",
+    "get_buffer",
+    "get_extra_state",
+    "get_parameter",
+    "get_submodule",
+    "half",
+    "ipu",
+    "load_state_dict",
+    "modules",
+    "mtia",
+    "named_buffers",
+    "named_children",
+    "named_modules",
+    "named_parameters",
+    "parameters",
+    "register_buffer",
+    "register_forward_hook",
+    "register_module",
+    "register_parameter",
+    "requires_grad_",
+    "set_extra_state",
+    "set_submodule",
+    "share_memory",
+    "state_dict",
+    "to",
+    "to_empty",
+    "train",
+    "training",
+    "type",
+    "xpu",
+    "zero_grad",
+];
 
-/// How a class reaches what it keeps under a name.
+/// How a class writes what it keeps under a name, so that the weights have that name: a row's numbers, words of Python and what
+/// a module has already are no attributes of their own.
 fn kept(name: &str) -> String {
-    if is_no_attribute(name) { format!("self.get_submodule(\"{name}\")") } else { format!("self.{name}") }
+    match is_number(name) || KEYWORDS.contains(&name) || ATTRIBUTES.contains(&name) {
+        true => format!("self._modules[\"{name}\"]"),
+        false => format!("self.{name}"),
+    }
 }
 
 /// Groups names by their part at `depth`; `row` is what those are called after that have numbers alone.
@@ -317,10 +365,7 @@ fn written(class: &Class, names: &[String], parameters: &[Parameters], at: usize
     let mut next = 0;
     for (name, pieces) in &class.modules {
         let module = constructed(pieces, own, names, parameters, &mut next);
-        out.push_str(&match is_no_attribute(name) {
-            true => format!("        self.add_module(\"{name}\", {module})\n"),
-            false => format!("        self.{name} = {module}\n"),
-        });
+        out.push_str(&format!("        {} = {module}\n", kept(name)));
     }
     if !class.modules.is_empty() {
         out.push('\n');

@@ -104,9 +104,10 @@ fn source(network: &Network<'_>) -> Result<String, Fault> {
     if operations.contains(&crate::exchange::portable::Operation::LearnedScale) {
         out.push_str(SCALE);
     }
-    out.push_str(&classes::classes(network, &codes)?);
+    let (classes, class) = classes::classes(network, &codes)?;
+    out.push_str(&classes);
     out.push_str(&format!(
-        "\n\ndef load(folder=Path(__file__).parent):\n    \"\"\"The network with its weights, for inference.\"\"\"\n    model = {name}()\n    model.load_state_dict(load_file(Path(folder) / \"model.safetensors\"))\n    return model.eval()\n\n\nif __name__ == \"__main__\":\n    example = load_file(Path(__file__).with_name(\"example.safetensors\"))\n    with torch.no_grad():\n        found = load()(example[\"input\"])\n    torch.testing.assert_close(found, example[\"output\"], rtol=1e-4, atol=1e-4)\n    print(\"the outputs are the same\")\n"
+        "\n\ndef load(folder=Path(__file__).parent):\n    \"\"\"The network with its weights, for inference.\"\"\"\n    model = {class}()\n    model.load_state_dict(load_file(Path(folder) / \"model.safetensors\"))\n    return model.eval()\n\n\nif __name__ == \"__main__\":\n    example = load_file(Path(__file__).with_name(\"example.safetensors\"))\n    with torch.no_grad():\n        found = load()(example[\"input\"])\n    torch.testing.assert_close(found, example[\"output\"], rtol=1e-4, atol=1e-4)\n    print(\"the outputs are the same\")\n"
     ));
     Ok(out)
 }

@@ -11,6 +11,7 @@ mod norms;
 pub mod numbers;
 mod order;
 mod pointwise;
+mod prepared;
 mod products;
 mod settle;
 mod windows;
@@ -202,6 +203,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let name = if model.graph.name.is_empty() { "Imported".to_owned() } else { model.graph.name.to_owned() };
     let Reader { steps, mut remarks, .. } = reader;
     let (lines, output) = settle::settle(steps, output.at)?;
+    remarks.extend(prepared::remark(&lines));
     if model.n_functions > 0 {
         remarks.push("the file's own functions were not needed".to_owned());
     }

@@ -1,5 +1,5 @@
 //! Steps → lines: those that nobody needs fall away, and parts of layers that were not completed are said with the layers that
-//! there are: a shift of each channel is a batch norm with statistics that change nothing.
+//! there are: factors of each channel are a learned `scale`, a shift too is a batch norm with statistics that change nothing.
 
 use crate::diag::{Fault, codes};
 use crate::exchange::import::line::{Line, Weight};
@@ -33,9 +33,11 @@ pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>,
         let before = step.inputs.first().and_then(|&input| input.checked_sub(1)).filter(|_| alone);
         match before.and_then(|before| lines.get_mut(before)).filter(|line| shifts(line, &step.act)) {
             Some(line) => {
-                let shift = shift_of(&step.act, channels(&line.shape))?;
-                line.weights.retain(|(name, _)| *name != "bias");
-                line.weights.insert(1, ("bias", shift));
+                let n = channels(&line.shape);
+                let shift = shift_of(&step.act, n)?;
+                let factors = line.weights.iter().find(|(name, _)| *name == "weight");
+                let factors = factors.map_or(Weight::All(n, 1.0), |(_, factors)| factors.clone());
+                affine(line, factors, shift);
                 places[at + 1] = step.inputs[0];
             }
             None => {
@@ -49,10 +51,20 @@ pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>,
 
 /// Whether a line is the factors that this shift follows.
 fn shifts(line: &Line<'_>, act: &Act<'_>) -> bool {
-    let is_affine =
-        line.word == "batch_norm" && line.args.iter().any(|(name, value)| *name == "epsilon" && value == "0");
-    let is_unshifted = line.weights.iter().any(|(name, weight)| *name == "bias" && weight.is_all(0.0));
-    is_affine && is_unshifted && matches!(act, Act::Shift(_) | Act::Shifts(_))
+    line.word == "scale" && !line.weights.is_empty() && matches!(act, Act::Shift(_) | Act::Shifts(_))
+}
+
+/// Makes a line multiply each channel by a factor and add a number to it: a batch norm whose statistics change nothing.
+fn affine<'a>(line: &mut Line<'a>, factors: Weight<'a>, shifts: Weight<'a>) {
+    let n = channels(&line.shape);
+    line.word = "batch_norm";
+    line.args = vec![("momentum", "0.1".to_owned()), ("epsilon", "0".to_owned())];
+    line.weights = vec![
+        ("weight", factors),
+        ("bias", shifts),
+        ("running_mean", Weight::All(n, 0.0)),
+        ("running_var", Weight::All(n, 1.0)),
+    ];
 }
 
 fn channels(shape: &[usize]) -> usize {
@@ -84,14 +96,10 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         weights: Vec::new(),
         origin: step.origin.clone(),
     };
-    let affine = |weight: Weight<'a>, bias: Weight<'a>, step: &Step<'a>| Line {
-        weights: vec![
-            ("weight", weight),
-            ("bias", bias),
-            ("running_mean", Weight::All(channels, 0.0)),
-            ("running_var", Weight::All(channels, 1.0)),
-        ],
-        ..plain("batch_norm", vec![("momentum", "0.1".to_owned()), ("epsilon", "0".to_owned())], step)
+    let affine = |factors: Weight<'a>, shifts: Weight<'a>, step: &Step<'a>| {
+        let mut line = plain("batch_norm", Vec::new(), step);
+        affine(&mut line, factors, shifts);
+        line
     };
     let last = match step.act.clone() {
         Act::Layer(word) => Line {
@@ -107,7 +115,10 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         }
         Act::Shift(by) => affine(Weight::All(channels, 1.0), Weight::All(channels, f64::from(by)), &step),
         Act::Shifts(weight) => affine(Weight::All(channels, 1.0), weight, &step),
-        Act::Factors(weight) => affine(weight, Weight::All(channels, 0.0), &step),
+        Act::Factors(weight) => Line {
+            weights: vec![("weight", weight)],
+            ..plain("scale", vec![("factor", "1".to_owned()), ("learned", "true".to_owned())], &step)
+        },
         Act::Clip([low, high]) => {
             // low + (high - low) / 6 · min(max(6 (x - low) / (high - low), 0), 6)
             let (low, width) = (f64::from(low), f64::from(high) - f64::from(low));

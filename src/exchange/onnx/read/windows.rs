@@ -276,6 +276,10 @@ impl<'a> Reader<'a, '_> {
         if windows.iter().any(|window| window.after > window.before) && !counts && fits {
             windows = rounded;
         }
+        let (mut x, mut counts) = (x, counts);
+        if let Some((source, padded)) = self.counted(&x, &windows, &shape).filter(|_| is_mean && !counts) {
+            (x, windows, counts) = (source, padded, true);
+        }
         let pads = windows.iter().any(|window| window.before + window.after > 0);
         let mut args = vec![
             ("kernel", of(&windows, |window| window.kernel)),
@@ -297,6 +301,24 @@ impl<'a> Reader<'a, '_> {
             step.args = args;
         }
         Ok(flow)
+    }
+
+    /// The windows of a mean over zeros that were put around an image, which count, as padding of the pool's own. What lies
+    /// behind them does not count, and must be what `ceil` adds.
+    fn counted(&self, x: &Flow, windows: &[Window], shape: &[usize]) -> Option<(Flow, Vec<Window>)> {
+        let mut padded: Vec<Window> = windows
+            .iter()
+            .map(|window| Window { ceil: window.ceil || window.after > 0, after: 0, ..*window })
+            .collect();
+        if padded.iter().any(|window| window.before > 0) {
+            return None;
+        }
+        let source = self.padded(x.clone(), &mut padded);
+        let fits = |((window, extent), out): ((&Window, &usize), &usize)| {
+            2 * window.before.max(window.after) <= window.kernel && window.output(*extent) == Some(*out)
+        };
+        let fits = source.at != x.at && padded.iter().zip(&source.dims[1..]).zip(&shape[1..]).all(fits);
+        fits.then_some((source, padded))
     }
 
     /// A pool over everything, or over one axis.

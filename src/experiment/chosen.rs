@@ -1,0 +1,272 @@
+//! `model NAME(classes=10)` without layers: which model of the files that a file uses it takes, and with which values
+//! of its parameters.
+//!
+//! The result is the definition with these values as its defaults, so that all that follows sees one more model of the
+//! file itself. Shapes that the definition asserts belong to its own defaults and are left out.
+
+use crate::data::section::DataSection;
+use crate::diag::{Diagnostic, codes, nearest};
+use crate::experiment::imports::Imports;
+use crate::experiment::unused::{name_of, statements};
+use crate::model::Model;
+use crate::model::definitions::{Block, Definitions};
+use crate::model::expand::INPUT;
+use crate::numbers::plural;
+use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
+
+/// The definition that a file takes; `None` where it takes none in this way.
+///
+/// # Errors
+///
+/// There is no such model, or it has no such parameter.
+pub fn choose(ast: &Ast, imports: &Imports) -> Result<Option<Statement>, Box<Diagnostic>> {
+    let Some(line) = statements(&ast.chains).find(|statement| is_choice(statement)) else { return Ok(None) };
+    let models = || {
+        let all = imports.files.iter().flat_map(|file| statements(&file.chains));
+        all.filter(|statement| statement.word.text == "model" && statement.block.is_some())
+    };
+    if models().next().is_none() {
+        return Ok(None);
+    }
+    let named = name_of(line);
+    let known: Vec<&str> = models().filter_map(name_of).collect();
+    let found = match named {
+        Some(name) => models().find(|model| name_of(model) == Some(name)),
+        None if known.len() == 1 && !line.arguments.is_empty() => models().next(),
+        None => None,
+    };
+    let Some(found) = found else {
+        return Err(Box::new(unknown(line, named, &known)));
+    };
+    let mut chosen = found.clone();
+    let given = match line.arguments.first() {
+        Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) => arguments.as_slice(),
+        Some(Argument::Value(_)) => &[],
+        Some(Argument::Property { .. } | Argument::Relation { .. }) | None => line.arguments.as_slice(),
+    };
+    let mut places = 0;
+    for argument in given {
+        give(&mut chosen, argument, &mut places, found)?;
+    }
+    if !given.is_empty() {
+        forget_shapes(&mut chosen);
+    }
+    Ok(Some(chosen))
+}
+
+/// Whether a statement takes a model instead of defining one.
+pub fn is_choice(statement: &Statement) -> bool {
+    statement.word.text == "model" && statement.block.is_none()
+}
+
+/// Leaves out the shapes that a definition asserts.
+pub fn forget_shapes(definition: &mut Statement) {
+    fn chains(chains: &mut [Chain]) {
+        for link in chains.iter_mut().flat_map(|chain| &mut chain.links) {
+            link.assertion = None;
+            forget_shapes(&mut link.statement);
+        }
+    }
+    definition.block.iter_mut().for_each(|block| chains(&mut block.chains));
+    definition.clauses.iter_mut().for_each(forget_shapes);
+}
+
+/// The parameters in a definition's parentheses.
+pub fn parameters(definition: &mut Statement) -> &mut [Argument] {
+    match definition.arguments.first_mut() {
+        Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) => arguments,
+        Some(Argument::Value(_) | Argument::Property { .. } | Argument::Relation { .. }) | None => &mut [],
+    }
+}
+
+/// What a parameter of a definition is called.
+pub fn parameter_name(parameter: &Argument) -> Option<&str> {
+    match parameter {
+        Argument::Property { key, .. } => Some(&key.text),
+        Argument::Value(Value { kind: ValueKind::Word(own), .. }) => Some(own),
+        Argument::Value(_) | Argument::Relation { .. } => None,
+    }
+}
+
+/// Gives a parameter its value. `places` counts the values without a name.
+fn give(
+    chosen: &mut Statement,
+    argument: &Argument,
+    places: &mut usize,
+    definition: &Statement,
+) -> Result<(), Box<Diagnostic>> {
+    let model = name_of(definition).unwrap_or_default();
+    let names: Vec<String> =
+        parameters(chosen).iter().filter_map(|p| parameter_name(p).map(str::to_owned)).collect();
+    let listed = || match names.as_slice() {
+        [] => format!("it has only `{}`", INPUT.name),
+        names => format!("it has: {}, {}", names.join(", "), INPUT.name),
+    };
+    let key = match argument {
+        Argument::Property { key, .. } => key.clone(),
+        Argument::Value(value) => {
+            let Some(name) = names.get(*places) else {
+                let message = match names.len() {
+                    0 => format!("the model `{model}` has no parameters"),
+                    n => format!("the model `{model}` takes {}", plural(n as u64, "value", "values")),
+                };
+                let d = Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, message);
+                return Err(Box::new(
+                    d.label("one value too many").related(definition.head(), "defined here"),
+                ));
+            };
+            *places += 1;
+            Word { text: name.clone(), span: value.span }
+        }
+        Argument::Relation { span, .. } => {
+            let message = format!("the model `{model}` takes no comparison");
+            return Err(Box::new(
+                Diagnostic::error(codes::MISPLACED, *span, message).label("a value is expected"),
+            ));
+        }
+    };
+    let (Argument::Property { value, .. } | Argument::Value(value) | Argument::Relation { value, .. }) =
+        argument;
+    let own = parameters(chosen).iter_mut().find(|own| parameter_name(own) == Some(&key.text));
+    if let Some(own) = own {
+        *own = Argument::Property { key, value: value.clone() };
+        return Ok(());
+    }
+    if key.text == INPUT.name {
+        let lines =
+            chosen.block.iter_mut().flat_map(|block| &mut block.chains).flat_map(|chain| &mut chain.links);
+        if let Some(line) = lines.map(|link| &mut link.statement).find(|line| line.word.text == INPUT.name) {
+            line.arguments = vec![Argument::Value(value.clone())];
+            return Ok(());
+        }
+    }
+    let message = format!("the model `{model}` has no parameter `{}`", key.text);
+    let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message)
+        .related(definition.head(), "defined here");
+    let near = nearest(&key.text, names.iter().map(String::as_str).chain([INPUT.name]));
+    Err(Box::new(match near {
+        Some(near) => d.meant(key.span, near),
+        None => d.label(listed()),
+    }))
+}
+
+fn unknown(line: &Statement, named: Option<&str>, known: &[&str]) -> Diagnostic {
+    let span = line.arguments.first().map_or(line.word.span, Argument::span);
+    let listed = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(name) = named else {
+        if line.arguments.is_empty() {
+            return Diagnostic::error(codes::MISSING_ARGUMENT, line.head(), "this `model` has no name")
+                .label(format!(
+                    "write `model NAME`, one of {listed}, or a definition with its layers in `{{ … }}`"
+                ));
+        }
+        let message = "several models are imported, and none is named";
+        return Diagnostic::error(codes::REPEATED_SECTION, line.head(), message)
+            .label(format!("write `model NAME`, one of {listed}"));
+    };
+    let d = Diagnostic::error(
+        codes::UNKNOWN_NAME,
+        span,
+        format!("no file that is used here has a model `{name}`"),
+    );
+    let place = match line.arguments.first() {
+        Some(Argument::Value(Value { kind: ValueKind::Call { name, .. }, .. })) => name.span,
+        _ => span,
+    };
+    match nearest(name, known.iter().copied()) {
+        Some(near) => d.meant(place, near),
+        None => d
+            .label(format!("the files that are used have {listed}"))
+            .advise("a model that is defined here needs its layers in `{ … }`"),
+    }
+}
+
+/// A finding about a model that lies in another file, with its remedy in this one: `model NAME(input=1x28x28)`. Other
+/// files are left alone.
+pub fn remedied(
+    mut d: Diagnostic,
+    ast: &Ast,
+    definitions: &Definitions<'_>,
+    model: &Model,
+    data: &DataSection,
+) -> Diagnostic {
+    d.fixes.retain(|fix| !fix.edits.is_empty() && fix.edits.iter().all(|(span, _)| span.file == ast.file));
+    let block = definitions.models.iter().find(|block| block.name.span == model.name_span);
+    let Some((key, value)) = block.and_then(|block| wanted(d.code, block, data)) else { return d };
+    let line = statements(&ast.chains).find(|statement| is_choice(statement));
+    let given: &[Argument] = match line.and_then(|line| line.arguments.first()) {
+        Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) => arguments,
+        Some(Argument::Value(_) | Argument::Property { .. } | Argument::Relation { .. }) | None => &[],
+    };
+    let other = |a: &&Argument| !matches!(a, Argument::Property { key: own, .. } if own.text == key);
+    let mut values: Vec<String> = given.iter().filter(other).map(Argument::to_string).collect();
+    values.push(format!("{key}={value}"));
+    let text = format!("model {}({})", model.name, values.join(", "));
+    let title = format!("write `{text}`");
+    match line {
+        Some(line) if line.word.span.file == ast.file => d.replace(title, line.head(), text),
+        Some(_) => d.advise(format!("`--set {}.{key}={value}`", "model")),
+        None => {
+            let uses = statements(&ast.chains).filter(|statement| statement.word.text == "use");
+            match uses.last() {
+                Some(last) => d.replace(title, last.span.after(), format!("\n\n{text}")),
+                None => d,
+            }
+        }
+    }
+}
+
+/// The parameter that a finding is about, and the value that the data ask for.
+fn wanted(code: &str, block: &Block<'_>, data: &DataSection) -> Option<(String, String)> {
+    const COUNTS: [&str; 4] = ["classes", "num_classes", "n_classes", "outputs"];
+    match code {
+        codes::DATA_SHAPE => data.shape().map(|shape| (INPUT.name.to_owned(), shape.to_string())),
+        codes::CLASSES => {
+            let names = block.parameters.iter().map(|parameter| &parameter.name.text);
+            let name = names.into_iter().find(|name| COUNTS.contains(&name.as_str()))?;
+            Some((name.clone(), data.classes()?.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether `--set model.NAME=…` is about the model that a file takes, and not about one that it defines.
+pub fn set(ast: &mut Ast, key: &Word, value: &Value) -> bool {
+    let uses = statements(&ast.chains).any(|statement| statement.word.text == "use");
+    let own =
+        statements(&ast.chains).any(|statement| statement.word.text == "model" && !is_choice(statement));
+    if own || !uses {
+        return false;
+    }
+    let property = Argument::Property { key: key.clone(), value: value.clone() };
+    let lines = ast.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
+    let Some(line) = lines.into_iter().find(|statement| is_choice(statement)) else {
+        let word = Word { text: "model".to_owned(), span: key.span };
+        let statement = Statement {
+            word,
+            arguments: vec![property],
+            block: None,
+            clauses: Vec::new(),
+            doc: None,
+            span: key.span.to(value.span),
+        };
+        ast.chains.push(Chain { links: vec![Link { statement, alias: None, assertion: None }] });
+        return true;
+    };
+    let place = |given: &mut Vec<Argument>| {
+        let same = |a: &Argument| matches!(a, Argument::Property { key: own, .. } if own.text == key.text);
+        given.retain(|argument| !same(argument));
+        given.push(property.clone());
+    };
+    match line.arguments.first_mut() {
+        Some(Argument::Value(Value { kind: ValueKind::Call { arguments, .. }, .. })) => place(arguments),
+        Some(Argument::Value(Value { kind, span })) => {
+            if let ValueKind::Word(name) = kind {
+                let name = Word { text: name.clone(), span: *span };
+                *kind = ValueKind::Call { name, arguments: vec![property] };
+            }
+        }
+        Some(Argument::Property { .. } | Argument::Relation { .. }) | None => place(&mut line.arguments),
+    }
+    true
+}
