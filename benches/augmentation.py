@@ -3,7 +3,7 @@
 is tinted first: changes of colour would not show.
 
     cargo build --release
-    python docs/augmentation.py        # Pillow
+    python benches/augmentation.py        # Pillow
 
 It asks `dslc data --html`, so the pictures are those that a training sees.
 """
