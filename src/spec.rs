@@ -121,7 +121,7 @@ pub enum Preset {
 
 impl Preset {
     /// The argument, beside those that stand in front of it; none where nothing holds.
-    fn arg(self, others: &Args) -> Option<Arg> {
+    pub fn arg(self, others: &Args) -> Option<Arg> {
         Some(match self {
             Preset::Required | Preset::Absent => return None,
             Preset::Like(other) => others.get(other)?.arg.clone(),

@@ -106,7 +106,19 @@ fn explain_shows_a_words_entry() {
     settings.set_snapshot_path("../snapshots/explain");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    for word in ["conv", "conv2d", "concat", "cosine", "use", "basic_block", "test.accuracy"] {
+    for word in [
+        "conv",
+        "conv2d",
+        "concat",
+        "cosine",
+        "use",
+        "basic_block",
+        "test.accuracy",
+        "momentum",
+        "ceil_mode",
+        "divisible",
+        "in.width",
+    ] {
         let (code, text) = explain(word);
         assert_eq!(code, Some(0), "{text}");
         settings.bind(|| insta::assert_snapshot!(word, text));

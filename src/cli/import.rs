@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::Stop;
 use crate::cli::carried::How;
 use crate::cli::into::{self, Into};
-use crate::cli::onnx::{self, Network};
+use crate::cli::network::{self, Network};
+use crate::exchange;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// An ONNX network; or, with `--into`, safetensors, PyTorch (.pth, .pt) or NumPy (.npz) weights
+    /// A network of ONNX (.onnx), Keras (.keras, .h5), Darknet (.cfg) or Caffe (.prototxt); or, with `--into`, weights: safetensors, PyTorch (.pth, .pt), Keras (.keras, .h5) or NumPy (.npz)
     file: PathBuf,
     /// The .net or .model file whose model takes the weights
     #[arg(long, value_name = "FILE")]
@@ -23,7 +24,10 @@ pub struct Options {
     /// A text file with the name of a class on each line, in the order of the model's outputs
     #[arg(long, value_name = "FILE", requires = "into")]
     classes: Option<PathBuf>,
-    /// The shape of one image, if the ONNX file leaves it open: 3x224x224
+    /// The file with a network's weights, if they are in another (default: the one of the same name beside it)
+    #[arg(long, value_name = "FILE", conflicts_with = "into")]
+    weights: Option<PathBuf>,
+    /// The shape of one image, if the file leaves it open: 3x224x224
     #[arg(long, value_name = "SHAPE", conflicts_with = "into")]
     input: Option<String>,
     /// Compare what a network computes with arrays: the first is a batch of inputs, the second its outputs
@@ -49,14 +53,16 @@ pub fn run(options: &Options) -> Result<(), Stop> {
 }
 
 fn network(options: &Options) -> Result<(), Stop> {
-    if options.file.extension().is_none_or(|ending| ending != "onnx") {
+    let Some(kind) = exchange::incoming(&options.file) else {
         return Err(Stop::Environment(format!(
             "error: {} holds weights; which model they are of must be said\n  try: `--into FILE` with a `.net` or `.model` file",
             options.file.display()
         )));
-    }
-    onnx::run(&Network {
+    };
+    network::run(&Network {
+        kind,
         file: &options.file,
+        weights: options.weights.as_deref(),
         to: options.out.as_deref(),
         input: options.input.as_deref(),
         verify: options.verify.as_deref(),

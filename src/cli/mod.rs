@@ -28,7 +28,7 @@ mod memory;
 mod migrate;
 mod networks;
 mod new;
-mod onnx;
+mod network;
 mod out;
 mod page;
 mod pictures;

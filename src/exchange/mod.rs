@@ -1,10 +1,13 @@
 //! Networks out to other programs and in from them. Out: a checked model with its numbers ([`network::Network`]) → each
 //! layer in words that every framework has ([`portable::Operation`]) → a format's files. In: another program's file → a text in
-//! our language and its weights. A format is a file or folder here and its line in [`OUT`].
+//! our language and its weights. A format is a file or folder here and its line in [`OUT`] or [`IN`].
 
 pub mod c;
+pub mod caffe;
 pub mod compare;
+pub mod darknet;
 pub mod import;
+pub mod keras;
 pub mod network;
 pub mod onnx;
 pub mod portable;
@@ -14,7 +17,10 @@ pub mod safetensors;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
+use crate::exchange::import::line::Found;
 use crate::exchange::network::Network;
+use crate::exchange::onnx::file::Beside;
+use crate::shape::Shape;
 
 /// Every format that networks are written in.
 pub static OUT: &[&dyn Outgoing] = &[&onnx::ONNX, &pytorch::PYTORCH, &safetensors::SAFETENSORS, &c::C];
@@ -37,6 +43,44 @@ pub trait Outgoing: Sync {
 
     /// Writes the network to a place that does not exist or may be replaced, whole or not at all, and says what was done.
     fn write(&self, network: &mut Network<'_>, wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault>;
+}
+
+/// Every kind of file that networks are read from.
+pub static IN: &[&dyn Incoming] = &[&onnx::ONNX, &keras::KERAS, &darknet::DARKNET, &caffe::CAFFE];
+
+/// A kind of file that networks are read from.
+pub trait Incoming: Sync {
+    /// What it is called: `ONNX`.
+    fn kind(&self) -> &'static str;
+
+    /// The endings of its files.
+    fn endings(&self) -> &'static [&'static str];
+
+    /// The ending of the file that has the weights, where they are in another.
+    fn weights_ending(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Reads the network and hands it on, with the place of files beside it.
+    fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault>;
+}
+
+/// A file that a network is read from.
+pub struct Arriving<'a> {
+    pub path: &'a Path,
+    /// The file of its weights, where they are in another.
+    pub weights: Option<&'a Path>,
+    /// The shape of one image, where the file leaves it open.
+    pub input: Option<&'a Shape>,
+}
+
+/// What is done with a network that was read.
+pub type Take<'t> = dyn FnMut(Found<'_>, &Beside) -> Result<(), Fault> + 't;
+
+/// The kind of file that this is by its ending; `None` of one that no network is read from.
+pub fn incoming(path: &Path) -> Option<&'static dyn Incoming> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    IN.iter().copied().find(|kind| kind.endings().contains(&ending.as_str()))
 }
 
 /// What not every format can do.

@@ -8,7 +8,8 @@ pub mod statements;
 use crate::diag::codes::PAGES;
 use crate::experiment::words::{self, Group};
 use crate::model::expand::INPUT;
-use crate::spec::Spec;
+use crate::model::scope::ARRIVING;
+use crate::spec::{Spec, elsewhere, functions};
 
 /// The section of layers.
 const MODEL: &str = "model";
@@ -81,11 +82,49 @@ pub fn expectation(word: &str) -> Option<Entry> {
     words::lines("expect")?.into_iter().find(|spec| spec.name == word).map(quantity)
 }
 
-/// The entries of a word, or of what another tool calls so.
+/// The entries of a word or a function, or of the argument that is called so, or of what another tool calls so.
 pub fn find(word: &str) -> Vec<Entry> {
     let entries = || chapters().into_iter().flat_map(|chapter| chapter.entries);
-    let own: Vec<Entry> = entries().filter(|entry| entry.name == word).collect();
-    if own.is_empty() { entries().filter(|entry| entry.elsewhere.contains(&word)).collect() } else { own }
+    let function = functions::find(word).map(|function| Entry {
+        name: word.to_owned(),
+        elsewhere: &[],
+        text: format!("{}.\n\n    {}\n", sentence(function.summary), function.usage),
+    });
+    let arriving = ARRIVING.contains(&word).then(|| Entry {
+        name: word.to_owned(),
+        elsewhere: &[],
+        text: format!(
+            "A number in a model's body: the {} of what arrives at that place. An image has `in.channels`, `in.height` and \
+             `in.width`, a sequence `in.channels` and `in.length`, a flat vector `in.channels`.\n\n    conv2d (2 * \
+             in.channels) 3x3\n",
+            word.trim_start_matches("in.")
+        ),
+    });
+    let own: Vec<Entry> =
+        entries().filter(|entry| entry.name == word).chain(function).chain(arriving).collect();
+    if !own.is_empty() {
+        return own;
+    }
+    if let Some(argument) = argument(word, entries()) {
+        return vec![argument];
+    }
+    let theirs: Vec<Entry> = entries().filter(|entry| entry.elsewhere.contains(&word)).collect();
+    match theirs.is_empty() {
+        true => elsewhere::arguments(word).filter_map(|own| argument(own, entries())).collect(),
+        false => theirs,
+    }
+}
+
+/// What an argument means to each word that takes it.
+fn argument(name: &str, entries: impl Iterator<Item = Entry>) -> Option<Entry> {
+    let lines: Vec<String> = entries
+        .filter_map(|entry| {
+            let line = entry.text.lines().find_map(|line| line.strip_prefix(&format!("- `{name}=`: ")))?;
+            Some(format!("- `{}`: {line}\n", entry.name))
+        })
+        .collect();
+    let text = format!("An argument, written `{name}=…`, of:\n\n{}", lines.concat());
+    (!lines.is_empty()).then(|| Entry { name: name.to_owned(), elsewhere: &[], text })
 }
 
 /// The files of `docs/`, by their names.

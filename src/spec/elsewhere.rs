@@ -190,6 +190,15 @@ pub fn argument(spec: &Spec, name: &str) -> Option<&'static str> {
     })
 }
 
+/// The arguments here that another tool calls `name`.
+pub fn arguments(name: &str) -> impl Iterator<Item = &'static str> {
+    let listed = move |names: &[&str]| names.iter().any(|theirs| same_but_case(theirs, name));
+    ARGUMENTS.iter().filter_map(move |(said, names)| match said {
+        As(own) => listed(names).then_some(*own),
+        Each(_) | Behind | Needless(_) | Not(_) => None,
+    })
+}
+
 fn said(spec: &Spec, name: &str) -> Option<&'static Said> {
     let has = |own: &str| spec.params.iter().any(|param| param.name == own);
     let can = |said: &Said| match said {

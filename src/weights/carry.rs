@@ -75,6 +75,7 @@ pub fn carry(model: &Model, file: &mut File, wishes: &Wishes) -> Result<Carried,
                 let read = match change {
                     Change::Nothing | Change::Reshaped => read,
                     Change::Turned(axes) => turned(&read, &tensor.shape, axes),
+                    Change::Unflattened { extents, axes } => turned(&read, extents, axes),
                 };
                 let how = [
                     match way {
@@ -86,6 +87,11 @@ pub fn carry(model: &Model, file: &mut File, wishes: &Wishes) -> Result<Carried,
                         Change::Nothing => None,
                         Change::Reshaped => Some(format!("reshaped from {}", shown(&tensor.shape))),
                         Change::Turned(_) => Some(format!("transposed from {}", shown(&tensor.shape))),
+                        Change::Unflattened { extents, .. } => Some(format!(
+                            "transposed from {}, flattened from {}",
+                            shown(&tensor.shape),
+                            shown(&extents[..3])
+                        )),
                     },
                     (tensor.element != Element::F32).then(|| format!("was {}", tensor.element.name())),
                 ];
@@ -107,7 +113,7 @@ pub fn carry(model: &Model, file: &mut File, wishes: &Wishes) -> Result<Carried,
 }
 
 /// The numbers with axes in another order: `axes` names the old axis of each new one.
-fn turned(numbers: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
+pub fn turned(numbers: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
     let mut strides = vec![1; shape.len()];
     for axis in (0..shape.len().saturating_sub(1)).rev() {
         strides[axis] = strides[axis + 1] * shape[axis + 1];

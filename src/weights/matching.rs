@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
 use crate::model::Model;
+use crate::weights::fitting::{fitting, flattened, is_kernel};
 use crate::weights::map::{Map, Pattern};
 use crate::weights::names;
 use crate::weights::tensors::{File, Sequence, Tensor, fault, shown};
@@ -25,12 +26,15 @@ pub struct Target {
     pub layer: usize,
     /// Whether it is of the last layer that learns anything: that which a change of the classes changes.
     pub is_head: bool,
+    /// Channels, height and width of the image whose pixels its layer takes one after the other.
+    pub flattened: Option<[usize; 3]>,
 }
 
 /// Those of a model, in its order.
 pub fn targets(model: &Model) -> Vec<Target> {
     let head = model.layers.iter().rposition(|instance| instance.n_parameters() > 0);
     let own = model.layers.iter().enumerate().flat_map(|(layer, instance)| {
+        let flattened = flattened(model, instance);
         let parameters = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
         parameters.map(move |p| Target {
             name: format!("{}.{}", instance.name, p.name),
@@ -39,6 +43,7 @@ pub fn targets(model: &Model) -> Vec<Target> {
             kind: p.kind,
             layer,
             is_head: Some(layer) == head,
+            flattened,
         })
     });
     own.collect()
@@ -63,6 +68,11 @@ pub enum Change {
     Reshaped,
     /// Axes change places, as Keras has them: the tensor's axis of each of ours.
     Turned(Vec<usize>),
+    /// The same of a tensor in these extents: pixels that Keras flattens with their channels last.
+    Unflattened {
+        extents: Vec<usize>,
+        axes: Vec<usize>,
+    },
 }
 
 /// What becomes of a state.
@@ -183,7 +193,7 @@ impl<'a> Matching<'a> {
                 });
             };
             let own = &self.targets[target];
-            let Some(change) = fitting(&own.shape, self.tensor(from), &own.name) else {
+            let Some(change) = fitting(own, self.tensor(from)) else {
                 let found = shown(&self.tensor(from).shape);
                 let message = format!(
                     "has `{theirs}` as {found}, but `{}` is {} (line {line} of the map)",
@@ -229,7 +239,7 @@ impl<'a> Matching<'a> {
         }
         for (at, from) in found {
             let (own, tensor) = (&self.targets[at], self.tensor(from));
-            match fitting(&own.shape, tensor, &own.name) {
+            match fitting(own, tensor) {
                 Some(change) => self.take(at, from, Way::Name, change),
                 None if own.is_head && self.need == Need::Trunk => {
                     let why = format!("the file has it as {}", shown(&tensor.shape));
@@ -319,7 +329,7 @@ impl<'a> Matching<'a> {
             let called = |name: &str| name == part || names::canonical(name) == part || is_kernel(name, part);
             let &(_, from) = theirs.parts.iter().find(|(name, _)| called(name))?;
             let target = &self.targets[at];
-            Some((at, from, fitting(&target.shape, self.tensor(from), &target.name)?))
+            Some((at, from, fitting(target, self.tensor(from))?))
         });
         own.collect()
     }
@@ -498,6 +508,11 @@ impl<'a> Matching<'a> {
     fn stuck_unordered(&self, own: &Layer<'_>) -> Fault {
         let fault =
             self.fault(format!("has no layer of the shapes of `{}` ({})", own.name, self.own_shapes(own)));
+        let unclear = self.offers().into_iter().find_map(|i| Some((i, self.tensor(i).trouble.as_ref()?)));
+        let fault = match unclear {
+            Some((i, why)) => fault.note(format!("the file has `{}`, which {why}", self.tensor(i).name)),
+            None => fault,
+        };
         match own.parts.first() {
             Some(&(_, target)) => self.with_remedies(fault, &self.targets[target]),
             None => fault,
@@ -537,42 +552,4 @@ fn layers<'a>(names: impl Iterator<Item = (&'a str, usize)>) -> Vec<Layer<'a>> {
         layers[place].parts.push((part, at));
     }
     layers
-}
-
-/// Whether Keras calls a weight so.
-fn is_kernel(name: &str, part: &str) -> bool {
-    part == "weight" && matches!(name, "kernel" | "depthwise_kernel" | "pointwise_kernel")
-}
-
-/// How a tensor becomes a state of this shape; `None` where it cannot.
-///
-/// Extents of 1 behind the second axis may be missing on either side, and a fully connected layer behind a flatten may be
-/// written as the convolution that it is (VGG: 4096x512x7x7).
-fn fitting(shape: &[usize], tensor: &Tensor, name: &str) -> Option<Change> {
-    let part = names::parted(&tensor.name).1;
-    if is_kernel(part, names::parted(name).1) {
-        return turned(shape, tensor, part);
-    }
-    let theirs = tensor.shape.as_slice();
-    if shape == theirs {
-        return Some(Change::Nothing);
-    }
-    let count = |shape: &[usize]| shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
-    let ranks = [shape.len(), theirs.len()];
-    let flat = ranks.contains(&2) && ranks.iter().all(|&rank| rank >= 2);
-    (flat && shape[0] == theirs[0] && count(shape) == count(theirs)).then_some(Change::Reshaped)
-}
-
-/// Kernels of Keras: height, width, in, out; and of a fully connected layer in, out.
-fn turned(shape: &[usize], tensor: &Tensor, part: &str) -> Option<Change> {
-    let axes: Vec<usize> = match (tensor.shape.len(), part) {
-        (2, _) => vec![1, 0],
-        // Height, width, in, multiplier.
-        (4, "depthwise_kernel") if tensor.shape[3] == 1 => vec![2, 3, 0, 1],
-        (4, _) => vec![3, 2, 0, 1],
-        (3, _) => vec![2, 1, 0],
-        _ => return None,
-    };
-    let own = axes.iter().map(|&axis| tensor.shape[axis]);
-    own.eq(shape.iter().copied()).then_some(Change::Turned(axes))
 }

@@ -10,6 +10,9 @@
 pub mod beginning;
 pub mod carry;
 pub mod elements;
+pub mod fitting;
+pub mod hdf5;
+pub mod keras;
 pub mod map;
 pub mod matching;
 pub mod names;

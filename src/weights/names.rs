@@ -78,6 +78,11 @@ pub fn canonical(part: &str) -> &str {
 
 /// Which of two layers comes first, by their names; `None` where names do not tell.
 pub fn compare(a: &str, b: &str) -> Option<Ordering> {
+    // Keras counts layers of a kind: `conv2d`, `conv2d_1`.
+    let ((stem, own), (other, their)) = (counted(a), counted(b));
+    if stem == other {
+        return Some(own.cmp(&their));
+    }
     let (mut left, mut right) = (parts(a).into_iter(), parts(b).into_iter());
     loop {
         match (left.next(), right.next()) {
@@ -87,6 +92,12 @@ pub fn compare(a: &str, b: &str) -> Option<Ordering> {
             (Some(own), Some(other)) => return differing(own, other),
         }
     }
+}
+
+/// A name and the number behind its last `_`, which is 0 where there is none.
+fn counted(name: &str) -> (&str, u64) {
+    let counted = name.rsplit_once('_').and_then(|(stem, n)| Some((stem, n.parse().ok()?)));
+    counted.unwrap_or((name, 0))
 }
 
 /// A word and the number behind it, either of which may be missing: `layer1`, `0`, `fc`.
@@ -173,6 +184,8 @@ mod tests {
             ("blocks.0.0.conv", "conv_head"),
             ("conv_stem", "blocks.0"),
             ("inception3a.branch4.1.bn", "inception3b.branch1.bn"),
+            ("conv2d", "conv2d_1"),
+            ("conv2d_2", "conv2d_10"),
         ] {
             assert_eq!(compare(first, second), Some(Ordering::Less), "{first} {second}");
             assert_eq!(compare(second, first), Some(Ordering::Greater), "{first} {second}");

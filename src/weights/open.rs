@@ -12,14 +12,16 @@ use crate::graph::AVERAGE;
 use crate::model::Model;
 use crate::runs::folder::{BEST, LAST};
 use crate::source::Sources;
+use crate::weights::keras::store::is_keras;
 use crate::weights::matching::targets;
 use crate::weights::tensors::{File, Sequence, fault};
-use crate::weights::{npz, safe, torch};
+use crate::weights::{keras, npz, safe, torch};
 
 /// What is read, in words.
-const KINDS: &str = "a run's folder, or a file of safetensors, PyTorch (.pth, .pt) or NumPy (.npz)";
+const KINDS: &str =
+    "a run's folder, or a file of safetensors, PyTorch (.pth, .pt), Keras (.keras, .h5) or NumPy (.npz)";
 
-/// Reads what a file declares: a run's folder (its best weights), safetensors, PyTorch's files, NumPy's archives. `key` names the
+/// Reads what a file declares: a run's folder (its best weights), safetensors, PyTorch's and Keras' files, NumPy's archives. `key` names the
 /// dictionary of a PyTorch checkpoint that is meant, where there are several.
 pub fn open(path: &Path, key: Option<&str>) -> Result<File, Fault> {
     let unreadable = |e: std::io::Error| fault(path, format!("cannot be read: {e}"));
@@ -44,6 +46,7 @@ pub fn open(path: &Path, key: Option<&str>) -> Result<File, Fault> {
     let file = match begin {
         // First, since its length may begin as the others do: a header of 640 bytes is 80 02.
         [_, _, _, _, _, _, _, _, b'{', ..] => own(safe::open(path, disk)?),
+        _ if is_keras(&mut disk, begin) => keras::open(path, disk)?,
         [b'P', b'K', ..] if is_npz(path) => npz::open(path)?,
         [b'P', b'K', ..] => torch::zipped(path, disk, key)?,
         [0x80, 2..=5, ..] => torch::legacy(path, disk, key)?,
@@ -52,9 +55,6 @@ pub fn open(path: &Path, key: Option<&str>) -> Result<File, Fault> {
             let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
             let fault = fault(path, "is no file of weights that dslc knows");
             return Err(match ending.as_deref() {
-                Some("h5" | "keras" | "hdf5") => fault.note("files of Keras are not read yet").advise(
-                    "in Python: `numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in model.weights})`",
-                ),
                 Some("tar") => fault.advise("save it again with a PyTorch of this decade"),
                 _ => fault.advise(KINDS),
             });

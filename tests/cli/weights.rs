@@ -58,6 +58,7 @@ fn a_file_takes_the_weights_of_a_run_or_says_why_not() {
     let again = desk.json("eval moved.safetensors --data data --json");
     assert_eq!(again["test.loss"], first["test.loss"]);
     desk.refused("import first -o x.safetensors", 2, &["which model", "--into FILE"]);
+    desk.refused("import first.keras --weights x.h5", 2, &["in that file itself", "no `--weights`"]);
     desk.write("wide.net", NET.replace("conv2d 4", "conv2d 6"));
     let said = ["has `conv1.weight` as 4x1x6x6, but here it is 6x1x6x6", "--fresh conv1"];
     desk.refused("import first --into wide.net -o x.safetensors", 2, &said);

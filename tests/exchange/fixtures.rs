@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use dslc::data::sources::npy::{Numbers, Store};
 use dslc::exchange::import::{self, run};
 use dslc::exchange::onnx::file::{self, Beside};
 
@@ -10,14 +9,6 @@ use crate::support::distance;
 
 fn place(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/exchange").join(name)
-}
-
-fn floats(store: &mut Store, name: &str) -> (usize, Vec<f32>) {
-    let array = store.array(name).unwrap();
-    match array.values {
-        Numbers::Floats(numbers) => (array.shape[0], numbers),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// Imports a network, holds its outputs against PyTorch's, and gives its text.
@@ -28,8 +19,7 @@ fn imported(name: &str, exporter: &str) -> String {
     let imported = import::imported(&model, &beside, Path::new("x.model"), None)
         .unwrap_or_else(|fault| panic!("{name} {exporter}: {fault:#?}"));
     let mut session = imported.session().unwrap();
-    let mut store = Store::open(&place(&format!("{name}.npz"))).unwrap();
-    let ((n, inputs), (_, outputs)) = (floats(&mut store, "inputs"), floats(&mut store, "outputs"));
+    let ((n, inputs), (_, outputs)) = super::arrays(&place(&format!("{name}.npz")));
     for (input, output) in inputs.chunks_exact(inputs.len() / n).zip(outputs.chunks_exact(outputs.len() / n))
     {
         let found = run(&mut session, input).unwrap();

@@ -2,14 +2,18 @@
 //! what C and Python make of a network. `verify.py` holds the same against other runtimes.
 
 mod c;
+mod caffe;
 mod damaged;
+mod darknet;
 mod fixtures;
+mod keras;
 mod layers;
 mod pytorch;
 mod runtimes;
 
 use std::path::Path;
 
+use dslc::data::sources::npy::{Numbers, Store};
 use dslc::diag::Fault;
 use dslc::exchange::network::Network;
 use dslc::exchange::{self, Wish, Wishes};
@@ -84,4 +88,17 @@ fn answer(text: &str, folder: &Path) -> (Vec<f32>, Vec<f32>) {
     let image = network.random_image(0).unwrap();
     let output = network.run(&image).unwrap();
     (image, output)
+}
+
+/// The inputs and outputs of a network elsewhere, with how many there are.
+fn arrays(path: &Path) -> ((usize, Vec<f32>), (usize, Vec<f32>)) {
+    let mut store = Store::open(path).unwrap();
+    let mut floats = |name: &str| {
+        let array = store.array(name).unwrap();
+        match array.values {
+            Numbers::Floats(numbers) => (array.shape[0], numbers),
+            other => panic!("{other:?}"),
+        }
+    };
+    (floats("inputs"), floats("outputs"))
 }

@@ -12,6 +12,7 @@ The parts:
 - `preparation`: pictures through `--with-preparation` and through `dslc predict`.
 - `c`: models/mnist.net, trained, as C, over the 10,000 test images.
 - `torchvision`: torchvision's networks out of both of PyTorch's exporters.
+- `tuning`: published weights (downloaded) that are trained on to tell textures apart.
 
 The pictures are MNIST and the textures, in `--data`. Anything that is missing is a failure.
 """
@@ -21,7 +22,7 @@ import pathlib
 import sys
 import tempfile
 
-from verifying import in_c, layers, preparation, torchvision_networks
+from verifying import in_c, layers, preparation, torchvision_networks, tuning
 from verifying.common import ROOT
 
 PARTS = {
@@ -30,6 +31,7 @@ PARTS = {
     "preparation": preparation.verify,
     "c": in_c.verify,
     "torchvision": torchvision_networks.verify,
+    "tuning": tuning.verify,
 }
 
 

@@ -17,6 +17,18 @@ pub struct Found<'a> {
     pub classes: Vec<String>,
     /// What should be known of how it was read.
     pub remarks: Vec<String>,
+    /// What it is and out of which program, in words: `A network out of Keras 3.15`.
+    pub origin: String,
+    pub pixels: Pixels,
+}
+
+/// How images lie in arrays of the other program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pixels {
+    /// As ours: the channels one after the other.
+    ChannelsFirst,
+    /// The channels of each pixel together.
+    ChannelsLast,
 }
 
 /// A layer. Values are numbered: 0 is the input, `i + 1` what line `i` gives.
@@ -50,6 +62,28 @@ pub enum Weight<'a> {
     Own(Rc<Vec<f64>>),
     /// So many times one number, which take no memory before they are needed.
     All(usize, f64),
+    /// Numbers that another format keeps in its own way.
+    Later(Later<'a>),
+}
+
+/// So many numbers, which are read when somebody wants them.
+#[derive(Clone)]
+pub struct Later<'a> {
+    n: usize,
+    read: Rc<dyn Fn() -> Result<Vec<f32>, Fault> + 'a>,
+}
+
+impl std::fmt::Debug for Later<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} numbers", self.n)
+    }
+}
+
+impl<'a> Weight<'a> {
+    /// `n` numbers that `read` gives.
+    pub fn later(n: usize, read: impl Fn() -> Result<Vec<f32>, Fault> + 'a) -> Weight<'a> {
+        Weight::Later(Later { n, read: Rc::new(read) })
+    }
 }
 
 impl Weight<'_> {
@@ -58,7 +92,16 @@ impl Weight<'_> {
         match self {
             Weight::Own(own) => own.iter().all(|x| *x == number),
             Weight::All(_, own) => *own == number,
-            Weight::Stored(_) | Weight::Turned(_) => false,
+            Weight::Stored(_) | Weight::Turned(_) | Weight::Later(_) => false,
+        }
+    }
+
+    /// How many numbers it has.
+    pub fn count(&self) -> usize {
+        match self {
+            Weight::Stored(tensor) | Weight::Turned(tensor) => tensor.elements(),
+            Weight::Own(own) => own.len(),
+            Weight::All(n, _) | Weight::Later(Later { n, .. }) => *n,
         }
     }
 
@@ -74,6 +117,7 @@ impl Weight<'_> {
             }
             Weight::Own(numbers) => Ok(numbers.iter().map(|number| *number as f32).collect()),
             Weight::All(n, number) => Ok(vec![*number as f32; *n]),
+            Weight::Later(later) => (later.read)(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A network in a file of another program → a text in our language, checked by our own front end, and its numbers under our
 //! names.
 
+pub mod building;
 pub mod fold;
 pub mod line;
 mod names;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::diag::{Fault, Severity, codes};
-use crate::exchange::import::line::{Found, Weight};
+use crate::exchange::import::line::{Found, Pixels, Weight};
 use crate::exchange::onnx::file::{self, Beside, MAX_FILE};
 use crate::exchange::onnx::read;
 use crate::experiment::loaded::{Loaded, load_text};
@@ -32,6 +33,8 @@ pub struct Imported<'a> {
     pub classes: Vec<String>,
     /// What should be known of how it was read.
     pub remarks: Vec<String>,
+    /// How images lie in arrays of the other program.
+    pub pixels: Pixels,
     states: Vec<StateInfo>,
     weights: HashMap<String, Weight<'a>>,
     beside: &'a Beside,
@@ -47,7 +50,7 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
         return Err(refuse(&"it is not a regular file"));
     }
     if facts.len() > MAX_FILE {
-        return Err(refuse(&format!("it has {} bytes; an ONNX file has at most {MAX_FILE}", facts.len())));
+        return Err(refuse(&format!("it has {} bytes; at most {MAX_FILE} are read", facts.len())));
     }
     std::fs::read(path).map_err(|e| refuse(&e))
 }
@@ -60,10 +63,14 @@ pub fn imported<'a>(
     path: &Path,
     input: Option<&Shape>,
 ) -> Result<Imported<'a>, Fault> {
-    let found = read::found(model, beside, input)?;
+    written(read::found(model, beside, input)?, beside, path)
+}
+
+/// Writes what was found as a text, checks it, and gives its layers their numbers. `path` is what the text's own file is called.
+pub fn written<'a>(found: Found<'a>, beside: &'a Beside, path: &Path) -> Result<Imported<'a>, Fault> {
     let (items, order) = outline::outline(&found)?;
     let folded = fold::fold(&found, items);
-    let mut head = vec![format!("{}, as `dslc import` read it", origin(model))];
+    let mut head = vec![format!("{}, as `dslc import` read it", found.origin)];
     head.extend(found.remarks.iter().map(|remark| format!("- {remark}")));
     let text = text::text(&found, &folded, &head);
     let loaded = load_text(path, text.clone(), &[]);
@@ -76,7 +83,7 @@ pub fn imported<'a>(
         )
         .note(format!("line {line}: {own}")));
     }
-    let Found { classes, remarks, lines, .. } = found;
+    let Found { classes, remarks, lines, pixels, .. } = found;
     let own = loaded
         .experiment
         .model
@@ -84,13 +91,7 @@ pub fn imported<'a>(
         .ok_or_else(|| Fault::internal("an imported text without a model"))?;
     let places: Vec<Option<&line::Line<'a>>> = order.iter().map(|place| place.map(|at| &lines[at])).collect();
     let (states, weights) = named(own, &places, &text)?;
-    Ok(Imported { text, classes, remarks, states, weights, beside, loaded })
-}
-
-fn origin(model: &file::Model<'_>) -> String {
-    let producer = if model.producer.is_empty() { "another program" } else { model.producer };
-    let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
-    format!("A network out of {producer} (ONNX, opset {})", model.opset)
+    Ok(Imported { text, classes, remarks, pixels, states, weights, beside, loaded })
 }
 
 type Named<'a> = (Vec<StateInfo>, HashMap<String, Weight<'a>>);

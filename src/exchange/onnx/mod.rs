@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
 use crate::exchange::network::Network;
+use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::graph::{Element, Graph, batched};
 use crate::exchange::onnx::layer::Layer;
 use crate::exchange::portable::Operation;
-use crate::exchange::{Outgoing, Wish, Wishes, beside, compare, import};
+use crate::exchange::{Arriving, Incoming, Outgoing, Take, Wish, Wishes, beside, compare, import};
 use crate::layers::Inferred;
 use crate::shape::Shape;
 
@@ -74,6 +75,26 @@ impl Outgoing for Onnx {
         Ok(vec![format!(
             "read back and run on {N_IMAGES} random images: the outputs differ by {worst:.0e} at most"
         )])
+    }
+}
+
+impl Incoming for Onnx {
+    fn kind(&self) -> &'static str {
+        "ONNX"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["onnx"]
+    }
+
+    fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault> {
+        let (bytes, beside) = (import::bytes(arriving.path)?, Beside::new(arriving.path));
+        let named = |fault: Fault| Fault {
+            message: format!("{}: {}", arriving.path.display(), fault.message),
+            ..fault
+        };
+        let model = file::model(&bytes).map_err(named)?;
+        take(read::found(&model, &beside, arriving.input).map_err(named)?, &beside)
     }
 }
 

@@ -39,8 +39,7 @@ impl Budget {
 
 /// The complaint about a file that is not whole or not of the format.
 pub fn damaged(what: impl std::fmt::Display) -> Fault {
-    Fault::new(codes::EXCHANGE_IN, format!("the ONNX file is damaged: {what}"))
-        .advise("copy or export it again")
+    Fault::new(codes::EXCHANGE_IN, format!("the file is damaged: {what}")).advise("copy or export it again")
 }
 
 impl<'a> Fields<'a> {

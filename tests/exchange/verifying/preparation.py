@@ -12,8 +12,6 @@ from verifying.common import by_onnxruntime, by_second, dslc, rewritten
 from verifying.in_c import idx
 
 TOLERANCE = 1e-5
-# The cubic's shares in 32 bits: now and then a pixel is one of 255 apart.
-BICUBIC = 3e-4
 
 # The shape that the model takes, and the lines of the `data` section.
 CASES = [
@@ -96,7 +94,7 @@ def verify(binary, data, only, folder):
                 continue
             try:
                 worst = case(binary, source, n_classes, shape, steps, pictures, folder)
-                good = max(worst.values()) <= (BICUBIC if "bicubic" in steps else TOLERANCE)
+                good = max(worst.values()) <= TOLERANCE
                 print("ok  " if good else "FAIL", steps, " ".join(f"{k} {v:.1e}" for k, v in worst.items()), flush=True)
             except RuntimeError as error:
                 good = False

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Found, Origin, Weight};
+use crate::exchange::import::line::{Found, Origin, Pixels, Weight};
 use crate::exchange::onnx::file::{Beside, MAX_AXES, Model, Node, Tensor};
 use crate::exchange::onnx::read::numbers::{Numbers, evaluate};
 use crate::exchange::onnx::read::order::{order, takes_channels_last};
@@ -207,7 +207,11 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     if model.n_functions > 0 {
         remarks.push("the file's own functions were not needed".to_owned());
     }
-    Ok(Found { name, input: image, lines, output, classes, remarks })
+    let producer = if model.producer.is_empty() { "another program" } else { model.producer };
+    let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
+    let origin = format!("A network out of {producer} (ONNX, opset {})", model.opset);
+    let pixels = Pixels::ChannelsFirst;
+    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels })
 }
 
 /// The names of the classes, where the file says them as we do.

@@ -14,7 +14,7 @@ pub fn remark(lines: &[Line<'_>]) -> Option<String> {
         match &first.weights.iter().find(|(own, _)| *own == name)?.1 {
             Weight::Own(numbers) => Some(numbers.to_vec()),
             Weight::All(n, number) => Some(vec![*number; *n]),
-            Weight::Stored(_) | Weight::Turned(_) => None,
+            Weight::Stored(_) | Weight::Turned(_) | Weight::Later(_) => None,
         }
     };
     let argument =

@@ -70,7 +70,7 @@ impl<'a> Reader<'a, '_> {
                 let matrix = Numbers::new(dims, numbers.to_vec(), true).transposed(&[1, 0]);
                 Weight::Own(matrix.map(|matrix| matrix.values).ok_or_else(|| Fault::internal("a matrix"))?)
             }
-            (Weight::Turned(_) | Weight::All(..), false) => {
+            (Weight::Turned(_) | Weight::All(..) | Weight::Later(_), false) => {
                 return Err(Fault::internal("a stored weight is turned"));
             }
         };

@@ -1,0 +1,328 @@
+//! Keras' networks, sequences and graphs of layers, which may be layers of each other → the order in which layers are read, and the
+//! values that each takes.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::diag::{Fault, codes};
+use crate::exchange::import::building::Building;
+use crate::exchange::keras::config::{self, Config, MAX_DEPTH, MAX_LAYERS};
+use crate::exchange::keras::{layers, merges, wrong};
+use crate::shape::Shape;
+use crate::weights::keras::store::{Place, Store};
+
+/// How often layers of a graph are tried, which are written in no order.
+const MAX_TRIES: usize = 4_000_000;
+
+/// A value that depends on the image.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    pub at: usize,
+    /// Of a flat value the extents, channels first, of what it was; where its pixels' channels stood together.
+    pub flat: Option<Vec<usize>>,
+}
+
+/// What a layer is called with.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    Flow(Flow),
+    Number(f64),
+}
+
+/// A network that is being read.
+pub struct Network<'a> {
+    pub building: Building<'a>,
+    pub store: &'a Store,
+    pub remarks: Vec<String>,
+    /// Before Keras 3 some functions were others.
+    pub is_old: bool,
+}
+
+impl<'a> Network<'a> {
+    /// Reads a description with its weights; the network, and the value that it gives.
+    pub fn read(
+        description: &Value,
+        store: &'a Store,
+        version: &str,
+        input: Option<&Shape>,
+    ) -> Result<(Network<'a>, usize), Fault> {
+        let Some(own) = config::network(description) else {
+            let class: String = config::class(description).chars().take(60).collect();
+            let message =
+                format!("the network is a `{class}`, which is code: the file does not say what it computes");
+            return Err(Fault::new(codes::EXCHANGE_IN, message)
+                .advise("a `Sequential` or functional model")
+                .advise("`model.export(\"model.onnx\", format=\"onnx\")` in Keras"));
+        };
+        let layers = config::layers(own).map_err(wrong)?;
+        let mut shape = match input {
+            Some(shape) => shape.clone(),
+            None => image(layers, own)?,
+        };
+        if input.is_none() {
+            shape.0.rotate_right(1);
+        }
+        let building = Building::new(shape)?;
+        let is_old = version.starts_with('2') || version.starts_with('1');
+        let mut network = Network { building, store, remarks: Vec::new(), is_old };
+        let flow = network.network(description, Flow { at: 0, flat: None }, None, "", 0)?;
+        Ok((network, flow.at))
+    }
+
+    /// A network, whole or as a layer.
+    fn network(
+        &mut self,
+        layer: &Value,
+        input: Flow,
+        place: Option<&Place>,
+        within: &str,
+        depth: usize,
+    ) -> Result<Flow, Fault> {
+        let own = config::network(layer).ok_or_else(|| Fault::internal("a layer as a network"))?;
+        if depth == MAX_DEPTH {
+            return Err(wrong(format!("has networks more than {MAX_DEPTH} deep in each other")));
+        }
+        let layers = config::layers(own).map_err(wrong)?;
+        let places = config::places(layers, place);
+        let is_graph = layers.iter().any(|layer| layer.get("inbound_nodes").is_some());
+        match is_graph {
+            true => self.graph(own, layers, &places, input, within, depth),
+            false => {
+                let mut flow = input;
+                for (layer, place) in layers.iter().zip(&places) {
+                    flow = self.call(layer, place, vec![Operand::Flow(flow)], within, depth)?;
+                }
+                Ok(flow)
+            }
+        }
+    }
+
+    /// A layer that is called with values.
+    fn call(
+        &mut self,
+        layer: &Value,
+        place: &Place,
+        operands: Vec<Operand>,
+        within: &str,
+        depth: usize,
+    ) -> Result<Flow, Fault> {
+        if config::network(layer).is_some() {
+            let [Operand::Flow(flow)] = operands.as_slice() else {
+                return Err(wrong(format!("calls the network `{}` with several values", place.name)));
+            };
+            let within =
+                if within.is_empty() { place.name.clone() } else { format!("{within}/{}", place.name) };
+            return self.network(layer, flow.clone(), Some(place), &within, depth + 1);
+        }
+        let config = Config::of(layer, within);
+        match operands.as_slice() {
+            [Operand::Flow(flow)] => layers::layer(self, &config, place, flow.clone()),
+            _ => merges::merge(self, &config, &operands),
+        }
+    }
+
+    /// The layers of a graph, each when the values that it takes are there.
+    fn graph(
+        &mut self,
+        own: &Value,
+        layers: &[Value],
+        places: &[Place],
+        input: Flow,
+        within: &str,
+        depth: usize,
+    ) -> Result<Flow, Fault> {
+        let inputs = ends(own.get("input_layers"));
+        let [(image, _)] = inputs.as_slice() else {
+            let message = format!("the network takes {} values; a model of ours takes one", inputs.len());
+            return Err(Fault::new(codes::EXCHANGE_IN, message));
+        };
+        let outputs = ends(own.get("output_layers"));
+        let [output] = outputs.as_slice() else {
+            let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!(
+                "the network gives {} values ({}); a model of ours gives one",
+                outputs.len(),
+                names.join(", ")
+            );
+            return Err(Fault::new(codes::EXCHANGE_IN, message)
+                .advise("`keras.Model(model.inputs, model.outputs[0]).save(\"model.keras\")`"));
+        };
+        let mut values: HashMap<(String, u64), Flow> = HashMap::new();
+        values.insert((image.clone(), 0), input);
+        let mut open: Vec<(usize, u64, Vec<Reference>)> = Vec::new();
+        let (mut again, mut n_calls) = (HashSet::new(), 0usize);
+        for (at, (layer, place)) in layers.iter().zip(places).enumerate() {
+            if place.name == *image {
+                continue;
+            }
+            let nodes =
+                layer.get("inbound_nodes").and_then(Value::as_array).map_or([].as_slice(), Vec::as_slice);
+            for (n, node) in nodes.iter().enumerate() {
+                n_calls += 1;
+                if n > 0 {
+                    again.insert(place.name.clone());
+                }
+                open.push((
+                    at,
+                    n as u64,
+                    references(node)
+                        .map_err(|why| wrong(format!("calls its layer `{}` {why}", place.name)))?,
+                ));
+            }
+        }
+        if n_calls > MAX_LAYERS {
+            return Err(wrong(format!("calls layers {n_calls} times")));
+        }
+        let mut tries = 0;
+        while !open.is_empty() {
+            let mut later = Vec::new();
+            let n_before = open.len();
+            for (at, n, references) in open {
+                tries += 1;
+                let found = |reference: &Reference| match reference {
+                    Reference::Number(number) => Some(Operand::Number(*number)),
+                    Reference::Value(name, node) => {
+                        values.get(&(name.clone(), *node)).cloned().map(Operand::Flow)
+                    }
+                };
+                match references.iter().map(found).collect::<Option<Vec<_>>>() {
+                    Some(operands) => {
+                        let flow = self.call(&layers[at], &places[at], operands, within, depth)?;
+                        values.insert((places[at].name.clone(), n), flow);
+                    }
+                    None => later.push((at, n, references)),
+                }
+            }
+            if later.len() == n_before || tries > MAX_TRIES {
+                let name = later.first().map_or("", |(at, ..)| places[*at].name.as_str());
+                return Err(wrong(format!(
+                    "has a layer `{name}` that takes what nothing gives, or what it gives itself"
+                )));
+            }
+            open = later;
+        }
+        let mut again: Vec<String> = again.into_iter().collect();
+        again.sort_unstable();
+        for name in again {
+            self.remarks.push(format!(
+                "`{name}` is called more than once there; here each call has weights of its own"
+            ));
+        }
+        values
+            .get(output)
+            .cloned()
+            .ok_or_else(|| wrong(format!("has no layer `{}`, which it says is its output", output.0)))
+    }
+}
+
+/// Names of layers and their calls at an end of a graph: `["a", 0, 0]`, or a list of such.
+fn ends(value: Option<&Value>) -> Vec<(String, u64)> {
+    let one = |value: &Value| -> Option<(String, u64)> {
+        let list = value.as_array()?;
+        Some((list.first()?.as_str()?.to_owned(), list.get(1).and_then(Value::as_u64).unwrap_or(0)))
+    };
+    match value {
+        Some(value) if one(value).is_some() => one(value).into_iter().collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(one).collect(),
+        Some(Value::Object(map)) => map.values().filter_map(one).collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
+    }
+}
+
+/// What a call of a layer names.
+enum Reference {
+    Value(String, u64),
+    Number(f64),
+}
+
+/// The values that a call takes. Keras 3 has `{"args": …, "kwargs": …}` with `__keras_tensor__` inside, older ones lists of
+/// `["a", 0, 0, {…}]`.
+fn references(node: &Value) -> Result<Vec<Reference>, String> {
+    let mut found = Vec::new();
+    match node {
+        Value::Object(map) => {
+            let mut open: Vec<&Value> = map.get("args").into_iter().collect();
+            while let Some(value) = open.pop() {
+                match value {
+                    Value::Array(list) => open.extend(list.iter().rev()),
+                    Value::Object(map) => found.push(tensor(map)?),
+                    Value::Number(number) => {
+                        found.push(Reference::Number(number.as_f64().unwrap_or(f64::NAN)))
+                    }
+                    Value::Null => {}
+                    Value::Bool(_) | Value::String(_) => return Err("with what is no value".to_owned()),
+                }
+            }
+            let given = map.get("kwargs").and_then(Value::as_object);
+            let odd = given.into_iter().flatten().find(|(_, value)| value.is_object() || value.is_array());
+            if let Some((name, _)) = odd {
+                return Err(format!("with a value for `{}`", name.chars().take(60).collect::<String>()));
+            }
+        }
+        Value::Array(list) => {
+            // One call of one value may lie bare.
+            let one = list.first().is_some_and(Value::is_string);
+            let calls = if one { std::slice::from_ref(node) } else { list.as_slice() };
+            for call in calls {
+                let parts = call.as_array().map_or([].as_slice(), Vec::as_slice);
+                let [Value::String(name), Value::Number(n), ..] = parts else {
+                    return Err("in a way that is not known".to_owned());
+                };
+                let says = parts.get(3).and_then(Value::as_object);
+                let odd = says.into_iter().flatten().find(|(_, value)| value.is_array() || value.is_number());
+                if let Some((name, _)) = odd {
+                    return Err(format!("with a value for `{}`", name.chars().take(60).collect::<String>()));
+                }
+                found.push(Reference::Value(name.clone(), n.as_u64().unwrap_or(0)));
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err("in a way that is not known".to_owned());
+        }
+    }
+    match found.is_empty() {
+        true => Err("with nothing".to_owned()),
+        false => Ok(found),
+    }
+}
+
+fn tensor(map: &serde_json::Map<String, Value>) -> Result<Reference, String> {
+    let history = map.get("config").and_then(|config| config.get("keras_history")).and_then(Value::as_array);
+    match history.map(Vec::as_slice) {
+        Some([Value::String(name), Value::Number(n), Value::Number(_)]) => {
+            Ok(Reference::Value(name.clone(), n.as_u64().unwrap_or(0)))
+        }
+        _ => Err("with what is no value".to_owned()),
+    }
+}
+
+/// The extents of one image as the description has them, channels last.
+fn image(layers: &[Value], own: &Value) -> Result<Shape, Fault> {
+    let of = |config: &Value| {
+        ["batch_shape", "batch_input_shape", "build_input_shape"]
+            .into_iter()
+            .find_map(|key| config.get(key).and_then(Value::as_array))
+            .cloned()
+    };
+    let mut found = None;
+    let mut at = layers;
+    // A sequence may begin with a network that says it.
+    for _ in 0..MAX_DEPTH {
+        let Some(first) = at.first() else { break };
+        let config = first.get("config").unwrap_or(&Value::Null);
+        found = of(config);
+        match config::network(first) {
+            Some(inner) if found.is_none() => at = config::layers(inner).map_err(wrong)?,
+            Some(_) | None => break,
+        }
+    }
+    let dims = found.or_else(|| of(own));
+    let extent = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok());
+    let known =
+        dims.as_deref().and_then(|dims| dims.get(1..)).and_then(|dims| dims.iter().map(extent).collect());
+    known.map(|dims: Vec<usize>| Shape::new(dims)).ok_or_else(|| {
+        Fault::new(codes::EXCHANGE_IN, "the file leaves the extents of its input open")
+            .advise("`--input 3x224x224` with the channels, height and width of one image")
+    })
+}
