@@ -321,7 +321,7 @@ fn each(
             (Ok((told, remarks)), Form::Text | Form::Csv) => {
                 remarks.iter().for_each(|remark| err(&format!("{shown}: {remark}")));
                 if form == Form::Csv {
-                    out(&record(&[&[shown.clone()], told.cells.as_slice()].concat())?)?;
+                    out(&record(&[std::slice::from_ref(shown), told.cells.as_slice()].concat())?)?;
                 } else if !told.line.is_empty() {
                     out(&told.line)?;
                 }
