@@ -62,7 +62,8 @@ fn signals_are_looked_at_trained_on_and_asked_about() {
                augment { random_flip } }\n\
                train { loss cross_entropy; optimizer sgd lr=0.1; mix cutmix; epochs 2; batch 4; seed 1 }\n";
     std::fs::create_dir(desk.path("own")).unwrap();
-    let signal = |i: usize| (0..16).map(move |at| (i * 3 + at) as f32 * if i % 2 == 0 { 1.0 } else { -1.0 });
+    let signal =
+        |i: usize| (0..16).map(move |at| (i * 3 + at) as f32 * if i.is_multiple_of(2) { 1.0 } else { -1.0 });
     desk.write("own/x_train.npy", npy("(16, 2, 8)", &(0..16).flat_map(signal).collect::<Vec<_>>()));
     let mut labels = npy("(16,)", &[]);
     let head = String::from_utf8_lossy(&labels).replace("<f4", "|u1").into_bytes();
