@@ -26,7 +26,9 @@ fn the_files_in_docs_are_up_to_date() {
         names.iter().filter(|name| name.ends_with(".md")).map(|name| text(&format!("docs/{name}"))).collect();
     for name in &names {
         // A picture is shown by a page.
-        if name.ends_with(".png") && pages.iter().any(|page| page.contains(&format!("({name})"))) {
+        if (name.ends_with(".png") || name.ends_with(".jpg"))
+            && pages.iter().any(|page| page.contains(&format!("({name})")))
+        {
             continue;
         }
         let known = files().iter().any(|(own, _)| **own == **name)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dslc::data::sample::{Image, Values};
+use dslc::data::sample::{Image, Target, Values};
 use dslc::data::{Dataset, Wanted};
 use dslc::diag::has_errors;
 use dslc::{Fault, data};
@@ -146,6 +146,61 @@ fn cifars_pickles_are_read_packed_and_unpacked() {
     assert_eq!([0, 1, 2].map(|i| coarse.samples.class(i)), [11, 0, 4]);
 }
 
+/// Labels, tags, numbers, masks and pictures beside pictures (`fixtures/targets.py`), in tar and in Parquet.
+#[test]
+fn every_target_is_read_from_tar_and_parquet() {
+    let expected = json("../targets/expected.json");
+    let column = |name: &str| -> Vec<f32> {
+        let number = |x: &Value| x.as_f64().unwrap_or(f64::from(u8::from(x == &Value::Bool(true)))) as f32;
+        expected[name].as_array().unwrap().iter().map(number).collect()
+    };
+    let plane = |name: &str, i: usize| -> Vec<u8> {
+        expected[name][i].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u8).collect()
+    };
+    for (path, seg, clean) in [
+        ("webdataset \"../targets/all.tar\"", "\"seg.png\"", "\"clean.png\""),
+        ("parquet \"../targets/v1.parquet\"", "mask", "clean"),
+        ("parquet \"../targets/v2.parquet\"", "mask", "clean"),
+    ] {
+        let rows = |arguments: &str| {
+            let dataset = load(&format!("{path} {arguments}")).unwrap();
+            assert_eq!(dataset.samples.len(), 6, "{path}");
+            let image = dataset.samples.read(5).unwrap().image;
+            assert_eq!(bytes(&image), plane("image", 5), "{path} {arguments}");
+            let column = |at: usize| (0..6).map(|i| dataset.samples.row(i)[at]).collect::<Vec<f32>>();
+            (dataset.classes().to_vec(), (0..dataset.classes().len()).map(column).collect::<Vec<_>>())
+        };
+        let (_, flags) = rows("labels=[cat, dog]");
+        assert_eq!(flags, [column("cat"), column("dog")], "{path}");
+        let (names, tags) = rows("labels=tags");
+        assert_eq!((names.as_slice(), &tags[0]), (&["sea", "sun"].map(str::to_owned)[..], &column("cat")));
+        assert_eq!(tags[1], [0.0, 1.0, 0.0, 0.0, 0.0, 1.0], "{path}");
+        let (_, numbers) = rows("target=[y, x, age]");
+        assert_eq!(numbers, [column("y"), column("x"), column("age")], "{path}");
+        let masks = load(&format!("{path} mask={seg} classes=3")).unwrap();
+        let Target::Mask(mask) = masks.samples.read(2).unwrap().target else { panic!("a mask") };
+        assert_eq!((masks.classes().len(), bytes(&mask)), (3, plane("mask", 2)), "{path}");
+        let (experiment, found) = check(&format!("data {{ source {path} output={clean} outputs=1 }}"));
+        assert!(!has_errors(&found), "{found:?}");
+        let section = experiment.data.unwrap();
+        let pairs = section.source.load(&section.args, &fixture(""), Wanted::All).unwrap();
+        let Target::Image(image) = pairs.samples.read(3).unwrap().target else { panic!("an image") };
+        assert_eq!(bytes(&image), plane("clean", 3), "{path}");
+        // A class beside them, too: here of whole numbers.
+        assert_eq!(load(&format!("{path} label=age")).unwrap().classes().len(), 6, "{path}");
+        let told = |arguments: &str| load(&format!("{path} {arguments}")).unwrap_err();
+        let missing = told("target=[height]");
+        assert!(missing.message.contains("`height`") && !missing.remedies.is_empty(), "{missing}");
+        let wrong = told("target=tags");
+        assert!(wrong.message.contains("in `tags`"), "{wrong}");
+        assert!(told("mask=\"gone.png\" classes=3").message.contains("gone.png"));
+        let fault = load(&format!("{path} mask={seg} classes=2")).unwrap().samples.read(2).unwrap_err();
+        assert!(fault.message.contains("a/02"), "{fault}");
+    }
+    let (_, found) = check("data { source webdataset \"a.tar\" mask=\"seg.png\" classes=2 target=x }");
+    assert!(found.iter().any(|own| own.message.starts_with("only one of `label`")), "{found:?}");
+}
+
 #[test]
 fn arrays_of_every_kind_are_what_numpy_wrote() {
     let expected = json("arrays.json");
@@ -173,6 +228,10 @@ fn arrays_of_every_kind_are_what_numpy_wrote() {
             assert_eq!(found, row("images", i as usize), "{name} {i}");
         }
     }
+    let signals = load("arrays \"arrays/signals.npz\" layout=ncl").unwrap();
+    let Values::Numbers(found) = signals.samples.read(2).unwrap().image.values else { panic!("bytes") };
+    let found: Vec<f64> = found.into_iter().map(f64::from).collect();
+    assert_eq!((signals.samples.images.form().to_string(), found), ("2x6".to_owned(), row("signals", 2)));
     let med = load("arrays \"arrays/medmnist.npz\"").unwrap();
     assert_eq!(
         (med.parts.validation.as_slice(), med.samples.images.form().to_string()),

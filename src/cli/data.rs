@@ -65,19 +65,32 @@ fn text(found: &Scan) -> String {
     let rows: Vec<Vec<String>> = rows.chain([totals]).collect();
     let mut text = table(&["class", PARTS[0], PARTS[1], PARTS[2], ""], 1, rows);
     let [least, mean, most] = found.sizes;
-    let sizes = match least == most {
-        true => format!("{}x{}", least[0], least[1]),
-        false => format!(
-            "{}x{} to {}x{}, {}x{} on average",
-            least[0], least[1], most[0], most[1], mean[0], mean[1]
-        ),
-    };
-    text.push_str(&format!("\n\nsizes   {sizes} (height x width)\n"));
-    text.push_str(&format!(
-        "colours {} of {} pictures are grey\n",
-        thousands(found.grey as u64),
-        thousands(found.read as u64)
-    ));
+    let one = found.one;
+    text.push_str(
+        "
+
+",
+    );
+    // Signals have one length and no colours.
+    if one == "picture" {
+        let sizes = match least == most {
+            true => format!("{}x{}", least[0], least[1]),
+            false => format!(
+                "{}x{} to {}x{}, {}x{} on average",
+                least[0], least[1], most[0], most[1], mean[0], mean[1]
+            ),
+        };
+        text.push_str(&format!(
+            "sizes   {sizes} (height x width)
+"
+        ));
+        text.push_str(&format!(
+            "colours {} of {} pictures are grey
+",
+            thousands(found.grey as u64),
+            thousands(found.read as u64)
+        ));
+    }
     text.push_str(&format!("reach the model as {}\n", found.reaches));
     let shown = |numbers: &[f64]| numbers.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
     text.push_str(&format!("mean    [{}]\nstd     [{}]\n", shown(&found.mean), shown(&found.spread)));
@@ -92,9 +105,12 @@ fn text(found: &Scan) -> String {
     };
     let pair = |[a, b]: &[String; 2]| format!("{a} = {b}");
     list("cannot be used", found.unreadable.clone());
-    list("the same picture in two parts (the test is not a test)", found.leaks.iter().map(pair).collect());
-    list("the same picture twice in a part", found.repeated.iter().map(pair).collect());
-    list("the same picture in two classes", found.contradictions.iter().map(pair).collect());
+    list(
+        &format!("the same {one} in two parts (the test is not a test)"),
+        found.leaks.iter().map(pair).collect(),
+    );
+    list(&format!("the same {one} twice in a part"), found.repeated.iter().map(pair).collect());
+    list(&format!("the same {one} in two classes"), found.contradictions.iter().map(pair).collect());
     list("classes without an image to train on", found.without(0));
     list("classes without an image to test on", found.without(2));
     if let Some((ratio, share)) = found.imbalance() {

@@ -51,11 +51,15 @@ fn figures(found: &Scan) -> String {
     let numbers = |all: &[f64]| all.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(" ");
     let mut cards: Vec<(&str, String)> =
         PARTS.iter().zip(found.parts).map(|(part, n)| (*part, thousands(n as u64))).collect();
+    if found.one == "picture" {
+        cards.extend([
+            ("smallest", size(least)),
+            ("average", size(mean)),
+            ("largest", size(most)),
+            ("grey", format!("{} of {}", thousands(found.grey as u64), thousands(found.read as u64))),
+        ]);
+    }
     cards.extend([
-        ("smallest", size(least)),
-        ("average", size(mean)),
-        ("largest", size(most)),
-        ("grey", format!("{} of {}", thousands(found.grey as u64), thousands(found.read as u64))),
         ("reach the network as", found.reaches.clone()),
         ("mean", numbers(&found.mean)),
         ("spread", numbers(&found.spread)),
@@ -68,14 +72,14 @@ fn figures(found: &Scan) -> String {
 fn findings(found: &Scan) -> String {
     let pair = |[a, b]: &[String; 2]| format!("{a} = {b}");
     let pairs = |all: &[[String; 2]]| all.iter().map(pair).collect::<Vec<_>>();
-    let mut out = String::new();
+    let (mut out, one) = (String::new(), found.one);
     for (what, lines) in [
-        ("Cannot be used", found.unreadable.clone()),
-        ("The same picture in two parts: the test is not a test", pairs(&found.leaks)),
-        ("The same picture in two classes", pairs(&found.contradictions)),
-        ("The same picture twice in a part", pairs(&found.repeated)),
-        ("Without an image to train on", found.without(0)),
-        ("Without an image to test on", found.without(2)),
+        ("Cannot be used".to_owned(), found.unreadable.clone()),
+        (format!("The same {one} in two parts: the test is not a test"), pairs(&found.leaks)),
+        (format!("The same {one} in two classes"), pairs(&found.contradictions)),
+        (format!("The same {one} twice in a part"), pairs(&found.repeated)),
+        ("Without an image to train on".to_owned(), found.without(0)),
+        ("Without an image to test on".to_owned(), found.without(2)),
     ] {
         if lines.is_empty() {
             continue;

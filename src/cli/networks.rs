@@ -36,6 +36,7 @@ pub static NETWORKS: &[Network] = &[
     network!("mnist_fast", "net", "99 % of MNIST in seconds"),
     network!("mnist_small", "net", "99 % of MNIST with fewer than 10,000 parameters"),
     network!("mnist_minute", "net", "99.5 % of MNIST in a minute or two"),
+    network!("signals", "net", "classes of signals, from an array"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),

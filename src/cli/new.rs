@@ -149,14 +149,7 @@ fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
     let found = section.source.look(&section.args, &loaded.base()).map_err(told)?;
     let Some(mut facts) = found else { return refuse(format!("{} cannot be looked at", data.display())) };
     facts.parts = facts.parts.or(Some([1, 0, 1]));
-    // With these the file checks where its data are not.
-    let mut line = line;
-    if let Some(classes) = facts.classes.filter(|_| !kind.starts_with("cifar")) {
-        line.push_str(&format!(" classes={classes}"));
-    }
-    if let (Some([channels, height, width]), "arrays") = (facts.form.extents(), kind) {
-        line.push_str(&format!(" image={channels}x{height}x{width}"));
-    }
+    let line = format!("{line}{}", written::stated(kind, &facts));
     let text = written::text(&model, &line, &facts);
     let loaded = load_text(&path, text.clone(), &[]);
     load::report(&loaded)?;

@@ -8,14 +8,22 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
 use crate::data::glob;
-use crate::data::sources::folder;
+use crate::data::sources::{folder, shards};
 
 /// The longest list of pictures from standard input, in bytes.
 const MAX_LIST: u64 = 1 << 28;
 
-/// The pictures that are meant: each file that is named, of a folder those in it, of a pattern such as `photos/**/*.jpg` the files of
+/// The kind of files that are looked for in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    Pictures,
+    /// NumPy's arrays.
+    Signals,
+}
+
+/// The files that are meant: each file that is named, of a folder those of this kind in it, of a pattern such as `photos/**/*.jpg` the files of
 /// that name, and for `-` the files that standard input names, one a line; those of a folder or pattern sorted.
-pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+pub fn named(paths: &[PathBuf], kind: Files) -> Result<Vec<PathBuf>, Stop> {
     let mut all = Vec::new();
     for path in paths {
         if path == Path::new("-") {
@@ -37,7 +45,10 @@ pub fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
             all.push(path.clone());
             continue;
         }
-        let found = folder::below(path)?;
+        let found = match kind {
+            Files::Pictures => folder::below(path)?,
+            Files::Signals => shards::files(path, "npy")?,
+        };
         // A folder without pictures is told of where it is read.
         if found.is_empty() {
             all.push(path.clone());

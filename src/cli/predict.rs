@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cli::out::{err, out};
+use crate::cli::pictures::{self, Files};
 use crate::cli::table::{loss, percent, plural, table};
-use crate::cli::{Stop, devices, load, pictures, trained};
+use crate::cli::{Stop, devices, load, trained};
 use crate::data::png;
 use crate::data::sample::Task;
-use crate::data::sources::files;
+use crate::data::sources::{arrays, files};
 use crate::diag::{Fault, codes};
 use crate::experiment::disk;
 use crate::model::Model;
@@ -24,7 +25,8 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files, folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard input
+    /// Picture files (for a network of signals .npy files), folders of them, patterns such as "photos/**/*.jpg", or - for a
+    /// list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Weights for a network file: a run, or a safetensors, PyTorch or NumPy file
@@ -54,8 +56,9 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let options = &Options { images: pictures::named(&options.images)?, ..options.clone() };
     let mut predictor = open(options)?;
+    let kind = if predictor.signals().is_some() { Files::Signals } else { Files::Pictures };
+    let options = &Options { images: pictures::named(&options.images, kind)?, ..options.clone() };
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
     match (predictor.task(), &options.out, options.top) {
         (Task::Classes, Some(_), _) => refuse(&format!(
@@ -128,10 +131,10 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
         place => [format!("class_{}", place + 1), format!("probability_{}", place + 1)],
     });
     let mut rows = Vec::new();
-    let result = each(options, predictor, &head.collect::<Vec<_>>(), &mut |image, answer| {
+    let result = each(options, predictor, &head.collect::<Vec<_>>(), &mut |asked, answer| {
         let top = &answer.classes()[..n];
         let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
-        rows.push(std::iter::once(options.images[image].display().to_string()).chain(cells).collect());
+        rows.push(std::iter::once(asked.shown.clone()).chain(cells).collect());
         let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
         let cells = top.iter().flat_map(|class| [class.name.clone(), format!("{:?}", class.probability)]);
         Ok(Told {
@@ -150,7 +153,7 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
 fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     let head = predictor.classes().to_vec();
     let mut rows = Vec::new();
-    let result = each(options, predictor, &head, &mut |image, answer| {
+    let result = each(options, predictor, &head, &mut |asked, answer| {
         let holds = answer.classes().iter().filter(|label| label.probability > 0.5);
         let shown: Vec<String> =
             holds.map(|label| format!("{} {}", label.name, percent(label.probability))).collect();
@@ -158,7 +161,7 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
             ([], Some(first)) => format!("none (most likely {} {})", first.name, percent(first.probability)),
             (_, _) => shown.join(", "),
         };
-        rows.push(vec![options.images[image].display().to_string(), shown]);
+        rows.push(vec![asked.shown.clone(), shown]);
         let mut inner: Vec<&Class> = answer.classes().iter().collect();
         inner.sort_by_key(|label| label.index);
         let label = |label: &&Class| json!({ "label": label.name, "probability": label.probability, "holds": label.probability > 0.5 });
@@ -178,10 +181,10 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
 fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     let names = predictor.classes().to_vec();
     let mut rows = Vec::new();
-    let result = each(options, predictor, &names, &mut |image, answer| {
+    let result = each(options, predictor, &names, &mut |asked, answer| {
         let values = answer.values();
         let cells = values.iter().map(|(_, value)| loss(f64::from(*value)));
-        rows.push(std::iter::once(options.images[image].display().to_string()).chain(cells).collect());
+        rows.push(std::iter::once(asked.shown.clone()).chain(cells).collect());
         let object: serde_json::Map<String, Value> =
             values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         Ok(Told {
@@ -205,8 +208,8 @@ fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) ->
     };
     let head: Vec<String> =
         std::iter::once("mask".to_owned()).chain(predictor.classes().iter().cloned()).collect();
-    each(options, predictor, &head, &mut |image, answer| {
-        let written = match places.get(image) {
+    each(options, predictor, &head, &mut |asked, answer| {
+        let written = match places.get(asked.file) {
             Some(place) => {
                 write_atomically(place, &answer.mask_png()?)?;
                 Some(place.display().to_string())
@@ -223,7 +226,7 @@ fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) ->
             areas.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
         let shares = areas.iter().map(|(_, share)| share.to_string());
         Ok(Told {
-            line: format!("{}{arrow}  {}", options.images[image].display(), shown.join(", ")),
+            line: format!("{}{arrow}  {}", asked.shown, shown.join(", ")),
             object: json!({ "written": written, "areas": object }),
             cells: std::iter::once(written.clone().unwrap_or_default()).chain(shares).collect(),
         })
@@ -233,10 +236,10 @@ fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) ->
 /// Writes the model's picture of each image into a folder.
 fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result<(), Stop> {
     let places = pictures::places(folder, &options.images, options.force)?;
-    each(options, predictor, &["written".to_owned()], &mut |image, answer| {
-        write_atomically(&places[image], &answer.png()?)?;
-        let written = places[image].display().to_string();
-        let line = format!("{} → {written}  {}", options.images[image].display(), answer.shape);
+    each(options, predictor, &["written".to_owned()], &mut |asked, answer| {
+        write_atomically(&places[asked.file], &answer.png()?)?;
+        let written = places[asked.file].display().to_string();
+        let line = format!("{} → {written}  {}", asked.shown, answer.shape);
         let object = json!({ "written": written, "shape": answer.shape.to_string() });
         Ok(Told { line, object, cells: vec![written] })
     })
@@ -249,7 +252,15 @@ struct Told {
     cells: Vec<String>,
 }
 
-type Tell<'a> = dyn FnMut(usize, &Answer) -> Result<Told, Fault> + 'a;
+/// What an answer is about.
+struct Asked {
+    /// The place of its file among those that were named.
+    file: usize,
+    /// What it is called: the file's path, and behind it the place in an array of several signals.
+    shown: String,
+}
+
+type Tell<'a> = dyn FnMut(&Asked, &Answer) -> Result<Told, Fault> + 'a;
 
 /// How answers are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,27 +304,24 @@ fn each(
         out(&record(&[&["image".to_owned()], head].concat())?)?;
     }
     let (mut failed, mut stop) = (false, Stop::Findings);
-    for (i, path) in options.images.iter().enumerate() {
-        let shown = path.display();
-        let answer = files::read(path).and_then(|bytes| {
-            let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
-            predictor.picture(&bytes).map_err(named)
-        });
+    let files = options.images.iter().enumerate();
+    for (asked, answer) in files.flat_map(|(file, path)| answers_for(predictor, file, path)) {
+        let shown = &asked.shown;
         let told = answer.and_then(|answer| {
             let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
-            tell(i, &answer).map(|told| (told, remarks))
+            tell(&asked, &answer).map(|told| (told, remarks))
         });
         match (told, form) {
             (Ok((told, remarks)), Form::Json) => {
                 let mut object = told.object;
                 object["remarks"] = json!(remarks);
-                object["image"] = json!(shown.to_string());
+                object["image"] = json!(shown);
                 out(&object.to_string())?;
             }
             (Ok((told, remarks)), Form::Text | Form::Csv) => {
                 remarks.iter().for_each(|remark| err(&format!("{shown}: {remark}")));
                 if form == Form::Csv {
-                    out(&record(&[&[shown.to_string()], told.cells.as_slice()].concat())?)?;
+                    out(&record(&[std::slice::from_ref(shown), told.cells.as_slice()].concat())?)?;
                 } else if !told.line.is_empty() {
                     out(&told.line)?;
                 }
@@ -325,8 +333,7 @@ fn each(
                     stop = Stop::Environment(String::new());
                 }
                 if form == Form::Json {
-                    let object =
-                        json!({ "error": fault.message, "code": fault.code, "image": shown.to_string() });
+                    let object = json!({ "error": fault.message, "code": fault.code, "image": shown });
                     out(&object.to_string())?;
                 } else {
                     err(&load::plain(&fault));
@@ -335,6 +342,29 @@ fn each(
         }
     }
     if failed { Err(stop) } else { Ok(()) }
+}
+
+/// What the model makes of a file: of a picture, or of each signal in an array.
+fn answers_for(predictor: &mut Predictor, file: usize, path: &Path) -> Vec<(Asked, Result<Answer, Fault>)> {
+    let shown = path.display().to_string();
+    let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
+    let Some(shape) = predictor.signals() else {
+        let answer = files::read(path).and_then(|bytes| predictor.picture(&bytes).map_err(named));
+        return vec![(Asked { file, shown }, answer)];
+    };
+    let signals = match arrays::signals(path, shape) {
+        Ok(signals) => signals,
+        Err(fault) => return vec![(Asked { file, shown }, Err(fault))],
+    };
+    let name = |at: usize| if signals.len() == 1 { shown.clone() } else { format!("{shown}[{at}]") };
+    let each = signals.iter().enumerate();
+    each.map(|(at, signal)| {
+        let shown = name(at);
+        let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
+        let answer = predictor.signal(signal).map_err(named);
+        (Asked { file, shown }, answer)
+    })
+    .collect()
 }
 
 /// A row an image: `digit.png  7  99.75 %   9  0.17 %`.

@@ -31,6 +31,8 @@ const NAMED: usize = 8;
 const ENDING: &str = "images";
 /// Files that were not used for so long are removed when another one is made: 30 days.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A file that is being made grows; one that has not for so long is left over: a day.
+const BEGUN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps the images as the section's `cache` says. A data set that is gone through once, to be tested, is kept in memory at most.
 pub fn keep(
@@ -189,13 +191,17 @@ fn hash(of: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Removes what no run has used for long. A file that cannot be looked at stays.
+/// Removes what no run has used for long, and what a run that was killed had begun. A file that cannot be looked at stays.
 fn forget_unused(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let used = entry.metadata().and_then(|metadata| metadata.modified());
-        let unused = used.is_ok_and(|used| used.elapsed().is_ok_and(|time| time > UNUSED));
-        if unused && path.extension().is_some_and(|ending| ending == ENDING) {
+        let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or_default();
+        let is_whole = path.extension().is_some_and(|ending| ending == ENDING);
+        // Until a file is whole it is called `.NAME.images.` and some letters.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_begun = name.starts_with('.') && name.contains(&format!(".{ENDING}."));
+        if (is_whole && age > UNUSED) || (is_begun && age > BEGUN) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -276,4 +282,31 @@ pub fn all_good(faults: Vec<Fault>) -> Result<(), Fault> {
     }
     let left = faults.count();
     Err(if left > 0 { all.note(format!("and {left} more")) } else { all })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let days = |n: u64| std::time::SystemTime::now() - Duration::from_secs(n * 24 * 60 * 60);
+        for (name, age) in [
+            ("a.images", 31),
+            ("b.images", 29),
+            (".c.images.Xy12", 2),
+            (".d.images.Xy12", 0),
+            (".e.other.Xy12", 40),
+            ("f.txt", 40),
+        ] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(days(age)).unwrap();
+        }
+        forget_unused(folder.path());
+        let left = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let mut left: Vec<String> = left.map(|own| own.file_name().to_string_lossy().into_owned()).collect();
+        left.sort();
+        assert_eq!(left, [".d.images.Xy12", ".e.other.Xy12", "b.images", "f.txt"]);
+    }
 }

@@ -9,7 +9,6 @@ use crate::data::sample::{Image, Sample, Target, Values, scale};
 use crate::data::samples::{Field, Images, Samples, Targets, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
-use crate::shape::Shape;
 use crate::tensor::random::Random;
 
 /// Whether images are augmented.
@@ -42,6 +41,7 @@ impl<'a> Loader<'a> {
         let whole = match &samples.images {
             Images::Bytes { shape, values } => count(values.len(), shape).is_some(),
             Images::Numbers { shape, values } => count(values.len(), shape).is_some(),
+            Images::Signals { shape, values } => count(values.len(), shape).is_some(),
             Images::Kept(_) | Images::Read(_) => true,
         };
         if !whole || samples.images.len() != samples.len() {
@@ -51,11 +51,12 @@ impl<'a> Loader<'a> {
             // A mask or image turns with its image, which the tables do not do.
             _ if samples.targets.images().is_some() => None,
             Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
-            Images::Numbers { .. } | Images::Kept(_) | Images::Read(_) => None,
+            Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) | Images::Read(_) => None,
         };
         let channels = section.form().whole()?[0];
         let last = tables(section.stages().last, channels)?;
-        let shape = Shape::from(section.form().whole()?);
+        let missing = || Fault::internal(format!("images of {}", section.form()));
+        let shape = section.shape().ok_or_else(missing)?;
         Ok(Loader { section, samples, fields: samples.fields(shape), tables: whole, last })
     }
 
@@ -171,8 +172,7 @@ impl<'a> Loader<'a> {
     /// Writes one image, and gives what is to be learnt of it.
     fn one(&self, index: u32, epoch: u32, mode: Mode, seed: u64, out: &mut [f32]) -> Result<Target, Fault> {
         let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
-        let sample = self.samples.read(index)?;
-        let sample = changed(self.section, sample, self.samples.prepared, mode, &mut random)?;
+        let sample = read_and_changed(self.section, self.samples, index, mode, &mut random)?;
         match (&self.last, &sample.image.values) {
             (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
                 look_up(tables, bytes, out);
@@ -243,15 +243,42 @@ fn changed(
     mode: Mode,
     random: &mut Random,
 ) -> Result<Sample, Fault> {
+    for Step { transform, args, .. } in before_last(section, prepared, mode) {
+        transform.apply(args, &mut sample, random)?;
+    }
+    Ok(sample)
+}
+
+/// The same of a sample of the data set. Where its image is in memory and the first step takes only a part of it, the rest is not
+/// copied.
+fn read_and_changed(
+    section: &DataSection,
+    samples: &Samples,
+    index: u32,
+    mode: Mode,
+    random: &mut Random,
+) -> Result<Sample, Fault> {
+    let mut steps = before_last(section, samples.prepared, mode);
+    let lent = samples.images.lent(index as usize).filter(|_| samples.targets.images().is_none());
+    if let (Some(Step { transform, args, .. }), Some(lent)) = (steps.clone().next(), lent)
+        && let Some(image) = transform.taken(args, &lent, random)
+    {
+        steps.next();
+        let mut sample = Sample { image: image?, target: samples.target(index) };
+        steps.try_for_each(|Step { transform, args, .. }| transform.apply(args, &mut sample, random))?;
+        return Ok(sample);
+    }
+    changed(section, samples.read(index)?, samples.prepared, mode, random)
+}
+
+/// The steps in front of those that treat each value by itself, without the first so many.
+fn before_last(section: &DataSection, prepared: usize, mode: Mode) -> impl Iterator<Item = &Step> + Clone {
     let stages = section.stages();
     let rest = match mode {
         Mode::Train if !section.augment.is_empty() => section.augment.as_slice(),
         Mode::Train | Mode::Eval => stages.window,
     };
-    for Step { transform, args, .. } in stages.first.iter().skip(prepared).chain(rest) {
-        transform.apply(args, &mut sample, random)?;
-    }
-    Ok(sample)
+    stages.first.iter().skip(prepared).chain(rest)
 }
 
 /// A sample that was augmented, as it reaches the model.
@@ -268,7 +295,7 @@ fn finished(section: &DataSection, mut sample: Sample) -> Result<Sample, Fault> 
 }
 
 /// How many images of a shape so many values are; `None` where the last is not whole.
-fn count(n_values: usize, shape: &[usize; 3]) -> Option<usize> {
+fn count(n_values: usize, shape: &[usize]) -> Option<usize> {
     let size: usize = shape.iter().product();
     n_values.is_multiple_of(size.max(1)).then(|| n_values / size.max(1))
 }
@@ -315,6 +342,7 @@ mod tests {
     use super::*;
     use crate::data::sample::Form;
     use crate::data::testing::{Colours, section};
+    use crate::shape::Shape;
 
     fn samples(shape: [usize; 3], n: usize) -> Samples {
         let n_bytes = shape.iter().product::<usize>() * n;

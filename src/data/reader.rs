@@ -13,6 +13,9 @@ use crate::spec::section::{self, Line, Lines};
 use crate::spec::{self, Args, Scope};
 use crate::syntax::ast::{Argument, Statement, Unit, ValueKind};
 
+/// The most classes, labels or numbers that an argument may claim.
+const MOST_CLASSES: usize = 1_000_000;
+
 /// Reads one section.
 pub struct Reader<'a> {
     pub scope: &'a dyn Scope,
@@ -130,6 +133,12 @@ impl Reader<'_> {
         let (found, head) = (line.found.as_ref()?, line.statement.head());
         let source = SOURCES.iter().find(|source| source.spec().name == found.spec.name)?;
         match source.facts(&found.args) {
+            Ok(facts) if facts.classes.is_some_and(|classes| classes > MOST_CLASSES) => {
+                let message = format!("a data set has at most {MOST_CLASSES} classes");
+                let fault = Fault::new(codes::TOO_BIG, message).at("classes").advise("a smaller number");
+                self.diagnostics.push(place(fault, head, &found.args));
+                None
+            }
             Ok(facts) => Some((*source, found.args.clone(), facts, head)),
             Err(fault) => {
                 self.diagnostics.push(place(fault, head, &found.args));
@@ -233,6 +242,13 @@ impl Reader<'_> {
     fn forms(&mut self, steps: &[Step], input: Form) -> Option<Form> {
         let mut form = input;
         for step in steps {
+            let name = step.transform.spec().name;
+            if form.is_signal() && !step.transform.suits_signals() {
+                let message = format!("`{name}` changes images, but signals ({form}) arrive");
+                let d = Diagnostic::error(codes::DATA_SHAPE, step.span, message);
+                self.diagnostics.push(d.advise(format!("remove `{name}`; signals take: {}", for_signals())));
+                return None;
+            }
             match step.transform.form(&step.args, form) {
                 Ok(next) => form = next,
                 Err(fault) => {
@@ -264,6 +280,12 @@ impl Reader<'_> {
         self.diagnostics.push(d.advise("`resize` outside `augment` changes the size of all images"));
         false
     }
+}
+
+/// The steps that signals take, of either kind.
+fn for_signals() -> String {
+    let all = PREPROCESS.iter().chain(AUGMENT).filter(|transform| transform.suits_signals());
+    all.map(|transform| format!("`{}`", transform.spec().name)).collect::<Vec<_>>().join(", ")
 }
 
 fn on_error(lines: &Lines<'_>) -> OnError {

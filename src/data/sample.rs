@@ -270,10 +270,11 @@ fn placed<T: Copy>(
     out
 }
 
-/// Channels, height and width of an image's shape.
+/// Channels, height and width of an image's shape; a signal has one row.
 pub fn extents(shape: &Shape) -> Result<[usize; 3], Fault> {
     match *shape.dims() {
         [channels, height, width] => Ok([channels, height, width]),
+        [channels, length] => Ok([channels, 1, length]),
         _ => Err(Fault::internal(format!("an image of shape {shape}"))),
     }
 }
@@ -291,10 +292,12 @@ pub struct Form {
     pub size: Size,
 }
 
-/// Height and width of images.
+/// Height and width of images, or the length of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     Fixed([usize; 2]),
+    /// Signals: values in a row, in memory an image of one row.
+    Length(usize),
     /// Each image has its own.
     Varied,
     /// Nobody has looked.
@@ -306,12 +309,21 @@ impl Form {
         Form { channels: Some(channels), size: Size::Fixed([height, width]) }
     }
 
-    /// Channels, height and width, where all are known.
+    pub fn of_signals([channels, length]: [usize; 2]) -> Form {
+        Form { channels: Some(channels), size: Size::Length(length) }
+    }
+
+    /// Channels, height and width, where all are known; a signal has one row.
     pub fn extents(self) -> Option<[usize; 3]> {
         match (self.channels, self.size) {
             (Some(channels), Size::Fixed([height, width])) => Some([channels, height, width]),
-            (_, Size::Varied | Size::Unknown) | (None, Size::Fixed(_)) => None,
+            (Some(channels), Size::Length(length)) => Some([channels, 1, length]),
+            (_, Size::Varied | Size::Unknown) | (None, Size::Fixed(_) | Size::Length(_)) => None,
         }
+    }
+
+    pub fn is_signal(self) -> bool {
+        matches!(self.size, Size::Length(_))
     }
 
     /// The same, where nothing may be missing any more.
@@ -319,13 +331,19 @@ impl Form {
         self.extents().ok_or_else(|| Fault::internal(format!("images of {self}")))
     }
 
+    /// The shape in which they reach a model: channels x height x width, or channels x length.
     pub fn shape(self) -> Option<Shape> {
-        self.extents().map(Shape::from)
+        match (self.channels, self.size) {
+            (Some(channels), Size::Length(length)) => Some(Shape::from([channels, length])),
+            (_, Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown) => {
+                self.extents().map(Shape::from)
+            }
+        }
     }
 }
 
 impl fmt::Display for Form {
-    /// `3x32x32`, `3xHxW` where sizes differ or are not known.
+    /// `3x32x32`, `3xHxW` where sizes differ or are not known, `1x128` of signals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.channels {
             Some(channels) => write!(f, "{channels}")?,
@@ -333,6 +351,7 @@ impl fmt::Display for Form {
         }
         match self.size {
             Size::Fixed([height, width]) => write!(f, "x{height}x{width}"),
+            Size::Length(length) => write!(f, "x{length}"),
             Size::Varied | Size::Unknown => f.write_str("xHxW"),
         }
     }

@@ -2,6 +2,7 @@
 //! each. What a batch of them consists of: fields, each with the name of the graph's input that it is for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flate2::Crc;
@@ -41,10 +42,19 @@ pub enum Images {
     Bytes { shape: [usize; 3], values: Vec<u8> },
     /// The same in numbers, as they reach the model.
     Numbers { shape: [usize; 3], values: Vec<f32> },
+    /// Signals of one shape (channels, length), one behind another.
+    Signals { shape: [usize; 2], values: Vec<f32> },
     /// In memory, each of its own size.
     Kept(Vec<Image>),
     /// Read when they are asked for.
     Read(Arc<dyn Pictures>),
+}
+
+/// An image in memory.
+pub struct Lent<'a> {
+    /// Channels, height and width.
+    pub shape: [usize; 3],
+    pub bytes: &'a [u8],
 }
 
 /// What is to be learnt of samples.
@@ -111,6 +121,11 @@ pub trait Pictures: fmt::Debug + Send + Sync {
 
     /// What an image is called where it is told of.
     fn name(&self, index: usize) -> String;
+
+    /// What it is called where something is wrong with it: its path, within its file where that holds several.
+    fn path(&self, index: usize) -> PathBuf {
+        PathBuf::from(self.name(index))
+    }
 
     /// Adds what tells an image from another one in its place, without reading it.
     fn digest(&self, index: usize, sum: &mut Crc);
@@ -190,13 +205,21 @@ impl Samples {
         }
     }
 
+    /// What is to be learnt of a sample, where that is no image.
+    pub fn target(&self, index: u32) -> Target {
+        match &self.targets {
+            Targets::Classes { values, .. } => Target::Class(values[index as usize]),
+            Targets::Labels { .. } => Target::Labels(self.row(index).to_vec()),
+            Targets::Numbers { .. } => Target::Numbers(self.row(index).to_vec()),
+            Targets::Masks { .. } | Targets::Images(_) => Target::Unknown,
+        }
+    }
+
     /// A sample, which must be below [`Samples::len`].
     pub fn read(&self, index: u32) -> Result<Sample, Fault> {
         let image = self.images.read(index as usize)?;
         let target = match &self.targets {
-            Targets::Classes { values, .. } => Target::Class(values[index as usize]),
-            Targets::Labels { .. } => Target::Labels(self.row(index).to_vec()),
-            Targets::Numbers { .. } => Target::Numbers(self.row(index).to_vec()),
+            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => self.target(index),
             Targets::Masks { masks, .. } => {
                 Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
             }
@@ -226,7 +249,9 @@ impl Samples {
     /// What tells a sample from the others wherever it stands among them: the name of its file, or else its place.
     pub fn key(&self, index: u32) -> String {
         match &self.images {
-            Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) => index.to_string(),
+            Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) => {
+                index.to_string()
+            }
             Images::Read(pictures) => pictures.name(index as usize),
         }
     }
@@ -293,10 +318,11 @@ impl Samples {
 
 impl Images {
     pub fn len(&self) -> usize {
-        let count = |n_values: usize, shape: &[usize; 3]| n_values / shape.iter().product::<usize>().max(1);
+        let count = |n_values: usize, shape: &[usize]| n_values / shape.iter().product::<usize>().max(1);
         match self {
             Images::Bytes { shape, values } => count(values.len(), shape),
             Images::Numbers { shape, values } => count(values.len(), shape),
+            Images::Signals { shape, values } => count(values.len(), shape),
             Images::Kept(images) => images.len(),
             Images::Read(pictures) => pictures.len(),
         }
@@ -311,15 +337,31 @@ impl Images {
         Ok(match self {
             Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
             Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
+            Images::Signals { shape, values } => {
+                Image::of_numbers([shape[0], 1, shape[1]], part(values, shape, at).to_vec())
+            }
             Images::Kept(images) => images[at].clone(),
             Images::Read(pictures) => pictures.read(at)?,
         })
+    }
+
+    /// One of bytes that is in memory, without a copy.
+    pub fn lent(&self, at: usize) -> Option<Lent<'_>> {
+        match self {
+            Images::Bytes { shape, values } => Some(Lent { shape: *shape, bytes: part(values, shape, at) }),
+            Images::Kept(images) => match &images[at].values {
+                Values::Bytes(bytes) => Some(Lent { shape: images[at].extents(), bytes }),
+                Values::Numbers(_) => None,
+            },
+            Images::Numbers { .. } | Images::Signals { .. } | Images::Read(_) => None,
+        }
     }
 
     /// What all have in common.
     pub fn form(&self) -> Form {
         match self {
             Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
+            Images::Signals { shape, .. } => Form::of_signals(*shape),
             Images::Kept(images) => {
                 Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
             }
@@ -339,10 +381,19 @@ impl Images {
             {
                 values.extend(more);
             }
+            (Images::Signals { shape, values }, Images::Signals { shape: own, values: more })
+                if *shape == own =>
+            {
+                values.extend(more);
+            }
             (Images::Kept(images), Images::Kept(more)) => images.extend(more),
             (
-                Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) | Images::Read(_),
-                Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) | Images::Read(_),
+                Images::Bytes { .. }
+                | Images::Numbers { .. }
+                | Images::Signals { .. }
+                | Images::Kept(_)
+                | Images::Read(_),
+                _,
             ) => return Err(Fault::internal("samples of two kinds")),
         }
         Ok(())
@@ -352,6 +403,9 @@ impl Images {
         match self {
             Images::Bytes { shape, values } => sum.update(part(values, shape, at)),
             Images::Numbers { shape, values } => {
+                part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
+            }
+            Images::Signals { shape, values } => {
                 part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Kept(images) => match &images[at].values {
@@ -366,7 +420,7 @@ impl Images {
 }
 
 /// The values of image `at`.
-pub fn part<'a, T>(values: &'a [T], shape: &[usize; 3], at: usize) -> &'a [T] {
+pub fn part<'a, T>(values: &'a [T], shape: &[usize], at: usize) -> &'a [T] {
     let size: usize = shape.iter().product();
     &values[at * size..(at + 1) * size]
 }

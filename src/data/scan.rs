@@ -24,6 +24,8 @@ pub struct Scan {
     pub classes: Vec<(String, [usize; 3])>,
     /// Images in each part.
     pub parts: [usize; 3],
+    /// What one of the data is called: `picture` or `signal`.
+    pub one: &'static str,
     /// Images that were read.
     pub read: usize,
     /// Least, mean and most height and width before preparation.
@@ -87,6 +89,7 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
         .map(|(part, index)| seen(section, dataset, part, index).map_err(|fault| (index, fault)))
         .collect();
     let mut found = Scan { reaches: section.form().to_string(), ..Scan::default() };
+    found.one = if section.facts.form.is_signal() { "signal" } else { "picture" };
     found.task = dataset.samples.targets.task();
     found.parts = parts.map(|own| own.len());
     found.classes = match found.task {

@@ -25,7 +25,8 @@ pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Faul
     let pictures = Arc::clone(pictures);
     let targets = match dataset.samples.targets.images() {
         Some(Images::Read(targets)) => Some(Arc::clone(targets)),
-        Some(Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_)) | None => None,
+        Some(Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_))
+        | None => None,
     };
     let skips = section.on_error == OnError::Skip;
     let n_bytes = pictures.n_bytes() + targets.as_ref().map_or(0, |targets| targets.n_bytes());

@@ -1,4 +1,4 @@
-//! An image of a data set → a small picture file for a page.
+//! An image of a data set → a small picture file for a page; a signal is drawn as a curve first.
 
 use std::io::Cursor;
 
@@ -50,6 +50,36 @@ pub fn thumbnail(image: &Image) -> Option<(&'static str, Vec<u8>)> {
     Some((kind, out.into_inner()))
 }
 
+/// Rows of a drawn signal.
+const ROWS: usize = 56;
+
+/// A signal as a grey picture of [`LONGEST`] columns: dark where a channel goes, which from its least to its largest number
+/// takes the whole height.
+pub fn plot(signal: &Image) -> Image {
+    let (columns, length) = (LONGEST as usize, signal.width.max(1));
+    let mut pixels = vec![255u8; ROWS * columns];
+    let numbers = signal.clone().into_numbers();
+    let finite = numbers.iter().copied().filter(|x| x.is_finite());
+    let (low, high) = finite.fold((f32::MAX, f32::MIN), |(low, high), x| (low.min(x), high.max(x)));
+    let row = |x: f32| {
+        let share = if high > low { (x - low) / (high - low) } else { 0.5 };
+        ((1.0 - share) * (ROWS - 1) as f32).round() as usize
+    };
+    for (channel, own) in numbers.chunks_exact(length).enumerate() {
+        // Channels are darker and lighter in turn.
+        let shade = if channel % 2 == 0 { 0 } else { 140 };
+        for column in 0..columns {
+            // From this column's first number to the next one's, so that the curve has no gaps.
+            let from = column * length / columns;
+            let to = ((column + 1) * length / columns).clamp(from, length - 1);
+            let rows = own[from..=to].iter().filter(|x| x.is_finite()).map(|&x| row(x));
+            let (Some(top), Some(bottom)) = (rows.clone().min(), rows.max()) else { continue };
+            (top..=bottom.min(ROWS - 1)).for_each(|y| pixels[y * columns + column] = shade);
+        }
+    }
+    Image::of_bytes([1, ROWS, columns], pixels)
+}
+
 fn shades(numbers: &[f32]) -> Vec<u8> {
     let finite = numbers.iter().copied().filter(|x| x.is_finite());
     let (low, high) = finite.fold((0.0f32, 1.0f32), |(low, high), x| (low.min(x), high.max(x)));
@@ -59,8 +89,19 @@ fn shades(numbers: &[f32]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::thumbnail;
-    use crate::data::sample::Image;
+    use super::{LONGEST, plot, thumbnail};
+    use crate::data::sample::{Image, Values};
+
+    #[test]
+    fn a_signal_is_drawn_from_its_least_to_its_largest_number() {
+        let rising = Image::of_numbers([1, 1, 224], (0..224).map(|i| i as f32).collect());
+        let Values::Bytes(pixels) = plot(&rising).values else { panic!("bytes") };
+        let dark = |y: usize, x: usize| pixels[y * LONGEST as usize + x] == 0;
+        assert!(dark(55, 0) && dark(0, 111) && dark(28, 55) && !dark(0, 0));
+        for odd in [vec![1.0; 3], vec![f32::NAN; 3], vec![f32::NAN, f32::INFINITY, 2.0], vec![7.0]] {
+            assert_eq!(plot(&Image::of_numbers([1, 1, odd.len()], odd)).extents(), [1, 56, 112]);
+        }
+    }
 
     #[test]
     fn any_image_becomes_a_small_picture() {

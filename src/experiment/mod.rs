@@ -446,6 +446,13 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
         .related(data.source_span, format!("{given} from here"));
         d.notes.extend(data.shape_trace());
         d = d.replace(format!("`input {given}`"), model.input_span, given.to_string());
+        if let (&[c, l], &[1, a, b], Some(path)) = (input.dims(), given.dims(), data.args.span("path"))
+            && data.source.spec().params.iter().any(|param| param.name == "layout")
+            && ([c, l] == [a, b] || [c, l] == [b, a])
+        {
+            let layout = if [c, l] == [a, b] { "layout=ncl" } else { "layout=nlc" };
+            d = d.replace(format!("`{layout}`: the arrays hold signals"), path.after(), format!(" {layout}"));
+        }
         if let (&[c_in, h, w], &[c, _, _]) = (input.dims(), given.dims())
             && c_in == c
         {

@@ -157,6 +157,8 @@ const PATH: &str = "path";
 const MAP: &str = "map";
 /// The argument of a source that tells how many classes there are.
 const CLASSES: &str = "classes";
+/// The argument of a source that tells the shape of its images; where it is no shape it is something else.
+const IMAGE: &str = "image";
 /// The argument of a source that tells what is to be learnt of an image.
 const TASK: &str = "task";
 
@@ -288,22 +290,27 @@ impl<'a> Writer<'a> {
             return (format!("{word} {measured}"), format!("{origin}: {text}"));
         }
         let mut defaults = self.defaults(statement, section);
-        let classes = told.and_then(|data| data.facts.classes).filter(|_| *word == SOURCE.spec.name);
-        let declared = declared(section, statement);
-        let takes = declared.is_some_and(|d| {
-            d.spec.params.iter().any(|param| param.name == CLASSES)
-                && !given(d.spec.params, d.n_names, statement, CLASSES)
-                && !defaults.iter().any(|(name, _)| name == CLASSES)
-        });
-        defaults.extend(classes.filter(|_| takes).map(|classes| (CLASSES.to_owned(), classes.to_string())));
-        // What is learnt is told by the data alone, if it is not classes.
-        let task = told.map(|data| data.facts.task).filter(|task| *task != Task::Classes);
-        let takes = *word == SOURCE.spec.name
-            && declared.is_some_and(|d| {
-                d.spec.params.iter().any(|param| param.name == TASK)
-                    && !given(d.spec.params, d.n_names, statement, TASK)
-            });
-        defaults.extend(task.filter(|_| takes).map(|task| (TASK.to_owned(), task.word().to_owned())));
+        if let Some(facts) = told.map(|data| &data.facts).filter(|_| *word == SOURCE.spec.name) {
+            // What is learnt is told by the data alone, if it is not classes.
+            let task = Some(facts.task).filter(|task| *task != Task::Classes);
+            let all = [
+                (CLASSES, facts.classes.map(|classes| classes.to_string())),
+                (IMAGE, facts.form.shape().map(|shape| shape.to_string())),
+                (TASK, task.map(|task| task.word().to_owned())),
+            ];
+            let declared = declared(section, statement);
+            for (name, value) in all.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                let takes = declared.is_some_and(|d| {
+                    let own = d.spec.params.iter().find(|param| param.name == name);
+                    own.is_some_and(|own| name != IMAGE || own.kind == Kind::Shape)
+                        && !given(d.spec.params, d.n_names, statement, name)
+                        && !defaults.iter().any(|(own, _)| own == name)
+                });
+                if takes {
+                    defaults.push((name.to_owned(), value));
+                }
+            }
+        }
         for (name, value) in &defaults {
             text.push_str(&format!(" {name}={value}"));
         }

@@ -32,7 +32,7 @@ use crate::train::program::{SCORES, inference_graph, optimized};
 pub struct Predictor {
     session: Session,
     name: String,
-    /// Of a picture before its preparation.
+    /// Of a picture or signal before its preparation.
     input: Shape,
     output: Shape,
     data: Option<DataSection>,
@@ -180,6 +180,31 @@ impl Predictor {
         let mut answer = self.pixels(&pixels, &self.input.clone())?;
         answer.remarks = remarks;
         Ok(answer)
+    }
+
+    /// Channels and length of the signals that the model takes; `None` where it takes pictures.
+    pub fn signals(&self) -> Option<[usize; 2]> {
+        <[usize; 2]>::try_from(self.input.dims()).ok()
+    }
+
+    /// What the model makes of a signal: channel by channel, as its data set's arrays hold it.
+    ///
+    /// # Errors
+    /// A signal of another shape, or with numbers that are not finite; an output that is not finite.
+    pub fn signal(&mut self, numbers: &[f32]) -> Result<Answer, Fault> {
+        let Some([channels, length]) = self.signals().filter(|shape| shape[0] * shape[1] == numbers.len())
+        else {
+            let message =
+                format!("a signal of {} numbers is given, but the model takes {}", numbers.len(), self.input);
+            return Err(Fault::new(codes::DATA_SHAPE, message).advise("a signal of the model's shape"));
+        };
+        let scale = self.data.as_ref().map_or(Ok(1.0), |data| data.source.scale(&data.args))?;
+        let numbers: Vec<f32> = numbers.iter().map(|number| number / scale).collect();
+        if numbers.iter().any(|number| !number.is_finite()) {
+            let message = "the signal has a number that is not finite";
+            return Err(Fault::new(codes::DATA_FILE, message).advise("numbers without NaN and infinity"));
+        }
+        self.prepared(Image::of_numbers([channels, 1, length], numbers))
     }
 
     /// The same of pixels that are in [`Predictor::input`] already: row by row, channel by channel, 0 (black) to 255 (white).

@@ -1,5 +1,7 @@
 //! The kinds of numbers that files hold → f32.
 
+use crate::numbers::half;
+
 /// How a number lies in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
@@ -75,18 +77,6 @@ impl Element {
             Element::U8 => f32::from(word as u8),
             Element::Bool => f32::from(u8::from(word != 0)),
         }
-    }
-}
-
-/// A number of half precision (IEEE 754).
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
 }
 

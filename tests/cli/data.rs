@@ -40,6 +40,59 @@ fn the_same_files_give_the_same_weights_in_every_format() {
     desk.refused("eval tar --part validation", 2, &["no images in this part"]);
 }
 
+/// Data of the examples.
+fn models(name: &str) -> String {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/data").join(name).display().to_string()
+}
+
+/// The bytes of an .npy file of small numbers.
+fn npy(shape: &str, numbers: &[f32]) -> Vec<u8> {
+    let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    head.push_str(&" ".repeat((64 - (11 + head.len()) % 64) % 64));
+    head.push('\n');
+    let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    [b"\x93NUMPY\x01\x00", &(head.len() as u16).to_le_bytes()[..], head.as_bytes(), &bytes].concat()
+}
+
+#[test]
+fn signals_are_looked_at_trained_on_and_asked_about() {
+    let desk = Desk::new();
+    let net = "model M { input 2x8; conv1d 4 3 -> relu -> global_avg_pool -> linear 2 }\n\
+               data { source arrays \"own\" layout=ncl names=[low, high] scale=2; normalize auto; split test=25%\n\
+               augment { random_flip } }\n\
+               train { loss cross_entropy; optimizer sgd lr=0.1; mix cutmix; epochs 2; batch 4; seed 1 }\n";
+    std::fs::create_dir(desk.path("own")).unwrap();
+    let signal =
+        |i: usize| (0..16).map(move |at| (i * 3 + at) as f32 * if i.is_multiple_of(2) { 1.0 } else { -1.0 });
+    desk.write("own/x_train.npy", npy("(16, 2, 8)", &(0..16).flat_map(signal).collect::<Vec<_>>()));
+    let mut labels = npy("(16,)", &[]);
+    let head = String::from_utf8_lossy(&labels).replace("<f4", "|u1").into_bytes();
+    // The magic number is no text.
+    labels.splice(8.., head[head.len() - (labels.len() - 8)..].iter().copied());
+    labels.extend((0..16u8).map(|i| i % 2));
+    desk.write("own/y_train.npy", labels);
+    desk.write("m.net", net);
+    let looked = desk.run("data m.net --html page.html");
+    assert_eq!(looked.code, Some(0), "{}{}", looked.out, looked.err);
+    assert!(looked.out.contains("reach the model as 2x8") && !looked.out.contains("grey"), "{}", looked.out);
+    let ran = desk.run("run m.net --out run");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    desk.write("two.npy", npy("(2, 2, 8)", &(0..2).flat_map(signal).collect::<Vec<_>>()));
+    let told = desk.run("predict run two.npy --csv");
+    assert_eq!((told.code, told.out.lines().count()), (Some(0), 3), "{}", told.err);
+    assert!(told.out.contains("two.npy[1],"), "{}", told.out);
+    desk.refused("predict run own", 2, &["y_train.npy has the shape 16, but the model takes signals of 2x8"]);
+    desk.write("images.net", net.replace(" layout=ncl", ""));
+    let said = ["the model takes images of 2x8, but `data` gives 1x2x8", "layout=ncl"];
+    desk.refused("check images.net", 1, &said);
+    desk.write("resize.net", net.replace("normalize auto", "resize 4x4"));
+    desk.refused(
+        "check resize.net",
+        1,
+        &["`resize` changes images, but signals (2x8) arrive", "`normalize`"],
+    );
+}
+
 #[test]
 fn a_file_for_data_of_any_kind_checks() {
     let desk = Desk::new();
@@ -51,6 +104,10 @@ fn a_file_for_data_of_any_kind_checks() {
         (at("cifar-10-python.tar.gz"), "input 3x32x32"),
         (at("cifar-100-python"), "linear 100"),
         (at("arrays/medmnist.npz"), "input 1x4x5"),
+        (models("shapes"), "masks\" classes=4"),
+        (models("shapes/labels.csv"), "labels=[circle, square, triangle] part=part"),
+        (models("dials/dials.csv"), "target=[x, y] part=part"),
+        (models("signals.npz"), "classes=3 image=1x128"),
     ]
     .into_iter()
     .enumerate()

@@ -1,4 +1,4 @@
-//! Images and labels in NumPy's arrays → samples: one .npz archive, or a folder of .npy files, under the names that Keras, MedMNIST
+//! Images or signals, and labels, in NumPy's arrays → samples: one .npz archive, or a folder of .npy files, under the names that Keras, MedMNIST
 //! or its author gave them.
 
 use std::path::Path;
@@ -8,8 +8,9 @@ use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::{Images, Samples, Targets};
 use crate::data::sources::array_targets::{self, targets};
 use crate::data::sources::idx::fault;
-use crate::data::sources::npy::{Array, Numbers, Store};
+use crate::data::sources::npy::{self, Array, Numbers, Store};
 use crate::data::sources::{Facts, Source, Wanted};
+use crate::data::transforms::bounded;
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
@@ -21,7 +22,9 @@ static SPEC: Spec = Spec {
     docs: "Recognised names are `x_train`, `y_train`, `x_test`, `y_test` (and `x_val`, `y_val`), as in Keras, and `train_images`, \
            `train_labels`, `val_images` and so on, as in MedMNIST. Give others with `images` and `labels`; they form one part, \
            which `split` divides. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are pixels from 0 to \
-           255; floats reach the model as they are, divided by `scale`. Labels are whole numbers, N or Nx1. Any byte order and \
+           255; floats reach the model as they are, divided by `scale`. Signals are NxL, Nx1xL, or with `layout=ncl` NxCxL and \
+           with `layout=nlc` NxLxC; they have any number of channels, reach a model with `input CxL`, and are numbers of any \
+           size, also whole ones. Labels are whole numbers, N or Nx1. Any byte order and \
            Fortran order are read; Python objects are not. Other targets than labels are recognised by shape and type: whole \
            numbers NxK, all 0 or 1, are several labels; whole numbers NxHxW are the classes of pixels (255 or -1 is ignored); \
            floats N or NxK are numbers; floats NxCxHxW are images.",
@@ -36,21 +39,27 @@ static SPEC: Spec = Spec {
         keyword("labels", Kind::Name, Preset::Absent, "the name of the labels' array"),
         keyword(
             "layout",
-            Kind::Choice(&["nhwc", "nchw"]),
+            Kind::Choice(&["nhwc", "nchw", "ncl", "nlc"]),
             Preset::Absent,
-            "the order of the axes, if the shape does not show it",
+            "the order of the axes, if the shape does not show it: `ncl` and `nlc` are signals",
         ),
         keyword(
             "scale",
             Kind::Number { min: 1e-30, max: f64::MAX },
             Preset::Number(1.0),
-            "what floats are divided by",
+            "what floats and signals are divided by",
         ),
         keyword(
             "classes",
             Kind::Count,
             Preset::Absent,
             "how many classes there are, to check the file without its arrays",
+        ),
+        keyword(
+            "names",
+            Kind::Names,
+            Preset::Absent,
+            "the names of classes, labels or numbers, in the order of the arrays",
         ),
         keyword(
             "task",
@@ -62,7 +71,7 @@ static SPEC: Spec = Spec {
             "image",
             Kind::Shape,
             Preset::Absent,
-            "the shape of an image, such as 3x32x32, to check the file without its arrays",
+            "the shape of an image, such as 3x32x32, or of a signal, such as 2x128, to check the file without its arrays",
         ),
     ],
     example: "source arrays \"data/mnist.npz\" classes=10 image=1x28x28",
@@ -89,13 +98,15 @@ impl Source for Arrays {
             None => Form { channels: None, size: Size::Unknown },
             Some(_) => match *args.shape("image")?.dims() {
                 [channels @ (1 | 3), height, width] => Form::of([channels, height, width]),
+                [channels, length] => Form::of_signals([channels, length]),
                 _ => {
-                    let message = "`image` is 1 or 3 channels x height x width";
+                    let message =
+                        "`image` is 1 or 3 channels x height x width, or of signals channels x length";
                     return Err(Fault::new(codes::BAD_VALUE, message).at("image").set("image", "3x32x32"));
                 }
             },
         };
-        let classes = args.whole_if_given("classes")?;
+        let classes = stated_classes(args)?;
         if args.has("images") != args.has("labels") {
             let name = if args.has("images") { "images" } else { "labels" };
             let message = "`images` and `labels` are named together";
@@ -106,6 +117,10 @@ impl Source for Arrays {
             false => Task::Classes,
         };
         Ok(Facts { form, task, classes, parts: None, watched: None })
+    }
+
+    fn scale(&self, args: &Args) -> Result<f32, Fault> {
+        Ok(args.number("scale")? as f32)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -121,7 +136,7 @@ impl Source for Arrays {
         {
             let head = store.head(images)?;
             let (n, layout) = layout(&path, images, &head.shape, args)?;
-            (parts[part], form) = (n, Some(Form::of(layout.extents)));
+            (parts[part], form) = (n, Some(layout.form()));
             task = array_targets::task(&path, labels, &store.head(labels)?)?;
             let own = match task {
                 Task::Images => {
@@ -133,7 +148,7 @@ impl Source for Arrays {
             };
             classes = classes.max(own);
         }
-        let stated = args.whole_if_given("classes")?;
+        let stated = stated_classes(args)?;
         let form = form.unwrap_or(Form { channels: None, size: Size::Unknown });
         // A class may have no image.
         let classes = classes.map(|own| stated.map_or(own, |stated| stated.max(own)));
@@ -174,20 +189,56 @@ impl Source for Arrays {
         }
         let Some(mut samples) = samples else { return Err(Fault::internal("arrays without a part")) };
         let most = array_targets::shown(&samples.targets).unwrap_or(0);
-        if let Targets::Classes { names, .. } | Targets::Masks { names, .. } = &mut samples.targets {
-            let n_classes = args.whole_if_given("classes")?.unwrap_or(most);
-            if most > n_classes {
-                return Err(fault(
-                    &path,
-                    &format!("has the label {}, but `classes` says {n_classes}", most - 1),
-                )
-                .set("classes", most));
+        let is_counted = match &samples.targets {
+            Targets::Classes { .. } | Targets::Masks { .. } => true,
+            Targets::Labels { .. } | Targets::Numbers { .. } | Targets::Images(_) => false,
+        };
+        if let Targets::Classes { names, .. }
+        | Targets::Masks { names, .. }
+        | Targets::Labels { names, .. }
+        | Targets::Numbers { names, .. } = &mut samples.targets
+        {
+            let n = stated_classes(args)?.unwrap_or(most);
+            if most > n && is_counted {
+                let fault = fault(&path, &format!("has the label {}, but there are {n} classes", most - 1));
+                return Err(match stating(args) {
+                    "names" => fault.at("names").advise(format!("{most} names")),
+                    _ => fault.set("classes", most),
+                });
             }
-            *names = (0..n_classes).map(|class| class.to_string()).collect();
+            if most != n && !is_counted {
+                let what = format!("has {most} for each image, not {n}");
+                return Err(fault(&path, &what).at(stating(args)).advise("as many as the array has columns"));
+            }
+            *names = match args.has("names") {
+                true => args.texts("names")?.to_vec(),
+                false => (0..n).map(|class| class.to_string()).collect(),
+            };
         }
         let [train, validation, test] = ranges;
         Ok(Dataset { samples, parts: Parts { train, validation, test } })
     }
+}
+
+/// How many classes, labels or numbers the arguments say there are.
+fn stated_classes(args: &Args) -> Result<Option<usize>, Fault> {
+    let stated = args.whole_if_given("classes")?;
+    if !args.has("names") {
+        return Ok(stated);
+    }
+    let n = args.texts("names")?.len();
+    match stated.filter(|stated| *stated != n) {
+        None => Ok(Some(n)),
+        Some(stated) => {
+            let message = format!("`names` has {n} names, but `classes` says {stated}");
+            Err(Fault::new(codes::BAD_VALUE, message).at("classes").set("classes", n))
+        }
+    }
+}
+
+/// The argument that [`stated_classes`] were read from.
+fn stating(args: &Args) -> &'static str {
+    if args.has("names") { "names" } else { "classes" }
 }
 
 /// The arrays of each part.
@@ -232,46 +283,71 @@ fn pairs(path: &Path, store: &Store, args: &Args) -> Result<Pairs, Fault> {
     }
 }
 
-/// How an image lies in its array.
+/// How an image or signal lies in its array.
 struct Layout {
-    /// Channels, height, width.
+    /// Channels, height, width; a signal has one row.
     extents: [usize; 3],
     channels_last: bool,
+    is_signal: bool,
 }
 
+impl Layout {
+    fn form(&self) -> Form {
+        let [channels, _, width] = self.extents;
+        if self.is_signal { Form::of_signals([channels, width]) } else { Form::of(self.extents) }
+    }
+}
+
+/// The number of images or signals in an array of this shape, and how each lies in it.
 fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usize, Layout), Fault> {
     let is_count = |extent: usize| extent == 1 || extent == 3;
-    let (n, extents, channels_last) = match *shape {
-        [n, h, w] => (n, [1, h, w], false),
-        [n, a, b, c] => {
-            let asked = args.get("layout").map(|_| args.word("layout")).transpose()?;
+    let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let image = |extents, channels_last| Layout { extents, channels_last, is_signal: false };
+    let signal =
+        |[c, l]: [usize; 2], channels_last| Layout { extents: [c, 1, l], channels_last, is_signal: true };
+    let asked = if args.has("layout") { Some(args.word("layout")?) } else { None };
+    let stated = if args.has("image") { args.shape("image")?.dims().to_vec() } else { Vec::new() };
+    let (n, layout) = match (shape, asked) {
+        (&[n, l], None | Some("ncl" | "nlc")) => (n, signal([1, l], false)),
+        (&[n, c, l], Some("ncl")) | (&[n, c @ 1, l], None) => (n, signal([c, l], false)),
+        (&[n, l, c], Some("nlc")) => (n, signal([c, l], true)),
+        (&[n, a, b], None) if stated == [a, b] => (n, signal([a, b], false)),
+        (&[n, a, b], None) if stated == [b, a] => (n, signal([b, a], true)),
+        (&[n, h, w], _) => (n, image([1, h, w], false)),
+        (&[n, a, b, c], None | Some("nhwc" | "nchw")) => {
             let last = match (asked, is_count(a), is_count(c)) {
                 (Some(layout), _, _) => layout == "nhwc",
                 (None, false, true) => true,
                 (None, true, false) => false,
                 (None, _, _) => {
-                    let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
                     let what =
                         format!("`{name}` has the shape {shown}, in which either axis could be the channels");
                     return Err(fault(path, &what).advise("`layout=nhwc` or `layout=nchw`"));
                 }
             };
-            if last { (n, [c, a, b], true) } else { (n, [a, b, c], false) }
+            (n, if last { image([c, a, b], true) } else { image([a, b, c], false) })
         }
-        _ => {
-            let what = format!("`{name}` has {} axes; images are NxHxW, NxHxWxC or NxCxHxW", shape.len());
-            return Err(fault(path, &what).advise("an array of images"));
+        (_, Some(layout)) => {
+            let what = format!("`{name}` has the shape {shown}, which does not go with `layout={layout}`");
+            return Err(fault(path, &what).at("layout").advise("images have 3 or 4 axes, signals 2 or 3"));
+        }
+        (_, None) => {
+            let what = format!(
+                "`{name}` has the shape {shown}; images are NxHxW, NxHxWxC or NxCxHxW, signals NxL or NxCxL"
+            );
+            return Err(fault(path, &what).advise("an array of images or signals"));
         }
     };
-    if n == 0 || extents.contains(&0) || !is_count(extents[0]) || u32::try_from(n).is_err() {
-        let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let has_channels = layout.is_signal || is_count(layout.extents[0]);
+    if n == 0 || layout.extents.contains(&0) || !has_channels || u32::try_from(n).is_err() {
         return Err(fault(
             path,
             &format!("`{name}` has the shape {shown}, which is not that of images with 1 or 3 channels"),
         )
-        .advise("an array of images"));
+        .advise("an array of images; for signals `layout=ncl`"));
     }
-    Ok((n, Layout { extents, channels_last }))
+    bounded(layout.form())?;
+    Ok((n, layout))
 }
 
 fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args) -> Result<Samples, Fault> {
@@ -283,11 +359,15 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
         images_of(path, labels, array.values, &own, 1.0)
     };
     let targets = targets(path, labels, task, store.array(labels)?, as_images)?;
-    let scale = args.number("scale")? as f32;
+    if layout.is_signal && task == Task::Masks {
+        let what = format!("`{labels}` has whole numbers with three axes, but signals have no masks");
+        return Err(fault(path, &what).advise("classes N, labels NxK, or numbers N or NxK"));
+    }
+    let scale = Arrays.scale(args)?;
     let images_ = images_of(path, images, array.values, &layout, scale)?;
     let samples = Samples { images: images_, prepared: 0, targets };
     if samples.len() != n {
-        let what = format!("`{images}` has {n} images, but `{labels}` {} labels", samples.len());
+        let what = format!("`{images}` has {n} rows, but `{labels}` {}", samples.len());
         return Err(fault(path, &what).advise("arrays that belong together"));
     }
     Ok(samples)
@@ -295,6 +375,10 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
 
 fn images_of(path: &Path, name: &str, values: Numbers, layout: &Layout, scale: f32) -> Result<Images, Fault> {
     let shape = layout.extents;
+    if layout.is_signal {
+        let values = planar(scaled(path, name, floats(values), layout, scale)?, layout);
+        return Ok(Images::Signals { shape: [shape[0], shape[2]], values });
+    }
     Ok(match values {
         Numbers::Bytes(bytes) => Images::Bytes { shape, values: planar(bytes, layout) },
         Numbers::Whole(numbers) => {
@@ -305,19 +389,57 @@ fn images_of(path: &Path, name: &str, values: Numbers, layout: &Layout, scale: f
             })?;
             Images::Bytes { shape, values: planar(bytes, layout) }
         }
-        Numbers::Floats(mut numbers) => {
-            if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
-                let image = at / shape.iter().product::<usize>().max(1);
-                return Err(fault(
-                    path,
-                    &format!("`{name}` has a number that is not finite in image {image}"),
-                )
-                .advise("numbers without NaN and infinity"));
-            }
-            numbers.iter_mut().for_each(|number| *number /= scale);
-            Images::Numbers { shape, values: planar(numbers, layout) }
+        Numbers::Floats(numbers) => {
+            let values = planar(scaled(path, name, numbers, layout, scale)?, layout);
+            Images::Numbers { shape, values }
         }
     })
+}
+
+fn floats(values: Numbers) -> Vec<f32> {
+    match values {
+        Numbers::Bytes(bytes) => bytes.into_iter().map(f32::from).collect(),
+        Numbers::Whole(numbers) => numbers.into_iter().map(|number| number as f32).collect(),
+        Numbers::Floats(numbers) => numbers,
+    }
+}
+
+/// Finite numbers, divided.
+fn scaled(
+    path: &Path,
+    name: &str,
+    mut numbers: Vec<f32>,
+    layout: &Layout,
+    scale: f32,
+) -> Result<Vec<f32>, Fault> {
+    numbers.iter_mut().for_each(|number| *number /= scale);
+    if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+        let one = if layout.is_signal { "signal" } else { "image" };
+        let own = at / layout.extents.iter().product::<usize>().max(1);
+        return Err(fault(path, &format!("`{name}` has a number that is not finite in {one} {own}"))
+            .advise("numbers without NaN and infinity"));
+    }
+    Ok(numbers)
+}
+
+/// The signals in an .npy file, each of this shape (channels, length), as they are stored: one signal CxL or L, or several
+/// NxCxL or NxL, also with the channels last.
+pub fn signals(path: &Path, [channels, length]: [usize; 2]) -> Result<Vec<Vec<f32>>, Fault> {
+    let array = npy::file(path)?;
+    let channels_last = match *array.shape.as_slice() {
+        [l] | [_, l] if channels == 1 && l == length => false,
+        [c, l] | [_, c, l] if [c, l] == [channels, length] => false,
+        [l, c] | [_, l, c] if [c, l] == [channels, length] => true,
+        _ => {
+            let shown = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+            let what = format!("has the shape {shown}, but the model takes signals of {channels}x{length}");
+            return Err(fault(path, &what)
+                .advise(format!("an array of {channels}x{length}, or of several, Nx{channels}x{length}")));
+        }
+    };
+    let layout = Layout { extents: [channels, 1, length], channels_last, is_signal: true };
+    let values = planar(floats(array.values), &layout);
+    Ok(values.chunks_exact((channels * length).max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// Where images cannot be meant.
@@ -339,200 +461,4 @@ fn planar<T: Copy>(values: Vec<T>, layout: &Layout) -> Vec<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-    use crate::data::sample::Values;
-    use crate::data::sources::npy::tests::npy;
-    use crate::data::testing::section;
-
-    type Files<'a> = &'a [(&'a str, Vec<u8>)];
-
-    fn npz(files: Files<'_>, method: zip::CompressionMethod) -> Vec<u8> {
-        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, bytes) in files {
-            let options = zip::write::SimpleFileOptions::default().compression_method(method);
-            writer.start_file(format!("{name}.npy"), options).unwrap();
-            writer.write_all(bytes).unwrap();
-        }
-        writer.finish().unwrap().into_inner()
-    }
-
-    fn load(bytes: &[u8], arguments: &str) -> Result<Dataset, Fault> {
-        let dataset = load_own(bytes, arguments)?;
-        assert_eq!(dataset.samples.targets.task(), Task::Classes);
-        Ok(dataset)
-    }
-
-    fn load_own(bytes: &[u8], arguments: &str) -> Result<Dataset, Fault> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.npz");
-        std::fs::write(&path, bytes).unwrap();
-        let section = section(&format!("source arrays \"{}\" {arguments}", path.display())).unwrap();
-        let looked = section.source.look(&section.args, Path::new(""));
-        let dataset = section.source.load(&section.args, Path::new(""), Wanted::All)?;
-        let facts = looked.unwrap().unwrap();
-        assert_eq!(
-            (facts.form, facts.task, facts.classes.map(|_| ())),
-            (dataset.samples.images.form(), dataset.samples.targets.task(), Some(()))
-        );
-        if facts.task != Task::Images {
-            assert_eq!(facts.classes, Some(dataset.classes().len()));
-        }
-        let parts = &dataset.parts;
-        assert_eq!(facts.parts, Some([&parts.train, &parts.validation, &parts.test].map(Vec::len)));
-        Ok(dataset)
-    }
-
-    fn keras() -> Vec<(&'static str, Vec<u8>)> {
-        vec![
-            ("x_train", npy("|u1", "(2, 2, 1, 3)", "False", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])),
-            ("y_train", npy("<i8", "(2, 1)", "False", &[[1u8, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat())),
-            ("x_test", npy("|u1", "(1, 2, 1, 3)", "False", &[0; 6])),
-            ("y_test", npy("|u1", "(1,)", "False", &[4])),
-        ]
-    }
-
-    #[test]
-    fn kerass_and_medmnists_names_are_known_and_channels_come_first() {
-        for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
-            let dataset = load(&npz(&keras(), method), "").unwrap();
-            assert_eq!((dataset.classes().len(), dataset.parts.test.as_slice()), (5, &[2][..]));
-            assert_eq!([0, 1, 2].map(|i| dataset.samples.class(i)), [1, 0, 4]);
-            let image = dataset.samples.read(1).unwrap().image;
-            assert_eq!(
-                (image.extents(), image.values),
-                ([3, 2, 1], Values::Bytes(vec![7, 10, 8, 11, 9, 12]))
-            );
-        }
-        let part = |part: &str| {
-            let [images, labels] = ["images", "labels"].map(|what| format!("{part}_{what}"));
-            [
-                (images, npy("|u1", "(1, 2, 2)", "False", &[0; 4])),
-                (labels, npy("|u1", "(1, 1)", "False", &[1])),
-            ]
-        };
-        let files: Vec<_> = ["train", "val", "test"].into_iter().flat_map(part).collect();
-        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
-        let dataset = load(&npz(&files, zip::CompressionMethod::Stored), "").unwrap();
-        assert_eq!(
-            (dataset.parts.validation.as_slice(), dataset.samples.images.form()),
-            (&[1][..], Form::of([1, 2, 2]))
-        );
-    }
-
-    #[test]
-    fn a_number_that_is_none_is_told_with_its_file_and_image() {
-        for bad in [f32::NAN, f32::INFINITY] {
-            let pixels = [0.0, 0.5, 1.0, 0.0, 0.0, bad, 0.0, 0.0];
-            let pixels: Vec<u8> = pixels.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();
-            let files = [
-                ("x_train", npy("<f4", "(2, 2, 2)", "False", &pixels)),
-                ("y_train", npy("|u1", "(2,)", "False", &[0, 1])),
-                ("x_test", npy("<f4", "(1, 2, 2)", "False", &pixels[..16])),
-                ("y_test", npy("|u1", "(1,)", "False", &[0])),
-            ];
-            let fault = load_own(&npz(&files, zip::CompressionMethod::Stored), "").unwrap_err();
-            assert!(fault.message.contains("a.npz"), "{fault}");
-            assert!(
-                fault.message.contains("`x_train` has a number that is not finite in image 1"),
-                "{fault}"
-            );
-        }
-    }
-
-    #[test]
-    fn own_names_are_given_and_floats_scaled() {
-        let floats: Vec<u8> = [0.0f32, 2.0, 4.0, 255.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let files = [
-            ("digits", npy("<f4", "(1, 2, 2)", "False", &floats)),
-            ("which", npy("|u1", "(1,)", "False", &[0])),
-        ];
-        let bytes = npz(&files, zip::CompressionMethod::Stored);
-        let fault = load(&bytes, "").unwrap_err();
-        assert_eq!(fault.notes, ["there are: digits, which"]);
-        let dataset = load(&bytes, "images=\"digits\" labels=\"which\" scale=2").unwrap();
-        assert_eq!(
-            dataset.samples.read(0).unwrap().image.values,
-            Values::Numbers(vec![0.0, 1.0, 2.0, 127.5])
-        );
-        let fault = load(&bytes, "images=\"digits\" labels=\"gone\"").unwrap_err();
-        assert!(fault.message.ends_with("has no array `gone`"), "{fault}");
-    }
-
-    #[test]
-    fn shapes_and_elements_tell_what_is_to_be_learnt() {
-        let learnt = |own: Vec<u8>| {
-            let files = [("x", npy("|u1", "(2, 2, 3)", "False", &[7; 12])), ("y", own)];
-            let bytes = npz(&files, zip::CompressionMethod::Stored);
-            load_own(&bytes, "images=\"x\" labels=\"y\"").unwrap().samples.targets
-        };
-        let floats: Vec<u8> = [0.5f32, -1.0, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let two = ["0", "1"].map(str::to_owned).to_vec();
-        assert_eq!(
-            learnt(npy("<f4", "(2, 2)", "False", &floats)),
-            Targets::Numbers { names: two.clone(), values: vec![0.5, -1.0, 2.0, 3.0] }
-        );
-        assert_eq!(
-            learnt(npy("|u1", "(2, 2)", "False", &[0, 1, 1, 0])),
-            Targets::Labels { names: two.clone(), values: vec![0.0, 1.0, 1.0, 0.0] }
-        );
-        let mask = [0, 1, 0, 255, 1, 0, 0, 0, 0, 1, 1, 1];
-        assert_eq!(
-            learnt(npy("|u1", "(2, 2, 3)", "False", &mask)),
-            Targets::Masks { names: two, masks: Images::Bytes { shape: [1, 2, 3], values: mask.to_vec() } }
-        );
-        assert!(matches!(learnt(npy("|u1", "(2, 2, 3, 3)", "False", &[0; 36])), Targets::Images(_)));
-    }
-
-    #[test]
-    fn arrays_that_cannot_be_meant_are_refused() {
-        let message = |at: usize, own: Vec<u8>| {
-            let mut files = keras();
-            files[at].1 = own;
-            let fault = load(&npz(&files, zip::CompressionMethod::Deflated), "").unwrap_err();
-            assert!(!fault.remedies.is_empty(), "{fault}");
-            fault.message
-        };
-        assert!(
-            message(1, npy("|u1", "(3,)", "False", &[0; 3]))
-                .ends_with("has 2 images, but `y_train` 3 labels")
-        );
-        assert!(message(1, npy("|i1", "(2,)", "False", &[0, 255])).ends_with("has the label -1 for image 1"));
-        assert!(
-            message(1, npy("<i8", "(2, 1, 1, 1, 1)", "False", &[0; 16]))
-                .contains("which is that of no targets")
-        );
-        assert!(message(1, npy("|u1", "(2, 2)", "False", &[0, 1, 2, 0])).ends_with("has 2 for image 1"));
-        assert!(
-            message(0, npy("|u1", "(2, 1, 1, 3)", "False", &[0; 6]))
-                .contains("either axis could be the channels")
-        );
-        assert!(message(0, npy("|u1", "(2, 3)", "False", &[0; 6])).contains("has 2 axes"));
-        assert!(message(2, npy("|u1", "(1, 5, 1, 3)", "False", &[0; 15])).contains("of 3x5x1, not 3x2x1"));
-    }
-
-    /// Whatever bit of an archive is wrong, it is refused or read as it was: its parts have checksums.
-    #[test]
-    fn damaged_archives_are_refused_or_as_they_were() {
-        let whole = npz(&keras(), zip::CompressionMethod::Deflated);
-        let expected = load(&whole, "").unwrap();
-        for end in (0..whole.len()).step_by(7) {
-            assert!(load(&whole[..end], "").is_err(), "cut at {end}");
-        }
-        let mut refused = 0;
-        for at in (0..whole.len()).step_by(3) {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 0x10;
-            match load(&damaged, "") {
-                Ok(found) => assert_eq!(found, expected, "{at}"),
-                Err(fault) => {
-                    assert!(!fault.remedies.is_empty(), "{at}: {fault}");
-                    refused += 1;
-                }
-            }
-        }
-        assert!(refused > whole.len() / 12, "{refused}");
-    }
-}
+mod tests;

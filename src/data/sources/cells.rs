@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::data::sample::Task;
 use crate::data::samples::Targets;
 use crate::data::sources::folder::class_order;
+use crate::data::sources::records::LISTED;
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Param, Preset, keyword};
 
@@ -113,6 +114,9 @@ impl Columns {
             Columns::Class(name) if one.is_empty() => {
                 Err([format!("has no {name}"), "a value for every picture, or remove this line".to_owned()])
             }
+            Columns::Class(name) if one.starts_with(LISTED) => {
+                Err([format!("has a list in `{name}`"), format!("`labels={name}` for several labels")])
+            }
             Columns::Class(_) => Ok(Cell::Class(one.to_owned())),
             Columns::Flags(names) => {
                 let flag = |(name, cell): (&String, &&str)| {
@@ -127,6 +131,7 @@ impl Columns {
             }
             Columns::Tags(_, separator) => {
                 let parts: Vec<&str> = match separator {
+                    _ if one.starts_with(LISTED) => one.split(LISTED).collect(),
                     Some(separator) => one.split(separator.as_str()).collect(),
                     None => one.split(SEPARATORS).collect(),
                 };

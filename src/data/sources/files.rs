@@ -130,7 +130,7 @@ pub fn image(bytes: &[u8], path: &Path, form: Form) -> Result<Image, Fault> {
                 .at("size")
                 .advise("leave `size` out and bring all to one size: `resize 64x64`"))
         }
-        Size::Fixed(_) | Size::Varied | Size::Unknown => Ok(image),
+        Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown => Ok(image),
     }
 }
 
@@ -150,6 +150,10 @@ impl Pictures for Files {
 
     fn name(&self, index: usize) -> String {
         self.paths[index].to_string_lossy().into_owned()
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(&self.paths[index])
     }
 
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use crate::data::parts::{Dataset, Parts};
 use crate::data::samples::{Images, Pictures, Samples, Targets};
+use crate::data::sources::Wanted;
 use crate::data::sources::folder::class_order;
-use crate::data::sources::{Facts, Wanted, files};
 use crate::diag::Fault;
-use crate::spec::Args;
 
 /// Pictures, each with a place `P` that it is read from.
 pub struct Listed<P> {
@@ -86,13 +85,6 @@ impl<P> Listed<P> {
         let mut parts = [0; 3];
         self.rows.iter().for_each(|row| parts[usize::from(row.part)] += 1);
         (self.names(stated).len(), parts)
-    }
-
-    /// What the arguments of the pictures and the list tell together.
-    pub fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let facts = files::facts(args)?;
-        let (classes, parts) = self.counts(facts.classes);
-        Ok(Facts { classes: Some(classes), ..facts }.with_parts(parts))
     }
 
     /// The classes in their order. Where they are whole numbers and more of them are stated, those that have no picture are among

@@ -10,13 +10,30 @@ use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image, Size, Task, Values};
 use crate::data::samples::{Images, Pictures, Samples, Targets};
 use crate::data::sources::files::{CHANNELS, Files, SIZE, channels, lengths, read, size};
+use crate::data::sources::folder;
 use crate::data::sources::idx::fault;
 use crate::data::sources::paired::{Pairs, pairs};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword, positional};
 
 pub struct Masks;
+
+/// The argument of the classes' names,
+pub const NAMES: Param =
+    keyword("names", Kind::Names, Preset::Absent, "the classes' names, in the order of their numbers");
+
+/// of their numbers,
+pub const VALUES: Param = keyword(
+    "values",
+    Kind::Numbers,
+    Preset::Absent,
+    "the pixel value of each class in the masks; 0, 1, 2 and so on by default",
+);
+
+/// and of the number that counts for nothing.
+pub const IGNORE: Param =
+    keyword("ignore", Kind::Whole, Preset::Absent, "the pixel value to ignore; 255 by default");
 
 static SPEC: Spec = Spec {
     name: "masks",
@@ -36,14 +53,9 @@ static SPEC: Spec = Spec {
         ),
         positional("masks", Kind::Text, Preset::Required, "the folder of masks"),
         keyword("classes", Kind::Count, Preset::Absent, "how many classes there are"),
-        keyword("names", Kind::Names, Preset::Absent, "their names, in the order of their numbers"),
-        keyword(
-            "values",
-            Kind::Numbers,
-            Preset::Absent,
-            "the pixel value of each class in the masks; 0, 1, 2 and so on by default",
-        ),
-        keyword("ignore", Kind::Whole, Preset::Absent, "the pixel value to ignore; 255 by default"),
+        NAMES,
+        VALUES,
+        IGNORE,
         CHANNELS,
         SIZE,
     ],
@@ -93,8 +105,9 @@ impl Source for Masks {
         let [own_lengths, other_lengths] = lengths_of;
         let form = self.facts(args)?.form;
         let meaning = meaning(args)?;
-        let masks =
-            MaskFiles { root: masks, paths: others, lengths: other_lengths, meaning, size: form.size };
+        let grey = Form { channels: Some(1), ..form };
+        let pictures = Arc::new(Files { root: masks, paths: others, lengths: other_lengths, form: grey });
+        let masks = MaskPictures { pictures, meaning, size: form.size };
         let targets = Targets::Masks { names: names(args)?, masks: Images::Read(Arc::new(masks)) };
         let images = Images::Read(Arc::new(Files { root, paths: own, lengths: own_lengths, form }));
         Ok(Dataset { samples: Samples { images, prepared: 0, targets }, parts })
@@ -106,7 +119,7 @@ fn folders(args: &Args, base: &Path) -> Result<[PathBuf; 2], Fault> {
 }
 
 /// The names of the classes.
-fn names(args: &Args) -> Result<Vec<String>, Fault> {
+pub fn names(args: &Args) -> Result<Vec<String>, Fault> {
     let wrong = |message: String, at: &'static str| Fault::new(codes::BAD_VALUE, message).at(at);
     let classes = args.whole_if_given("classes")?;
     if let Some(n) = classes.filter(|n| *n > MOST) {
@@ -124,13 +137,13 @@ fn names(args: &Args) -> Result<Vec<String>, Fault> {
                 Some(_) | None => Ok(names),
             }
         }
-        (None, false) => Err(Fault::new(codes::MISSING_ARGUMENT, "`masks` needs to know its classes")
+        (None, false) => Err(Fault::new(codes::MISSING_ARGUMENT, "masks need the number of their classes")
             .advise("`classes=3`, or their names: `names=[ground, tree, house]`")),
     }
 }
 
 /// What the numbers of the masks stand for.
-fn meaning(args: &Args) -> Result<Meaning, Fault> {
+pub fn meaning(args: &Args) -> Result<Meaning, Fault> {
     let n = names(args)?.len();
     let byte =
         |number: f64| (number.fract() == 0.0 && (0.0..=255.0).contains(&number)).then_some(number as u8);
@@ -156,6 +169,23 @@ fn meaning(args: &Args) -> Result<Meaning, Fault> {
         return Err(Fault::new(codes::BAD_VALUE, message).at("values"));
     }
     Ok(Meaning::listed(&values, ignore))
+}
+
+/// The arguments that fit masks in a folder, as far as some of them tell: how many classes there are.
+pub fn arguments(root: &Path) -> Result<String, Fault> {
+    let paths = folder::below(root)?;
+    let step = paths.len().div_ceil(LOOKED_AT).max(1);
+    let mut seen = [false; 256];
+    for path in paths.iter().step_by(step) {
+        if let Values::Bytes(numbers) = decode(&read(path)?)?.values {
+            numbers.iter().for_each(|&number| seen[usize::from(number)] = true);
+        }
+    }
+    let most = seen[..255].iter().rposition(|seen| *seen).unwrap_or(0);
+    Ok(match (most, seen[255]) {
+        (0, true) => "classes=2 values=[0, 255]".to_owned(),
+        (most, _) => format!("classes={}", (most + 1).max(2)),
+    })
 }
 
 /// Refuses masks of black and white whose white would count for nothing, as nobody means it.
@@ -192,19 +222,17 @@ fn not_black_and_white(args: &Args, root: &Path, paths: &[[Box<Path>; 2]]) -> Re
     .advise("`ignore=255`, if it is meant so"))
 }
 
-/// Masks, each of its own size or all of one.
+/// Masks in picture files, each of its own size or all of one.
 #[derive(Debug)]
-struct MaskFiles {
-    root: PathBuf,
-    paths: Vec<Box<Path>>,
-    lengths: Vec<u64>,
-    meaning: Meaning,
-    size: Size,
+pub struct MaskPictures {
+    pub pictures: Arc<dyn Pictures>,
+    pub meaning: Meaning,
+    pub size: Size,
 }
 
-impl Pictures for MaskFiles {
+impl Pictures for MaskPictures {
     fn len(&self) -> usize {
-        self.paths.len()
+        self.pictures.len()
     }
 
     fn form(&self) -> Form {
@@ -212,27 +240,36 @@ impl Pictures for MaskFiles {
     }
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
-        let path = self.root.join(&self.paths[index]);
-        let named =
-            |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
-        decode(&read(&path)?).and_then(|numbers| classes(numbers, &self.meaning)).map_err(named)
+        let named = |fault: Fault| {
+            let path = self.pictures.path(index);
+            Fault { message: format!("{}: {}", path.display(), fault.message), ..fault }
+        };
+        let bytes = self.pictures.bytes(index)?.unwrap_or_default();
+        decode(&bytes).and_then(|numbers| classes(numbers, &self.meaning)).map_err(named)
     }
 
     fn name(&self, index: usize) -> String {
-        self.paths[index].to_string_lossy().into_owned()
+        self.pictures.name(index)
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.pictures.path(index)
     }
 
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
-        read(&self.root.join(&self.paths[index])).map(Some)
+        self.pictures.bytes(index)
     }
 
     fn n_bytes(&self) -> u64 {
-        self.lengths.iter().sum()
+        self.pictures.n_bytes()
     }
 
     fn digest(&self, index: usize, sum: &mut Crc) {
-        sum.update(self.name(index).as_bytes());
-        sum.update(&self.lengths[index].to_le_bytes());
+        self.pictures.digest(index, sum);
+    }
+
+    fn stamp(&self, index: usize) -> u64 {
+        self.pictures.stamp(index)
     }
 }
 
@@ -323,7 +360,7 @@ mod tests {
         assert!(
             message("classes=2").ends_with("a.png: it has 2 in row 0, column 2, which is none of 2 classes")
         );
-        assert!(message("").contains("`masks` needs to know its classes"));
+        assert!(message("").contains("masks need the number of their classes"));
         assert!(message("names=[a, b] classes=3").contains("`names` has 2 names, but `classes` says 3"));
         assert!(
             message("classes=2 values=[0, 300]").contains("a number from 0 to 255 for each of the 2 classes")

@@ -7,6 +7,7 @@ pub mod cifar;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod learnt;
 pub mod listed;
 pub mod masks;
 pub mod mnist;
@@ -79,6 +80,11 @@ pub trait Source: Sync {
         Err(Fault::new(codes::BAD_VALUE, message)
             .advise("a pattern of the files' names, such as `by=\"*_*\"`")
             .advise("a `table` with a column of the groups"))
+    }
+
+    /// What numbers of a file are divided by.
+    fn scale(&self, _args: &Args) -> Result<f32, Fault> {
+        Ok(1.0)
     }
 
     /// Mean and standard deviation of the images' pixels (0 to 1), where every data set of this kind is about so bright.

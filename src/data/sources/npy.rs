@@ -12,6 +12,7 @@ use zip::ZipArchive;
 
 use crate::data::sources::idx::fault;
 use crate::diag::Fault;
+use crate::numbers::half;
 use crate::tensor::host;
 
 /// The most bytes that one array may hold: 2 GiB.
@@ -146,6 +147,16 @@ impl Store {
             }
         }
     }
+}
+
+/// Reads an .npy file, whole.
+pub fn file(path: &Path) -> Result<Array, Fault> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(stem) = name.strip_suffix(".npy") else {
+        return Err(fault(path, "is not an .npy file").advise("`numpy.save(\"signal.npy\", signal)`"));
+    };
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    Store::Folder { path: folder, names: Vec::new() }.array(stem)
 }
 
 fn head(path: &Path, reader: &mut dyn Read) -> Result<Head, Fault> {
@@ -285,18 +296,6 @@ fn numbers(bytes: Vec<u8>, head: &Head) -> Numbers {
         (Element::Float, 2) => Numbers::Floats(words.map(|word| half(word as u16)).collect()),
         (Element::Float, 4) => Numbers::Floats(words.map(|word| f32::from_bits(word as u32)).collect()),
         (Element::Float, _) => Numbers::Floats(words.map(|word| f64::from_bits(word) as f32).collect()),
-    }
-}
-
-/// A number of half precision (IEEE 754).
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
 }
 

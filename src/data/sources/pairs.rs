@@ -10,9 +10,17 @@ use crate::data::sources::files::{CHANNELS, Files, SIZE, channels, lengths, size
 use crate::data::sources::paired;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword, positional};
 
 pub struct Pairs;
+
+/// The argument of the targets' channels.
+pub const OUTPUTS: Param = keyword(
+    "outputs",
+    Kind::Count,
+    Preset::Like("channels"),
+    "channels of the targets: 3 for colour, 1 for grey",
+);
 
 static SPEC: Spec = Spec {
     name: "pairs",
@@ -31,12 +39,7 @@ static SPEC: Spec = Spec {
         ),
         positional("targets", Kind::Text, Preset::Required, "the folder of targets"),
         CHANNELS,
-        keyword(
-            "outputs",
-            Kind::Count,
-            Preset::Like("channels"),
-            "channels of the targets: 3 for colour, 1 for grey",
-        ),
+        OUTPUTS,
         SIZE,
     ],
     example: "source pairs \"noisy\" \"clean\"",
@@ -89,7 +92,7 @@ fn folders(args: &Args, base: &Path) -> Result<[PathBuf; 2], Fault> {
     Ok([base.join(args.word("path")?), base.join(args.word("targets")?)])
 }
 
-fn outputs(args: &Args) -> Result<usize, Fault> {
+pub fn outputs(args: &Args) -> Result<usize, Fault> {
     match args.whole("outputs")? {
         channels @ (1 | 3) => Ok(channels),
         _ => Err(Fault::new(codes::BAD_VALUE, "`outputs` is 3 for colour or 1 for grey")

@@ -150,11 +150,17 @@ fn object(
     }
 }
 
-/// A value as a cell; what is null is empty.
-fn cell(value: &Value) -> String {
+/// What stands in front of each text of a list in a cell: no text has it.
+pub const LISTED: char = '\u{1f}';
+
+/// A value as a cell; what is null is empty, and a list's texts stand behind [`LISTED`] each.
+pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => text.trim().replace(LISTED, " "),
+        Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            items.iter().map(|item| format!("{LISTED}{}", cell(item))).collect()
+        }
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }

@@ -94,8 +94,11 @@ impl Pictures for Pieces {
     }
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
-        let path = &self.files[self.places[index].file as usize];
-        files::image(&self.piece(index)?, &path.join(&self.names[index]), self.form)
+        files::image(&self.piece(index)?, &self.path(index), self.form)
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.files[self.places[index].file as usize].join(&self.names[index])
     }
 
     fn name(&self, index: usize) -> String {

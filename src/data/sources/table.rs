@@ -159,42 +159,63 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     Ok(rows)
 }
 
-/// The columns of pictures, classes and parts of a table that lies there, as far as the usual names and the first row tell.
-pub fn columns(path: &Path) -> Result<[Option<String>; 3], Fault> {
-    let mut records = Records::open(path)?;
-    let mut cells = Vec::new();
-    records.next(&mut cells)?;
-    let names = records.columns();
-    let usual = |usual: &[&str]| {
-        let place =
-            usual.iter().find_map(|usual| names.iter().position(|own| own.eq_ignore_ascii_case(usual)));
-        place.map(|place| names[place].clone())
-    };
-    let picture = names.iter().zip(&cells).find(|(_, cell)| is_picture(Path::new(cell.as_str())));
-    let part = usual(usual::PART).filter(|name| {
-        let place = names.iter().position(|own| own == name).and_then(|place| cells.get(place));
-        place.is_some_and(|cell| part_called(cell).is_some())
-    });
-    let label = usual(usual::LABEL);
-    let first = label.as_ref().and_then(|label| cells.get(names.iter().position(|own| own == label)?));
-    if let (Some(label), Some(cell)) = (&label, first.filter(|cell| is_decimal(cell))) {
-        return Err(fault(path, &format!("has numbers such as {cell} in its column `{label}`, not classes"))
-            .advise("`dslc new dials`: a file that learns numbers, for you to change its `source` line"));
-    }
-    if label.is_none() {
-        return Err(fault(path, "has no column that is called as classes usually are, such as `label` or `class`")
-            .note(format!("its columns are: {}", names.join(", ")))
-            .advise("name the column of the classes `label`")
-            .advise("`dslc new labels` (several labels for each picture) or `dslc new dials` (numbers), for you to change its \
-                     `source` line"));
-    }
-    Ok([picture.map(|(name, _)| name.clone()).or_else(|| usual(usual::IMAGE)), label, part])
+/// What the columns of a table seem to hold.
+pub struct Guess {
+    pub image: Option<String>,
+    pub part: Option<String>,
+    /// `label`, `labels` or `target`, with the columns for it.
+    pub learnt: Option<(&'static str, Vec<String>)>,
 }
 
-/// Whether a cell is a number with a decimal point or an exponent, which no class is called.
-fn is_decimal(cell: &str) -> bool {
-    cell.contains('.') && cell.trim().parse::<f64>().is_ok_and(f64::is_finite)
+/// Rows that a guess looks at.
+const LOOKED_AT: usize = 1000;
+
+/// What the columns of a table that lies there hold, as far as the usual names and the first rows tell: one with a usual name has
+/// the class, or numbers where those are no whole ones; without such a column all that are left say yes or no, or are numbers.
+pub fn guess(path: &Path) -> Result<Guess, Fault> {
+    let mut records = Records::open(path)?;
+    let (mut cells, mut rows) = (Vec::new(), Vec::new());
+    while rows.len() < LOOKED_AT && records.next(&mut cells)?.is_some() {
+        rows.push(cells.clone());
+    }
+    let names = records.columns();
+    let holds = |column: usize, what: &dyn Fn(&str) -> bool| {
+        let cell = |row: &Vec<String>| row.get(column).is_some_and(|cell| what(cell));
+        !rows.is_empty() && rows.iter().all(cell)
+    };
+    let usual = |usual: &[&str]| {
+        usual.iter().find_map(|usual| names.iter().position(|own| own.eq_ignore_ascii_case(usual)))
+    };
+    let picture = (0..names.len()).find(|&column| holds(column, &|cell| is_picture(Path::new(cell))));
+    let image = picture.or_else(|| usual(usual::IMAGE));
+    let part = usual(usual::PART).filter(|&column| holds(column, &|cell| part_called(cell).is_some()));
+    let is_number = |cell: &str| cell.parse::<f64>().is_ok_and(f64::is_finite);
+    let is_whole = |cell: &str| cell.parse::<i64>().is_ok();
+    let is_flag = |cell: &str| FLAGS.contains(&cell.to_ascii_lowercase().as_str());
+    let is_free = |&column: &usize| Some(column) != image && Some(column) != part;
+    let named = |columns: Vec<usize>| columns.into_iter().map(|column| names[column].clone()).collect();
+    let all = |what: &dyn Fn(&str) -> bool| {
+        let columns: Vec<usize> = (0..names.len()).filter(is_free).filter(|&own| holds(own, what)).collect();
+        Some(columns).filter(|columns| !columns.is_empty())
+    };
+    // Beside `x`, `y` is no label.
+    let is_place = |own: &usize| names[*own].eq_ignore_ascii_case("y") && usual(&["x"]).is_some();
+    let learnt = match usual(usual::LABEL).filter(is_free).filter(|own| !is_place(own)) {
+        Some(own) if holds(own, &is_number) && !holds(own, &is_whole) => Some(("target", named(vec![own]))),
+        Some(own) if names[own].eq_ignore_ascii_case("labels") => Some(("labels", named(vec![own]))),
+        Some(own) => Some(("label", named(vec![own]))),
+        None => match (all(&is_flag), all(&is_number)) {
+            (Some(flags), _) if flags.len() > 1 => Some(("labels", named(flags))),
+            (_, Some(numbers)) => Some(("target", named(numbers))),
+            (_, None) => None,
+        },
+    };
+    let name = |column: usize| names[column].clone();
+    Ok(Guess { image: image.map(name), part: part.map(name), learnt })
 }
+
+/// What a column holds that says yes or no.
+const FLAGS: &[&str] = &["0", "1", "yes", "no", "true", "false", ""];
 
 /// A path that stays below its folder, with `/` or `\` between its parts.
 pub(super) fn inside(cell: &str) -> Option<Box<Path>> {
@@ -276,6 +297,25 @@ mod tests {
         assert!(message("image,x\na.png,1\n", "target=z").ends_with("has no column `z`"));
         let said = section("source table \"t\" label=a target=b").err().unwrap();
         assert_eq!(said, ["E0205 only one of `label`, `labels` and `target` says what is to be learnt"]);
+    }
+
+    #[test]
+    fn columns_are_guessed_by_their_names_and_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let guessed = |text: &str| {
+            let path = folder.path().join("t.csv");
+            std::fs::write(&path, text).unwrap();
+            let Guess { image, part, learnt } = guess(&path).unwrap();
+            let learnt = learnt.map(|(name, columns)| format!("{name}={}", columns.join(",")));
+            [image, part, learnt].map(|own| own.unwrap_or_default()).join(" ")
+        };
+        assert_eq!(guessed("file,kind,split\na.png,cat,train\nb.png,dog,test\n"), "file split label=kind");
+        assert_eq!(guessed("pic,cat,dog\na.png,1,0\nb.png,,1\n"), "pic  labels=cat,dog");
+        assert_eq!(guessed("image,labels\na.png,\"cat,dog\"\n"), "image  labels=labels");
+        assert_eq!(guessed("image,x,note,y\na.png,0.5,hm,-1\n"), "image  target=x,y");
+        assert_eq!(guessed("image,target\na.png,0.5\n"), "image  target=target");
+        assert_eq!(guessed("image,label\na.png,7\n"), "image  label=label");
+        assert_eq!(guessed("image,note\n"), "image  ");
     }
 
     #[test]

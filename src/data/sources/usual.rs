@@ -12,6 +12,27 @@ pub const LABEL: &[&str] =
     &["label", "labels", "class", "category", "kind", "target", "species", "diagnosis", "y", "fine_label"];
 pub const PART: &[&str] = &["part", "split", "subset", "set", "fold", "partition"];
 
+/// Names of a folder of pictures, and of the folder beside it with their masks.
+const MASKS: [&[&str]; 2] = [
+    &["images", "image", "imgs", "img", "JPEGImages"],
+    &["masks", "mask", "annotations", "SegmentationClass", "labels"],
+];
+/// The same with what pictures should become.
+const PAIRS: [&[&str]; 2] = [&["inputs", "input", "noisy", "low"], &["targets", "target", "clean", "high"]];
+
+/// The two folders in a folder that belong together, by what they are called: of pictures and of masks or targets.
+pub fn two(kind: &str, path: &Path) -> Option<[&'static str; 2]> {
+    let names = match kind {
+        "masks" => MASKS,
+        "pairs" => PAIRS,
+        _ => return None,
+    };
+    let there =
+        |name: &&&'static str| folder::below(&path.join(name)).is_ok_and(|pictures| !pictures.is_empty());
+    let [first, second] = names.map(|names| names.iter().find(there).copied());
+    Some([first?, second?])
+}
+
 /// The data set that lies at a path or that a pattern names, by names alone; `None` where none is told.
 pub fn kind(path: &Path) -> Option<&'static str> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -59,6 +80,9 @@ pub fn kind(path: &Path) -> Option<&'static str> {
             return Some(kind);
         }
     }
+    if let Some(kind) = ["masks", "pairs"].into_iter().find(|kind| two(kind, path).is_some()) {
+        return Some(kind);
+    }
     folder::below(path).is_ok_and(|pictures| !pictures.is_empty()).then_some("folder")
 }
 
@@ -77,6 +101,10 @@ mod tests {
             "i/t10k-images-idx3-ubyte",
             "f/a/1.png",
             "n/x.npy",
+            "m/images/a.png",
+            "m/masks/a.png",
+            "q/noisy/train/a.png",
+            "q/clean/train/a.png",
         ] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -90,6 +118,8 @@ mod tests {
             ("i", Some("mnist")),
             ("f", Some("folder")),
             ("n", Some("arrays")),
+            ("m", Some("masks")),
+            ("q", Some("pairs")),
             ("w/*.tar", Some("webdataset")),
             ("x.CSV", Some("table")),
             ("cifar-10-python.tar.gz", Some("cifar10")),

@@ -4,6 +4,7 @@
 //! A sample is what lies side by side under one key, the path up to the first dot of its last name; what follows the dot is a
 //! field: `brick/7.jpg`, `brick/7.cls` (webdataset/webdataset, tariterators.py).
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,16 +15,21 @@ use tar::EntryType;
 
 use crate::data::decode::MAX_FILE;
 use crate::data::parts::Dataset;
+use crate::data::sample::Task;
 use crate::data::samples::Samples;
-use crate::data::sources::cells::short;
-use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE, is_picture};
+use crate::data::sources::cells::{Cell, LABELS, SEPARATOR, TARGET, short};
+use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, is_picture};
 use crate::data::sources::idx::fault;
+use crate::data::sources::learnt::{self, Found, Learnt, MASK, OUTPUT, Said};
 use crate::data::sources::listed::Listed;
+use crate::data::sources::masks::{IGNORE, NAMES, VALUES};
+use crate::data::sources::pairs::OUTPUTS;
+use crate::data::sources::records::cell;
 use crate::data::sources::shards::{self, Pieces, Place};
 use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct WebDataset;
 
@@ -36,7 +42,10 @@ static SPEC: Spec = Spec {
            the extension `image`, by default the first picture. A tar file whose name contains the word train, val or test (in \
            any spelling that `folder` accepts) belongs to that part; otherwise `split` sets a part aside. Classes are sorted as \
            for `folder`; if `.cls` holds numbers and `classes` is given, the classes are all numbers below it. Pictures are read \
-           in place from the tar files, which must not be compressed (.tar.gz).",
+           in place from the tar files, which must not be compressed (.tar.gz).\n\n\
+           `labels`, `target`, `mask` and `output` are for other targets, as for `table`, `masks` and `pairs`: extensions of \
+           members (`mask=\"seg.png\"` for `a/7.seg.png`), and for labels and numbers also keys of the `.json`. A list in the \
+           `.json` is several labels.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the tar files, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Absent, "the extension of the pictures, such as jpg"),
@@ -46,8 +55,17 @@ static SPEC: Spec = Spec {
             Preset::Word("cls"),
             "the extension of the classes, or their key in the .json",
         ),
+        LABELS,
+        SEPARATOR,
+        TARGET,
+        MASK,
+        NAMES,
+        VALUES,
+        IGNORE,
+        OUTPUT,
         CLASSES,
         CHANNELS,
+        OUTPUTS,
         SIZE,
     ],
     example: "source webdataset \"shards/*.tar\"",
@@ -66,7 +84,7 @@ impl Source for WebDataset {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        files::facts(args)
+        Learnt::of(args)?.facts(args)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -74,29 +92,30 @@ impl Source for WebDataset {
         if shards::files(&path, "tar")?.is_empty() {
             return Ok(None);
         }
-        list(&path, args)?.1.facts(args).map(Some)
+        let learnt = Learnt::of(args)?;
+        learnt.look(&list(&path, args, &learnt)?.1, args).map(Some)
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
-        let form = self.facts(args)?.form;
-        let (files, listed) = list(&base.join(args.word("path")?), args)?;
-        listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
-            Ok(Arc::new(Pieces { files, names, places, form }))
+        let learnt = Learnt::of(args)?;
+        let (files, listed) = list(&base.join(args.word("path")?), args, &learnt)?;
+        learnt.dataset(listed, args, wanted, |_, names, places, form| {
+            Ok(Arc::new(Pieces { files: files.clone(), names, places, form }))
         })
     }
 
     fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
-        let path = base.join(args.word("path")?);
-        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
+        let (path, args) = (base.join(args.word("path")?), learnt::by(args, by));
+        list(&path, &args, &Learnt::of(&args)?)?.1.classes_of(samples)
     }
 }
 
 /// The samples of all files.
-fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault> {
+fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, Listed<Found<Place>>), Fault> {
     let files = shards::some_files(path, "tar")?;
     let mut listed = Listed::default();
     let image = args.get("image").map(|_| args.word("image")).transpose()?;
-    let fields = Fields { image, label: args.word("label")? };
+    let fields = Fields { image, learnt };
     for (number, file) in files.iter().enumerate() {
         read(file, number as u32, &fields, &mut listed)?;
     }
@@ -106,17 +125,28 @@ fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault
         );
     }
     if let Some((name, first, second)) = listed.twice() {
-        let [first, second] = [first, second].map(|place| files[place.file as usize].display().to_string());
+        let [first, second] =
+            [first, second].map(|found| files[found.at.file as usize].display().to_string());
         return Err(fault(path, &format!("has `{}` twice: in {first} and in {second}", name.display()))
             .advise("one name for each sample"));
     }
     Ok((files, listed))
 }
 
-/// Which fields of a sample are the picture and its class.
+/// Which fields of a sample are the picture and what is to be learnt of it.
 struct Fields<'a> {
     image: Option<&'a str>,
-    label: &'a str,
+    learnt: &'a Learnt,
+}
+
+impl Fields<'_> {
+    /// The names of texts and numbers.
+    fn columns(&self) -> &[String] {
+        match self.learnt {
+            Learnt::Columns(columns) => columns.names(),
+            Learnt::Mask(_) | Learnt::Output(_) => &[],
+        }
+    }
 }
 
 /// A sample of which not all members came yet.
@@ -125,11 +155,20 @@ struct Open {
     key: String,
     fields: Vec<String>,
     picture: Option<(Box<Path>, Place)>,
-    class: Option<String>,
+    /// A mask or another picture to learn.
+    target: Option<(Box<Path>, Place)>,
+    /// For each column its text, and that of the same name in the description.
+    cells: HashMap<String, String>,
+    described: HashMap<String, String>,
 }
 
 /// Adds the samples of one file.
-fn read(path: &Path, number: u32, fields: &Fields<'_>, listed: &mut Listed<Place>) -> Result<(), Fault> {
+fn read(
+    path: &Path,
+    number: u32,
+    fields: &Fields<'_>,
+    listed: &mut Listed<Found<Place>>,
+) -> Result<(), Fault> {
     let broken = |e: std::io::Error| {
         fault(path, &format!("is not a whole tar file: {e}")).advise("copy or pack it again, without gzip")
     };
@@ -185,26 +224,30 @@ fn read(path: &Path, number: u32, fields: &Fields<'_>, listed: &mut Listed<Place
             return Err(fault(path, &format!("has two members `{}`", short(&name)))
                 .advise("one member of each ending for a sample"));
         }
+        let is_target = fields.learnt.picture().is_some_and(|wanted| field == wanted.to_lowercase());
         let is_wanted = match fields.image {
+            _ if is_target => false,
             Some(wanted) => field == wanted,
             None => !field.contains('.') && is_picture(&inner) && open.picture.is_none(),
         };
-        if is_wanted {
+        if is_wanted || is_target {
             if size > MAX_FILE {
                 return Err(fault(path, &format!("has a picture `{}` of {size} bytes", short(&name)))
                     .advise("a smaller picture"));
             }
-            open.picture = Some((inner, Place { file: number, length: size as u32, offset }));
-        } else if field == fields.label {
+            let place = Some((inner, Place { file: number, length: size as u32, offset }));
+            if is_target { open.target = place } else { open.picture = place }
+        } else if let Some(column) = fields.columns().iter().find(|column| field == **column) {
             let text = text(&mut entry, size, MAX_CLASS).map_err(|what| named(path, &name, what))?;
-            open.class = Some(text.trim().to_owned());
+            open.cells.insert(column.clone(), text.trim().to_owned());
         } else if field == "json" {
             let text = text(&mut entry, size, MAX_JSON).map_err(|what| named(path, &name, what))?;
             let value: Value =
                 serde_json::from_str(&text).map_err(|e| named(path, &name, format!("is not JSON: {e}")))?;
-            if let (Some(own), None) = (value.get(fields.label), &open.class) {
-                open.class =
-                    Some(own.as_str().map_or_else(|| own.to_string(), |text| text.trim().to_owned()));
+            for column in fields.columns() {
+                if let Some(own) = value.get(column) {
+                    open.described.insert(column.clone(), cell(own));
+                }
             }
         }
         open.fields.push(field);
@@ -216,31 +259,73 @@ fn named(path: &Path, name: &str, what: String) -> Fault {
     fault(path, &format!("has the member `{}`, which {what}", short(name))).advise("pack it again")
 }
 
-/// Adds a sample all of whose members came; what has neither picture nor class is none.
+/// Adds a sample all of whose members came; what has neither a picture nor anything to learn is none.
 fn finish(
     path: &Path,
     part: usize,
-    open: Open,
+    mut open: Open,
     fields: &Fields<'_>,
-    listed: &mut Listed<Place>,
+    listed: &mut Listed<Found<Place>>,
 ) -> Result<(), Fault> {
+    for (name, text) in std::mem::take(&mut open.described) {
+        open.cells.entry(name).or_insert(text);
+    }
     let lacks = |what: &str| {
         fault(path, &format!("has the sample `{}` without {what}", short(&open.key)))
             .note(format!("its members end in {}", open.fields.join(", ")))
     };
-    match (open.picture, open.class) {
-        (None, None) => Ok(()),
-        (Some((name, place)), Some(class)) if !class.is_empty() => {
-            // The classes are those that come.
-            let _ = listed.push(part, &class, name, place);
-            Ok(())
+    let Some((name, at)) = open.picture else {
+        return match open.cells.is_empty() && open.target.is_none() {
+            true => Ok(()),
+            false => {
+                Err(lacks("a picture").advise("`image=NAME` with the extension of the pictures, such as jpg"))
+            }
+        };
+    };
+    let columns = match (fields.learnt, open.target) {
+        (Learnt::Columns(columns), _) => columns,
+        (Learnt::Mask(_) | Learnt::Output(_), Some((own, place))) => {
+            let _ = listed.push(part, "", name, Found { at, said: Said::Picture(own, place) });
+            return Ok(());
         }
-        (Some(_), None | Some(_)) => Err(lacks(&format!("a class: it needs a member `.{}`", fields.label))
-            .advise("`label=NAME` with the extension of the classes, or their key in the .json")),
-        (None, Some(_)) => {
-            Err(lacks("a picture").advise("`image=NAME` with the extension of the pictures, such as jpg"))
+        (Learnt::Mask(field), None) => {
+            return Err(lacks(&format!("a mask: it needs a member `.{field}`"))
+                .advise("`mask=\"NAME\"` with the extension of the masks, such as \"seg.png\""));
+        }
+        (Learnt::Output(field), None) => {
+            return Err(lacks(&format!("the picture to learn: it needs a member `.{field}`"))
+                .advise("`output=\"NAME\"` with the extension of those pictures"));
+        }
+    };
+    let mut cells = Vec::new();
+    for field in columns.names() {
+        let is_class = columns.task() == Task::Classes;
+        match open.cells.get(field).filter(|cell| !is_class || !cell.is_empty()) {
+            Some(cell) => cells.push(cell.as_str()),
+            None if is_class => {
+                return Err(lacks(&format!("a class: it needs a member `.{field}`"))
+                    .advise("`label=NAME` with the extension of the classes, or their key in the .json"));
+            }
+            None => {
+                return Err(lacks(&format!(
+                    "`{field}`: it needs a member `.{field}`, or the key in its .json"
+                ))
+                .advise(format!(
+                    "`{}=NAME` with the extension, or the key in the .json",
+                    columns.argument()
+                )));
+            }
         }
     }
+    let said = columns.read(&cells).map_err(|[what, way]| {
+        fault(path, &format!("{what} of the sample `{}`", short(&open.key))).advise(way)
+    })?;
+    // The classes are those that come.
+    let _ = match said {
+        Cell::Class(class) => listed.push(part, &class, name, Found { at, said: Said::Class }),
+        cell => listed.push(part, "", name, Found { at, said: Said::Cell(cell) }),
+    };
+    Ok(())
 }
 
 /// A short text, which must be whole.

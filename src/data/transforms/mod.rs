@@ -24,7 +24,8 @@ pub mod trivial_augment;
 mod warp;
 
 use crate::data::recipe::Draw;
-use crate::data::sample::{Form, Sample};
+use crate::data::sample::{Form, Image, Sample};
+use crate::data::samples::Lent;
 use crate::diag::{Fault, codes};
 use crate::shape::Shape;
 use crate::spec::section::Registry;
@@ -81,6 +82,17 @@ pub trait Transform: Sync {
 
     /// Changes a sample, whose image's form [`Transform::form`] has accepted.
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault>;
+
+    /// What [`Transform::apply`] makes of a sample whose target is no image, of an image that stays where it is; `None` of a step that
+    /// needs the whole image.
+    fn taken(&self, _args: &Args, _image: &Lent<'_>, _random: &mut Random) -> Option<Result<Image, Fault>> {
+        None
+    }
+
+    /// Whether signals, which have no height and no colours, may be changed by it.
+    fn suits_signals(&self) -> bool {
+        false
+    }
 
     /// Whether it cuts a window out of an image.
     fn cuts(&self) -> Cuts {

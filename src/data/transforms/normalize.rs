@@ -16,7 +16,7 @@ pub struct Normalize;
 static SPEC: Spec = Spec {
     name: "normalize",
     summary: "Shifts and scales pixels to mean 0 and standard deviation 1",
-    docs: "`(x - mean) / std` for every value x, which is 0 to 1 before. One number for all channels or a list \
+    docs: "`(x - mean) / std` for every value x, which is 0 to 1 before, and in signals as it was stored. One number for all channels or a list \
            with one a channel. `auto` measures them on the training images (on 10,000 of them, where there are more), prepared as \
            for evaluation, and keeps them with the run to four digits. `imagenet` is mean [0.485, 0.456, 0.406], \
            std [0.229, 0.224, 0.225].",
@@ -84,7 +84,7 @@ impl Transform for Normalize {
             }
         }
         let means = args.numbers("mean")?;
-        if let Some(mean) = means.iter().find(|mean| **mean > 1.0) {
+        if let Some(mean) = means.iter().find(|mean| **mean > 1.0 && !input.is_signal()) {
             let scaled = Arg::Numbers(means.iter().map(|m| (m / 255.0 * 1e4).round() / 1e4).collect());
             let message = format!("a mean of {mean} is for pixels of 0 to 255; here they are 0 to 1");
             return Err(Fault::new(codes::BAD_VALUE, message).at("mean").set("mean", scaled));
@@ -101,6 +101,10 @@ impl Transform for Normalize {
             }
         }
         Ok(input)
+    }
+
+    fn suits_signals(&self) -> bool {
+        true
     }
 
     fn apply(&self, args: &Args, sample: &mut Sample, _random: &mut Random) -> Result<(), Fault> {

@@ -32,6 +32,10 @@ impl Transform for RandomFlip {
         Ok(input)
     }
 
+    fn suits_signals(&self) -> bool {
+        true
+    }
+
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
         if f64::from(random.uniform()) < args.number("probability")? {
             let width = sample.image.width.max(1);

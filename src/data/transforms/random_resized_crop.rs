@@ -1,7 +1,8 @@
 //! `random_resized_crop`: a part of random size, ratio and place, scaled to one size.
 
 use crate::data::sample::{Form, Image, Sample, Size, Values};
-use crate::data::transforms::resample::{FILTERS, resample_layer};
+use crate::data::samples::Lent;
+use crate::data::transforms::resample::{FILTERS, resample_layer, resampled};
 use crate::data::transforms::{Cuts, Transform, bounded};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -63,9 +64,17 @@ impl Transform for RandomResizedCrop {
         Cuts::ARandomPart
     }
 
+    fn taken(&self, args: &Args, image: &Lent<'_>, random: &mut Random) -> Option<Result<Image, Fault>> {
+        let [_, height, width] = image.shape;
+        let mut taken = || {
+            let part = drawn(args, [height, width], random)?;
+            resampled(image, part, args.pair("size")?, args.word("filter")?)
+        };
+        Some(taken())
+    }
+
     fn apply(&self, args: &Args, sample: &mut Sample, random: &mut Random) -> Result<(), Fault> {
-        let own = [sample.image.height, sample.image.width];
-        let part = part(own, range(args, "scale", [0.08, 1.0])?, range(args, "ratio", RATIO)?, random);
+        let part = drawn(args, [sample.image.height, sample.image.width], random)?;
         let [height, width] = args.pair("size")?;
         let filter = args.word("filter")?;
         sample.each(|image, layer| {
@@ -85,6 +94,11 @@ pub(super) fn range(args: &Args, name: &str, otherwise: [f64; 2]) -> Result<[f64
         let name = if name == "scale" { "scale" } else { "ratio" };
         Fault::new(codes::BAD_VALUE, format!("`{name}` is two numbers, such as `[0.5, 1]`")).at(name)
     })
+}
+
+/// Draws a part of an image of this size.
+fn drawn(args: &Args, own: [usize; 2], random: &mut Random) -> Result<Part, Fault> {
+    Ok(part(own, range(args, "scale", [0.08, 1.0])?, range(args, "ratio", RATIO)?, random))
 }
 
 /// Draws a part (torchvision: `RandomResizedCrop.make_params`).

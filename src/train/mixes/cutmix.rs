@@ -9,7 +9,7 @@ pub struct Cutmix;
 
 static SPEC: Spec = Spec {
     name: "cutmix",
-    summary: "pastes into each image a rectangle of the one before it in the batch",
+    summary: "pastes into each image a rectangle of the one before it in the batch; into a signal, an interval",
     docs: "The rectangle is the same for the whole batch: its centre is anywhere, and its sides are those of the image times the \
            square root of the other image's share, cut off at the border. The shares in the loss are those of the resulting \
            areas. The loss is that of both targets, weighted by their shares, which for `cross_entropy` equals the loss of the \
@@ -42,8 +42,13 @@ impl Mix for Cutmix {
     }
 }
 
-/// Top, left, bottom and right of what is taken of the other image (torchvision: `CutMix.make_params`).
+/// Top, left, bottom and right of what is taken of the other image (torchvision: `CutMix.make_params`); of a signal, which has
+/// one row, an interval of its length times the other one's share.
 fn rectangle([height, width]: [usize; 2], [y, x]: [usize; 2], share: f64) -> [usize; 4] {
+    if height == 1 {
+        let along = (0.5 * (1.0 - share) * width as f64) as usize;
+        return [0, x.saturating_sub(along), 1, (x + along).min(width)];
+    }
     let half = 0.5 * (1.0 - share).sqrt();
     let [down, along] = [height, width].map(|side| (half * side as f64) as usize);
     [y.saturating_sub(down), x.saturating_sub(along), (y + down).min(height), (x + along).min(width)]
@@ -69,6 +74,7 @@ mod tests {
         assert_eq!(rectangle([8, 12], [4, 6], 0.75), [2, 3, 6, 9]);
         assert_eq!(rectangle([8, 12], [0, 11], 0.75), [0, 8, 2, 12]);
         assert_eq!(rectangle([8, 12], [4, 6], 1.0), [4, 6, 4, 6]);
+        assert_eq!(rectangle([1, 12], [0, 6], 0.5), [0, 3, 1, 9]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub struct Table {
     pub path: PathBuf,
     pub file: File,
     columns: Vec<Column>,
-    /// Of each row group its columns, in the order of `columns`.
-    groups: Vec<Vec<Item>>,
+    /// Of each row group its rows, and its columns in the order of `columns`.
+    groups: Vec<(u64, Vec<Item>)>,
     descriptions: Vec<(String, String)>,
     length: u64,
 }
@@ -61,14 +61,17 @@ impl Table {
         let read = file.seek(SeekFrom::Start(length - 8 - footer));
         read.and_then(|_| (&mut file).take(footer).read_to_end(&mut bytes)).map_err(unreadable)?;
         let (item, _) = thrift::structure(&bytes).map_err(|_| told("has a damaged footer".to_owned()))?;
-        if item.size(3).is_none_or(|rows| rows > MAX_ROWS) {
+        let Some(n_rows) = item.size(3).filter(|rows| *rows <= MAX_ROWS) else {
             return Err(told(format!("claims more than {MAX_ROWS} rows")));
-        }
+        };
         let columns = columns(item.list(2)).ok_or_else(|| told("has a damaged schema".to_owned()))?;
-        let groups: Vec<Vec<Item>> = item.list(4).iter().map(|group| group.list(1).to_vec()).collect();
-        if groups.iter().any(|group| group.len() != columns.len()) {
-            return Err(told("has a damaged footer".to_owned()));
-        }
+        let group = |group: &Item| Some((group.size(3)?, group.list(1).to_vec()));
+        let groups: Option<Vec<(u64, Vec<Item>)>> = item.list(4).iter().map(group).collect();
+        let groups = groups.filter(|groups| {
+            let all = groups.iter().try_fold(0u64, |n, (rows, _)| n.checked_add(*rows));
+            all == Some(n_rows) && groups.iter().all(|(_, own)| own.len() == columns.len())
+        });
+        let groups = groups.ok_or_else(|| told("has a damaged footer".to_owned()))?;
         let pair = |pair: &Item| Some((pair.text(1)?, pair.text(2)?));
         let descriptions = item.list(5).iter().filter_map(pair).collect();
         Ok(Table { path: path.to_owned(), file, columns, groups, descriptions, length })
@@ -76,6 +79,11 @@ impl Table {
 
     pub fn n_groups(&self) -> usize {
         self.groups.len()
+    }
+
+    /// The rows of a row group.
+    pub fn n_rows(&self, group: usize) -> usize {
+        self.groups[group].0 as usize
     }
 
     pub fn names(&self) -> Vec<&str> {
@@ -103,14 +111,16 @@ impl Table {
             return Err(self.told(format!("has lists in the column `{}`", own.name)));
         }
         let damaged = || self.told("has a damaged footer".to_owned());
-        let about = self.groups[group][column].get(3).ok_or_else(damaged)?;
+        let about = self.groups[group].1[column].get(3).ok_or_else(damaged)?;
         let physical = match about.whole(1).ok_or_else(damaged)? {
+            0 => Physical::Bool,
             1 => Physical::Int32,
             2 => Physical::Int64,
+            4 => Physical::Float,
+            5 => Physical::Double,
             6 => Physical::Bytes,
             _ => {
-                let what =
-                    format!("has neither whole numbers nor texts nor bytes in the column `{}`", own.name);
+                let what = format!("has neither numbers nor texts nor bytes in the column `{}`", own.name);
                 return Err(self.told(what));
             }
         };
@@ -133,7 +143,7 @@ impl Table {
         let data = about.size(9).ok_or_else(damaged)?;
         let start = about.size(11).filter(|start| *start > 0).map_or(data, |start| start.min(data));
         let length = about.size(7).ok_or_else(damaged)?;
-        let n_values = about.size(5).filter(|n| *n <= MAX_ROWS).ok_or_else(damaged)?;
+        let n_values = about.size(5).filter(|n| *n == self.groups[group].0).ok_or_else(damaged)?;
         if start.checked_add(length).is_none_or(|end| end > self.length) {
             return Err(self.told("is cut short, or claims columns that are not there".to_owned()));
         }
@@ -174,7 +184,9 @@ const MAX_TEXT: usize = 1 << 12;
 fn text(value: Value, bytes: &[u8], known: &[Option<String>]) -> Result<Option<String>, String> {
     Ok(match value {
         Value::Missing => None,
+        Value::Truth(holds) => Some(holds.to_string()),
         Value::Whole(number) => Some(number.to_string()),
+        Value::Number(number) => Some(number.to_string()),
         Value::Here(range) if range.len() > MAX_TEXT => {
             return Err(format!("has a text of {} bytes; at most {MAX_TEXT} are read", range.len()));
         }

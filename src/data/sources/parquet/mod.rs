@@ -18,19 +18,22 @@ use flate2::Crc;
 use serde_json::Value as Json;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Image};
+use crate::data::sample::{Form, Image, Task};
 use crate::data::samples::{Pictures, Samples};
-use crate::data::sources::cells::short;
+use crate::data::sources::cells::{LABELS, SEPARATOR, TARGET, short};
 use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE};
 use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
+use crate::data::sources::learnt::{self, Found, Learnt, MASK, OUTPUT, Said, Which};
 use crate::data::sources::listed::Listed;
+use crate::data::sources::masks::{IGNORE, NAMES, VALUES};
+use crate::data::sources::pairs::OUTPUTS;
 use crate::data::sources::parquet::file::Table;
 use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
 use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted, shards, usual};
 use crate::diag::Fault;
-use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Parquet;
 
@@ -42,14 +45,25 @@ static SPEC: Spec = Spec {
            Face's class names are used, in their order; other classes are sorted as for `folder`; if the labels are whole numbers \
            and `classes` is given, the classes are all numbers below it. A file whose name contains the word train, val or test \
            (in any spelling that `folder` accepts) belongs to that part, as in `test-00000-of-00001.parquet`, or `part` names a \
-           column; otherwise `split` sets a part aside. Pages may be compressed with Snappy, Zstandard or gzip.",
+           column; otherwise `split` sets a part aside. Pages may be compressed with Snappy, Zstandard or gzip.\n\n\
+           `labels`, `target`, `mask` and `output` name columns of other targets, as for `table`, `masks` and `pairs`: masks and \
+           outputs are columns of images, as `image` is.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the files, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures"),
         keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
         keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
+        LABELS,
+        SEPARATOR,
+        TARGET,
+        MASK,
+        NAMES,
+        VALUES,
+        IGNORE,
+        OUTPUT,
         CLASSES,
         CHANNELS,
+        OUTPUTS,
         SIZE,
     ],
     example: "source parquet \"data/*.parquet\"",
@@ -85,7 +99,7 @@ impl Source for Parquet {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        files::facts(args)
+        Learnt::of(args)?.facts(args)
     }
 
     fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
@@ -93,14 +107,20 @@ impl Source for Parquet {
         if shards::files(&path, "parquet")?.is_empty() {
             return Ok(None);
         }
-        list(&path, args)?.1.facts(args).map(Some)
+        let learnt = Learnt::of(args)?;
+        learnt.look(&list(&path, args, &learnt)?.1, args).map(Some)
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
-        let form = self.facts(args)?.form;
-        let (files, listed) = list(&base.join(args.word("path")?), args)?;
-        listed.dataset(wanted, args.whole_if_given("classes")?, |names, places| {
-            Ok(Arc::new(Rows::new(files, names, places, form, args.word("image")?)?))
+        let learnt = Learnt::of(args)?;
+        let (files, listed) = list(&base.join(args.word("path")?), args, &learnt)?;
+        let image = args.word("image")?;
+        learnt.dataset(listed, args, wanted, |which, names, places, form| {
+            let column = match which {
+                Which::Input => ("image", image),
+                Which::Target => (learnt.argument(), learnt.picture().unwrap_or(image)),
+            };
+            Ok(Arc::new(Rows::new(files.clone(), names, places, form, column)?))
         })
     }
 
@@ -120,21 +140,32 @@ impl Source for Parquet {
     }
 
     fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
-        let path = base.join(args.word("path")?);
-        list(&path, &args.with("label", &Arg::Word(by.to_owned())))?.1.classes_of(samples)
+        let (path, args) = (base.join(args.word("path")?), learnt::by(args, by));
+        list(&path, &args, &Learnt::of(&args)?)?.1.classes_of(samples)
     }
 }
 
 /// The rows of all files.
-fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault> {
+fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, Listed<Found<Place>>), Fault> {
     let files = shards::some_files(path, "parquet")?;
-    let mut listed: Option<Listed<Place>> = None;
+    let mut listed: Option<Listed<Found<Place>>> = None;
     for (number, file) in files.iter().enumerate() {
         let mut table = Table::open(file)?;
-        let (_, paths) = image(&table, args.word("image")?)?;
-        let label = column(&table, args, "label")?;
-        let part = if args.has("part") { Some(column(&table, args, "part")?) } else { None };
-        let names = names(&table, args.word("label")?);
+        let (_, paths) = image(&table, "image", args.word("image")?)?;
+        if let Some(name) = learnt.picture() {
+            image(&table, learnt.argument(), name)?;
+        }
+        let columns = match learnt {
+            Learnt::Columns(columns) => Some(columns),
+            Learnt::Mask(_) | Learnt::Output(_) => None,
+        };
+        let places = columns.map_or(&[][..], |columns| columns.names()).iter();
+        let places =
+            places.map(|name| column(&table, learnt.argument(), name)).collect::<Result<Vec<_>, _>>()?;
+        let part = if args.has("part") { Some(column(&table, "part", args.word("part")?)?) } else { None };
+        let names = columns
+            .filter(|columns| columns.task() == Task::Classes)
+            .and_then(|columns| names(&table, columns.names().first()?));
         let listed = listed.get_or_insert_with(|| match &names {
             Some(names) => Listed::of_classes(names.clone()),
             None => Listed::default(),
@@ -142,10 +173,11 @@ fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault
         let own_part = shards::part(file);
         let mut row = 0u32;
         for group in 0..table.n_groups() {
-            let labels = table.texts(group, label)?;
+            let cells =
+                places.iter().map(|&column| table.texts(group, column)).collect::<Result<Vec<_>, _>>()?;
             let paths = paths.map(|column| table.texts(group, column)).transpose()?;
             let parts = part.map(|column| table.texts(group, column)).transpose()?;
-            for (at, label) in labels.into_iter().enumerate() {
+            for at in 0..table.n_rows(group) {
                 let wrong = |what: String| fault(file, &format!("{what} in row {row}"));
                 let cell = |cells: &Option<Vec<Option<String>>>| cells.as_ref()?.get(at).cloned().flatten();
                 let own = cell(&paths).filter(|path| !path.is_empty());
@@ -161,17 +193,32 @@ fn list(path: &Path, args: &Args) -> Result<(Vec<PathBuf>, Listed<Place>), Fault
                         wrong(format!("has the part `{}`", short(&word))).advise("train, val or test")
                     })?,
                 };
-                let class = match (&names, &label) {
-                    (Some(names), Some(number)) => {
-                        number.parse().ok().and_then(|at: usize| names.get(at)).cloned()
+                let own: Vec<&str> = cells
+                    .iter()
+                    .map(|column| column.get(at).and_then(Option::as_deref).unwrap_or_default())
+                    .collect();
+                let at = (number as u32, row);
+                let is_known = match columns {
+                    None => {
+                        let said = Said::Picture(name.clone(), at);
+                        listed.push(part, "", name, Found { at, said })
                     }
-                    (None, Some(label)) => Some(label.clone()).filter(|label| !label.is_empty()),
-                    (_, None) => None,
+                    Some(columns) if columns.task() == Task::Classes => {
+                        let label = own.first().copied().unwrap_or_default();
+                        let class = match &names {
+                            Some(names) => label.parse().ok().and_then(|at: usize| names.get(at)).cloned(),
+                            None => Some(label.to_owned()).filter(|label| !label.is_empty()),
+                        };
+                        let found = Found { at, said: Said::Class };
+                        class.is_some_and(|class| listed.push(part, &class, name, found))
+                    }
+                    Some(columns) => {
+                        let said = columns.read(&own).map_err(|[what, way]| wrong(what).advise(way))?;
+                        listed.push(part, "", name, Found { at, said: Said::Cell(said) })
+                    }
                 };
-                let is_known =
-                    class.is_some_and(|class| listed.push(part, &class, name, (number as u32, row)));
                 if !is_known {
-                    let what = match &label {
+                    let what = match own.first().filter(|label| !label.is_empty()) {
                         Some(label) => format!("has the label `{}`", short(label)),
                         None => "has no label".to_owned(),
                     };
@@ -203,15 +250,14 @@ fn lacks(table: &Table, argument: &'static str, name: &str) -> Fault {
         .advise(format!("`{argument}=COLUMN` with one of them"))
 }
 
-fn column(table: &Table, args: &Args, argument: &'static str) -> Result<usize, Fault> {
-    let name = args.word(argument)?;
+fn column(table: &Table, argument: &'static str, name: &str) -> Result<usize, Fault> {
     table.find(name).ok_or_else(|| lacks(table, argument, name))
 }
 
 /// The columns of the pictures' bytes and of their names.
-fn image(table: &Table, name: &str) -> Result<(usize, Option<usize>), Fault> {
+fn image(table: &Table, argument: &'static str, name: &str) -> Result<(usize, Option<usize>), Fault> {
     let bytes = table.find(&format!("{name}.bytes")).or_else(|| table.find(name));
-    Ok((bytes.ok_or_else(|| lacks(table, "image", name))?, table.find(&format!("{name}.path"))))
+    Ok((bytes.ok_or_else(|| lacks(table, argument, name))?, table.find(&format!("{name}.path"))))
 }
 
 /// The names of the classes of a column, as Hugging Face's description has them.
@@ -259,14 +305,14 @@ impl Rows {
         names: Vec<Box<Path>>,
         rows: Vec<Place>,
         form: Form,
-        image_name: &str,
+        (argument, image_name): (&'static str, &str),
     ) -> Result<Rows, Fault> {
         let mut all = Vec::new();
         // Of each file the first row of each of its pages, and the page.
         let mut firsts: Vec<Vec<(u32, u32)>> = Vec::new();
         for (number, path) in files.iter().enumerate() {
             let mut table = Table::open(path)?;
-            let (column, _) = image(&table, image_name)?;
+            let (column, _) = image(&table, argument, image_name)?;
             let (mut own, mut row) = (Vec::new(), 0u32);
             for group in 0..table.n_groups() {
                 let chunk = table.chunk(group, column)?;
@@ -298,7 +344,7 @@ impl Rows {
     ) -> Result<R, Fault> {
         let (page, at) = self.places[index];
         let own = self.page(page)?;
-        let path = self.files[self.pages[page as usize].file as usize].join(&self.names[index]);
+        let path = self.path(index);
         match own.values.get(at as usize).cloned().flatten() {
             Some(range) => read(&own.bytes[range], &path),
             None => Err(fault(&path, "has no bytes: the row has no picture").advise("leave the row out")),
@@ -348,9 +394,9 @@ impl At {
             Value::Here(range) => Some(range),
             Value::InDictionary(at) => match known.get(at) {
                 Some(Value::Here(range)) => Some(range.clone()),
-                Some(Value::Missing | Value::Whole(_) | Value::InDictionary(_)) | None => None,
+                Some(_) | None => None,
             },
-            Value::Missing | Value::Whole(_) => None,
+            Value::Missing | Value::Truth(_) | Value::Whole(_) | Value::Number(_) => None,
         };
         Ok(Unpacked { values: found.into_iter().map(place).collect(), bytes })
     }
@@ -367,6 +413,11 @@ impl Pictures for Rows {
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
         self.picture(index, |bytes, path| files::image(bytes, path, self.form))
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        let page = self.places[index].0 as usize;
+        self.files[self.pages[page].file as usize].join(&self.names[index])
     }
 
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {

@@ -16,8 +16,11 @@ const MAX_HEADER: u64 = 1 << 24;
 /// How values lie in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Physical {
+    Bool,
     Int32,
     Int64,
+    Float,
+    Double,
     Bytes,
 }
 
@@ -54,8 +57,18 @@ pub struct Page {
     packed: u64,
     pub unpacked: u64,
     pub n_values: u32,
-    is_dictionary: bool,
+    encoding: Encoding,
     checksum: Option<u32>,
+}
+
+/// How the values of a page are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Plain,
+    /// Places in the dictionary.
+    Places,
+    /// Runs, of truth values alone.
+    Runs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +83,13 @@ enum Kind {
     },
 }
 
-/// A value: where it lies in its page or in the dictionary. Whole numbers are as they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value: where it lies in its page or in the dictionary. Numbers are as they are.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Missing,
+    Truth(bool),
     Whole(i64),
+    Number(f64),
     Here(Range<usize>),
     InDictionary(usize),
 }
@@ -131,9 +146,10 @@ fn page(item: &Item, offset: u64) -> Option<Told<Page>> {
     let (unpacked, packed) = (item.size(2)?, item.size(3)?);
     let checksum = item.whole(4).map(|sum| sum as u32);
     let of = |kind: Kind, own: &Item, encoding: i16| {
-        let is_dictionary = match (kind, own.whole(encoding)?) {
-            (Kind::Dictionary, _) | (_, 0) => false,
-            (_, 2 | 8) => true,
+        let encoding = match (kind, own.whole(encoding)?) {
+            (Kind::Dictionary, _) | (_, 0) => Encoding::Plain,
+            (_, 2 | 8) => Encoding::Places,
+            (_, 3) => Encoding::Runs,
             (_, other) => {
                 return Some(Err(format!(
                     "has values in the encoding {other}, which is not read (plain and dictionaries are)"
@@ -141,7 +157,7 @@ fn page(item: &Item, offset: u64) -> Option<Told<Page>> {
             }
         };
         let n_values = u32::try_from(own.size(1)?).ok()?;
-        Some(Ok(Page { kind, offset, packed, unpacked, n_values, is_dictionary, checksum }))
+        Some(Ok(Page { kind, offset, packed, unpacked, n_values, encoding, checksum }))
     };
     match item.whole(1)? {
         0 => of(Kind::Data, item.get(5)?, 2),
@@ -240,9 +256,15 @@ pub fn values(chunk: &Chunk, page: &Page, bytes: &[u8]) -> Told<Vec<Value>> {
         }
     };
     let n_there = is_there.as_ref().map_or(n, |own| own.iter().filter(|own| **own).count());
-    let mut there = match page.is_dictionary {
-        true => in_dictionary(bytes.get(at..).unwrap_or_default(), n_there)?,
-        false => plain(chunk.physical, bytes, at, n_there)?,
+    let mut there = match (page.encoding, chunk.physical) {
+        (Encoding::Places, _) => in_dictionary(bytes.get(at..).unwrap_or_default(), n_there)?,
+        (Encoding::Plain, Physical::Bool) => truths(bytes.get(at..).unwrap_or_default(), n_there)?,
+        (Encoding::Plain, physical) => plain(physical, bytes, at, n_there)?,
+        (Encoding::Runs, Physical::Bool) => {
+            let own = bytes.get(at.saturating_add(4)..).unwrap_or_default();
+            runs(own, 1, n_there)?.into_iter().map(|bit| Value::Truth(bit == 1)).collect()
+        }
+        (Encoding::Runs, _) => return Err(damaged()),
     }
     .into_iter();
     match is_there {
@@ -258,6 +280,14 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
+/// Truth values, a bit each, the lowest first.
+fn truths(bytes: &[u8], n: usize) -> Told<Vec<Value>> {
+    if n.div_ceil(8) > bytes.len() {
+        return Err(damaged());
+    }
+    Ok((0..n).map(|at| Value::Truth(bytes[at / 8] >> (at % 8) & 1 == 1)).collect())
+}
+
 fn plain(physical: Physical, bytes: &[u8], mut at: usize, n: usize) -> Told<Vec<Value>> {
     // Each value takes 4 bytes at least.
     if n > bytes.len() / 4 {
@@ -266,6 +296,13 @@ fn plain(physical: Physical, bytes: &[u8], mut at: usize, n: usize) -> Told<Vec<
     let mut values = Vec::with_capacity(n);
     for _ in 0..n {
         let value = match physical {
+            Physical::Bool => None,
+            Physical::Float => {
+                number::<4>(bytes, at).map(|own| (Value::Number(f32::from_le_bytes(own).into()), at + 4))
+            }
+            Physical::Double => {
+                number::<8>(bytes, at).map(|own| (Value::Number(f64::from_le_bytes(own)), at + 8))
+            }
             Physical::Int32 => {
                 number::<4>(bytes, at).map(|own| (Value::Whole(i32::from_le_bytes(own).into()), at + 4))
             }
