@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::Dataset;
+use crate::data::folds::Fold;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Fault, Severity, codes, has_errors, render};
 use crate::experiment::figures::{Figures, figures};
@@ -16,7 +17,7 @@ use crate::model::Model;
 use crate::predict::Predictor;
 use crate::runs::begin::begin;
 use crate::runs::recorder::Viewer;
-use crate::runs::resume::stopped;
+use crate::runs::resume::{Stopped, stopped};
 use crate::runs::room::{self, Need};
 use crate::runs::train::{Recording, Signals, machine, train as train_in};
 use crate::tensor::device::{self, Choice};
@@ -229,22 +230,35 @@ pub struct Trained {
 /// A file that is not right or not whole; data that cannot be read; a device that is not there; a network that does not fit
 /// into memory; a folder that is taken; a loss that is no number any more.
 pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Result<Trained, Fault> {
+    file.whole()?;
+    device::open(options.device)?;
+    let (data, dataset) = file.0.open(&file.0.base())?;
+    train_on(file, (&data, &dataset), None, options, follow)
+}
+
+/// The same on data that are open, of which a fold may have been taken.
+pub(crate) fn train_on(
+    file: &Checked,
+    (data, dataset): (&DataSection, &Dataset),
+    fold: Option<Fold>,
+    options: &Options,
+    follow: &mut dyn Follow,
+) -> Result<Trained, Fault> {
     let (model, _, train) = file.whole()?;
     let opened = device::open(options.device)?;
-    let (data, dataset) = file.0.open(&file.0.base())?;
-    let train = &train.settled(&data);
-    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
-    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
-    let mut prepared = prepare(job, &dataset)?;
+    let train = &train.settled(data);
+    let batch = auto_batch::batch(model, train, Sizes::of(dataset), &opened.device)?;
+    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let mut prepared = prepare(job, dataset)?;
     begin_with(&mut prepared, &job, &file.0.base())?;
     let need = Need::of(&prepared, &job);
     room::for_new(options.out.as_deref(), need)?.iter().for_each(|told| follow.say(told));
     let machine = machine(&opened.choice.to_string())?;
-    let (folder, record) = begin(&file.0, (&data, &dataset), batch, machine, options.out.as_deref())?;
+    let (folder, record) = begin(&file.0, (data, dataset), batch, machine, (options.out.as_deref(), fold))?;
     let probe = prepared.probe()?;
     let source = &record.source;
     let recording = Recording { probe, folder: &folder, source, stopped: None, spare: None };
-    recorded(prepared, job, &dataset, recording, &options.signals, follow)
+    recorded(prepared, job, dataset, recording, &options.signals, follow)
 }
 
 /// Continues a run that was stopped, by whatever, to the bits that it would have had.
@@ -253,18 +267,34 @@ pub fn train(file: &Checked, options: &Options, follow: &mut dyn Follow) -> Resu
 /// As for [`train`]; a folder without a run, or in use; a run that is complete; data that are not those it began with.
 pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow) -> Result<Trained, Fault> {
     let run = stopped(run.as_ref())?;
-    run.told.iter().for_each(|line| follow.say(line));
     let file = check_text(run.file(), run.record.source.clone(), &[]);
-    let (model, _, train) = file.whole()?;
+    let (_, _, train) = file.whole()?;
     run.refuse_complete(train)?;
+    device::open(run.record.machine.device.parse().unwrap_or_default())?;
+    let (data, mut dataset) = file.0.open(&run.record.base)?;
+    if let Some(fold) = run.record.fold {
+        fold.take(&mut dataset, train.seed)?;
+    }
+    resume_on(&run, &file, (&data, &dataset), signals, follow)
+}
+
+/// The same on data that are open, of which the run's fold has been taken.
+pub(crate) fn resume_on(
+    run: &Stopped,
+    file: &Checked,
+    (data, dataset): (&DataSection, &Dataset),
+    signals: &Signals,
+    follow: &mut dyn Follow,
+) -> Result<Trained, Fault> {
+    run.told.iter().for_each(|line| follow.say(line));
+    let (model, _, train) = file.whole()?;
     let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
-    let (data, dataset) = file.0.open(&run.record.base)?;
-    run.refuse_other_data(&data, &dataset)?;
-    run.refuse_other_classes(&dataset)?;
-    let train = &train.settled(&data);
-    let batch = auto_batch::batch(model, train, Sizes::of(&dataset), &opened.device)?;
-    let job = Job { model, data: &data, train, batch: batch.images, device: &opened.device };
-    let mut prepared = prepare(job, &dataset)?;
+    run.refuse_other_data(data, dataset)?;
+    run.refuse_other_classes(dataset)?;
+    let train = &train.settled(data);
+    let batch = auto_batch::batch(model, train, Sizes::of(dataset), &opened.device)?;
+    let job = Job { model, data, train, batch: batch.images, device: &opened.device };
+    let mut prepared = prepare(job, dataset)?;
     if run.is_new() {
         begin_with(&mut prepared, &job, &run.record.base)?;
     }
@@ -272,8 +302,8 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     room::for_stopped(&run.folder, need)?.iter().for_each(|told| follow.say(told));
     let probe = prepared.probe()?;
     let source = &run.record.source;
-    let recording = Recording { probe, folder: &run.folder, source, stopped: Some(&run), spare: None };
-    recorded(prepared, job, &dataset, recording, signals, follow)
+    let recording = Recording { probe, folder: &run.folder, source, stopped: Some(run), spare: None };
+    recorded(prepared, job, dataset, recording, signals, follow)
 }
 
 /// Lets a training begin with what `weights` in its file says.

@@ -14,7 +14,7 @@ pub mod section;
 pub use crate::spec::convert::MAX_COUNT;
 pub use crate::spec::evaluate::evaluate;
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, Fault, Fix, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::convert::convert;
@@ -510,12 +510,19 @@ fn too_many(spec: &Spec, word: &Word, (value, all): (&Value, &[Argument]), first
     let mut d =
         Diagnostic::error(codes::TOO_MANY_ARGUMENTS, value.span, format!("`{}` takes {takes}", spec.name))
             .label("one value too many");
+    let has_in = spec.params.iter().any(|param| param.name == "in");
     // Other tools take further arguments by their places, in the order of the declaration.
     let place = all.iter().position(|argument| argument.span() == value.span);
     let param = place.and_then(|at| spec.params.iter().filter(|param| param.kind != Kind::Bool).nth(at));
     if let Some(param) = param.filter(|param| !param.positional && convert(param, spec, value).is_ok()) {
         let at = Span { end: value.span.start, ..value.span };
-        d = d.replace(format!("`{}={value}`", param.name), at, format!("{}=", param.name));
+        let edits = vec![(at, format!("{}=", param.name))];
+        let fix = Fix::new(format!("`{}={value}`", param.name), edits);
+        // Some begin with the input channels, so that everything is a place further.
+        d = d.fix(if has_in { fix.when(Applicability::Asked) } else { fix });
+    }
+    if first && has_in {
+        d = d.note("the number of input channels or features is left out: it follows from the layer above");
     }
     d = d.drop("remove it", elsewhere::with_blank(word, all, value.span));
     if first { d.note(format!("usage: {}", usage(spec))) } else { d }

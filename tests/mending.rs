@@ -192,6 +192,9 @@ fn a_missing_brace_is_put_where_it_belongs() {
     becomes(1, &text, &text.replace("10\n", "10\n}\n"));
     let one_line = format!("model M {{ input 1x28x28; flatten -> linear 10\n{DATA}");
     becomes(1, &one_line, &one_line.replace("10\n", "10 }\n"));
+    let data = DATA.replace(" }\ntrain", "\n\ntrain");
+    let data = format!("model M {{ input 1x28x28; flatten -> linear 10 }}\n{data}");
+    becomes(1, &data, &data.replace("\"d\"\n", "\"d\" }\n"));
     let flat = format!("model M {{\ninput 1x28x28\nflatten -> linear 10 # ten\n# data\n{DATA}");
     becomes(1, &flat, &flat.replace("# ten\n", "# ten\n}\n"));
     let inner = format!(
@@ -312,6 +315,9 @@ fn only_slips_and_translations_are_corrected_without_asking() {
         let expect = if quantity.is_empty() { String::new() } else { format!("expect {{ {quantity} }}\n") };
         assert_eq!(stays(&format!("{net}train {{ {train} }}\n{expect}")).len(), 1, "{train} {quantity}");
     }
+    // Nor are images taken from the training for a measurement.
+    let train = "train { loss cross_entropy; optimizer adam }\nexpect { validation.loss < 1 }\n";
+    assert_eq!(stays(&format!("{net}{train}")).len(), 1);
     // What somebody wrote is not dropped.
     let twice = stays(&model("conv2d 8 3x3 padding=1 padding=2"));
     assert_eq!(twice.len(), 1);
@@ -346,7 +352,7 @@ fn arguments_of_other_tools_are_translated() {
         ("batch_norm num_features=4", "batch_norm"),
         ("max_pool2d pool_size=2", "max_pool2d kernel=2"),
         ("max_pool2d 2 2", "max_pool2d 2 stride=2"),
-        ("conv2d 8 4 2 1", "conv2d 8 4 stride=2 padding=1"),
+        ("conv2d 8 4 stride=2,2", "conv2d 8 4 stride=2x2"),
         ("dropout rate=0.2", "dropout p=0.2"),
         ("conv2d 8 3 activation=\"relu\"", "conv2d 8 3 -> relu"),
         ("conv2d 8 3 => relu", "conv2d 8 3 -> relu"),
@@ -355,6 +361,12 @@ fn arguments_of_other_tools_are_translated() {
         assert_eq!(after.text, model(expected), "{line}: {:#?}", after.findings.diagnostics);
         assert_eq!(after.findings.diagnostics, [], "{line}");
     }
+    // PyTorch's first argument is the number of input channels; `size` is that of the output there, and a factor in Keras.
+    for line in ["conv2d 8 4 2 1", "conv2d 4 8 3", "upsample size=56x56"] {
+        assert_eq!(stays(&model(line)).first().map(|d| d.severity), Some(Severity::Error), "{line}");
+    }
+    let asked = mended(&model("conv2d 8 4 2 1"), Consent::Asked).text;
+    assert_eq!(asked, model("conv2d 8 4 stride=2 padding=1"));
     let net = |optimizer: &str| {
         format!(
             "model M {{ input 1x28x28; flatten -> linear 10 }}\ndata {{ source mnist \"d\" }}\ntrain {{ loss cross_entropy; optimizer {optimizer} }}\n"

@@ -152,6 +152,16 @@ fn a_sweep_leaves_trials_that_are_runs_and_goes_on_where_it_was_stopped() {
             assert_eq!(again["trials"][number][key], whole["trials"][number][key], "{key} of {number}");
         }
     }
+    let page = std::fs::read_to_string(desk.path("s/sweep.html")).unwrap();
+    for said in
+        ["finished", "href=\"trial-004/report.html\"", "model.width", "<circle", "validation accuracy"]
+    {
+        assert!(page.contains(said), "no {said} in {page}");
+    }
+    assert!(!page.contains("http") && !page.contains("<script"));
+    let fold = dslc::runs::folder::Lock::take(&desk.path("s"), "", "").unwrap();
+    desk.refused("sweep s", 2, &["another process is using s", "wait until it ends"]);
+    drop(fold);
     desk.refused(sweep, 2, &["it already contains a sweep", "`dslc sweep s` continues it"]);
     desk.refused("sweep n.net --out t", 2, &["needs a setting to try"]);
     desk.refused("sweep n.net --try train.batch=8,x --out t", 2, &["with train.batch=x"]);
@@ -199,6 +209,66 @@ fn folds_measure_every_training_image_once() {
     assert!((found["accuracy"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
     let done = desk.run("run n.net --folds 2 --set train.epochs=1");
     assert!(done.out.contains("mean and standard deviation over the folds"), "{}", done.out);
+    assert!(desk.path("folds/n-1/folds.html").exists() && desk.path("folds/n-2/fold-2/report.html").exists());
+}
+
+/// Killed in its second fold, and stopped by a signal in the third.
+#[cfg(unix)]
+#[test]
+fn folds_go_on_where_they_were_stopped() {
+    use crate::reliability::kills::{signal, start};
+    let desk = desk();
+    let settings = "--set train.epochs=5 --set train.early_stop.patience=5";
+    let command = |out: &str| format!("run n.net --folds 3 {settings} --out {out} --json");
+    let told = |out: &str| {
+        let mut found = json(out);
+        found["folds"].as_array_mut().unwrap().iter_mut().for_each(|fold| fold["seconds"] = Value::Null);
+        found
+    };
+    let whole = desk.run(&command("whole"));
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    for (name, fold) in [("KILL", "fold-2"), ("INT", "fold-3")] {
+        let mut process = start(&desk, &command("cut"), 1);
+        while !desk.path("cut").join(fold).join("metrics.jsonl").exists() {
+            assert_eq!(process.try_wait().unwrap(), None);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        signal(name, process.id());
+        assert_eq!(process.wait().unwrap().code(), (name == "INT").then_some(130));
+    }
+    let done = desk.run("resume cut --json");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(told(&done.out), told(&whole.out));
+    for fold in ["fold-1", "fold-2", "fold-3"] {
+        let of = |out: &str| result(&desk, &format!("{out}/{fold}"));
+        assert!(numbers(&of("cut")) == numbers(&of("whole")), "{fold}");
+    }
+    let page = std::fs::read_to_string(desk.path("cut/folds.html")).unwrap();
+    assert!(page.contains("3 of 3 folds") && page.contains("href=\"fold-3/report.html\""), "{page}");
+    desk.refused(&format!("run n.net --folds 2 {settings} --out whole"), 2, &["it already contains folds"]);
+    desk.refused("resume whole --set train.epochs=70", 2, &["folds that continue keep their settings"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_ends_where_a_signal_stops_it() {
+    use crate::reliability::kills::{signal, start};
+    let desk = desk();
+    let line = "sweep n.net --try train.optimizer.lr=1e-4,1e-3 --set train.epochs=100000 --set train.early_stop.patience=100000 --out s";
+    let mut process = start(&desk, line, 1);
+    while !desk.path("s/trial-001/metrics.jsonl").exists() {
+        assert_eq!(process.try_wait().unwrap(), None);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    desk.refused("sweep s", 2, &["another process is using s"]);
+    signal("INT", process.id());
+    assert_eq!(process.wait().unwrap().code(), Some(130));
+    let record = json(&std::fs::read_to_string(desk.path("s/sweep.json")).unwrap());
+    assert_eq!(
+        (&record["trials"][0]["state"], &record["trials"][1]["state"]),
+        (&Value::from("stopped"), &Value::from("waiting"))
+    );
+    assert!(std::fs::read_to_string(desk.path("s/sweep.html")).unwrap().contains("not finished"));
 }
 
 #[test]

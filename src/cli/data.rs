@@ -69,10 +69,14 @@ fn text(found: &Scan) -> String {
     text.push_str("\n\n");
     // Signals have one length and no colours.
     if one == "picture" {
-        text.push_str(&format!(
-            "sizes   {}x{} to {}x{}, {}x{} on average (height x width)\n",
-            least[0], least[1], most[0], most[1], mean[0], mean[1]
-        ));
+        let sizes = match least == most {
+            true => format!("{}x{}", least[0], least[1]),
+            false => format!(
+                "{}x{} to {}x{}, {}x{} on average",
+                least[0], least[1], most[0], most[1], mean[0], mean[1]
+            ),
+        };
+        text.push_str(&format!("sizes   {sizes} (height x width)\n"));
         text.push_str(&format!(
             "colours {} of {} pictures are grey\n",
             thousands(found.grey as u64),
@@ -81,7 +85,7 @@ fn text(found: &Scan) -> String {
     }
     text.push_str(&format!("reach the model as {}\n", found.reaches));
     let shown = |numbers: &[f64]| numbers.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
-    text.push_str(&format!("mean    [{}]\nspread  [{}]\n", shown(&found.mean), shown(&found.spread)));
+    text.push_str(&format!("mean    [{}]\nstd     [{}]\n", shown(&found.mean), shown(&found.spread)));
     let mut list = |what: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             text.push_str(&format!("\n{what}: {}\n", thousands(lines.len() as u64)));

@@ -17,8 +17,8 @@ pub fn reading<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<(T, Measured
     Ok((read, Measured { data }))
 }
 
-/// `memory 82 MB: 11.3 MB planned, 0.9 MB to look into the layers, 56 MB of data, 14 MB for dslc`, before anything of the plan is
-/// allocated; `look` is what it takes to look into the layers while they are trained, on the host. The sum is the process's
+/// `memory 82 MB: 11.3 MB planned, 0.9 MB for layer statistics, 56 MB of data, 14 MB for dslc`, before anything of the plan is
+/// allocated; `look` is what the statistics of layers take while they are trained, on the host. The sum is the process's
 /// peak. For another device the line says only what is planned for it.
 pub fn line(planned: u64, look: u64, device: &Device, measured: Measured) -> String {
     let on_host = match device {
@@ -33,7 +33,7 @@ pub fn line(planned: u64, look: u64, device: &Device, measured: Measured) -> Str
 
 fn told([planned, look]: [u64; 2], data: u64, process: host::Resident) -> String {
     let sum = process.now + planned + look;
-    let looking = if look > 0 { format!(" {} to look into the layers,", bytes(look)) } else { String::new() };
+    let looking = if look > 0 { format!(" {} for layer statistics,", bytes(look)) } else { String::new() };
     let parts = format!(
         "{} planned,{looking} {} of data, {} for dslc",
         bytes(planned),
@@ -60,7 +60,7 @@ mod tests {
         );
         assert_eq!(
             told([11_000_000, 1_000_000], 55_000_000, process),
-            "memory 82.0 MB: 11.0 MB planned, 1.00 MB to look into the layers, 55.0 MB of data, 15.0 MB for dslc"
+            "memory 82.0 MB: 11.0 MB planned, 1.00 MB for layer statistics, 55.0 MB of data, 15.0 MB for dslc"
         );
         let more = Resident { most: 100_000_000, ..process };
         assert_eq!(

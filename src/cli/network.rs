@@ -132,10 +132,8 @@ fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
         let found = import::run(&mut session, input)?;
         worst = worst.max(compare::same(output, &found, "the network computes something else here")?);
     }
-    Ok(format!(
-        "verified on {}: the outputs differ by {worst:.0e} at most",
-        plural(n as u64, "image", "images")
-    ))
+    let worst = if worst == 0.0 { "0".to_owned() } else { format!("{worst:.0e}") };
+    Ok(format!("verified on {}: the outputs differ by {worst} at most", plural(n as u64, "image", "images")))
 }
 
 /// The numbers of an image as the other program has them, in our order.

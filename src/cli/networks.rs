@@ -34,6 +34,9 @@ pub static NETWORKS: &[Network] = &[
     network!("labels", "net", "several labels for each picture, from a table"),
     network!("dials", "net", "numbers read off pictures, from a table"),
     network!("signals", "net", "classes of signals, from an array"),
+    network!("mnist_fast", "net", "99 % of MNIST in seconds"),
+    network!("mnist_small", "net", "99 % of MNIST with fewer than 10,000 parameters"),
+    network!("mnist_minute", "net", "99.5 % of MNIST in a minute or two"),
     network!("alexnet", "model", "AlexNet, 2012"),
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),
@@ -46,6 +49,8 @@ pub static NETWORKS: &[Network] = &[
     network!("mobile", "model", "a small MobileNet for images of 32x32, 2017"),
     network!("mobilenet_v2", "model", "MobileNetV2, 2018"),
     network!("efficientnet_lite0", "model", "EfficientNet-Lite0, 2019, for small devices"),
+    network!("efficientnet_b0", "model", "EfficientNet, 2019, with its width and depth as parameters"),
+    network!("mobilenet_v3_small", "model", "MobileNetV3-Small, 2019"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
     network!("edges", "model", "the edges of a picture, by filters that need no training"),
 ];

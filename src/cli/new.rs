@@ -16,7 +16,7 @@ use crate::data::samples::{Images, part};
 use crate::data::section::DataSection;
 use crate::data::sources::{folder, usual};
 use crate::data::{Dataset, Facts, Wanted};
-use crate::diag::{Fault, nearest};
+use crate::diag::{Fault, Remedy, nearest};
 use crate::experiment::disk::is_network;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::source::Span;
@@ -69,12 +69,37 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let own = format!("models/{}.{}", network.name, network.ending);
     let mut text = network.text.replace(&own, &path.display().to_string());
     if let Some(folder) = &data {
-        text = with_data(network, &text, &path, folder)?;
+        text = with_data(network, &without_remarks(&text), &path, folder)?;
     }
     let loaded = load_text(&path, text.clone(), &[]);
     load::report(&loaded)?;
     write(&path, &text)?;
-    out(&next(&loaded, network, data.is_some()))
+    out(&next(&loaded, network, data.is_some()))?;
+    match &options.what {
+        Some(what) if data.is_none() && Path::new(what).is_dir() => out(&format!(
+            "this is the known network; `dslc new ./{what} -o FILE` writes a file for the folder {what}\n"
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The text without what its comments say of the example's own data: those at its top and in `data`.
+fn without_remarks(text: &str) -> String {
+    let (mut is_top, mut in_data) = (true, false);
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        is_top &= line.is_empty() || line.starts_with('#');
+        in_data = line.starts_with("data {") || in_data && line != "}";
+        let line = match line.split_once('#') {
+            Some((code, _)) if in_data => code.trim_end(),
+            Some(_) | None => line,
+        };
+        if !is_top {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// Whether a path's data need a file of their own, beside those of the known networks.
@@ -106,7 +131,7 @@ fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
     let folder = if n_names == 0 { Path::new(".") } else { folder.as_path() };
     let mut named = relative(&path, folder)?;
     named.extend(data.components().skip(n_names));
-    let line = written::source(kind, &data, &quotable(&named)?).map_err(explained)?;
+    let line = written::source(kind, &data, &quotable(&named)?).map_err(told)?;
     let model = format!("{}{}", stem[..1].to_uppercase(), &stem[1..]);
     // A first text tells what is known of the data; the second one is made for them.
     let guess = Facts {
@@ -121,7 +146,7 @@ fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
         load::report(&loaded)?;
         return Err(Stop::Findings);
     };
-    let found = section.source.look(&section.args, &loaded.base()).map_err(explained)?;
+    let found = section.source.look(&section.args, &loaded.base()).map_err(told)?;
     let Some(mut facts) = found else { return refuse(format!("{} cannot be looked at", data.display())) };
     facts.parts = facts.parts.or(Some([1, 0, 1]));
     let line = format!("{line}{}", written::stated(kind, &facts));
@@ -160,14 +185,14 @@ fn unknown(name: &str) -> Stop {
 }
 
 fn list() -> String {
-    let mut text = "whole experiments on images in MNIST's format:\n".to_owned();
+    let mut text = "whole experiments:\n".to_owned();
     let mut ending = "net";
     for network in NETWORKS {
         if network.ending != ending {
             text.push_str("\narchitectures:\n");
             ending = network.ending;
         }
-        text.push_str(&format!("  {:<13} {}\n", network.name, network.summary));
+        text.push_str(&format!("  {:<18} {}\n", network.name, network.summary));
     }
     text.push_str(
         "\n`dslc new NETWORK` writes one; `--data FOLDER` trains it on your images, `-o FILE` names the file\n",
@@ -196,7 +221,14 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
     if network.name == PICTURES {
         return with_pictures(&text, data, &loaded);
     }
-    let dataset = data.source.load(&data.args, &loaded.base(), Wanted::All).map_err(explained)?;
+    let dataset = match data.source.load(&data.args, &loaded.base(), Wanted::All) {
+        Ok(dataset) => dataset,
+        Err(fault) => match with_argument(&text, data, &loaded, &fault) {
+            // Such as the letters of EMNIST: 26 classes.
+            Some(other) => return with_data(network, &other, path, folder),
+            None => return Err(explained(fault)),
+        },
+    };
     let (mean, std) = measured(&dataset);
     let mut edits: Vec<(Span, String)> = Vec::new();
     for step in &data.preprocess {
@@ -204,6 +236,28 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
         edits.extend(step.args.span("std").zip(Some(Arg::Number(std).to_string())));
     }
     Ok(edited(&text, edits))
+}
+
+/// The text with the argument of the source that a fault asks for, if the source has no argument of this name yet.
+fn with_argument(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault) -> Option<String> {
+    let (name, value) = fault.remedies.iter().find_map(|remedy| match remedy {
+        Remedy::Set { name, value } => Some((*name, value.clone())),
+        Remedy::Unset { .. }
+        | Remedy::Before(_)
+        | Remedy::After(_)
+        | Remedy::Instead(_)
+        | Remedy::Remove
+        | Remedy::Advice(_) => None,
+    })?;
+    if data.args.span(name).is_some() {
+        return None;
+    }
+    let mut edits = vec![(data.args.span("path")?.after(), format!(" {name}={value}"))];
+    if name == "classes" {
+        let last = loaded.experiment.model.as_ref().and_then(|model| model.last());
+        edits.extend(last.and_then(|last| last.args.span("features")).zip(Some(value)));
+    }
+    Some(edited(text, edits))
 }
 
 /// The text with as many classes as the folder of its source has, and a part to test on.
@@ -220,11 +274,9 @@ fn with_pictures(text: &str, data: &DataSection, loaded: &Loaded) -> Result<Stri
         edits.push((data.source_span.after(), "\n    split test=20%".to_owned()));
     }
     // What is expected is expected of the photographs of the example.
-    Ok(edited(text, edits)
-        .lines()
-        .filter(|line| !line.starts_with("expect"))
-        .map(|line| format!("{line}\n"))
-        .collect())
+    let text = edited(text, edits);
+    let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("expect")).collect();
+    Ok(format!("{}\n", kept.join("\n").trim_end()))
 }
 
 fn edited(text: &str, mut edits: Vec<(Span, String)>) -> String {
@@ -240,12 +292,15 @@ fn path_of(loaded: &Loaded) -> String {
     data.and_then(|data| data.args.word("path").ok()).unwrap_or_default().to_owned()
 }
 
+fn told(fault: Fault) -> Stop {
+    Stop::Environment(load::plain(&fault))
+}
+
 /// What is wrong with the folder, and what could be read instead.
 fn explained(fault: Fault) -> Stop {
     Stop::Environment(load::plain(&fault.note(
-        "what can be read: MNIST's four IDX files, plain or gzipped, with images of 28x28 in ten classes \
-         (Fashion-MNIST has them too); pictures, in a subfolder for each class; a table (CSV, TSV, JSONL) of pictures; tar files, \
-         Parquet, NumPy's arrays; CIFAR",
+        "what can be read: the four IDX files of MNIST and its relatives, plain or gzipped; pictures, in a subfolder for each \
+         class; a table (CSV, TSV, JSONL) of pictures; tar files; Parquet; NumPy arrays; CIFAR",
     )))
 }
 
@@ -317,12 +372,14 @@ fn next(loaded: &Loaded, network: &Network, has_data: bool) -> String {
         _ => text.push_str(&format!("  dslc graph {path} --stage model\n")),
     }
     let folder = loaded.base().join(path_of(loaded));
-    if network.ending == "net" && !has_data && !folder.is_dir() {
-        text.push_str(&format!(
-            "its images belong into {}; `dslc new {} --data FOLDER -o FILE` takes them from another folder\n",
-            folder.strip_prefix(".").unwrap_or(&folder).display(),
-            network.name
-        ));
+    if network.ending == "net" && !has_data && !folder.exists() {
+        let shown = folder.strip_prefix(".").unwrap_or(&folder).display();
+        let kind = loaded.experiment.data.as_ref().map_or("", |data| data.source.spec().name);
+        let how = match ["mnist", "folder"].contains(&kind) {
+            true => format!("; or `dslc new {} --data FOLDER -o FILE` for another folder", network.name),
+            false => ", or change its `source` line".to_owned(),
+        };
+        text.push_str(&format!("{shown} is not here yet: put the data there{how}\n"));
     }
     text
 }

@@ -136,7 +136,7 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
         let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
         rows.push(std::iter::once(asked.shown.clone()).chain(cells).collect());
         let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
-        let cells = top.iter().flat_map(|class| [class.name.clone(), class.probability.to_string()]);
+        let cells = top.iter().flat_map(|class| [class.name.clone(), format!("{:?}", class.probability)]);
         Ok(Told {
             line: String::new(),
             object: json!({ "top": top.iter().map(class).collect::<Vec<Value>>() }),
@@ -168,7 +168,7 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
         Ok(Told {
             line: String::new(),
             object: json!({ "labels": inner.iter().map(label).collect::<Vec<Value>>() }),
-            cells: inner.iter().map(|label| label.probability.to_string()).collect(),
+            cells: inner.iter().map(|label| format!("{:?}", label.probability)).collect(),
         })
     });
     if options.form() == Form::Text && !rows.is_empty() {

@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use crate::cli::out::err;
 use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
-use crate::cli::{Stop, devices, load, memory};
+use crate::cli::{Stop, devices, folds, load, memory};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::experiment::resolved::Settled;
 use crate::runs::record::{Machine, Record};
 use crate::runs::resume::{Stopped, stopped};
 use crate::runs::train::machine;
+use crate::search::folds::FOLDS;
 use crate::tensor::device::Choice;
 use crate::train::progress::Progress;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// The folder of a stopped run
+    /// The folder of a stopped run, or of the folds of `dslc run --folds`
     run: PathBuf,
     /// Change a setting of `train` for the rest of the run, such as `train.epochs=20` for a longer one
     #[arg(long = "set", value_name = "PATH=VALUE")]
@@ -39,6 +40,14 @@ const FREE: [&str; 6] = ["epochs", "schedule", "optimizer", "early_stop", "check
 const BETWEEN: &str = "batch";
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    if options.run.join(FOLDS).is_file() {
+        return match options.settings.is_empty() && options.spare.is_none() {
+            true => folds::resume(&options.run, options.device, options.json),
+            false => Err(Stop::Environment(
+                "error: folds that continue keep their settings: leave out --set and --spare".to_owned(),
+            )),
+        };
+    }
     let run = stopped(&options.run)?;
     run.told.iter().for_each(|line| err(line));
     let progress = run.progress();
@@ -54,16 +63,21 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         None => record.machine.device.parse().unwrap_or_default(),
     };
     let (device, taken) = devices::open(was)?;
-    let ((data, dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
+    let ((data, mut dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
+    if let Some(fold) = record.fold {
+        fold.take(&mut dataset, train.seed)?;
+    }
     run.refuse_other_data(&data, &dataset)?;
     run.refuse_other_classes(&dataset)?;
     load::tell_skipped(&data);
     differences(&record.machine, &machine(&taken.to_string())?);
     tell(&run, &progress);
-    let changed = (!options.settings.is_empty()).then(|| Record {
-        settings: [record.settings.clone(), options.settings.clone()].concat(),
-        source: loaded.resolved(Settled::default()),
-        ..record.clone()
+    let changed = (!options.settings.is_empty()).then(|| {
+        Box::new(Record {
+            settings: [record.settings.clone(), options.settings.clone()].concat(),
+            source: loaded.resolved(Settled::default()),
+            ..record.clone()
+        })
     });
     let training = Training {
         loaded: &loaded,

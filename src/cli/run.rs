@@ -10,7 +10,7 @@ use crate::cli::memory::{self, Measured};
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
-use crate::cli::table::{duration, plural, short, speed};
+use crate::cli::table::{duration, plural, short, speed, thousands};
 use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
 use crate::data::sample::Task;
@@ -49,14 +49,14 @@ pub struct Options {
     /// Start from these weights: a run's folder, or a safetensors, PyTorch or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
-    /// The folder for weights and measurements, instead of runs/NAME-N
+    /// The folder for weights and measurements, instead of runs/NAME-N (of folds, folds/NAME-N)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Where to save instead while the run's own disk is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
     /// Cross-validate: split the training images into this many parts, and for each train without it and measure on it
-    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, value_name = "N", conflicts_with = "spare", value_parser = clap::value_parser!(u32).range(2..=1000))]
     folds: Option<u32>,
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
@@ -73,7 +73,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (device, taken) = devices::open(options.device)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
     if let Some(n) = options.folds {
-        return folds::run(&loaded, &data, dataset, &device, n as usize, options.json);
+        let way = folds::Way { out: options.out.as_deref(), device: options.device, json: options.json };
+        return folds::run(&loaded, &data, dataset, n as usize, &way);
     }
     let training = Training {
         loaded: &loaded,
@@ -120,7 +121,7 @@ pub enum Place<'a> {
     Stopped {
         run: &'a Stopped,
         /// What is trained now, if that is not what was.
-        changed: Option<Record>,
+        changed: Option<Box<Record>>,
     },
 }
 
@@ -163,7 +164,8 @@ impl Training<'_> {
             Place::New { out, device } => {
                 room::for_new(*out, need)?.iter().for_each(|told| err(told));
                 let machine = machine(&device.to_string())?;
-                let (folder, record) = &*begun.insert(begin(loaded, (data, dataset), batch, machine, *out)?);
+                let (folder, record) =
+                    &*begun.insert(begin(loaded, (data, dataset), batch, machine, (*out, None))?);
                 let source = &record.source;
                 Recording { probe, folder, source, stopped: None, spare: self.spare }
             }
@@ -177,7 +179,7 @@ impl Training<'_> {
                     let epochs = plural(training.epochs as u64, "epoch", "epochs");
                     err(&format!("the learning rate continues at {rate:.3e}, as in a run of {epochs}"));
                 }
-                let source = &changed.as_ref().unwrap_or(&run.record).source;
+                let source = &changed.as_deref().unwrap_or(&run.record).source;
                 Recording { probe, folder: &run.folder, source, stopped: Some(run), spare: self.spare }
             }
         };
@@ -258,15 +260,19 @@ impl Training<'_> {
         let Training { loaded, data, dataset, .. } = *self;
         let cache = data.kept.place.as_ref().map_or(String::new(), |place| format!("cache  {place}\n"));
         let parts = &dataset.parts;
-        let n_learnt = parts.train.len() + parts.validation.len();
+        let test = plural(parts.test.len() as u64, "test image", "test images");
+        let images = match (parts.train.len() as u64, parts.validation.len() as u64) {
+            (train, 0) => format!("{} and {test}", plural(train, "training image", "training images")),
+            (train, validation) => {
+                format!("{} training, {} validation and {test}", thousands(train), thousands(validation))
+            }
+        };
         format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {} and {}, {}\n{cache}{batch}{memory}",
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {images}, {}\n{cache}{batch}{memory}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
             short(flops),
-            plural(n_learnt as u64, "training image", "training images"),
-            plural(parts.test.len() as u64, "test image", "test images"),
             match dataset.samples.targets.task() {
                 Task::Images => "images to be given".to_owned(),
                 task => format!("{} {}", dataset.classes().len(), task.names()),

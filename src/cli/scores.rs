@@ -66,14 +66,14 @@ fn pixels(confusion: &Confusion, names: &[String]) -> String {
     readable(&["class", "pixels", "IoU", "precision", "recall"], names.iter().enumerate().map(row).collect())
 }
 
-/// A row a class: precision, recall, and what its images were taken for. Ten classes fit into 80 columns.
+/// A row a class: precision, recall, and what its images were predicted as. Ten classes fit into 80 columns.
 fn scores(confusion: &Confusion, classes: &[String]) -> String {
     let name = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 24);
     let matrix = confusion.n_classes() <= MOST_COLUMNS;
     let mut head = format!("{:<name$} {:>6} {:>9} {:>7}", "class", "images", "precision", "recall");
     let mut rows = Vec::new();
     if matrix {
-        rows.push(format!("{:1$}  taken for", "", head.chars().count()));
+        rows.push(format!("{:1$}  predicted as", "", head.chars().count()));
         for class in classes {
             let short: String = class.chars().take(COUNT - 1).collect();
             head.push_str(&format!("{short:>COUNT$}"));

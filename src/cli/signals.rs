@@ -10,10 +10,11 @@ use crate::runs::train::Signals;
 
 /// The first Ctrl-C (or SIGTERM, or SIGHUP) asks for an orderly end, the second ends at once.
 fn stop(signals: &Signals, screen: &Screen) {
-    if signals.stop.swap(true, Ordering::Relaxed) {
+    if signals.end.swap(true, Ordering::Relaxed) {
         screen.clear();
         std::process::exit(130);
     }
+    signals.stop.store(true, Ordering::Relaxed);
     screen.line("stopping after this step, then testing; again to stop at once");
 }
 
@@ -24,14 +25,17 @@ fn uncaught(e: &dyn std::fmt::Display) -> Stop {
 /// Lets signals reach a training; SIGUSR1 has its state written.
 #[cfg(unix)]
 pub fn listen(signals: &Arc<Signals>, screen: &Screen) -> Result<(), Stop> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     let ignored = ignored();
-    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGUSR1].into_iter().filter(|signal| !ignored.contains(signal));
+    let known = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXFSZ];
+    let wanted = known.into_iter().filter(|signal| !ignored.contains(signal));
     let mut incoming = signal_hook::iterator::Signals::new(wanted).map_err(|e| uncaught(&e))?;
     let (signals, screen) = (Arc::clone(signals), screen.clone());
     let listener = move || {
         for signal in incoming.forever() {
             match signal {
+                // Caught, it no longer ends the program: the write fails instead, as on a full disk.
+                SIGXFSZ => {}
                 SIGUSR1 => signals.save.store(true, Ordering::Relaxed),
                 _ => stop(&signals, &screen),
             }

@@ -9,7 +9,7 @@ use crate::cli::progress::Progress;
 use crate::cli::table::{duration, loss, percent, plural, table};
 use crate::cli::{Stop, devices, load, signals};
 use crate::runs::train::Signals;
-use crate::search::record::{Measured, Method, Record, SWEEP, State, Trial};
+use crate::search::record::{Measured, Method, PAGE, Record, State, Trial};
 use crate::search::sweep::{self, Asked, Ended, Watch, Way};
 use crate::tensor::device::Choice;
 
@@ -78,14 +78,14 @@ fn time(text: &str) -> Result<Duration, String> {
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     devices::open(options.device)?;
-    let (folder, mut record) = match options.file.is_dir() {
+    let (place, mut record) = match options.file.is_dir() {
         true => {
             if !options.tries.is_empty() || !options.settings.is_empty() || options.method.is_some() {
                 let message =
                     "error: a continued sweep keeps its settings: leave out --try, --set and --method";
                 return Err(Stop::Environment(message.to_owned()));
             }
-            (options.file.clone(), Record::read(&options.file)?)
+            sweep::reopen(&options.file)?
         }
         false => {
             let loaded = load::load_whole(&options.file, &options.settings, &["model", "data", "train"])?;
@@ -101,6 +101,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             sweep::begin(&asked, &loaded)?
         }
     };
+    let folder = place.folder.as_path();
     let method = match record.method {
         Method::Grid => "every combination",
         Method::Random => "random combinations",
@@ -112,10 +113,10 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let signals = Arc::new(Signals::default());
     signals::listen(&signals, &Progress::new(1).screen())?;
     let way = Way { device: options.device, budget: options.budget, signals: &signals };
-    let ended = sweep::carry_out(&folder, &mut record, &way, &mut Lines)?;
+    let ended = sweep::carry_out(&place, &mut record, &way, &mut Lines)?;
     match options.json {
         true => out(&serde_json::to_string(&record).map_err(|e| Stop::Environment(e.to_string()))?)?,
-        false => out(&text(&record, &folder))?,
+        false => out(&text(&record, folder))?,
     }
     match ended {
         Ended::Complete => Ok(()),
@@ -145,6 +146,10 @@ impl Watch for Lines {
         };
         err(&format!("trial {}/{of}  {}  {what}", number + 1, trial.settings.join(" ")));
     }
+
+    fn say(&mut self, text: &str) {
+        err(text);
+    }
 }
 
 fn shown(measured: Measured) -> String {
@@ -165,12 +170,12 @@ fn text(record: &Record, folder: &Path) -> String {
         let settings: Vec<String> =
             record.settings.iter().chain(&trial.settings).map(|setting| format!("--set {setting}")).collect();
         out.push_str(&format!(
-            "\n\nbest: trial {}, in {}\n      dslc run {} {}\nall of it: {}",
+            "\n\nbest: trial {}, in {}\n      dslc run {} {}\npage: {}",
             number + 1,
             Record::place(folder, number).display(),
             record.file.display(),
             settings.join(" "),
-            folder.join(SWEEP).display(),
+            folder.join(PAGE).display(),
         ));
     }
     out

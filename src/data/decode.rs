@@ -69,7 +69,19 @@ pub fn whole(bytes: &[u8]) -> Result<(), Fault> {
     if bytes.starts_with(JPEG) {
         return whole_jpeg(bytes).map(drop);
     }
-    Ok(())
+    whole_riff(bytes)
+}
+
+/// Holds a WebP file against the length that its container says (RIFF): its decoder fills in what is missing at the end.
+fn whole_riff(bytes: &[u8]) -> Result<(), Fault> {
+    let Some(length) = bytes.strip_prefix(b"RIFF").and_then(|rest| rest.first_chunk::<4>()) else {
+        return Ok(());
+    };
+    let length = u64::from(u32::from_le_bytes(*length)) + 8;
+    match (bytes.len() as u64) < length {
+        true => Err(ends_early(bytes, &format!("its header says {length}"))),
+        false => Ok(()),
+    }
 }
 
 fn fault(message: impl Into<String>) -> Fault {
@@ -122,6 +134,7 @@ fn png(bytes: &[u8]) -> Result<DynamicImage, Fault> {
 }
 
 fn other(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, Fault> {
+    whole_riff(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_MEMORY);
@@ -146,6 +159,9 @@ fn image_fault(error: ImageError) -> Fault {
             fault(format!("this is a kind of picture that is not read: {what}")).advise("save it as PNG")
         }
         ImageError::Limits(_) => too_large(&format!("it takes more than {} MiB to decode", MAX_MEMORY >> 20)),
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            fault("the file ends early: pixels are missing").advise("copy it again")
+        }
         // Chunks that are all there may still hold too little.
         ImageError::IoError(error) => damaged(error),
         ImageError::Decoding(_) | ImageError::Encoding(_) | ImageError::Parameter(_) => damaged(error),

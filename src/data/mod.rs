@@ -8,6 +8,7 @@
 
 mod cache;
 pub mod decode;
+pub mod folds;
 pub mod glob;
 mod groups;
 pub mod loader;

@@ -110,7 +110,10 @@ impl Dataset {
                     ),
                     false => (String::new(), "add images"),
                 };
-                let message = format!("`split` would leave none of the {n} images{of} to train on");
+                let message = match n {
+                    1 => format!("`split` would leave nothing{of} to train on: there is one image"),
+                    n => format!("`split` would leave none of the {n} images{of} to train on"),
+                };
                 return Err(Fault::new(codes::DATA_FILE, message).advise(advice));
             }
             own.sort_unstable();

@@ -29,7 +29,7 @@ use crate::data;
 use crate::data::Facts;
 use crate::data::sample::Size;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
+use crate::diag::{Applicability, Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Before, Imports, Project};
 use crate::model::definitions::{Definitions, Origin};
@@ -505,13 +505,15 @@ fn monitor_needs_validation(data: &DataSection, train: &TrainSection, diagnostic
             Diagnostic::error(codes::TRAINING_NEEDS, span, message)
                 .label("nothing to watch")
                 .related(data.source_span, "every training image is trained on")
-                .replace(
-                    "put `validation 10%` into `data`",
-                    data.source_span.after(),
-                    "\n    validation 10%",
-                ),
+                .fix(setting_aside(data)),
         );
     }
+}
+
+/// Images set aside for validation: fewer are left to train on, so a person has to want it.
+fn setting_aside(data: &DataSection) -> Fix {
+    let edits = vec![(data.source_span.after(), "\n    validation 10%".to_owned())];
+    Fix::new("put `validation 10%` into `data`", edits).when(Applicability::Asked)
 }
 
 /// What is expected of validation images needs some.
@@ -527,11 +529,7 @@ fn expectations_need_validation(data: &DataSection, expect: &[Expectation], diag
             Diagnostic::error(codes::EXPECTATION, expectation.span, message)
                 .label("nothing to measure it on")
                 .related(data.source_span, "every training image is trained on")
-                .replace(
-                    "put `validation 10%` into `data`",
-                    data.source_span.after(),
-                    "\n    validation 10%",
-                ),
+                .fix(setting_aside(data)),
         );
     }
 }

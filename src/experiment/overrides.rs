@@ -8,6 +8,13 @@ use crate::source::{SETTING, Sources, Span};
 use crate::syntax::ast::{Argument, Ast, Chain, Statement};
 use crate::syntax::parse;
 
+/// `train.optimizer.lr` of `train.lr`: the path of an argument of a setting in this section.
+fn inner(section: &str, name: &str) -> Option<String> {
+    let meant = paths::setting(name)?;
+    let rest = meant.strip_prefix(section)?.strip_prefix('.')?;
+    rest.contains('.').then_some(meant)
+}
+
 /// Applies `SECTION.SETTING=VALUE` or `SECTION.SETTING.ARGUMENT=VALUE`.
 pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let file = sources.add(SETTING, text);
@@ -22,7 +29,15 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
         return wrong(format!("`--set {text}` has no `=`"));
     };
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    if parts.iter().any(|part| part.is_empty()) || value.trim().is_empty() {
+        return wrong(format!("`--set {text}` lacks a name or a value"));
+    }
     let (section, statement) = match parts.as_slice() {
+        [section, setting] if let Some(meant) = inner(section, setting) => {
+            let message = format!("`{path}` is not the path of a setting");
+            let label = format!("`--set {meant}={value}` changes this setting");
+            return vec![Diagnostic::error(codes::SYNTAX, whole, message).label(label)];
+        }
         [section, setting] => (*section, format!("{setting} {value}")),
         [section, setting, argument] => (*section, format!("{setting} {argument}={value}")),
         _ => {
@@ -36,9 +51,6 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
             };
         }
     };
-    if value.trim().is_empty() || parts.iter().any(|part| part.is_empty()) {
-        return wrong(format!("`--set {text}` lacks a name or a value"));
-    }
     let snippet = sources.add(SETTING, statement);
     let (parsed, diagnostics) = parse(sources, snippet);
     if !diagnostics.is_empty() {

@@ -29,8 +29,13 @@ pub fn hold_back(sources: &Sources, ast: &Ast, syntax: &[Diagnostic], findings: 
     }
     let parts: Option<Vec<Broken<'_>>> = broken.iter().map(|at| Broken::of(sources, ast, *at)).collect();
     let Some(parts) = parts else { return findings.clear() };
+    // Where a brace is missing, what follows is read as a part of the section before it.
+    let missing: Vec<Span> =
+        syntax.iter().filter(in_file).flat_map(|d| &d.related).map(|label| label.span).collect();
+    let begins = |at: Span| missing.iter().any(|span| span.file == at.file && span.start == at.start);
     findings.retain(|d| {
-        d.severity == Severity::Error
+        !begins(d.primary.span)
+            && d.severity == Severity::Error
             && !ACROSS.contains(&d.code)
             && !places(d).any(|place| parts.iter().any(|part| part.concerns(place)))
     });

@@ -14,7 +14,7 @@ pub struct AvgPool2d;
 static SPEC: Spec = Spec {
     name: "avg_pool2d",
     summary: "the mean of each window",
-    docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + padding - kernel) / stride + 1`, rounded down, or up with \
+    docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + 2 padding - kernel) / stride + 1`, rounded down, or up with \
            `ceil=true`. The stride is the kernel unless it is given. As in PyTorch, padding is at most half the kernel, also where \
            its zeros count: a mean of zeros alone would say nothing of the image.",
     params: &[

@@ -15,7 +15,7 @@ pub struct Conv2d;
 static SPEC: Spec = Spec {
     name: "conv2d",
     summary: "learned filters slid over an image",
-    docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H + padding - dilation (kernel - 1) - 1) / stride + 1`, \
+    docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1`, \
            rounded down. Input channels are inferred. Weights and bias begin uniform in ±1/sqrt(fan_in), as in PyTorch.",
     params: &[
         positional(

@@ -15,10 +15,10 @@ pub struct ConvTranspose2d;
 static SPEC: Spec = Spec {
     name: "conv_transpose2d",
     summary: "learned filters laid down at every pixel, which makes an image larger",
-    docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H - 1) stride - padding + dilation (kernel - 1) + \
+    docs: "`C x H x W` becomes `CHANNELS x H' x W'` with `H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + \
            output_padding + 1`: what `conv2d` with these arguments would bring back to `H`. `padding=same` is not taken: at a \
-           stride above 1 several sizes come back to `H`; stride times the size is had by cutting `dilation (kernel - 1) + \
-           output_padding + 1 - stride` pixels in all, such as `4x4 stride=2 padding=1`. Weights and bias begin \
+           stride above 1, several sizes come back to `H`. For stride times the size, cut `dilation (kernel - 1) + \
+           output_padding + 1 - stride` pixels in all, as `4x4 stride=2 padding=1` does. Weights and bias begin \
            uniform in ±1/sqrt(CHANNELS/groups · kernel area), as in PyTorch. Zeiler et al., 2010.",
     params: &[
         positional("channels", Kind::Count, Preset::Required, "the output's channels"),
@@ -33,13 +33,13 @@ static SPEC: Spec = Spec {
             "padding",
             Kind::Padding,
             Preset::Padding(0),
-            "pixels that are cut off around the result; a number of them, not `same`",
+            "pixels that are cut off each side of the result; `same` is refused",
         ),
         keyword(
             "output_padding",
             Kind::Whole,
             Preset::Count(0),
-            "pixels more at the bottom and the right; less than the stride",
+            "more pixels at the bottom and the right; fewer than the stride",
         ),
         keyword("dilation", Kind::Pair, Preset::Pair(1, 1), "the distance between the filter's taps"),
         keyword(

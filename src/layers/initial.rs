@@ -10,9 +10,10 @@ use crate::spec::{self, Arg, Args, Kind, Param, Preset, Spec, keyword};
 pub static REGISTRY: Registry = Registry {
     title: "Initialisers",
     intro: "The name after `init` in `train`, or after a layer's `init=`, where its arguments keep their defaults. `fan_in` is \
-            the number of inputs that an output of the layer is summed from, `fan_out` the number of outputs that an input goes \
-            to; for a convolution, both count the kernel's positions and the channels of one group. The layer's biases start at \
-            0.",
+            the number of inputs that an output of the layer is summed from, `fan_out` its counterpart for the gradients. For a \
+            convolution they are the kernel's positions times the input or the output channels of one group, whatever the \
+            stride; PyTorch does not divide `fan_out` by the groups. `conv_transpose2d` swaps the two, as in PyTorch. The layer's \
+            biases start at 0.",
     one: "initialiser",
     specs: || SPECS.to_vec(),
 };

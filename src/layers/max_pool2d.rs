@@ -15,7 +15,7 @@ pub struct MaxPool2d;
 static SPEC: Spec = Spec {
     name: "max_pool2d",
     summary: "the largest pixel of each window",
-    docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + padding - kernel) / stride + 1`, rounded down, or up with \
+    docs: "`C x H x W` becomes `C x H' x W'` with `H' = (H + 2 padding - kernel) / stride + 1`, rounded down, or up with \
            `ceil=true`. The padding never wins, and is at most half the kernel, as in PyTorch: in a window of padding alone \
            nothing would. The stride is the kernel unless it is given.",
     params: &[

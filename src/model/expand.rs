@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
 use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::definitions::{Block, CONTROL, Definitions};
@@ -93,6 +93,7 @@ pub fn expand(
     };
     expansion.bind_parameters(block, &[], block.statement.head());
     expansion.chains(block.body);
+    let is_sound = !has_errors(&expansion.diagnostics);
     if !expansion.input_seen {
         let first = block.body.first().and_then(|chain| chain.links.first());
         let span = first.map_or(name.span, |link| link.statement.head());
@@ -120,7 +121,8 @@ pub fn expand(
     let Flow { wire, shape } = expansion.flow.clone();
     let Expansion { mut model, passing, used, .. } = expansion;
     (model.output, model.output_shape) = (wire, shape);
-    if model.layers.is_empty() {
+    // A layer that has its own error is not missing.
+    if model.layers.is_empty() && is_sound {
         let message = format!("the model `{}` has no layers", model.name);
         diagnostics.push(Diagnostic::error(codes::MISSING_SECTION, model.name_span, message));
     }

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use crate::report::html::{escape, label, measurement, number};
 
 /// Units of the picture, which are pixels where a card is as wide as most are.
-const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 216.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 12.0;
+pub(super) const WIDTH: f64 = 400.0;
+pub(super) const HEIGHT: f64 = 216.0;
+pub(super) const LEFT: f64 = 50.0;
+pub(super) const RIGHT: f64 = 12.0;
 const TOP: f64 = 24.0;
-const BOTTOM: f64 = 26.0;
+pub(super) const BOTTOM: f64 = 26.0;
 /// More points of a line nobody can tell apart,
 const MOST_POINTS: usize = 400;
 /// nor more places of the pointer.
@@ -137,14 +137,14 @@ fn pointer(svg: &mut String, name: &str, across: &str, lines: &[Line], axes: &Ax
 }
 
 /// Where numbers stand in the picture.
-struct Axes {
+pub(super) struct Axes {
     x: [f64; 2],
     y: [f64; 2],
     logarithmic: bool,
 }
 
 impl Axes {
-    fn around(name: &str, points: impl Iterator<Item = (f64, f64)>) -> Option<Axes> {
+    pub(super) fn around(name: &str, points: impl Iterator<Item = (f64, f64)>) -> Option<Axes> {
         let (xs, ys): (Vec<f64>, Vec<f64>) = points.unzip();
         if xs.is_empty() {
             return None;
@@ -168,11 +168,11 @@ impl Axes {
         Some(Axes { x: [left, right], y, logarithmic })
     }
 
-    fn x(&self, x: f64) -> f64 {
+    pub(super) fn x(&self, x: f64) -> f64 {
         LEFT + (WIDTH - LEFT - RIGHT) * (x - self.x[0]) / (self.x[1] - self.x[0])
     }
 
-    fn y(&self, y: f64) -> f64 {
+    pub(super) fn y(&self, y: f64) -> f64 {
         let [low, high] = self.y;
         let share = match self.logarithmic {
             true => (y.ln() - low.ln()) / (high.ln() - low.ln()),
@@ -181,7 +181,8 @@ impl Axes {
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
     }
 
-    fn draw(&self, svg: &mut String, name: &str, across: &str) {
+    /// The grid, with the numbers beside it.
+    pub(super) fn draw_rows(&self, svg: &mut String, name: &str) {
         let ticks = match self.logarithmic {
             true => powers(self.y),
             false => steps(self.y, 4.0),
@@ -192,6 +193,10 @@ impl Axes {
             let text = short(name, tick, self.y);
             let _ = write!(svg, "<text x={:.1} y={:.1} text-anchor=end>{text}</text>", LEFT - 6.0, y + 4.0);
         }
+    }
+
+    fn draw(&self, svg: &mut String, name: &str, across: &str) {
+        self.draw_rows(svg, name);
         let whole = steps(self.x, 6.0).into_iter().filter(|x| x.fract().abs() < 1e-9);
         for tick in whole {
             let _ = write!(
@@ -215,7 +220,7 @@ fn bounds(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// About this many round numbers in a range.
-fn steps([low, high]: [f64; 2], about: f64) -> Vec<f64> {
+pub(super) fn steps([low, high]: [f64; 2], about: f64) -> Vec<f64> {
     let rough = (high - low) / about;
     let power = 10f64.powf(rough.log10().floor());
     let step =
@@ -225,7 +230,7 @@ fn steps([low, high]: [f64; 2], about: f64) -> Vec<f64> {
 }
 
 /// Powers of 10 in a range, few of them.
-fn powers([low, high]: [f64; 2]) -> Vec<f64> {
+pub(super) fn powers([low, high]: [f64; 2]) -> Vec<f64> {
     let (first, last) = (low.log10().ceil() as i32, high.log10().floor() as i32);
     let every = ((last - first) / 5 + 1).max(1);
     (first..=last).step_by(every as usize).map(|power| 10f64.powi(power)).collect()

@@ -160,7 +160,7 @@ fn told_cell(classes: &[Class], truth: usize, taken: usize, count: u64) -> Strin
     match truth == taken {
         true => format!("{truth_name}: {} of {} found ({share:.1} %)", thousands(count), thousands(all)),
         false => format!(
-            "{truth_name} taken for {taken_name}: {} of {} ({share:.1} %)",
+            "{truth_name} predicted as {taken_name}: {} of {} ({share:.1} %)",
             thousands(count),
             thousands(all)
         ),
@@ -178,7 +178,7 @@ pub fn pairs(details: &Details) -> String {
     if wrong.is_empty() {
         return out;
     }
-    out.push_str("<div class=wide><table><thead><tr><th>true class<th>taken for<th class=n>images<th class=n>of the class</thead><tbody>");
+    out.push_str("<div class=wide><table><thead><tr><th>true class<th>predicted as<th class=n>images<th class=n>of the class</thead><tbody>");
     for &(truth, taken, count) in wrong.iter().take(MOST_PAIRS) {
         let share = 100.0 * count as f64 / classes[truth].images.max(1) as f64;
         let _ = write!(
@@ -209,7 +209,7 @@ pub fn table(details: &Details) -> String {
         );
     }
     let mut out = format!(
-        "{note}<div class=\"wide tall\"><table><thead><tr><th>class<th class=n>images<th class=n>precision<th class=n>recall<th class=n>F1<th>most often taken for</thead><tbody>"
+        "{note}<div class=\"wide tall\"><table><thead><tr><th>class<th class=n>images<th class=n>precision<th class=n>recall<th class=n>F1<th>most often predicted as</thead><tbody>"
     );
     let share = |share: Option<f64>| match share {
         Some(share) => {

@@ -90,7 +90,7 @@ fn ln(x: f64) -> f64 {
 
 fn told(inputs: Inputs) -> String {
     format!(
-        " The images reach the model with a mean of {} and a spread of {}.",
+        " The images reach the model with a mean of {} and a standard deviation of {}.",
         number(inputs.mean),
         number(inputs.spread)
     )

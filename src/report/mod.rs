@@ -7,6 +7,7 @@ pub mod curves;
 pub mod details;
 pub mod html;
 mod layers;
+pub mod scatter;
 
 use std::fmt::Write as _;
 
@@ -213,7 +214,7 @@ fn found_classes(details: &Details) -> String {
         };
     }
     format!(
-        "{}<div class=pair><figure>{}<figcaption>Rows are true classes, columns what they are taken for. The stronger the colour, the larger the share of the row.</figcaption></figure><div>{}{}</div></div>",
+        "{}<div class=pair><figure>{}<figcaption>Rows are true classes, columns what they are predicted as. The stronger the colour, the larger the share of the row.</figcaption></figure><div>{}{}</div></div>",
         source_of(details),
         classes::matrix(details),
         classes::pairs(details),
@@ -255,7 +256,7 @@ fn mistakes(details: &Details) -> String {
     let key = match details.classes.is_empty() {
         true => "<p class=of>The images with the largest losses, each next to the model's output.</p>",
         false => {
-            "<p class=of>The images that the model is most wrong about: the <b>true class</b>, and the one that <em>it is taken for</em>.</p>"
+            "<p class=of>The images that the model is most wrong about: the <b>true class</b>, and the <em>predicted class</em>.</p>"
         }
     };
     format!("{}{key}<div class=grid>{all}</div>", source_of(details))

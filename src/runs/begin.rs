@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::data::Dataset;
+use crate::data::folds::Fold;
 use crate::data::section::DataSection;
 use crate::diag::Fault;
 use crate::experiment::loaded::Loaded;
@@ -18,7 +19,7 @@ pub fn begin(
     (data, dataset): (&DataSection, &Dataset),
     batch: Batch,
     machine: Machine,
-    out: Option<&Path>,
+    (out, fold): (Option<&Path>, Option<Fold>),
 ) -> Result<(Folder, Record), Fault> {
     let settled = Settled { batch: Some(batch), data: Some(data) };
     let record = Record {
@@ -28,6 +29,7 @@ pub fn begin(
         source: loaded.resolved(settled),
         machine,
         data: data.fingerprint(dataset),
+        fold,
     };
     let folder = Folder::claim(out, &loaded.stem())?;
     let text = loaded.resolved_in(folder.path(), &record.base, settled);

@@ -34,8 +34,32 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Ends the lock when it is dropped.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of a folder, which ends when it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// Locks a folder that is there; `wait` is the remedy where another process has it, `unwritable` where nothing can be
+    /// written into it.
+    pub fn take(path: &Path, wait: &str, unwritable: &str) -> Result<Lock, Fault> {
+        let cannot = |what: &str, why: std::io::Error| {
+            let message = format!("the folder {} cannot be {what}: {why}", path.display());
+            Fault::new(codes::RUN, message).advise(unwritable)
+        };
+        let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
+        let lock = file.map_err(|e| cannot("written to", e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Lock(lock)),
+            Err(TryLockError::WouldBlock) => {
+                let fault = Fault::new(codes::RUN, format!("another process is using {}", path.display()));
+                Err(fault.advise(wait))
+            }
+            Err(TryLockError::Error(e)) => Err(cannot("locked", e)),
+        }
+    }
 }
 
 /// Where nothing was claimed.
@@ -126,18 +150,8 @@ impl Folder {
         Ok(folder)
     }
 
-    /// `wait` is the remedy where another process has the folder, `unwritable` where nothing can be written into it.
     fn lock(path: &Path, wait: &str, unwritable: &str) -> Result<Folder, Fault> {
-        let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
-        let lock = file.map_err(|e| cannot(path, "written to", e).advise(unwritable))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                let fault = Fault::new(codes::RUN, format!("another process is using {}", path.display()));
-                Err(fault.advise(wait))
-            }
-            Err(TryLockError::Error(e)) => Err(cannot(path, "locked", e).advise(unwritable)),
-        }
+        Ok(Folder { path: path.to_owned(), _lock: Lock::take(path, wait, unwritable)? })
     }
 
     pub fn path(&self) -> &Path {
@@ -241,7 +255,7 @@ pub fn weights(run: &Path) -> Result<(Weights, PathBuf), Fault> {
     let refuse = |message: String| Fault::new(codes::RUN, format!("{} {message}", run.display()));
     if !run.exists() {
         let fault = refuse("does not exist".to_owned());
-        return Err(fault.advise("a run is a folder such as runs/mnist-1, or a weights file in it"));
+        return Err(fault.advise("the folder of a run, such as runs/mnist-1, or a weights file in it"));
     }
     if !run.is_dir() {
         return Ok((Weights::open(run)?, run.parent().map(Path::to_owned).unwrap_or_default()));

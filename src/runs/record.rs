@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::folds::Fold;
 use crate::diag::{Fault, codes};
 use crate::experiment::disk::RECORD;
 use crate::runs::folder::short;
@@ -31,6 +32,9 @@ pub struct Record {
     /// A fingerprint of the images and labels.
     #[serde(default)]
     pub data: String,
+    /// The part of the training images that it is measured on, in cross-validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
 }
 
 /// What computes.

@@ -33,6 +33,8 @@ use crate::train::trainer::{Job, Outcome, Prepared, Start};
 pub struct Signals {
     /// Stop after this step.
     pub stop: AtomicBool,
+    /// The user wants everything to stop. Beside `stop`, which who has many trainings carried out sets and takes back.
+    pub end: AtomicBool,
     /// Keep the state after this step.
     pub save: AtomicBool,
 }

@@ -1,19 +1,49 @@
 //! Cross-validation: the training images are divided into parts, and a network is measured on each part after training on the
-//! others.
+//! others. Each fold is a run in a folder of its own; what was stopped continues to the same end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::data::Dataset;
-use crate::data::parts::Parts;
+use crate::data::folds::{Fold, divide};
+use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
-use crate::run::Session;
-use crate::tensor::random::Random;
-use crate::train::progress::Progress;
-use crate::train::trainer::{Ended, Epoch, Job, Observer, StepDone, prepare};
+use crate::door::{Checked, Options, resume_on, train_on};
+use crate::experiment::disk::RECORD;
+use crate::report::State;
+use crate::runs::resume::stopped;
+use crate::runs::story::recorded;
+use crate::runs::train::Signals;
+use crate::search::page::page_of_folds;
+use crate::search::place::{Kind, Place};
+use crate::tensor::device::Choice;
+use crate::train::checkpoint::write_atomically;
+
+/// The record's file in the folder of the folds.
+pub const FOLDS: &str = "folds.json";
+/// The page beside it.
+pub const PAGE: &str = "folds.html";
+/// No record is longer.
+const MAX_RECORD: u64 = 1 << 25;
+
+const KIND: Kind<'_> = Kind { name: "folds", within: "folds", record: FOLDS, command: "dslc resume" };
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub file: PathBuf,
+    /// The file with every default filled in.
+    pub source: String,
+    /// How many folds there are.
+    pub n: usize,
+}
 
 /// What a fold came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fold {
+pub struct Scored {
     /// Images that were trained on and measured on.
     pub images: [usize; 2],
     /// The epoch whose weights were measured: the best one.
@@ -23,70 +53,125 @@ pub struct Fold {
     pub seconds: f64,
 }
 
-/// The parts of each fold, with every class spread over them as evenly as can be. The test part stays as it is.
-pub fn divide(dataset: &Dataset, n: usize, seed: u64) -> Result<Vec<Parts>, Fault> {
-    let parts = &dataset.parts;
-    let pool: Vec<u32> = parts.train.iter().chain(&parts.validation).copied().collect();
-    if n < 2 || pool.len() < n {
-        let message = format!("{} training images cannot be divided into {n} folds", pool.len());
-        return Err(Fault::new(codes::BAD_VALUE, message).advise("`--folds 5`"));
-    }
-    let mut by_class: Vec<Vec<u32>> = vec![Vec::new(); dataset.classes().len().max(1)];
-    for &index in &pool {
-        let class = dataset.samples.class(index) as usize;
-        if let Some(own) = by_class.get_mut(class) {
-            own.push(index);
+impl Record {
+    /// Claims a folder, `out` or the next free one, and writes the record into it. A folder with the same folds of the same
+    /// file is gone on with.
+    ///
+    /// # Errors
+    /// A folder that is taken.
+    pub fn begin(&self, out: Option<&Path>, name: &str) -> Result<Place, Fault> {
+        if let Some(out) = out.filter(|out| Record::read(out).is_ok_and(|own| own == *self)) {
+            return KIND.reopen(out);
         }
+        let folds = (0..self.n).map(|number| place(Path::new(""), number));
+        let written: Vec<PathBuf> = folds.chain([PathBuf::from(PAGE)]).collect();
+        let place = KIND.claim(out, name, &written)?;
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(Fault::internal)?;
+        bytes.push(b'\n');
+        write_atomically(&place.folder.join(FOLDS), &bytes)?;
+        Ok(place)
     }
-    let mut held: Vec<Vec<u32>> = vec![Vec::new(); n];
-    // Each class goes on where the one before has ended, so that folds differ by one image at most.
-    let mut next = 0;
-    for (class, own) in by_class.iter_mut().enumerate() {
-        own.sort_unstable();
-        Random::new(seed, "folds", class as u32).shuffle(own);
-        for &index in own.iter() {
-            held[next % n].push(index);
-            next += 1;
+
+    /// Takes the folder of folds, to go on with them.
+    pub fn reopen(folder: &Path) -> Result<(Place, Record), Fault> {
+        let place = KIND.reopen(folder)?;
+        Ok((place, Record::read(folder)?))
+    }
+
+    fn read(folder: &Path) -> Result<Record, Fault> {
+        let path = folder.join(FOLDS);
+        let refuse = |e: &dyn std::fmt::Display| {
+            let fault = Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
+            fault.advise("the folder of folds, such as folds/mnist-1")
+        };
+        if std::fs::metadata(&path).map_err(|e| refuse(&e))?.len() > MAX_RECORD {
+            return Err(refuse(&"it is too large"));
         }
+        let bytes = std::fs::read(&path).map_err(|e| refuse(&e))?;
+        serde_json::from_slice(&bytes).map_err(|e| refuse(&e))
     }
-    held.iter_mut().for_each(|own| own.sort_unstable());
-    let fold = |at: usize| {
-        let mut train: Vec<u32> =
-            held.iter().enumerate().filter(|(i, _)| *i != at).flat_map(|(_, own)| own).copied().collect();
-        train.sort_unstable();
-        Parts { train, validation: held[at].clone(), test: parts.test.clone() }
-    };
-    Ok((0..n).map(fold).collect())
 }
 
-/// Trains a network for each fold, from the same beginning. `tell` hears of each. Fewer than `n` come back where
-/// `interrupt` has ended it.
+/// The folder of a fold.
+pub fn place(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("fold-{}", number + 1))
+}
+
+/// How folds are trained.
+pub struct Way<'a> {
+    pub device: Choice,
+    pub signals: &'a Arc<Signals>,
+}
+
+/// Trains a network for each fold that has none, from the same beginning, and tells of all in order. Fewer than the record
+/// asks for come back where a signal has ended it.
+///
+/// # Errors
+/// As for a training; too few images.
 pub fn cross_validate(
-    job: Job<'_>,
-    dataset: &mut Dataset,
-    n: usize,
-    interrupt: &AtomicBool,
-    tell: &mut dyn FnMut(usize, &Fold),
-) -> Result<Vec<Fold>, Fault> {
+    (place, record): (&Place, &Record),
+    file: &Checked,
+    (data, mut dataset): (&DataSection, Dataset),
+    seed: u64,
+    way: &Way<'_>,
+    follow: &mut dyn Tell,
+) -> Result<Vec<Scored>, Fault> {
+    let parts = divide(&dataset, record.n, seed)?;
     let mut folds = Vec::new();
-    for (number, parts) in divide(dataset, n, job.train.seed)?.into_iter().enumerate() {
+    for (number, parts) in parts.into_iter().enumerate() {
         let images = [parts.train.len(), parts.validation.len()];
         dataset.parts = parts;
-        let (_, outcome) = prepare(job, dataset)?.train(None, interrupt, &mut Quiet)?;
-        if outcome.ended == Ended::Interrupted || interrupt.load(Ordering::Relaxed) {
-            break;
-        }
-        let best = outcome.epochs.iter().find(|epoch| epoch.number == outcome.tested);
-        let Some((epoch, score)) = best.and_then(|epoch| Some((epoch.number, epoch.validation.as_ref()?)))
-        else {
-            return Err(Fault::internal("a fold without a measurement"));
+        let own = self::place(&place.folder, number);
+        let scored = match scored(&own, images) {
+            Some(scored) => scored,
+            None => {
+                let on = (data, &dataset);
+                let trained = match own.join(RECORD).exists() {
+                    true => resume_on(&stopped(&own)?, file, on, way.signals, &mut ())?,
+                    false => {
+                        let (out, signals) = (Some(own.clone()), Arc::clone(way.signals));
+                        let options = Options { out, device: way.device, signals };
+                        train_on(file, on, Some(Fold { number, of: record.n }), &options, &mut ())?
+                    }
+                };
+                if trained.interrupted {
+                    break;
+                }
+                let scored = scored(&own, images);
+                scored.ok_or_else(|| Fault::internal("a fold without a measurement"))?
+            }
         };
-        let fold =
-            Fold { images, epoch, loss: score.loss, accuracy: score.accuracy, seconds: outcome.seconds };
-        tell(number, &fold);
-        folds.push(fold);
+        folds.push(scored);
+        let page = page_of_folds(&place.folder, record, &folds);
+        if let Err(fault) = write_atomically(&place.folder.join(PAGE), page.as_bytes()) {
+            follow.say(&fault.message);
+        }
+        follow.fold(number, &scored);
     }
     Ok(folds)
+}
+
+/// Who follows a cross-validation.
+pub trait Tell {
+    /// A fold has ended, now or before.
+    fn fold(&mut self, number: usize, scored: &Scored);
+    /// Something besides, such as a page that cannot be written.
+    fn say(&mut self, text: &str);
+}
+
+/// What a fold came to, by its record; nothing of one that has not ended.
+fn scored(folder: &Path, images: [usize; 2]) -> Option<Scored> {
+    let run = recorded(folder).ok().filter(|run| run.state == State::Finished)?;
+    let epoch = run.last("end")?["test.epoch"].as_u64()?;
+    let epochs = || run.events.iter().filter(|event| event["event"] == "epoch");
+    let best: &Value = epochs().find(|event| event["epoch"] == epoch)?;
+    Some(Scored {
+        images,
+        epoch: epoch as usize,
+        loss: best["validation.loss"].as_f64()?,
+        accuracy: best["validation.accuracy"].as_f64(),
+        seconds: epochs().filter_map(|event| event["seconds"].as_f64()).sum(),
+    })
 }
 
 /// The mean of some numbers, and their standard deviation as a sample's.
@@ -97,48 +182,9 @@ pub fn mean_and_spread(numbers: &[f64]) -> (f64, f64) {
     (mean, if numbers.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 })
 }
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn step(&mut self, _done: &StepDone) {}
-
-    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{divide, mean_and_spread};
-    use crate::data::Dataset;
-    use crate::data::samples::Samples;
-
-    #[test]
-    fn every_image_is_measured_once_and_classes_are_spread() {
-        let classes: Vec<u32> = (0..53).map(|i| u32::from(i % 10 == 0) + 2 * u32::from(i % 7 == 0)).collect();
-        let samples = |classes: Vec<u32>| {
-            let names = (0..4).map(|k| k.to_string()).collect();
-            Samples::of_bytes([1, 1, 1], vec![0; classes.len()], classes, names)
-        };
-        let dataset = Dataset::joined(samples(classes.clone()), samples(vec![0, 1])).unwrap();
-        let folds = divide(&dataset, 5, 3).unwrap();
-        let mut seen: Vec<u32> = folds.iter().flat_map(|parts| parts.validation.clone()).collect();
-        seen.sort_unstable();
-        assert!(seen.iter().copied().eq(0..53));
-        for parts in &folds {
-            assert_eq!((parts.train.len() + parts.validation.len(), parts.test.len()), (53, 2));
-            assert!((10..=11).contains(&parts.validation.len()));
-            assert!(parts.validation.iter().all(|index| !parts.train.contains(index)));
-            for class in 0..4 {
-                let all = classes.iter().filter(|own| **own == class).count();
-                let own = parts.validation.iter().filter(|&&i| classes[i as usize] == class).count();
-                assert!((all / 5..=all.div_ceil(5)).contains(&own), "{own} of {all} of class {class}");
-            }
-        }
-        assert_eq!(folds, divide(&dataset, 5, 3).unwrap());
-        assert_ne!(folds, divide(&dataset, 5, 4).unwrap());
-        assert!(divide(&dataset, 54, 3).is_err() && divide(&dataset, 1, 3).is_err());
-    }
+    use super::mean_and_spread;
 
     #[test]
     fn the_spread_is_that_of_a_sample() {

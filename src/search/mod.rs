@@ -2,6 +2,8 @@
 //! cross-validation.
 
 pub mod folds;
+pub mod page;
+pub mod place;
 pub mod record;
 pub mod space;
 pub mod sweep;

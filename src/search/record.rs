@@ -12,6 +12,8 @@ use crate::train::trainer::Epoch;
 
 /// The record's file in the sweep's folder.
 pub const SWEEP: &str = "sweep.json";
+/// The page beside it.
+pub const PAGE: &str = "sweep.html";
 /// No record is longer.
 const MAX_RECORD: u64 = 1 << 28;
 

@@ -10,12 +10,14 @@ use crate::diag::{Fault, Severity, codes};
 use crate::door::{Checked, Follow, Options, check, resume, train};
 use crate::experiment::disk::RECORD;
 use crate::experiment::loaded::{Loaded, load_text};
-use crate::runs::folder::short;
 use crate::runs::resume::stopped;
 use crate::runs::train::Signals;
-use crate::search::record::{Method, Record, SWEEP, State, Trial};
+use crate::search::page::page;
+use crate::search::place::{Kind, Place};
+use crate::search::record::{Method, PAGE, Record, SWEEP, State, Trial};
 use crate::search::space::{self, Axis};
 use crate::tensor::device::Choice;
+use crate::train::checkpoint::write_atomically;
 use crate::train::trainer::{Epoch, StepDone};
 
 /// What is asked of a new sweep.
@@ -60,6 +62,8 @@ pub trait Watch {
     fn begins(&mut self, _record: &Record, _number: usize, _epochs: usize) {}
     /// It has come so far.
     fn ends(&mut self, _record: &Record, _number: usize) {}
+    /// Something besides the trials, such as a page that cannot be written.
+    fn say(&mut self, _text: &str) {}
 }
 
 /// Chooses the trials, checks each, and claims a folder for them.
@@ -67,7 +71,7 @@ pub trait Watch {
 /// # Errors
 /// Settings that are none; a trial that does not check; a file without validation images to compare by; a folder that is
 /// taken.
-pub fn begin(asked: &Asked, base: &Loaded) -> Result<(PathBuf, Record), Fault> {
+pub fn begin(asked: &Asked, base: &Loaded) -> Result<(Place, Record), Fault> {
     let axes: Vec<Axis> = asked.tries.iter().map(|text| space::parse(text)).collect::<Result<_, _>>()?;
     if axes.is_empty() {
         let fault = Fault::new(codes::BAD_VALUE, "a sweep needs a setting to try");
@@ -110,9 +114,20 @@ pub fn begin(asked: &Asked, base: &Loaded) -> Result<(PathBuf, Record), Fault> {
         epochs: training.epochs,
         trials,
     };
-    let folder = claim(asked.out.as_deref(), &base.stem(), record.trials.len())?;
-    record.write(&folder)?;
-    Ok((folder, record))
+    let trials = (0..record.trials.len()).map(|number| Record::place(Path::new(""), number));
+    let written: Vec<PathBuf> = trials.chain([PathBuf::from(PAGE)]).collect();
+    let place = KIND.claim(asked.out.as_deref(), &base.stem(), &written)?;
+    record.write(&place.folder)?;
+    Ok((place, record))
+}
+
+/// Takes the folder of a sweep, to go on with it.
+pub fn reopen(folder: &Path) -> Result<(Place, Record), Fault> {
+    Record::read(folder)?;
+    let place = KIND.reopen(folder)?;
+    // What another process wrote until then counts.
+    let record = Record::read(folder)?;
+    Ok((place, record))
 }
 
 fn checked(file: &Path, settings: &[String], own: &[String]) -> Result<Checked, Fault> {
@@ -130,36 +145,8 @@ fn right(file: &Checked, own: &[String]) -> Result<(), Fault> {
     }
 }
 
-/// Makes `sweeps/NAME-N` with the first free N, or takes exactly `out`, which must hold nothing that the trials would write.
-fn claim(out: Option<&Path>, name: &str, n_trials: usize) -> Result<PathBuf, Fault> {
-    let cannot = |path: &Path, why: &dyn std::fmt::Display| {
-        Fault::new(codes::RUN, format!("the sweep's folder {} cannot be made: {why}", path.display()))
-            .advise("`--out DIR` with a folder that you may write to")
-    };
-    if let Some(out) = out {
-        std::fs::create_dir_all(out).map_err(|e| cannot(out, &e))?;
-        if out.join(SWEEP).exists() {
-            let fault = cannot(out, &"it already contains a sweep");
-            return Err(fault.advise(format!("`dslc sweep {}` continues it", out.display())));
-        }
-        let mut trials = (0..n_trials).map(|number| Record::place(out, number));
-        return match trials.find(|place| std::fs::symlink_metadata(place).is_ok()) {
-            Some(taken) => Err(cannot(out, &format!("a trial would overwrite {}", taken.display()))),
-            None => Ok(out.to_owned()),
-        };
-    }
-    let sweeps = Path::new("sweeps");
-    std::fs::create_dir_all(sweeps).map_err(|e| cannot(sweeps, &e))?;
-    for n in 1..=1_000_000 {
-        let path = sweeps.join(format!("{}-{n}", short(name)));
-        match std::fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(cannot(&path, &e)),
-        }
-    }
-    Err(cannot(sweeps, &"there are a million sweeps"))
-}
+/// The folders of sweeps.
+const KIND: Kind<'_> = Kind { name: "a sweep", within: "sweeps", record: SWEEP, command: "dslc sweep" };
 
 /// How far trials are trained in turn: epochs, and how many of the best go so far.
 fn rungs(method: Method, n_trials: usize, epochs: usize) -> Vec<(usize, usize)> {
@@ -174,13 +161,14 @@ fn rungs(method: Method, n_trials: usize, epochs: usize) -> Vec<(usize, usize)> 
     (0..=n_rungs).map(rung).collect()
 }
 
-/// Carries out what is left of a sweep; the record on disk is always that of the last trial that ended.
+/// Carries out what is left of a sweep; the record on disk is always that of the last trial that ended, and so is the page.
 pub fn carry_out(
-    folder: &Path,
+    place: &Place,
     record: &mut Record,
     way: &Way<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Ended, Fault> {
+    let folder = place.folder.as_path();
     let deadline = way.budget.map(|budget| Instant::now() + budget);
     let mut before = usize::MAX;
     for (epochs, n_best) in rungs(record.method, record.trials.len(), record.epochs) {
@@ -197,7 +185,7 @@ pub fn carry_out(
             if is_far || matches!(trial.state, State::Done | State::Failed) {
                 continue;
             }
-            if way.signals.stop.load(Ordering::Relaxed) {
+            if way.signals.end.load(Ordering::Relaxed) {
                 return Ok(Ended::Interrupted);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -206,6 +194,9 @@ pub fn carry_out(
             watch.begins(record, number, epochs);
             let stopped = step(folder, record, number, epochs, (way, deadline));
             record.write(folder)?;
+            if let Err(fault) = write_atomically(&folder.join(PAGE), page(folder, record).as_bytes()) {
+                watch.say(&fault.message);
+            }
             watch.ends(record, number);
             match stopped {
                 Stopped::User => return Ok(Ended::Interrupted),
@@ -249,9 +240,9 @@ fn step(
             train(&file, &options, &mut limits)
         }),
     };
-    let why = match (limits.stopped, way.signals.stop.load(Ordering::Relaxed)) {
-        (Stopped::Not, true) => Stopped::User,
-        (why, _) => why,
+    let why = match way.signals.end.load(Ordering::Relaxed) {
+        true => Stopped::User,
+        false => limits.stopped,
     };
     if why != Stopped::User {
         way.signals.stop.store(false, Ordering::Relaxed);
@@ -284,10 +275,8 @@ struct Limits<'a> {
 
 impl Limits<'_> {
     fn stop(&mut self, why: Stopped) {
-        // What the user has asked for before stays.
-        if !self.signals.stop.swap(true, Ordering::Relaxed) {
-            self.stopped = why;
-        }
+        self.signals.stop.store(true, Ordering::Relaxed);
+        self.stopped = why;
     }
 }
 
@@ -307,16 +296,7 @@ impl Follow for Limits<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, claim, rungs};
-
-    #[test]
-    fn a_folder_with_a_trial_of_another_is_left_alone() {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::create_dir(place.path().join("trial-003")).unwrap();
-        assert!(claim(Some(place.path()), "net", 2).is_ok());
-        let fault = claim(Some(place.path()), "net", 3).unwrap_err();
-        assert!(fault.message.contains("a trial would overwrite"), "{fault}");
-    }
+    use super::{Method, rungs};
 
     #[test]
     fn a_third_goes_on_for_three_times_as_long() {

@@ -1,6 +1,6 @@
 //! Words and arguments of other tools (PyTorch, Keras, Caffe, Darknet) → what is written here instead.
 
-use crate::diag::{Diagnostic, Fix, codes, nearest, same_but_case};
+use crate::diag::{Applicability, Diagnostic, Fix, codes, nearest, same_but_case};
 use crate::source::Span;
 use crate::spec::Spec;
 use crate::syntax::ast::{Argument, Value, ValueKind, Word};
@@ -11,6 +11,8 @@ enum Said {
     As(&'static str),
     /// The values of its list one by one, under these names.
     Each(&'static [&'static str]),
+    /// Perhaps this, in whose place another tool takes something else; said in words, for a person to decide.
+    Near(&'static str, &'static str),
     /// As a layer behind this one, which the value names.
     Behind,
     /// It goes without saying, for this reason.
@@ -19,7 +21,7 @@ enum Said {
     Not(&'static str),
 }
 
-use Said::{As, Behind, Each, Needless, Not};
+use Said::{As, Behind, Each, Near, Needless, Not};
 
 /// What other tools call arguments. Of several entries for a word, the first holds that the declaration has.
 static ARGUMENTS: &[(Said, &[&str])] = &[
@@ -42,7 +44,8 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     (As("ceil"), &["ceil_mode"]),
     (As("count_padding"), &["count_include_pad"]),
     (As("alpha"), &["negative_slope", "slope", "init"]),
-    (As("scale"), &["scale_factor", "size", "upscale", "factor"]),
+    (As("scale"), &["scale_factor", "upscale", "factor"]),
+    (Near("scale", "`scale` is how many times larger the image becomes, not its size"), &["size"]),
     (As("factor"), &["upscale_factor", "block_size", "scale"]),
     (As("size"), &["output_size", "local_size"]),
     (
@@ -98,7 +101,7 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
 static ABSENT: &[(&[&str], &str)] = &[
     (
         &["min_pool2d", "min_pool1d", "MinPooling2D"],
-        "`scale -1 -> max_pool2d KERNEL -> scale -1` gives the smallest number",
+        "`scale -1 -> max_pool2d KERNEL -> scale -1` gives the minimum",
     ),
     (
         &["pixel_unshuffle", "space_to_depth"],
@@ -186,7 +189,7 @@ pub fn absent(d: &Diagnostic, word: &str) -> Option<Diagnostic> {
 pub fn argument(spec: &Spec, name: &str) -> Option<&'static str> {
     said(spec, name).and_then(|said| match said {
         As(own) => Some(*own),
-        Each(_) | Behind | Needless(_) | Not(_) => None,
+        Near(..) | Each(_) | Behind | Needless(_) | Not(_) => None,
     })
 }
 
@@ -194,7 +197,7 @@ pub fn argument(spec: &Spec, name: &str) -> Option<&'static str> {
 pub fn arguments(name: &str) -> impl Iterator<Item = &'static str> {
     let listed = move |names: &[&str]| names.iter().any(|theirs| same_but_case(theirs, name));
     ARGUMENTS.iter().filter_map(move |(said, names)| match said {
-        As(own) => listed(names).then_some(*own),
+        As(own) | Near(own, _) => listed(names).then_some(*own),
         Each(_) | Behind | Needless(_) | Not(_) => None,
     })
 }
@@ -202,7 +205,7 @@ pub fn arguments(name: &str) -> impl Iterator<Item = &'static str> {
 fn said(spec: &Spec, name: &str) -> Option<&'static Said> {
     let has = |own: &str| spec.params.iter().any(|param| param.name == own);
     let can = |said: &Said| match said {
-        As(own) => has(own),
+        As(own) | Near(own, _) => has(own),
         Each(own) => own.iter().all(|own| has(own)),
         Behind | Needless(_) | Not(_) => true,
     };
@@ -229,6 +232,10 @@ pub fn unknown_argument(
                 key.span,
                 *own,
             );
+        }
+        Some(Near(own, difference)) => {
+            let fix = Fix::new(format!("write `{own}`"), vec![(key.span, (*own).to_owned())]);
+            return d.label(*difference).fix(fix.when(Applicability::Asked));
         }
         Some(Each(own)) => {
             let d = d.label(format!("they are called {} here", quoted(own)));

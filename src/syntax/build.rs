@@ -302,8 +302,9 @@ impl<'a> Builder<'a> {
         let shown = first_line.chars().take(40).collect::<String>();
         let span = Span { end: span.start + first_line.len() as u32, ..span };
         let mut d = Diagnostic::error(codes::SYNTAX, span, format!("`{shown}` is not expected here"));
-        let before = self.text.get(..span.start as usize).and_then(|before| before.chars().next_back());
-        if let Some(other) = mistaken::instead(before, first_line) {
+        let before = self.text.get(..span.start as usize).unwrap_or_default();
+        let front = before.rsplit('\n').next().unwrap_or_default();
+        if let Some(other) = mistaken::instead(front, first_line) {
             let at = |at: usize| span.start + at as u32;
             let place = Span { start: at(other.start), end: at(other.end), ..span };
             self.report(d.label(other.label).translate(other.title, place, other.text));

@@ -14,8 +14,8 @@ pub struct Instead {
     pub label: &'static str,
 }
 
-/// What a piece that cannot be read stands for. `before` is the character in front of it.
-pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
+/// What a piece that cannot be read stands for. `front` is its line in front of it.
+pub fn instead(front: &str, piece: &str) -> Option<Instead> {
     let found =
         |start, end, text: String, title: String, label| Some(Instead { start, end, text, title, label });
     for arrow in ["=>", "-->", "|>", "==>", "~>"] {
@@ -33,6 +33,10 @@ pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
         return found(0, 2, "#".to_owned(), "use `#`".to_owned(), "comments begin with `#`");
     }
     if piece.starts_with(',') {
+        if let Some((end, text)) = rest_of_size(front, piece) {
+            let said = format!("write `{}{text}`", last_number(front));
+            return found(0, end, text, said, "a size or a shape is written with `x`");
+        }
         let (end, text) = without_commas(piece);
         let label = "arguments are separated by spaces";
         return found(0, end, text, "separate them by spaces".to_owned(), label);
@@ -44,7 +48,8 @@ pub fn instead(before: Option<char>, piece: &str) -> Option<Instead> {
     };
     let inside = bracketed(&piece[open..])?;
     let end = open + inside.len() + 2;
-    let attached = open == 0 && before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let attached =
+        open == 0 && front.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     if attached {
         let arguments: Option<Vec<String>> = parts(inside).into_iter().map(argument).collect();
         let said = arguments?.join(" ");
@@ -134,6 +139,31 @@ fn tuple(inside: &str) -> Option<String> {
     })
 }
 
+/// `x28x28` of `,28,28` behind a number that is one argument with it: the value of a name (`stride=2,2`) or the shape of an
+/// `input`. Between other numbers a comma separates arguments.
+fn rest_of_size(front: &str, piece: &str) -> Option<(usize, String)> {
+    let number = last_number(front);
+    let before = front.strip_suffix(number)?;
+    let is_named = before.ends_with('=');
+    let is_input = before.ends_with(' ') && before.trim_end().ends_with("input");
+    let end = piece.find(|c: char| !c.is_ascii_digit() && c != ',' && c != ' ').unwrap_or(piece.len());
+    let numbers = piece[..end].trim_end();
+    let is_whole = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let rest: Vec<&str> = numbers.strip_prefix(',')?.split(',').map(str::trim).collect();
+    let holds = !number.is_empty() && (is_named || is_input) && rest.iter().all(|part| is_whole(part));
+    // `padding=1, 3`: what follows a blank may be the next argument.
+    let holds = holds && (is_input || !numbers.contains(' '));
+    let ends = piece[end..].starts_with(['-', ':', '{', ';', '#'])
+        || piece[end..].is_empty()
+        || piece[..end].ends_with(' ');
+    (holds && ends).then(|| (numbers.len(), rest.iter().map(|part| format!("x{part}")).collect()))
+}
+
+/// The digits that a text ends with.
+fn last_number(text: &str) -> &str {
+    &text[text.trim_end_matches(|c: char| c.is_ascii_digit()).len()..]
+}
+
 /// A text up to its arrow, name, shape or block, with blanks for the commas that are in no brackets.
 fn without_commas(piece: &str) -> (usize, String) {
     let end =
@@ -168,7 +198,7 @@ mod tests {
     /// A line with what stands for its part behind `|`, which cannot be read.
     fn said(line: &str) -> Option<String> {
         let (front, piece) = line.split_once('|').unwrap();
-        let found = instead(front.chars().next_back(), piece)?;
+        let found = instead(front, piece)?;
         Some(format!("{front}{}{}{}", &piece[..found.start], found.text, &piece[found.end..]))
     }
 
@@ -183,6 +213,11 @@ mod tests {
             ("max_pool2d |(2, 2)", "max_pool2d 2x2"),
             ("conv2d 8|, 3x3, padding=[1, 1, 1, 1] -> relu", "conv2d 8 3x3 padding=[1, 1, 1, 1] -> relu"),
             ("conv2d 8|,3x3", "conv2d 8 3x3"),
+            ("conv2d 8|,3", "conv2d 8 3"),
+            ("conv2d 8 3 stride=2|,2 padding=1", "conv2d 8 3 stride=2x2 padding=1"),
+            ("conv2d 8 3 stride=2|, padding=1", "conv2d 8 3 stride=2 padding=1"),
+            ("input 3|,224,224", "input 3x224x224"),
+            ("input 3|, 224, 224; relu", "input 3x224x224; relu"),
             ("relu |=> tanh", "relu -> tanh"),
             ("|// ten classes", "# ten classes"),
         ] {

@@ -136,8 +136,12 @@ fn finding(file: FileId, text: &str, plain: &str, unclosed: &Unclosed) -> Diagno
     } else {
         (code_end, " }".to_owned())
     };
+    let title = match piece.starts_with('}') {
+        true => "put another `}` before this one".to_owned(),
+        false => format!("put a `}}` before `{piece}`"),
+    };
     d.related(place, "a `}` is missing before this").replace(
-        format!("put a `}}` before `{piece}`"),
+        title,
         Span::new(file, behind.0..behind.0),
         behind.1,
     )

@@ -18,7 +18,7 @@ fn new_writes_files_that_check_and_overwrites_none() {
         assert_eq!(written.code, Some(0), "{name}: {}", written.err);
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(desk.path(&file)).unwrap();
-        assert!(!text.contains("models/"), "{text}");
+        assert!(!["models/", "docs/", ".py"].iter().any(|own| text.contains(own)), "{text}");
         assert!(written.out.contains(&format!("  dslc check {file}\n")), "{}", written.out);
         let checked = desk.run(&format!("check {file}"));
         assert!(checked.code == Some(0) && checked.out.contains(": fine ("), "{}", checked.out);
@@ -28,6 +28,15 @@ fn new_writes_files_that_check_and_overwrites_none() {
     desk.refused("new resnet18 -o r.txt", 2, &["-o r.txt.model"]);
     desk.refused("new resnet18 --data data -o r.model", 2, &["without data and training", "mnist, lenet5"]);
     desk.refused("new lenet5 -o no/such/a.net", 2, &["no/such/a.net cannot be written"]);
+}
+
+#[test]
+fn new_takes_no_numbers_for_classes() {
+    let desk = Desk::new();
+    std::fs::write(desk.path("dials.csv"), "image,x,y\na.png,0.25,-0.5\n").unwrap();
+    std::fs::write(desk.path("shapes.csv"), "image,circle,square\na.png,1,0\n").unwrap();
+    desk.refused("new dials.csv", 2, &["numbers such as -0.5 in its column `y`", "dslc new dials"]);
+    desk.refused("new shapes.csv", 2, &["its columns are: image, circle, square", "dslc new labels"]);
 }
 
 #[test]
@@ -41,6 +50,7 @@ fn new_fits_a_file_to_a_folder_of_images() {
         let done = desk.run(line);
         assert_eq!(done.code, Some(0), "{}", done.err);
         let text = std::fs::read_to_string(desk.path(path)).unwrap();
+        assert!(text.starts_with("model "), "what was said of the example's own data is left out: {text}");
         let up = if path.starts_with("nets") { "../../" } else { "" };
         assert!(text.contains(&format!("source mnist \"{up}data\"")), "{text}");
         assert!(!text.contains("mean=0.1307") && text.contains("normalize mean=0."), "{text}");

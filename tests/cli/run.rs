@@ -34,7 +34,7 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     assert_eq!(again["epoch"], report["test.epoch"]);
     assert_eq!(desk.json("eval first/best.safetensors --data data --json")["test.loss"], report["test.loss"]);
     let text = desk.run("eval first");
-    assert!(text.out.contains("taken for") && text.out.contains("first/best.safetensors"), "{}", text.out);
+    assert!(text.out.contains("predicted as") && text.out.contains("first/best.safetensors"), "{}", text.out);
 
     png(&desk.path("seven.png"), digit(7, 2000));
     png(&desk.path("two.png"), digit(2, 2001));
@@ -160,7 +160,7 @@ fn weights_are_believed_only_as_far_as_they_fit() {
         assert!(done.code == Some(1) || done.code == Some(2), "{}", done.err);
         assert!(!done.err.contains("panicked") && done.out.is_empty(), "{}", done.err);
     }
-    desk.refused("eval nowhere", 2, &["nowhere does not exist", "a run is a folder"]);
+    desk.refused("eval nowhere", 2, &["nowhere does not exist", "the folder of a run"]);
     std::fs::create_dir(desk.path("hollow")).unwrap();
     desk.refused("eval hollow", 2, &["hollow contains no weights"]);
     desk.write("good/run.json", "{");

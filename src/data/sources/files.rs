@@ -16,7 +16,7 @@ use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Param, Preset, keyword};
 
 /// Endings of the files that are read as pictures, in small letters.
-const ENDINGS: [&str; 13] =
+pub const ENDINGS: [&str; 13] =
     ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pgm", "ppm"];
 
 /// The argument of sources of picture files that tells their channels.

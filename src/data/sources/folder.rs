@@ -241,9 +241,7 @@ fn classes(folder: &Path, inner: &Path, found: &Below) -> Result<Classes, Fault>
         pictures(path, &inner.join(name), 0, &mut files)?;
         if files.is_empty() {
             return Err(fault(path, "is a class folder without pictures")
-                .note(
-                    "dslc reads files that end in .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif, .ppm and .pgm",
-                )
+                .note(format!("dslc reads files that end in .{}", files::ENDINGS.join(", .")))
                 .advise("add pictures, or remove the folder"));
         }
         names.push(text.to_owned());
