@@ -66,11 +66,7 @@ fn text(found: &Scan) -> String {
     let mut text = table(&["class", PARTS[0], PARTS[1], PARTS[2], ""], 1, rows);
     let [least, mean, most] = found.sizes;
     let one = found.one;
-    text.push_str(
-        "
-
-",
-    );
+    text.push_str("\n\n");
     // Signals have one length and no colours.
     if one == "picture" {
         let sizes = match least == most {
@@ -80,13 +76,9 @@ fn text(found: &Scan) -> String {
                 least[0], least[1], most[0], most[1], mean[0], mean[1]
             ),
         };
+        text.push_str(&format!("sizes   {sizes} (height x width)\n"));
         text.push_str(&format!(
-            "sizes   {sizes} (height x width)
-"
-        ));
-        text.push_str(&format!(
-            "colours {} of {} pictures are grey
-",
+            "colours {} of {} pictures are grey\n",
             thousands(found.grey as u64),
             thousands(found.read as u64)
         ));

@@ -40,7 +40,7 @@ pub fn source(kind: &str, path: &Path, written: &str) -> Result<String, Fault> {
                     };
                     line.push_str(&format!(" {name}={list}"));
                 }
-                None => {}
+                None => return Err(table::nothing_to_learn(path)?),
             }
             if let Some(part) = part {
                 line.push_str(&format!(" part={}", word(&part)));

@@ -214,6 +214,15 @@ pub fn guess(path: &Path) -> Result<Guess, Fault> {
     Ok(Guess { image: image.map(name), part: part.map(name), learnt })
 }
 
+/// What is said of a table none of whose columns seems to hold what is to be learnt.
+pub fn nothing_to_learn(path: &Path) -> Result<Fault, Fault> {
+    let records = Records::open(path)?;
+    let message = "has no column that is called as classes usually are, such as `label` or `class`";
+    Ok(fault(path, message)
+        .note(format!("its columns are: {}", records.columns().join(", ")))
+        .advise("name the column of the classes `label`"))
+}
+
 /// What a column holds that says yes or no.
 const FLAGS: &[&str] = &["0", "1", "yes", "no", "true", "false", ""];
 

@@ -77,6 +77,23 @@ fn kerass_and_medmnists_names_are_known_and_channels_come_first() {
 }
 
 #[test]
+fn a_number_that_is_none_is_told_with_its_file_and_image() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let pixels = [0.0, 0.5, 1.0, 0.0, 0.0, bad, 0.0, 0.0];
+        let pixels: Vec<u8> = pixels.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();
+        let files = [
+            ("x_train", npy("<f4", "(2, 2, 2)", "False", &pixels)),
+            ("y_train", npy("|u1", "(2,)", "False", &[0, 1])),
+            ("x_test", npy("<f4", "(1, 2, 2)", "False", &pixels[..16])),
+            ("y_test", npy("|u1", "(1,)", "False", &[0])),
+        ];
+        let fault = load_own(&npz(&files, zip::CompressionMethod::Stored), "").unwrap_err();
+        assert!(fault.message.contains("a.npz"), "{fault}");
+        assert!(fault.message.contains("`x_train` has a number that is not finite in image 1"), "{fault}");
+    }
+}
+
+#[test]
 fn own_names_are_given_and_floats_scaled() {
     let floats: Vec<u8> = [0.0f32, 2.0, 4.0, 255.0].iter().flat_map(|x| x.to_le_bytes()).collect();
     let files =
@@ -221,21 +238,4 @@ fn damaged_archives_are_refused_or_as_they_were() {
         }
     }
     assert!(refused > whole.len() / 12, "{refused}");
-}
-
-#[test]
-fn a_number_that_is_none_is_told_with_its_file_and_image() {
-    for bad in [f32::NAN, f32::INFINITY] {
-        let pixels = [0.0, 0.5, 1.0, 0.0, 0.0, bad, 0.0, 0.0];
-        let pixels: Vec<u8> = pixels.iter().flat_map(|x: &f32| x.to_le_bytes()).collect();
-        let files = [
-            ("x_train", npy("<f4", "(2, 2, 2)", "False", &pixels)),
-            ("y_train", npy("|u1", "(2,)", "False", &[0, 1])),
-            ("x_test", npy("<f4", "(1, 2, 2)", "False", &pixels[..16])),
-            ("y_test", npy("|u1", "(1,)", "False", &[0])),
-        ];
-        let fault = load_own(&npz(&files, zip::CompressionMethod::Stored), "").unwrap_err();
-        assert!(fault.message.contains("a.npz"), "{fault}");
-        assert!(fault.message.contains("`x_train` has a number that is not finite in image 1"), "{fault}");
-    }
 }
