@@ -31,6 +31,15 @@ fn new_writes_files_that_check_and_overwrites_none() {
 }
 
 #[test]
+fn new_takes_no_numbers_for_classes() {
+    let desk = Desk::new();
+    std::fs::write(desk.path("dials.csv"), "image,x,y\na.png,0.25,-0.5\n").unwrap();
+    std::fs::write(desk.path("shapes.csv"), "image,circle,square\na.png,1,0\n").unwrap();
+    desk.refused("new dials.csv", 2, &["numbers such as -0.5 in its column `y`", "dslc new dials"]);
+    desk.refused("new shapes.csv", 2, &["its columns are: image, circle, square", "dslc new labels"]);
+}
+
+#[test]
 fn new_fits_a_file_to_a_folder_of_images() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.path("nets/deep")).unwrap();
