@@ -33,10 +33,16 @@ fn new_writes_files_that_check_and_overwrites_none() {
 #[test]
 fn new_takes_no_numbers_for_classes() {
     let desk = Desk::new();
-    std::fs::write(desk.path("dials.csv"), "image,x,y\na.png,0.25,-0.5\n").unwrap();
-    std::fs::write(desk.path("shapes.csv"), "image,circle,square\na.png,1,0\n").unwrap();
-    desk.refused("new dials.csv", 2, &["numbers such as -0.5 in its column `y`", "dslc new dials"]);
-    desk.refused("new shapes.csv", 2, &["its columns are: image, circle, square", "dslc new labels"]);
+    for (name, table, learnt, loss) in [
+        ("dials", "image,x,y\na.png,0.25,-0.5\n", "target=[x, y]", "loss mse"),
+        ("shapes", "image,circle,square\na.png,1,0\n", "labels=[circle, square]", "loss bce"),
+    ] {
+        std::fs::write(desk.path(&format!("{name}.csv")), table).unwrap();
+        let done = desk.run(&format!("new {name}.csv"));
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let text = std::fs::read_to_string(desk.path(&format!("{name}.net"))).unwrap();
+        assert!(text.contains(learnt) && text.contains(loss), "{text}");
+    }
 }
 
 #[test]
