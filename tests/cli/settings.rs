@@ -15,7 +15,7 @@ fn overrides_mean_one_value_of_one_setting() {
     };
     refused("nonsense", "has no `=`");
     refused("train.epochs=", "lacks a name or a value");
-    refused("=1", "not the path of a setting");
+    refused("=1", "lacks a name");
     refused("train..=1", "lacks a name");
     refused("nowhere.epochs=1", "no section `nowhere`");
     refused("train.nothing=1", "`nothing`");
