@@ -18,15 +18,17 @@ pub fn reading<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<(T, Measured
 }
 
 /// `memory 82 MB: 11.3 MB planned, 0.9 MB for layer statistics, 56 MB of data, 14 MB for dslc`, before anything of the plan is
-/// allocated; `look` is what the statistics of layers take while they are trained, on the host. The sum is the process's
-/// peak. For another device the line says only what is planned for it.
-pub fn line(planned: u64, look: u64, device: &Device, measured: Measured) -> String {
+/// allocated; `look` is what the statistics of layers take while they are trained, on the host, and `filling` the memory in which
+/// a state's first numbers are made. The sum is the process's peak. For another device the line says only what is planned for it.
+pub fn line([planned, look]: [u64; 2], filling: u64, device: &Device, measured: Measured) -> String {
     let on_host = match device {
         Device::Cpu => measured.data.zip(host::resident()),
         Device::Cuda(_) | Device::Metal(_) => None,
     };
     match on_host {
-        Some((data, process)) => told([planned, look], data, process),
+        Some((data, process)) => {
+            told([planned, look], data, host::Resident { now: process.now + filling, ..process })
+        }
         None => format!("memory {} planned", bytes(planned)),
     }
 }

@@ -155,7 +155,8 @@ impl Training<'_> {
         }
         let probe = prepared.probe()?;
         let looking = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
-        let memory = memory::line(prepared.bytes()?, looking, device, self.measured);
+        let memory =
+            memory::line([prepared.bytes()?, looking], prepared.largest_state(), device, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
         let need = Need::of(&prepared, &job);
 

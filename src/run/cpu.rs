@@ -90,6 +90,11 @@ impl Runtime for Cpu {
         self.memory.with(|numbers| Ok(numbers[range].to_vec()))
     }
 
+    fn show_state(&self, name: &str, see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>) -> Result<(), Fault> {
+        let range = self.place(name)?;
+        self.memory.with(|numbers| see(&numbers[range]))
+    }
+
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
         let ready = self.ready == Some(graph);

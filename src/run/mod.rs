@@ -67,6 +67,10 @@ trait Runtime: Send {
     fn read(&self, graph: usize, value: Value, take: &mut dyn FnMut(&[f32])) -> Result<(), Fault>;
     fn write_state(&mut self, name: &str, numbers: &[f32]) -> Result<(), Fault>;
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+    /// Shows a state, without a copy where the device has it in memory that can be read.
+    fn show_state(&self, name: &str, see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>) -> Result<(), Fault> {
+        see(&self.read_state(name)?)
+    }
     /// The positions of the stock's images in the order of the batches that follow.
     fn order(&mut self, _positions: &[u32]) -> Result<(), Fault> {
         Err(Fault::internal("this device keeps no images"))
@@ -208,6 +212,15 @@ impl Session {
 
     pub fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
         self.runtime.read_state(name)
+    }
+
+    /// Shows a state; on the CPU nothing is copied.
+    pub fn show_state(
+        &self,
+        name: &str,
+        see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.runtime.show_state(name, see)
     }
 
     /// Sets a state; the count of numbers must be the state's.

@@ -58,6 +58,10 @@ fn fault(path: &Path, message: impl std::fmt::Display) -> Fault {
 pub trait States {
     fn states(&self) -> &[StateInfo];
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault>;
+    /// Shows a state, without a copy where that can be.
+    fn show_state(&self, name: &str, see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>) -> Result<(), Fault> {
+        see(&self.read_state(name)?)
+    }
 }
 
 impl States for Session {
@@ -67,6 +71,10 @@ impl States for Session {
 
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
         self.read_state(name)
+    }
+
+    fn show_state(&self, name: &str, see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.show_state(name, see)
     }
 }
 
@@ -82,6 +90,15 @@ impl<'a> Judged<'a> {
         let own = session.states().iter().filter(|state| state.kind != StateKind::Average);
         Judged { session, states: own.cloned().collect() }
     }
+
+    /// The session's state that stands for one of this name.
+    fn meant(&self, name: &str) -> String {
+        let mean = format!("{name}{AVERAGE}");
+        match self.session.states().iter().any(|state| state.name == mean) {
+            true => mean,
+            false => name.to_owned(),
+        }
+    }
 }
 
 impl States for Judged<'_> {
@@ -90,11 +107,11 @@ impl States for Judged<'_> {
     }
 
     fn read_state(&self, name: &str) -> Result<Vec<f32>, Fault> {
-        let mean = format!("{name}{AVERAGE}");
-        match self.session.states().iter().any(|state| state.name == mean) {
-            true => self.session.read_state(&mean),
-            false => self.session.read_state(name),
-        }
+        self.session.read_state(&self.meant(name))
+    }
+
+    fn show_state(&self, name: &str, see: &mut dyn FnMut(&[f32]) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.session.show_state(&self.meant(name), see)
     }
 }
 
@@ -124,7 +141,7 @@ impl States for Snapshot {
     }
 }
 
-/// Writes all states of a session, one after another: only one of them is in memory beside the session's own.
+/// Writes all states of a session, one after another and in small pieces: of a session on the CPU none is copied whole.
 pub fn save(path: &Path, session: &impl States, card: &Card) -> Result<(), Fault> {
     let mut states: Vec<&StateInfo> = session.states().iter().collect();
     states.sort_by(|a, b| a.name.cmp(&b.name));
@@ -157,17 +174,22 @@ pub fn to_bytes(session: &impl States, card: &Card) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// The bytes of each state in turn.
+/// The bytes of each state in turn, in pieces.
 fn each(
     session: &impl States,
     states: &[&StateInfo],
     mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut bytes = Vec::new();
+    const PIECE: usize = 1 << 14;
+    let mut bytes = Vec::with_capacity(size_of::<f32>() * PIECE);
     states.iter().try_for_each(|state| {
-        bytes.clear();
-        bytes.extend(session.read_state(&state.name)?.iter().flat_map(|number| number.to_le_bytes()));
-        take(&bytes)
+        session.show_state(&state.name, &mut |numbers| {
+            numbers.chunks(PIECE).try_for_each(|piece| {
+                bytes.clear();
+                bytes.extend(piece.iter().flat_map(|number| number.to_le_bytes()));
+                take(&bytes)
+            })
+        })
     })
 }
 

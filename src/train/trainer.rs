@@ -266,11 +266,21 @@ impl<'a> Prepared<'a> {
 
     /// Bytes of all states of the training: weights, statistics, and what the optimizer keeps.
     pub fn state_bytes(&self) -> u64 {
+        self.states().values().sum()
+    }
+
+    /// Bytes of the largest state: its first numbers are made beside it.
+    pub fn largest_state(&self) -> u64 {
+        self.states().into_values().max().unwrap_or(0)
+    }
+
+    /// The bytes of each state. Every graph has the states that it reads.
+    fn states(&self) -> BTreeMap<&str, u64> {
         let states = self.programs.graphs.iter().flat_map(|graph| {
-            graph.states.iter().map(|state| (state.name.as_str(), graph.shape(state.value).elements() as u64))
+            let bytes = |state: &crate::graph::State| graph.shape(state.value).elements() * size_of::<f32>();
+            graph.states.iter().map(move |state| (state.name.as_str(), bytes(state) as u64))
         });
-        // Every graph has the states that it reads.
-        states.collect::<BTreeMap<_, _>>().values().sum::<u64>() * size_of::<f32>() as u64
+        states.collect()
     }
 
     /// A look into the layers while they are trained, as far as there is memory for it.
