@@ -44,7 +44,9 @@ fn hold(text: &str, consent: Consent) {
     );
     assert_eq!(after.applied.is_empty(), after.text == text);
     let count = |of: &[Diagnostic], message: &str| of.iter().filter(|d| d.message == message).count();
-    for applied in after.applied.iter().filter(|applied| count(old, &applied.message) > 0) {
+    // What a syntax error hid may say the same as another line.
+    let uncovered = after.applied.iter().any(|applied| applied.code == "E0101");
+    for applied in after.applied.iter().filter(|applied| !uncovered && count(old, &applied.message) > 0) {
         let left = count(new, &applied.message);
         assert!(
             left < count(old, &applied.message),
