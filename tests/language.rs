@@ -221,6 +221,14 @@ block other { relu }";
     assert_eq!(taken("let n = 5\nmodel Net(n, width=4, input=3x5x5)").unwrap(), all);
     let refused = taken("model Net(depth=4)").unwrap_err();
     assert_eq!(refused, ["E0202 the model `Net` has no parameter `depth`"]);
+    let refused = taken("model Net(4, classes=5)").unwrap_err();
+    assert_eq!(refused, ["E0203 `classes` of `Net` is given twice"]);
+    // A name means the file's constant, even where the model has a parameter of that name.
+    let own = taken("let classes = 4\nmodel Net(width=classes)").unwrap();
+    assert_eq!(own, ["conv1 : 4x6x6", "flatten1 : 144", "linear1 : 3"]);
+    // What an imported file takes is not taken by others in silence.
+    let through = [("net.model", net), ("own.net", "use \"net.model\"\nmodel Net(classes=5)")];
+    assert!(layers_with("use \"own.net\"", &through).is_err());
 
     // From outside: of the model that a file takes, of one that it only imports, and of its own.
     let set = |text: &str, settings: &[&str]| {

@@ -1,24 +1,26 @@
-//! `model NAME(classes=10)` without layers: which model of the files that a file uses it takes, and with which values
-//! of its parameters.
+//! `model NAME(classes=10)` without layers: the model of an imported file that this file takes, with its own values for
+//! the parameters.
 //!
-//! The result is the definition with these values as its defaults, so that all that follows sees one more model of the
-//! file itself. Shapes that the definition asserts belong to its own defaults and are left out.
+//! The result is that definition with the values as its defaults, so every later stage sees a model of the file itself.
+//! Shapes that the definition asserts hold for its own defaults and are left out.
 
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
+use crate::experiment::definitions;
 use crate::experiment::imports::Imports;
 use crate::experiment::unused::{name_of, statements};
 use crate::model::Model;
 use crate::model::definitions::{Block, Definitions};
 use crate::model::expand::INPUT;
 use crate::numbers::plural;
+use crate::spec::evaluate;
 use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind, Word};
 
 /// The definition that a file takes; `None` where it takes none in this way.
 ///
 /// # Errors
 ///
-/// There is no such model, or it has no such parameter.
+/// There is no such model, it has no such parameter, or a value has none.
 pub fn choose(ast: &Ast, imports: &Imports) -> Result<Option<Statement>, Box<Diagnostic>> {
     let Some(line) = statements(&ast.chains).find(|statement| is_choice(statement)) else { return Ok(None) };
     let models = || {
@@ -44,9 +46,11 @@ pub fn choose(ast: &Ast, imports: &Imports) -> Result<Option<Statement>, Box<Dia
         Some(Argument::Value(_)) => &[],
         Some(Argument::Property { .. } | Argument::Relation { .. }) | None => line.arguments.as_slice(),
     };
-    let mut places = 0;
+    // Names in the values mean the constants of the files, never the model's own parameters.
+    let constants = definitions(ast, imports, &mut Diagnostics::new());
+    let mut taken = Taken { places: 0, names: Vec::new() };
     for argument in given {
-        give(&mut chosen, argument, &mut places, found)?;
+        give(&mut chosen, argument, &mut taken, found, &constants)?;
     }
     if !given.is_empty() {
         forget_shapes(&mut chosen);
@@ -88,12 +92,20 @@ pub fn parameter_name(parameter: &Argument) -> Option<&str> {
     }
 }
 
-/// Gives a parameter its value. `places` counts the values without a name.
+/// What was given so far.
+struct Taken {
+    /// Values without a name.
+    places: usize,
+    names: Vec<Word>,
+}
+
+/// Gives a parameter its value.
 fn give(
     chosen: &mut Statement,
     argument: &Argument,
-    places: &mut usize,
+    taken: &mut Taken,
     definition: &Statement,
+    constants: &Definitions<'_>,
 ) -> Result<(), Box<Diagnostic>> {
     let model = name_of(definition).unwrap_or_default();
     let names: Vec<String> =
@@ -105,7 +117,7 @@ fn give(
     let key = match argument {
         Argument::Property { key, .. } => key.clone(),
         Argument::Value(value) => {
-            let Some(name) = names.get(*places) else {
+            let Some(name) = names.get(taken.places) else {
                 let message = match names.len() {
                     0 => format!("the model `{model}` has no parameters"),
                     n => format!("the model `{model}` takes {}", plural(n as u64, "value", "values")),
@@ -115,7 +127,7 @@ fn give(
                     d.label("one value too many").related(definition.head(), "defined here"),
                 ));
             };
-            *places += 1;
+            taken.places += 1;
             Word { text: name.clone(), span: value.span }
         }
         Argument::Relation { span, .. } => {
@@ -127,16 +139,25 @@ fn give(
     };
     let (Argument::Property { value, .. } | Argument::Value(value) | Argument::Relation { value, .. }) =
         argument;
+    // `--set` lies in a text of its own, and may give again what the file gives.
+    let same = |other: &&Word| other.text == key.text && other.span.file == key.span.file;
+    if let Some(first) = taken.names.iter().find(same) {
+        let message = format!("`{}` of `{model}` is given twice", key.text);
+        let d = Diagnostic::error(codes::REPEATED_ARGUMENT, argument.span(), message);
+        return Err(Box::new(d.label("given again here").related(first.span, "first given here")));
+    }
+    taken.names.push(key.clone());
+    let value = evaluate(value, constants)?;
     let own = parameters(chosen).iter_mut().find(|own| parameter_name(own) == Some(&key.text));
     if let Some(own) = own {
-        *own = Argument::Property { key, value: value.clone() };
+        *own = Argument::Property { key, value: value.into_owned() };
         return Ok(());
     }
     if key.text == INPUT.name {
         let lines =
             chosen.block.iter_mut().flat_map(|block| &mut block.chains).flat_map(|chain| &mut chain.links);
         if let Some(line) = lines.map(|link| &mut link.statement).find(|line| line.word.text == INPUT.name) {
-            line.arguments = vec![Argument::Value(value.clone())];
+            line.arguments = vec![Argument::Value(value.into_owned())];
             return Ok(());
         }
     }
@@ -205,7 +226,7 @@ pub fn remedied(
     let title = format!("write `{text}`");
     match line {
         Some(line) if line.word.span.file == ast.file => d.replace(title, line.head(), text),
-        Some(_) => d.advise(format!("`--set {}.{key}={value}`", "model")),
+        Some(_) => d.advise(format!("`--set model.{key}={value}`")),
         None => {
             let uses = statements(&ast.chains).filter(|statement| statement.word.text == "use");
             match uses.last() {

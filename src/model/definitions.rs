@@ -58,8 +58,9 @@ impl<'a> Definitions<'a> {
         for statement in ast.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
             match statement.word.text.as_str() {
                 "block" => self.block(statement, origin, diagnostics),
-                // It takes one of the models that are imported.
-                "model" if statement.block.is_none() && !self.models.is_empty() => {}
+                // The file takes one of the models that are imported.
+                "model" if statement.block.is_none() && origin == Origin::Main && !self.models.is_empty() => {
+                }
                 "model" => {
                     if let Some(model) = definition(statement, origin, diagnostics) {
                         let other = self.models.iter().find(|other| other.name.text == model.name.text);
