@@ -176,7 +176,7 @@ fn read(
     let length = file.metadata().map_err(broken)?.len();
     let mut magic = [0; 2];
     if file.read(&mut magic).map_err(broken)? == 2 && magic == [0x1f, 0x8b] {
-        return Err(fault(path, "is packed, so that its pictures cannot be read at their places")
+        return Err(fault(path, "is compressed, so its pictures cannot be read in place")
             .advise("`gunzip` it"));
     }
     std::io::Seek::rewind(&mut file).map_err(broken)?;
@@ -227,7 +227,7 @@ fn read(
         let is_target = fields.learnt.picture().is_some_and(|wanted| field == wanted.to_lowercase());
         let is_wanted = match fields.image {
             _ if is_target => false,
-            Some(wanted) => field == wanted,
+            Some(wanted) => field == wanted.to_lowercase(),
             None => !field.contains('.') && is_picture(&inner) && open.picture.is_none(),
         };
         if is_wanted || is_target {
