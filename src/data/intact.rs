@@ -1,6 +1,7 @@
 //! Picture files before anything is learnt from them → the same with a checksum of what each holds, or without those that cannot
 //! be read.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flate2::Crc;
@@ -163,6 +164,10 @@ impl Pictures for Intact {
 
     fn name(&self, index: usize) -> String {
         self.pictures.name(self.inner(index))
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.pictures.path(self.inner(index))
     }
 
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
