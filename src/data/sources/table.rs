@@ -152,7 +152,7 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     if let Some((own, (first, _), (line, _))) = rows.twice() {
         return Err(fault(
             path,
-            &format!("has `{}` again, which line {first} has in line {line}", own.display()),
+            &format!("has `{}` twice: in line {first} and in line {line}", own.display()),
         )
         .advise("one line for each picture"));
     }
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(message("image,label\na.png,\n", ""), "has no label in line 2");
         assert_eq!(
             message("image,label\na.png,x\n./a.png,y\n", ""),
-            "has `a.png` again, which line 2 has in line 3"
+            "has `a.png` twice: in line 2 and in line 3"
         );
         assert_eq!(
             message("image,label,part\na.png,x,tryout\n", "part=part"),

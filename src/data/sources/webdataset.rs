@@ -176,8 +176,9 @@ fn read(
     let length = file.metadata().map_err(broken)?.len();
     let mut magic = [0; 2];
     if file.read(&mut magic).map_err(broken)? == 2 && magic == [0x1f, 0x8b] {
-        return Err(fault(path, "is compressed, so its pictures cannot be read in place")
-            .advise("`gunzip` it"));
+        return Err(
+            fault(path, "is compressed, so its pictures cannot be read in place").advise("`gunzip` it")
+        );
     }
     std::io::Seek::rewind(&mut file).map_err(broken)?;
     let part = shards::part(path);
@@ -189,7 +190,7 @@ fn read(
         let mut entry = entry.map_err(broken)?;
         let (size, offset) = (entry.size(), entry.raw_file_position());
         if offset.checked_add(size).is_none_or(|end| end > length) {
-            return Err(fault(path, "is cut short inside of a member").advise("copy it again"));
+            return Err(fault(path, "is cut short inside a member").advise("copy it again"));
         }
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::GNULongName | EntryType::XHeader) {
