@@ -347,6 +347,7 @@ fn arguments_of_other_tools_are_translated() {
             "conv2d 8 kernel=3x3 padding=1x1 bias=false -> relu",
         ),
         ("conv2d 8, 3x3, padding=1", "conv2d 8 3x3 padding=1"),
+        ("max_pool2d 2,    max_pool2d 2", "max_pool2d 2 -> max_pool2d 2"),
         ("conv2d 8 3 use_bias=False", "conv2d 8 3 bias=false"),
         ("conv2d 8 3 dilation_rate=2", "conv2d 8 3 dilation=2"),
         ("conv2d 8 4 strides=2", "conv2d 8 4 stride=2"),

@@ -88,7 +88,7 @@ fn names_of_any_length_and_bytes_without_names_are_read() {
     let stated = load("webdataset \"train-0.tar\" classes=5").unwrap();
     assert_eq!(stated.classes(), ["0", "1", "2", "3", "4"]);
     for (line, said) in [
-        ("parquet \"parquet/brotli.parquet\" image=picture label=kind", "is packed with Brotli"),
+        ("parquet \"parquet/brotli.parquet\" image=picture label=kind", "is compressed with Brotli"),
         ("parquet \"parquet/plain.parquet\" label=kind", "has no column `image`"),
         ("webdataset \"train-0.tar\" label=nothing", "without a class"),
         ("webdataset \"train-0.tar\" image=gif", "without a picture"),

@@ -2,10 +2,10 @@
 
     python models/data/make_signals.py        # numpy
 
-signals.npz    x_train, x_test: signals of 128 whole numbers, a thousand for each unit; y_train, y_test: 0 cylinder, 1 bell, 2 funnel
+signals.npz    x_train, x_test: signals of 128 whole numbers, in thousandths; y_train, y_test: 0 cylinder, 1 bell, 2 funnel
 
 The signals are those of N. Saito, "Local feature extraction and its applications using a library of bases" (1994): from a to b
-6 + eta, times 1, (t - a) / (b - a) or (b - t) / (b - a), and noise everywhere. The same come every time. They are in the public domain
+6 + eta, times 1, (t - a) / (b - a) or (b - t) / (b - a), and noise everywhere. They come out the same every time, and are in the public domain
 (CC0).
 """
 

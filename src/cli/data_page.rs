@@ -24,13 +24,13 @@ pub fn page(title: &str, found: &Scan, sheet: &Sheet) -> String {
     out.push_str(&counts(found));
     if !sheet.augmented.is_empty() {
         out.push_str(
-            "<section><h2>Augmented</h2><p class=\"soft\">One row an image, one column an epoch.</p>\n",
+            "<section><h2>Augmented</h2><p class=\"soft\">One row per image, one column per epoch.</p>\n",
         );
         sheet.augmented.iter().for_each(|(name, own)| out.push_str(&row(name, "", own)));
         out.push_str("</section>\n");
     }
     out.push_str(
-        "<section><h2>As they reach the network</h2><p class=\"soft\">Prepared, not normalised.</p>\n",
+        "<section><h2>As they reach the network</h2><p class=\"soft\">Prepared, but not normalised.</p>\n",
     );
     for (name, own) in &sheet.classes {
         let count = found.classes.iter().find(|(class, _)| class == name);

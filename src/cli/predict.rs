@@ -25,8 +25,8 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files (for a network of signals .npy files), folders of them, patterns such as "photos/**/*.jpg", or - for a
-    /// list on standard input
+    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard
+    /// input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Weights for a network file: a run, or a safetensors, PyTorch or NumPy file

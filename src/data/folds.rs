@@ -7,7 +7,7 @@ use crate::data::parts::Parts;
 use crate::diag::{Fault, codes};
 use crate::tensor::random::Random;
 
-/// One of several parts of the training images, from 0, that stands in the place of the validation images.
+/// One of several parts of the training images, from 0, that takes the place of the validation images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
     pub number: usize,

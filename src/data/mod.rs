@@ -11,6 +11,7 @@ pub mod decode;
 pub mod folds;
 pub mod glob;
 mod groups;
+mod intact;
 pub mod loader;
 pub mod mask;
 pub mod parts;
@@ -24,7 +25,6 @@ pub mod scan;
 pub mod section;
 pub mod settings;
 pub mod sheet;
-mod sound;
 pub mod sources;
 mod stored;
 pub mod thumbnail;
@@ -47,7 +47,7 @@ use crate::diag::{Fault, codes};
 /// learns what only the data tell: the classes, and the numbers of `normalize auto`, where all of it is wanted.
 pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
     let mut dataset = divided(section, base, seed, wanted)?;
-    sound::hold(section, &mut dataset)?;
+    intact::hold(section, &mut dataset)?;
     cache::keep(section, &mut dataset, base, wanted)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;

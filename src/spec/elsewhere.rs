@@ -11,9 +11,9 @@ enum Said {
     As(&'static str),
     /// The values of its list one by one, under these names.
     Each(&'static [&'static str]),
-    /// Perhaps this, in whose place another tool takes something else; said in words, for a person to decide.
+    /// Perhaps this, though the other tool means something else by it: the difference in words, for a person to decide.
     Near(&'static str, &'static str),
-    /// As a layer behind this one, which the value names.
+    /// As a layer after this one, which the value names.
     Behind,
     /// It goes without saying, for this reason.
     Needless(&'static str),

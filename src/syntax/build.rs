@@ -307,7 +307,8 @@ impl<'a> Builder<'a> {
         if let Some(other) = mistaken::instead(front, first_line) {
             let at = |at: usize| span.start + at as u32;
             let place = Span { start: at(other.start), end: at(other.end), ..span };
-            self.report(d.label(other.label).translate(other.title, place, other.text));
+            let fix = Fix::new(other.title, vec![(place, other.text)]).when(other.applicability);
+            self.report(d.label(other.label).fix(fix));
             return self.blocks_of(pair);
         }
         d = match text.chars().next() {

@@ -1,5 +1,7 @@
 //! Text that cannot be read, in the notation of another language → the same in this one: calls in parentheses, tuples,
-//! commas between arguments, other arrows and comments.
+//! commas between arguments or layers, other arrows and comments.
+
+use crate::diag::Applicability;
 
 /// Text to be written in the place of the first bytes of a piece.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,12 +14,14 @@ pub struct Instead {
     pub title: String,
     /// What the piece is taken for.
     pub label: &'static str,
+    pub applicability: Applicability,
 }
 
 /// What a piece that cannot be read stands for. `front` is its line in front of it.
 pub fn instead(front: &str, piece: &str) -> Option<Instead> {
-    let found =
-        |start, end, text: String, title: String, label| Some(Instead { start, end, text, title, label });
+    let found = |start, end, text: String, title: String, label| {
+        Some(Instead { start, end, text, title, label, applicability: Applicability::Sure })
+    };
     for arrow in ["=>", "-->", "|>", "==>", "~>"] {
         if piece.starts_with(arrow) {
             return found(
@@ -36,6 +40,17 @@ pub fn instead(front: &str, piece: &str) -> Option<Instead> {
         if let Some((end, text)) = rest_of_size(front, piece) {
             let said = format!("write `{}{text}`", last_number(front));
             return found(0, end, text, said, "a size or a shape is written with `x`");
+        }
+        if begins_statement(front, &piece[1..]) {
+            // Whether the word is a layer's, only the whole file can tell.
+            return Some(Instead {
+                start: 0,
+                end: piece.len() - piece[1..].trim_start().len(),
+                text: " -> ".to_owned(),
+                title: "write `->`".to_owned(),
+                label: "layers are joined by `->`",
+                applicability: Applicability::Proved,
+            });
         }
         let (end, text) = without_commas(piece);
         let label = "arguments are separated by spaces";
@@ -164,21 +179,34 @@ fn last_number(text: &str) -> &str {
     &text[text.trim_end_matches(|c: char| c.is_ascii_digit()).len()..]
 }
 
-/// A text up to its arrow, name, shape or block, with blanks for the commas that are in no brackets.
+/// Whether what follows a comma is a layer of its own and no argument: a word with a number (`, max_pool2d 2`), or a word
+/// alone after a number (`3x3, relu`).
+fn begins_statement(before: &str, after: &str) -> bool {
+    let after = after.trim_start();
+    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+    let (word, rest) = (&after[..end], after[end..].trim_start());
+    let is_digit = |c: char| c.is_ascii_digit();
+    let is_alone = rest.is_empty() || rest.starts_with([',', ':', '{', ';']) || rest.starts_with("->");
+    let last = before.trim_end().rsplit([' ', ',']).next().unwrap_or_default();
+    is_word(word) && (rest.starts_with(is_digit) || is_alone && last.starts_with(is_digit))
+}
+
+/// A text up to its arrow, name, shape, block or next layer, with blanks for the commas that are in no brackets.
 fn without_commas(piece: &str) -> (usize, String) {
     let end =
         ["->", ":", "{", ";", "\n"].iter().filter_map(|stop| piece.find(stop)).min().unwrap_or(piece.len());
     let piece = piece[..end].trim_end();
     let (mut text, mut depth) = (String::new(), 0);
-    let mut letters = piece.chars().peekable();
-    while let Some(c) = letters.next() {
+    for (at, c) in piece.char_indices() {
         match c {
             '(' | '[' => depth += 1,
             ')' | ']' => depth -= 1,
             _ => {}
         }
+        let rest = &piece[at + c.len_utf8()..];
         match c {
-            ',' if depth == 0 && letters.peek().is_some_and(|&next| next != ' ') => text.push(' '),
+            ',' if depth == 0 && at > 0 && begins_statement(&piece[..at], rest) => return (at, text),
+            ',' if depth == 0 && !rest.is_empty() && !rest.starts_with(' ') => text.push(' '),
             ',' if depth == 0 => {}
             _ => text.push(c),
         }
@@ -214,6 +242,12 @@ mod tests {
             ("conv2d 8|, 3x3, padding=[1, 1, 1, 1] -> relu", "conv2d 8 3x3 padding=[1, 1, 1, 1] -> relu"),
             ("conv2d 8|,3x3", "conv2d 8 3x3"),
             ("conv2d 8|,3", "conv2d 8 3"),
+            ("max_pool2d 2|,    max_pool2d 2", "max_pool2d 2 -> max_pool2d 2"),
+            ("conv2d 8 3x3|, relu", "conv2d 8 3x3 -> relu"),
+            ("relu|, conv2d 8, 3", "relu -> conv2d 8, 3"),
+            ("conv2d 8|, 3, relu, max_pool2d 2", "conv2d 8 3, relu, max_pool2d 2"),
+            ("metrics accuracy|, auc", "metrics accuracy auc"),
+            ("metrics top_5|, auc", "metrics top_5 auc"),
             ("conv2d 8 3 stride=2|,2 padding=1", "conv2d 8 3 stride=2x2 padding=1"),
             ("conv2d 8 3 stride=2|, padding=1", "conv2d 8 3 stride=2 padding=1"),
             ("input 3|,224,224", "input 3x224x224"),

@@ -125,7 +125,7 @@ fn what_tar_files_claim_is_not_believed() {
     assert!(own(&twice).contains("has `a.png` twice"));
     std::fs::write(&path, gzip(&good("a.png"))).unwrap();
     let fault = load(&format!("webdataset \"{}\"", path.display())).unwrap_err();
-    assert!(fault.message.contains("is packed") && !fault.remedies.is_empty(), "{fault}");
+    assert!(fault.message.contains("is compressed") && !fault.remedies.is_empty(), "{fault}");
     // An archive of CIFAR that claims more than there is memory for, and one that unpacks to zeros without an end.
     let bomb = gzip(&[member("data_batch_1", b'0', 1 << 40), vec![0; 1 << 22]].concat());
     let packed = folder.path().join("cifar-10-python.tar.gz");

@@ -25,7 +25,7 @@ pub fn task(path: &Path, name: &str, head: &Head) -> Result<Task, Fault> {
         (true, [_, _, _] | [_, _, _, _]) | (false, [_, 3, _, _] | [_, _, _, 3]) => Ok(Task::Images),
         (_, shape) => {
             let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-            let what = format!("`{name}` has the shape {shown}, which is that of no targets");
+            let what = format!("`{name}` has the shape {shown}, which fits no kind of target");
             Err(fault(path, &what).advise(
                 "classes N, labels NxK or masks NxHxW of whole numbers; numbers N or NxK or images NxCxHxW of floats",
             ))
@@ -83,7 +83,7 @@ pub fn targets(
             let class = |&value: &i64| if value == -1 { Ok(IGNORED) } else { u8::try_from(value) };
             let values = whole.iter().map(class).collect::<Result<Vec<u8>, _>>().map_err(|_| {
                 fault(path, &format!("`{name}` has classes outside of 0 to 254"))
-                    .advise("classes from 0; 255 or -1 for pixels that count for nothing")
+                    .advise("classes from 0; 255 or -1 for pixels to ignore")
             })?;
             Targets::Masks { names: Vec::new(), masks: Images::Bytes { shape: [1, height, width], values } }
         }

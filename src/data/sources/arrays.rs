@@ -181,7 +181,7 @@ impl Source for Arrays {
                         return Err(fault(&path, &message).advise("parts of one shape"));
                     }
                     samples.append(own).map_err(|_| {
-                        fault(&path, &format!("`{images}` has elements of another kind than the part before"))
+                        fault(&path, &format!("`{images}` has elements of another type than the part before"))
                             .advise("parts of one type")
                     })?;
                 }
@@ -208,7 +208,7 @@ impl Source for Arrays {
             }
             if most != n && !is_counted {
                 let what = format!("has {most} for each image, not {n}");
-                return Err(fault(&path, &what).at(stating(args)).advise("as many as the array has columns"));
+                return Err(fault(&path, &what).at(stating(args)).advise("one for each column of the array"));
             }
             *names = match args.has("names") {
                 true => args.texts("names")?.to_vec(),
@@ -367,7 +367,7 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
     let images_ = images_of(path, images, array.values, &layout, scale)?;
     let samples = Samples { images: images_, prepared: 0, targets };
     if samples.len() != n {
-        let what = format!("`{images}` has {n} rows, but `{labels}` {}", samples.len());
+        let what = format!("`{images}` has {n} rows, but `{labels}` has {}", samples.len());
         return Err(fault(path, &what).advise("arrays that belong together"));
     }
     Ok(samples)

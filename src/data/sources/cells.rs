@@ -188,7 +188,7 @@ impl Columns {
 }
 
 /// Yes or no; nothing is no.
-fn flag(cell: &str) -> Option<f32> {
+pub fn flag(cell: &str) -> Option<f32> {
     match cell.to_lowercase().as_str() {
         "1" | "1.0" | "true" | "t" | "yes" | "y" | "x" => Some(1.0),
         "0" | "0.0" | "false" | "f" | "no" | "n" | "" => Some(0.0),

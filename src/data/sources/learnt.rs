@@ -14,7 +14,7 @@ use crate::data::sources::{Facts, Wanted, files, masks, pairs};
 use crate::diag::{Fault, codes};
 use crate::spec::{Arg, Args, Kind, Param, Preset, keyword};
 
-/// The argument that names the field of masks,
+/// The argument that names the field of masks.
 pub const MASK: Param = keyword(
     "mask",
     Kind::Name,
@@ -22,7 +22,7 @@ pub const MASK: Param = keyword(
     "the field of masks, to learn the class of each pixel; PNG, as for `masks`",
 );
 
-/// and that of other pictures.
+/// The argument that names the field of the pictures to produce.
 pub const OUTPUT: Param = keyword(
     "output",
     Kind::Name,

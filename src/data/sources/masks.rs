@@ -213,13 +213,10 @@ fn not_black_and_white(args: &Args, root: &Path, paths: &[[Box<Path>; 2]]) -> Re
     if seen != [true, true] || others {
         return Ok(());
     }
-    Err(fault(
-        root,
-        "has masks of 0 and 255 alone, and 255 counts for nothing: nothing but class 0 would be learnt",
-    )
-    .at("masks")
-    .advise("`classes=2 values=[0, 255]`, if 255 is the second class")
-    .advise("`ignore=255`, if it is meant so"))
+    Err(fault(root, "has masks of 0 and 255 only, and 255 is ignored: only class 0 would be learnt")
+        .at("masks")
+        .advise("`classes=2 values=[0, 255]`, if 255 is the second class")
+        .advise("`ignore=255`, if that is what you mean"))
 }
 
 /// Masks in picture files, each of its own size or all of one.
@@ -367,7 +364,7 @@ mod tests {
         );
         let white = folders(|x, _| if x > 2 { 255 } else { 0 });
         let fault = load(white.path(), "classes=2", "").err().unwrap();
-        assert!(fault.message.contains("has masks of 0 and 255 alone"), "{fault}");
+        assert!(fault.message.contains("has masks of 0 and 255 only"), "{fault}");
         assert!(load(white.path(), "classes=2 values=[0, 255]", "resize 4x6").is_ok());
         std::fs::remove_file(folder.path().join("masks/test/b.png")).unwrap();
         assert!(message("classes=3").contains("images/test/b.bmp has no mask in"));

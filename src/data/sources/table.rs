@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Task};
 use crate::data::samples::Samples;
-use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, short};
+use crate::data::sources::cells::{Cell, Columns, LABEL, LABELS, SEPARATOR, TARGET, flag, short};
 use crate::data::sources::files::{CHANNELS, CLASSES, Files, SIZE, channels, is_picture, lengths, size};
 use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
@@ -152,7 +152,7 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     if let Some((own, (first, _), (line, _))) = rows.twice() {
         return Err(fault(
             path,
-            &format!("has `{}` again, which line {first} has in line {line}", own.display()),
+            &format!("has `{}` twice: in line {first} and in line {line}", own.display()),
         )
         .advise("one line for each picture"));
     }
@@ -170,8 +170,8 @@ pub struct Guess {
 /// Rows that a guess looks at.
 const LOOKED_AT: usize = 1000;
 
-/// What the columns of a table that lies there hold, as far as the usual names and the first rows tell: one with a usual name has
-/// the class, or numbers where those are no whole ones; without such a column all that are left say yes or no, or are numbers.
+/// What the columns of a table hold, as far as their names and the first rows tell. A column with a usual name holds the class, or
+/// numbers if not all of them are whole; without such a column, all that are left say yes or no, or all are numbers.
 pub fn guess(path: &Path) -> Result<Guess, Fault> {
     let mut records = Records::open(path)?;
     let (mut cells, mut rows) = (Vec::new(), Vec::new());
@@ -191,7 +191,7 @@ pub fn guess(path: &Path) -> Result<Guess, Fault> {
     let part = usual(usual::PART).filter(|&column| holds(column, &|cell| part_called(cell).is_some()));
     let is_number = |cell: &str| cell.parse::<f64>().is_ok_and(f64::is_finite);
     let is_whole = |cell: &str| cell.parse::<i64>().is_ok();
-    let is_flag = |cell: &str| FLAGS.contains(&cell.to_ascii_lowercase().as_str());
+    let is_flag = |cell: &str| flag(cell).is_some();
     let is_free = |&column: &usize| Some(column) != image && Some(column) != part;
     let named = |columns: Vec<usize>| columns.into_iter().map(|column| names[column].clone()).collect();
     let all = |what: &dyn Fn(&str) -> bool| {
@@ -217,14 +217,11 @@ pub fn guess(path: &Path) -> Result<Guess, Fault> {
 /// What is said of a table none of whose columns seems to hold what is to be learnt.
 pub fn nothing_to_learn(path: &Path) -> Result<Fault, Fault> {
     let records = Records::open(path)?;
-    let message = "has no column that is called as classes usually are, such as `label` or `class`";
+    let message = "has no column with a usual name for classes, such as `label` or `class`";
     Ok(fault(path, message)
         .note(format!("its columns are: {}", records.columns().join(", ")))
         .advise("name the column of the classes `label`"))
 }
-
-/// What a column holds that says yes or no.
-const FLAGS: &[&str] = &["0", "1", "yes", "no", "true", "false", ""];
 
 /// A path that stays below its folder, with `/` or `\` between its parts.
 pub(super) fn inside(cell: &str) -> Option<Box<Path>> {
@@ -320,6 +317,7 @@ mod tests {
         };
         assert_eq!(guessed("file,kind,split\na.png,cat,train\nb.png,dog,test\n"), "file split label=kind");
         assert_eq!(guessed("pic,cat,dog\na.png,1,0\nb.png,,1\n"), "pic  labels=cat,dog");
+        assert_eq!(guessed("pic,cat,dog\na.png,Y,n\nb.png,n,y\n"), "pic  labels=cat,dog");
         assert_eq!(guessed("image,labels\na.png,\"cat,dog\"\n"), "image  labels=labels");
         assert_eq!(guessed("image,x,note,y\na.png,0.5,hm,-1\n"), "image  target=x,y");
         assert_eq!(guessed("image,target\na.png,0.5\n"), "image  target=target");
@@ -362,7 +360,7 @@ mod tests {
         assert_eq!(message("image,label\na.png,\n", ""), "has no label in line 2");
         assert_eq!(
             message("image,label\na.png,x\n./a.png,y\n", ""),
-            "has `a.png` again, which line 2 has in line 3"
+            "has `a.png` twice: in line 2 and in line 3"
         );
         assert_eq!(
             message("image,label,part\na.png,x,tryout\n", "part=part"),

@@ -176,8 +176,9 @@ fn read(
     let length = file.metadata().map_err(broken)?.len();
     let mut magic = [0; 2];
     if file.read(&mut magic).map_err(broken)? == 2 && magic == [0x1f, 0x8b] {
-        return Err(fault(path, "is packed, so that its pictures cannot be read at their places")
-            .advise("`gunzip` it"));
+        return Err(
+            fault(path, "is compressed, so its pictures cannot be read in place").advise("`gunzip` it")
+        );
     }
     std::io::Seek::rewind(&mut file).map_err(broken)?;
     let part = shards::part(path);
@@ -189,7 +190,7 @@ fn read(
         let mut entry = entry.map_err(broken)?;
         let (size, offset) = (entry.size(), entry.raw_file_position());
         if offset.checked_add(size).is_none_or(|end| end > length) {
-            return Err(fault(path, "is cut short inside of a member").advise("copy it again"));
+            return Err(fault(path, "is cut short inside a member").advise("copy it again"));
         }
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::GNULongName | EntryType::XHeader) {
@@ -227,7 +228,7 @@ fn read(
         let is_target = fields.learnt.picture().is_some_and(|wanted| field == wanted.to_lowercase());
         let is_wanted = match fields.image {
             _ if is_target => false,
-            Some(wanted) => field == wanted,
+            Some(wanted) => field == wanted.to_lowercase(),
             None => !field.contains('.') && is_picture(&inner) && open.picture.is_none(),
         };
         if is_wanted || is_target {

@@ -16,8 +16,8 @@ pub struct Normalize;
 static SPEC: Spec = Spec {
     name: "normalize",
     summary: "Shifts and scales pixels to mean 0 and standard deviation 1",
-    docs: "`(x - mean) / std` for every value x, which is 0 to 1 before, and in signals as it was stored. One number for all channels or a list \
-           with one a channel. `auto` measures them on the training images (on 10,000 of them, where there are more), prepared as \
+    docs: "`(x - mean) / std` for every value x: pixels are 0 to 1 before it, signals are as stored. One number for all channels \
+           or a list with one per channel. `auto` measures them on the training images (on 10,000 of them, where there are more), prepared as \
            for evaluation, and keeps them with the run to four digits. `imagenet` is mean [0.485, 0.456, 0.406], \
            std [0.229, 0.224, 0.225].",
     params: &[

@@ -15,7 +15,7 @@ static SPEC: Spec = Spec {
     summary: "Cuts out a part of random size, ratio and place, and scales it to one size",
     docs: "The part's area is uniform between the two numbers of `scale`, times the image's; the ratio of width to height is \
            log-uniform between those of `ratio`. Up to ten parts are drawn; if none fits, the middle is taken in the nearest \
-           ratio that is allowed. In training it stands in the place of `center_crop`. Same as `RandomResizedCrop` in \
+           ratio that is allowed. In training it takes the place of `center_crop`. Same as `RandomResizedCrop` in \
            torchvision.",
     params: &[
         positional("size", Kind::Pair, Preset::Required, "height x width in pixels"),

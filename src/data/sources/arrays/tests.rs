@@ -203,10 +203,10 @@ fn arrays_that_cannot_be_meant_are_refused() {
         assert!(!fault.remedies.is_empty(), "{fault}");
         fault.message
     };
-    assert!(message(1, npy("|u1", "(3,)", "False", &[0; 3])).ends_with("has 2 rows, but `y_train` 3"));
+    assert!(message(1, npy("|u1", "(3,)", "False", &[0; 3])).ends_with("has 2 rows, but `y_train` has 3"));
     assert!(message(1, npy("|i1", "(2,)", "False", &[0, 255])).ends_with("has the label -1 for image 1"));
     assert!(
-        message(1, npy("<i8", "(2, 1, 1, 1, 1)", "False", &[0; 16])).contains("which is that of no targets")
+        message(1, npy("<i8", "(2, 1, 1, 1, 1)", "False", &[0; 16])).contains("which fits no kind of target")
     );
     assert!(message(1, npy("|u1", "(2, 2)", "False", &[0, 1, 2, 0])).ends_with("has 2 for image 1"));
     assert!(

@@ -134,9 +134,9 @@ impl Table {
                     3 => "LZO",
                     4 => "Brotli",
                     5 | 7 => "LZ4",
-                    _ => "an unknown way",
+                    _ => "an unknown method",
                 };
-                return Err(fault(&self.path, &format!("is packed with {packing}, which is not read"))
+                return Err(fault(&self.path, &format!("is compressed with {packing}, which is not read"))
                     .advise("write it with `compression=\"snappy\"`, `\"zstd\"`, `\"gzip\"` or `\"none\"`"));
             }
         };

@@ -1,6 +1,7 @@
 //! Picture files before anything is learnt from them → the same with a checksum of what each holds, or without those that cannot
 //! be read.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flate2::Crc;
@@ -18,7 +19,8 @@ use crate::kernels::cpu::threads;
 /// Larger data sets are told apart by names and lengths alone: reading them would take minutes. 8 GiB.
 const MOST: u64 = 1 << 33;
 
-/// Reads the file of every picture, and of every mask or picture that is a target, once: one that is cut or damaged, as far as its structure tells, is a fault now and not in the night.
+/// Reads the file of every picture, and of every mask or picture that is a target, once: one that is cut short or damaged, as far
+/// as its structure tells, is a fault now and not hours into the training.
 /// With `on_error skip` every picture is decoded, and those that cannot be are left out; the section learns which.
 pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Fault> {
     let Images::Read(pictures) = &dataset.samples.images else { return Ok(()) };
@@ -85,12 +87,12 @@ pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Faul
     if !section.skipped.is_empty() {
         choose(dataset, &indices)?;
     }
-    let sound = |pictures: Arc<dyn Pictures>, sums: Vec<u32>| {
-        Images::Read(Arc::new(Sound { pictures, indices: indices.clone(), sums }))
+    let intact = |pictures: Arc<dyn Pictures>, sums: Vec<u32>| {
+        Images::Read(Arc::new(Intact { pictures, indices: indices.clone(), sums }))
     };
     match (&mut dataset.samples.targets, targets) {
         (Targets::Masks { masks: own, .. } | Targets::Images(own), Some(targets)) => {
-            *own = sound(targets, target_sums);
+            *own = intact(targets, target_sums);
         }
         (
             Targets::Classes { .. }
@@ -101,7 +103,7 @@ pub fn hold(section: &mut DataSection, dataset: &mut Dataset) -> Result<(), Faul
             _,
         ) => {}
     }
-    dataset.samples.images = sound(pictures, picture_sums);
+    dataset.samples.images = intact(pictures, picture_sums);
     Ok(())
 }
 
@@ -135,19 +137,19 @@ fn choose(dataset: &mut Dataset, indices: &[u32]) -> Result<(), Fault> {
 
 /// Some of the pictures of another reader, each with a checksum of its file.
 #[derive(Debug)]
-struct Sound {
+struct Intact {
     pictures: Arc<dyn Pictures>,
     indices: Vec<u32>,
     sums: Vec<u32>,
 }
 
-impl Sound {
+impl Intact {
     fn inner(&self, index: usize) -> usize {
         self.indices[index] as usize
     }
 }
 
-impl Pictures for Sound {
+impl Pictures for Intact {
     fn len(&self) -> usize {
         self.indices.len()
     }
@@ -162,6 +164,10 @@ impl Pictures for Sound {
 
     fn name(&self, index: usize) -> String {
         self.pictures.name(self.inner(index))
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.pictures.path(self.inner(index))
     }
 
     fn bytes(&self, index: usize) -> Result<Option<Vec<u8>>, Fault> {
