@@ -11,7 +11,7 @@ augmented at once. dslc and PyTorch take turns, so that both see the same machin
 epoch of a twin and multiplies its time by the epochs; then there is no accuracy of it.
 
 The table gives the accuracy on the 10,000 test images with the weights of the last step (mean, least and largest over the
-seeds), the seconds of training, and CPU seconds: of dslc those of the whole process, with reading, test and report; of
+seeds), the seconds of training, and CPU seconds: for dslc those of the whole process, including reading, test and report; for
 PyTorch those of the training alone. Seconds are medians. The exit code is 1 if a run misses what its file expects.
 """
 
@@ -182,7 +182,7 @@ def cells(runs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(RECORDS)}; all without any")
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(RECORDS)} (default: all)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", choices=["full", "epoch", "none"], default="full")

@@ -270,7 +270,7 @@ pub fn resume(run: impl AsRef<Path>, signals: &Signals, follow: &mut dyn Follow)
     let file = check_text(run.file(), run.record.source.clone(), &[]);
     let (_, _, train) = file.whole()?;
     run.refuse_complete(train)?;
-    device::open(run.record.machine.device.parse().unwrap_or_default())?;
+    device::open(run.record.machine.choice())?;
     let (data, mut dataset) = file.0.open(&run.record.base)?;
     if let Some(fold) = run.record.fold {
         fold.take(&mut dataset, train.seed)?;
@@ -288,8 +288,8 @@ pub(crate) fn resume_on(
 ) -> Result<Trained, Fault> {
     run.told.iter().for_each(|line| follow.say(line));
     let (model, _, train) = file.whole()?;
-    let opened = device::open(run.record.machine.device.parse().unwrap_or_default())?;
-    run.refuse_other_data(data, dataset)?;
+    let opened = device::open(run.record.machine.choice())?;
+    run.record.refuse_other_data(data, dataset)?;
     run.refuse_other_classes(dataset)?;
     let train = &train.settled(data);
     let batch = auto_batch::batch(model, train, Sizes::of(dataset), &opened.device)?;

@@ -181,7 +181,6 @@ fn imports_bring_blocks_constants_and_models() {
     assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
 }
 
-/// A line number alone is one of the file that the finding is in.
 #[test]
 fn functions_work_out_widths_depths_and_indices() {
     let shapes = |body: &str| {
@@ -268,6 +267,7 @@ fn how_shapes_arose_is_told_of_the_first_findings_only() {
     assert_eq!(told, [vec![true; 20], vec![false; 10]].concat());
 }
 
+/// A line number alone is one of the file that the finding is in.
 #[test]
 fn a_trace_through_other_files_names_them() {
     let parts = ("parts.model", "\n\nblock narrow(c) { conv2d c 3x3 }");

@@ -247,6 +247,10 @@ fn folds_go_on_where_they_were_stopped() {
     assert!(page.contains("3 of 3 folds") && page.contains("href=\"fold-3/report.html\""), "{page}");
     desk.refused(&format!("run n.net --folds 2 {settings} --out whole"), 2, &["it already contains folds"]);
     desk.refused("resume whole --set train.epochs=70", 2, &["folds that continue keep their settings"]);
+    let record = std::fs::read_to_string(desk.path("cut/fold-1/run.json")).unwrap();
+    assert!(record.contains("\"data\": \""), "{record}");
+    desk.write("cut/fold-1/run.json", record.replace("\"data\": \"", "\"data\": \"other "));
+    desk.refused("resume cut", 2, &["the data have changed"]);
 }
 
 #[cfg(unix)]

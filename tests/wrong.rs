@@ -7,19 +7,23 @@ use std::path::Path;
 use dslc::diag::{Diagnostic, render};
 use dslc::source::Sources;
 
+/// A file that the programs use.
+const NET: &str = "model Net(classes=10, width=8) {
+    input 1x28x28
+    conv2d width 3x3 -> relu : 8x26x26
+    flatten -> linear classes
+}
+";
+
 fn check(name: &str, text: &str) -> (Sources, Vec<Diagnostic>) {
     let mut sources = Sources::default();
     let path = format!("{name}.net");
     let project = dslc::experiment::imports::Project {
         root: Path::new(""),
-        read: &|path| {
-            match path.to_str() {
+        read: &|path| match path.to_str() {
             Some("parts.model") => Ok("let maps = 4\nblock narrow { conv2d maps 1x1 }\n".to_owned()),
-            Some("net.model") => {
-                Ok("model Net(classes=10, width=8) {\n    input 1x28x28\n    conv2d width 3x3 -> relu : 8x26x26\n    flatten -> linear classes\n}\n".to_owned())
-            }
+            Some("net.model") => Ok(NET.to_owned()),
             _ => Err(format!("there is no {}", path.display())),
-        }
         },
     };
     let checked = dslc::experiment::check(&mut sources, Path::new(&path), text.to_owned(), &[], &project);

@@ -18,7 +18,7 @@ use crate::experiment::loaded::{Loaded, load_text};
 use crate::experiment::resolved::Settled;
 use crate::runs::train::Signals;
 use crate::search::folds::{self, PAGE, Record, Scored, Tell, cross_validate, mean_and_spread};
-use crate::search::place::Place;
+use crate::search::place::{self, Place};
 use crate::tensor::device::Choice;
 
 /// How folds are trained and told.
@@ -56,13 +56,13 @@ pub fn run(
     go((&place, &record), (data, dataset), train.seed, way)
 }
 
-/// Goes on with the folds in a folder.
+/// Continues the folds in a folder.
 pub fn resume(folder: &Path, device: Option<Choice>, json: bool) -> Result<(), Stop> {
     let (place, record) = Record::reopen(folder)?;
     let loaded = load_text(&record.file, record.source.clone(), &[]);
     load::report_errors(&loaded)?;
     let seed = loaded.experiment.train.as_ref().map_or(0, |train| train.seed);
-    let device = device.unwrap_or_default();
+    let device = device.unwrap_or_else(|| place::device(&folds::place(folder, 0)));
     devices::open(device)?;
     let ((data, dataset), _) = memory::reading(|| loaded.data())?;
     go((&place, &record), (&data, dataset), seed, &Way { out: None, device, json })

@@ -58,16 +58,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let experiment = &loaded.experiment;
     let Some(train) = &experiment.train else { return Err(Stop::Findings) };
     run.refuse_complete(train)?;
-    let was = match options.device {
-        Some(choice) => choice,
-        None => record.machine.device.parse().unwrap_or_default(),
-    };
-    let (device, taken) = devices::open(was)?;
+    let (device, taken) = devices::open(options.device.unwrap_or_else(|| record.machine.choice()))?;
     let ((data, mut dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
     if let Some(fold) = record.fold {
         fold.take(&mut dataset, train.seed)?;
     }
-    run.refuse_other_data(&data, &dataset)?;
+    record.refuse_other_data(&data, &dataset)?;
     run.refuse_other_classes(&dataset)?;
     load::tell_skipped(&data);
     differences(&record.machine, &machine(&taken.to_string())?);

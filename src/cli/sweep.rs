@@ -9,6 +9,7 @@ use crate::cli::progress::Progress;
 use crate::cli::table::{duration, loss, percent, plural, table};
 use crate::cli::{Stop, devices, load, signals};
 use crate::runs::train::Signals;
+use crate::search::place;
 use crate::search::record::{Measured, Method, PAGE, Record, State, Trial};
 use crate::search::sweep::{self, Asked, Ended, Watch, Way};
 use crate::tensor::device::Choice;
@@ -38,9 +39,9 @@ pub struct Options {
     /// The folder for the trials, instead of sweeps/NAME-N
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
-    #[arg(long, value_name = "DEVICE", default_value_t)]
-    device: Choice,
+    /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available (default: cpu, or where the sweep ran before)
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Choice>,
     /// End with one JSON line on standard output, and print nothing else there
     #[arg(long)]
     json: bool,
@@ -77,7 +78,8 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    devices::open(options.device)?;
+    let device = options.device.unwrap_or_else(|| place::device(&Record::place(&options.file, 0)));
+    devices::open(device)?;
     let (place, mut record) = match options.file.is_dir() {
         true => {
             if !options.tries.is_empty() || !options.settings.is_empty() || options.method.is_some() {
@@ -102,17 +104,13 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
     };
     let folder = place.folder.as_path();
-    let method = match record.method {
-        Method::Grid => "every combination",
-        Method::Random => "random combinations",
-        Method::Halving => "random combinations, of which the best third continues each round",
-    };
+    let method = record.method.words();
     let trials = plural(record.trials.len() as u64, "trial", "trials");
     let epochs = plural(record.epochs as u64, "epoch", "epochs");
     err(&format!("{trials} of {epochs}: {method}\nfolder {}\n", folder.display()));
     let signals = Arc::new(Signals::default());
     signals::listen(&signals, &Progress::new(1).screen())?;
-    let way = Way { device: options.device, budget: options.budget, signals: &signals };
+    let way = Way { device, budget: options.budget, signals: &signals };
     let ended = sweep::carry_out(&place, &mut record, &way, &mut Lines)?;
     match options.json {
         true => out(&serde_json::to_string(&record).map_err(|e| Stop::Environment(e.to_string()))?)?,

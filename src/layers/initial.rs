@@ -137,7 +137,7 @@ static SPECS: &[&Spec] = &[
         "identity",
         "each output channel starts as the input channel of the same number",
         "A filter is 1 in its middle at the channel of its own number, within its group, and 0 elsewhere; filters beyond the \
-         input's channels begin at 0. As PyTorch's `dirac_` and `eye_`.",
+         input's channels start at 0. As PyTorch's `dirac_` and `eye_`.",
         &[ZERO_RESIDUAL],
         &["dirac", "dirac_", "eye_", "IdentityInitializer"]
     ),

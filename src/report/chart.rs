@@ -32,9 +32,13 @@ pub struct Line {
     pub mark: Option<(f64, f64)>,
 }
 
+/// Whether a point can stand in a picture.
+pub(super) fn has_place(&(x, y): &(f64, f64)) -> bool {
+    x.abs() < HUGE && y.abs() < HUGE
+}
+
 /// Draws lines; `name` is that of the measurement, `across` what the other axis counts.
 pub fn chart(name: &str, across: &str, lines: &[Line]) -> String {
-    let has_place = |&(x, y): &(f64, f64)| x.abs() < HUGE && y.abs() < HUGE;
     let finite = |line: &Line| {
         let points = line.points.iter().copied().filter(has_place).collect();
         Line { points: thinned(points, MOST_POINTS), mark: line.mark.filter(has_place), ..line.clone() }

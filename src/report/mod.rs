@@ -98,7 +98,8 @@ pub fn short_name(run: &str) -> String {
     run.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(run).to_owned()
 }
 
-fn epochs(events: &[Value]) -> impl DoubleEndedIterator<Item = &Value> {
+/// The epochs of a log.
+pub fn epochs(events: &[Value]) -> impl DoubleEndedIterator<Item = &Value> {
     events.iter().filter(|event| event["event"] == "epoch")
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::report::chart::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, powers, steps};
+use crate::report::chart::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, has_place, powers, steps};
 use crate::report::html::{escape, label, measurement, number};
 
-/// More different values than these are not told one by one.
+/// More different values than these have round numbers below them instead.
 const MOST_VALUES: usize = 8;
 
 /// About the width of a character.
@@ -16,7 +16,7 @@ const CHARACTER: f64 = 6.5;
 pub struct Point {
     pub value: String,
     pub result: f64,
-    /// What is said of it at the pointer.
+    /// What the pointer shows.
     pub title: String,
     pub is_best: bool,
 }
@@ -26,8 +26,7 @@ pub fn scatter(name: &str, across: &str, points: &[Point]) -> String {
     let scale = Scale::of(points);
     let places: Vec<(f64, f64)> =
         points.iter().map(|point| (scale.place(&point.value), point.result)).collect();
-    let finite = |(x, y): &(f64, f64)| x.is_finite() && y.abs() < 1e300;
-    let Some(axes) = Axes::around(name, room(places.iter().copied().filter(finite))) else {
+    let Some(axes) = Axes::around(name, room(places.iter().copied().filter(has_place))) else {
         return "<p class=none>Nothing was measured yet.</p>".to_owned();
     };
     let mut svg = format!(
@@ -55,7 +54,7 @@ pub fn scatter(name: &str, across: &str, points: &[Point]) -> String {
     // The best one lies above the others.
     for is_best in [false, true] {
         for (point, place) in
-            points.iter().zip(&places).filter(|(point, place)| point.is_best == is_best && finite(place))
+            points.iter().zip(&places).filter(|(point, place)| point.is_best == is_best && has_place(place))
         {
             let (x, y) = (axes.x(place.0), axes.y(place.1));
             let class = if is_best { "point best c1" } else { "point c0" };

@@ -8,7 +8,7 @@ use crate::report::changes::{changes, shown};
 use crate::report::curves::of_runs;
 use crate::report::details::Details;
 use crate::report::html::{escape, label, measurement};
-use crate::report::{framed, short_name};
+use crate::report::{epochs, framed, short_name};
 use crate::runs::series::{falls, series};
 use crate::runs::story::{Recorded, details};
 
@@ -86,13 +86,12 @@ fn results(runs: &[Recorded], details: &[Details]) -> Vec<Row> {
             };
             found[row].of[at] = Some(number);
         };
-        let epochs = || run.events.iter().filter(|event| event["event"] == "epoch");
         // A run whose details are gone does not tell.
         if details.parameters > 0 {
             put("parameters", details.parameters as f64);
         }
-        put("epochs", epochs().count() as f64);
-        put("train.seconds", epochs().filter_map(|event| event["seconds"].as_f64()).sum());
+        put("epochs", epochs(&run.events).count() as f64);
+        put("train.seconds", epochs(&run.events).filter_map(|event| event["seconds"].as_f64()).sum());
         let tested = run.last("end").and_then(Value::as_object).into_iter().flatten();
         let tested = tested.filter(|(name, _)| name.starts_with("test.") && *name != "test.images");
         for (name, number) in tested.filter_map(|(name, value)| Some((name, value.as_f64()?))) {

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Dataset;
 use crate::data::folds::Fold;
+use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::disk::RECORD;
 use crate::runs::folder::short;
+use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 
 /// No record is longer.
@@ -51,7 +54,25 @@ pub struct Machine {
     pub threads: usize,
 }
 
+impl Machine {
+    /// The device, as one asks for it; the CPU if an older dslc did not write it.
+    pub fn choice(&self) -> Choice {
+        self.device.parse().unwrap_or_default()
+    }
+}
+
 impl Record {
+    /// Refuses data other than those that the run began with.
+    pub fn refuse_other_data(&self, data: &DataSection, dataset: &Dataset) -> Result<(), Fault> {
+        let (was, is) = (&self.data, data.fingerprint(dataset));
+        if *was == is {
+            return Ok(());
+        }
+        let fault = Fault::new(codes::RUN, "the data have changed since the run began");
+        let fault = fault.note(format!("then: {was}")).note(format!("now:  {is}"));
+        Err(fault.advise(format!("the same files in {}, or a new run", self.base.display())))
+    }
+
     /// The name of the file with every default.
     pub fn own_file(&self) -> String {
         let stem = Path::new(&self.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::Dataset;
-use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::runs::folder::{BEST, Folder, LAST, SUMMARY};
 use crate::runs::metrics::Log;
@@ -135,18 +134,7 @@ impl Stopped {
         })
     }
 
-    /// Refuses data that are not those that the run began with.
-    pub fn refuse_other_data(&self, data: &DataSection, dataset: &Dataset) -> Result<(), Fault> {
-        let (was, is) = (&self.record.data, data.fingerprint(dataset));
-        if *was == is {
-            return Ok(());
-        }
-        let fault = Fault::new(codes::RUN, "the data have changed since the run began");
-        let fault = fault.note(format!("then: {was}")).note(format!("now:  {is}"));
-        Err(fault.advise(format!("the same files in {}, or a new run", self.record.base.display())))
-    }
-
-    /// Whether it kept no state, and begins anew.
+    /// Whether it kept no state, and begins again.
     pub fn is_new(&self) -> bool {
         self.state.is_none()
     }

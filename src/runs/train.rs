@@ -33,7 +33,7 @@ use crate::train::trainer::{Job, Outcome, Prepared, Start};
 pub struct Signals {
     /// Stop after this step.
     pub stop: AtomicBool,
-    /// The user wants everything to stop. Beside `stop`, which who has many trainings carried out sets and takes back.
+    /// The user wants everything to stop. A sweep, by contrast, sets `stop` to end one trial and then clears it.
     pub end: AtomicBool,
     /// Keep the state after this step.
     pub save: AtomicBool,

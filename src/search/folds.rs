@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::data::Dataset;
 use crate::data::folds::{Fold, divide};
 use crate::data::section::DataSection;
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::door::{Checked, Options, resume_on, train_on};
 use crate::experiment::disk::RECORD;
-use crate::report::State;
+use crate::report::{State, epochs};
 use crate::runs::resume::stopped;
 use crate::runs::story::recorded;
 use crate::runs::train::Signals;
@@ -26,8 +26,6 @@ use crate::train::checkpoint::write_atomically;
 pub const FOLDS: &str = "folds.json";
 /// The page beside it.
 pub const PAGE: &str = "folds.html";
-/// No record is longer.
-const MAX_RECORD: u64 = 1 << 25;
 
 const KIND: Kind<'_> = Kind { name: "folds", within: "folds", record: FOLDS, command: "dslc resume" };
 
@@ -54,41 +52,26 @@ pub struct Scored {
 }
 
 impl Record {
-    /// Claims a folder, `out` or the next free one, and writes the record into it. A folder with the same folds of the same
-    /// file is gone on with.
+    /// Claims a folder, `out` or the next free one, and writes the record into it. If `out` has the same folds of the same file,
+    /// they continue.
     ///
     /// # Errors
     /// A folder that is taken.
     pub fn begin(&self, out: Option<&Path>, name: &str) -> Result<Place, Fault> {
-        if let Some(out) = out.filter(|out| Record::read(out).is_ok_and(|own| own == *self)) {
+        if let Some(out) = out.filter(|out| KIND.read(out).is_ok_and(|own: Record| own == *self)) {
             return KIND.reopen(out);
         }
         let folds = (0..self.n).map(|number| place(Path::new(""), number));
         let written: Vec<PathBuf> = folds.chain([PathBuf::from(PAGE)]).collect();
         let place = KIND.claim(out, name, &written)?;
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(Fault::internal)?;
-        bytes.push(b'\n');
-        write_atomically(&place.folder.join(FOLDS), &bytes)?;
+        KIND.write(&place.folder, self)?;
         Ok(place)
     }
 
-    /// Takes the folder of folds, to go on with them.
+    /// Takes the folder of folds, to continue them.
     pub fn reopen(folder: &Path) -> Result<(Place, Record), Fault> {
-        let place = KIND.reopen(folder)?;
-        Ok((place, Record::read(folder)?))
-    }
-
-    fn read(folder: &Path) -> Result<Record, Fault> {
-        let path = folder.join(FOLDS);
-        let refuse = |e: &dyn std::fmt::Display| {
-            let fault = Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
-            fault.advise("the folder of folds, such as folds/mnist-1")
-        };
-        if std::fs::metadata(&path).map_err(|e| refuse(&e))?.len() > MAX_RECORD {
-            return Err(refuse(&"it is too large"));
-        }
-        let bytes = std::fs::read(&path).map_err(|e| refuse(&e))?;
-        serde_json::from_slice(&bytes).map_err(|e| refuse(&e))
+        let record = KIND.read(folder)?;
+        Ok((KIND.reopen(folder)?, record))
     }
 }
 
@@ -107,7 +90,7 @@ pub struct Way<'a> {
 /// asks for come back where a signal has ended it.
 ///
 /// # Errors
-/// As for a training; too few images.
+/// As for a training; too few images; data that are not those of the first fold.
 pub fn cross_validate(
     (place, record): (&Place, &Record),
     file: &Checked,
@@ -117,6 +100,10 @@ pub fn cross_validate(
     follow: &mut dyn Tell,
 ) -> Result<Vec<Scored>, Fault> {
     let parts = divide(&dataset, record.n, seed)?;
+    // Those that have ended are not trained again, so nothing else would notice.
+    if let Ok(first) = recorded(&self::place(&place.folder, 0)) {
+        first.record.refuse_other_data(data, &dataset)?;
+    }
     let mut folds = Vec::new();
     for (number, parts) in parts.into_iter().enumerate() {
         let images = [parts.train.len(), parts.validation.len()];
@@ -163,14 +150,13 @@ pub trait Tell {
 fn scored(folder: &Path, images: [usize; 2]) -> Option<Scored> {
     let run = recorded(folder).ok().filter(|run| run.state == State::Finished)?;
     let epoch = run.last("end")?["test.epoch"].as_u64()?;
-    let epochs = || run.events.iter().filter(|event| event["event"] == "epoch");
-    let best: &Value = epochs().find(|event| event["epoch"] == epoch)?;
+    let best: &Value = epochs(&run.events).find(|event| event["epoch"] == epoch)?;
     Some(Scored {
         images,
         epoch: epoch as usize,
         loss: best["validation.loss"].as_f64()?,
         accuracy: best["validation.accuracy"].as_f64(),
-        seconds: epochs().filter_map(|event| event["seconds"].as_f64()).sum(),
+        seconds: epochs(&run.events).filter_map(|event| event["seconds"].as_f64()).sum(),
     })
 }
 

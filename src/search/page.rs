@@ -1,5 +1,4 @@
-//! Many trainings of one file → one page that needs nothing else: a table, what each setting does, and the curves over each
-//! other.
+//! Many trainings of one file → one page that needs no other file: a table, what each setting does, and the curves in one chart.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,11 +13,11 @@ use crate::report::{framed, short_name};
 use crate::runs::folder::REPORT;
 use crate::runs::story::events;
 use crate::search::folds::{self, Scored, mean_and_spread};
-use crate::search::record::{Measured, Method, Record, State};
+use crate::search::record::{Measured, Record, State};
 
-/// Trainings whose curves are drawn, which have a colour each;
+/// Trainings whose curves are drawn, each in a colour of its own.
 const CURVES: usize = 8;
-/// and trainings that have a row or a point.
+/// Trainings that have a row or a point.
 const ROWS: usize = 500;
 
 /// The page of a sweep in a folder.
@@ -56,23 +55,12 @@ pub fn page(folder: &Path, record: &Record) -> String {
 fn head(folder: &Path, record: &Record, best: Option<usize>) -> String {
     let of = |state: State| record.trials.iter().filter(|trial| trial.state == state).count();
     let ended = of(State::Done) + of(State::Failed);
-    // Halving leaves trials that are never trained to the end.
-    let is_complete = match record.method {
-        Method::Halving => of(State::Done) > 0 && of(State::Waiting) == 0,
-        Method::Grid | Method::Random => ended == record.trials.len(),
-    };
-    let state = if is_complete { "finished" } else { "stopped" };
-    let word = if is_complete { "finished" } else { "not finished" };
-    let method = match record.method {
-        Method::Grid => "every combination",
-        Method::Random => "random combinations",
-        Method::Halving => "random combinations, of which the best third continues each round",
-    };
+    let (state, word) = state(record.is_complete());
     let mut figures: Vec<(&str, String)> = Vec::new();
     if let Some(number) = best {
         let trial = &record.trials[number];
         figures.push((judged(record), trial.best().map_or_else(String::new, shown)));
-        figures.extend(trial.test.map(|test| ("its test", shown(test))));
+        figures.extend(trial.test.map(|test| ("its test result", shown(test))));
         figures.push(("best trial", (number + 1).to_string()));
     }
     figures.push(("trials trained to the end", format!("{ended} <small>of {}</small>", record.trials.len())));
@@ -90,12 +78,18 @@ fn head(folder: &Path, record: &Record, best: Option<usize>) -> String {
         format!("<p class=sub>Best: <code>{}</code></p>", settings.join("</code> <code>"))
     });
     format!(
-        "<header><h1>{} <span class=\"state {state}\">{word}</span></h1><p class=sub>{} · {} of {} · {method}</p>{best}<dl class=figures>{figures}</dl></header>",
+        "<header><h1>{} <span class=\"state {state}\">{word}</span></h1><p class=sub>{} · {} of {} · {}</p>{best}<dl class=figures>{figures}</dl></header>",
         escape(&name),
         escape(&file),
         plural(record.trials.len() as u64, "trial", "trials"),
         plural(record.epochs as u64, "epoch", "epochs"),
+        record.method.words(),
     )
+}
+
+/// The state of all trainings: its class, and in words.
+fn state(is_complete: bool) -> (&'static str, &'static str) {
+    if is_complete { ("finished", "finished") } else { ("stopped", "not finished") }
 }
 
 fn judged(record: &Record) -> &'static str {
@@ -167,10 +161,7 @@ fn table(record: &Record, numbers: &[usize]) -> String {
     let rows: String = numbers.iter().map(row).collect();
     let more = match record.trials.len().saturating_sub(numbers.len()) {
         0 => String::new(),
-        n => format!(
-            "<p class=of>and {}, which the record beside this page has</p>",
-            plural(n as u64, "more", "more")
-        ),
+        n => format!("<p class=of>and {} more in the record beside this page</p>", thousands(n as u64)),
     };
     format!(
         "<p class=of>The best on the validation images first.</p><div class=\"wide tall\"><table><thead><tr><th class=n>trial{head}<th class=n>{}<th class=n>test<th class=n>epochs<th class=n>time<th></thead><tbody>{rows}</tbody></table></div>{more}",
@@ -210,10 +201,7 @@ fn settings(record: &Record, numbers: &[usize]) -> String {
 pub fn page_of_folds(folder: &Path, record: &folds::Record, ended: &[Scored]) -> String {
     let name = short_name(&folder.display().to_string());
     let file = record.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let (state, word) = match ended.len() < record.n {
-        true => ("stopped", "not finished"),
-        false => ("finished", "finished"),
-    };
+    let (state, word) = state(ended.len() >= record.n);
     let both = |name: &str, numbers: Vec<f64>| {
         let (mean, spread) = mean_and_spread(&numbers);
         let said = |x: f64| measurement(name, x);

@@ -2,9 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::diag::{Fault, codes};
 use crate::runs::folder::{Lock, short};
+use crate::runs::record::Record;
+use crate::tensor::device::Choice;
+use crate::train::checkpoint::write_atomically;
 
+/// No record is longer.
+const MAX_RECORD: u64 = 1 << 28;
 const ELSEWHERE: &str = "`--out DIR` with a folder that you may write to";
 
 /// A folder that no other process works in.
@@ -22,7 +30,7 @@ pub struct Kind<'a> {
     pub within: &'a str,
     /// The file that tells what is in the folder.
     pub record: &'a str,
-    /// The command that continues what is in the folder behind it.
+    /// The command that, followed by the folder, continues what is in it.
     pub command: &'a str,
 }
 
@@ -71,16 +79,54 @@ impl Kind<'_> {
         Err(cannot(within, &"there are a million in it"))
     }
 
-    /// Takes a folder, to go on with what is in it.
+    /// Takes a folder, to continue what is in it.
     pub fn reopen(&self, folder: &Path) -> Result<Place, Fault> {
         let lock = Lock::take(folder, "wait until it ends", "copy the folder to where you may write")?;
         Ok(Place { folder: folder.to_owned(), _lock: lock })
     }
+
+    /// Reads the record in a folder.
+    pub fn read<T: DeserializeOwned>(&self, folder: &Path) -> Result<T, Fault> {
+        let path = folder.join(self.record);
+        let refuse = |e: &dyn std::fmt::Display| {
+            let fault = Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
+            fault.advise(format!("the folder of {}, such as {}/mnist-1", self.name, self.within))
+        };
+        if std::fs::metadata(&path).map_err(|e| refuse(&e))?.len() > MAX_RECORD {
+            return Err(refuse(&"it is too large"));
+        }
+        let bytes = std::fs::read(&path).map_err(|e| refuse(&e))?;
+        serde_json::from_slice(&bytes).map_err(|e| refuse(&e))
+    }
+
+    /// Writes the record into a folder.
+    pub fn write(&self, folder: &Path, record: &impl Serialize) -> Result<(), Fault> {
+        let mut bytes = serde_json::to_vec_pretty(record).map_err(Fault::internal)?;
+        bytes.push(b'\n');
+        write_atomically(&folder.join(self.record), &bytes)
+    }
+}
+
+/// The device that a run began on; the CPU if there is no run.
+pub fn device(run: &Path) -> Choice {
+    let record = Record::read(run).ok().flatten();
+    record.map(|record| record.machine.choice()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use super::{Kind, device};
+    use crate::runs::record::{Machine, Record};
+    use crate::tensor::device::Choice;
+
+    #[test]
+    fn what_continues_stays_on_its_device() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(device(place.path()), Choice::Cpu);
+        let machine = Machine { device: "cuda:1".to_owned(), ..Machine::default() };
+        Record { machine, ..Record::default() }.write(place.path()).unwrap();
+        assert_eq!(device(place.path()), Choice::Cuda(1));
+    }
 
     #[test]
     fn a_folder_with_something_of_another_is_left_alone() {

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::door::Trained;
-use crate::train::checkpoint::write_atomically;
+use crate::search::place::Kind;
 use crate::train::trainer::Epoch;
 
-/// The record's file in the sweep's folder.
-pub const SWEEP: &str = "sweep.json";
-/// The page beside it.
+/// The page beside the record.
 pub const PAGE: &str = "sweep.html";
-/// No record is longer.
-const MAX_RECORD: u64 = 1 << 28;
+/// By how much trials become fewer and longer in successive halving.
+const THIRD: usize = 3;
+/// The folders of sweeps.
+pub const KIND: Kind<'_> =
+    Kind { name: "a sweep", within: "sweeps", record: "sweep.json", command: "dslc sweep" };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -39,6 +40,27 @@ pub enum Method {
     Random,
     /// Random ones, the best third of which is trained on each time, three times as long.
     Halving,
+}
+
+impl Method {
+    /// Which trials there are, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Method::Grid => "every combination",
+            Method::Random => "random combinations",
+            Method::Halving => "random combinations, of which the best third continues each round",
+        }
+    }
+}
+
+/// How far some trials are trained before others are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// The epochs that the rung before had; `None` for the first.
+    pub before: Option<usize>,
+    pub epochs: usize,
+    /// How many trials are trained so far: the best of the rung before.
+    pub n_best: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -109,23 +131,11 @@ fn measured(epoch: &Epoch) -> Option<Measured> {
 
 impl Record {
     pub fn write(&self, folder: &Path) -> Result<(), Fault> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(Fault::internal)?;
-        bytes.push(b'\n');
-        write_atomically(&folder.join(SWEEP), &bytes)
+        KIND.write(folder, self)
     }
 
     pub fn read(folder: &Path) -> Result<Record, Fault> {
-        let path = folder.join(SWEEP);
-        let refuse = |e: &dyn std::fmt::Display| {
-            let fault = Fault::new(codes::RUN, format!("{} cannot be read: {e}", path.display()));
-            fault.advise("the folder of a sweep, such as sweeps/mnist-1")
-        };
-        let size = std::fs::metadata(&path).map_err(|e| refuse(&e))?.len();
-        if size > MAX_RECORD {
-            return Err(refuse(&"it is too large"));
-        }
-        let bytes = std::fs::read(&path).map_err(|e| refuse(&e))?;
-        serde_json::from_slice(&bytes).map_err(|e| refuse(&e))
+        KIND.read(folder)
     }
 
     /// The folder of a trial.
@@ -152,29 +162,96 @@ impl Record {
         });
         numbers
     }
+
+    /// The rungs in turn: one, or in successive halving several, each of which has a third of the trials for three times as long.
+    pub fn rungs(&self) -> Vec<Rung> {
+        let (n_trials, epochs) = (self.trials.len(), self.epochs);
+        let mut n_rungs = 0u32;
+        while self.method == Method::Halving && THIRD.pow(n_rungs + 1) <= n_trials.min(epochs) {
+            n_rungs += 1;
+        }
+        let length = |i: u32| epochs.div_ceil(THIRD.pow(n_rungs - i));
+        let rung = |i: u32| Rung {
+            before: i.checked_sub(1).map(length),
+            epochs: length(i),
+            n_best: (n_trials / THIRD.pow(i)).max(1),
+        };
+        (0..=n_rungs).map(rung).collect()
+    }
+
+    /// The trials of a rung, by number: of the first all of them, in their own order.
+    pub fn trials_of(&self, rung: &Rung) -> Vec<usize> {
+        let mut numbers = match rung.before {
+            None => (0..self.trials.len()).collect(),
+            Some(before) => self.ranking_within(before),
+        };
+        numbers.truncate(rung.n_best);
+        numbers
+    }
+
+    /// Whether a trial has nothing left to do up to an epoch.
+    pub fn is_far(&self, number: usize, epochs: usize) -> bool {
+        let trial = &self.trials[number];
+        let is_over = matches!(trial.state, State::Done | State::Failed);
+        is_over || trial.epochs.len() >= epochs && epochs < self.epochs
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_complete(&self) -> bool {
+        let is_done =
+            |rung: &Rung| self.trials_of(rung).into_iter().all(|number| self.is_far(number, rung.epochs));
+        self.rungs().iter().all(is_done)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Measured, Method, Record, Trial};
+    use super::{Measured, Method, Record, State, Trial};
+
+    fn record(method: Method, trials: Vec<Trial>, epochs: usize) -> Record {
+        let (settings, tries) = (Vec::new(), vec!["a=1,2".to_owned()]);
+        Record { file: "n.net".into(), settings, tries, method, epochs, trials }
+    }
+
+    #[test]
+    fn a_third_goes_on_for_three_times_as_long() {
+        let rungs = |method, n_trials: usize, epochs| -> Vec<(usize, usize)> {
+            let rungs = record(method, vec![Trial::default(); n_trials], epochs).rungs();
+            assert!(rungs.windows(2).all(|two| two[1].before == Some(two[0].epochs)));
+            rungs.iter().map(|rung| (rung.epochs, rung.n_best)).collect()
+        };
+        assert_eq!(rungs(Method::Halving, 20, 30), [(4, 20), (10, 6), (30, 2)]);
+        assert_eq!(rungs(Method::Halving, 27, 9), [(1, 27), (3, 9), (9, 3)]);
+        assert_eq!(rungs(Method::Halving, 2, 30), [(30, 2)]);
+        assert_eq!(rungs(Method::Random, 20, 30), [(30, 20)]);
+    }
+
+    /// Six trials of four epochs: all for two epochs, and the best two of them to the end.
+    #[test]
+    fn halving_is_complete_when_all_of_its_best_are() {
+        let losses = |n: usize| vec![Measured { loss: 1.0, accuracy: None }; n];
+        let trial = |state, n| Trial { state, epochs: losses(n), ..Trial::default() };
+        let mut trials = vec![trial(State::Stopped, 2); 6];
+        trials[0] = trial(State::Done, 4);
+        let mut halving = record(Method::Halving, trials, 4);
+        assert!(!halving.is_complete(), "the second of the best is to be trained");
+        halving.trials[1].state = State::Failed;
+        assert!(halving.is_complete());
+        halving.trials[5] = Trial::default();
+        assert!(!halving.is_complete(), "one is not measured yet");
+    }
 
     #[test]
     fn the_best_trial_is_first_and_records_come_back() {
         let measured = |accuracy, loss| Measured { loss, accuracy: Some(accuracy) };
         let trial = |epochs: Vec<Measured>| Trial { epochs, ..Trial::default() };
-        let record = Record {
-            file: "n.net".into(),
-            settings: Vec::new(),
-            tries: vec!["a=1,2".to_owned()],
-            method: Method::Halving,
-            epochs: 3,
-            trials: vec![
-                trial(vec![measured(0.5, 1.0), measured(0.9, 0.4)]),
-                trial(Vec::new()),
-                trial(vec![measured(0.9, 0.3)]),
-                trial(vec![measured(0.6, 0.1), measured(0.6, f64::NAN)]),
-            ],
-        };
+        let trials = vec![
+            trial(vec![measured(0.5, 1.0), measured(0.9, 0.4)]),
+            trial(Vec::new()),
+            trial(vec![measured(0.9, 0.3)]),
+            trial(vec![measured(0.6, 0.1), measured(0.6, f64::NAN)]),
+        ];
+        let record = record(Method::Halving, trials, 3);
         assert_eq!(record.ranking(), [2, 0, 3, 1]);
         assert_eq!(record.ranking_within(1), [2, 3, 0, 1]);
         let place = tempfile::tempdir().unwrap();

@@ -13,8 +13,8 @@ use crate::experiment::loaded::{Loaded, load_text};
 use crate::runs::resume::stopped;
 use crate::runs::train::Signals;
 use crate::search::page::page;
-use crate::search::place::{Kind, Place};
-use crate::search::record::{Method, PAGE, Record, SWEEP, State, Trial};
+use crate::search::place::Place;
+use crate::search::record::{KIND, Method, PAGE, Record, State, Trial};
 use crate::search::space::{self, Axis};
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
@@ -36,8 +36,6 @@ pub struct Asked {
 
 /// How many random trials there are by default.
 pub const RUNS: usize = 20;
-/// By how much trials become fewer and longer in successive halving.
-const THIRD: usize = 3;
 
 /// How a sweep is carried out.
 pub struct Way<'a> {
@@ -58,7 +56,7 @@ pub enum Ended {
 
 /// Who follows a sweep.
 pub trait Watch {
-    /// A trial begins or goes on, up to an epoch.
+    /// A trial begins or continues, up to an epoch.
     fn begins(&mut self, _record: &Record, _number: usize, _epochs: usize) {}
     /// It has come so far.
     fn ends(&mut self, _record: &Record, _number: usize) {}
@@ -121,7 +119,7 @@ pub fn begin(asked: &Asked, base: &Loaded) -> Result<(Place, Record), Fault> {
     Ok((place, record))
 }
 
-/// Takes the folder of a sweep, to go on with it.
+/// Takes the folder of a sweep, to continue it.
 pub fn reopen(folder: &Path) -> Result<(Place, Record), Fault> {
     Record::read(folder)?;
     let place = KIND.reopen(folder)?;
@@ -145,22 +143,6 @@ fn right(file: &Checked, own: &[String]) -> Result<(), Fault> {
     }
 }
 
-/// The folders of sweeps.
-const KIND: Kind<'_> = Kind { name: "a sweep", within: "sweeps", record: SWEEP, command: "dslc sweep" };
-
-/// How far trials are trained in turn: epochs, and how many of the best go so far.
-fn rungs(method: Method, n_trials: usize, epochs: usize) -> Vec<(usize, usize)> {
-    if method != Method::Halving {
-        return vec![(epochs, n_trials)];
-    }
-    let mut n_rungs = 0u32;
-    while THIRD.pow(n_rungs + 1) <= n_trials.min(epochs) {
-        n_rungs += 1;
-    }
-    let rung = |i: u32| (epochs.div_ceil(THIRD.pow(n_rungs - i)), (n_trials / THIRD.pow(i)).max(1));
-    (0..=n_rungs).map(rung).collect()
-}
-
 /// Carries out what is left of a sweep; the record on disk is always that of the last trial that ended, and so is the page.
 pub fn carry_out(
     place: &Place,
@@ -170,19 +152,10 @@ pub fn carry_out(
 ) -> Result<Ended, Fault> {
     let folder = place.folder.as_path();
     let deadline = way.budget.map(|budget| Instant::now() + budget);
-    let mut before = usize::MAX;
-    for (epochs, n_best) in rungs(record.method, record.trials.len(), record.epochs) {
-        // The first rung has all of them in their own order.
-        let mut numbers = match before {
-            usize::MAX => (0..record.trials.len()).collect(),
-            before => record.ranking_within(before),
-        };
-        numbers.truncate(n_best);
-        before = epochs;
-        for number in numbers {
-            let trial = &record.trials[number];
-            let is_far = trial.epochs.len() >= epochs && epochs < record.epochs;
-            if is_far || matches!(trial.state, State::Done | State::Failed) {
+    for rung in record.rungs() {
+        let epochs = rung.epochs;
+        for number in record.trials_of(&rung) {
+            if record.is_far(number, epochs) {
                 continue;
             }
             if way.signals.end.load(Ordering::Relaxed) {
@@ -291,18 +264,5 @@ impl Follow for Limits<'_> {
         if self.stopped == Stopped::Not && self.until == Some(epoch.number) {
             self.stop(Stopped::Rung);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Method, rungs};
-
-    #[test]
-    fn a_third_goes_on_for_three_times_as_long() {
-        assert_eq!(rungs(Method::Halving, 20, 30), [(4, 20), (10, 6), (30, 2)]);
-        assert_eq!(rungs(Method::Halving, 27, 9), [(1, 27), (3, 9), (9, 3)]);
-        assert_eq!(rungs(Method::Halving, 2, 30), [(30, 2)]);
-        assert_eq!(rungs(Method::Random, 20, 30), [(30, 20)]);
     }
 }
