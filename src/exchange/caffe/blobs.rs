@@ -8,6 +8,9 @@ use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::wire::{Budget, Content, Fields, damaged};
 
+/// The most axes of an array.
+const MAX_AXES: usize = 16;
+
 /// An array of a layer, its numbers where they lie.
 #[derive(Clone, Debug, Default)]
 pub struct Blob<'a> {
@@ -90,8 +93,10 @@ fn blob<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Blob<'a>, Fault> {
     }
     let dims = shape.unwrap_or_else(|| legacy.to_vec());
     let whole: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    blob.shape =
-        whole.filter(|shape| shape.len() <= 16).ok_or_else(|| damaged(format!("an array of {dims:?}")))?;
+    blob.shape = whole.filter(|shape| shape.len() <= MAX_AXES).ok_or_else(|| {
+        let shown: Vec<i64> = dims.iter().copied().take(MAX_AXES).collect();
+        damaged(format!("an array with {} axes: {shown:?}", dims.len()))
+    })?;
     let n = blob.shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
     match n == Some(blob.count()) {
         true => Ok(blob),

@@ -1,4 +1,4 @@
-//! Sections of a `.cfg`, one behind the other → layers of ours with their numbers.
+//! Sections of a `.cfg`, one after another → layers of ours with their numbers.
 
 use crate::diag::Fault;
 use crate::exchange::darknet::cfg::Section;
@@ -35,18 +35,14 @@ impl<'a> Network<'a> {
         let shape = input.map_or_else(own, |shape| Ok(shape.clone()))?;
         let mut network =
             Network { building: Building::new(shape)?, remarks: Vec::new(), values: Vec::new() };
-        let mut at = 0;
+        let (mut at, mut has_norms) = (0, false);
         for section in sections {
             at = network.section(section, numbers, at)?;
             network.values.push(at);
+            has_norms |= section.flag("batch_normalize")?;
         }
         let Some(last) = sections.last() else { return Err(wrong("the file has no layers")) };
         let output = network.flat(at, last)?;
-        let has_norms = network
-            .building
-            .lines
-            .iter()
-            .any(|line| line.word == "batch_norm" && line.origin.name != "crop 0");
         if has_norms {
             network.remarks.push(
                 "batch norms add 1e-5 to the variance, as Darknet does on a GPU; pjreddie's adds 1e-6 to its root on a CPU"
@@ -378,10 +374,7 @@ impl<'a> Network<'a> {
         for from in section.ints("layers")? {
             inputs.push(self.value(section, from)?);
         }
-        match inputs.as_slice() {
-            &[one] => Ok(one),
-            _ => self.building.join("concat", inputs, &section.origin),
-        }
+        self.building.join("concat", inputs, &section.origin)
     }
 
     /// The middle of the picture, with its pixels brought to -1 … 1 unless the section says `noadjust`.
