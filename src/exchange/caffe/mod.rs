@@ -50,7 +50,7 @@ impl Incoming for Caffe {
             output,
             classes: Vec::new(),
             remarks,
-            origin: "A network out of Caffe".to_owned(),
+            origin: "A network from Caffe".to_owned(),
             pixels: Pixels::ChannelsFirst,
         };
         take(found, &Beside::new(path))

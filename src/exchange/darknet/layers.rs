@@ -97,7 +97,7 @@ impl<'a> Network<'a> {
             "activation" => self.activated(section, "linear", x),
             "logistic" => self.building.layer("sigmoid", x, Vec::new(), Vec::new(), &section.origin),
             "crop" => self.crop(section, x),
-            // What is behind it is the loss of training.
+            // The loss of training.
             "cost" => Ok(x),
             "yolo" | "region" | "detection" | "iseg" | "Gaussian_yolo" => {
                 Err(section.refuse("it finds objects in a picture; dslc's networks classify or segment"))
@@ -116,7 +116,7 @@ impl<'a> Network<'a> {
         let value = usize::try_from(place).ok().and_then(|place| self.values.get(place));
         value.copied().ok_or_else(|| {
             wrong(format!(
-                "line {}: `[{}]` takes layer {at}, which is none before it",
+                "line {}: `[{}]` takes layer {at}, which does not come before it",
                 section.line, section.name
             ))
         })
@@ -320,7 +320,7 @@ impl<'a> Network<'a> {
     fn maxpool(&mut self, section: &Section<'_>, x: usize) -> Result<usize, Fault> {
         Self::refuse_set(section, &["maxpool_depth", "antialiasing"])?;
         let mut given = Self::windows(section)?;
-        // Pixels behind the last whole window that only the padding adds nothing to are none.
+        // Padding that no window reaches is left out.
         if let (&[_, height, width], [_, (_, Arg::Pair(strides)), (_, padding)]) =
             (self.building.shape(x), given.as_mut_slice())
         {
@@ -400,7 +400,7 @@ impl<'a> Network<'a> {
     }
 }
 
-/// Takes from the padding behind what no window reaches, where that would be a row or column of padding alone.
+/// Takes away the rows and columns of padding at the end that no window reaches.
 fn trim(padding: &mut Arg, image: [usize; 2], size: usize, strides: [usize; 2]) {
     let Arg::Padding(crate::spec::Padding::Sides(own)) = padding else { return };
     for axis in 0..2 {

@@ -59,7 +59,7 @@ impl Incoming for Darknet {
             output,
             classes: Vec::new(),
             remarks,
-            origin: "A network out of Darknet".to_owned(),
+            origin: "A network from Darknet".to_owned(),
             pixels: Pixels::ChannelsFirst,
         };
         take(found, &Beside::new(path))

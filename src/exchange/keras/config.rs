@@ -77,7 +77,7 @@ impl<'c> Config<'c> {
         }
     }
 
-    /// As many numbers of at least 1 as there are axes; one of them stands for all.
+    /// A number of at least 1 for each axis; a single one stands for all.
     pub fn extents(&self, key: &str, rank: usize, default: &[usize]) -> Result<Vec<usize>, Fault> {
         match self.get(key) {
             None if default.len() == rank => Ok(default.to_vec()),

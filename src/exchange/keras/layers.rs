@@ -65,7 +65,7 @@ impl Layer<'_, '_, '_> {
             class if class.starts_with("Random") => {
                 let name = &self.config.origin.name;
                 self.network.remarks.push(format!(
-                    "`{name}` ({class}) changes pictures at random in training alone: in dslc that is part of `data`"
+                    "`{name}` ({class}) changes pictures at random, in training only: in dslc that belongs in the `data` section"
                 ));
                 Ok(x)
             }

@@ -76,7 +76,7 @@ fn found<'a>(store: &'a Store, input: Option<&Shape>) -> Result<Found<'a>, Fault
         output,
         classes: Vec::new(),
         remarks,
-        origin: format!("A network out of Keras{space}{version} ({class})"),
+        origin: format!("A network from Keras{space}{version} ({class})"),
         pixels: Pixels::ChannelsLast,
     })
 }
