@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::wire::{Budget, Content, Fields, damaged};
+use crate::weights::elements::{Element, Order};
 
 /// The most axes of an array.
 const MAX_AXES: usize = 16;
@@ -120,9 +121,8 @@ impl<'a> Blob<'a> {
     }
 
     pub fn numbers(&self) -> Vec<f32> {
-        let float = |own: &[u8]| <[u8; 4]>::try_from(own).map_or(f32::NAN, f32::from_le_bytes);
-        let double =
-            |own: &[u8]| <[u8; 8]>::try_from(own).map_or(f32::NAN, |own| f64::from_le_bytes(own) as f32);
+        let float = |own: &[u8]| Element::F32.number(own, Order::Little);
+        let double = |own: &[u8]| Element::F64.number(own, Order::Little);
         self.floats.chunks_exact(4).map(float).chain(self.doubles.chunks_exact(8).map(double)).collect()
     }
 

@@ -432,8 +432,8 @@ impl<'a, 'b> Network<'a, 'b> {
         // The other half of a norm, which is one layer here, unless somebody wants the first half alone.
         let is_taken = self.building.lines.iter().skip(x).any(|line| line.inputs.contains(&x));
         let mut later = rest.iter().flat_map(|other| &other.bottoms);
-        let is_wanted = is_taken
-            || later.any(|name| !layer.tops.contains(name) && self.values.get(*name) == Some(&x));
+        let is_wanted =
+            is_taken || later.any(|name| !layer.tops.contains(name) && self.values.get(*name) == Some(&x));
         if self.bare.remove(&x)
             && !is_wanted
             && let Some(line) = x.checked_sub(1).and_then(|at| self.building.lines.get_mut(at))

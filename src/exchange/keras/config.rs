@@ -45,7 +45,7 @@ impl<'c> Config<'c> {
     fn odd(&self, key: &str) -> Fault {
         let shown: String =
             self.values.get(key).map(Value::to_string).unwrap_or_default().chars().take(60).collect();
-        wrong(format!("says `{key}` {shown} of its layer `{}`", self.origin.name))
+        wrong(format!("says `{key}` {shown} for its layer `{}`", self.origin.name))
     }
 
     pub fn bool(&self, key: &str, default: Option<bool>) -> Result<bool, Fault> {

@@ -289,7 +289,7 @@ impl Layer<'_, '_, '_> {
             return Err(wrong("has a kernel of other axes"));
         };
         if self.config.count("units", None)? != outputs {
-            return Err(wrong(format!("says another number of `units` of `{}`", self.config.origin.name)));
+            return Err(wrong(format!("says another number of `units` for `{}`", self.config.origin.name)));
         }
         let rank = self.network.building.shape(x.at).len();
         let bias = self.bias(1)?;
@@ -337,11 +337,7 @@ impl Layer<'_, '_, '_> {
     }
 
     /// The numbers of a norm by our names, one array after another; a scale or a shift that it is without changes nothing.
-    fn normed(
-        &self,
-        x: &Flow,
-        names: &[&'static str],
-    ) -> Result<Vec<(&'static str, Weight<'static>)>, Fault> {
+    fn normed(&self, x: &Flow, names: &[&'static str]) -> Result<Weights<'static>, Fault> {
         let channels = self.network.building.channels(x.at);
         let mut arrays = self.arrays.iter().cloned();
         let mut weights = Vec::new();
