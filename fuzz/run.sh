@@ -38,8 +38,9 @@ onnx)
     more="-max_len=40000 -rss_limit_mb=1024"
     ;;
 weights)
-    cp ../tests/fixtures/weights/*.pth ../tests/fixtures/weights/*.npz ../tests/fixtures/weights/*.safetensors "$seeds"
-    more="-max_len=24000 -rss_limit_mb=1024"
+    cp ../tests/fixtures/weights/*.pth ../tests/fixtures/weights/*.npz ../tests/fixtures/weights/*.safetensors \
+        ../tests/fixtures/keras/*.keras ../tests/fixtures/keras/*.h5 "$seeds"
+    more="-max_len=48000 -rss_limit_mb=1024"
     ;;
 esac
 

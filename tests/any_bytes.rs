@@ -25,7 +25,7 @@ pub fn onnx(bytes: &[u8]) {
     answered(read());
 }
 
-/// A file of weights: safetensors, a checkpoint of PyTorch, an archive of NumPy, by what it begins with.
+/// A file of weights: safetensors, a checkpoint of PyTorch, a file of Keras, an archive of NumPy, by what it begins with.
 pub fn weights(place: &Path, bytes: &[u8]) {
     if std::fs::write(place, bytes).is_err() {
         return;

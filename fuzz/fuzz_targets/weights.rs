@@ -1,4 +1,4 @@
-//! Any bytes as a file of weights (safetensors, PyTorch's zip and pickle, NumPy's npz) → tensors, or a fault.
+//! Any bytes as a file of weights (safetensors, PyTorch's zip and pickle, Keras' HDF5 and archives, NumPy's npz) → tensors, or a fault.
 
 #![no_main]
 

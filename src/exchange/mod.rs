@@ -74,6 +74,34 @@ pub struct Arriving<'a> {
     pub input: Option<&'a Shape>,
 }
 
+impl Arriving<'_> {
+    /// The file as a text; `None` where it is none, or has more bytes.
+    fn text(&self, most: usize) -> Result<Option<String>, Fault> {
+        Ok(String::from_utf8(import::bytes(self.path)?).ok().filter(|text| text.len() <= most))
+    }
+
+    /// Where the weights are: at the place that was given, or beside the file with this ending.
+    fn place_of_weights(&self, ending: &str) -> Result<PathBuf, Fault> {
+        let place = self.weights.map_or_else(|| self.path.with_extension(ending), Path::to_owned);
+        if place.exists() {
+            return Ok(place);
+        }
+        let message = format!("{} is not there, so the network has no weights", place.display());
+        Err(Fault::new(codes::EXCHANGE_IN, message)
+            .advise(format!("`--weights FILE` with the `.{ending}` file that belongs to it")))
+    }
+
+    /// The file's name without its ending.
+    fn stem(&self) -> String {
+        self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// A fault that says which file it is about.
+fn named(path: &Path, fault: Fault) -> Fault {
+    Fault { message: format!("{}: {}", path.display(), fault.message), ..fault }
+}
+
 /// What is done with a network that was read.
 pub type Take<'t> = dyn FnMut(Found<'_>, &Beside) -> Result<(), Fault> + 't;
 

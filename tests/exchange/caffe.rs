@@ -67,11 +67,13 @@ fn files_that_do_not_belong_to_each_other_are_refused() {
     let layer = |rest: &str| format!("{head}layer {{ name: \"a\" bottom: \"data\" top: \"a\" {rest} }}");
     refused("", "has no layers");
     refused("layer {", "never closed");
+    refused("input_dim: [1", "a `[` that is never closed");
     refused("layer } x", "stands where a field belongs");
     refused(&layer("type: \"ReLU\" type"), "stands where a field belongs");
     refused(&layer(""), "has no type");
     refused(&layer("type: \"Python\""), "no layer for it");
     refused(&layer("type: \"Slice\""), "no layer for it");
+    refused(&layer("type: \"Concat\"").replace("bottom: \"data\"", ""), "it takes nothing");
     refused(&layer("type: \"Convolution\" convolution_param { num_output: 4 }"), "has no `kernel_size`");
     let conv = |settings: &str| layer(&format!("type: \"Convolution\" convolution_param {{ {settings} }}"));
     refused(&conv("num_output: 4 kernel_size: 3"), "no such numbers in the weights");

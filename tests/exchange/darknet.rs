@@ -80,7 +80,7 @@ fn files_that_do_not_belong_to_each_other_are_refused() {
     refused("[net]\nheight=0\nwidth=4\n[avgpool]\n", &weights, "`height=0`");
     refused("[net]\nheight=4\nwidth=4\n[yolo]\n", &weights, "finds objects");
     refused("[net]\nheight=4\nwidth=4\n[lstm]\n", &weights, "no layer for `[lstm]`");
-    refused("[net]\nheight=4\nwidth=4\n[route]\nlayers=-1\n", &weights, "which is none before it");
+    refused("[net]\nheight=4\nwidth=4\n[route]\nlayers=-1\n", &weights, "which does not come before it");
     refused("[net]\nheight=4\nwidth=4\nnonsense\n", &weights, "line 4: `nonsense`");
     refused(
         "[net]\nheight=4\nwidth=4\n[convolutional]\nfilters=16777216\nsize=16777216\n",

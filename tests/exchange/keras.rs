@@ -211,6 +211,19 @@ fn hostile_descriptions_are_refused() {
         );
     }
     assert!(with(&described(folder.path(), &nested), |_| {}).is_err());
+    // Networks that each call the one inside of them nine times.
+    let calls = [r#"[["in",0,0,{}]]"#; 9].join(",");
+    let mut inner = r#""class_name":"Sequential","config":{"name":"n","layers":[]}"#.to_owned();
+    for _ in 0..14 {
+        let called = format!(r#"{{{inner},"inbound_nodes":[{calls}]}}"#);
+        let whole = graph(&[image(), called], "n").replace(r#""name":"x""#, r#""name":"n""#);
+        inner = whole[1..whole.len() - 1].to_owned();
+    }
+    refused(&format!("{{{inner}}}"), "calls its layers more than");
+    // A name that would end the comment it stands in.
+    let random = layer("RandomFlip", r"a\nb", "", r#"[[["in",0,0,{}]]]"#);
+    let path = described(folder.path(), &graph(&[image(), random, relu("r", r"a\nb")], "r"));
+    with(&path, |imported| assert!(imported.text.contains("`a b`"), "{}", imported.text)).unwrap();
     let mut layers = vec![image()];
     for n in 0..40 {
         let from = if n == 0 { "in".to_owned() } else { format!("c{}", n - 1) };

@@ -7,7 +7,7 @@ The parts:
 
 - `layers`, `models`: every layer of the language (its own example) and every model of models/ is exported with random weights and
   perturbed statistics, checked by onnx.checker, and run by ONNX Runtime and by a second runtime: OpenVINO where it is installed,
-  else onnx's own reference evaluator. The file is imported again, held against those numbers, and must be the same graph after all
+  otherwise onnx's own reference evaluator. The file is imported again, held against those numbers, and must be the same graph after all
   passes.
 - `preparation`: pictures through `--with-preparation` and through `dslc predict`.
 - `c`: models/mnist.net, trained, as C, over the 10,000 test images.

@@ -7,6 +7,10 @@ use std::collections::HashMap;
 use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::wire::{Budget, Content, Fields, damaged};
+use crate::weights::elements::{Element, Order};
+
+/// The most axes of an array.
+const MAX_AXES: usize = 16;
 
 /// An array of a layer, its numbers where they lie.
 #[derive(Clone, Debug, Default)]
@@ -90,8 +94,10 @@ fn blob<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Blob<'a>, Fault> {
     }
     let dims = shape.unwrap_or_else(|| legacy.to_vec());
     let whole: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    blob.shape =
-        whole.filter(|shape| shape.len() <= 16).ok_or_else(|| damaged(format!("an array of {dims:?}")))?;
+    blob.shape = whole.filter(|shape| shape.len() <= MAX_AXES).ok_or_else(|| {
+        let shown: Vec<i64> = dims.iter().copied().take(MAX_AXES).collect();
+        damaged(format!("an array with {} axes: {shown:?}", dims.len()))
+    })?;
     let n = blob.shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
     match n == Some(blob.count()) {
         true => Ok(blob),
@@ -115,9 +121,8 @@ impl<'a> Blob<'a> {
     }
 
     pub fn numbers(&self) -> Vec<f32> {
-        let float = |own: &[u8]| <[u8; 4]>::try_from(own).map_or(f32::NAN, f32::from_le_bytes);
-        let double =
-            |own: &[u8]| <[u8; 8]>::try_from(own).map_or(f32::NAN, |own| f64::from_le_bytes(own) as f32);
+        let float = |own: &[u8]| Element::F32.number(own, Order::Little);
+        let double = |own: &[u8]| Element::F64.number(own, Order::Little);
         self.floats.chunks_exact(4).map(float).chain(self.doubles.chunks_exact(8).map(double)).collect()
     }
 

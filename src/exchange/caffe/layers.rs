@@ -224,10 +224,7 @@ impl<'a, 'b> Network<'a, 'b> {
                 let inputs = (0..layer.bottoms.len())
                     .map(|at| self.value(layer, at))
                     .collect::<Result<Vec<_>, _>>()?;
-                match inputs.as_slice() {
-                    &[one] => Ok(one),
-                    _ => self.building.join("concat", inputs, &layer.origin),
-                }
+                self.building.join("concat", inputs, &layer.origin)
             }
             "Eltwise" => self.eltwise(layer),
             "ShuffleChannel" => {
@@ -433,9 +430,10 @@ impl<'a, 'b> Network<'a, 'b> {
         let factor = self.blob(layer, 0)?.weight();
         let offset = if has_bias { self.blob(layer, 1)?.weight() } else { Weight::All(n, 0.0) };
         // The other half of a norm, which is one layer here, unless somebody wants the first half alone.
-        let bottom = layer.bottoms.first().copied().unwrap_or_default();
+        let is_taken = self.building.lines.iter().skip(x).any(|line| line.inputs.contains(&x));
+        let mut later = rest.iter().flat_map(|other| &other.bottoms);
         let is_wanted =
-            !layer.tops.contains(&bottom) && rest.iter().any(|other| other.bottoms.contains(&bottom));
+            is_taken || later.any(|name| !layer.tops.contains(name) && self.values.get(*name) == Some(&x));
         if self.bare.remove(&x)
             && !is_wanted
             && let Some(line) = x.checked_sub(1).and_then(|at| self.building.lines.get_mut(at))

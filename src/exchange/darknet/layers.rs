@@ -1,4 +1,4 @@
-//! Sections of a `.cfg`, one behind the other → layers of ours with their numbers.
+//! Sections of a `.cfg`, one after another → layers of ours with their numbers.
 
 use crate::diag::Fault;
 use crate::exchange::darknet::cfg::Section;
@@ -35,18 +35,14 @@ impl<'a> Network<'a> {
         let shape = input.map_or_else(own, |shape| Ok(shape.clone()))?;
         let mut network =
             Network { building: Building::new(shape)?, remarks: Vec::new(), values: Vec::new() };
-        let mut at = 0;
+        let (mut at, mut has_norms) = (0, false);
         for section in sections {
             at = network.section(section, numbers, at)?;
             network.values.push(at);
+            has_norms |= section.flag("batch_normalize")?;
         }
         let Some(last) = sections.last() else { return Err(wrong("the file has no layers")) };
         let output = network.flat(at, last)?;
-        let has_norms = network
-            .building
-            .lines
-            .iter()
-            .any(|line| line.word == "batch_norm" && line.origin.name != "crop 0");
         if has_norms {
             network.remarks.push(
                 "batch norms add 1e-5 to the variance, as Darknet does on a GPU; pjreddie's adds 1e-6 to its root on a CPU"
@@ -101,7 +97,7 @@ impl<'a> Network<'a> {
             "activation" => self.activated(section, "linear", x),
             "logistic" => self.building.layer("sigmoid", x, Vec::new(), Vec::new(), &section.origin),
             "crop" => self.crop(section, x),
-            // What is behind it is the loss of training.
+            // The loss of training.
             "cost" => Ok(x),
             "yolo" | "region" | "detection" | "iseg" | "Gaussian_yolo" => {
                 Err(section.refuse("it finds objects in a picture; dslc's networks classify or segment"))
@@ -120,7 +116,7 @@ impl<'a> Network<'a> {
         let value = usize::try_from(place).ok().and_then(|place| self.values.get(place));
         value.copied().ok_or_else(|| {
             wrong(format!(
-                "line {}: `[{}]` takes layer {at}, which is none before it",
+                "line {}: `[{}]` takes layer {at}, which does not come before it",
                 section.line, section.name
             ))
         })
@@ -324,7 +320,7 @@ impl<'a> Network<'a> {
     fn maxpool(&mut self, section: &Section<'_>, x: usize) -> Result<usize, Fault> {
         Self::refuse_set(section, &["maxpool_depth", "antialiasing"])?;
         let mut given = Self::windows(section)?;
-        // Pixels behind the last whole window that only the padding adds nothing to are none.
+        // Padding that no window reaches is left out.
         if let (&[_, height, width], [_, (_, Arg::Pair(strides)), (_, padding)]) =
             (self.building.shape(x), given.as_mut_slice())
         {
@@ -378,10 +374,7 @@ impl<'a> Network<'a> {
         for from in section.ints("layers")? {
             inputs.push(self.value(section, from)?);
         }
-        match inputs.as_slice() {
-            &[one] => Ok(one),
-            _ => self.building.join("concat", inputs, &section.origin),
-        }
+        self.building.join("concat", inputs, &section.origin)
     }
 
     /// The middle of the picture, with its pixels brought to -1 … 1 unless the section says `noadjust`.
@@ -407,7 +400,7 @@ impl<'a> Network<'a> {
     }
 }
 
-/// Takes from the padding behind what no window reaches, where that would be a row or column of padding alone.
+/// Takes away the rows and columns of padding at the end that no window reaches.
 fn trim(padding: &mut Arg, image: [usize; 2], size: usize, strides: [usize; 2]) {
     let Arg::Padding(crate::spec::Padding::Sides(own)) = padding else { return };
     for axis in 0..2 {

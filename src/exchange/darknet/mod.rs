@@ -5,14 +5,12 @@ mod cfg;
 mod layers;
 mod numbers;
 
-use std::path::{Path, PathBuf};
-
 use crate::diag::{Fault, codes};
 use crate::exchange::darknet::layers::Network;
 use crate::exchange::darknet::numbers::Numbers;
 use crate::exchange::import::line::{Found, Pixels};
 use crate::exchange::onnx::file::Beside;
-use crate::exchange::{Arriving, Incoming, Take, import};
+use crate::exchange::{Arriving, Incoming, Take, import, named};
 
 pub static DARKNET: Darknet = Darknet;
 
@@ -36,26 +34,12 @@ impl Incoming for Darknet {
 
     fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault> {
         let path = arriving.path;
-        let named = |path: &Path, fault: Fault| Fault {
-            message: format!("{}: {}", path.display(), fault.message),
-            ..fault
-        };
-        let bytes = import::bytes(path)?;
-        let text = String::from_utf8(bytes)
-            .ok()
-            .filter(|text| text.len() <= MAX_CFG)
-            .ok_or_else(|| named(path, wrong("the file is no text of Darknet")))?;
+        let text = arriving.text(MAX_CFG)?;
+        let text = text.ok_or_else(|| named(path, wrong("the file is no text of Darknet")))?;
         let sections = cfg::sections(&text).map_err(|fault| named(path, fault))?;
-        let weights: PathBuf =
-            arriving.weights.map_or_else(|| path.with_extension("weights"), Path::to_owned);
-        if !weights.exists() {
-            let message = format!("{} is not there, so the network has no weights", weights.display());
-            return Err(Fault::new(codes::EXCHANGE_IN, message)
-                .advise("`--weights FILE` with the `.weights` file that belongs to it"));
-        }
+        let weights = arriving.place_of_weights("weights")?;
         let bytes = import::bytes(&weights)?;
         let mut numbers = Numbers::open(&bytes).map_err(|fault| named(&weights, fault))?;
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let (network, output) =
             Network::read(&sections, &mut numbers, arriving.input).map_err(|fault| named(path, fault))?;
         numbers.end().map_err(|fault| named(&weights, fault))?;
@@ -69,13 +53,13 @@ impl Incoming for Darknet {
             ),
         );
         let found = Found {
-            name,
+            name: arriving.stem(),
             input: shape.dims().to_vec(),
             lines: building.lines,
             output,
             classes: Vec::new(),
             remarks,
-            origin: "A network out of Darknet".to_owned(),
+            origin: "A network from Darknet".to_owned(),
             pixels: Pixels::ChannelsFirst,
         };
         take(found, &Beside::new(path))

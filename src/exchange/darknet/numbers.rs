@@ -1,9 +1,11 @@
-//! The bytes of a `.weights` file → the numbers of one layer after the other. The file says nothing of what they are: the `.cfg` does,
+//! The bytes of a `.weights` file → the numbers of one layer after another. The file says nothing of what they are: the `.cfg` does,
 //! and only that both end together shows that they belong to each other.
 
 use crate::diag::Fault;
 use crate::exchange::darknet::wrong;
 use crate::exchange::import::line::Weight;
+use crate::weights::carry::turned;
+use crate::weights::elements::{Element, Order};
 
 /// What is not read yet.
 pub struct Numbers<'a> {
@@ -63,8 +65,7 @@ impl<'a> Numbers<'a> {
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
-    let number = |own: &[u8]| <[u8; 4]>::try_from(own).map_or(f32::NAN, f32::from_le_bytes);
-    bytes.chunks_exact(4).map(number).collect()
+    bytes.chunks_exact(4).map(|own| Element::F32.number(own, Order::Little)).collect()
 }
 
 /// Numbers as they lie.
@@ -77,6 +78,6 @@ pub fn transposed(bytes: &[u8], columns: usize) -> Weight<'_> {
     Weight::later(bytes.len() / 4, move || {
         let numbers = floats(bytes);
         let rows = numbers.len() / columns.max(1);
-        Ok((0..numbers.len()).map(|i| numbers[i % rows * columns + i / rows]).collect())
+        Ok(turned(&numbers, &[rows, columns], &[1, 0]))
     })
 }

@@ -1,4 +1,4 @@
-//! Layers in our words, one behind the other → what an importer found. The shape of each value comes from the layer's own rule, so
+//! Layers in our words, one after another → what an importer found. The shape of each value comes from the layer's own rule, so
 //! that a reader says only which layer stands where, with which arguments and numbers.
 
 use crate::diag::{Fault, codes};
@@ -65,7 +65,7 @@ impl<'a> Building<'a> {
         value.checked_sub(1).and_then(|at| self.lines.get(at))
     }
 
-    /// Adds a layer behind a value, and gives the value that it makes.
+    /// Adds a layer after a value, and gives the value that it makes.
     ///
     /// # Errors
     /// What arrives, or the numbers, do not fit the layer.
@@ -92,8 +92,13 @@ impl<'a> Building<'a> {
         self.push(word, written, vec![input], inferred, weights, origin)
     }
 
-    /// Adds what joins several values.
+    /// Adds what joins several values; a single one stays as it is.
     pub fn join(&mut self, word: &'static str, inputs: Vec<usize>, origin: &Origin) -> Result<usize, Fault> {
+        match inputs.as_slice() {
+            [] => return Err(cannot(origin, "it takes nothing")),
+            &[one] => return Ok(one),
+            _ => {}
+        }
         let join = joins::find(word).ok_or_else(|| Fault::internal(format!("there is no join `{word}`")))?;
         let shapes: Vec<Shape> = inputs.iter().map(|&input| Shape::new(self.shape(input))).collect();
         let inferred =
@@ -186,10 +191,13 @@ impl<'a> Building<'a> {
 
     /// A factor for all numbers.
     pub fn scale(&mut self, input: usize, factor: f64, origin: &Origin) -> Result<usize, Fault> {
-        match factor == 1.0 {
-            true => Ok(input),
-            false => self.layer("scale", input, vec![("factor", Arg::Number(factor))], Vec::new(), origin),
+        if factor == 1.0 {
+            return Ok(input);
         }
+        if !factor.is_finite() {
+            return Err(cannot(origin, format!("its factor is {factor}")));
+        }
+        self.layer("scale", input, vec![("factor", Arg::Number(factor))], Vec::new(), origin)
     }
 }
 

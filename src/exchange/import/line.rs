@@ -17,7 +17,7 @@ pub struct Found<'a> {
     pub classes: Vec<String>,
     /// What should be known of how it was read.
     pub remarks: Vec<String>,
-    /// What it is and out of which program, in words: `A network out of Keras 3.15`.
+    /// What it is and from which program, in words: `A network from Keras 3.15`.
     pub origin: String,
     pub pixels: Pixels,
 }

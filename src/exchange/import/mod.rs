@@ -71,7 +71,8 @@ pub fn written<'a>(found: Found<'a>, beside: &'a Beside, path: &Path) -> Result<
     let (items, order) = outline::outline(&found)?;
     let folded = fold::fold(&found, items);
     let mut head = vec![format!("{}, as `dslc import` read it", found.origin)];
-    head.extend(found.remarks.iter().map(|remark| format!("- {remark}")));
+    // Names out of the file must not end the comment.
+    head.extend(found.remarks.iter().map(|remark| format!("- {}", remark.replace(char::is_control, " "))));
     let text = text::text(&found, &folded, &head);
     let loaded = load_text(path, text.clone(), &[]);
     if let Some(first) = loaded.diagnostics.iter().find(|d| d.severity == Severity::Error) {

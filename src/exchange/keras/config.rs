@@ -45,7 +45,7 @@ impl<'c> Config<'c> {
     fn odd(&self, key: &str) -> Fault {
         let shown: String =
             self.values.get(key).map(Value::to_string).unwrap_or_default().chars().take(60).collect();
-        wrong(format!("says `{key}` {shown} of its layer `{}`", self.origin.name))
+        wrong(format!("says `{key}` {shown} for its layer `{}`", self.origin.name))
     }
 
     pub fn bool(&self, key: &str, default: Option<bool>) -> Result<bool, Fault> {
@@ -77,7 +77,7 @@ impl<'c> Config<'c> {
         }
     }
 
-    /// As many numbers of at least 1 as there are axes; one of them stands for all.
+    /// A number of at least 1 for each axis; a single one stands for all.
     pub fn extents(&self, key: &str, rank: usize, default: &[usize]) -> Result<Vec<usize>, Fault> {
         match self.get(key) {
             None if default.len() == rank => Ok(default.to_vec()),

@@ -40,6 +40,14 @@ fn reordered<'a>(array: Array, extents: Vec<usize>, axes: Vec<usize>) -> Weight<
     Weight::later(n, move || Ok(turned(&array.numbers().map_err(wrong)?, &extents, &axes)))
 }
 
+/// A number for each channel; a single one stands for all.
+fn spread(numbers: Vec<f64>, channels: usize) -> Weight<'static> {
+    match numbers.as_slice() {
+        &[one] => Weight::All(channels, one),
+        _ => Weight::Own(std::rc::Rc::new(numbers)),
+    }
+}
+
 /// Numbers of an array as they are.
 fn plain<'a>(array: Array) -> Result<Weight<'a>, Fault> {
     let n = array.elements().map_err(wrong)?;
@@ -57,7 +65,7 @@ impl Layer<'_, '_, '_> {
             class if class.starts_with("Random") => {
                 let name = &self.config.origin.name;
                 self.network.remarks.push(format!(
-                    "`{name}` ({class}) changes pictures at random in training alone: in dslc that is part of `data`"
+                    "`{name}` ({class}) changes pictures at random, in training only: in dslc that belongs in the `data` section"
                 ));
                 Ok(x)
             }
@@ -281,7 +289,7 @@ impl Layer<'_, '_, '_> {
             return Err(wrong("has a kernel of other axes"));
         };
         if self.config.count("units", None)? != outputs {
-            return Err(wrong(format!("says another number of `units` of `{}`", self.config.origin.name)));
+            return Err(wrong(format!("says another number of `units` for `{}`", self.config.origin.name)));
         }
         let rank = self.network.building.shape(x.at).len();
         let bias = self.bias(1)?;
@@ -328,22 +336,31 @@ impl Layer<'_, '_, '_> {
         }
     }
 
+    /// The numbers of a norm by our names, one array after another; a scale or a shift that it is without changes nothing.
+    fn normed(&self, x: &Flow, names: &[&'static str]) -> Result<Weights<'static>, Fault> {
+        let channels = self.network.building.channels(x.at);
+        let mut arrays = self.arrays.iter().cloned();
+        let mut weights = Vec::new();
+        for &name in names {
+            let without = match name {
+                "weight" if !self.config.bool("scale", Some(true))? => Some(1.0),
+                "bias" if !self.config.bool("center", Some(true))? => Some(0.0),
+                _ => None,
+            };
+            let weight = match without {
+                Some(number) => Weight::All(channels, number),
+                None => self.each(arrays.next().ok_or_else(|| wrong("lost an array"))?, x)?,
+            };
+            weights.push((name, weight));
+        }
+        Ok(weights)
+    }
+
     fn batch_norm(&mut self, x: Flow) -> Result<Flow, Fault> {
         if !self.has_last_axis(&x)? {
             return Err(self.config.refuse("it normalises another axis than that of the channels"));
         }
-        let mut arrays = self.arrays.clone().into_iter();
-        let channels = self.network.building.channels(x.at);
-        let mut chosen = |is_there: bool, number: f64| match is_there {
-            true => arrays.next().map_or_else(|| Err(wrong("lost an array")), |array| self.each(array, &x)),
-            false => Ok(Weight::All(channels, number)),
-        };
-        let weights = vec![
-            ("weight", chosen(self.config.bool("scale", Some(true))?, 1.0)?),
-            ("bias", chosen(self.config.bool("center", Some(true))?, 0.0)?),
-            ("running_mean", chosen(true, 0.0)?),
-            ("running_var", chosen(true, 1.0)?),
-        ];
+        let weights = self.normed(&x, &["weight", "bias", "running_mean", "running_var"])?;
         // Keras keeps what ours lets go.
         let momentum = ((1.0 - self.config.number("momentum", 0.99)?) * 1e6).round() / 1e6;
         let given = vec![
@@ -359,22 +376,13 @@ impl Layer<'_, '_, '_> {
         if !self.has_last_axis(&x)? || (is_layer && rank != 1) {
             return Err(self.config.refuse("it normalises the channels of each pixel by themselves"));
         }
-        let mut arrays = self.arrays.clone().into_iter();
-        let channels = self.network.building.channels(x.at);
-        let mut chosen = |is_there: bool, number: f64| match is_there {
-            true => arrays.next().map_or_else(|| Err(wrong("lost an array")), |array| self.each(array, &x)),
-            false => Ok(Weight::All(channels, number)),
-        };
-        let weights = vec![
-            ("weight", chosen(self.config.bool("scale", Some(true))?, 1.0)?),
-            ("bias", chosen(self.config.bool("center", Some(true))?, 0.0)?),
-        ];
+        let weights = self.normed(&x, &["weight", "bias"])?;
         let epsilon = ("epsilon", Arg::Number(self.config.number("epsilon", 1e-3)?));
         if is_layer {
             return self.keep("layer_norm", &x, vec![epsilon], weights);
         }
         let groups = match self.config.number("groups", 32.0)? {
-            -1.0 => channels,
+            -1.0 => self.network.building.channels(x.at),
             _ => self.config.count("groups", Some(32))?,
         };
         self.keep("group_norm", &x, vec![("groups", Arg::Whole(groups)), epsilon], weights)
@@ -511,10 +519,9 @@ impl Layer<'_, '_, '_> {
             let at = self.network.building.scale(x.at, factor, &self.config.origin)?;
             return Ok(Flow { at, ..x });
         }
-        let weight = |numbers: Vec<f64>, otherwise: f64| match numbers.as_slice() {
-            [] => Weight::All(channels, otherwise),
-            &[one] => Weight::All(channels, one),
-            _ => Weight::Own(std::rc::Rc::new(numbers)),
+        let weight = |numbers: Vec<f64>, otherwise: f64| match numbers.is_empty() {
+            true => Weight::All(channels, otherwise),
+            false => spread(numbers, channels),
         };
         let (factor, offset) = (weight(scale, 1.0), weight(offset, 0.0));
         let at = self.network.building.affine(x.at, factor, offset, &self.config.origin)?;
@@ -535,17 +542,14 @@ impl Layer<'_, '_, '_> {
             _ => ["mean", "variance"]
                 .map(|key| Ok(self.config.numbers(key)?.iter().map(|number| *number as f32).collect())),
         };
-        let whole = |numbers: Vec<f32>| -> Vec<f64> {
-            let n = if numbers.len() == 1 { channels } else { 1 };
-            numbers.into_iter().flat_map(|number| std::iter::repeat_n(f64::from(number), n)).collect()
-        };
         let least = |variance: f64| variance.sqrt().max(1e-7).powi(2);
-        let (mean, variance) = (whole(mean?), whole(variance?).into_iter().map(least).collect());
+        let mean: Vec<f64> = mean?.into_iter().map(f64::from).collect();
+        let variance: Vec<f64> = variance?.into_iter().map(f64::from).map(least).collect();
         let weights = vec![
             ("weight", Weight::All(channels, 1.0)),
             ("bias", Weight::All(channels, 0.0)),
-            ("running_mean", Weight::Own(std::rc::Rc::new(mean))),
-            ("running_var", Weight::Own(std::rc::Rc::new(variance))),
+            ("running_mean", spread(mean, channels)),
+            ("running_var", spread(variance, channels)),
         ];
         self.keep("batch_norm", &x, vec![("epsilon", Arg::Number(0.0))], weights)
     }

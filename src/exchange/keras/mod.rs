@@ -13,7 +13,7 @@ use crate::diag::{Fault, codes};
 use crate::exchange::import::line::{Found, Pixels};
 use crate::exchange::keras::wiring::Network;
 use crate::exchange::onnx::file::Beside;
-use crate::exchange::{Arriving, Incoming, Take};
+use crate::exchange::{Arriving, Incoming, Take, named};
 use crate::shape::Shape;
 use crate::weights::keras::store::{self, Store};
 
@@ -42,9 +42,8 @@ impl Incoming for Keras {
         }
         let disk = File::open(path).map_err(|e| refuse(format!("cannot be read: {e}")))?;
         let store = store::open(disk).map_err(refuse)?;
-        let named =
-            |fault: Fault| Fault { message: format!("{}: {}", path.display(), fault.message), ..fault };
-        take(found(&store, arriving.input).map_err(named)?, &Beside::new(path))
+        let found = found(&store, arriving.input).map_err(|fault| named(path, fault))?;
+        take(found, &Beside::new(path))
     }
 }
 
@@ -77,7 +76,7 @@ fn found<'a>(store: &'a Store, input: Option<&Shape>) -> Result<Found<'a>, Fault
         output,
         classes: Vec::new(),
         remarks,
-        origin: format!("A network out of Keras{space}{version} ({class})"),
+        origin: format!("A network from Keras{space}{version} ({class})"),
         pixels: Pixels::ChannelsLast,
     })
 }

@@ -14,6 +14,8 @@ use crate::weights::keras::store::{Place, Store};
 
 /// How often layers of a graph are tried, which are written in no order.
 const MAX_TRIES: usize = 4_000_000;
+/// The most calls of layers, those inside of networks that are called again and again among them.
+const MAX_CALLS: usize = 2 * MAX_LAYERS;
 
 /// A value that depends on the image.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ pub struct Network<'a> {
     pub remarks: Vec<String>,
     /// Before Keras 3 some functions were others.
     pub is_old: bool,
+    n_calls: usize,
 }
 
 impl<'a> Network<'a> {
@@ -65,7 +68,7 @@ impl<'a> Network<'a> {
         }
         let building = Building::new(shape)?;
         let is_old = version.starts_with('2') || version.starts_with('1');
-        let mut network = Network { building, store, remarks: Vec::new(), is_old };
+        let mut network = Network { building, store, remarks: Vec::new(), is_old, n_calls: 0 };
         let flow = network.network(description, Flow { at: 0, flat: None }, None, "", 0)?;
         Ok((network, flow.at))
     }
@@ -84,6 +87,7 @@ impl<'a> Network<'a> {
             return Err(wrong(format!("has networks more than {MAX_DEPTH} deep in each other")));
         }
         let layers = config::layers(own).map_err(wrong)?;
+        self.count(layers.len() + 1)?;
         let places = config::places(layers, place);
         let is_graph = layers.iter().any(|layer| layer.get("inbound_nodes").is_some());
         match is_graph {
@@ -95,6 +99,15 @@ impl<'a> Network<'a> {
                 }
                 Ok(flow)
             }
+        }
+    }
+
+    /// Counts calls: a few networks in each other can call their layers without end.
+    fn count(&mut self, n: usize) -> Result<(), Fault> {
+        self.n_calls = self.n_calls.saturating_add(n);
+        match self.n_calls <= MAX_CALLS {
+            true => Ok(()),
+            false => Err(wrong(format!("calls its layers more than {MAX_CALLS} times"))),
         }
     }
 
@@ -151,15 +164,15 @@ impl<'a> Network<'a> {
         let mut values: HashMap<(String, u64), Flow> = HashMap::new();
         values.insert((image.clone(), 0), input);
         let mut open: Vec<(usize, u64, Vec<Reference>)> = Vec::new();
-        let (mut again, mut n_calls) = (HashSet::new(), 0usize);
+        let mut again = HashSet::new();
         for (at, (layer, place)) in layers.iter().zip(places).enumerate() {
             if place.name == *image {
                 continue;
             }
             let nodes =
                 layer.get("inbound_nodes").and_then(Value::as_array).map_or([].as_slice(), Vec::as_slice);
+            self.count(nodes.len())?;
             for (n, node) in nodes.iter().enumerate() {
-                n_calls += 1;
                 if n > 0 {
                     again.insert(place.name.clone());
                 }
@@ -170,9 +183,6 @@ impl<'a> Network<'a> {
                         .map_err(|why| wrong(format!("calls its layer `{}` {why}", place.name)))?,
                 ));
             }
-        }
-        if n_calls > MAX_LAYERS {
-            return Err(wrong(format!("calls layers {n_calls} times")));
         }
         let mut tries = 0;
         while !open.is_empty() {

@@ -19,7 +19,7 @@ use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::graph::{Element, Graph, batched};
 use crate::exchange::onnx::layer::Layer;
 use crate::exchange::portable::Operation;
-use crate::exchange::{Arriving, Incoming, Outgoing, Take, Wish, Wishes, beside, compare, import};
+use crate::exchange::{Arriving, Incoming, Outgoing, Take, Wish, Wishes, beside, compare, import, named};
 use crate::layers::Inferred;
 use crate::shape::Shape;
 
@@ -90,10 +90,7 @@ impl Incoming for Onnx {
 
     fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault> {
         let (bytes, beside) = (import::bytes(arriving.path)?, Beside::new(arriving.path));
-        let named = |fault: Fault| Fault {
-            message: format!("{}: {}", arriving.path.display(), fault.message),
-            ..fault
-        };
+        let named = |fault: Fault| named(arriving.path, fault);
         let model = file::model(&bytes).map_err(named)?;
         take(read::found(&model, &beside, arriving.input).map_err(named)?, &beside)
     }

@@ -239,8 +239,13 @@ impl Array {
         self.chunks(tree, None, extents.len(), &mut found)?;
         let each = extents.iter().try_fold(self.size, |n, &extent| n.checked_mul(extent));
         let each = each.ok_or("is damaged: a chunk is larger than memory")?;
-        // Every number is in some chunk; so many bytes are there, packed or not.
-        let there: usize = found.iter().map(|chunk| chunk.packed.saturating_mul(MAX_PACKED)).sum();
+        // No byte belongs to two chunks.
+        let packed = found.iter().fold(0usize, |n, chunk| n.saturating_add(chunk.packed));
+        if packed > self.file.bytes.len() {
+            return Err(format!("is damaged: the chunks of an array in it have {packed} bytes"));
+        }
+        // Every number is in some chunk, and unpacking gives so many bytes at most.
+        let there = packed.saturating_mul(MAX_PACKED);
         let grid = self
             .shape
             .iter()

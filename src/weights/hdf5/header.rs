@@ -215,7 +215,8 @@ fn leaf(
         at.skip(4 + 16)?;
         let mut name = names;
         name.skip(offset)?;
-        let name = named(&name.text())?;
+        // One byte more than there may be, to see that there are more.
+        let name = named(&name.part(name.len().min(MAX_NAME + 1))?.text())?;
         links.push((name, if cached == 2 { Target::Elsewhere } else { Target::Header(header) }));
         if links.len() > MAX_LINKS {
             return Err(format!("has a group with more than {MAX_LINKS} names"));

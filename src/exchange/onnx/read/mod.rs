@@ -209,7 +209,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     }
     let producer = if model.producer.is_empty() { "another program" } else { model.producer };
     let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
-    let origin = format!("A network out of {producer} (ONNX, opset {})", model.opset);
+    let origin = format!("A network from {producer} (ONNX, opset {})", model.opset);
     let pixels = Pixels::ChannelsFirst;
     Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels })
 }
