@@ -36,16 +36,16 @@ pub fn instead(front: &str, piece: &str) -> Option<Instead> {
     if piece.starts_with("//") {
         return found(0, 2, "#".to_owned(), "use `#`".to_owned(), "comments begin with `#`");
     }
-    if piece.starts_with(',') {
+    if let Some(behind) = piece.strip_prefix(',') {
         if let Some((end, text)) = rest_of_size(front, piece) {
             let said = format!("write `{}{text}`", last_number(front));
             return found(0, end, text, said, "a size or a shape is written with `x`");
         }
-        if begins_statement(front, &piece[1..]) {
+        if begins_statement(front, behind) {
             // Whether the word is a layer's, only the whole file can tell.
             return Some(Instead {
                 start: 0,
-                end: piece.len() - piece[1..].trim_start().len(),
+                end: piece.len() - behind.trim_start().len(),
                 text: " -> ".to_owned(),
                 title: "write `->`".to_owned(),
                 label: "layers are joined by `->`",
