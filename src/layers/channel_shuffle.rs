@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, image, nearest_divisor};
 use crate::ops::transpose::TRANSPOSE;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -30,14 +30,13 @@ impl Layer for ChannelShuffle {
         let [channels, _, _] = image(SPEC.name, input)?;
         let groups = args.whole("groups")?;
         if channels % groups != 0 {
-            let near = (1..=channels).filter(|n| channels % n == 0).min_by_key(|n| n.abs_diff(groups));
             return Err(Fault::new(
                 codes::GROUPS,
                 format!("{groups} groups do not divide the {channels} channels of `channel_shuffle`"),
             )
             .at("groups")
             .label(format!("{channels} / {groups} leaves {}", channels % groups))
-            .set("groups", near.unwrap_or(1))
+            .set("groups", nearest_divisor(channels, groups))
             .assume(input.clone()));
         }
         Ok(Inferred::shape(input.clone()))

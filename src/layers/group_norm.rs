@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::standardize::{EPSILON, affine, affine_per_channel, check_parts, standardize};
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, nearest_divisor};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, positional};
 
@@ -32,14 +32,13 @@ impl Layer for GroupNorm {
         let channels = input.dims().first().copied().unwrap_or(1);
         let groups = args.whole("groups")?;
         if channels % groups != 0 {
-            let near = (1..=channels).filter(|n| channels % n == 0).min_by_key(|n| n.abs_diff(groups));
             return Err(Fault::new(
                 codes::GROUPS,
                 format!("{groups} groups do not divide the {channels} channels of `group_norm`"),
             )
             .at("groups")
             .label(format!("{channels} / {groups} leaves {}", channels % groups))
-            .set("groups", near.unwrap_or(1))
+            .set("groups", nearest_divisor(channels, groups))
             .assume(input.clone()));
         }
         check_parts(SPEC.name, input, groups)?;

@@ -210,6 +210,12 @@ pub fn find(name: &str) -> Option<&'static dyn Layer> {
     BY_NAME.get(name).copied()
 }
 
+/// The divisor of a number that is nearest to another one; of two, the smaller.
+pub(crate) fn nearest_divisor(number: usize, to: usize) -> usize {
+    let pairs = (1..=number.isqrt()).filter(|n| number % n == 0).flat_map(|n| [n, number / n]);
+    pairs.min_by_key(|n| (n.abs_diff(to), *n)).unwrap_or(1)
+}
+
 /// Channels, height and width of a layer's input; refuses anything else.
 pub(crate) fn image(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
     let (channels, [height, width]) = spatial(layer, input)?;
@@ -243,4 +249,22 @@ pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usi
         // What made it so is known to whoever sees the layers above.
         None => fault,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest_divisor;
+
+    #[test]
+    fn the_nearest_divisor_is_found_of_any_number() {
+        let simply = |number: usize, to: usize| {
+            (1..=number).filter(|n| number.is_multiple_of(*n)).min_by_key(|n| n.abs_diff(to)).unwrap()
+        };
+        for number in 1..=72 {
+            for to in 1..=80 {
+                assert_eq!(nearest_divisor(number, to), simply(number, to), "{number} near {to}");
+            }
+        }
+        assert_eq!(nearest_divisor(1 << 34, 1000), 1024);
+    }
 }
