@@ -212,7 +212,7 @@ pub fn find(name: &str) -> Option<&'static dyn Layer> {
 
 /// The divisor of a number that is nearest to another one; of two, the smaller.
 pub(crate) fn nearest_divisor(number: usize, to: usize) -> usize {
-    let pairs = (1..=number.isqrt()).filter(|n| number % n == 0).flat_map(|n| [n, number / n]);
+    let pairs = (1..=number.isqrt()).filter(|n| number.is_multiple_of(*n)).flat_map(|n| [n, number / n]);
     pairs.min_by_key(|n| (n.abs_diff(to), *n)).unwrap_or(1)
 }
 
