@@ -185,11 +185,7 @@ fn unknown(line: &Statement, named: Option<&str>, known: &[&str]) -> Diagnostic 
         return Diagnostic::error(codes::REPEATED_SECTION, line.head(), message)
             .label(format!("write `model NAME`, one of {listed}"));
     };
-    let d = Diagnostic::error(
-        codes::UNKNOWN_NAME,
-        span,
-        format!("no file that is used here has a model `{name}`"),
-    );
+    let d = Diagnostic::error(codes::UNKNOWN_NAME, span, format!("no imported file has a model `{name}`"));
     let place = match line.arguments.first() {
         Some(Argument::Value(Value { kind: ValueKind::Call { name, .. }, .. })) => name.span,
         _ => span,
@@ -197,7 +193,7 @@ fn unknown(line: &Statement, named: Option<&str>, known: &[&str]) -> Diagnostic 
     match nearest(name, known.iter().copied()) {
         Some(near) => d.meant(place, near),
         None => d
-            .label(format!("the files that are used have {listed}"))
+            .label(format!("the imported files have {listed}"))
             .advise("a model that is defined here needs its layers in `{ … }`"),
     }
 }

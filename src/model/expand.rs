@@ -445,7 +445,7 @@ impl<'a> Expansion<'a> {
             }
             at = layer.inputs.first().and_then(|wire| wire.layer());
         }
-        "change the `input` of the model to the axes that this layer needs".to_owned()
+        "change the `input` of the model to what this layer needs".to_owned()
     }
 
     pub(super) fn push(&mut self, instance: Instance) {

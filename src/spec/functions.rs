@@ -62,15 +62,15 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "divisible",
         usage: "divisible(A, B)",
-        summary: "the multiple of B that is nearest to A, at least B and at least 90 % of A: the widths of MobileNet and \
-                  EfficientNet",
+        summary: "A rounded to a multiple of B, but not below B or 90 % of A, as MobileNet and EfficientNet do with their \
+                  widths",
         takes: 2..=2,
         gives: Gives::Number(|numbers| divisible(numbers[0], numbers[1])),
     },
     Function {
         name: "range",
         usage: "range(N), range(A, B)",
-        summary: "the list 0, 1, … N - 1, or A, … B - 1, for `for`",
+        summary: "the list 0, 1, …, N - 1, or A, …, B - 1, for loops",
         takes: 1..=2,
         gives: Gives::Range,
     },
