@@ -46,7 +46,7 @@ pub struct Options {
     /// Override a setting by its path, such as `train.epochs=1`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Start from these weights: a run's folder, or a safetensors, PyTorch or NumPy file
+    /// Start from these weights: a run's folder, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// The folder for weights and measurements, instead of runs/NAME-N (of folds, folds/NAME-N)

@@ -180,10 +180,10 @@ pub fn evaluate_on(
             let spare = available.map(|available| available - needed);
             kept::stock(job.data, dataset, &programs.modes(), seed, spare)?
         }
-        Target::Cpu | Target::Reference(_) => None,
+        Target::Cpu | Target::FewSteps | Target::Reference(_) => None,
     };
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
-    let mut session = Session::with_stock(programs.take(), target, seed, stock)?;
+    let mut session = Session::bare(programs.take(), target, stock)?;
     weights.load(&mut session)?;
     let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)
