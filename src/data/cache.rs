@@ -264,8 +264,11 @@ fn forget_unused(folder: &Path) {
     }
 }
 
-/// Bytes that the prepared images take, and the shape of each layer where all its images have one.
-fn needed(section: &DataSection, originals: &Originals) -> Result<(u64, Option<Vec<[usize; 3]>>), Fault> {
+/// The shape of the images of each layer.
+type Shapes = Vec<[usize; 3]>;
+
+/// Bytes that the prepared images take, and their shapes where all of a layer have one.
+fn needed(section: &DataSection, originals: &Originals) -> Result<(u64, Option<Shapes>), Fault> {
     let n = originals.len();
     if let Some([own, height, width]) = section.form_behind(originals.steps.len()).extents() {
         let channels = originals.layers().enumerate().map(|(layer, images)| match layer {
