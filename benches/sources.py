@@ -30,14 +30,11 @@ def run(*arguments, code=0):
     return time.time() - start, used.ru_maxrss / 1024, said
 
 
-# MNIST three times: the same images in the order of parts, classes and names.
+# MNIST three times: as its files have it, and its images under their numbers in folders of their classes.
 parts = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}
 arrays = {}
 for part, (images, labels) in parts.items():
     images, labels = idx(images), idx(labels)
-    # A folder is in the order of its classes, the other two are as their files.
-    order = np.argsort(labels, kind="stable")
-    images, labels = images[order], labels[order]
     stem = "t10k" if part == "test" else "train"
     (folder / "idx").mkdir(exist_ok=True)
     (folder / f"idx/{stem}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *images.shape) + images.tobytes())
@@ -45,9 +42,9 @@ for part, (images, labels) in parts.items():
     arrays[f"x_{part}"], arrays[f"y_{part}"] = images, labels
     for label in range(10):
         (folder / "png" / part / str(label)).mkdir(parents=True, exist_ok=True)
-    if not (folder / "png" / part / str(labels[-1]) / f"{len(labels) - 1:05}.png").exists():
+    if not (folder / "png" / part / str(labels[-1]) / f"{len(labels) - 1}.png").exists():
         for i, (image, label) in enumerate(zip(images, labels)):
-            Image.fromarray(image).save(folder / "png" / part / str(label) / f"{i:05}.png")
+            Image.fromarray(image).save(folder / "png" / part / str(label) / f"{i}.png")
 np.savez(folder / "mnist.npz", **arrays)
 
 net = """model M { input 1x28x28; conv2d 8 5x5 stride=2 -> relu -> max_pool2d 2 -> flatten -> linear 10 }

@@ -41,6 +41,7 @@ impl fmt::Debug for Spec {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Param {
     pub name: &'static str,
     pub kind: Kind,
@@ -58,6 +59,21 @@ pub const fn positional(name: &'static str, kind: Kind, default: Preset, doc: &'
 /// A parameter given as `name=value`.
 pub const fn keyword(name: &'static str, kind: Kind, default: Preset, doc: &'static str) -> Param {
     Param { name, kind, default, positional: false, doc }
+}
+
+/// Two rows of parameters in one, for declarations that share some; `N` is `A + B`.
+pub const fn joined<const A: usize, const B: usize, const N: usize>(
+    first: [Param; A],
+    second: [Param; B],
+) -> [Param; N] {
+    assert!(A + B == N);
+    let mut all = [first[0]; N];
+    let mut at = 1;
+    while at < N {
+        all[at] = if at < A { first[at] } else { second[at - A] };
+        at += 1;
+    }
+    all
 }
 
 /// What a parameter accepts.

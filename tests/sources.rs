@@ -201,6 +201,60 @@ fn every_target_is_read_from_tar_and_parquet() {
     assert!(found.iter().any(|own| own.message.starts_with("only one of `label`")), "{found:?}");
 }
 
+/// Columns of lists (`fixtures/targets.py`), empty, missing and with missing values, in both kinds of pages.
+#[test]
+fn columns_of_lists_are_labels_and_numbers() {
+    let expected = json("../targets/expected.json");
+    let column = |name: &str| -> Vec<f32> {
+        expected[name].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    };
+    for name in ["lists1", "lists2"] {
+        let line = |arguments: &str| format!("parquet \"../targets/{name}.parquet\" {arguments}");
+        let rows = |arguments: &str| {
+            let dataset = load(&line(arguments)).unwrap();
+            let row = |i: u32| dataset.samples.row(i).to_vec();
+            (dataset.classes().to_vec(), (0..6).map(row).collect::<Vec<_>>())
+        };
+        let (names, tags) = rows("labels=tags");
+        assert_eq!(names, ["sea", "sun"], "{name}");
+        assert_eq!(tags, [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]], "{name}");
+        // In the order of the file's own names, of which one never comes.
+        let (names, kinds) = rows("labels=kinds");
+        assert_eq!(names, ["cow", "ant", "bee", "none"], "{name}");
+        assert_eq!(kinds[..2], [[1.0, 0.0, 1.0, 0.0], [0.0; 4]], "{name}");
+        assert_eq!((kinds[3][1], &kinds[4]), (1.0, &vec![1.0, 1.0, 1.0, 0.0]), "{name}");
+        let (names, large) = rows("labels=large");
+        assert_eq!((names.as_slice(), &large[4]), (&["0", "1", "2"].map(str::to_owned)[..], &vec![1.0; 3]));
+        let (names, corners) = rows("target=corners");
+        assert_eq!(names, ["corners.0", "corners.1", "corners.2", "corners.3"], "{name}");
+        let [x, y] = ["x", "y"].map(column);
+        for i in 0..6 {
+            assert_eq!(corners[i], [x[i], y[i], i as f32, 0.5], "{name}");
+        }
+        let (_, point) = rows("target=point classes=2");
+        assert_eq!(point[5], [x[5], y[5]], "{name}");
+        for (arguments, said) in [
+            ("target=ragged", "has 2 numbers in `ragged`, and the first row 1 in row 1"),
+            ("target=holes", "has `` in `holes` in row 0"),
+            ("target=[point, corners]", "has a list in `point` in row 0"),
+            ("target=deep", "has lists of lists in the column `deep`"),
+            ("label=large", "has a list in `large` in row 0"),
+            ("label=kinds", "has a list in `kinds` in row 0"),
+            ("image=large labels=tags", "has lists in the column `large`"),
+        ] {
+            let fault = load(&line(arguments)).unwrap_err();
+            assert!(fault.message.ends_with(said) && !fault.remedies.is_empty(), "{arguments}: {fault}");
+        }
+    }
+    // Lists in JSON are the same.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.jsonl");
+    std::fs::write(&path, "{\"image\": \"a.png\", \"at\": [1, 2.5, -3]}\n").unwrap();
+    image::GrayImage::new(2, 2).save(folder.path().join("a.png")).unwrap();
+    let dataset = load(&format!("table \"{}\" target=at", path.display())).unwrap();
+    assert_eq!((dataset.classes().len(), dataset.samples.row(0)), (3, &[1.0, 2.5, -3.0][..]));
+}
+
 #[test]
 fn arrays_of_every_kind_are_what_numpy_wrote() {
     let expected = json("arrays.json");

@@ -8,6 +8,7 @@ use crate::cli::load::{self, MOST_SHOWN};
 use crate::cli::out::{self, Look, err, out};
 use crate::cli::table::plural;
 use crate::cli::{Stop, explain, files};
+use crate::data::section::absent;
 use crate::diag::{Applicability, Diagnostic, Severity, github, has_errors, render, sarif};
 use crate::experiment::loaded::Loaded;
 use crate::experiment::missing_parts;
@@ -55,6 +56,10 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         if loaded.ast.chains.is_empty() && loaded.diagnostics.is_empty() {
             loaded.diagnostics = missing_parts(&loaded.ast, &loaded.experiment, &["model"]);
         }
+        let base = loaded.base();
+        let absent = loaded.experiment.data.as_ref().and_then(|section| absent(section, &base));
+        loaded.diagnostics.extend(absent);
+        loaded.diagnostics.sort_by_key(|d| d.primary.span);
         let text = match options.message_format {
             Format::Human => human(&loaded, Look::stdout()),
             Format::Concise => render::concise(&loaded.sources, shown(&loaded)),

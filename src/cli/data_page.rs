@@ -37,7 +37,8 @@ pub fn page(title: &str, found: &Scan, sheet: &Sheet) -> String {
         let count = count.map_or_else(String::new, |(_, counts)| thousands(counts[0] as u64));
         out.push_str(&row(name, &count, own));
     }
-    if found.classes.len() > sheet.classes.len() {
+    let is_by_class = matches!(found.task, Task::Classes | Task::Labels);
+    if is_by_class && found.classes.len() > sheet.classes.len() {
         let more = thousands((found.classes.len() - sheet.classes.len()) as u64);
         out.push_str(&format!("<p class=\"soft\">… and {more} more</p>\n"));
     }
@@ -125,8 +126,8 @@ fn counts(found: &Scan) -> String {
         "<section><h2>{}</h2><div class=\"wide\"><table><thead><tr><th></th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n",
         match found.task {
             Task::Labels => "Labels",
-            Task::Classes => "Classes",
-            Task::Numbers | Task::Masks | Task::Images => "Parts",
+            Task::Classes | Task::Masks => "Classes",
+            Task::Numbers | Task::Images => "Parts",
         }
     )
 }

@@ -10,11 +10,11 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 use rayon::slice::ParallelSliceMut;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Image, Sample, Target, Values};
-use crate::data::samples::{Images, Pictures};
+use crate::data::sample::{Form, Image, Target, Values};
+use crate::data::samples::{Images, Samples, Targets};
 use crate::data::section::{Cache, DataSection, Step};
 use crate::data::sources::Wanted;
-use crate::data::stored::{Originals, Stored};
+use crate::data::stored::Stored;
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::threads;
 use crate::numbers::{bytes as shown, plural};
@@ -34,30 +34,24 @@ const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A file that is being made grows; one that has not for so long is left over: a day.
 const BEGUN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Keeps the images as the section's `cache` says. A data set that is gone through once, to be tested, is kept in memory at most.
+/// Keeps the images as the section's `cache` says, and with them the masks or images that are targets. A data set that is gone through
+/// once, to be tested, is kept in memory at most.
 pub fn keep(
     section: &mut DataSection,
     dataset: &mut Dataset,
     base: &Path,
     wanted: Wanted,
 ) -> Result<(), Fault> {
-    let Images::Read(pictures) = &dataset.samples.images else { return Ok(()) };
+    let Some(originals) = Originals::of(&dataset.samples, section.stages().first) else { return Ok(()) };
     section.kept.fingerprint = Some(dataset.fingerprint());
-    // A mask or image that is the target turns with its image, so both are prepared together, when they are asked for.
-    if dataset.samples.targets.images().is_some() {
-        let said =
-            "none: a picture and the mask or picture that is its target are read together, in every epoch";
-        section.kept.place = (section.cache != Cache::None).then(|| said.to_owned());
-        return Ok(());
-    }
     if section.cache == Cache::None {
         return Ok(());
     }
     threads::start()?;
-    let (pictures, steps) = (Arc::clone(pictures), section.stages().first.to_vec());
-    let (needed, shape) = needed(section, pictures.as_ref(), &steps)?;
+    let (needed, shapes) = needed(section, &originals)?;
+    let n_steps = originals.steps.len();
     let memory = host::free_bytes().unwrap_or(u64::MAX);
-    let (images, place) = match section.cache {
+    let (layers, place) = match section.cache {
         Cache::None => return Ok(()),
         Cache::Ram if needed > memory => {
             let message =
@@ -68,8 +62,8 @@ pub fn keep(
         Cache::Auto if needed > memory / SHARE && wanted == Wanted::Test => return Ok(()),
         Cache::Disk if wanted == Wanted::Test => return Ok(()),
         Cache::Disk | Cache::Auto if section.cache == Cache::Disk || needed > memory / SHARE => {
-            match on_disk(section, base, Prepared { pictures, steps: steps.clone(), needed })? {
-                Ok((stored, place)) => (Images::Read(Arc::new(stored)), place),
+            match on_disk(section, base, originals, needed)? {
+                Ok(stored) => stored,
                 Err(why) => {
                     section.kept.place = Some(why);
                     return Ok(());
@@ -77,32 +71,92 @@ pub fn keep(
             }
         }
         Cache::Auto | Cache::Ram | Cache::Disk => {
-            let images = match shape {
-                Some(shape) => same(pictures.as_ref(), &steps, shape)?,
-                None => each(pictures.as_ref(), &steps)?,
+            let layers = match shapes {
+                Some(shapes) => same(&originals, &shapes)?,
+                None => each(&originals)?,
             };
-            (images, format!("{} in memory", shown(needed)))
+            (layers, format!("{} in memory", shown(needed)))
         }
     };
-    (dataset.samples.images, dataset.samples.prepared) = (images, steps.len());
+    let mut layers = layers.into_iter();
+    let samples = &mut dataset.samples;
+    let places = std::iter::once(&mut samples.images).chain(samples.targets.images_mut());
+    for place in places {
+        *place = layers.next().ok_or_else(|| Fault::internal("images without their targets"))?;
+    }
+    samples.prepared = n_steps;
     section.kept.place = Some(place);
     Ok(())
 }
 
-/// Images that are to be kept.
-struct Prepared {
-    pictures: Arc<dyn Pictures>,
-    steps: Vec<Step>,
-    /// About so many bytes.
-    needed: u64,
+/// Images that are read one at a time, and what is done to each before it is kept.
+#[derive(Clone, Debug)]
+pub struct Originals {
+    /// Without labels and numbers.
+    pub samples: Samples,
+    pub steps: Vec<Step>,
 }
 
-/// The images in a file, and where that is; or, with `cache auto`, why they are in none.
+impl Originals {
+    /// Those of samples; `None` where they are in memory already.
+    fn of(samples: &Samples, steps: &[Step]) -> Option<Originals> {
+        let Images::Read(_) = &samples.images else { return None };
+        let targets = match samples.targets.images() {
+            None => Targets::Classes { names: Vec::new(), values: Vec::new() },
+            Some(Images::Read(_)) => samples.targets.clone(),
+            Some(
+                Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_),
+            ) => {
+                return None;
+            }
+        };
+        let samples = Samples { images: samples.images.clone(), prepared: 0, targets };
+        Some(Originals { samples, steps: steps.to_vec() })
+    }
+
+    /// The readers: of the images, and of their masks or the images that are their targets.
+    pub fn layers(&self) -> impl Iterator<Item = &Images> {
+        std::iter::once(&self.samples.images).chain(self.samples.targets.images())
+    }
+
+    pub fn len(&self) -> usize {
+        self.samples.images.len()
+    }
+
+    /// The images of one sample behind the steps, layer by layer: what turns with its image is prepared with it.
+    pub fn prepared(&self, index: usize) -> Result<Vec<Image>, Fault> {
+        let mut sample = self.samples.read_images(index as u32)?;
+        let mut random = Random::new(0, "", 0);
+        self.steps.iter().try_for_each(|step| step.transform.apply(&step.args, &mut sample, &mut random))?;
+        Ok(match sample.target {
+            Target::Mask(target) | Target::Image(target) => vec![sample.image, target],
+            Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => vec![sample.image],
+        })
+    }
+
+    /// A number for each sample that is another one where it was changed on this machine.
+    fn stamps(&self, key: &str) -> Vec<u64> {
+        let stamp = |index: usize| {
+            let own = self.layers().filter_map(|images| match images {
+                Images::Read(pictures) => Some(pictures.stamp(index)),
+                Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) => {
+                    None
+                }
+            });
+            hash(&(key, own.collect::<Vec<u64>>()))
+        };
+        (0..self.len()).into_par_iter().map(stamp).collect()
+    }
+}
+
+/// The images in a file, layer by layer, and where that is; or, with `cache auto`, why they are in none. They take about `needed`
+/// bytes.
 fn on_disk(
     section: &DataSection,
     base: &Path,
-    Prepared { pictures, steps, needed }: Prepared,
-) -> Result<Result<(Stored, String), String>, Fault> {
+    originals: Originals,
+    needed: u64,
+) -> Result<Result<(Vec<Images>, String), String>, Fault> {
     let is_asked = section.cache == Cache::Disk;
     let Some(folder) = disk::cache_folder() else {
         let fault = Fault::new(
@@ -121,17 +175,20 @@ fn on_disk(
             Ok(Err(none()))
         };
     };
-    let key = key(section, base, &steps);
+    let key = key(section, base, &originals.steps);
     let path = folder.join(format!("{:016x}.{ENDING}", hash(&key)));
-    let stamps =
-        (0..pictures.len()).into_par_iter().map(|index| hash(&(&key, pictures.stamp(index)))).collect();
-    let (originals, form) =
-        (Originals { pictures, steps, stamps }, section.form_behind(section.stages().first.len()));
+    let stamps = originals.stamps(&key);
+    let image = section.form_behind(originals.steps.len());
+    let forms = originals.layers().enumerate().map(|(layer, images)| match layer {
+        0 => image,
+        _ => Form { channels: images.form().channels, ..image },
+    });
+    let forms: Vec<Form> = forms.collect();
     let told = |stored: Stored, when: &str| {
         let place = format!("{} in {}{when}", shown(stored.length()), path.display());
-        (stored, place)
+        (stored.layers().map(|layer| Images::Read(Arc::new(layer))).collect(), place)
     };
-    if let Some(stored) = Stored::open(&path, &originals, form) {
+    if let Some(stored) = Stored::open(&path, &originals, &stamps, &forms) {
         return Ok(Ok(told(stored, ", made by an earlier run")));
     }
     forget_unused(&folder);
@@ -157,13 +214,13 @@ fn on_disk(
             Ok(Err(none))
         };
     }
-    match Stored::make(&path, &originals, room) {
+    match Stored::make(&path, &originals, &stamps, room) {
         Err(fault) if !is_asked && [codes::UNWRITTEN, codes::TOO_BIG].contains(&fault.code) => {
             return Ok(Err(format!("none: {}", fault.message)));
         }
         made => made?,
     }
-    let stored = Stored::open(&path, &originals, form);
+    let stored = Stored::open(&path, &originals, &stamps, &forms);
     let gone = || Fault::new(codes::UNWRITTEN, format!("{} was changed by another program", path.display()));
     Ok(Ok(told(stored.ok_or_else(|| gone().advise("run it again"))?, "")))
 }
@@ -207,65 +264,82 @@ fn forget_unused(folder: &Path) {
     }
 }
 
-/// Bytes that the prepared images take, and their shape where all have one.
-fn needed(
-    section: &DataSection,
-    pictures: &dyn Pictures,
-    steps: &[Step],
-) -> Result<(u64, Option<[usize; 3]>), Fault> {
-    let n = pictures.len();
-    if let Some(shape) = section.form_behind(steps.len()).extents() {
-        return Ok((n as u64 * shape.iter().product::<usize>() as u64, Some(shape)));
+/// The shape of the images of each layer.
+type Shapes = Vec<[usize; 3]>;
+
+/// Bytes that the prepared images take, and their shapes where all of a layer have one.
+fn needed(section: &DataSection, originals: &Originals) -> Result<(u64, Option<Shapes>), Fault> {
+    let n = originals.len();
+    if let Some([own, height, width]) = section.form_behind(originals.steps.len()).extents() {
+        let channels = originals.layers().enumerate().map(|(layer, images)| match layer {
+            0 => Some(own),
+            _ => images.form().channels,
+        });
+        let shapes = channels.map(|channels| Some([channels?, height, width])).collect::<Option<Vec<_>>>();
+        let shapes = shapes.ok_or_else(|| Fault::internal("targets of unknown channels"))?;
+        let one: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        return Ok((n as u64 * one as u64, Some(shapes)));
     }
     let some: Vec<usize> = (0..n).step_by(n.div_ceil(LOOKED_AT).max(1)).collect();
     // One that cannot be read is told of together with the others.
-    let sizes =
-        some.into_par_iter().filter_map(|index| Some(prepared(pictures, index, steps).ok()?.extents()));
-    let sizes: Vec<u64> = sizes.map(|extents| extents.iter().product::<usize>() as u64).collect();
-    let mean = sizes.iter().sum::<u64>() / (sizes.len() as u64).max(1);
-    Ok((n as u64 * (mean + size_of::<Image>() as u64), None))
+    let sizes = some.into_par_iter().filter_map(|index| {
+        let bytes = |image: &Image| image.extents().iter().product::<usize>() + size_of::<Image>();
+        Some(originals.prepared(index).ok()?.iter().map(bytes).sum::<usize>() as u64)
+    });
+    let sizes: Vec<u64> = sizes.collect();
+    Ok((n as u64 * (sizes.iter().sum::<u64>() / (sizes.len() as u64).max(1)), None))
 }
 
-/// An image behind these steps.
-pub fn prepared(pictures: &dyn Pictures, index: usize, steps: &[Step]) -> Result<Image, Fault> {
-    let image = pictures.read(index)?;
-    let mut sample = Sample { image, target: Target::Unknown };
-    let mut random = Random::new(0, "", 0);
-    steps.iter().try_for_each(|step| step.transform.apply(&step.args, &mut sample, &mut random))?;
-    Ok(sample.image)
-}
-
-fn same(pictures: &dyn Pictures, steps: &[Step], shape: [usize; 3]) -> Result<Images, Fault> {
-    let size = shape.iter().product::<usize>().max(1);
-    let mut values = vec![0; pictures.len() * size];
-    let faults: Vec<Fault> = values
-        .par_chunks_exact_mut(size)
-        .enumerate()
-        .filter_map(|(index, out)| match prepared(pictures, index, steps) {
-            Ok(Image { values: Values::Bytes(bytes), .. }) if bytes.len() == out.len() => {
-                out.copy_from_slice(&bytes);
-                None
+/// Images of one shape in each layer.
+fn same(originals: &Originals, shapes: &[[usize; 3]]) -> Result<Vec<Images>, Fault> {
+    let sizes: Vec<usize> = shapes.iter().map(|shape| shape.iter().product::<usize>().max(1)).collect();
+    let mut values: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0; originals.len() * size]).collect();
+    let fill = |index: usize, outs: &mut [&mut [u8]]| {
+        let images = match originals.prepared(index) {
+            Ok(images) => images,
+            Err(fault) => return Some(fault),
+        };
+        for (image, out) in images.into_iter().zip(outs) {
+            match &image.values {
+                Values::Bytes(bytes) if bytes.len() == out.len() => out.copy_from_slice(bytes),
+                Values::Bytes(_) | Values::Numbers(_) => {
+                    return Some(Fault::internal(format!("an image became {}", image.form())));
+                }
             }
-            Ok(image) => Some(Fault::internal(format!("an image became {}", image.form()))),
-            Err(fault) => Some(fault),
-        })
-        .collect();
+        }
+        None
+    };
+    let faults: Vec<Fault> = match (values.as_mut_slice(), sizes.as_slice()) {
+        ([images], [size]) => {
+            let images = images.par_chunks_exact_mut(*size).enumerate();
+            images.filter_map(|(index, image)| fill(index, &mut [image])).collect()
+        }
+        ([images, targets], [size, size_of_target]) => {
+            let targets = targets.par_chunks_exact_mut(*size_of_target);
+            let both = images.par_chunks_exact_mut(*size).zip(targets).enumerate();
+            both.filter_map(|(index, (image, target))| fill(index, &mut [image, target])).collect()
+        }
+        _ => vec![Fault::internal("more than two layers of images")],
+    };
     all_good(faults)?;
-    Ok(Images::Bytes { shape, values })
+    let layers = shapes.iter().zip(values).map(|(&shape, values)| Images::Bytes { shape, values });
+    Ok(layers.collect())
 }
 
-fn each(pictures: &dyn Pictures, steps: &[Step]) -> Result<Images, Fault> {
-    let read: Vec<Result<Image, Fault>> =
-        (0..pictures.len()).into_par_iter().map(|index| prepared(pictures, index, steps)).collect();
-    let (mut images, mut faults) = (Vec::with_capacity(read.len()), Vec::new());
-    for image in read {
-        match image {
-            Ok(image) => images.push(image),
+/// Images of their own sizes.
+fn each(originals: &Originals) -> Result<Vec<Images>, Fault> {
+    let read: Vec<Result<Vec<Image>, Fault>> =
+        (0..originals.len()).into_par_iter().map(|index| originals.prepared(index)).collect();
+    let mut layers: Vec<Vec<Image>> = originals.layers().map(|_| Vec::with_capacity(read.len())).collect();
+    let mut faults = Vec::new();
+    for images in read {
+        match images {
+            Ok(images) => layers.iter_mut().zip(images).for_each(|(layer, image)| layer.push(image)),
             Err(fault) => faults.push(fault),
         }
     }
     all_good(faults)?;
-    Ok(Images::Kept(images))
+    Ok(layers.into_iter().map(Images::Kept).collect())
 }
 
 /// One fault of all.

@@ -56,7 +56,7 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, Fault> {
     Err(if early { ends_early(bytes, "its header is not whole") } else { no_picture() })
 }
 
-/// Holds a picture's bytes against its format's structure, without decoding it: PNG by its checksums, JPEG to its end.
+/// Holds a picture's bytes against its format's structure, without decoding it: PNG by its checksums, JPEG and GIF to their end.
 ///
 /// Errors: bytes that [`decode`] would refuse, as far as that tells.
 pub fn whole(bytes: &[u8]) -> Result<(), Fault> {
@@ -69,10 +69,44 @@ pub fn whole(bytes: &[u8]) -> Result<(), Fault> {
     if bytes.starts_with(JPEG) {
         return whole_jpeg(bytes).map(drop);
     }
-    whole_riff(bytes)
+    whole_blocks(bytes)
 }
 
-/// Holds a WebP file against the length that its container says (RIFF): its decoder fills in what is missing at the end.
+/// Holds a file of another kind against its structure, as far as its decoder does not: it fills in what is missing at the end.
+fn whole_blocks(bytes: &[u8]) -> Result<(), Fault> {
+    match bytes.starts_with(b"GIF8") {
+        true => whole_gif(bytes),
+        false => whole_riff(bytes),
+    }
+}
+
+/// Follows the blocks of a GIF file to its trailer (GIF89a specification, appendix A).
+fn whole_gif(bytes: &[u8]) -> Result<(), Fault> {
+    let short = || ends_early(bytes, "its last block is missing");
+    // A table of colours, where the highest bit of its flags is set.
+    let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let byte = |at: usize| bytes.get(at).copied().ok_or_else(short);
+    let mut at = 13 + colours(byte(10)?);
+    loop {
+        match byte(at)? {
+            0x3b => return Ok(()),
+            // An extension, and a picture with its own table and the size of its codes.
+            0x21 => at += 2,
+            0x2c => at += 11 + colours(byte(at + 9)?),
+            other => return Err(damaged(format!("it has a block of the unknown kind {other:#04x}"))),
+        }
+        // Blocks of bytes, each behind its length, until one is empty.
+        loop {
+            let length = usize::from(byte(at)?);
+            at += 1 + length;
+            if length == 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// Holds a WebP file against the length that its container says (RIFF).
 fn whole_riff(bytes: &[u8]) -> Result<(), Fault> {
     let Some(length) = bytes.strip_prefix(b"RIFF").and_then(|rest| rest.first_chunk::<4>()) else {
         return Ok(());
@@ -134,7 +168,7 @@ fn png(bytes: &[u8]) -> Result<DynamicImage, Fault> {
 }
 
 fn other(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, Fault> {
-    whole_riff(bytes)?;
+    whole_blocks(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_MEMORY);
@@ -343,7 +377,10 @@ mod tests {
             let whole = encoded(&picture, format);
             let found = decode(&whole).unwrap();
             assert_eq!(found.to_luma8().as_raw(), picture.to_luma8().as_raw(), "{format:?}");
+            assert!(super::whole(&whole).is_ok(), "{format:?}");
             for end in 0..whole.len() {
+                let is_told = [ImageFormat::Gif, ImageFormat::WebP].contains(&format);
+                assert!(!is_told || super::whole(&whole[..end]).is_err(), "{format:?} cut at {end}");
                 match decode(&whole[..end]) {
                     Ok(cut) => assert_eq!(cut.to_luma8(), found.to_luma8(), "{format:?} cut at {end}"),
                     Err(fault) => assert!(!fault.remedies.is_empty(), "{format:?} cut at {end}: {fault}"),

@@ -2,7 +2,9 @@
 //! or the values themselves, can be wrong in.
 
 use crate::data::sample::{Form, Size, Task};
-use crate::data::section::{Cache, DataSection, Kept, OnError, Sampling, Split, Step, TestFrom, Validation};
+use crate::data::section::{
+    Cache, DataSection, Kept, Looked, OnError, Sampling, Split, Step, TestFrom, Validation,
+};
 use crate::data::settings;
 use crate::data::sources::{Facts, SOURCES, Source};
 use crate::data::transforms::{AUGMENT, PREPROCESS, Transform};
@@ -43,7 +45,7 @@ impl Reader<'_> {
             args,
             source_span,
             facts,
-            is_looked_at: false,
+            looked: Looked::NotYet,
             validation,
             split: self.split(&lines, validation),
             sampling: self.sampling(&lines),
@@ -67,11 +69,14 @@ impl Reader<'_> {
 
     /// See [`crate::data::section::hold`].
     pub fn hold(&mut self, section: &mut DataSection, looked: Result<Option<Facts>, Fault>) {
-        section.is_looked_at = true;
+        section.looked = Looked::There;
         let place_of = |name: &str| section.args.span(name).unwrap_or(section.source_span);
         let found = match looked {
             Ok(Some(found)) => found,
-            Ok(None) if section.facts.classes.is_some() || section.facts.task == Task::Images => return,
+            Ok(None) if section.facts.classes.is_some() || section.facts.task == Task::Images => {
+                section.looked = Looked::Absent;
+                return;
+            }
             Ok(None) => {
                 let message = "the number of classes is unknown: there is no data here to count them in";
                 self.diagnostics.push(
@@ -91,8 +96,11 @@ impl Reader<'_> {
         let stated = section.facts.clone();
         if let (Some(own), Some(there)) = (stated.classes, found.classes)
             && own != there
+            // One column of numbers may turn out to hold lists.
+            && (stated.task != Task::Numbers || section.args.has("classes"))
         {
-            let message = format!("the data has {there} classes, but `classes` says {own}");
+            let names = stated.task.names();
+            let message = format!("the data has {there} {names}, but `classes` says {own}");
             let span = place_of("classes");
             let d = Diagnostic::error(codes::CLASSES, span, message).label(format!("there are {there}"));
             self.diagnostics.push(d.replace(format!("`classes={there}`"), span, there.to_string()));

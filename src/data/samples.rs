@@ -101,6 +101,14 @@ impl Targets {
             Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => None,
         }
     }
+
+    /// The same, to put others in their place.
+    pub fn images_mut(&mut self) -> Option<&mut Images> {
+        match self {
+            Targets::Masks { masks: images, .. } | Targets::Images(images) => Some(images),
+            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => None,
+        }
+    }
 }
 
 /// Images outside of memory, which any thread may read.
@@ -217,9 +225,22 @@ impl Samples {
 
     /// A sample, which must be below [`Samples::len`].
     pub fn read(&self, index: u32) -> Result<Sample, Fault> {
+        let sample = self.read_images(index)?;
+        Ok(match sample.target {
+            Target::Unknown => Sample { target: self.target(index), ..sample },
+            Target::Class(_)
+            | Target::Labels(_)
+            | Target::Numbers(_)
+            | Target::Mask(_)
+            | Target::Image(_) => sample,
+        })
+    }
+
+    /// The images of a sample: its own, and the mask or image that is its target.
+    pub fn read_images(&self, index: u32) -> Result<Sample, Fault> {
         let image = self.images.read(index as usize)?;
         let target = match &self.targets {
-            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => self.target(index),
+            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => Target::Unknown,
             Targets::Masks { masks, .. } => {
                 Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
             }

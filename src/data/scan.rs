@@ -7,7 +7,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::data::loader::middle_of;
 use crate::data::parts::Dataset;
-use crate::data::sample::{Image, Task, Values};
+use crate::data::sample::{IGNORED, Image, Target, Task, Values};
 use crate::data::samples::Targets;
 use crate::data::section::DataSection;
 use crate::diag::Fault;
@@ -20,7 +20,7 @@ pub const PARTS: [&str; 3] = ["train", "validation", "test"];
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scan {
     pub task: Task,
-    /// Each class or label with its images in each part; all images together where there are none.
+    /// Each class or label with its images in each part, of masks those in which it comes; all images together where there are none.
     pub classes: Vec<(String, [usize; 3])>,
     /// Images in each part.
     pub parts: [usize; 3],
@@ -71,6 +71,8 @@ struct Seen {
     size: [usize; 2],
     is_grey: bool,
     hash: u64,
+    /// Of a mask.
+    classes: Vec<usize>,
     /// Of each channel: number of values, sum, sum of squares.
     sums: Vec<[f64; 3]>,
 }
@@ -93,8 +95,10 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
     found.task = dataset.samples.targets.task();
     found.parts = parts.map(|own| own.len());
     found.classes = match found.task {
-        Task::Classes | Task::Labels => dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect(),
-        Task::Numbers | Task::Masks | Task::Images => vec![("images".to_owned(), [0; 3])],
+        Task::Classes | Task::Labels | Task::Masks => {
+            dataset.classes().iter().map(|name| (name.clone(), [0; 3])).collect()
+        }
+        Task::Numbers | Task::Images => vec![("images".to_owned(), [0; 3])],
     };
     for (part, own) in parts.iter().enumerate() {
         for &index in own.iter() {
@@ -114,6 +118,11 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
             }
         };
         found.read += 1;
+        for class in own.classes {
+            if let Some((_, counts)) = found.classes.get_mut(class) {
+                counts[own.part] += 1;
+            }
+        }
         found.grey += usize::from(own.is_grey);
         for axis in 0..2 {
             total[axis] += own.size[axis];
@@ -144,7 +153,7 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
     Ok(found)
 }
 
-/// The rows of [`Scan::classes`] that a sample counts in.
+/// The rows of [`Scan::classes`] that a sample counts in; those of a mask are seen in it.
 fn tags(dataset: &Dataset, index: u32) -> Vec<usize> {
     match &dataset.samples.targets {
         Targets::Classes { values, .. } => vec![values[index as usize] as usize],
@@ -152,8 +161,22 @@ fn tags(dataset: &Dataset, index: u32) -> Vec<usize> {
             let row = dataset.samples.row(index).iter().enumerate();
             row.filter(|(_, holds)| **holds > 0.0).map(|(label, _)| label).collect()
         }
-        Targets::Numbers { .. } | Targets::Masks { .. } | Targets::Images(_) => vec![0],
+        Targets::Masks { .. } => Vec::new(),
+        Targets::Numbers { .. } | Targets::Images(_) => vec![0],
     }
+}
+
+/// The classes that come in a mask.
+fn classes(target: &Target) -> Vec<usize> {
+    let Target::Mask(Image { values: Values::Bytes(bytes), .. }) = target else { return Vec::new() };
+    let mut seen = [false; IGNORED as usize];
+    // What is ignored is no class.
+    bytes.iter().for_each(|&class| {
+        if let Some(seen) = seen.get_mut(usize::from(class)) {
+            *seen = true;
+        }
+    });
+    (0..seen.len()).filter(|&class| seen[class]).collect()
 }
 
 fn seen(section: &DataSection, dataset: &Dataset, part: usize, index: u32) -> Result<Seen, Fault> {
@@ -171,6 +194,7 @@ fn seen(section: &DataSection, dataset: &Dataset, part: usize, index: u32) -> Re
             channels == 1 || numbers.chunks_exact(plane).all(|own| own == &numbers[..plane])
         }
     };
+    let classes = classes(&sample.target);
     let sums = middle_of(section, sample)?.sums();
-    Ok(Seen { index, part, size: [height, width], is_grey, hash: hash.finish(), sums })
+    Ok(Seen { index, part, size: [height, width], is_grey, hash: hash.finish(), classes, sums })
 }

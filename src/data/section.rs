@@ -2,6 +2,7 @@
 //! give the model. No file has been opened yet.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::data::parts::Dataset;
 use crate::data::reader::Reader;
@@ -9,7 +10,7 @@ use crate::data::sample::Form;
 use crate::data::sources::{Facts, Source};
 use crate::data::transforms::Cuts;
 use crate::data::transforms::Transform;
-use crate::diag::{Diagnostics, Fault, codes};
+use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Arg, Args, Scope};
@@ -24,8 +25,8 @@ pub struct DataSection {
     /// Where the `source` line stands.
     pub source_span: Span,
     pub facts: Facts,
-    /// Whether the facts were held against the data that lie there.
-    pub is_looked_at: bool,
+    /// Whether the facts were held against the data.
+    pub looked: Looked,
     pub validation: Validation,
     /// Parts that are taken out of the training part, class by class.
     pub split: Option<Split>,
@@ -107,6 +108,16 @@ pub enum OnError {
     Skip,
 }
 
+/// What became of a look at the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// Nobody has looked, or could not.
+    NotYet,
+    /// Nothing lies there.
+    Absent,
+    There,
+}
+
 /// What is known of a data set whose images were read to be kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -142,6 +153,19 @@ pub fn hold(
     let before = diagnostics.len();
     Reader { scope, diagnostics }.hold(section, looked);
     diagnostics[before..].sort_by_key(|d| d.primary.span);
+}
+
+/// That a section's data are not where it says, which is no error where it states all that a check needs.
+pub fn absent(section: &DataSection, base: &Path) -> Option<Diagnostic> {
+    let path = section.args.word("path").ok().filter(|_| section.looked == Looked::Absent)?;
+    let span = section.args.span("path").unwrap_or(section.source_span);
+    let message = format!("there is no data at `{path}`: the file can be checked here, but not run");
+    Some(
+        Diagnostic::warning(codes::DATA_ABSENT, span, message)
+            .label("does not exist")
+            .note(format!("looked for {}", base.join(path).display()))
+            .note("sizes and classes are those that the file states; they were not compared with the data"),
+    )
 }
 
 impl DataSection {

@@ -18,7 +18,7 @@ const EPOCHS: u32 = 6;
 
 /// Small pictures.
 pub struct Sheet {
-    /// Of each class its name and some of its training images; one group where there are no classes.
+    /// Of each class or label its name and some of its training images; one group where there are none.
     pub classes: Vec<(String, Vec<Small>)>,
     /// Of some training images how they reach the model in the first epochs.
     pub augmented: Vec<(String, Vec<Small>)>,
@@ -40,15 +40,19 @@ pub struct Small {
 pub fn sheet(section: &DataSection, dataset: &Dataset, seed: u64) -> Result<Sheet, Fault> {
     let train = &dataset.parts.train;
     let mut groups: Vec<(String, Vec<u32>)> = match dataset.samples.targets.task() {
-        Task::Classes => {
+        task @ (Task::Classes | Task::Labels) => {
             let mut groups: Vec<_> =
                 dataset.classes().iter().map(|name| (name.clone(), Vec::new())).collect();
             for &index in train {
-                groups[dataset.samples.class(index) as usize].1.push(index);
+                if task == Task::Classes {
+                    groups[dataset.samples.class(index) as usize].1.push(index);
+                }
+                let labels = groups.iter_mut().zip(dataset.samples.row(index));
+                labels.filter(|(_, holds)| **holds > 0.0).for_each(|((_, own), _)| own.push(index));
             }
             groups
         }
-        Task::Labels | Task::Numbers | Task::Masks | Task::Images => {
+        Task::Numbers | Task::Masks | Task::Images => {
             vec![("training images".to_owned(), train.clone())]
         }
     };

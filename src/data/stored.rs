@@ -1,8 +1,8 @@
-//! Prepared images → one file on the disk, from which any thread of any process reads them, and back. The file says what it was
+//! Prepared images, and the masks or images that are their targets → one file on the disk, from which any thread of any process reads them, and back. The file says what it was
 //! made of, so that it is made again when an image or the preparation has changed; each image has a checksum, and one that does
 //! not match is prepared from its original instead.
 //!
-//! The images stand one behind another as bytes; behind them a row of [`ROW`] bytes for each, and at the end [`END`] bytes: the
+//! The images stand one behind another as bytes, each with its target behind it where that is an image; behind them a row of [`ROW`] bytes for each, and at the end [`END`] bytes: the
 //! number of images, the checksum of the rows, [`MAGIC`]. Numbers are little-endian.
 
 use std::fs::File;
@@ -15,10 +15,9 @@ use atomic_write_file::AtomicWriteFile;
 use flate2::Crc;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::data::cache::{all_good, prepared};
+use crate::data::cache::{Originals, all_good};
 use crate::data::sample::{Form, Image, Values};
-use crate::data::samples::Pictures;
-use crate::data::section::Step;
+use crate::data::samples::{Images, Pictures};
 use crate::diag::{Fault, codes};
 use crate::numbers::bytes as shown;
 
@@ -34,21 +33,13 @@ const END: usize = 8 + 4 + 8;
 pub struct Stored {
     path: PathBuf,
     file: Source,
+    /// Sample by sample, layer by layer.
     entries: Vec<Entry>,
     originals: Originals,
-    form: Form,
+    /// Of each layer: the images, and their targets.
+    forms: Vec<Form>,
     /// Whether an image was found to be another one than was written.
     is_damaged: AtomicBool,
-}
-
-/// Where the images come from.
-#[derive(Clone, Debug)]
-pub struct Originals {
-    pub pictures: Arc<dyn Pictures>,
-    /// What is done to each before it is stored.
-    pub steps: Vec<Step>,
-    /// A number for each that is another one where it or its preparation has changed.
-    pub stamps: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +50,8 @@ struct Entry {
 }
 
 impl Stored {
-    /// The file of these images, where it is there, whole and made of them as they are now.
-    pub fn open(path: &Path, originals: &Originals, form: Form) -> Option<Stored> {
+    /// The file of these images, where it is there, whole and made of them as they are now: of each sample a stamp tells.
+    pub fn open(path: &Path, originals: &Originals, stamps: &[u64], forms: &[Form]) -> Option<Stored> {
         let file = File::open(path).ok()?;
         let length = file.metadata().ok()?.len();
         let file = Source::new(file);
@@ -68,7 +59,7 @@ impl Stored {
         let n = u64::from_le_bytes(*end.first_chunk()?);
         let n_rows = usize::try_from(n).ok()?.checked_mul(ROW)?;
         let at_rows = length.checked_sub((END + n_rows) as u64)?;
-        if end[12..] != MAGIC || n as usize != originals.stamps.len() {
+        if end[12..] != MAGIC || n as usize != stamps.len() * forms.len() {
             return None;
         }
         let rows = file.read(at_rows, n_rows).ok()?;
@@ -76,7 +67,8 @@ impl Stored {
             return None;
         }
         let mut entries = Vec::with_capacity(n as usize);
-        for (row, stamp) in rows.chunks_exact(ROW).zip(&originals.stamps) {
+        let stamps = stamps.iter().flat_map(|stamp| forms.iter().map(move |_| stamp));
+        for (row, stamp) in rows.chunks_exact(ROW).zip(stamps) {
             let (own, entry) = Entry::read(row)?;
             let end = entry.at.checked_add(entry.length()?)?;
             if own != *stamp || end > at_rows {
@@ -86,14 +78,14 @@ impl Stored {
         }
         // The least recently used files are those that go first.
         let _ = file.touch();
-        let (path, originals) = (path.to_owned(), originals.clone());
-        Some(Stored { path, file, entries, originals, form, is_damaged: AtomicBool::new(false) })
+        let (path, originals, forms) = (path.to_owned(), originals.clone(), forms.to_vec());
+        Some(Stored { path, file, entries, originals, forms, is_damaged: AtomicBool::new(false) })
     }
 
     /// Prepares every image and writes the file, of `room` bytes at most. Until it is whole, nothing stands under its name.
     ///
     /// Errors: images that cannot be read, all of them named; a disk that refuses; more bytes than there is room for.
-    pub fn make(path: &Path, originals: &Originals, room: u64) -> Result<(), Fault> {
+    pub fn make(path: &Path, originals: &Originals, stamps: &[u64], room: u64) -> Result<(), Fault> {
         let unwritten = |e: std::io::Error| {
             let message = format!("prepared images cannot be kept in {}: {e}", path.display());
             Fault::new(codes::UNWRITTEN, message)
@@ -103,42 +95,43 @@ impl Stored {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(unwritten)?;
         let mut file = BufWriter::with_capacity(1 << 20, AtomicWriteFile::open(path).map_err(unwritten)?);
-        let Originals { pictures, steps, stamps } = originals;
-        let (mut rows, mut faults, mut at) = (Vec::with_capacity(stamps.len() * ROW), Vec::new(), 0u64);
+        let n_rows = stamps.len() * originals.layers().count();
+        let (mut rows, mut faults, mut at) = (Vec::with_capacity(n_rows * ROW), Vec::new(), 0u64);
         let most = 2 * rayon::current_num_threads();
         for first in (0..stamps.len()).step_by(most) {
             let some = first..stamps.len().min(first + most);
-            let images: Vec<Result<Image, Fault>> =
-                some.clone().into_par_iter().map(|index| prepared(pictures.as_ref(), index, steps)).collect();
-            for (index, image) in some.zip(images) {
-                let image = match image {
-                    Ok(image) => image,
+            let images: Vec<Result<Vec<Image>, Fault>> =
+                some.clone().into_par_iter().map(|index| originals.prepared(index)).collect();
+            for (index, images) in some.zip(images) {
+                let images = match images {
+                    Ok(images) => images,
                     Err(fault) => {
                         faults.push(fault);
                         continue;
                     }
                 };
-                let Values::Bytes(bytes) = &image.values else {
-                    return Err(Fault::internal(format!("an image became numbers of {}", image.form())));
-                };
-                let extents = image.extents().map(|extent| extent as u32);
-                Entry { at, extents, checksum: checksum(bytes) }.write(stamps[index], &mut rows);
-                at += bytes.len() as u64;
-                if at > room {
-                    let message = format!(
-                        "prepared images take more than the {} that the disk has for them",
-                        shown(room)
-                    );
-                    return Err(
-                        Fault::new(codes::TOO_BIG, message).advise("`cache none`, or a smaller `resize`")
-                    );
+                for image in images {
+                    let Values::Bytes(bytes) = &image.values else {
+                        return Err(Fault::internal(format!("an image became numbers of {}", image.form())));
+                    };
+                    let extents = image.extents().map(|extent| extent as u32);
+                    Entry { at, extents, checksum: checksum(bytes) }.write(stamps[index], &mut rows);
+                    at += bytes.len() as u64;
+                    if at > room {
+                        let message = format!(
+                            "prepared images take more than the {} that the disk has for them",
+                            shown(room)
+                        );
+                        let fault = Fault::new(codes::TOO_BIG, message);
+                        return Err(fault.advise("`cache none`, or a smaller `resize`"));
+                    }
+                    file.write_all(bytes).map_err(unwritten)?;
                 }
-                file.write_all(bytes).map_err(unwritten)?;
             }
         }
         all_good(faults)?;
         file.write_all(&rows).map_err(unwritten)?;
-        file.write_all(&(stamps.len() as u64).to_le_bytes()).map_err(unwritten)?;
+        file.write_all(&(n_rows as u64).to_le_bytes()).map_err(unwritten)?;
         file.write_all(&checksum(&rows).to_le_bytes()).map_err(unwritten)?;
         file.write_all(&MAGIC).map_err(unwritten)?;
         file.into_inner().map_err(|e| unwritten(e.into_error()))?.commit().map_err(unwritten)
@@ -147,6 +140,31 @@ impl Stored {
     /// Bytes of all images.
     pub fn length(&self) -> u64 {
         self.entries.iter().filter_map(Entry::length).sum()
+    }
+
+    /// The readers of each layer.
+    pub fn layers(self) -> impl Iterator<Item = Layer> {
+        let stored = Arc::new(self);
+        (0..stored.forms.len()).map(move |layer| Layer { stored: stored.clone(), layer })
+    }
+}
+
+/// The images in a file, or the targets beside them.
+#[derive(Debug)]
+pub struct Layer {
+    stored: Arc<Stored>,
+    layer: usize,
+}
+
+impl Layer {
+    fn originals(&self) -> Result<&dyn Pictures, Fault> {
+        match self.stored.originals.layers().nth(self.layer) {
+            Some(Images::Read(pictures)) => Ok(pictures.as_ref()),
+            Some(
+                Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_),
+            )
+            | None => Err(Fault::internal("stored images that were never read")),
+        }
     }
 }
 
@@ -173,38 +191,42 @@ impl Entry {
     }
 }
 
-impl Pictures for Stored {
+impl Pictures for Layer {
     fn len(&self) -> usize {
-        self.entries.len()
+        self.stored.entries.len() / self.stored.forms.len().max(1)
     }
 
     fn form(&self) -> Form {
-        self.form
+        self.stored.forms[self.layer]
     }
 
     fn read(&self, index: usize) -> Result<Image, Fault> {
-        let entry = self.entries[index];
+        let stored = &self.stored;
+        let entry = stored.entries[index * stored.forms.len() + self.layer];
         let length = entry.length().and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
-        match self.file.read(entry.at, length) {
+        match stored.file.read(entry.at, length) {
             Ok(bytes) if checksum(&bytes) == entry.checksum => {
                 Ok(Image::of_bytes(entry.extents.map(|extent| extent as usize), bytes))
             }
             Ok(_) | Err(_) => {
                 // The next run makes the file again; this one goes on, with the same numbers.
-                if !self.is_damaged.swap(true, Ordering::Relaxed) {
-                    let _ = std::fs::remove_file(&self.path);
+                if !stored.is_damaged.swap(true, Ordering::Relaxed) {
+                    let _ = std::fs::remove_file(&stored.path);
                 }
-                prepared(self.originals.pictures.as_ref(), index, &self.originals.steps)
+                let own = stored.originals.prepared(index)?.into_iter().nth(self.layer);
+                own.ok_or_else(|| Fault::internal("an image without its target"))
             }
         }
     }
 
     fn name(&self, index: usize) -> String {
-        self.originals.pictures.name(index)
+        self.originals().map_or_else(|_| index.to_string(), |pictures| pictures.name(index))
     }
 
     fn digest(&self, index: usize, sum: &mut Crc) {
-        self.originals.pictures.digest(index, sum);
+        if let Ok(pictures) = self.originals() {
+            pictures.digest(index, sum);
+        }
     }
 }
 
@@ -267,6 +289,7 @@ mod tests {
 
     use super::*;
     use crate::data::sample::Size;
+    use crate::data::samples::{Samples, Targets};
 
     /// Images of one channel, each of its own size; those from `bad` on cannot be read.
     #[derive(Debug)]
@@ -301,16 +324,21 @@ mod tests {
         }
     }
 
+    const STAMPS: [u64; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+
     fn originals(bad: usize) -> (Originals, Arc<Drawn>) {
         let drawn = Arc::new(Drawn { bad, n_read: AtomicUsize::new(0) });
-        (Originals { pictures: drawn.clone(), steps: Vec::new(), stamps: (0..9).collect() }, drawn)
+        let images = Images::Read(drawn.clone());
+        let targets = Targets::Classes { names: Vec::new(), values: Vec::new() };
+        (Originals { samples: Samples { images, prepared: 0, targets }, steps: Vec::new() }, drawn)
     }
 
-    fn open(path: &Path, originals: &Originals) -> Option<Stored> {
-        Stored::open(path, originals, originals.pictures.form())
+    fn open(path: &Path, originals: &Originals, stamps: &[u64]) -> Option<Layer> {
+        let forms: Vec<Form> = originals.layers().map(Images::form).collect();
+        Stored::open(path, originals, stamps, &forms)?.layers().next()
     }
 
-    fn all(stored: &Stored) -> Vec<Image> {
+    fn all(stored: &Layer) -> Vec<Image> {
         (0..stored.len()).map(|index| stored.read(index).unwrap()).collect()
     }
 
@@ -319,17 +347,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("not/yet/there.images");
         let (originals, drawn) = originals(9);
-        assert!(open(&path, &originals).is_none());
-        Stored::make(&path, &originals, 90).unwrap();
-        let stored = open(&path, &originals).unwrap();
+        assert!(open(&path, &originals, &STAMPS).is_none());
+        Stored::make(&path, &originals, &STAMPS, 90).unwrap();
+        let stored = open(&path, &originals, &STAMPS).unwrap();
         let expected: Vec<Image> = (0..9).map(|index| drawn.read(index).unwrap()).collect();
         assert_eq!(all(&stored), expected);
-        assert_eq!((stored.length(), drawn.n_read.load(Ordering::Relaxed)), (90, 18));
+        assert_eq!((stored.stored.length(), drawn.n_read.load(Ordering::Relaxed)), (90, 18));
         // A changed image among those in the file.
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[30] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        let damaged = open(&path, &originals).unwrap();
+        let damaged = open(&path, &originals, &STAMPS).unwrap();
         assert_eq!(all(&damaged), expected);
         assert_eq!(drawn.n_read.load(Ordering::Relaxed), 19);
         assert!(!path.exists(), "it is made again");
@@ -341,35 +369,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.images");
         let (originals, _) = originals(9);
-        Stored::make(&path, &originals, u64::MAX).unwrap();
+        Stored::make(&path, &originals, &STAMPS, u64::MAX).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for end in [0, 1, END - 1, END, bytes.len() - END, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..end]).unwrap();
-            assert!(open(&path, &originals).is_none(), "{end}");
+            assert!(open(&path, &originals, &STAMPS).is_none(), "{end}");
         }
         for at in bytes.len() - END - 9 * ROW..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 0x80;
             std::fs::write(&path, &changed).unwrap();
-            assert!(open(&path, &originals).is_none(), "{at}");
+            assert!(open(&path, &originals, &STAMPS).is_none(), "{at}");
         }
         std::fs::write(&path, &bytes).unwrap();
-        let mut others = originals.clone();
-        others.stamps[4] += 1;
-        assert!(open(&path, &others).is_none());
-        assert!(open(&path, &originals).is_some());
+        let mut others = STAMPS;
+        others[4] += 1;
+        assert!(open(&path, &originals, &others).is_none());
+        assert!(open(&path, &originals, &STAMPS).is_some());
     }
 
     #[test]
     fn bad_images_are_all_named_and_too_many_bytes_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.images");
-        let fault = Stored::make(&path, &originals(7).0, u64::MAX).unwrap_err();
+        let fault = Stored::make(&path, &originals(7).0, &STAMPS, u64::MAX).unwrap_err();
         assert_eq!(fault.notes, ["2 files cannot be used", "8 is bad"]);
-        assert_eq!(Stored::make(&path, &originals(9).0, 89).unwrap_err().code, codes::TOO_BIG);
+        assert_eq!(Stored::make(&path, &originals(9).0, &STAMPS, 89).unwrap_err().code, codes::TOO_BIG);
         std::fs::write(folder.path().join("file"), "").unwrap();
         let below_a_file = folder.path().join("file/x.images");
-        assert_eq!(Stored::make(&below_a_file, &originals(9).0, 90).unwrap_err().code, codes::UNWRITTEN);
+        assert_eq!(
+            Stored::make(&below_a_file, &originals(9).0, &STAMPS, 90).unwrap_err().code,
+            codes::UNWRITTEN
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
 }

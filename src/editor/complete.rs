@@ -3,6 +3,7 @@
 
 use std::path::{Component, Path};
 
+use crate::data::REGISTRY;
 use crate::editor::Program;
 use crate::editor::defined::{Name, NameKind};
 use crate::editor::meaning::Meanings;
@@ -59,8 +60,8 @@ pub struct Completion {
 
 /// Endings of files that are data sets.
 const DATA: &[&str] = &["csv", "tsv", "jsonl", "ndjson", "npz", "tar", "parquet", "tar.gz"];
-/// Arguments of sources that name columns.
-const COLUMNS: &[&str] = &["image", "label", "labels", "target", "part"];
+/// Arguments of sources that take a name of another thing than a column.
+const OTHER_NAMES: &[&str] = &["separator", "names"];
 
 /// The project's folders, for the paths of `use` and `source`, and the columns of data.
 pub struct Folders<'a> {
@@ -96,12 +97,7 @@ impl List<'_> {
         if self.place.typed_kind == Some(scan::Kind::Text) {
             match self.place.word() {
                 Some("use") => self.files(folders, &["model", "net"]),
-                // The path is the first text behind the data set's name.
-                Some("source")
-                    if self.place.arguments().iter().filter(|own| own.key.is_none()).count() <= 2 =>
-                {
-                    self.files(folders, DATA)
-                }
+                Some("source") if self.is_path() => self.files(folders, DATA),
                 Some(_) | None => {}
             }
             return;
@@ -123,8 +119,10 @@ impl List<'_> {
             (Section::Top, _) | (Section::Join, _) => {}
             (Section::Expect, _) => {}
             (section @ (Section::Data | Section::Augment | Section::Train), word) => {
-                if word == "source" {
-                    self.columns(folders);
+                match word {
+                    "source" => self.columns(folders),
+                    "split" => self.groups(folders),
+                    _ => {}
                 }
                 self.setting(section, word)
             }
@@ -293,15 +291,43 @@ impl List<'_> {
         }
     }
 
+    /// Whether the text at the cursor is one of a source's paths, which stand behind the data set's name.
+    fn is_path(&self) -> bool {
+        let given = self.place.arguments();
+        let n_given = given.iter().filter(|own| own.key.is_none()).count();
+        let source = given.first().and_then(|name| REGISTRY.find(name.value));
+        let is_path = |param: &&Param| param.positional && param.kind == Kind::Text;
+        n_given <= 1 + source.map_or(1, |spec| spec.params.iter().filter(is_path).count())
+    }
+
     /// The columns that an argument of a source may name.
     fn columns(&mut self, folders: &Folders<'_>) {
         let given = self.place.arguments();
-        let is_column = self.open_key(&given).is_some_and(|key| COLUMNS.contains(&key));
-        let [source, path, ..] = given.as_slice() else { return };
-        if !is_column {
-            return;
+        let ([source, path, ..], Some(key)) = (given.as_slice(), self.open_key(&given)) else { return };
+        let params = REGISTRY.find(source.value).map_or(&[][..], |spec| spec.params);
+        let is_column = |param: &Param| {
+            param.name == key
+                && [Kind::Name, Kind::Names].contains(&param.kind)
+                && !OTHER_NAMES.contains(&key)
+        };
+        if params.iter().any(is_column) {
+            self.columns_of(source.value, path.value.trim_matches('"'), folders);
         }
-        for column in (folders.columns)(source.value, path.value.trim_matches('"')) {
+    }
+
+    /// The columns that `split by=` may name.
+    fn groups(&mut self, folders: &Folders<'_>) {
+        let section = self.program.checked.experiment.data.as_ref();
+        if self.open_key(&self.place.arguments()) == Some("by")
+            && let Some(section) = section
+            && let Ok(path) = section.args.word("path")
+        {
+            self.columns_of(section.source.spec().name, path, folders);
+        }
+    }
+
+    fn columns_of(&mut self, source: &str, path: &str, folders: &Folders<'_>) {
+        for column in (folders.columns)(source, path) {
             let is_word = column.chars().all(|c| c.is_alphanumeric() || c == '_')
                 && column.starts_with(|c: char| c.is_alphabetic() || c == '_');
             let insert = if is_word { column.clone() } else { format!("\"{column}\"") };
@@ -352,7 +378,11 @@ impl List<'_> {
 
     /// The argument whose value the cursor is in: its key.
     fn open_key<'w>(&self, given: &[Written<'w>]) -> Option<&'w str> {
-        let last = given.last().filter(|last| last.range.end >= self.offset || last.value.is_empty())?;
+        // In an open list its other values may follow.
+        let is_open = |last: &&Written<'_>| {
+            last.range.end >= self.offset || last.value.is_empty() || self.place.bracket.is_some()
+        };
+        let last = given.last().filter(is_open)?;
         last.key
     }
 

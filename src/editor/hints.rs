@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::data::sample::Task;
+use crate::data::section::Looked;
 use crate::editor::Program;
 use crate::editor::defined::{head, statements};
 use crate::editor::facts::{facts, parameters};
@@ -42,10 +43,18 @@ pub fn hints(program: &Program, range: Range<usize>) -> Vec<Hint> {
 
 /// What lies where the `source` says, once it was looked at.
 fn data(program: &Program) -> Option<Hint> {
-    let section = program.checked.experiment.data.as_ref().filter(|section| section.is_looked_at)?;
+    let section =
+        program.checked.experiment.data.as_ref().filter(|section| section.looked == Looked::There)?;
     let [train, validation, test] = section.facts.parts?;
-    let classes = section.facts.classes.filter(|_| section.facts.task == Task::Classes);
-    let classes = classes.map(|n| format!("{}, ", plural(n as u64, "class", "classes")));
+    let classes = section.facts.classes.map(|n| {
+        let [one, several] = match section.facts.task {
+            Task::Classes | Task::Masks => ["class", "classes"],
+            Task::Labels => ["label", "labels"],
+            Task::Numbers => ["number", "numbers"],
+            Task::Images => ["target channel", "target channels"],
+        };
+        format!("{}, ", plural(n as u64, one, several))
+    });
     let parts = match validation {
         0 => format!("{} + {}", thousands(train as u64), thousands(test as u64)),
         n => format!("{} + {} + {}", thousands(train as u64), thousands(n as u64), thousands(test as u64)),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use gen_lsp_types::{TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri};
 
-use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, codes};
+use crate::data::section::{DataSection, Looked, absent};
+
 use crate::editor::Program;
 use crate::editor::findings::{Finding, findings};
 use crate::experiment::disk;
@@ -225,14 +225,7 @@ impl Workspace {
             Some(before) => before.check_again(&place.path, text, &project, Some(&look)),
             None => Program::check_with(&place.path, text, &project, Some(&look)),
         };
-        let missing = program.checked.experiment.data.as_ref().and_then(|section| {
-            let is_missing = matches!(self.looks.known(section, &base), Some(Ok(None)));
-            let path =
-                section.args.word("path").ok().filter(|_| is_missing && section.facts.classes.is_some())?;
-            let span = section.args.span("path").unwrap_or(section.source_span);
-            let message = format!("there is no data at `{path}`: the file can be checked here, but not run");
-            Some(Diagnostic::warning(codes::DATA_ABSENT, span, message).label("does not exist"))
-        });
+        let missing = program.checked.experiment.data.as_ref().and_then(|section| absent(section, &base));
         program.checked.diagnostics.extend(missing);
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
     }
@@ -255,7 +248,7 @@ impl Workspace {
             // Of data that are as the text says there is nothing new to tell.
             let is_as_stated =
                 || matches!(self.looks.known(section, &base), Some(Ok(Some(own))) if own == section.facts);
-            if changed.has(section, &base) && (section.is_looked_at || !is_as_stated()) {
+            if changed.has(section, &base) && (section.looked != Looked::NotYet || !is_as_stated()) {
                 document.outdate();
                 self.touched_others = true;
             }

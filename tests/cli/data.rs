@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use crate::cli::machine::digest;
-use crate::cli::{Desk, done};
+use crate::cli::{Desk, done, png};
 use crate::sources::fixture;
 
 const NET: &str = "model Small { input 3x8x8; conv2d 4 3x3 -> relu -> flatten -> linear 3 }
@@ -38,6 +38,30 @@ fn the_same_files_give_the_same_weights_in_every_format() {
     assert_eq!((&train["part"], &train["test.images"]), (&"train".into(), &12.into()));
     assert!(desk.run("eval tar --part train").out.contains("train accuracy"));
     desk.refused("eval tar --part validation", 2, &["no images in this part"]);
+}
+
+/// Files that are numbered through all classes come in the order of their numbers: that of the IDX files that they were made of.
+#[test]
+fn mnist_as_png_files_in_class_folders_gives_the_bits_of_its_idx_files() {
+    let desk = Desk::new();
+    for (part, stem) in [("train", "train"), ("test", "t10k")] {
+        let read = |name: &str| std::fs::read(desk.path(&format!("data/{stem}-{name}-ubyte"))).unwrap();
+        let (pixels, labels) = (read("images-idx3"), read("labels-idx1"));
+        for (i, (pixels, label)) in pixels[16..].chunks(784).zip(&labels[8..]).enumerate() {
+            let folder = desk.path(&format!("png/{part}/{label}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            png(&folder.join(format!("{i}.png")), pixels.to_vec());
+        }
+    }
+    let net = std::fs::read_to_string(desk.path("small.net")).unwrap().replace("epochs 2", "epochs 1");
+    let net = net.replace("normalize", "augment { random_crop 28 padding=2 }; normalize");
+    desk.write("idx.net", &net);
+    desk.write("png.net", net.replace("mnist \"data\"", "folder \"png\" channels=1 size=28x28"));
+    let weights = ["idx", "png"].map(|name| {
+        assert_eq!(desk.run(&format!("run {name}.net --out {name}")).code, Some(0));
+        digest(&std::fs::read(desk.path(&format!("{name}/last.safetensors"))).unwrap())
+    });
+    assert_eq!(weights[0], weights[1]);
 }
 
 /// Data of the examples.

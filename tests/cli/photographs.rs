@@ -121,7 +121,8 @@ fn what_a_file_states_is_held_against_the_pictures_that_are_there() {
     };
     let with = |source: &str| NET.replace("source folder \"ROOT\"", source);
     check(NET, 0, &["fine"]);
-    check(&with("source folder \"gone\" classes=3"), 0, &["fine"]);
+    let absent = ["there is no data at `gone`", "looked for ./gone", "1 warning"];
+    check(&with("source folder \"gone\" classes=3"), 0, &absent);
     check(&with("source folder \"gone\""), 1, &["the number of classes is unknown", "state `classes=`"]);
     check(&with("source folder \"ROOT\" classes=4"), 1, &["the data has 3 classes, but `classes` says 4"]);
     check(&with("source folder \"ROOT\"\nsplit test=20%"), 1, &["already has a test part, with 120 images"]);

@@ -96,6 +96,13 @@ fn masks_are_learnt_measured_and_written_whatever_the_threads() {
         .flat_map(|row| row.as_array().unwrap())
         .map(|n| n.as_u64().unwrap())
         .sum();
+    // Of masks the images are counted in which a class comes.
+    let found = desk.json("data segment.net --json");
+    assert_eq!(
+        (&found["classes"][0]["class"], &found["classes"][0]["train"]),
+        (&"ground".into(), &96.into())
+    );
+    assert!((1..96).contains(&found["classes"][3]["train"].as_u64().unwrap()), "{found}");
     // Edges count for nothing.
     assert!((20_000..32 * 1024).contains(&pixels), "{pixels}");
     let mut command = desk.command("run segment.net --set train.epochs=1 --set train.batch=32 --out alone");
@@ -142,6 +149,18 @@ expect { test.psnr > 1; validation.psnr > 1 }
     assert!(log.lines().take(2).all(|line| line.contains("validation.psnr")), "{log}");
     desk.run(&format!("predict pairs {} --out given", desk.path("in/test/0.png").display()));
     assert_eq!(image::open(desk.path("given/0.png")).unwrap().width(), 8);
+    // Kept or read anew, the pictures are the same.
+    let weights = |run: &str| digest(&std::fs::read(desk.path(&format!("{run}/last.safetensors"))).unwrap());
+    let text = std::fs::read_to_string(desk.path("pairs.net")).unwrap();
+    for (name, cache, said) in
+        [("none", "none", ""), ("disk", "disk", "images"), ("again", "disk", "made by an earlier run")]
+    {
+        desk.write(&format!("{name}.net"), text.replace("resize 8", &format!("cache {cache}; resize 8")));
+        let mut command = desk.command(&format!("run {name}.net --out {name}"));
+        let done = done(command.env("DSLC_CACHE", desk.path("kept")).output().unwrap());
+        assert!(done.code == Some(0) && done.err.contains(said), "{name}: {}", done.err);
+        assert_eq!(weights(name), weights("pairs"), "{name}");
+    }
 }
 
 #[test]

@@ -134,6 +134,16 @@ fn completion_knows_the_data_that_lie_there() {
     assert_eq!(found("data {\n    source table \"‸\"\n}"), ["labels.csv", "old/"]);
     assert_eq!(found("data {\n    source table \"labels.csv\" image=‸\n}"), ["file", "\"my label\""]);
     assert_eq!(found("data {\n    source folder \"labels.csv\" image=‸\n}"), [""; 0]);
+    assert_eq!(
+        found("data {\n    source table \"labels.csv\" labels=[file, ‸]\n}"),
+        ["file", "\"my label\""]
+    );
+    assert_eq!(found("data {\n    source table \"labels.csv\" separator=‸\n}"), [""; 0]);
+    let split = "data {\n    source table \"labels.csv\"\n    split test=20% by=‸\n}";
+    assert_eq!(found(split), ["file", "\"my label\""]);
+    // Of two folders the second completes as the first does; of one there is no second.
+    assert_eq!(found("data {\n    source masks \"old\" \"‸\"\n}"), ["labels.csv", "old/"]);
+    assert_eq!(found("data {\n    source folder \"old\" \"‸\"\n}"), [""; 0]);
 }
 
 /// What a snippet writes when every stop is left as it is.

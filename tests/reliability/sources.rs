@@ -45,6 +45,12 @@ fn damaged_files_of_every_kind_are_refused_or_read() {
         ("cifar-10-python.tar.gz", "cifar10 \"PATH\"", 60),
         ("arrays/nhwc.npz", "arrays \"PATH\"", 60),
         ("arrays/float-big.npz", "arrays \"PATH\"", 30),
+        ("arrays/signals.npz", "arrays \"PATH\" layout=ncl", 60),
+        ("../targets/all.tar", "webdataset \"PATH\" mask=\"seg.png\" classes=3", 40),
+        ("../targets/all.tar", "webdataset \"PATH\" target=[x, y]", 40),
+        ("../targets/v1.parquet", "parquet \"PATH\" mask=mask classes=3", 40),
+        ("../targets/lists1.parquet", "parquet \"PATH\" labels=kinds", 80),
+        ("../targets/lists2.parquet", "parquet \"PATH\" target=corners", 80),
         ("pictures/labels.csv", "table \"PATH\" image=file label=kind part=part", 30),
         ("pictures/labels.jsonl", "table \"PATH\" image=file label=kind part=part", 30),
     ] {
@@ -66,6 +72,37 @@ fn damaged_files_of_every_kind_are_refused_or_read() {
     }
 }
 
+/// Of pictures in folders with masks, and with pictures to learn, one of either is damaged.
+#[test]
+fn damaged_masks_and_targets_are_refused_or_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["images/a.png", "images/b.png", "masks/a.png", "masks/b.png"] {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        let numbers = image::GrayImage::from_fn(9, 7, |x, y| image::Luma([((x + y) % 3) as u8]));
+        numbers.save(path(name)).unwrap();
+    }
+    let [images, masks] = ["images", "masks"].map(|name| path(name).display().to_string());
+    for line in [
+        format!("masks \"{images}\" \"{masks}\" classes=3 channels=1"),
+        format!("pairs \"{images}\" \"{masks}\" channels=1"),
+    ] {
+        assert_eq!(load(&line).unwrap().samples.len(), 2);
+        for name in ["images/b.png", "masks/b.png"] {
+            let bytes = std::fs::read(path(name)).unwrap();
+            for i in 0..20 {
+                let (damage, content) = damaged(&bytes, name, i);
+                std::fs::write(path(name), content).unwrap();
+                match load(&line) {
+                    Err(fault) => is_clear(&fault, &format!("{line}, {name}, {damage:?} {i}")),
+                    Ok(_) => assert!(damage != Damage::Cut, "{line}, {name} {i}"),
+                }
+            }
+            std::fs::write(path(name), bytes).unwrap();
+        }
+    }
+}
+
 #[test]
 fn damaged_pictures_of_every_kind_are_refused_or_read() {
     for entry in std::fs::read_dir(fixture("kinds")).unwrap() {
@@ -76,7 +113,7 @@ fn damaged_pictures_of_every_kind_are_refused_or_read() {
             let (damage, content) = damaged(&bytes, &name, i);
             if let Err(fault) = data::decode::decode(&content) {
                 is_clear(&fault, &format!("{name}, {damage:?} {i}"));
-            } else if name.ends_with(".png") {
+            } else if name.ends_with(".png") || name.ends_with(".gif") {
                 assert!(damage != Damage::Cut, "{name} {i}");
             }
         }

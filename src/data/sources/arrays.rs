@@ -8,7 +8,7 @@ use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::{Images, Samples, Targets};
 use crate::data::sources::array_targets::{self, targets};
 use crate::data::sources::idx::fault;
-use crate::data::sources::npy::{self, Array, Numbers, Store};
+use crate::data::sources::npy::{self, Array, Head, Numbers, Store};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::data::transforms::bounded;
 use crate::diag::{Fault, codes};
@@ -116,7 +116,16 @@ impl Source for Arrays {
             true => Task::named(args.word("task")?),
             false => Task::Classes,
         };
+        if form.is_signal() && task == Task::Masks {
+            let message = "signals have no masks: the class of each value cannot be learnt";
+            return Err(Fault::new(codes::BAD_VALUE, message).at("task").advise(FOR_SIGNALS));
+        }
         Ok(Facts { form, task, classes, parts: None, watched: None })
+    }
+
+    fn columns(&self, args: &Args, base: &Path) -> Vec<String> {
+        let store = args.word("path").and_then(|path| Store::open(&base.join(path)));
+        store.map(|store| store.names().to_vec()).unwrap_or_default()
     }
 
     fn scale(&self, args: &Args) -> Result<f32, Fault> {
@@ -137,7 +146,7 @@ impl Source for Arrays {
             let head = store.head(images)?;
             let (n, layout) = layout(&path, images, &head.shape, args)?;
             (parts[part], form) = (n, Some(layout.form()));
-            task = array_targets::task(&path, labels, &store.head(labels)?)?;
+            task = task_of(&path, labels, &store.head(labels)?, &layout, args)?;
             let own = match task {
                 Task::Images => {
                     Some(self::layout(&path, labels, &store.head(labels)?.shape, args)?.1.extents[0])
@@ -350,19 +359,40 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
     Ok((n, layout))
 }
 
+/// What signals can have as targets.
+const FOR_SIGNALS: &str = "classes N, labels NxK, or numbers N or NxK";
+
+/// What the array of labels beside one of this layout holds. That of a whole number for each value of a signal is refused, unless
+/// the arguments say that they are labels.
+fn task_of(path: &Path, name: &str, head: &Head, layout: &Layout, args: &Args) -> Result<Task, Fault> {
+    let task = array_targets::task(path, name, head)?;
+    let [.., length] = layout.extents;
+    let is_of_each = match task {
+        Task::Masks => true,
+        Task::Labels => head.shape.last() == Some(&length) && !args.has("task"),
+        Task::Classes | Task::Numbers | Task::Images => false,
+    };
+    if !layout.is_signal || !is_of_each {
+        return Ok(task);
+    }
+    let what = format!("`{name}` has a whole number for each value of a signal, but signals have no masks");
+    let fault = fault(path, &what).advise(FOR_SIGNALS);
+    Err(if task == Task::Labels {
+        fault.advise("`task=labels`, if they are labels, yes or no")
+    } else {
+        fault
+    })
+}
+
 fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args) -> Result<Samples, Fault> {
     let array = store.array(images)?;
     let (n, layout) = layout(path, images, &array.shape, args)?;
-    let task = array_targets::task(path, labels, &store.head(labels)?)?;
+    let task = task_of(path, labels, &store.head(labels)?, &layout, args)?;
     let as_images = |array: Array| {
         let (_, own) = self::layout(path, labels, &array.shape, args)?;
         images_of(path, labels, array.values, &own, 1.0)
     };
     let targets = targets(path, labels, task, store.array(labels)?, as_images)?;
-    if layout.is_signal && task == Task::Masks {
-        let what = format!("`{labels}` has whole numbers with three axes, but signals have no masks");
-        return Err(fault(path, &what).advise("classes N, labels NxK, or numbers N or NxK"));
-    }
     let scale = Arrays.scale(args)?;
     let images_ = images_of(path, images, array.values, &layout, scale)?;
     let samples = Samples { images: images_, prepared: 0, targets };

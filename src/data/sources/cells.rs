@@ -26,8 +26,12 @@ pub const SEPARATOR: Param =
     keyword("separator", Kind::Name, Preset::Absent, "the text between labels in one column");
 
 /// and the columns of numbers.
-pub const TARGET: Param =
-    keyword("target", Kind::Names, Preset::Absent, "the columns of the numbers to learn");
+pub const TARGET: Param = keyword(
+    "target",
+    Kind::Names,
+    Preset::Absent,
+    "the columns of the numbers to learn, or the one that lists them",
+);
 
 /// What stands between labels where nothing else is said.
 const SEPARATORS: [char; 3] = [',', ';', '|'];
@@ -99,16 +103,19 @@ impl Columns {
         }
     }
 
-    /// How many labels or numbers there are, where the arguments alone tell.
-    pub fn count(&self) -> Option<usize> {
+    /// How many classes, labels or numbers there are, as far as the arguments tell; `classes` is what they say outright.
+    pub fn count(&self, classes: Option<usize>) -> Option<usize> {
         match self {
-            Columns::Class(_) | Columns::Tags(..) => None,
+            Columns::Class(_) | Columns::Tags(..) => classes,
+            // One column may hold lists.
+            Columns::Numbers(several) if several.len() == 1 => classes.or(Some(1)),
             Columns::Flags(several) | Columns::Numbers(several) => Some(several.len()),
         }
     }
 
-    /// What the cells of these columns say; or what is wrong, and a way out.
-    pub fn read(&self, cells: &[&str]) -> Result<Cell, [String; 2]> {
+    /// What the cells of these columns say; or what is wrong, and a way out. `width` is how many numbers the first row has: the others
+    /// must have as many.
+    pub fn read(&self, cells: &[&str], width: &mut Option<usize>) -> Result<Cell, [String; 2]> {
         let one = cells.first().copied().unwrap_or_default();
         match self {
             Columns::Class(name) if one.is_empty() => {
@@ -139,12 +146,28 @@ impl Columns {
                 Ok(Cell::Tags(tags.map(str::to_owned).collect()))
             }
             Columns::Numbers(names) => {
-                let number = |(name, cell): (&String, &&str)| {
+                let is_list = |cell: &&str| cell.starts_with(LISTED);
+                if let (true, Some(at)) = (names.len() > 1, cells.iter().position(is_list)) {
+                    let name = &names[at];
+                    return Err([format!("has a list in `{name}`"), format!("`target={name}` alone")]);
+                }
+                let own = match one.strip_prefix(LISTED) {
+                    Some(list) => list.split(LISTED).collect(),
+                    None => cells.to_vec(),
+                };
+                let number = |(name, cell): (&String, &str)| {
                     cell.parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
                         [format!("has `{}` in `{name}`", short(cell)), "a number, such as 0.5".to_owned()]
                     })
                 };
-                names.iter().zip(cells).map(number).collect::<Result<_, _>>().map(Cell::Numbers)
+                let numbers = names.iter().cycle().zip(own).map(number).collect::<Result<Vec<f32>, _>>()?;
+                let first = *width.get_or_insert(numbers.len());
+                if first != numbers.len() {
+                    let what =
+                        format!("has {} numbers in `{}`, and the first row {first}", numbers.len(), names[0]);
+                    return Err([what, "as many numbers in every row".to_owned()]);
+                }
+                Ok(Cell::Numbers(numbers))
             }
         }
     }
@@ -170,18 +193,22 @@ impl Columns {
 
     /// The names of what all rows say.
     pub fn order<'a>(&self, cells: impl Iterator<Item = &'a Cell>) -> Vec<String> {
-        let mut found = BTreeSet::new();
+        let (mut found, mut width) = (BTreeSet::new(), 0);
         for cell in cells {
             match cell {
                 Cell::Class(class) => {
                     found.insert(class.clone());
                 }
                 Cell::Tags(tags) => found.extend(tags.iter().cloned()),
-                Cell::Flags(_) | Cell::Numbers(_) => {}
+                Cell::Numbers(numbers) => width = numbers.len(),
+                Cell::Flags(_) => {}
             }
         }
         match self {
             Columns::Class(_) | Columns::Tags(..) => class_order(found.into_iter().collect()),
+            Columns::Numbers(names) if width > names.len() => {
+                (0..width).map(|at| format!("{}.{at}", names[0])).collect()
+            }
             Columns::Flags(names) | Columns::Numbers(names) => names.clone(),
         }
     }
@@ -196,10 +223,11 @@ pub fn flag(cell: &str) -> Option<f32> {
     }
 }
 
-/// The beginning of a cell.
+/// The beginning of a cell, as it is shown.
 pub fn short(cell: &str) -> String {
-    match cell.char_indices().nth(60) {
+    let own = match cell.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &cell[..end]),
         None => cell.to_owned(),
-    }
+    };
+    own.trim_start_matches(LISTED).replace(LISTED, ", ")
 }

@@ -139,6 +139,10 @@ impl Source for Cifar10 {
         Ok(facts(&TEN_LAYOUT))
     }
 
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        Ok(base.join(args.word("path")?).exists().then(|| facts(&TEN_LAYOUT)))
+    }
+
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         load(&TEN_LAYOUT, &base.join(args.word("path")?), wanted)
     }
@@ -151,6 +155,11 @@ impl Source for Cifar100 {
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         Ok(facts(&layout(args)?))
+    }
+
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let facts = facts(&layout(args)?);
+        Ok(base.join(args.word("path")?).exists().then_some(facts))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {

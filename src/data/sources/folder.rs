@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::parts::{Dataset, Parts};
-use crate::data::samples::{Images, Samples, Targets};
+use crate::data::parts::Dataset;
 use crate::data::sources::files::{self, CHANNELS, CLASSES, Files, SIZE, is_picture, lengths};
+use crate::data::sources::listed::Listed;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::{Fault, codes};
 use crate::spec::{Args, Kind, Preset, Spec, positional};
@@ -21,7 +21,8 @@ static SPEC: Spec = Spec {
     docs: "The classes are the subfolders' names, sorted by their bytes, or numerically if all are whole numbers. Where the \
            subfolders are `train`, `val` and `test` (also `training`; `valid`, `validation`, `dev`; `testing`, `eval`, \
            `evaluation`), the classes lie in them, and each is a part of its own; otherwise `split` sets a part aside. Pictures \
-           may be in deeper subfolders, too. dslc reads PNG, JPEG, WebP, BMP, GIF and TIFF (the first picture) and PNM, and turns \
+           may be in deeper subfolders, too. They are ordered by their file names, in which whole numbers count as such, and only \
+           then by class. dslc reads PNG, JPEG, WebP, BMP, GIF and TIFF (the first picture) and PNM, and turns \
            them upright by their EXIF orientation. It ignores files with other extensions, and files and folders whose names \
            begin with a dot. Transparent parts become white, and 16 bits per channel become 8. Pictures of different sizes need a \
            `resize`.",
@@ -84,20 +85,17 @@ impl Source for Folder {
         let root = base.join(args.word("path")?);
         let Listing { classes, parts } = Listing::of(&root, wanted)?;
         let form = self.facts(args)?.form;
-        let (mut paths, mut values, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
-        for part in parts {
-            let first = paths.len() as u32;
-            for (class, files) in part {
-                values.extend(std::iter::repeat_n(class as u32, files.len()));
-                paths.extend(files);
+        let mut listed = Listed::of_classes(classes.clone());
+        for (part, own) in parts.into_iter().enumerate() {
+            for (class, files) in own {
+                // The classes are those of the list.
+                files.into_iter().for_each(|path| _ = listed.push(part, &classes[class], path, ()));
             }
-            ranges.push((first..paths.len() as u32).collect::<Vec<u32>>());
         }
-        let lengths = lengths(&root, &paths)?;
-        let [train, validation, test] = <[Vec<u32>; 3]>::try_from(ranges).unwrap_or_default();
-        let images = Images::Read(Arc::new(Files { root, paths, lengths, form }));
-        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names: classes, values } };
-        Ok(Dataset { samples, parts: Parts { train, validation, test } })
+        listed.dataset(wanted, None, |paths, _| {
+            let lengths = lengths(&root, &paths)?;
+            Ok(Arc::new(Files { root, paths, lengths, form }))
+        })
     }
 }
 
@@ -344,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_classes_are_told_by_their_names_in_the_order_of_bytes() {
+    fn parts_and_classes_are_told_by_their_names() {
         let paths = [
             "train/b/2.png",
             "train/b/10.png",
@@ -363,12 +361,12 @@ mod tests {
         assert_eq!(dataset.classes(), ["B", "b"]);
         assert_eq!(
             names(&dataset, &dataset.parts.train),
-            ["train/B/in/x.bmp", "train/b/10.png", "train/b/2.png"]
+            ["train/b/2.png", "train/b/10.png", "train/B/in/x.bmp"]
         );
         assert_eq!(names(&dataset, &dataset.parts.validation), ["Valid/b/v.png"]);
         assert_eq!(names(&dataset, &dataset.parts.test), ["test/B/t.png"]);
-        assert_eq!([0, 1, 4].map(|index| dataset.samples.class(index)), [0, 1, 0]);
-        let image = dataset.samples.read(0).unwrap().image;
+        assert_eq!([0, 2, 4].map(|index| dataset.samples.class(index)), [1, 0, 0]);
+        let image = dataset.samples.read(2).unwrap().image;
         assert_eq!((image.extents(), image.values), ([3, 2, 3], Values::Bytes(vec![2; 18])));
         // The test part alone has the classes of all.
         let tested = load(folder.path(), Wanted::Test).unwrap();

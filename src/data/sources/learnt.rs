@@ -7,15 +7,17 @@ use std::sync::Arc;
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Task};
 use crate::data::samples::{Images, Pictures, Targets};
-use crate::data::sources::cells::{Cell, Columns};
+use crate::data::sources::cells::{Cell, Columns, LABELS, SEPARATOR, TARGET};
+use crate::data::sources::files::{CHANNELS, CLASSES, SIZE};
 use crate::data::sources::listed::Listed;
-use crate::data::sources::masks::MaskPictures;
+use crate::data::sources::masks::{IGNORE, MaskPictures, NAMES, VALUES};
+use crate::data::sources::pairs::OUTPUTS;
 use crate::data::sources::{Facts, Wanted, files, masks, pairs};
 use crate::diag::{Fault, codes};
 use crate::spec::{Arg, Args, Kind, Param, Preset, keyword};
 
 /// The argument that names the field of masks.
-pub const MASK: Param = keyword(
+const MASK: Param = keyword(
     "mask",
     Kind::Name,
     Preset::Absent,
@@ -23,12 +25,16 @@ pub const MASK: Param = keyword(
 );
 
 /// The argument that names the field of the pictures to produce.
-pub const OUTPUT: Param = keyword(
+const OUTPUT: Param = keyword(
     "output",
     Kind::Name,
     Preset::Absent,
     "the field of the pictures that the pictures should become",
 );
+
+/// The arguments of a source whose files hold pictures with all that belongs to them, behind those of its own.
+pub const PARAMS: [Param; 12] =
+    [LABELS, SEPARATOR, TARGET, MASK, NAMES, VALUES, IGNORE, OUTPUT, CLASSES, CHANNELS, OUTPUTS, SIZE];
 
 /// What is to be learnt, by the names of its fields.
 pub enum Learnt {
@@ -91,7 +97,7 @@ impl Learnt {
         let facts = files::facts(args)?;
         Ok(match self {
             Learnt::Columns(columns) => {
-                Facts { task: columns.task(), classes: columns.count().or(facts.classes), ..facts }
+                Facts { task: columns.task(), classes: columns.count(facts.classes), ..facts }
             }
             Learnt::Mask(_) => {
                 masks::meaning(args)?;
@@ -107,7 +113,7 @@ impl Learnt {
         let (classes, parts) = listed.counts(facts.classes);
         let classes = match self {
             Learnt::Columns(columns) if columns.task() == Task::Classes => Some(classes),
-            Learnt::Columns(columns) => Some(columns.order(cells(listed)).len()),
+            Learnt::Columns(columns) => Some(order(columns, listed).len()),
             Learnt::Mask(_) | Learnt::Output(_) => facts.classes,
         };
         Ok(Facts { classes, ..facts }.with_parts(parts))
@@ -124,7 +130,7 @@ impl Learnt {
     ) -> Result<Dataset, Fault> {
         let facts = self.facts(args)?;
         let names = match self {
-            Learnt::Columns(columns) => columns.order(cells(&listed)),
+            Learnt::Columns(columns) => order(columns, &listed),
             Learnt::Mask(_) | Learnt::Output(_) => Vec::new(),
         };
         let mut said = Vec::new();
@@ -171,11 +177,15 @@ pub enum Which {
     Target,
 }
 
-fn cells<P>(listed: &Listed<Found<P>>) -> impl Iterator<Item = &Cell> {
-    listed.places().filter_map(|found| match &found.said {
+/// The names of the labels or numbers of a list.
+fn order<P>(columns: &Columns, listed: &Listed<Found<P>>) -> Vec<String> {
+    if let Some(labels) = &listed.labels {
+        return labels.clone();
+    }
+    columns.order(listed.places().filter_map(|found| match &found.said {
         Said::Cell(cell) => Some(cell),
         Said::Class | Said::Picture(..) => None,
-    })
+    }))
 }
 
 /// The arguments of a source whose classes are what is called `by`.

@@ -90,7 +90,7 @@ impl Source for Masks {
         if !images.exists() && !masks.exists() {
             return Ok(None);
         }
-        let Pairs { paths, parts } = pairs([&images, &masks], "mask")?;
+        let Pairs { paths, parts } = pairs([&images, &masks], "mask", "masks")?;
         not_black_and_white(args, &masks, &paths)?;
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
         Ok(Some(self.facts(args)?.with_parts(parts)))
@@ -98,7 +98,7 @@ impl Source for Masks {
 
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
         let [root, masks] = folders(args, base)?;
-        let Pairs { paths, parts } = pairs([&root, &masks], "mask")?;
+        let Pairs { paths, parts } = pairs([&root, &masks], "mask", "masks")?;
         not_black_and_white(args, &masks, &paths)?;
         let (own, others): (Vec<_>, Vec<_>) = paths.into_iter().map(|[own, other]| (own, other)).unzip();
         let lengths_of = [lengths(&root, &own)?, lengths(&masks, &others)?];
@@ -369,9 +369,7 @@ mod tests {
         std::fs::remove_file(folder.path().join("masks/test/b.png")).unwrap();
         assert!(message("classes=3").contains("images/test/b.bmp has no mask in"));
         GrayImage::new(6, 5).save(folder.path().join("masks/test/b.png")).unwrap();
-        let (section, dataset) = load(folder.path(), "classes=3", "resize 4x6").unwrap();
-        let loader = Loader::new(&section, &dataset.samples).unwrap();
-        let fault = loader.fill(&[1], 0, Mode::Eval, 0, &mut [0.0; 24], &mut [Vec::new()]).unwrap_err();
+        let fault = load(folder.path(), "classes=3", "resize 4x6").err().unwrap();
         assert!(fault.message.ends_with("is 4x6 (height x width), but its mask 5x6"), "{fault}");
         // A mask that is damaged is found before the first step.
         let path = folder.path().join("masks/test/b.png");

@@ -75,6 +75,28 @@ impl Source for Mnist {
         })
     }
 
+    /// Files that are missing or damaged are told of by [`Source::load`].
+    fn look(&self, args: &Args, base: &Path) -> Result<Option<Facts>, Fault> {
+        let path = base.join(args.word("path")?);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let facts = self.facts(args)?;
+        let Ok(folder) = Folder::open(&path) else { return Ok(Some(facts)) };
+        let layout = folder.layout(args)?;
+        let Ok(files) = folder.find(&[TRAIN, TEST]) else { return Ok(Some(facts)) };
+        let mut counts = Vec::new();
+        for file in files {
+            let Ok(head) = Idx::open(&file.images, Content::Images) else { return Ok(Some(facts)) };
+            layout.fits(&head, &file.images)?;
+            counts.push(head.dims[0]);
+        }
+        Ok(Some(match *counts.as_slice() {
+            [train, test] => facts.with_parts([train, 0, test]),
+            _ => facts,
+        }))
+    }
+
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let folder = Folder::open(&base.join(args.word("path")?))?;
         let layout = folder.layout(args)?;
@@ -287,11 +309,7 @@ impl Layout {
     fn split(&self, files: &Files) -> Result<Samples, Fault> {
         let images = Idx::open(&files.images, Content::Images)?;
         let [height, width] = self.size;
-        if images.dims[1..] != [height, width] {
-            let own = format!("{}x{}", images.dims[1], images.dims[2]);
-            let message = format!("holds images of {own} (bytes 8 to 16), not {height}x{width}");
-            return Err(idx::fault(&files.images, &message).set("size", own));
-        }
+        self.fits(&images, &files.images)?;
         let labels = Idx::open(&files.labels, Content::Labels)?;
         if images.dims[0] != labels.dims[0] {
             let message = format!(
@@ -310,6 +328,17 @@ impl Layout {
             pixels.chunks_exact_mut((height * width).max(1)).for_each(|image| transpose(image, height));
         }
         Ok(Samples::of_bytes([1, height, width], pixels, labels, self.classes.clone()))
+    }
+
+    /// Refuses images of another size.
+    fn fits(&self, images: &Idx, path: &Path) -> Result<(), Fault> {
+        let [height, width] = self.size;
+        if images.dims[1..] == [height, width] {
+            return Ok(());
+        }
+        let own = format!("{}x{}", images.dims[1], images.dims[2]);
+        let message = format!("holds images of {own} (bytes 8 to 16), not {height}x{width}");
+        Err(idx::fault(path, &message).set("size", own))
     }
 
     /// The class of each image, counted from 0.
@@ -360,211 +389,4 @@ fn transpose(image: &mut [u8], side: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::data::sample::Values;
-    use crate::data::testing::{gzip, idx, mnist_folder, section};
-
-    fn load(folder: &Path) -> Result<Dataset, Fault> {
-        load_with(folder, "")
-    }
-
-    fn load_with(folder: &Path, arguments: &str) -> Result<Dataset, Fault> {
-        let section = section(&format!("source mnist \"{}\" {arguments}", folder.display())).unwrap();
-        section.source.load(&section.args, Path::new(""), Wanted::All)
-    }
-
-    fn classes(dataset: &Dataset, indices: &[u32]) -> Vec<u32> {
-        indices.iter().map(|&index| dataset.samples.class(index)).collect()
-    }
-
-    fn image(dataset: &Dataset, index: u32) -> Vec<u8> {
-        match dataset.samples.read(index).unwrap().image.values {
-            Values::Bytes(bytes) => bytes,
-            Values::Numbers(_) => panic!("bytes are read"),
-        }
-    }
-
-    /// A folder like [`mnist_folder`]'s with names that begin so, images of which each row is its own number, and labels.
-    fn relative(prefix: &str, labels: &[u8], ints: Option<usize>) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let n = labels.len() as u32;
-        for (split, salt) in [("train", 0), ("test", 100)] {
-            let rows = (0..n * 784).map(|i| (i / 28 % 28) as u8 + salt).collect::<Vec<u8>>();
-            let images = folder.path().join(format!("{prefix}{split}-images-idx3-ubyte.gz"));
-            std::fs::write(images, gzip(&idx(&[n, 28, 28], &rows))).unwrap();
-            let (name, content) = match ints {
-                None => ("idx1-ubyte", idx(&[n], labels)),
-                Some(columns) => {
-                    let row = |label: &u8| {
-                        let mut row = vec![0xff; 4 * columns];
-                        row[..4].copy_from_slice(&u32::from(*label).to_be_bytes());
-                        row
-                    };
-                    let mut content =
-                        idx(&[n, columns as u32], &labels.iter().flat_map(row).collect::<Vec<u8>>());
-                    content[2] = 12;
-                    ("idx2-int", content)
-                }
-            };
-            std::fs::write(folder.path().join(format!("{prefix}{split}-labels-{name}.gz")), gzip(&content))
-                .unwrap();
-        }
-        folder
-    }
-
-    #[test]
-    fn emnist_stands_upright_and_has_its_letters() {
-        let folder = relative("emnist-letters-", &[1, 26, 3], None);
-        let fault = load(folder.path()).unwrap_err();
-        assert!(fault.message.ends_with("holds EMNIST Letters, which has 26 classes, not 10"), "{fault}");
-        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "26".to_owned() }]);
-        let dataset = load_with(folder.path(), "classes=26").unwrap();
-        assert_eq!(
-            (classes(&dataset, &dataset.parts.train), dataset.classes().concat()),
-            (vec![0, 25, 2], EMNIST[3].classes.to_owned())
-        );
-        // What were rows are columns.
-        assert_eq!(image(&dataset, 4)[28..31], [100, 101, 102]);
-        for known in EMNIST {
-            let folder = relative(known.prefix, &[1, 9], None);
-            let n = known.classes.len();
-            assert_eq!(
-                load_with(folder.path(), &format!("classes={n}")).unwrap().classes().len(),
-                n,
-                "{}",
-                known.name
-            );
-        }
-    }
-
-    #[test]
-    fn of_qmnists_labels_the_class_is_read() {
-        let dataset = load(relative("qmnist-", &[7, 0, 9], Some(8)).path()).unwrap();
-        assert_eq!((classes(&dataset, &dataset.parts.train), image(&dataset, 0)[28]), (vec![7, 0, 9], 1));
-        assert_eq!(dataset.classes().concat(), "0123456789");
-    }
-
-    #[test]
-    fn other_labels_are_read_where_it_is_said_how_and_else_named() {
-        let folder = relative("", &[1, 10, 5], None);
-        let fault = load(folder.path()).unwrap_err();
-        assert!(fault.message.ends_with("has label 10 in record 1 (byte 9); labels are 0 to 9"), "{fault}");
-        assert_eq!(fault.notes, ["all its labels lie from 1 to 10"]);
-        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "first_label", value: "1".to_owned() }]);
-        let dataset = load_with(folder.path(), "first_label=1").unwrap();
-        let last = dataset.classes().last().unwrap().as_str();
-        assert_eq!((classes(&dataset, &dataset.parts.train), last), (vec![0, 9, 4], "10"));
-        let fault = load(relative("", &[0, 11], None).path()).unwrap_err();
-        assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "12".to_owned() }]);
-    }
-
-    #[test]
-    fn a_folder_of_several_data_sets_is_refused_by_their_names() {
-        let folder = relative("kmnist-", &[1, 2], None);
-        assert!(load(folder.path()).is_ok());
-        std::fs::write(folder.path().join("fashion-train-images-idx3-ubyte"), "").unwrap();
-        let fault = load(folder.path()).unwrap_err();
-        assert!(fault.message.ends_with("holds several data sets: fashion, kmnist"), "{fault}");
-    }
-
-    #[test]
-    fn the_test_images_need_no_others() {
-        let folder = mnist_folder(5, 3);
-        let whole = load(folder.path()).unwrap();
-        for name in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
-            std::fs::remove_file(folder.path().join(name)).unwrap();
-        }
-        let section = section(&format!("source mnist \"{}\"", folder.path().display())).unwrap();
-        let tested = section.source.load(&section.args, Path::new(""), Wanted::Test).unwrap();
-        assert_eq!(tested.parts.test, [0, 1, 2]);
-        let samples = |dataset: &Dataset, indices: &[u32]| {
-            indices.iter().map(|&index| dataset.samples.read(index).unwrap()).collect::<Vec<_>>()
-        };
-        assert_eq!(samples(&tested, &[0, 1, 2]), samples(&whole, &whole.parts.test));
-        assert_eq!(tested.classes(), whole.classes());
-        let fault = load(folder.path()).unwrap_err();
-        assert!(fault.message.ends_with("lacks train-images-idx3-ubyte, train-labels-idx1-ubyte"), "{fault}");
-    }
-
-    #[test]
-    fn all_names_and_both_packings_are_read() {
-        let folder = mnist_folder(5, 3);
-        let dataset = load(folder.path()).unwrap();
-        assert_eq!(
-            (dataset.parts.train.len(), dataset.parts.test.len(), dataset.classes().len()),
-            (5, 3, 10)
-        );
-        assert_eq!(classes(&dataset, &dataset.parts.train), [0, 1, 2, 3, 4]);
-        assert_eq!(image(&dataset, 4).len(), 784);
-        for (stem, kind) in [
-            ("train-images", "idx3-ubyte"),
-            ("train-labels", "idx1-ubyte"),
-            ("t10k-images", "idx3-ubyte"),
-            ("t10k-labels", "idx1-ubyte"),
-        ] {
-            let plain = folder.path().join(format!("{stem}-{kind}"));
-            let bytes = std::fs::read(&plain).unwrap();
-            std::fs::remove_file(&plain).unwrap();
-            let stem = stem.replace("t10k", "test");
-            std::fs::write(folder.path().join(format!("{stem}.{kind}.gz")), gzip(&bytes)).unwrap();
-        }
-        assert_eq!(load(folder.path()).unwrap(), dataset);
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let fault = load(Path::new("no/such/folder")).unwrap_err();
-        assert_eq!(fault.message, "no/such/folder does not exist");
-        let folder = mnist_folder(5, 3);
-        std::fs::remove_file(folder.path().join("train-labels-idx1-ubyte")).unwrap();
-        let fault = load(folder.path()).unwrap_err();
-        assert!(fault.message.ends_with("lacks train-labels-idx1-ubyte"), "{fault}");
-        assert_eq!(fault.notes.len(), 2);
-        assert!(fault.notes[0].contains("train-labels.idx1-ubyte, "), "{:?}", fault.notes);
-        assert!(fault.notes[1].starts_with("there are: t10k-images-idx3-ubyte, "), "{:?}", fault.notes);
-        let fault = load(&folder.path().join("t10k-images-idx3-ubyte")).unwrap_err();
-        assert!(fault.message.ends_with("is not a folder"));
-    }
-
-    #[test]
-    fn files_that_do_not_belong_together_are_refused() {
-        let check = |name: &str, content: Vec<u8>, expected: &str| {
-            let folder = mnist_folder(5, 3);
-            std::fs::write(folder.path().join(name), content).unwrap();
-            let fault = load(folder.path()).unwrap_err();
-            assert!(fault.message.contains(expected), "{fault}");
-        };
-        check("train-labels-idx1-ubyte", idx(&[4], &[1; 4]), "holds 5 images, but ");
-        check(
-            "t10k-labels-idx1-ubyte",
-            idx(&[3], &[1, 12, 9]),
-            "has label 12 in record 1 (byte 9); labels are 0 to 9",
-        );
-        check(
-            "train-images-idx3-ubyte",
-            idx(&[5, 32, 32], &[0; 5120]),
-            "images of 32x32 (bytes 8 to 16), not 28x28",
-        );
-        check("train-images-idx3-ubyte", idx(&[5], &[0; 5]), "this is a label file");
-    }
-
-    #[test]
-    fn a_test_set_that_is_the_training_set_is_a_leak() {
-        let folder = mnist_folder(5, 5);
-        let train = std::fs::read(folder.path().join("train-images-idx3-ubyte")).unwrap();
-        std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), train).unwrap();
-        assert_eq!(load(folder.path()).unwrap_err().code, codes::LEAK);
-    }
-
-    #[test]
-    fn the_repository_holds_the_real_data_set() {
-        let dataset = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/data/mnist")).unwrap();
-        assert_eq!((dataset.parts.train.len(), dataset.parts.test.len()), (60_000, 10_000));
-        let mut histogram = [0; 10];
-        classes(&dataset, &dataset.parts.test).iter().for_each(|&class| histogram[class as usize] += 1);
-        assert_eq!(histogram, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-    }
-}
+mod tests;

@@ -67,14 +67,14 @@ impl Source for Pairs {
         if !inputs.exists() && !targets.exists() {
             return Ok(None);
         }
-        let parts = paired::pairs([&inputs, &targets], "target")?.parts;
+        let parts = paired::pairs([&inputs, &targets], "target", "targets")?.parts;
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
         Ok(Some(self.facts(args)?.with_parts(parts)))
     }
 
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
         let [root, targets] = folders(args, base)?;
-        let paired::Pairs { paths, parts } = paired::pairs([&root, &targets], "target")?;
+        let paired::Pairs { paths, parts } = paired::pairs([&root, &targets], "target", "targets")?;
         let (own, others): (Vec<_>, Vec<_>) = paths.into_iter().map(|[own, other]| (own, other)).unzip();
         let form = self.facts(args)?.form;
         let files = |root: PathBuf, paths: Vec<Box<Path>>, form: Form| -> Result<Images, Fault> {

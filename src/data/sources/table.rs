@@ -28,7 +28,8 @@ static SPEC: Spec = Spec {
            sets a part aside. The order of the rows changes nothing.\n\n\
            `labels=[clouds, water]` names columns that say yes or no for each label (1 or 0, true or false; an empty cell is no); \
            `labels=tags` names one column that lists them, separated by `,`, `;`, `|` or the `separator`. `target=[x, y]` names \
-           columns of numbers. Pictures are read as `folder` reads them.",
+           columns of numbers. In JSONL, a list of texts is several labels, and `target=corners` reads a list of numbers; give their \
+           count with `classes=`, to check the file without its data. Pictures are read as `folder` reads them.",
     params: &[
         positional("path", Kind::Text, Preset::Required, "the table, relative to the experiment's file"),
         keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures' paths"),
@@ -53,7 +54,7 @@ impl Source for Table {
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         let size = size(args)?;
         let columns = Columns::of(args)?;
-        let classes = columns.count().or(args.whole_if_given("classes")?);
+        let classes = columns.count(args.whole_if_given("classes")?);
         let watched = if args.has("part") { None } else { Some(false) };
         Ok(Facts {
             form: Form { channels: Some(channels(args)?), size },
@@ -123,7 +124,7 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     let places = learnt.names().iter().map(named).collect::<Result<Vec<_>, _>>()?;
     let part = if args.has("part") { Some(column("part")?) } else { None };
     let mut rows = Listed::default();
-    let mut cells = Vec::new();
+    let (mut cells, mut width) = (Vec::new(), None);
     while let Some(line) = records.next(&mut cells)? {
         let wrong = |what: String| fault(path, &format!("{what} in line {line}"));
         let cell = |column: usize| cells.get(column).map(String::as_str).unwrap_or_default();
@@ -133,7 +134,7 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
                 .advise("pictures below the table's folder")
         })?;
         let own_cells: Vec<&str> = places.iter().map(|&place| cell(place)).collect();
-        let said = learnt.read(&own_cells).map_err(|[what, way]| wrong(what).advise(way))?;
+        let said = learnt.read(&own_cells, &mut width).map_err(|[what, way]| wrong(what).advise(way))?;
         let part = match part.map(cell) {
             None => 0,
             Some(word) => part_called(word).ok_or_else(|| {
@@ -334,8 +335,8 @@ mod tests {
         let third = table(json, "").unwrap();
         for dataset in [first, other, third] {
             assert_eq!(dataset.classes(), ["cat", "dog"]);
-            assert_eq!([0, 1, 2].map(|index| dataset.samples.key(index)), ["in/c.png", "a.png", "b.png"]);
-            assert_eq!([0, 1, 2].map(|index| dataset.samples.class(index)), [0, 1, 1]);
+            assert_eq!([0, 1, 2].map(|index| dataset.samples.key(index)), ["a.png", "b.png", "in/c.png"]);
+            assert_eq!([0, 1, 2].map(|index| dataset.samples.class(index)), [1, 1, 0]);
         }
         let parts = table(
             "file,kind,fold\na.png,10,train\nb.png,9,Test\nin/c.png,9,train\n",

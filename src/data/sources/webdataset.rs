@@ -17,19 +17,17 @@ use crate::data::decode::MAX_FILE;
 use crate::data::parts::Dataset;
 use crate::data::sample::Task;
 use crate::data::samples::Samples;
-use crate::data::sources::cells::{Cell, LABELS, SEPARATOR, TARGET, short};
-use crate::data::sources::files::{CHANNELS, CLASSES, SIZE, is_picture};
+use crate::data::sources::cells::{Cell, short};
+use crate::data::sources::files::is_picture;
 use crate::data::sources::idx::fault;
-use crate::data::sources::learnt::{self, Found, Learnt, MASK, OUTPUT, Said};
+use crate::data::sources::learnt::{self, Found, Learnt, Said};
 use crate::data::sources::listed::Listed;
-use crate::data::sources::masks::{IGNORE, NAMES, VALUES};
-use crate::data::sources::pairs::OUTPUTS;
 use crate::data::sources::records::cell;
 use crate::data::sources::shards::{self, Pieces, Place};
 use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, joined, keyword, positional};
 
 pub struct WebDataset;
 
@@ -45,29 +43,25 @@ static SPEC: Spec = Spec {
            in place from the tar files, which must not be compressed (.tar.gz).\n\n\
            `labels`, `target`, `mask` and `output` are for other targets, as for `table`, `masks` and `pairs`: extensions of \
            members (`mask=\"seg.png\"` for `a/7.seg.png`), and for labels and numbers also keys of the `.json`. A list in the \
-           `.json` is several labels.",
-    params: &[
-        positional("path", Kind::Text, Preset::Required, "the tar files, relative to the experiment's file"),
-        keyword("image", Kind::Name, Preset::Absent, "the extension of the pictures, such as jpg"),
-        keyword(
-            "label",
-            Kind::Name,
-            Preset::Word("cls"),
-            "the extension of the classes, or their key in the .json",
-        ),
-        LABELS,
-        SEPARATOR,
-        TARGET,
-        MASK,
-        NAMES,
-        VALUES,
-        IGNORE,
-        OUTPUT,
-        CLASSES,
-        CHANNELS,
-        OUTPUTS,
-        SIZE,
-    ],
+           `.json` is several labels, or with `target` several numbers.",
+    params: &joined::<3, 12, 15>(
+        [
+            positional(
+                "path",
+                Kind::Text,
+                Preset::Required,
+                "the tar files, relative to the experiment's file",
+            ),
+            keyword("image", Kind::Name, Preset::Absent, "the extension of the pictures, such as jpg"),
+            keyword(
+                "label",
+                Kind::Name,
+                Preset::Word("cls"),
+                "the extension of the classes, or their key in the .json",
+            ),
+        ],
+        learnt::PARAMS,
+    ),
     example: "source webdataset \"shards/*.tar\"",
     elsewhere: &["WebDataset", "wds", "tar", "tfds_webdataset"],
 };
@@ -75,6 +69,8 @@ static SPEC: Spec = Spec {
 /// The longest class, and description of a sample, in bytes.
 const MAX_CLASS: u64 = 1 << 12;
 const MAX_JSON: u64 = 1 << 20;
+/// More fields than this are not offered.
+const MOST_FIELDS: usize = 1 << 10;
 /// The longest name of a member that a member in front of it may give.
 const MAX_NAME: u64 = 1 << 16;
 
@@ -104,10 +100,41 @@ impl Source for WebDataset {
         })
     }
 
+    /// The extensions of the first sample's members, and the keys of its description.
+    fn columns(&self, args: &Args, base: &Path) -> Vec<String> {
+        let files = args.word("path").and_then(|path| shards::some_files(&base.join(path), "tar"));
+        files.ok().and_then(|files| first_fields(&files[0])).unwrap_or_default()
+    }
+
     fn groups(&self, args: &Args, base: &Path, by: &str, samples: &Samples) -> Result<Vec<String>, Fault> {
         let (path, args) = (base.join(args.word("path")?), learnt::by(args, by));
         list(&path, &args, &Learnt::of(&args)?)?.1.classes_of(samples)
     }
+}
+
+/// The fields of the first sample of a file, as far as it can be read.
+fn first_fields(path: &Path) -> Option<Vec<String>> {
+    let mut archive = tar::Archive::new(File::open(path).ok()?);
+    let (mut first, mut fields) = (None, Vec::new());
+    for entry in archive.entries_with_seek().ok()? {
+        let mut entry = entry.ok()?;
+        let path = entry.path().ok()?.into_owned();
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let Some((stem, field)) = name.split_once('.').filter(|(stem, _)| !stem.is_empty()) else { continue };
+        let key = path.with_file_name(stem);
+        if *first.get_or_insert_with(|| key.clone()) != key || fields.len() > MOST_FIELDS {
+            break;
+        }
+        let size = entry.size();
+        if let Ok(Value::Object(about)) = match field {
+            "json" => serde_json::from_str(&text(&mut entry, size, MAX_JSON).ok()?),
+            _ => Ok(Value::Null),
+        } {
+            fields.extend(about.into_iter().map(|(key, _)| key));
+        }
+        fields.push(field.to_lowercase());
+    }
+    Some(fields)
 }
 
 /// The samples of all files.
@@ -116,8 +143,9 @@ fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, List
     let mut listed = Listed::default();
     let image = args.get("image").map(|_| args.word("image")).transpose()?;
     let fields = Fields { image, learnt };
+    let mut width = None;
     for (number, file) in files.iter().enumerate() {
-        read(file, number as u32, &fields, &mut listed)?;
+        read(file, number as u32, &fields, &mut listed, &mut width)?;
     }
     if listed.is_empty() {
         return Err(
@@ -168,6 +196,7 @@ fn read(
     number: u32,
     fields: &Fields<'_>,
     listed: &mut Listed<Found<Place>>,
+    width: &mut Option<usize>,
 ) -> Result<(), Fault> {
     let broken = |e: std::io::Error| {
         fault(path, &format!("is not a whole tar file: {e}")).advise("copy or pack it again, without gzip")
@@ -218,7 +247,7 @@ fn read(
         let Some((stem, field)) = last.split_once('.') else { continue };
         let (key, field) = (inner.with_file_name(stem).to_string_lossy().into_owned(), field.to_lowercase());
         if key != open.key {
-            finish(path, part, std::mem::take(&mut open), fields, listed)?;
+            finish(path, part, std::mem::take(&mut open), fields, listed, width)?;
             open.key = key;
         }
         if open.fields.contains(&field) {
@@ -253,7 +282,7 @@ fn read(
         }
         open.fields.push(field);
     }
-    finish(path, part, open, fields, listed)
+    finish(path, part, open, fields, listed, width)
 }
 
 fn named(path: &Path, name: &str, what: String) -> Fault {
@@ -267,6 +296,7 @@ fn finish(
     mut open: Open,
     fields: &Fields<'_>,
     listed: &mut Listed<Found<Place>>,
+    width: &mut Option<usize>,
 ) -> Result<(), Fault> {
     for (name, text) in std::mem::take(&mut open.described) {
         open.cells.entry(name).or_insert(text);
@@ -318,7 +348,7 @@ fn finish(
             }
         }
     }
-    let said = columns.read(&cells).map_err(|[what, way]| {
+    let said = columns.read(&cells, width).map_err(|[what, way]| {
         fault(path, &format!("{what} of the sample `{}`", short(&open.key))).advise(way)
     })?;
     // The classes are those that come.

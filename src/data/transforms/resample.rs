@@ -81,12 +81,21 @@ pub fn resampled(
     let (options, mut resizer) = (options(filter), Resizer::new());
     let [top, left, part_height, part_width] =
         [side(top)?, side(left)?, side(part_height)?, side(part_width)?];
+    let [new_height, new_width] = [side(height)?, side(width)?];
     for (plane, target) in planes.zip(targets) {
         let whole = ImageRef::new(side(own_width)?, side(own_height)?, plane, PixelType::U8);
         let whole = whole.map_err(|e| internal(&e))?;
         let part = CroppedImage::new(&whole, left, top, part_width, part_height).map_err(|e| internal(&e))?;
-        let target = Target::from_slice_u8(side(width)?, side(height)?, target, PixelType::U8);
-        resizer.resize(&part, &mut target.map_err(|e| internal(&e))?, &options).map_err(|e| internal(&e))?;
+        let target = Target::from_slice_u8(new_width, new_height, target, PixelType::U8);
+        let mut target = target.map_err(|e| internal(&e))?;
+        // Where weights are negative, what is cut off between the axes depends on which comes first: in Pillow the rows.
+        if filter == "bicubic" && new_width != part_width && new_height != part_height {
+            let mut narrow = Target::new(new_width, part_height, PixelType::U8);
+            resizer.resize(&part, &mut narrow, &options).map_err(|e| internal(&e))?;
+            resizer.resize(&narrow, &mut target, &options).map_err(|e| internal(&e))?;
+        } else {
+            resizer.resize(&part, &mut target, &options).map_err(|e| internal(&e))?;
+        }
     }
     Ok(Image::of_bytes([channels, height, width], bytes))
 }

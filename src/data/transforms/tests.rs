@@ -1,4 +1,5 @@
-//! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255, bicubic within two.
+//! The steps against torchvision and Pillow, with the same numbers drawn (tests/fixtures/transforms.py): within one step of 255, masks
+//! exactly.
 
 use crate::data::sample::Form;
 use crate::data::sample::{Image, Layer, Sample, Target, Values};
@@ -10,7 +11,7 @@ use crate::data::transforms::gaussian_blur::blur;
 use crate::data::transforms::policy;
 use crate::data::transforms::random_erasing::erase;
 use crate::data::transforms::random_resized_crop::cut;
-use crate::data::transforms::resample::resample;
+use crate::data::transforms::resample::resample_layer;
 use crate::data::transforms::warp::{self, Sampling, warp};
 use crate::spec::{Preset, preset};
 use crate::tensor::random::Random;
@@ -31,6 +32,15 @@ struct Case {
     part: Option<[usize; 4]>,
     #[serde(default)]
     numbers: Vec<f64>,
+}
+
+/// A step of `data` on a mask, beside an image of its size.
+fn prepared_mask(line: &str, mask: Image) -> Image {
+    let step = &section(&format!("source mnist \"m\"\n{line}")).unwrap().preprocess[0];
+    let mut sample = Sample { image: mask.clone(), target: Target::Mask(mask) };
+    step.transform.apply(&step.args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
+    let Target::Mask(mask) = sample.target else { panic!("a mask") };
+    mask
 }
 
 /// A step of `data` on an image.
@@ -61,19 +71,21 @@ fn steps_give_what_torchvision_and_pillow_give() {
         include_str!("../../../tests/fixtures/transforms.json"),
         include_str!("../../../tests/fixtures/augmentation.json"),
     ] {
-        held(serde_json::from_str(text).unwrap());
+        held(serde_json::from_str(text).unwrap(), Layer::Picture);
     }
+    let masks = include_str!("../../../tests/fixtures/masks.json");
+    held(serde_json::from_str(masks).unwrap(), Layer::Mask);
 }
 
-fn held(fixture: Fixture) {
-    assert!(fixture.cases.len() > 30);
+fn held(fixture: Fixture, layer: Layer) {
+    assert!(fixture.cases.len() > 10);
     for Case { step, shape, values, factor, part, numbers } in fixture.cases {
         let mut image = Image::of_bytes(fixture.shape, fixture.values.clone());
         let factor = factor.unwrap_or(1.0);
         match (step.split_once(' ').unwrap_or((&step, "")), part) {
             (("part", _), Some(part)) => {
                 cut(&mut image, part);
-                resample(&mut image, shape[1], shape[2], "bilinear").unwrap();
+                resample_layer(&mut image, layer, [shape[1], shape[2]], "bilinear").unwrap();
             }
             (("brightness", _), _) => change(&mut image, Change::Brightness(factor as f32)),
             (("contrast", _), _) => change(&mut image, Change::Contrast(factor as f32)),
@@ -93,7 +105,7 @@ fn held(fixture: Fixture) {
                     ..warp::Change::NONE
                 };
                 let sampling = if filter == "nearest" { Sampling::Nearest } else { Sampling::Bilinear };
-                warp(&mut image, Layer::Picture, &moved.affine(), sampling);
+                warp(&mut image, layer, &moved.affine(), sampling);
             }
             (("blur", size), _) => blur(&mut image, size.parse().unwrap(), factor),
             (("erase", _), Some(part)) => erase(&mut image, part, &numbers),
@@ -104,13 +116,13 @@ fn held(fixture: Fixture) {
                 image = sample.image;
             }
             (("random_grayscale", _), _) => image = augmented(&step, image),
+            _ if layer == Layer::Mask => image = prepared_mask(&step, image),
             _ => image = prepared(&step, image),
         }
         assert_eq!(image.extents(), shape, "{step}");
         let Values::Bytes(bytes) = &image.values else { panic!("{step} gives bytes") };
         let gap = bytes.iter().zip(&values).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        // Where weights are negative, the axis that is resampled first decides what is cut off between the two.
-        let most = if step.contains("bicubic") { 2 } else { 1 };
+        let most = if layer == Layer::Mask { 0 } else { 1 };
         assert!(gap <= most, "{step} {factor} {part:?}: {gap}");
     }
 }

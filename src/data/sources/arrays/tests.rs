@@ -162,6 +162,27 @@ fn signals_of_any_layout_are_channel_by_channel() {
     assert_eq!(taken.unwrap().shape(), Some(crate::shape::Shape::from([1, 8])));
 }
 
+/// A whole number for each value of a signal is neither labels nor a mask, unless it is said to be labels.
+#[test]
+fn signals_have_no_masks() {
+    let load = |shape: &str, arguments: &str| {
+        let files = [
+            ("x", npy("|u1", "(2, 2, 3)", "False", &[7; 12])),
+            ("y", npy("|u1", shape, "False", &[0, 1, 1, 0, 0, 1])),
+        ];
+        let bytes = npz(&files, zip::CompressionMethod::Stored);
+        load_own(&bytes, &format!("images=\"x\" labels=\"y\" layout=ncl {arguments}"))
+    };
+    for shape in ["(2, 3)", "(2, 1, 3)"] {
+        let fault = load(shape, "").unwrap_err();
+        assert!(fault.message.ends_with("but signals have no masks"), "{fault}");
+    }
+    let labels = load("(2, 3)", "task=labels names=[a, b, c]").unwrap();
+    assert_eq!((labels.samples.targets.task(), labels.samples.row(0)), (Task::Labels, &[0.0, 1.0, 1.0][..]));
+    let said = section("source arrays \"a\" classes=3 image=1x8 task=masks").err().unwrap();
+    assert_eq!(said, ["E0205 signals have no masks: the class of each value cannot be learnt"]);
+}
+
 #[test]
 fn a_file_of_signals_holds_one_or_several() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,14 +5,19 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::data::sources::idx::fault;
-use crate::data::sources::parquet::pages::{self, Chunk, Codec, Physical, Value};
+use crate::data::sources::parquet::pages::{self, Begins, Chunk, Codec, Physical, Value};
 use crate::data::sources::parquet::thrift::{self, Item};
+use crate::data::sources::records::LISTED;
 use crate::diag::Fault;
 
 /// The largest footer, in bytes.
 const MAX_FOOTER: u64 = 1 << 25;
 /// More rows than this in one file are not what anybody means.
 const MAX_ROWS: u64 = 10_000_000;
+/// The most values of a column in a row group, where it holds lists.
+const MAX_VALUES: u64 = 10_000_000;
+/// The most bytes of all labels and other texts of a file, unpacked: 1 GiB.
+const MAX_TEXTS: usize = 1 << 30;
 const MAGIC: &[u8; 4] = b"PAR1";
 
 /// A file whose footer was read.
@@ -24,14 +29,18 @@ pub struct Table {
     groups: Vec<(u64, Vec<Item>)>,
     descriptions: Vec<(String, String)>,
     length: u64,
+    /// Bytes of texts that may still be read.
+    left: usize,
 }
 
 /// A column that holds values.
 struct Column {
     /// The names on the way to it: `image.bytes`.
     name: String,
+    /// The definition level of a value that is there.
     level: u32,
-    is_repeated: bool,
+    /// The same of each value of a list, whether it is missing or not, for every list that it lies in.
+    lists: Vec<u32>,
 }
 
 impl Table {
@@ -74,7 +83,8 @@ impl Table {
         let groups = groups.ok_or_else(|| told("has a damaged footer".to_owned()))?;
         let pair = |pair: &Item| Some((pair.text(1)?, pair.text(2)?));
         let descriptions = item.list(5).iter().filter_map(pair).collect();
-        Ok(Table { path: path.to_owned(), file, columns, groups, descriptions, length })
+        let path = path.to_owned();
+        Ok(Table { path, file, columns, groups, descriptions, length, left: MAX_TEXTS })
     }
 
     pub fn n_groups(&self) -> usize {
@@ -107,9 +117,11 @@ impl Table {
     /// A column of a row group.
     pub fn chunk(&self, group: usize, column: usize) -> Result<Chunk, Fault> {
         let own = &self.columns[column];
-        if own.is_repeated {
-            return Err(self.told(format!("has lists in the column `{}`", own.name)));
-        }
+        let listed = match own.lists.as_slice() {
+            [] => None,
+            [one] => Some(*one),
+            [..] => return Err(self.told(format!("has lists of lists in the column `{}`", own.name))),
+        };
         let damaged = || self.told("has a damaged footer".to_owned());
         let about = self.groups[group].1[column].get(3).ok_or_else(damaged)?;
         let physical = match about.whole(1).ok_or_else(damaged)? {
@@ -143,39 +155,66 @@ impl Table {
         let data = about.size(9).ok_or_else(damaged)?;
         let start = about.size(11).filter(|start| *start > 0).map_or(data, |start| start.min(data));
         let length = about.size(7).ok_or_else(damaged)?;
-        let n_values = about.size(5).filter(|n| *n == self.groups[group].0).ok_or_else(damaged)?;
+        let n_rows = self.groups[group].0;
+        let n_values = about.size(5).filter(|n| *n == n_rows || listed.is_some()).ok_or_else(damaged)?;
+        if n_values > MAX_VALUES {
+            let what = format!("claims {n_values} values in `{}`; at most {MAX_VALUES} are read", own.name);
+            return Err(self.told(what));
+        }
         if start.checked_add(length).is_none_or(|end| end > self.length) {
             return Err(self.told("is cut short, or claims columns that are not there".to_owned()));
         }
         let (level, is_optional) = (own.level, own.level > 0);
         let level_bits = u32::BITS - level.leading_zeros();
-        Ok(Chunk { physical, codec, is_optional, level_bits, level, start, length, n_values })
+        Ok(Chunk { physical, codec, is_optional, level_bits, level, listed, start, length, n_values })
     }
 
-    /// The values of a column in a row group, each as a text; `None` where one is missing.
+    /// The values of a column in a row group, each as a text; `None` where one is missing. Of a list, each value stands behind
+    /// [`LISTED`].
     pub fn texts(&mut self, group: usize, column: usize) -> Result<Vec<Option<String>>, Fault> {
         let chunk = self.chunk(group, column)?;
+        let n_rows = self.n_rows(group);
+        let mut left = self.left;
         let mut read = || {
             let (dictionary, pages) = pages::pages(&mut self.file, &chunk)?;
             let known: Vec<Option<String>> = match dictionary {
                 None => Vec::new(),
                 Some(page) => {
                     let bytes = pages::unpacked(&mut self.file, &chunk, &page)?;
-                    let values = pages::values(&Chunk { is_optional: false, ..chunk }, &page, &bytes)?;
-                    values.into_iter().map(|value| text(value, &bytes, &[])).collect::<Result<_, String>>()?
+                    let values = pages::values(&chunk.of_dictionary(), &page, &bytes)?;
+                    let texts = values.into_iter().map(|(_, value)| text(value, &bytes, &[]));
+                    texts.collect::<Result<_, String>>()?
                 }
             };
-            let mut texts = Vec::new();
+            let mut texts: Vec<Option<String>> = Vec::new();
             for page in pages {
                 let bytes = pages::unpacked(&mut self.file, &chunk, &page)?;
-                for value in pages::values(&chunk, &page, &bytes)? {
-                    texts.push(text(value, &bytes, &known)?);
+                for (begins, value) in pages::values(&chunk, &page, &bytes)? {
+                    let is_none = value == Value::Nothing;
+                    let own = text(value, &bytes, &known)?;
+                    left = left
+                        .checked_sub(own.as_ref().map_or(0, String::len) + 1)
+                        .ok_or_else(|| format!("has more than {MAX_TEXTS} bytes of labels and names"))?;
+                    match (begins, texts.last_mut()) {
+                        _ if chunk.listed.is_none() => texts.push(own),
+                        (Begins::Row, _) if is_none => texts.push(None),
+                        (Begins::Row, _) => texts.push(Some(listed(own))),
+                        (Begins::Nothing, Some(Some(row))) if !is_none => row.push_str(&listed(own)),
+                        (Begins::Nothing, _) => return Err(pages::damaged()),
+                    }
                 }
             }
-            Ok::<_, String>(texts)
+            if texts.len() == n_rows { Ok((texts, left)) } else { Err(pages::damaged()) }
         };
-        read().map_err(|what| self.told(what))
+        let (texts, left) = read().map_err(|what| self.told(what))?;
+        self.left = left;
+        Ok(texts)
     }
+}
+
+/// A value of a list as it stands in the text of its row.
+fn listed(own: Option<String>) -> String {
+    format!("{LISTED}{}", own.unwrap_or_default().replace(LISTED, " "))
 }
 
 /// The longest text, in bytes.
@@ -183,7 +222,7 @@ const MAX_TEXT: usize = 1 << 12;
 
 fn text(value: Value, bytes: &[u8], known: &[Option<String>]) -> Result<Option<String>, String> {
     Ok(match value {
-        Value::Missing => None,
+        Value::Missing | Value::Nothing => None,
         Value::Truth(holds) => Some(holds.to_string()),
         Value::Whole(number) => Some(number.to_string()),
         Value::Number(number) => Some(number.to_string()),
@@ -202,31 +241,49 @@ fn columns(nodes: &[Item]) -> Option<Vec<Column>> {
     let (root, nodes) = nodes.split_first()?;
     let (mut columns, mut rest) = (Vec::new(), nodes);
     for _ in 0..root.size(5).unwrap_or(0) {
-        rest = node(rest, "", (0, false), 0, &mut columns)?;
+        rest = node(rest, &Above::default(), &mut columns)?;
     }
     rest.is_empty().then_some(columns)
 }
 
-fn node<'a>(
-    nodes: &'a [Item],
-    above: &str,
-    (level, is_repeated): (u32, bool),
+/// What stands above a node.
+#[derive(Clone, Default)]
+struct Above {
+    name: String,
+    level: u32,
+    lists: Vec<u32>,
     depth: u32,
-    columns: &mut Vec<Column>,
-) -> Option<&'a [Item]> {
+    /// Whether the node is the only one in what is repeated: a list's element, which has no name of its own.
+    is_element: bool,
+}
+
+fn node<'a>(nodes: &'a [Item], above: &Above, columns: &mut Vec<Column>) -> Option<&'a [Item]> {
     let (first, mut rest) = nodes.split_first()?;
     let name = first.text(4)?;
-    let name = if above.is_empty() { name } else { format!("{above}.{name}") };
     let kind = first.whole(3).unwrap_or(0);
-    let (level, is_repeated) = (level + u32::from(kind != 0), is_repeated || kind == 2);
-    match first.size(5) {
-        Some(children) if children > 0 => {
-            for _ in 0..children {
-                rest =
-                    (depth < 16).then(|| node(rest, &name, (level, is_repeated), depth + 1, columns))??;
-            }
-        }
-        Some(_) | None => columns.push(Column { name, level, is_repeated }),
+    let n_below = first.size(5).unwrap_or(0);
+    // `tags.list.element` is called `tags` (LogicalTypes.md, "Lists").
+    let is_list = kind == REPEATED && n_below > 0;
+    let name = match above.name.as_str() {
+        "" => name,
+        own if is_list || above.is_element => own.to_owned(),
+        own => format!("{own}.{name}"),
+    };
+    let mut own = above.clone();
+    own.level += u32::from(kind != 0);
+    if kind == REPEATED {
+        own.lists.push(own.level);
+    }
+    if n_below == 0 {
+        columns.push(Column { name, level: own.level, lists: own.lists });
+        return Some(rest);
+    }
+    own = Above { name, depth: above.depth + 1, is_element: is_list && n_below == 1, ..own };
+    for _ in 0..n_below {
+        rest = (own.depth <= 16).then(|| node(rest, &own, columns))??;
     }
     Some(rest)
 }
+
+/// Of a node: it comes any number of times.
+const REPEATED: i64 = 2;

@@ -18,22 +18,20 @@ use flate2::Crc;
 use serde_json::Value as Json;
 
 use crate::data::parts::Dataset;
-use crate::data::sample::{Form, Image, Task};
+use crate::data::sample::{Form, Image};
 use crate::data::samples::{Pictures, Samples};
-use crate::data::sources::cells::{LABELS, SEPARATOR, TARGET, short};
-use crate::data::sources::files::{self, CHANNELS, CLASSES, SIZE};
+use crate::data::sources::cells::{Cell, Columns, short};
+use crate::data::sources::files;
 use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
-use crate::data::sources::learnt::{self, Found, Learnt, MASK, OUTPUT, Said, Which};
+use crate::data::sources::learnt::{self, Found, Learnt, Said, Which};
 use crate::data::sources::listed::Listed;
-use crate::data::sources::masks::{IGNORE, NAMES, VALUES};
-use crate::data::sources::pairs::OUTPUTS;
 use crate::data::sources::parquet::file::Table;
 use crate::data::sources::parquet::pages::{Chunk, Page, Value, pages, unpacked, values};
 use crate::data::sources::table::inside;
 use crate::data::sources::{Facts, Source, Wanted, shards, usual};
 use crate::diag::Fault;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, joined, keyword, positional};
 
 pub struct Parquet;
 
@@ -47,25 +45,18 @@ static SPEC: Spec = Spec {
            (in any spelling that `folder` accepts) belongs to that part, as in `test-00000-of-00001.parquet`, or `part` names a \
            column; otherwise `split` sets a part aside. Pages may be compressed with Snappy, Zstandard or gzip.\n\n\
            `labels`, `target`, `mask` and `output` name columns of other targets, as for `table`, `masks` and `pairs`: masks and \
-           outputs are columns of images, as `image` is.",
-    params: &[
-        positional("path", Kind::Text, Preset::Required, "the files, relative to the experiment's file"),
-        keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures"),
-        keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
-        keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
-        LABELS,
-        SEPARATOR,
-        TARGET,
-        MASK,
-        NAMES,
-        VALUES,
-        IGNORE,
-        OUTPUT,
-        CLASSES,
-        CHANNELS,
-        OUTPUTS,
-        SIZE,
-    ],
+           outputs are columns of images, as `image` is. A column may hold lists: `labels=tags` reads lists of texts or of whole \
+           numbers, `target=corners` lists of numbers, of which every row has the same count (`classes=4` states it, to check the \
+           file without its data).",
+    params: &joined::<4, 12, 16>(
+        [
+            positional("path", Kind::Text, Preset::Required, "the files, relative to the experiment's file"),
+            keyword("image", Kind::Name, Preset::Word("image"), "the column of the pictures"),
+            keyword("label", Kind::Name, Preset::Word("label"), "the column of the classes"),
+            keyword("part", Kind::Name, Preset::Absent, "the column of the parts"),
+        ],
+        learnt::PARAMS,
+    ),
     example: "source parquet \"data/*.parquet\"",
     elsewhere: &["load_dataset", "huggingface", "datasets", "imagefolder_parquet"],
 };
@@ -148,7 +139,7 @@ impl Source for Parquet {
 /// The rows of all files.
 fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, Listed<Found<Place>>), Fault> {
     let files = shards::some_files(path, "parquet")?;
-    let mut listed: Option<Listed<Found<Place>>> = None;
+    let (mut listed, mut width): (Option<Listed<Found<Place>>>, _) = (None, None);
     for (number, file) in files.iter().enumerate() {
         let mut table = Table::open(file)?;
         let (_, paths) = image(&table, "image", args.word("image")?)?;
@@ -163,12 +154,13 @@ fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, List
         let places =
             places.map(|name| column(&table, learnt.argument(), name)).collect::<Result<Vec<_>, _>>()?;
         let part = if args.has("part") { Some(column(&table, "part", args.word("part")?)?) } else { None };
-        let names = columns
-            .filter(|columns| columns.task() == Task::Classes)
-            .and_then(|columns| names(&table, columns.names().first()?));
-        let listed = listed.get_or_insert_with(|| match &names {
-            Some(names) => Listed::of_classes(names.clone()),
-            None => Listed::default(),
+        let names = match columns {
+            Some(Columns::Class(own) | Columns::Tags(own, _)) => names(&table, own),
+            Some(Columns::Flags(_) | Columns::Numbers(_)) | None => None,
+        };
+        let listed = listed.get_or_insert_with(|| match (columns, &names) {
+            (Some(Columns::Class(_)), Some(names)) => Listed::of_classes(names.clone()),
+            (_, names) => Listed::of_labels(names.clone()),
         });
         let own_part = shards::part(file);
         let mut row = 0u32;
@@ -198,36 +190,35 @@ fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, List
                     .map(|column| column.get(at).and_then(Option::as_deref).unwrap_or_default())
                     .collect();
                 let at = (number as u32, row);
-                let is_known = match columns {
-                    None => {
-                        let said = Said::Picture(name.clone(), at);
-                        listed.push(part, "", name, Found { at, said })
-                    }
-                    Some(columns) if columns.task() == Task::Classes => {
-                        let label = own.first().copied().unwrap_or_default();
-                        let class = match &names {
-                            Some(names) => label.parse().ok().and_then(|at: usize| names.get(at)).cloned(),
-                            None => Some(label.to_owned()).filter(|label| !label.is_empty()),
-                        };
+                let Some(columns) = columns else {
+                    let said = Said::Picture(name.clone(), at);
+                    let _ = listed.push(part, "", name, Found { at, said });
+                    row += 1;
+                    continue;
+                };
+                let said = columns.read(&own, &mut width).map_err(|[what, way]| wrong(what).advise(way))?;
+                let said = called(said, names.as_deref()).map_err(|label| {
+                    let n = names.as_ref().map_or(0, Vec::len);
+                    wrong(format!("has the label `{}`", short(&label)))
+                        .note(format!("the file names {n} classes, counted from 0"))
+                        .advise("a class for every picture, or leave the row out")
+                })?;
+                // The classes are those that the first file names, or else those that come.
+                let other = match said {
+                    Cell::Class(class) => {
                         let found = Found { at, said: Said::Class };
-                        class.is_some_and(|class| listed.push(part, &class, name, found))
+                        (!listed.push(part, &class, name, found)).then_some(class)
                     }
-                    Some(columns) => {
-                        let said = columns.read(&own).map_err(|[what, way]| wrong(what).advise(way))?;
-                        listed.push(part, "", name, Found { at, said: Said::Cell(said) })
+                    said => {
+                        let other = listed.other(&said);
+                        let _ = listed.push(part, "", name, Found { at, said: Said::Cell(said) });
+                        other
                     }
                 };
-                if !is_known {
-                    let what = match own.first().filter(|label| !label.is_empty()) {
-                        Some(label) => format!("has the label `{}`", short(label)),
-                        None => "has no label".to_owned(),
-                    };
-                    return Err(wrong(what)
-                        .note(names.as_ref().map_or_else(
-                            || "a label is a text or a whole number".to_owned(),
-                            |names| format!("the file names {} classes, counted from 0", names.len()),
-                        ))
-                        .advise("a class for every picture, or leave the row out"));
+                if let Some(other) = other {
+                    return Err(wrong(format!("has the label `{}`", short(&other)))
+                        .note(format!("{} does not name it", files[0].display()))
+                        .advise("files that name the same classes"));
                 }
                 row += 1;
             }
@@ -237,6 +228,20 @@ fn list(path: &Path, args: &Args, learnt: &Learnt) -> Result<(Vec<PathBuf>, List
         Some(listed) => Ok((files, listed)),
         None => Err(fault(path, "has no rows").advise("a row for each picture")),
     }
+}
+
+/// Classes and labels that are places among names, by their names; or the one that is none.
+fn called(said: Cell, names: Option<&[String]>) -> Result<Cell, String> {
+    let Some(names) = names else { return Ok(said) };
+    let name = |label: String| match label.parse().ok().and_then(|at: usize| names.get(at)) {
+        Some(name) => Ok(name.clone()),
+        None => Err(label),
+    };
+    Ok(match said {
+        Cell::Class(label) => Cell::Class(name(label)?),
+        Cell::Tags(labels) => Cell::Tags(labels.into_iter().map(name).collect::<Result<_, _>>()?),
+        Cell::Flags(_) | Cell::Numbers(_) => said,
+    })
 }
 
 fn stem(file: &Path) -> String {
@@ -260,10 +265,13 @@ fn image(table: &Table, argument: &'static str, name: &str) -> Result<(usize, Op
     Ok((bytes.ok_or_else(|| lacks(table, argument, name))?, table.find(&format!("{name}.path"))))
 }
 
-/// The names of the classes of a column, as Hugging Face's description has them.
+/// The names of the classes of a column, or of lists of them, as Hugging Face's description has them.
 fn names(table: &Table, label: &str) -> Option<Vec<String>> {
     let about: Json = serde_json::from_str(table.description("huggingface")?).ok()?;
-    let names = about.pointer("/info/features")?.get(label)?.get("names")?.as_array()?;
+    let about = about.pointer("/info/features")?.get(label)?;
+    // `List(ClassLabel)`, `Sequence(ClassLabel)`, and the older `[ClassLabel]`.
+    let about = about.get("feature").or_else(|| about.get(0)).unwrap_or(about);
+    let names = about.get("names")?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -316,6 +324,9 @@ impl Rows {
             let (mut own, mut row) = (Vec::new(), 0u32);
             for group in 0..table.n_groups() {
                 let chunk = table.chunk(group, column)?;
+                if chunk.listed.is_some() {
+                    return Err(table.told(format!("has lists in the column `{image_name}`")).at(argument));
+                }
                 let found = pages(&mut table.file, &chunk);
                 let (dictionary, found) = found.map_err(|what| table.told(what))?;
                 for page in found {
@@ -378,25 +389,25 @@ impl At {
         let found = values(&self.chunk, &self.page, &bytes)?;
         let mut known = Vec::new();
         if let Some(page) =
-            self.dictionary.filter(|_| found.iter().any(|own| matches!(own, Value::InDictionary(_))))
+            self.dictionary.filter(|_| found.iter().any(|own| matches!(own, (_, Value::InDictionary(_)))))
         {
             let own = unpacked(file, &self.chunk, &page)?;
-            known = values(&Chunk { is_optional: false, ..self.chunk }, &page, &own)?;
+            known = values(&self.chunk.of_dictionary(), &page, &own)?;
             let behind = bytes.len();
-            known.iter_mut().for_each(|value| {
+            known.iter_mut().for_each(|(_, value)| {
                 if let Value::Here(range) = value {
                     *range = range.start + behind..range.end + behind;
                 }
             });
             bytes.extend(own);
         }
-        let place = |value: Value| match value {
+        let place = |(_, value): (_, Value)| match value {
             Value::Here(range) => Some(range),
             Value::InDictionary(at) => match known.get(at) {
-                Some(Value::Here(range)) => Some(range.clone()),
+                Some((_, Value::Here(range))) => Some(range.clone()),
                 Some(_) | None => None,
             },
-            Value::Missing | Value::Truth(_) | Value::Whole(_) | Value::Number(_) => None,
+            Value::Missing | Value::Nothing | Value::Truth(_) | Value::Whole(_) | Value::Number(_) => None,
         };
         Ok(Unpacked { values: found.into_iter().map(place).collect(), bytes })
     }

@@ -43,6 +43,8 @@ pub struct Chunk {
     /// Bits of a definition level, and the level of a value that is there.
     pub level_bits: u32,
     pub level: u32,
+    /// Of lists the level of a value, whether it is missing or not; what is below it is a list without values.
+    pub listed: Option<u32>,
     pub start: u64,
     pub length: u64,
     pub n_values: u64,
@@ -87,6 +89,8 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Missing,
+    /// Of a list that has none.
+    Nothing,
     Truth(bool),
     Whole(i64),
     Number(f64),
@@ -94,9 +98,24 @@ pub enum Value {
     InDictionary(usize),
 }
 
+/// What a value is the first of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    Row,
+    /// It belongs to the list of the value before.
+    Nothing,
+}
+
+impl Chunk {
+    /// The same for its dictionary, whose values are all there.
+    pub fn of_dictionary(self) -> Chunk {
+        Chunk { is_optional: false, listed: None, ..self }
+    }
+}
+
 type Told<T> = Result<T, String>;
 
-fn damaged() -> String {
+pub fn damaged() -> String {
     "is damaged: its pages do not hold what they claim".to_owned()
 }
 
@@ -232,31 +251,33 @@ fn whole(reader: impl Read, most: u64) -> Told<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The values of an unpacked page, in order.
-pub fn values(chunk: &Chunk, page: &Page, bytes: &[u8]) -> Told<Vec<Value>> {
+/// The values of an unpacked page, in order, each with what it begins.
+pub fn values(chunk: &Chunk, page: &Page, bytes: &[u8]) -> Told<Vec<(Begins, Value)>> {
     let n = page.n_values as usize;
-    let (levels, at) = match page.kind {
-        Kind::Dictionary => (None, 0),
-        Kind::Data if !chunk.is_optional => (None, 0),
-        Kind::Data => {
-            let length = number::<4>(bytes, 0).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
-            let own = bytes.get(4..4 + length).ok_or_else(damaged)?;
-            (Some(own), 4 + length)
+    let mut at = 0;
+    // Levels of the first kind of pages stand behind their length.
+    let mut behind_length = |is_there: bool| {
+        if !is_there {
+            return Ok::<_, String>(None);
         }
+        let length = number::<4>(bytes, at).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
+        let own = bytes.get(at + 4..at + 4 + length).ok_or_else(damaged)?;
+        at += 4 + length;
+        Ok(Some(own))
+    };
+    let [repetition, definition] = match page.kind {
+        Kind::Dictionary => [None, None],
+        Kind::Data => [behind_length(chunk.listed.is_some())?, behind_length(chunk.is_optional)?],
         Kind::Data2 { repetition, definition, .. } => {
             let [start, end] = [repetition, repetition + definition].map(|at| at as usize);
-            let own = bytes.get(start..end).ok_or_else(damaged)?;
-            (chunk.is_optional.then_some(own), end)
+            let own = [bytes.get(..start).ok_or_else(damaged)?, bytes.get(start..end).ok_or_else(damaged)?];
+            at = end;
+            [chunk.listed.map(|_| own[0]), chunk.is_optional.then_some(own[1])]
         }
     };
-    let is_there: Option<Vec<bool>> = match levels {
-        None => None,
-        Some(own) => {
-            Some(runs(own, chunk.level_bits, n)?.into_iter().map(|own| own == chunk.level).collect())
-        }
-    };
-    let n_there = is_there.as_ref().map_or(n, |own| own.iter().filter(|own| **own).count());
-    let mut there = match (page.encoding, chunk.physical) {
+    let levels = definition.map(|own| runs(own, chunk.level_bits, n)).transpose()?;
+    let n_there = levels.as_ref().map_or(n, |own| own.iter().filter(|own| **own == chunk.level).count());
+    let there = match (page.encoding, chunk.physical) {
         (Encoding::Places, _) => in_dictionary(bytes.get(at..).unwrap_or_default(), n_there)?,
         (Encoding::Plain, Physical::Bool) => truths(bytes.get(at..).unwrap_or_default(), n_there)?,
         (Encoding::Plain, physical) => plain(physical, bytes, at, n_there)?,
@@ -265,15 +286,25 @@ pub fn values(chunk: &Chunk, page: &Page, bytes: &[u8]) -> Told<Vec<Value>> {
             runs(own, 1, n_there)?.into_iter().map(|bit| Value::Truth(bit == 1)).collect()
         }
         (Encoding::Runs, _) => return Err(damaged()),
-    }
-    .into_iter();
-    match is_there {
-        None => Ok(there.collect()),
-        Some(own) => Ok(own
-            .into_iter()
-            .map(|is_there| if is_there { there.next().unwrap_or(Value::Missing) } else { Value::Missing })
-            .collect()),
-    }
+    };
+    let Some(levels) = levels else {
+        return Ok(there.into_iter().map(|value| (Begins::Row, value)).collect());
+    };
+    let mut there = there.into_iter();
+    let begins = repetition.map(|own| runs(own, 1, n)).transpose()?;
+    let value = |(at, level): (usize, u32)| {
+        let begins = match &begins {
+            Some(own) if own[at] != 0 => Begins::Nothing,
+            Some(_) | None => Begins::Row,
+        };
+        let value = match chunk.listed {
+            _ if level == chunk.level => there.next().unwrap_or(Value::Missing),
+            Some(listed) if level < listed => Value::Nothing,
+            Some(_) | None => Value::Missing,
+        };
+        (begins, value)
+    };
+    Ok(levels.into_iter().enumerate().map(value).collect())
 }
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
