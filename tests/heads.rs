@@ -22,6 +22,8 @@ use crate::support::{check, training};
 /// Of `fixtures/heads.py`.
 #[derive(Deserialize)]
 struct Fixture {
+    /// Blocks that the model uses.
+    blocks: String,
     model: String,
     train: String,
     batch: usize,
@@ -39,16 +41,25 @@ fn fixtures() -> BTreeMap<String, Fixture> {
 #[test]
 fn ten_steps_are_those_of_pytorch() {
     for (name, fixture) in fixtures() {
-        let text = format!("model T {{ {} }}\ntrain {{ {} }}", fixture.model, fixture.train);
+        let text =
+            format!("{}\nmodel T {{ {} }}\ntrain {{ {} }}", fixture.blocks, fixture.model, fixture.train);
         let (experiment, found) = check(&text);
         assert!(!has_errors(&found), "{name}: {found:#?}");
         let (model, train) = (experiment.model.as_ref().unwrap(), experiment.train.as_ref().unwrap());
         let graph = optimized(training(&experiment, fixture.batch)).unwrap();
+        let named = |value: &dslc::graph::Value| graph.node(*value).name.clone();
+        let inputs: Vec<String> = graph.inputs.iter().filter_map(named).collect();
         let mut session = Session::new(vec![graph], Target::Cpu, 0).unwrap();
         for (state, numbers) in &fixture.first {
             session.write_state(state, numbers).unwrap_or_else(|fault| panic!("{name}: {state}: {fault}"));
         }
         let mut worst = 0.0f32;
+        let is_input = |own: &&str| fixture.batches[0].contains_key(*own);
+        assert_eq!(
+            inputs.iter().map(String::as_str).filter(is_input).count(),
+            fixture.batches[0].len(),
+            "{name}"
+        );
         for (step, expected) in fixture.losses.iter().enumerate() {
             for (input, numbers) in &fixture.batches[step % fixture.batches.len()] {
                 session.put(0, input, numbers).unwrap();
@@ -68,6 +79,7 @@ fn ten_steps_are_those_of_pytorch() {
             assert_eq!(found.len(), expected.len(), "{name}: {state}");
             worst = worst.max(gap);
         }
+        std::fs::write(format!("/tmp/heads-{name}"), format!("{worst:e}")).unwrap();
         assert!(worst < 1e-5, "{name}: {worst:e}");
     }
 }

@@ -139,7 +139,7 @@ fn every_setting_is_read_strictly() {
             match setting.takes {
                 Takes::Lines(_) => with(format!("{} 7 {{ }}", setting.spec.name)),
                 Takes::Comparison => with(format!("{example} {{ }}")),
-                Takes::EachOf(_) => {
+                Takes::EachOf(_) | Takes::Each => {
                     with(format!("{example} {{ }}"));
                     with(format!("{example} junk=1"));
                     with(format!("{example} < 5"));

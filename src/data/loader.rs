@@ -4,6 +4,7 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use crate::data::fields;
 use crate::data::recipe::{Recipe, STREAM};
 use crate::data::sample::{Image, Sample, Target, Values, scale};
 use crate::data::samples::{Field, Images, Samples, Targets, part};
@@ -57,7 +58,12 @@ impl<'a> Loader<'a> {
         let last = tables(section.stages().last, channels)?;
         let missing = || Fault::internal(format!("images of {}", section.form()));
         let shape = section.shape().ok_or_else(missing)?;
-        Ok(Loader { section, samples, fields: samples.fields(shape), tables: whole, last })
+        let mut fields = samples.fields(shape);
+        let more = section.fields.iter().zip(fields::INPUTS);
+        let more: Vec<Field> =
+            more.map(|(own, name)| Field { name, shape: own.shape(&fields[0].shape) }).collect();
+        fields.extend(more);
+        Ok(Loader { section, samples, fields, tables: whole, last })
     }
 
     /// The number of samples.
@@ -128,7 +134,7 @@ impl<'a> Loader<'a> {
         others: &mut [Vec<f32>],
     ) -> Result<(), Fault> {
         let size = self.fields[0].shape.elements();
-        let ([targets], [_, field]) = (others, self.fields.as_slice()) else {
+        let ([targets, more @ ..], [_, field, ..]) = (others, self.fields.as_slice()) else {
             return Err(Fault::internal(format!("{} fields beside the image", self.fields.len())));
         };
         if images.len() != indices.len() * size {
@@ -136,6 +142,13 @@ impl<'a> Loader<'a> {
         }
         if let Some(index) = indices.iter().find(|&&index| index as usize >= self.len()) {
             return Err(Fault::internal(format!("image {index} of {}", self.len())));
+        }
+        if more.len() != self.section.fields.len() {
+            return Err(Fault::internal(format!("{} fields beside image and target", more.len())));
+        }
+        for (at, (out, field)) in more.iter_mut().zip(&self.section.fields).enumerate() {
+            // A second picture is augmented by numbers of its own.
+            field.fill(indices, epoch, mode, seed.wrapping_add(at as u64 + 1), out)?;
         }
         targets.clear();
         match &self.samples.targets {

@@ -10,6 +10,7 @@ mod cache;
 pub mod decode;
 pub mod folds;
 pub mod glob;
+pub mod fields;
 mod groups;
 mod intact;
 pub mod loader;
@@ -48,11 +49,13 @@ use crate::diag::{Fault, codes};
 pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -> Result<Dataset, Fault> {
     let mut dataset = divided(section, base, seed, wanted)?;
     intact::hold(section, &mut dataset)?;
+    let cells = fields::cells(section, base, &dataset)?;
     cache::keep(section, &mut dataset, base, wanted)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;
         section.balance = balance(&dataset);
     }
+    fields::hold(section, base, &cells)?;
     Ok(dataset)
 }
 

@@ -1,6 +1,7 @@
 //! Lines of a `data { … }` section, read against their declarations → [`DataSection`]: what only the lines together,
 //! or the values themselves, can be wrong in.
 
+use crate::data::fields;
 use crate::data::sample::{Form, Size, Task};
 use crate::data::section::{
     Cache, DataSection, Kept, Looked, OnError, Sampling, Split, Step, TestFrom, Validation,
@@ -56,6 +57,7 @@ impl Reader<'_> {
             balance: None,
             on_error: on_error(&lines),
             skipped: Vec::new(),
+            fields: fields::of(&lines, source.spec().name, self.diagnostics),
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::path::Path;
 
+use flate2::Crc;
+
+use crate::data::fields::DataField;
 use crate::data::parts::Dataset;
 use crate::data::reader::Reader;
 use crate::data::sample::Form;
@@ -43,6 +46,8 @@ pub struct DataSection {
     pub on_error: OnError,
     /// Why pictures were left out that cannot be read, where `on_error` has it so.
     pub skipped: Vec<String>,
+    /// Numbers of each sample beside its image, in the order in which the model names them.
+    pub fields: Vec<DataField>,
     /// In the order written; applied to every image.
     pub preprocess: Vec<Step>,
     /// In the order written; applied in training only, between the two parts of [`DataSection::stages`].
@@ -181,7 +186,13 @@ impl DataSection {
 
     /// The fingerprint of this section's data set, the same whatever `cache` says.
     pub fn fingerprint(&self, dataset: &Dataset) -> String {
-        self.kept.fingerprint.clone().unwrap_or_else(|| dataset.fingerprint())
+        let own = self.kept.fingerprint.clone().unwrap_or_else(|| dataset.fingerprint());
+        if self.fields.is_empty() {
+            return own;
+        }
+        let mut sum = Crc::new();
+        self.fields.iter().for_each(|field| field.digest(&mut sum));
+        format!("{own}, fields {:08x}", sum.sum())
     }
 
     /// The number of classes, where it is known.

@@ -9,7 +9,7 @@ pub static DATA: Section = Section {
     name: "data",
     title: "Lines of `data`",
     intro: "",
-    settings: &[&SOURCE, &SPLIT, &VALIDATION, &TEST, &SAMPLE, &CACHE, &ON_ERROR, &AUGMENT],
+    settings: &[&SOURCE, &FIELD, &SPLIT, &VALIDATION, &TEST, &SAMPLE, &CACHE, &ON_ERROR, &AUGMENT],
     steps: Steps::Once(&PREPARATION),
     strangers: &[(&AUGMENTATION, "it belongs in `augment { … }`")],
     not_needed: NOT_NEEDED,
@@ -40,6 +40,7 @@ pub static SOURCE: Setting =
 pub static SPLIT: Setting = Setting { spec: &SPLIT_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static SAMPLE: Setting = Setting { spec: &SAMPLE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static CACHE: Setting = Setting { spec: &CACHE_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
+pub static FIELD: Setting = Setting { spec: &FIELD_SPEC, takes: Takes::Each, absent: Absent::Nothing };
 pub static ON_ERROR: Setting =
     Setting { spec: &ON_ERROR_SPEC, takes: Takes::Arguments, absent: Absent::Nothing };
 pub static VALIDATION: Setting =
@@ -56,6 +57,23 @@ static SOURCE_SPEC: Spec = Spec {
     params: &[positional("name", Kind::Word, Preset::Required, "a data set, such as `mnist \"data/mnist\"`")],
     example: "source mnist \"data/mnist\"",
     elsewhere: &["dataset", "data_source", "DataLoader"],
+};
+
+static FIELD_SPEC: Spec = Spec {
+    name: "field",
+    summary: "What the model takes of each row beside the image",
+    docs: "`field clinical [age, bmi]` reads these columns of a `table`, `parquet` or `webdataset`, one number each, in this order. \
+           The model names the field in an `input clinical 2` of as many numbers. Numbers reach the model as they are written; a \
+           `batch_norm` after the input brings them to one scale. `field other image=COLUMN` is a second picture of a `table`, \
+           prepared and augmented like the first, for `input other 1x28x28`. Several lines give several fields. `mix` cannot be \
+           used with them.",
+    params: &[
+        positional("name", Kind::Name, Preset::Required, "the name of the model's input"),
+        positional("columns", Kind::Names, Preset::Absent, "columns of numbers, such as `[age, bmi]`"),
+        keyword("image", Kind::Name, Preset::Absent, "instead, the column of a second picture's path"),
+    ],
+    example: "source table \"cases.csv\"; field clinical [age, bmi]",
+    elsewhere: &["tabular", "metadata", "numerical_features", "features"],
 };
 
 static SPLIT_SPEC: Spec = Spec {

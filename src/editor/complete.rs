@@ -200,7 +200,9 @@ impl List<'_> {
             let detail = self.origin(block);
             self.push(&block.name.text, CompletionKind::Block, &detail, docs, snippet::block(block));
         }
-        ["repeat", "for", "if", "residual", "let"].iter().for_each(|word| self.keyword(word));
+        ["repeat", "for", "if", "residual", "from", "share", "let"]
+            .iter()
+            .for_each(|word| self.keyword(word));
     }
 
     /// Where a block is defined.
@@ -349,7 +351,7 @@ impl List<'_> {
                 1 => self.push("in", CompletionKind::Keyword, "", String::new(), "in [$0]".to_owned()),
                 _ => self.names(false),
             },
-            "add" | "concat" | "multiply" => {
+            "add" | "concat" | "multiply" | "from" | "share" => {
                 let (meanings, scope) = Meanings::at(self.program, self.offset);
                 self.visible(&meanings, &scope.flows);
             }

@@ -13,6 +13,7 @@ use crate::layers;
 use crate::layers::joins;
 use crate::model::auxiliary::EDGES;
 use crate::model::definitions::{Block, CONTROL, Definitions, Origin};
+use crate::model::expand::INPUT;
 use crate::model::scope::ARRIVING;
 use crate::source::{FileId, Span};
 use crate::spec::{Kind, Param, Spec};
@@ -403,10 +404,22 @@ impl<'a> Walker<'a> {
             self.arguments(&statement.arguments);
         } else if let Some(&spec) = EDGES.iter().find(|spec| spec.name == word) {
             self.tell(*span, What::Layer(spec));
-            self.declared(spec, &statement.arguments);
+            let mut rest = statement.arguments.as_slice();
+            if word == INPUT.name
+                && let [Argument::Value(Value { kind: ValueKind::Word(name), span }), others @ ..] = rest
+            {
+                let at = self.define(NameKind::Value, (name, *span), None, statement);
+                self.tell(*span, What::Name(at));
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.flows.insert(name, at);
+                }
+                rest = others;
+            }
+            self.declared(spec, rest);
         } else if CONTROL.contains(&word) {
             self.tell(*span, What::Keyword);
             match (word, statement.arguments.as_slice()) {
+                ("from" | "share", arguments) => arguments.iter().for_each(|argument| self.joined(argument)),
                 ("let", _) => self.constants(statement),
                 (
                     "for",

@@ -41,6 +41,18 @@ impl<'a> Network<'a> {
             Fault::new(codes::MISSING_SECTION, "there is no model to export")
                 .advise("`model Name { input 1x28x28; … }`")
         })?;
+        if let Some(layer) = model.layers.iter().find(|layer| !layer.shared.is_empty()) {
+            let message = format!(
+                "`{}` shares its weights with another layer, which no format here can say",
+                layer.name
+            );
+            return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network without `share`"));
+        }
+        if let Some(input) = model.inputs.first() {
+            let message =
+                format!("the network takes `{}` beside the image, which no format here can say", input.name);
+            return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network with one input"));
+        }
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
         let mut session = budget::few_steps(graph)?;

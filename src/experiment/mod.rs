@@ -14,6 +14,7 @@ pub mod loaded;
 pub mod measures;
 pub mod mend;
 pub mod overrides;
+pub mod pairing;
 pub mod paths;
 pub mod resolved;
 pub mod stages;
@@ -235,6 +236,9 @@ pub fn resolve_with(
     }
     if let (Some(model), Some(train)) = (&experiment.model, &mut experiment.train) {
         train.auxiliaries = ending::own_losses(model, &definitions, &mut diagnostics);
+    }
+    if let (Some(model), Some(data)) = (&experiment.model, &mut experiment.data) {
+        pairing::check(model, data, experiment.train.as_ref(), &mut diagnostics);
     }
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {

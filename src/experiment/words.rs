@@ -72,9 +72,12 @@ pub fn section(name: &str) -> Option<&'static Section> {
         }
         section.settings.iter().find_map(|setting| match &setting.takes {
             Takes::Lines(inner) => within(inner, name),
-            Takes::Arguments | Takes::OneOf(_) | Takes::EachOf(_) | Takes::Words(_) | Takes::Comparison => {
-                None
-            }
+            Takes::Arguments
+            | Takes::Each
+            | Takes::OneOf(_)
+            | Takes::EachOf(_)
+            | Takes::Words(_)
+            | Takes::Comparison => None,
         })
     }
     SECTIONS.iter().find_map(|section| within(section, name))
@@ -108,7 +111,7 @@ pub fn chosen(statement: &Statement) -> Option<&str> {
 pub fn registry(name: &str, word: &str) -> Option<&'static Registry> {
     match &section(name)?.setting(word)?.takes {
         Takes::OneOf(registry) | Takes::EachOf(registry) => Some(registry),
-        Takes::Arguments | Takes::Lines(_) | Takes::Comparison | Takes::Words(_) => None,
+        Takes::Arguments | Takes::Each | Takes::Lines(_) | Takes::Comparison | Takes::Words(_) => None,
     }
 }
 

@@ -20,6 +20,7 @@ pub mod dropout;
 pub mod dropout2d;
 pub mod filter2d;
 pub mod flatten;
+pub mod given;
 pub mod global_avg_pool;
 pub mod global_max_pool;
 pub mod group_norm;

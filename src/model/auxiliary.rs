@@ -212,6 +212,9 @@ impl Model {
             model.layers.push(layer);
             places.push(Wire::of_layer(model.layers.len() - 1));
         }
+        for input in &mut model.inputs {
+            input.wire = places[input.wire.index()];
+        }
         model.output = places[self.output.index()];
         model
     }

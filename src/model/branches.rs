@@ -197,11 +197,12 @@ impl<'a> Expansion<'a> {
         let inputs = sides.iter().map(|side| side.flow.wire).collect();
         let unit = Unit::Join(join);
         let args = Args::default();
-        self.push(Instance { unit, name, stream, args, inputs, input, inferred, output, span });
+        let shared = Vec::new();
+        self.push(Instance { unit, name, stream, args, inputs, input, inferred, shared, output, span });
     }
 
     /// The value of an `as` name that is visible here.
-    fn named(&mut self, name: &str) -> Option<&Named> {
+    pub(super) fn named(&mut self, name: &str) -> Option<&Named> {
         let closed = self.frames.iter().rposition(|frame| frame.closed).unwrap_or(0);
         let named = self.frames[closed..].iter_mut().rev().find_map(|frame| frame.flows.get_mut(name))?;
         named.used = true;
@@ -239,7 +240,7 @@ impl<'a> Expansion<'a> {
         true
     }
 
-    fn unknown_value(&mut self, name: &str, span: Span) {
+    pub(super) fn unknown_value(&mut self, name: &str, span: Span) {
         let closed = self.frames.iter().rposition(|frame| frame.closed).unwrap_or(0);
         let names: Vec<String> =
             self.frames[closed..].iter().flat_map(|frame| frame.flows.keys().cloned()).collect();

@@ -49,8 +49,20 @@ pub struct Definitions<'a> {
 pub const MAX_PARAMETERS: usize = 64;
 
 /// The words that a body gives a meaning of its own.
-pub const CONTROL: &[&str] =
-    &["input", "auxiliary", "let", "repeat", "for", "if", "else", "residual", "shortcut", "branch"];
+pub const CONTROL: &[&str] = &[
+    "input",
+    "auxiliary",
+    "from",
+    "share",
+    "let",
+    "repeat",
+    "for",
+    "if",
+    "else",
+    "residual",
+    "shortcut",
+    "branch",
+];
 
 impl<'a> Definitions<'a> {
     /// Adds what a file defines; later files may not define a name again, unless it is the library's.

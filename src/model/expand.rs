@@ -10,9 +10,11 @@ use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
 use crate::model::auxiliary::{AUXILIARY, EDGES};
 use crate::model::definitions::{Block, CONTROL, Definitions};
+use crate::model::inputs::FROM;
 use crate::model::naming::{Names, Naming};
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
+use crate::model::sharing::{SHARE, Shareable};
 use crate::model::suspicious;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
@@ -73,6 +75,7 @@ pub fn expand(
             name_span: name.span,
             input: None,
             input_span: name.span,
+            inputs: Vec::new(),
             layers: Vec::new(),
             end: remedy::end(block.body).unwrap_or(name.span.after()),
             output: Wire::INPUT,
@@ -84,6 +87,8 @@ pub fn expand(
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),
         head: None,
+        shareable: Vec::new(),
+        is_sharing: false,
         flow: Flow { wire: Wire::INPUT, shape: None },
         input_seen: false,
         statements: 0,
@@ -97,6 +102,7 @@ pub fn expand(
     expansion.bind_parameters(block, &[], block.statement.head());
     expansion.chains(block.body);
     expansion.ends_alike();
+    expansion.unused_inputs();
     let is_sound = !has_errors(&expansion.diagnostics);
     if !expansion.input_seen {
         let first = block.body.first().and_then(|chain| chain.links.first());
@@ -157,9 +163,12 @@ pub(super) struct Expansion<'a> {
     pub calls: Vec<Call>,
     /// The `auxiliary` that is being put in.
     pub head: Option<Span>,
+    pub(super) shareable: Vec<Shareable<'a>>,
+    /// Whether the layers that are put in have the weights of others.
+    pub is_sharing: bool,
     /// What arrives at the next statement.
     pub flow: Flow,
-    input_seen: bool,
+    pub(super) input_seen: bool,
     statements: usize,
     reports: usize,
     /// How many findings have told how a shape arose.
@@ -301,10 +310,12 @@ impl<'a> Expansion<'a> {
                 if let Some(alias) = &link.alias {
                     self.naming.give(&alias.text);
                 }
+                let given = self.naming.given();
                 self.statement(chain, i, previous);
                 self.naming.end_statement();
                 let layers = before..self.model.layers.len();
                 self.alias(link, layers.clone());
+                self.keep_shareable(chain, i, given, layers.clone());
                 self.passing.note(&link.statement, self.flow.shape.as_ref(), layers);
                 self.assertion(link);
                 previous = Some(&link.statement);
@@ -312,12 +323,16 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn statement(&mut self, chain: &'a Chain, link: usize, previous: Option<&'a Statement>) {
+    pub(super) fn statement(&mut self, chain: &'a Chain, link: usize, previous: Option<&'a Statement>) {
         let statement = &chain.links[link].statement;
         let text = self.meaning(&statement.word);
         let word = text.as_ref();
         if word == INPUT.name {
             self.input(statement);
+        } else if word == SHARE {
+            self.share(statement);
+        } else if word == FROM {
+            self.go_on_from(statement, previous.is_none());
         } else if word == AUXILIARY.name {
             self.auxiliary(statement);
         } else if self.control(word, statement, previous) {
@@ -356,6 +371,9 @@ impl<'a> Expansion<'a> {
     }
 
     fn input(&mut self, statement: &Statement) {
+        if self.named_input(statement) {
+            return;
+        }
         let args = self.resolve(&INPUT, statement);
         if self.calls.last().is_some_and(|call| call.is_model && call.depth == self.frames.len()) {
             return self.input_of_layer(args.as_ref());
@@ -452,6 +470,7 @@ impl<'a> Expansion<'a> {
             inputs: vec![wire],
             input,
             inferred,
+            shared: Vec::new(),
             output,
             span: statement.head(),
         });
@@ -470,8 +489,11 @@ impl<'a> Expansion<'a> {
         "change the `input` of the model to what this layer needs".to_owned()
     }
 
-    pub(super) fn push(&mut self, instance: Instance) {
+    pub(super) fn push(&mut self, mut instance: Instance) {
         let shape = instance.output.clone();
+        if let (true, Some(inferred)) = (self.is_sharing, &mut instance.inferred) {
+            instance.shared = std::mem::take(&mut inferred.parameters);
+        }
         self.model.layers.push(instance);
         self.flow = Flow { wire: Wire::of_layer(self.model.layers.len() - 1), shape };
     }

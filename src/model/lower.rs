@@ -70,6 +70,12 @@ fn lowered(
             let [name, stream] = [&instance.name, &instance.stream].map(|own| format!("{own}.{}", p.name));
             parameters.push((p.name, builder.drawn_state(&name, &stream, p.kind, &p.shape, p.init.clone())?));
         }
+        for p in &instance.shared {
+            let name = format!("{}.{}", instance.name, p.name);
+            let state = builder.graph().find_state(&name).map(|state| state.value);
+            parameters
+                .push((p.name, state.ok_or_else(|| Fault::internal(format!("`{name}` is not there")))?));
+        }
         let mut lowering =
             Lowering { builder: &mut builder, mode, stream: &instance.stream, parameters, step: &mut step };
         let inputs: Option<Vec<Value>> = instance.inputs.iter().map(|wire| values[wire.index()]).collect();

@@ -10,6 +10,7 @@ pub mod dead;
 pub mod definitions;
 pub mod expand;
 pub mod fitting;
+pub mod inputs;
 pub mod lower;
 pub mod naming;
 pub mod passing;
@@ -17,13 +18,15 @@ pub mod print;
 pub mod receptive;
 pub mod remedy;
 pub mod scope;
+pub mod sharing;
 pub mod solve;
 pub mod suspicious;
 pub mod trace;
 
 use crate::layers::joins::Join;
-use crate::layers::{Inferred, Layer};
+use crate::layers::{Inferred, Layer, Parameter};
 use crate::model::auxiliary::Auxiliary;
+use crate::model::inputs::Input;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -36,6 +39,8 @@ pub struct Model {
     /// Without the batch axis; `None` where the `input` line is missing or wrong.
     pub input: Option<Shape>,
     pub input_span: Span,
+    /// Values that are given beside the image; they stand among the layers.
+    pub inputs: Vec<Input>,
     pub layers: Vec<Instance>,
     /// The empty span behind its last line, where ` -> LAYER` goes on.
     pub end: Span,
@@ -99,6 +104,8 @@ pub struct Instance {
     /// The first input's shape; `None` where a fault above leaves it unknown.
     pub input: Option<Shape>,
     pub inferred: Option<Inferred>,
+    /// Parameters of the layer of the same name above, which it shares.
+    pub shared: Vec<Parameter>,
     /// The shape that goes on: what was inferred, or what is assumed behind a fault.
     pub output: Option<Shape>,
     /// The statement's word and arguments.

@@ -68,6 +68,29 @@ impl Naming {
         }
     }
 
+    /// The name that the next statement takes, where one was given.
+    pub fn given(&self) -> Option<String> {
+        self.given.as_ref().map(|given| given.name.clone())
+    }
+
+    /// The next statement's layers are called as those of the statement that had this name. Streams go on.
+    pub fn begin_again(&mut self, name: &str) -> Naming {
+        let outer = Naming {
+            path: std::mem::take(&mut self.path),
+            counts: std::mem::take(&mut self.counts),
+            aliases: std::mem::take(&mut self.aliases),
+            given: self.given.take(),
+            ..Naming::default()
+        };
+        self.given = Some(Given { name: name.to_owned(), by: Giver::Loop });
+        outer
+    }
+
+    pub fn end_again(&mut self, outer: Naming) {
+        let Naming { path, counts, aliases, given, .. } = outer;
+        (self.path, self.counts, self.aliases, self.given) = (path, counts, aliases, given);
+    }
+
     /// Ends the statement that a name was given to.
     pub fn end_statement(&mut self) {
         self.given = None;

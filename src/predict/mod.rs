@@ -98,6 +98,13 @@ impl Predictor {
             return Err(Fault::new(codes::MISSING_SECTION, "there is no complete model to predict with")
                 .advise("`model Name { input 1x28x28; … }`"));
         };
+        if let Some(given) = model.inputs.first() {
+            let message =
+                format!("the network takes `{}` beside the picture, which cannot be given here", given.name);
+            return Err(
+                Fault::new(codes::DATA_SHAPE, message).advise("`dslc eval` with a table of these numbers")
+            );
+        }
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
         let precision = experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();

@@ -160,6 +160,28 @@ pub static STATEMENTS: &[Statement] = &[
                   3x3 padding=1 }\n        branch { identity }\n    }\n    global_avg_pool -> linear 10\n}\n```",
     },
     Statement {
+        name: "from",
+        usage: "from NAME",
+        summary: "the first line of braces: goes on with a named value instead of what arrives",
+        snippet: "from ${1:name}",
+        docs: "NAME is an input of the model beside the image, or a value that `as` names above.",
+        example: "```net\nmodel M {\n    input 3x32x32\n    input clinical 4\n    conv2d 8 3x3 -> relu -> global_avg_pool\n    \
+                  concat {\n        branch { identity }\n        branch { from clinical -> linear 16 -> relu }\n    }\n    linear \
+                  2\n}\n```",
+    },
+    Statement {
+        name: "share",
+        usage: "share NAME",
+        summary: "the layers of a line above once more, with the same weights",
+        snippet: "share ${1:name}",
+        docs: "`as NAME` names that line, a layer or a block. Its layers take what arrives, which has the shape that arrived \
+               there; training moves their weights by the gradients of both. Layers with running statistics, such as \
+               `batch_norm`, cannot be shared.",
+        example: "```net\nblock tower { conv2d 8 3x3 -> relu -> global_avg_pool -> linear 4 }\n\nmodel Siamese {\n    input \
+                  1x28x28\n    input other 1x28x28\n    tower as own\n    add {\n        branch { identity }\n        branch { \
+                  from other -> share own -> scale -1 }\n    }\n    linear 2\n}\n```",
+    },
+    Statement {
         name: "as",
         usage: "LAYER … as NAME",
         summary: "names a line's output, to be joined further down",

@@ -25,9 +25,14 @@ pub fn unknown(section: &Section, line: &Statement) -> Diagnostic {
     let what = match section.settings.first().map(|setting| &setting.takes) {
         None => "step",
         Some(Takes::Comparison) => "quantity",
-        Some(Takes::Arguments | Takes::OneOf(_) | Takes::EachOf(_) | Takes::Words(_) | Takes::Lines(_)) => {
-            "setting"
-        }
+        Some(
+            Takes::Arguments
+            | Takes::Each
+            | Takes::OneOf(_)
+            | Takes::EachOf(_)
+            | Takes::Words(_)
+            | Takes::Lines(_),
+        ) => "setting",
     };
     let d =
         Diagnostic::error(codes::UNKNOWN_WORD, span, format!("`{}` has no {what} `{name}`", section.name));

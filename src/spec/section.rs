@@ -36,6 +36,8 @@ pub struct Setting {
 pub enum Takes {
     /// The arguments of its own declaration.
     Arguments,
+    /// The same; such a line may stand more than once.
+    Each,
     /// A word of a registry, with the arguments of that word's declaration.
     OneOf(&'static Registry),
     /// The same; such a line may stand more than once.
@@ -221,7 +223,7 @@ fn held(setting: &'static Setting) -> Option<Found> {
             (registry.find(name)?, rest)
         }
         (Takes::OneOf(_) | Takes::EachOf(_), _) => return None,
-        (Takes::Arguments | Takes::Lines(_) | Takes::Comparison | Takes::Words(_), _) => {
+        (Takes::Arguments | Takes::Each | Takes::Lines(_) | Takes::Comparison | Takes::Words(_), _) => {
             (setting.spec, values)
         }
     };
@@ -272,7 +274,7 @@ impl Reader<'_> {
                 continue;
             };
             let once = match setting {
-                Some(setting) => !matches!(setting.takes, Takes::Comparison | Takes::EachOf(_)),
+                Some(setting) => !matches!(setting.takes, Takes::Comparison | Takes::EachOf(_) | Takes::Each),
                 None => matches!(section.steps, Steps::Once(_)),
             };
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name).filter(|_| once) {
@@ -315,7 +317,7 @@ impl Reader<'_> {
                     (line.compare, line.found) = (Some(compare), Some(Found { spec, args }));
                 }
             }
-            Some(Takes::Arguments) | None => {
+            Some(Takes::Arguments | Takes::Each) | None => {
                 let args = self.resolve(spec, &statement.word, &statement.arguments);
                 line.found = args.map(|args| Found { spec, args });
             }
@@ -482,7 +484,7 @@ fn missing(section: &Section, setting: &Setting, statement: &Statement, block: &
     let Spec { name, example, .. } = setting.spec;
     let what = match &setting.takes {
         Takes::OneOf(registry) | Takes::EachOf(registry) | Takes::Words(registry) => registry.one,
-        Takes::Arguments | Takes::Lines(_) | Takes::Comparison => name,
+        Takes::Arguments | Takes::Each | Takes::Lines(_) | Takes::Comparison => name,
     };
     let (at, text) = match block.chains.first().and_then(|chain| chain.links.first()) {
         Some(first) => (first.statement.span.start, format!("{example}\n    ")),

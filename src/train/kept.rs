@@ -19,6 +19,9 @@ pub fn stock<'a>(
     spare: Option<u64>,
 ) -> Result<Option<Stock<'a>>, Fault> {
     let Images::Bytes { values: pixels, .. } = &dataset.samples.images else { return Ok(None) };
+    if !data.fields.is_empty() {
+        return Ok(None);
+    }
     // It makes batches of classes alone.
     let Targets::Classes { values: classes, .. } = &dataset.samples.targets else { return Ok(None) };
     let loader = Loader::new(data, &dataset.samples)?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod beside;
 mod check;
 mod data;
 mod machine;

@@ -225,7 +225,7 @@ pub fn nothing_to_learn(path: &Path) -> Result<Fault, Fault> {
 }
 
 /// A path that stays below its folder, with `/` or `\` between its parts.
-pub(super) fn inside(cell: &str) -> Option<Box<Path>> {
+pub(in crate::data) fn inside(cell: &str) -> Option<Box<Path>> {
     let path: PathBuf = cell.split(['/', '\\']).collect();
     let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let is_absolute = cell.starts_with(['/', '\\']) || cell.contains(':') || cell.contains('\0');

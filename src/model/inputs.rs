@@ -1,0 +1,164 @@
+//! `input NAME SHAPE`: a value that is given beside the image, and `from NAME`: a line that goes on with such a value, or
+//! with one that `as` names.
+
+use std::collections::BTreeSet;
+
+use crate::diag::{Diagnostic, codes};
+use crate::layers::Layer;
+use crate::layers::given::Given;
+use crate::model::expand::{Expansion, INPUT};
+use crate::model::naming::Names;
+use crate::model::scope::Named;
+use crate::model::{Instance, Model, Unit, Wire};
+use crate::shape::Shape;
+use crate::source::Span;
+use crate::syntax::ast::{Argument, Statement, Value, ValueKind, Word};
+
+/// The word that goes on with a named value.
+pub const FROM: &str = "from";
+/// The most values beside the image.
+pub const MAX_INPUTS: usize = 8;
+
+/// A value that is given beside the image.
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub name: String,
+    pub shape: Option<Shape>,
+    pub wire: Wire,
+    pub span: Span,
+}
+
+/// The name of an `input NAME SHAPE`, and the statement without it.
+fn named(statement: &Statement) -> Option<(Word, Statement)> {
+    let [Argument::Value(Value { kind: ValueKind::Word(name), span }), rest @ ..] =
+        statement.arguments.as_slice()
+    else {
+        return None;
+    };
+    let word = Word { text: name.clone(), span: *span };
+    Some((word, Statement { arguments: rest.to_vec(), ..statement.clone() }))
+}
+
+impl<'a> Expansion<'a> {
+    /// `input NAME SHAPE`; false where it has no name.
+    pub(super) fn named_input(&mut self, statement: &Statement) -> bool {
+        let Some((name, rest)) = named(statement) else { return false };
+        if self.frames.len() > 1 || !self.calls.is_empty() {
+            self.error(
+                codes::MISPLACED,
+                statement.head(),
+                "`input` belongs at the top of a model",
+                "not inside a block",
+            );
+            return true;
+        }
+        let has_layers = self.model.layers.len() > self.model.inputs.len();
+        let d = match (self.input_seen, has_layers) {
+            (false, _) => Some((
+                "the first `input` is the image, which needs no name",
+                "write `input 3x64x64` above, and this after it",
+            )),
+            (true, true) => Some(("`input` comes before every layer", "there are layers above it")),
+            (true, false) => None,
+        };
+        if let Some((message, label)) = d {
+            self.error(codes::MISPLACED, statement.head(), message, label);
+            return true;
+        }
+        if self.model.inputs.len() == MAX_INPUTS {
+            let message = format!("a model has at most {MAX_INPUTS} inputs beside the image");
+            self.error(codes::TOO_MANY_ARGUMENTS, statement.head(), message, "one too many");
+            return true;
+        }
+        let args = self.resolve(&INPUT, &rest);
+        let shape = args.as_ref().and_then(|args| args.shape("shape").ok()).cloned();
+        if let Some(first) = self.frames.last().and_then(|frame| frame.flows.get(&name.text)) {
+            let d =
+                Diagnostic::error(codes::NAME_CLASH, name.span, format!("`{}` names two values", name.text))
+                    .label("named again here")
+                    .related(first.span, "first named here");
+            self.report(d);
+            return true;
+        }
+        let image = self.flow.clone();
+        self.naming.give(&name.text);
+        let Names { name: own, stream } = self.names(INPUT.name);
+        self.naming.end_statement();
+        let args = Given::args(shape.clone().unwrap_or_default(), self.model.inputs.len());
+        let inferred = image.shape.as_ref().and_then(|image| Given.infer(&args, image).ok());
+        self.push(Instance {
+            unit: Unit::Layer(&Given),
+            name: own,
+            stream,
+            args,
+            inputs: vec![image.wire],
+            // It does not come about from the image.
+            input: None,
+            inferred: inferred.filter(|_| shape.is_some()),
+            shared: Vec::new(),
+            output: shape.clone(),
+            span: statement.head(),
+        });
+        let flow = std::mem::replace(&mut self.flow, image);
+        let wire = flow.wire;
+        if let Some(frame) = self.frames.last_mut() {
+            let named = Named { flow, span: name.span, whole: statement.span, used: true };
+            frame.flows.insert(name.text.clone(), named);
+        }
+        self.model.inputs.push(Input { name: name.text, shape, wire, span: statement.head() });
+        true
+    }
+
+    /// `from NAME`: the first line of braces, which goes on with a named value.
+    pub(super) fn go_on_from(&mut self, statement: &'a Statement, is_first: bool) {
+        let [Argument::Value(Value { kind: ValueKind::Word(name), span })] = statement.arguments.as_slice()
+        else {
+            let message = "`from` is written `from NAME`";
+            return self.error(
+                codes::MISSING_ARGUMENT,
+                statement.head(),
+                message,
+                "the name of a value is expected",
+            );
+        };
+        if !is_first || self.frames.len() < 2 {
+            let d =
+                Diagnostic::error(codes::MISPLACED, statement.head(), "`from` is the first line of braces")
+                    .label("what arrives here would be dropped")
+                    .advise(format!(
+                        "`concat {name}` to have both, or `branch {{ from {name} … }}` in a join"
+                    ));
+            return self.report(d);
+        }
+        match self.named(name) {
+            Some(named) => self.flow = named.flow.clone(),
+            None => {
+                self.unknown_value(name, *span);
+                self.flow.shape = None;
+            }
+        }
+    }
+
+    /// Warns of inputs that no layer takes.
+    pub(super) fn unused_inputs(&mut self) {
+        let layers = self.model.layers.iter().flat_map(|layer| layer.inputs.iter().copied());
+        let taken: BTreeSet<Wire> = layers.chain([self.flow.wire]).collect();
+        for input in self.model.inputs.clone() {
+            if !taken.contains(&input.wire) {
+                let message = format!("the input `{}` is never used", input.name);
+                let d = Diagnostic::warning(codes::UNUSED, input.span, message).label("no layer takes it");
+                self.report(d.advise(format!(
+                    "`concat {}` where its numbers are to come in, or remove it",
+                    input.name
+                )));
+            }
+        }
+    }
+}
+
+impl Model {
+    /// Whether the layer in this place is a value that is given beside the image.
+    pub fn is_given(&self, at: usize) -> bool {
+        self.inputs.iter().any(|input| input.wire == Wire::of_layer(at))
+    }
+}
