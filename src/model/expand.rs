@@ -12,7 +12,7 @@ use crate::model::definitions::{Block, CONTROL, Definitions};
 use crate::model::naming::{Names, Naming};
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
-use crate::model::suspicious;
+use crate::model::{dropped, suspicious};
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
@@ -115,6 +115,9 @@ pub fn expand(
     for (at, user) in inside {
         let warning = suspicious::probabilities(&expansion.model, at, user, removals.get(&at));
         expansion.report(warning);
+    }
+    if is_sound {
+        dropped::find(&expansion.model, expansion.flow.wire).into_iter().for_each(|d| expansion.report(d));
     }
     let removals = expansion.removals(suspicious::endings(&expansion.model, expansion.flow.wire));
     diagnostics.append(&mut expansion.diagnostics);

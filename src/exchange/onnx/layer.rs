@@ -178,6 +178,16 @@ pub fn add(
             let attributes = vec![int("axis", 1), float("epsilon", *epsilon), int("stash_type", 1)];
             layer.node("LayerNormalization", &with(x, &names), attributes);
         }
+        Operation::ChannelNorm { epsilon } => {
+            let (channels, rank) = (layer.shapes[0].dims()[0], layer.shapes[0].rank());
+            let names = affine(layer, parameters, &[channels]);
+            let to_last = (0..=rank).filter(|&axis| axis != 1).chain([1]);
+            let to_first = [0, rank].into_iter().chain(1..rank);
+            let last = layer.node("Transpose", &[x], vec![ints("perm", to_last)]);
+            let attributes = vec![int("axis", -1), float("epsilon", *epsilon), int("stash_type", 1)];
+            let normal = layer.node("LayerNormalization", &with(&last, &names), attributes);
+            layer.node("Transpose", &[&normal], vec![ints("perm", to_first)]);
+        }
         Operation::InstanceNorm { epsilon } => {
             let channels = [layer.shapes[0].dims()[0]];
             let names = affine(layer, parameters, &channels);
@@ -219,6 +229,9 @@ pub fn add(
                 [start[0]..start[0] + rows, start[1]..start[1] + columns].as_slice(),
             );
         }
+        Operation::Slice { axis, range: [from, to] } => {
+            cut(layer, x, "slice", &[*axis + 1], std::slice::from_ref(&(*from..*to)));
+        }
         Operation::Upsample { scale, method } => resize(layer, x, *scale, *method),
         Operation::PixelShuffle { factor } => {
             let attributes = vec![int("blocksize", *factor as i64), text("mode", "CRD")];
@@ -239,21 +252,17 @@ pub fn add(
             let factor = layer.parameter("weight", &dims);
             layer.node("Mul", &[x, &factor], Vec::new());
         }
-        Operation::Add => fold(layer, "Add"),
+        Operation::Add => {
+            as_whole(layer);
+            fold(layer, "Add");
+        }
         Operation::Concat => {
             let names = layer.inputs.clone();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             layer.node("Concat", &names, vec![int("axis", 1)]);
         }
         Operation::Multiply => {
-            for i in 0..layer.inputs.len() {
-                if layer.shapes[i].rank() < layer.output.rank() {
-                    let mut dims = layer.shapes[i].dims().to_vec();
-                    dims.resize(layer.output.rank(), 1);
-                    let gate = layer.inputs[i].clone();
-                    layer.inputs[i] = layer.reshaped(&gate, &format!("gate_{}", i + 1), &dims);
-                }
-            }
+            as_whole(layer);
             fold(layer, "Mul");
         }
     }
@@ -289,6 +298,18 @@ fn affine(layer: &mut Layer<'_>, parameters: &[(&'static str, &Shape)], dims: &[
         return vec![layer.numbers("ones", dims, vec![1.0; n]), layer.numbers("zeros", dims, vec![0.0; n])];
     }
     layer.parameters(&["weight", "bias"], dims)
+}
+
+/// Gives flat inputs the axes of the others.
+fn as_whole(layer: &mut Layer<'_>) {
+    for i in 0..layer.inputs.len() {
+        if layer.shapes[i].rank() < layer.output.rank() {
+            let mut dims = layer.shapes[i].dims().to_vec();
+            dims.resize(layer.output.rank(), 1);
+            let gate = layer.inputs[i].clone();
+            layer.inputs[i] = layer.reshaped(&gate, &format!("gate_{}", i + 1), &dims);
+        }
+    }
 }
 
 /// Joins all inputs, two at a time.
