@@ -55,6 +55,7 @@ pub static NETWORKS: &[Network] = &[
     network!("regnet_y_400mf", "model", "RegNetY-400MF, 2020"),
     network!("convnext_tiny", "model", "ConvNeXt-T, 2022, with norms over the channels"),
     network!("vit_tiny", "model", "ViT-Ti/16, 2021, a transformer over patches"),
+    network!("deeplabv3_resnet50", "model", "DeepLabV3, 2017, a class for each pixel"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
     network!("edges", "model", "the edges of a picture, by filters that need no training"),
 ];

@@ -3,8 +3,8 @@
 //! compile, and a layer without an operation fails a test.
 
 use crate::diag::{Fault, codes};
-use crate::layers::{crop, slice};
 use crate::layers::windowed::Sliding;
+use crate::layers::{crop, slice};
 use crate::model::{Instance, Unit};
 use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
@@ -260,14 +260,12 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
             };
             Operation::Pad { sides, border }
         }
-        "crop" => {
-            match (crop::start(args, input)?, args.pair("size")?) {
-                ([_, left], [_, columns]) if input.rank() == 2 => {
-                    Operation::Slice { axis: 1, range: [left, left + columns] }
-                }
-                (start, _) => Operation::Crop { start },
+        "crop" => match (crop::start(args, input)?, args.pair("size")?) {
+            ([_, left], [_, columns]) if input.rank() == 2 => {
+                Operation::Slice { axis: 1, range: [left, left + columns] }
             }
-        }
+            (start, _) => Operation::Crop { start },
+        },
         "slice" => {
             let (axis, range) = slice::range(args, input)?;
             Operation::Slice { axis, range }

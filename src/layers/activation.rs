@@ -7,8 +7,8 @@ use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, UNBOUNDED};
 use crate::ops::activation::{
-    elu, exp, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus, sqrt,
-    tanh,
+    elu, exp, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus,
+    sqrt, tanh,
 };
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Param, Preset, Spec, positional};

@@ -25,11 +25,22 @@ static SPEC: Spec = Spec {
            `softmax(queries · keys / sqrt(d))` over all places weighs the values, and a last projection mixes the heads. \
            `torch.nn.MultiheadAttention(C, HEADS)`. Vaswani et al., 2017.",
     params: &[
-        positional("heads", Kind::Count, Preset::Required, "how many parts attend by themselves; divides the channels"),
+        positional(
+            "heads",
+            Kind::Count,
+            Preset::Required,
+            "how many parts attend by themselves; divides the channels",
+        ),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds learned numbers to all projections"),
     ],
     example: "conv2d 8 4x4 stride=4 -> attention heads=2",
-    elsewhere: &["MultiheadAttention", "MultiHeadAttention", "SelfAttention", "self_attention", "nn.MultiheadAttention"],
+    elsewhere: &[
+        "MultiheadAttention",
+        "MultiHeadAttention",
+        "SelfAttention",
+        "self_attention",
+        "nn.MultiheadAttention",
+    ],
 };
 
 /// Channels and places, after every check.
@@ -61,9 +72,9 @@ impl Layer for Attention {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let [channels, places] = checked(args, input)?;
         let heads = args.whole("heads")?;
-        let wide = channels.checked_mul(3).ok_or_else(|| {
-            Fault::new(codes::TOO_BIG, "`attention` over so many channels is too large")
-        })?;
+        let wide = channels
+            .checked_mul(3)
+            .ok_or_else(|| Fault::new(codes::TOO_BIG, "`attention` over so many channels is too large"))?;
         if Shape::from([heads, places, places]).checked_elements().is_none() {
             let message = format!("`attention` compares {places} places with each other: too many");
             return Err(Fault::new(codes::TOO_BIG, message)
@@ -107,8 +118,7 @@ impl Layer for Attention {
             let attrs = Attrs::new().ints("start", [0, at * heads, 0, 0]);
             lowering.apply(&SLICE, attrs.ints("shape", [batch, heads, size, places]), &[by_head])
         };
-        let (queries, keys, values) =
-            (part(lowering, 0)?, part(lowering, 1)?, part(lowering, 2)?);
+        let (queries, keys, values) = (part(lowering, 0)?, part(lowering, 1)?, part(lowering, 2)?);
         let root = lowering.builder.scalar((size as f32).sqrt().recip());
         let queries = lowering.apply(&MULTIPLY, Attrs::new(), &[queries, root])?;
         let scores = lowering.apply(&BATCH_MATMUL, matmul::attrs(1, 0), &[queries, keys])?;

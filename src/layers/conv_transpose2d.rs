@@ -113,7 +113,10 @@ fn checked<const N: usize>(
         output[i] = whole.checked_sub(cut).filter(|&left| left > 0).ok_or_else(|| {
             Fault::new(
                 codes::WINDOW_TOO_LARGE,
-                format!("the padding of `{layer}` cuts {cut} {} off an axis of {whole}", windowed::places::<N>()),
+                format!(
+                    "the padding of `{layer}` cuts {cut} {} off an axis of {whole}",
+                    windowed::places::<N>()
+                ),
             )
             .at("padding")
             .label(format!("{} arrives", times(extents)))
@@ -153,9 +156,7 @@ fn no_same<const N: usize>(
         Some(ends) => {
             let what = if stride == [1; N] { "keeps the size" } else { "gives stride times the size" };
             let padding = windowed::sides(ends);
-            fault
-                .note(format!("`padding={padding}` {what}: {}", times(larger)))
-                .set("padding", padding)
+            fault.note(format!("`padding={padding}` {what}: {}", times(larger))).set("padding", padding)
         }
         // The kernel does not reach from one pixel to the next.
         _ => fault.remedy(Remedy::Unset { name: "padding" }),

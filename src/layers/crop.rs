@@ -39,10 +39,13 @@ pub(crate) fn start(args: &Args, input: &Shape) -> Result<[usize; 2], Fault> {
             )
             .at("size")
             .label(format!("{input} arrives"))
-            .set("size", match input.rank() {
-                2 => width.to_string(),
-                _ => format!("{}x{}", size[0].min(height), size[1].min(width)),
-            }));
+            .set(
+                "size",
+                match input.rank() {
+                    2 => width.to_string(),
+                    _ => format!("{}x{}", size[0].min(height), size[1].min(width)),
+                },
+            ));
         };
         start[i] = if args.has(offset) { args.whole(offset)? } else { room / 2 };
         if start[i] > room {

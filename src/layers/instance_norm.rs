@@ -25,7 +25,13 @@ static SPEC: Spec = Spec {
         EPSILON,
     ],
     example: "conv2d 8 3x3 -> instance_norm -> relu",
-    elsewhere: &["InstanceNorm2d", "InstanceNorm1d", "InstanceNormalization", "nn.InstanceNorm2d", "InstanceNorm"],
+    elsewhere: &[
+        "InstanceNorm2d",
+        "InstanceNorm1d",
+        "InstanceNormalization",
+        "nn.InstanceNorm2d",
+        "InstanceNorm",
+    ],
 };
 
 impl Layer for InstanceNorm {

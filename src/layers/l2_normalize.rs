@@ -25,7 +25,7 @@ static SPEC: Spec = Spec {
         "what shorter lengths become",
     )],
     example: "global_avg_pool -> linear 16 -> l2_normalize",
-    elsewhere: &["normalize", "F.normalize", "L2Normalize", "UnitNormalization", "LpNormalization", "l2norm"],
+    elsewhere: &["L2Normalize", "UnitNormalization", "LpNormalization", "l2norm"],
 };
 
 impl Layer for L2Normalize {

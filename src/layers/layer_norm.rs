@@ -1,6 +1,6 @@
 //! `layer_norm`: each image, or the channels of each place, brought to mean 0 and variance 1, then scaled and shifted.
 
-use crate::diag::Fault;
+use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
@@ -43,7 +43,15 @@ impl Layer for LayerNorm {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let channels = Shape::new(&input.dims()[..input.rank().min(1)]);
         let own = if args.word("over")? == "channels" { &channels } else { input };
-        check_parts(SPEC.name, own, 1).map_err(|fault| fault.assume(input.clone()))?;
+        if args.word("over")? == "channels" && channels.elements() == 1 && input.rank() > 1 {
+            let message = "`layer_norm over=channels` sees one number at each place: its variance is 0";
+            return Err(Fault::new(codes::SINGLE_VALUE_NORM, message)
+                .at("over")
+                .label(format!("{input} arrives: one channel"))
+                .set("over", "image")
+                .assume(input.clone()));
+        }
+        check_parts(SPEC.name, own, 1)?;
         let parameters = if args.bool("affine")? { affine(own) } else { Vec::new() };
         Ok(Inferred { parameters, ..Inferred::shape(input.clone()) })
     }

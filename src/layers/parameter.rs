@@ -1,9 +1,8 @@
 //! `parameter`: learned numbers that are the same for every image.
 
 use crate::diag::Fault;
-use crate::graph::Value;
 use crate::graph::attrs::Attrs;
-use crate::graph::{Init, op::Op};
+use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Reach};
@@ -70,6 +69,6 @@ pub(crate) fn for_each_image(
     lowering: &mut Lowering<'_>,
 ) -> Result<Value, Fault> {
     let one = lowering.reshape(numbers, &shape.batched(1))?;
-    let expand: &'static dyn Op = &EXPAND;
-    lowering.apply(expand, Attrs::new().ints("shape", shape.batched(batch).dims()), &[one])
+    let attrs = Attrs::new().ints("shape", shape.batched(batch).dims()).int("rows", 1);
+    lowering.apply(&EXPAND, attrs, &[one])
 }

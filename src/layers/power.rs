@@ -18,7 +18,12 @@ static SPEC: Spec = Spec {
     summary: "every number to one power",
     docs: "`x^EXPONENT`, as `torch.pow`. Of a negative number only the powers 2, 3, 4 and -1 are numbers here, and those of 0 \
            below 1 have no slope: `clamp` before it keeps x away from there.",
-    params: &[positional("exponent", Kind::Number { min: -100.0, max: 100.0 }, Preset::Required, "the power")],
+    params: &[positional(
+        "exponent",
+        Kind::Number { min: -100.0, max: 100.0 },
+        Preset::Required,
+        "the power",
+    )],
     example: "power 2",
     elsewhere: &["pow", "Pow", "Power", "torch.pow", "square", "torch.square"],
 };

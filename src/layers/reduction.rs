@@ -31,7 +31,7 @@ const OVER: Param = positional(
     "over",
     Kind::Choice(&["channels", "space"]),
     Preset::Required,
-    "what becomes one: the `channels` of each place, or the places of each channel (`space`)",
+    "the `channels` of each place or the places of each channel (`space`), which become one",
 );
 
 pub static MEAN: Reduction = Reduction {
@@ -122,7 +122,11 @@ impl Layer for Reduction {
         axes.iter().for_each(|axis| output.0[axis - 1] = 1);
         let n = input.elements() / output.elements().max(1);
         if self.of == Statistic::Std && n <= args.whole("correction")? {
-            let message = format!("`std` has {} to a correction of {n}", plural(n as u64, "number", "numbers"));
+            let message = format!(
+                "`std` of {} with a correction of {} divides by 0",
+                plural(n as u64, "number", "numbers"),
+                args.whole("correction")?
+            );
             return Err(Fault::new(codes::SINGLE_VALUE_NORM, message)
                 .label(format!("{input} arrives"))
                 .advise("`correction=0`, or more numbers")
@@ -167,31 +171,19 @@ impl Layer for Reduction {
 }
 
 /// The numbers without their mean over some axes.
-pub(crate) fn centred(
-    input: Value,
-    axes: &[usize],
-    lowering: &mut Lowering<'_>,
-) -> Result<Value, Fault> {
+pub(crate) fn centred(input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
     let mean = lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[input])?;
     lowering.apply(&SUBTRACT, Attrs::new(), &[input, mean])
 }
 
 /// The mean square of numbers over some axes.
-pub(crate) fn mean_square(
-    input: Value,
-    axes: &[usize],
-    lowering: &mut Lowering<'_>,
-) -> Result<Value, Fault> {
+pub(crate) fn mean_square(input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
     let square = lowering.apply(&SQUARE, Attrs::new(), &[input])?;
     lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[square])
 }
 
 /// The variance over some axes, not corrected, and of how many numbers each is.
-fn variance(
-    input: Value,
-    axes: &[usize],
-    lowering: &mut Lowering<'_>,
-) -> Result<(Value, usize), Fault> {
+fn variance(input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<(Value, usize), Fault> {
     let centred = centred(input, axes, lowering)?;
     let variance = mean_square(centred, axes, lowering)?;
     let n = lowering.shape(input).elements() / lowering.shape(variance).elements().max(1);
@@ -199,12 +191,7 @@ fn variance(
 }
 
 /// A window over all that becomes one, of a picture of one channel or of one row.
-fn largest(
-    args: &Args,
-    input: Value,
-    axes: &[usize],
-    lowering: &mut Lowering<'_>,
-) -> Result<Value, Fault> {
+fn largest(args: &Args, input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
     let shape = lowering.shape(input);
     let (batch, channels) = (shape.dims()[0], shape.dims()[1]);
     let places: usize = shape.dims()[2..].iter().product();

@@ -65,7 +65,9 @@ pub(crate) fn range(args: &Args, input: &Shape) -> Result<(usize, [usize; 2]), F
     if from >= to {
         let message = match args.has("to") {
             true => format!("`slice` begins at {from} and ends before {to}: nothing is left"),
-            false => format!("`slice` begins at {from}, but the last of the {extent} {what} is {}", extent - 1),
+            false => {
+                format!("`slice` begins at {from}, but the last of the {extent} {what} is {}", extent - 1)
+            }
         };
         return Err(outside("from", message));
     }

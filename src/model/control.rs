@@ -426,7 +426,14 @@ impl<'a> Expansion<'a> {
                     let mut frame = Frame { closed: true, ..Frame::default() };
                     frame.values.extend(values.iter().cloned());
                     self.frames.push(frame);
+                    let is_block = block.statement.word.text == "block";
+                    if is_block {
+                        self.calls.push(Call { name: name.clone(), span });
+                    }
                     let value = self.evaluate(default);
+                    if is_block {
+                        self.calls.pop();
+                    }
                     self.frames.pop();
                     match value {
                         Some(value) => values.push((parameter.name.text.clone(), value.kind)),

@@ -17,8 +17,13 @@ pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
             open.extend(&instance.inputs);
         }
     }
-    let taken: BTreeSet<Wire> =
-        model.layers.iter().filter(|layer| !takes_nothing(layer)).flat_map(|layer| &layer.inputs).copied().collect();
+    let taken: BTreeSet<Wire> = model
+        .layers
+        .iter()
+        .filter(|layer| !takes_nothing(layer))
+        .flat_map(|layer| &layer.inputs)
+        .copied()
+        .collect();
     let ends = (0..model.layers.len()).filter(|&at| {
         let wire = Wire::of_layer(at);
         !needed.contains(&wire) && !taken.contains(&wire)
@@ -29,7 +34,8 @@ pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
         let mut d = Diagnostic::warning(codes::UNUSED, instance.span, message)
             .label("no layer takes it, and the model does not give it")
             .advise("name it with `as NAME` and join it (`add NAME`), or remove it");
-        let after = model.layers.iter().find(|other| takes_nothing(other) && other.inputs == [Wire::of_layer(at)]);
+        let after =
+            model.layers.iter().find(|other| takes_nothing(other) && other.inputs == [Wire::of_layer(at)]);
         if let Some(after) = after {
             d = d.related(after.span, "this takes nothing of what arrives");
         }

@@ -313,7 +313,11 @@ impl<'a> Builder<'a> {
         }
         if let Some((before, end, text)) = mistaken::arithmetic(front, first_line) {
             let place = Span { start: span.start - before as u32, end: span.start + end as u32, ..span };
-            self.report(d.label("arithmetic stands in parentheses").replace(format!("write `{text}`"), place, text));
+            self.report(d.label("arithmetic stands in parentheses").replace(
+                format!("write `{text}`"),
+                place,
+                text,
+            ));
             return self.blocks_of(pair);
         }
         d = match text.chars().next() {

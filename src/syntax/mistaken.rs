@@ -95,7 +95,9 @@ pub fn arithmetic(front: &str, piece: &str) -> Option<(usize, usize, String)> {
     let is_operand = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
     let operator = |text: &str| {
         let text = text.trim_start();
-        ["//", "*", "/", "%", "+", "-"].into_iter().find(|own| text.starts_with(own) && !text.starts_with("->"))
+        ["//", "*", "/", "%", "+", "-"]
+            .into_iter()
+            .find(|own| text.starts_with(own) && !text.starts_with("->"))
     };
     let left = front.trim_end().rsplit([' ', '=', ',']).next().unwrap_or_default();
     let behind = front.len() - front.trim_end().len();

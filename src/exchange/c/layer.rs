@@ -274,7 +274,8 @@ fn pairwise(places: &Places<'_>, write: impl Fn(&str, &str, &str) -> String, ker
 
 /// Whether each number of a value stands for a run of the whole.
 fn is_run(shape: &Shape, whole: &Shape) -> bool {
-    shape == whole || shape.dims()[0] == whole.dims()[0] && shape.dims()[1..].iter().all(|&extent| extent == 1)
+    shape == whole
+        || shape.dims()[0] == whole.dims()[0] && shape.dims()[1..].iter().all(|&extent| extent == 1)
 }
 
 /// Values joined two at a time, each repeated along its axes of extent 1.

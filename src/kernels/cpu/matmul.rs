@@ -12,8 +12,8 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::gemm::{Gemm, Layout, Right, Store};
 use crate::kernels::cpu::simd::{Simd, dispatch};
 use crate::kernels::cpu::{Call, Prepared, add_up};
-use crate::ops::epilogue::has_relu;
 use crate::ops::batch_matmul;
+use crate::ops::epilogue::has_relu;
 use crate::ops::matmul::sizes;
 use crate::shape::Shape;
 

@@ -2,9 +2,9 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
-use crate::layers::{Inferred, Reach};
 use crate::layers::joins::{Join, differ};
 use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Reach};
 use crate::ops::batch_matmul::BATCH_MATMUL;
 use crate::ops::matmul::attrs;
 use crate::shape::Shape;
@@ -43,7 +43,11 @@ impl Join for Matmul {
             }
             (&[_, _], &[_, _]) | (&[_, _, _], &[_, _, _]) => {
                 let why = "the columns of the first must be as many as the rows of the second";
-                Err(differ(SPEC.name, a, b, why))
+                let fault = differ(SPEC.name, a, b, why);
+                Err(match a.dims()[a.rank() - 2] == b.dims()[b.rank() - 2] {
+                    true => fault.advise("`transpose` before it turns the first one round"),
+                    false => fault,
+                })
             }
             _ => Err(differ(SPEC.name, a, b, "matrices have two axes, or three on both sides")),
         }

@@ -106,7 +106,8 @@ impl<'a> Reader<'a, '_> {
     fn together(&mut self, node: &'a Node<'a>, word: &'static str, flows: &[Flow]) -> Result<Flow, Fault> {
         let shapes: Vec<Shape> = flows.iter().map(|flow| Shape::new(flow.ours())).collect();
         let shapes: Vec<&Shape> = shapes.iter().collect();
-        let output = repeated(&shapes).filter(|_| shapes.iter().all(|shape| shape.rank() == shapes[0].rank()));
+        let output =
+            repeated(&shapes).filter(|_| shapes.iter().all(|shape| shape.rank() == shapes[0].rank()));
         let Some(output) = output else {
             let dims: Vec<String> = flows.iter().map(|flow| format!("{:?}", flow.dims)).collect();
             let message = format!("it joins {}: only an extent of 1 is repeated", dims.join(" and "));
@@ -114,7 +115,7 @@ impl<'a> Reader<'a, '_> {
         };
         let whole = flows.iter().find(|flow| Shape::new(flow.ours()) == output).unwrap_or(&flows[0]);
         let layout = whole.layout.clone();
-        let mut dims = output.0.clone();
+        let mut dims = output.dims().to_vec();
         if layout == Layout::Last {
             dims.rotate_left(1);
         }

@@ -157,7 +157,8 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         Act::Cut(start) => {
             let at = start.len() - 1;
             let (from, to) = (start[at], start[at] + step.shape[at]);
-            let args = vec![("from", from.to_string()), ("to", to.to_string()), ("axis", "length".to_owned())];
+            let args =
+                vec![("from", from.to_string()), ("to", to.to_string()), ("axis", "length".to_owned())];
             plain("slice", args, &step)
         }
         Act::Largest(_) | Act::Rows { .. } => {
