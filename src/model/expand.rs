@@ -528,7 +528,7 @@ impl<'a> Expansion<'a> {
 fn not_given(call: &Call, parameter: &Word, word: &str) -> Diagnostic {
     let message = format!("there is no layer or block called `{word}`, which `{}` is given", call.name);
     let d = Diagnostic::error(codes::UNKNOWN_WORD, call.span, message)
-        .related(parameter.span, format!("`{}` stands for a layer here", parameter.text));
+        .note(format!("its `{}` stands for a layer, or for a block without arguments", parameter.text));
     match nearest(word, LAYERS.iter().map(|layer| layer.spec().name)) {
         Some(near) => d.label(format!("did you mean `{}`?", near.word)),
         None => d.label(format!("the word for `{}`", parameter.text)),
