@@ -8,7 +8,7 @@ use crate::graph::op::Cost;
 use crate::graph::{Graph, Node, Origin, print};
 use crate::model::Model;
 use crate::plan::layout::Layout;
-use crate::plan::{self, plan};
+use crate::plan::{self, Derived, plan};
 use crate::source::{LIBRARY, Sources};
 use crate::train::program::{inference_graph, optimized, training_graph};
 
@@ -39,7 +39,7 @@ pub fn planned(
 ) -> Result<String, Fault> {
     let graph = fused(experiment, model, batch)?;
     let layout = Layout::new([&graph])?;
-    let plan = plan(graph, &layout, 1)?;
+    let plan = plan(graph, &layout, 1, Derived::Kept)?;
     Ok(plan::print::text(&plan, &layout, &|node: &Node| origin(node, model, sources)))
 }
 

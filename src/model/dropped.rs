@@ -8,7 +8,8 @@ use crate::model::{Instance, Model, Unit, Wire};
 
 /// A warning for the last layer of each chain that leads nowhere; `output` is what the model gives.
 pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
-    let (mut open, mut needed) = (vec![output], BTreeSet::new());
+    let heads = model.auxiliaries.iter().map(|head| head.wire);
+    let (mut open, mut needed) = (heads.chain([output]).collect::<Vec<Wire>>(), BTreeSet::new());
     while let Some(wire) = open.pop() {
         let Some(instance) = wire.layer().filter(|_| needed.insert(wire)).map(|at| &model.layers[at]) else {
             continue;

@@ -11,7 +11,7 @@ use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
 use crate::kernels::cpu::threads;
 use crate::plan::layout::Layout;
-use crate::plan::{Action, Plan, Step, plan};
+use crate::plan::{Action, Derived, Plan, Step, plan};
 use crate::run::pace::Pace;
 use crate::run::{Runtime, noted};
 use crate::shape::Shape;
@@ -30,9 +30,9 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn new(graphs: Vec<Graph>, layout: Layout) -> Result<Cpu, Fault> {
+    pub fn new(graphs: Vec<Graph>, layout: Layout, derived: Derived) -> Result<Cpu, Fault> {
         let n_threads = threads::start()?;
-        let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads));
+        let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads, derived));
         let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient, pages::zeros)?;

@@ -22,6 +22,7 @@ use crate::graph::{Graph, Init, StateKind, Value};
 use crate::kernels;
 use crate::kernels::cuda::machine::Machine;
 pub use crate::kernels::cuda::precision::Precision;
+use crate::plan::Derived;
 use crate::plan::layout::Layout;
 use crate::run::stock::Stock;
 use crate::shape::Shape;
@@ -32,6 +33,8 @@ use crate::tensor::random::Random;
 pub enum Target {
     /// Own kernels on planned memory.
     Cpu,
+    /// The same for a few steps, in less memory: what depends on the weights alone is not kept from one to the next.
+    FewSteps,
     /// Own kernels of a device, on planned memory.
     Machine(Box<dyn Machine>),
     /// candle's operations, node by node.
@@ -131,6 +134,13 @@ impl Session {
         seed: u64,
         stock: Option<Stock<'_>>,
     ) -> Result<Session, Fault> {
+        let mut session = Session::bare(graphs, target, stock)?;
+        session.initialize(seed)?;
+        Ok(session)
+    }
+
+    /// The same before its states have numbers, all of which must be written before the first step.
+    pub fn bare(graphs: Vec<Graph>, target: Target, stock: Option<Stock<'_>>) -> Result<Session, Fault> {
         let layout = Layout::new(&graphs)?;
         let mut states = Vec::new();
         for kept in layout.states() {
@@ -148,16 +158,15 @@ impl Session {
         }
         let interfaces = graphs.iter().map(interface).collect();
         let runtime: Box<dyn Runtime> = match (target, stock) {
-            (Target::Cpu, None) => Box::new(cpu::Cpu::new(graphs, layout)?),
+            (Target::Cpu, None) => Box::new(cpu::Cpu::new(graphs, layout, Derived::Kept)?),
+            (Target::FewSteps, None) => Box::new(cpu::Cpu::new(graphs, layout, Derived::Dropped)?),
             (Target::Machine(machine), stock) => Box::new(cuda::Cuda::new(graphs, layout, machine, stock)?),
             (Target::Reference(device), None) => Box::new(reference::Reference::new(graphs, device)?),
-            (Target::Cpu | Target::Reference(_), Some(_)) => {
+            (Target::Cpu | Target::FewSteps | Target::Reference(_), Some(_)) => {
                 return Err(Fault::internal("a target that keeps no images"));
             }
         };
-        let mut session = Session { runtime, graphs: interfaces, states };
-        session.initialize(seed)?;
-        Ok(session)
+        Ok(Session { runtime, graphs: interfaces, states })
     }
 
     /// Gives every state its initial value; a random one depends on the seed and the state's stream alone, so that a running

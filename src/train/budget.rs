@@ -7,18 +7,22 @@ use crate::graph::{Graph, Value, leaf};
 use crate::kernels::cpu::threads;
 use crate::kernels::cuda::machine::beside;
 use crate::plan::layout::Layout;
-use crate::plan::plan;
 use crate::plan::sequence::sequence;
+use crate::plan::{Derived, plan};
 use crate::run::{Precision, Session, Target, log_len};
 use crate::tensor::{Device, device, host};
 
 /// Bytes that a session of these graphs takes for states and values.
 pub fn planned(graphs: &[Graph]) -> Result<u64, Fault> {
+    planned_with(graphs, Derived::Kept)
+}
+
+fn planned_with(graphs: &[Graph], derived: Derived) -> Result<u64, Fault> {
     let layout = Layout::new(graphs)?;
     let n_threads = threads::start()?;
     let mut transient = 0;
     for graph in graphs {
-        transient = transient.max(plan(graph.clone(), &layout, n_threads)?.transient);
+        transient = transient.max(plan(graph.clone(), &layout, n_threads, derived)?.transient);
     }
     Ok((layout.len() as u64 + transient as u64) * size_of::<f32>() as u64)
 }
@@ -80,7 +84,11 @@ pub fn check(
     precision: Precision,
     available: Option<u64>,
 ) -> Result<u64, Fault> {
-    let needed = needed(graphs, device, precision)?;
+    hold(graphs, needed(graphs, device, precision)?, available)
+}
+
+/// Refuses what needs more bytes than there are.
+fn hold(graphs: &[Graph], needed: u64, available: Option<u64>) -> Result<u64, Fault> {
     let Some(available) = available.filter(|&available| needed > available) else { return Ok(needed) };
     let states = Layout::new(graphs)?.len() as u64 * size_of::<f32>() as u64;
     let fault = Fault::new(
@@ -101,6 +109,19 @@ pub fn check(
 pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
     check(&graphs, device, precision, available(device))?;
     Session::new(graphs, Target::on(device, precision)?, seed)
+}
+
+/// The same before its states have numbers, all of which must be written before the first step.
+pub fn bare(graphs: Vec<Graph>, device: &Device, precision: Precision) -> Result<Session, Fault> {
+    check(&graphs, device, precision, available(device))?;
+    Session::bare(graphs, Target::on(device, precision)?, None)
+}
+
+/// Such a session on the CPU for a few steps of one graph, in as little memory as they can do with.
+pub fn few_steps(graph: Graph) -> Result<Session, Fault> {
+    let graphs = vec![graph];
+    hold(&graphs, planned_with(&graphs, Derived::Dropped)?, available(&Device::Cpu))?;
+    Session::bare(graphs, Target::FewSteps, None)
 }
 
 /// Bytes that a new program can have, where somebody tells: of the machine's or its container's memory without swapping

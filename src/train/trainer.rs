@@ -320,7 +320,7 @@ impl<'a> Prepared<'a> {
         let train = self.job.train;
         let stock = match target {
             Target::Machine(_) => self.stock()?,
-            Target::Cpu | Target::Reference(_) => None,
+            Target::Cpu | Target::FewSteps | Target::Reference(_) => None,
         };
         self.in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
         if let Some(start) = &start {
