@@ -472,7 +472,8 @@ pub fn resolve(
             diagnostics.push(d);
             continue;
         }
-        match evaluate(value, scope).and_then(|value| convert(param, spec, &value)) {
+        let converted = evaluate(value, scope).and_then(|value| convert(param, spec, &value));
+        match converted.or_else(|other| as_choice(param, value).ok_or(other)) {
             Ok(arg) => given.push(Given { name: param.name, arg, span: Some(value.span) }),
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
@@ -494,6 +495,17 @@ pub fn resolve(
         args.0.push(Given { name: param.name, arg, span: None });
     }
     (diagnostics.len() == before).then_some(args)
+}
+
+/// A word that is one of the choices, where a constant or parameter of the same name is none of them: `mean channels` in a
+/// block that has a number called `channels`.
+fn as_choice(param: &Param, value: &Value) -> Option<Arg> {
+    match (&value.kind, param.kind) {
+        (ValueKind::Word(word), Kind::Choice(choices)) if choices.contains(&word.as_str()) => {
+            Some(Arg::Word(word.clone()))
+        }
+        _ => None,
+    }
 }
 
 /// The arguments of a statement with these values by place, all that the declaration requires among them.

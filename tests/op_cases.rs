@@ -208,6 +208,22 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
+    for (lead, [m, k, n]) in [
+        (&[1][..], [1, 1, 1]),
+        (&[17], [3, 5, 2]),
+        (&[2, 3], [7, 4, 9]),
+        (&[3, 2], [70, 65, 33]),
+        (&[1, 2], [2, 300, 5]),
+    ] {
+        for (ta, tb) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let a = [lead, &(if ta == 0 { [m, k] } else { [k, m] })].concat();
+            let b = [lead, &(if tb == 0 { [k, n] } else { [n, k] })].concat();
+            add("batch_matmul", matmul::attrs(ta, tb), &[(&a, WIDE), (&b, WIDE)]);
+        }
+    }
+    for (dims, axis) in [(&[17, 3, 5, 4][..], 3), (&[2, 3, 4, 33], 3), (&[2, 5, 3, 4], 2), (&[3, 2, 9], 2)] {
+        add("softmax", Attrs::new().int("axis", axis), &[(dims, WIDE)]);
+    }
     for dims in [&[1, 1][..], &[17, 10], &[3, 33], &[2, 1000], &[2, 5, 3, 4], &[17, 3, 1, 1], &[2, 4, 5]] {
         for numbers in [WIDE, Ties, Between(-100.0, 100.0)] {
             add("softmax", Attrs::new(), &[(dims, numbers)]);

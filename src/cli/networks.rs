@@ -53,6 +53,11 @@ pub static NETWORKS: &[Network] = &[
     network!("efficientnet_lite0", "model", "EfficientNet-Lite0, 2019, for small devices"),
     network!("efficientnet_b0", "model", "EfficientNet, 2019, with its width and depth as parameters"),
     network!("mobilenet_v3_small", "model", "MobileNetV3-Small, 2019"),
+    network!("shufflenet_v2", "model", "ShuffleNetV2, 2018, half of whose channels pass by each unit"),
+    network!("regnet_y_400mf", "model", "RegNetY-400MF, 2020"),
+    network!("convnext_tiny", "model", "ConvNeXt-T, 2022, with norms over the channels"),
+    network!("vit_tiny", "model", "ViT-Ti/16, 2021, a transformer over patches"),
+    network!("deeplabv3_resnet50", "model", "DeepLabV3, 2017, a class for each pixel"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
     network!("edges", "model", "the edges of a picture, by filters that need no training"),
 ];

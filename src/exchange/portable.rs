@@ -3,8 +3,8 @@
 //! compile, and a layer without an operation fails a test.
 
 use crate::diag::{Fault, codes};
-use crate::layers::crop;
 use crate::layers::windowed::Sliding;
+use crate::layers::{crop, slice};
 use crate::model::{Instance, Unit};
 use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
@@ -47,6 +47,10 @@ pub enum Operation {
     LayerNorm {
         epsilon: f32,
     },
+    /// Over the channels of each place; parameters `weight` and `bias` of one number a channel, or none.
+    ChannelNorm {
+        epsilon: f32,
+    },
     /// Parameters `weight` and `bias`, or none.
     InstanceNorm {
         epsilon: f32,
@@ -75,6 +79,11 @@ pub enum Operation {
     Crop {
         start: [usize; 2],
     },
+    /// Places `from` to `to - 1` along this axis, without the batch.
+    Slice {
+        axis: usize,
+        range: [usize; 2],
+    },
     Upsample {
         scale: [usize; 2],
         method: Method,
@@ -90,9 +99,10 @@ pub enum Operation {
     },
     /// Parameter `weight`: a factor for each channel.
     LearnedScale,
+    /// Of values of one shape, or repeated along axes of extent 1; flat ones have one number a channel.
     Add,
     Concat,
-    /// Of values of one shape, or of images and of one number a channel, flat or not.
+    /// Of the same.
     Multiply,
 }
 
@@ -173,6 +183,9 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "conv1d" => {
             Operation::Convolution { windows: windows::<1>(args, input)?, groups: args.whole("groups")? }
         }
+        "depthwise_conv1d" => {
+            Operation::Convolution { windows: windows::<1>(args, input)?, groups: input.dims()[0] }
+        }
         "depthwise_conv2d" | "filter2d" => {
             Operation::Convolution { windows: windows::<2>(args, input)?, groups: input.dims()[0] }
         }
@@ -206,7 +219,11 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "global_max_pool" => Operation::GlobalMax,
         "batch_norm" => Operation::BatchNorm { epsilon: float("epsilon")? },
         "group_norm" => Operation::GroupNorm { groups: args.whole("groups")?, epsilon: float("epsilon")? },
+        "layer_norm" if args.word("over")? == "channels" && input.rank() > 1 => {
+            Operation::ChannelNorm { epsilon: float("epsilon")? }
+        }
         "layer_norm" => Operation::LayerNorm { epsilon: float("epsilon")? },
+        "pad" | "upsample" | "instance_norm" if input.rank() == 2 => return Err(unknown(name)),
         "instance_norm" => Operation::InstanceNorm { epsilon: float("epsilon")? },
         "local_response_norm" => Operation::LocalResponseNorm {
             size: args.whole("size")?,
@@ -243,9 +260,15 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
             };
             Operation::Pad { sides, border }
         }
-        "crop" => {
-            let extents = [1, 2].map(|axis| input.dims().get(axis).copied().unwrap_or(1));
-            Operation::Crop { start: crop::start(args, extents)? }
+        "crop" => match (crop::start(args, input)?, args.pair("size")?) {
+            ([_, left], [_, columns]) if input.rank() == 2 => {
+                Operation::Slice { axis: 1, range: [left, left + columns] }
+            }
+            (start, _) => Operation::Crop { start },
+        },
+        "slice" => {
+            let (axis, range) = slice::range(args, input)?;
+            Operation::Slice { axis, range }
         }
         "upsample" => {
             let method = match (args.word("mode")?, args.bool("align_corners")?) {

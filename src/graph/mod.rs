@@ -89,6 +89,9 @@ pub enum Init {
     Identity {
         groups: usize,
     },
+    /// Of `C x L`: at place `l`, channels `2i` and `2i + 1` are the sine and the cosine of `l / 10000^(2i / C)` (Vaswani et
+    /// al., 2017). Of `C x H x W` the first half of the channels says the row so, the second the column.
+    Waves,
 }
 
 /// A value that lives from step to step.

@@ -7,7 +7,8 @@ use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, UNBOUNDED};
 use crate::ops::activation::{
-    elu, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus, tanh,
+    elu, exp, gelu, hardsigmoid, hardswish, leaky_relu, mish, relu, relu6, selu, sigmoid, silu, softplus,
+    sqrt, tanh,
 };
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Param, Preset, Spec, positional};
@@ -188,6 +189,25 @@ pub static MISH: Activation = Activation {
     ),
     op: &mish::MISH,
     range: |_| above(-0.309),
+};
+
+pub static EXP: Activation = Activation {
+    spec: &plain("exp", "the exponential function", "`e^x`", "clamp -10 10 -> exp", &["Exp", "torch.exp"]),
+    op: &exp::EXP,
+    range: |_| above(0.0),
+};
+
+pub static SQRT: Activation = Activation {
+    spec: &plain(
+        "sqrt",
+        "the square root",
+        "The root of numbers above 0; that of 0 has no slope, and that of a negative number is none: `clamp` before it keeps x \
+         away from there.",
+        "clamp 1e-6 100 -> sqrt",
+        &["Sqrt", "torch.sqrt"],
+    ),
+    op: &sqrt::SQRT,
+    range: |_| above(0.0),
 };
 
 impl Layer for Activation {

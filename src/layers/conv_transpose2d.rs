@@ -5,10 +5,11 @@ use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, image};
+use crate::layers::windowed::times;
+use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
 use crate::shape::Shape;
-use crate::spec::{Arg, Args, Kind, Padding, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
 
 pub struct ConvTranspose2d;
 
@@ -65,10 +66,15 @@ static SPEC: Spec = Spec {
     ],
 };
 
-/// Output height and width and the convolution's attributes, after every check.
-fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
-    let [channels, height, width] = image(SPEC.name, input)?;
-    let (kernel, stride, dilation) = (args.pair("kernel")?, args.pair("stride")?, args.pair("dilation")?);
+/// Output extents and the convolution's attributes over an image, after every check.
+fn checked<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: &Shape,
+) -> Result<([usize; N], Attrs), Fault> {
+    let (channels, extents) = spatial::<N>(layer, input)?;
+    let of = |name: &str| args.extents::<N>(name);
+    let (kernel, stride, dilation) = (of("kernel")?, of("stride")?, of("dilation")?);
     let (filters, groups, more) =
         (args.whole("channels")?, args.whole("groups")?, args.whole("output_padding")?);
     let whole = |i: usize, extent: usize| {
@@ -76,70 +82,81 @@ fn checked(args: &Args, input: &Shape) -> Result<([usize; 2], Attrs), Fault> {
         (extent - 1).saturating_mul(stride[i]).saturating_add(reach)
     };
     let Padding::Sides(sides) = args.padding("padding")? else {
-        return Err(no_same([(height, whole(0, height)), (width, whole(1, width))], stride, filters));
+        let axes: [(usize, usize); N] = std::array::from_fn(|i| (extents[i], whole(i, extents[i])));
+        return Err(no_same(layer, axes, stride, filters));
     };
     if let Some((what, n)) =
         [("input", channels), ("output", filters)].into_iter().find(|(_, n)| n % groups != 0)
     {
         return Err(Fault::new(
             codes::GROUPS,
-            format!("{groups} groups do not divide the {n} {what} channels of `conv_transpose2d`"),
+            format!("{groups} groups do not divide the {n} {what} channels of `{layer}`"),
         )
         .at("groups")
         .label(format!("{n} / {groups} leaves {}", n % groups))
         .remedy(Remedy::Unset { name: "groups" }));
     }
-    if more >= stride[0].min(stride[1]) && more > 0 {
+    let least = stride.into_iter().min().unwrap_or(1);
+    if more >= least && more > 0 {
         return Err(Fault::new(
             codes::BAD_VALUE,
-            format!("`output_padding` of `conv_transpose2d` is less than the stride, not {more}"),
+            format!("`output_padding` of `{layer}` is less than the stride, not {more}"),
         )
         .at("output_padding")
-        .label(format!("the stride is {}", stride[0].min(stride[1])))
-        .set("output_padding", stride[0].min(stride[1]) - 1));
+        .label(format!("the stride is {least}"))
+        .set("output_padding", least - 1));
     }
-    let mut output = [0; 2];
-    for (i, extent) in [height, width].into_iter().enumerate() {
+    let mut output = [0; N];
+    for (i, extent) in extents.into_iter().enumerate() {
         let whole = whole(i, extent);
         let cut = sides[2 * i] + sides[2 * i + 1];
         output[i] = whole.checked_sub(cut).filter(|&left| left > 0).ok_or_else(|| {
             Fault::new(
                 codes::WINDOW_TOO_LARGE,
-                format!("the padding of `conv_transpose2d` cuts {cut} pixels off an axis of {whole}"),
+                format!(
+                    "the padding of `{layer}` cuts {cut} {} off an axis of {whole}",
+                    windowed::places::<N>()
+                ),
             )
             .at("padding")
-            .label(format!("{height}x{width} arrives"))
+            .label(format!("{} arrives", times(extents)))
             .set("padding", 0)
         })?;
     }
+    let over_image = |own: [usize; N], row: usize| if N == 1 { [row, own[0]] } else { [own[0], own[N - 1]] };
     let attrs = Attrs::new()
-        .ints("stride", stride)
-        .ints("padding", sides)
-        .ints("dilation", dilation)
+        .ints("stride", over_image(stride, 1))
+        .ints("padding", if N == 1 { [0, 0, sides[0], sides[1]] } else { sides })
+        .ints("dilation", over_image(dilation, 1))
         .int("groups", groups as i64)
-        .ints("input", output);
+        .ints("input", over_image(output, 1));
     Ok((output, attrs))
 }
 
 /// That `same` has no one meaning, with the padding that makes the image `stride` times as large. `axes` are the extents
 /// that arrive, each with what comes out before anything is cut off.
-fn no_same(axes: [(usize, usize); 2], stride: [usize; 2], filters: usize) -> Fault {
-    let times: [usize; 2] = std::array::from_fn(|i| axes[i].0.saturating_mul(stride[i]));
-    let message = "`conv_transpose2d` does not take `padding=same`: more than one output size would fit";
+fn no_same<const N: usize>(
+    layer: &str,
+    axes: [(usize, usize); N],
+    stride: [usize; N],
+    filters: usize,
+) -> Fault {
+    let larger: [usize; N] = std::array::from_fn(|i| axes[i].0.saturating_mul(stride[i]));
+    let message = format!("`{layer}` does not take `padding=same`: more than one output size would fit");
     let fault = Fault::new(codes::BAD_VALUE, message)
         .at("padding")
-        .label("a number of pixels is needed")
-        .assume(Shape::from([filters, times[0], times[1]]));
-    let cut: Option<Vec<usize>> =
-        axes.iter().zip(times).map(|((_, whole), to)| whole.checked_sub(to)).collect();
-    match cut.as_deref() {
-        Some(&[rows, columns]) => {
-            let sides = [rows / 2, rows - rows / 2, columns / 2, columns - columns / 2];
-            let what = if stride == [1, 1] { "keeps the size" } else { "gives stride times the size" };
-            let padding = Arg::Padding(Padding::Sides(sides));
-            fault
-                .note(format!("`padding={padding}` {what}: {}x{}", times[0], times[1]))
-                .set("padding", padding)
+        .label(format!("a number of {} is needed", windowed::places::<N>()))
+        .assume(std::iter::once(filters).chain(larger).collect());
+    let cut: Option<Vec<[usize; 2]>> = axes
+        .iter()
+        .zip(larger)
+        .map(|((_, whole), to)| whole.checked_sub(to).map(|cut| [cut / 2, cut - cut / 2]))
+        .collect();
+    match cut.and_then(|cut| <[[usize; 2]; N]>::try_from(cut).ok()) {
+        Some(ends) => {
+            let what = if stride == [1; N] { "keeps the size" } else { "gives stride times the size" };
+            let padding = windowed::sides(ends);
+            fault.note(format!("`padding={padding}` {what}: {}", times(larger))).set("padding", padding)
         }
         // The kernel does not reach from one pixel to the next.
         _ => fault.remedy(Remedy::Unset { name: "padding" }),
@@ -152,26 +169,7 @@ impl Layer for ConvTranspose2d {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let (output, _) = checked(args, input)?;
-        let (filters, kernel) = (args.whole("channels")?, args.pair("kernel")?);
-        let per_group = filters / args.whole("groups")?;
-        let fan = per_group as f32 * kernel[0] as f32 * kernel[1] as f32;
-        let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
-        let (groups, area) = (args.whole("groups")?, kernel[0].saturating_mul(kernel[1]));
-        // As PyTorch counts, by the places of the stored weights.
-        let fans = Fans {
-            into: per_group.saturating_mul(area),
-            out: (channels / groups).saturating_mul(area),
-            groups,
-        };
-        let weight = [channels, per_group, kernel[0], kernel[1]];
-        let parameters = initial::learned(args, weight, fans, init, filters)?;
-        Ok(Inferred {
-            arithmetic: format!("{height}x{width} laid out over {}x{}", output[0], output[1]),
-            parameters,
-            ..Inferred::shape(Shape::from([filters, output[0], output[1]]))
-        })
+        infer::<2>(SPEC.name, args, input)
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
@@ -179,9 +177,47 @@ impl Layer for ConvTranspose2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let (_, attrs) = checked(args, &lowering.shape(input).unbatched())?;
-        let weight = lowering.parameter("weight")?;
-        let value = lowering.apply(&CONV2D_GRAD_INPUT, attrs, &[weight, input])?;
-        lowering.add_bias(value)
+        lower::<2>(SPEC.name, args, input, lowering)
     }
+}
+
+/// What is known of a transposed convolution along `N` axes.
+pub(crate) fn infer<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: &Shape,
+) -> Result<Inferred, Fault> {
+    let (channels, extents) = spatial::<N>(layer, input)?;
+    let (output, _) = checked::<N>(layer, args, input)?;
+    let (filters, kernel) = (args.whole("channels")?, args.extents::<N>("kernel")?);
+    let per_group = filters / args.whole("groups")?;
+    let fan = kernel.iter().fold(per_group as f32, |fan, &extent| fan * extent as f32);
+    let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
+    let groups = args.whole("groups")?;
+    let area = kernel.iter().fold(1usize, |area, &extent| area.saturating_mul(extent));
+    // As PyTorch counts, by the places of the stored weights.
+    let fans =
+        Fans { into: per_group.saturating_mul(area), out: (channels / groups).saturating_mul(area), groups };
+    let weight: Shape = [channels, per_group].into_iter().chain(kernel).collect();
+    let parameters = initial::learned(args, weight, fans, init, filters)?;
+    Ok(Inferred {
+        arithmetic: format!("{} laid out over {}", times(extents), times(output)),
+        parameters,
+        ..Inferred::shape(std::iter::once(filters).chain(output).collect())
+    })
+}
+
+/// A transposed convolution along `N` axes as ops.
+pub(crate) fn lower<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: Value,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let (_, attrs) = checked::<N>(layer, args, &lowering.shape(input).unbatched())?;
+    let weight = lowering.parameter("weight")?;
+    let (input, weight) = (lowering.as_image(input)?, lowering.as_image(weight)?);
+    let value = lowering.apply(&CONV2D_GRAD_INPUT, attrs, &[weight, input])?;
+    let value = lowering.add_bias(value)?;
+    lowering.from_image::<N>(value)
 }

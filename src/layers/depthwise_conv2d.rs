@@ -5,7 +5,7 @@ use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Reach, image, windowed};
+use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -46,26 +46,7 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let sliding = Sliding::new(args, [height, width])?;
-        let [out_height, out_width] = sliding.output(SPEC.name, [height, width])?;
-        let multiplier = args.whole("multiplier")?;
-        let filters = channels.checked_mul(multiplier).ok_or_else(|| {
-            Fault::new(codes::TOO_BIG, format!("`{}` would make too many channels", SPEC.name))
-                .at("multiplier")
-        })?;
-        let kernel = sliding.axes.map(|window| window.kernel);
-        let init = Init::Uniform { bound: 1.0 / (kernel[0] as f32 * kernel[1] as f32).sqrt() };
-        let area = kernel[0].saturating_mul(kernel[1]);
-        let fans = Fans { into: area, out: multiplier.saturating_mul(area), groups: channels };
-        let weight = [filters, 1, kernel[0], kernel[1]];
-        let parameters = initial::learned(args, weight, fans, init, filters)?;
-        Ok(Inferred {
-            output: Shape::from([filters, out_height, out_width]),
-            arithmetic: sliding.arithmetic([height, width]),
-            parameters,
-            warnings: sliding.dropped(SPEC.name, [height, width]).into_iter().collect(),
-        })
+        infer::<2>(SPEC.name, args, input)
     }
 
     fn reach(&self, args: &Args, input: &Shape) -> Reach {
@@ -73,11 +54,51 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let [channels, height, width] = image(SPEC.name, &lowering.shape(input).unbatched())?;
-        let sliding = Sliding::new(args, [height, width])?;
-        let attrs = sliding.attrs().ints("dilation", sliding.dilation()).int("groups", channels as i64);
-        let weight = lowering.parameter("weight")?;
-        let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
-        lowering.add_bias(value)
+        lower::<2>(SPEC.name, args, input, lowering)
     }
+}
+
+/// What is known of a depthwise convolution along `N` axes.
+pub(crate) fn infer<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: &Shape,
+) -> Result<Inferred, Fault> {
+    let (channels, extents) = spatial::<N>(layer, input)?;
+    let sliding = Sliding::<N>::new(args, extents)?;
+    let multiplier = args.whole("multiplier")?;
+    let filters = channels.checked_mul(multiplier).ok_or_else(|| {
+        Fault::new(codes::TOO_BIG, format!("`{layer}` would make too many channels")).at("multiplier")
+    })?;
+    let output = sliding.output_shape(layer, filters, extents)?;
+    let kernel = sliding.axes.map(|window| window.kernel);
+    let fan = kernel.iter().fold(1.0, |fan: f32, &extent| fan * extent as f32);
+    let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
+    let area = kernel.iter().fold(1usize, |area, &extent| area.saturating_mul(extent));
+    let fans = Fans { into: area, out: multiplier.saturating_mul(area), groups: channels };
+    let weight: Shape = [filters, 1].into_iter().chain(kernel).collect();
+    let parameters = initial::learned(args, weight, fans, init, filters)?;
+    Ok(Inferred {
+        output,
+        arithmetic: sliding.arithmetic(extents),
+        parameters,
+        warnings: sliding.dropped(layer, extents).into_iter().collect(),
+    })
+}
+
+/// A depthwise convolution along `N` axes as ops.
+pub(crate) fn lower<const N: usize>(
+    layer: &'static str,
+    args: &Args,
+    input: Value,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let (channels, extents) = spatial::<N>(layer, &lowering.shape(input).unbatched())?;
+    let sliding = Sliding::<N>::new(args, extents)?;
+    let attrs = sliding.attrs().ints("dilation", sliding.dilation()).int("groups", channels as i64);
+    let weight = lowering.parameter("weight")?;
+    let (input, weight) = (lowering.as_image(input)?, lowering.as_image(weight)?);
+    let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
+    let value = lowering.add_bias(value)?;
+    lowering.from_image::<N>(value)
 }

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::standardize::{EPSILON, affine, affine_per_channel, check_parts, standardize};
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, image_or_row};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
 
@@ -25,7 +25,13 @@ static SPEC: Spec = Spec {
         EPSILON,
     ],
     example: "conv2d 8 3x3 -> instance_norm -> relu",
-    elsewhere: &["InstanceNorm2d", "InstanceNormalization", "nn.InstanceNorm2d", "InstanceNorm"],
+    elsewhere: &[
+        "InstanceNorm2d",
+        "InstanceNorm1d",
+        "InstanceNormalization",
+        "nn.InstanceNorm2d",
+        "InstanceNorm",
+    ],
 };
 
 impl Layer for InstanceNorm {
@@ -34,7 +40,7 @@ impl Layer for InstanceNorm {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, _, _] = image(SPEC.name, input)?;
+        let [channels, _, _] = image_or_row(SPEC.name, input)?;
         check_parts(SPEC.name, input, channels)?;
         let parameters = if args.bool("affine")? { affine(&Shape::from([channels])) } else { Vec::new() };
         Ok(Inferred { parameters, ..Inferred::shape(input.clone()) })

@@ -85,6 +85,14 @@ impl Lowering<'_> {
         }
     }
 
+    /// Images of one row as sequences where `like` is of sequences; otherwise the value as it is.
+    pub fn as_arriving(&mut self, value: Value, like: &Shape) -> Result<Value, Fault> {
+        match like.rank() {
+            3 => self.from_image::<1>(value),
+            _ => Ok(value),
+        }
+    }
+
     /// A value of one number a channel, shaped to align with axis 1 of `beside`.
     pub fn per_channel(&mut self, value: Value, beside: Value) -> Result<Value, Fault> {
         let (channels, rank) = (self.shape(value).elements(), self.shape(beside).rank());

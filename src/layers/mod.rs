@@ -6,14 +6,19 @@ pub mod adaptive_avg_pool1d;
 pub mod adaptive_avg_pool2d;
 pub mod adaptive_max_pool1d;
 pub mod adaptive_max_pool2d;
+pub mod attention;
 pub mod avg_pool1d;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod channel_shuffle;
+pub mod clamp;
+pub mod class_token;
 pub mod conv1d;
 pub mod conv2d;
+pub mod conv_transpose1d;
 pub mod conv_transpose2d;
 pub mod crop;
+pub mod depthwise_conv1d;
 pub mod depthwise_conv2d;
 pub mod drop_path;
 pub mod dropout;
@@ -28,6 +33,7 @@ pub mod identity;
 pub mod initial;
 pub mod instance_norm;
 pub mod joins;
+pub mod l2_normalize;
 pub mod layer_norm;
 pub mod linear;
 pub mod local_response_norm;
@@ -36,12 +42,18 @@ pub mod lowering;
 pub mod max_pool1d;
 pub mod max_pool2d;
 pub mod pad;
+pub mod parameter;
 pub mod pixel_shuffle;
+pub mod positions;
+pub mod power;
 pub mod prelu;
+pub mod reduction;
 pub mod reshape;
 pub mod scale;
+pub mod slice;
 pub mod softmax;
 pub mod standardize;
+pub mod transpose;
 pub mod upsample;
 pub mod windowed;
 
@@ -61,7 +73,9 @@ pub static LAYERS: &[&dyn Layer] = &[
     &conv2d::Conv2d,
     &conv1d::Conv1d,
     &conv_transpose2d::ConvTranspose2d,
+    &conv_transpose1d::ConvTranspose1d,
     &depthwise_conv2d::DepthwiseConv2d,
+    &depthwise_conv1d::DepthwiseConv1d,
     &filter2d::Filter2d,
     &linear::Linear,
     &max_pool2d::MaxPool2d,
@@ -79,6 +93,7 @@ pub static LAYERS: &[&dyn Layer] = &[
     &layer_norm::LayerNorm,
     &instance_norm::InstanceNorm,
     &local_response_norm::LocalResponseNorm,
+    &l2_normalize::L2Normalize,
     &activation::RELU,
     &activation::RELU6,
     &activation::LEAKY_RELU,
@@ -95,17 +110,31 @@ pub static LAYERS: &[&dyn Layer] = &[
     &activation::SOFTPLUS,
     &softmax::Softmax,
     &log_softmax::LogSoftmax,
+    &activation::EXP,
+    &activation::SQRT,
+    &power::Power,
+    &clamp::Clamp,
+    &attention::Attention,
+    &positions::Positions,
+    &class_token::ClassToken,
+    &reduction::MEAN,
+    &reduction::MAX,
+    &reduction::SUM,
+    &reduction::STD,
     &dropout::Dropout,
     &dropout2d::Dropout2d,
     &drop_path::DropPath,
     &flatten::Flatten,
     &reshape::Reshape,
+    &transpose::Transpose,
+    &slice::Slice,
     &pad::Pad,
     &crop::Crop,
     &upsample::Upsample,
     &pixel_shuffle::PixelShuffle,
     &channel_shuffle::ChannelShuffle,
     &scale::Scale,
+    &parameter::ParameterLayer,
     &identity::Identity,
 ];
 
@@ -164,6 +193,8 @@ impl Parameter {
 /// What of a layer's input one pixel of its output is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
+    /// Nothing of it.
+    Nothing,
     /// The pixel at its place.
     Pixel,
     /// A window of pixels: down and across, or along a sequence.
@@ -221,6 +252,44 @@ pub(crate) fn nearest_divisor(number: usize, to: usize) -> usize {
 pub(crate) fn image(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
     let (channels, [height, width]) = spatial(layer, input)?;
     Ok([channels, height, width])
+}
+
+/// Channels, height and width of an image, or of a sequence, whose places are those of one row; refuses anything else.
+pub(crate) fn image_or_row(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
+    match *input.dims() {
+        [channels, length] => Ok([channels, 1, length]),
+        _ => image(layer, input),
+    }
+}
+
+/// The shape of an image, of one row where a sequence arrives.
+pub(crate) fn as_arriving(arriving: &Shape, [channels, height, width]: [usize; 3]) -> Shape {
+    match arriving.rank() {
+        2 => Shape::from([channels, width]),
+        _ => Shape::from([channels, height, width]),
+    }
+}
+
+/// What an argument of two extents says of an image, or of a sequence, which takes one; `row` is what its row gets.
+pub(crate) fn extents_of(
+    layer: &str,
+    args: &Args,
+    argument: &'static str,
+    input: &Shape,
+    row: usize,
+) -> Result<[usize; 2], Fault> {
+    let [rows, columns] = args.pair(argument)?;
+    match (input.rank(), rows == columns) {
+        (2, true) => Ok([row, columns]),
+        (2, false) => {
+            let message = format!("`{layer}` of a sequence takes one number, not {rows}x{columns}");
+            Err(Fault::new(codes::BAD_VALUE, message)
+                .at(argument)
+                .label(format!("{input} arrives: a sequence has no height"))
+                .set(argument, columns))
+        }
+        _ => Ok([rows, columns]),
+    }
 }
 
 /// Channels and the `N` extents behind them: 2 of an image, 1 of a sequence. Refuses anything else.

@@ -4,7 +4,7 @@ use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, image};
+use crate::layers::{Inferred, Layer, as_arriving, image_or_row};
 use crate::ops::concat::CONCAT;
 use crate::ops::resample::RESAMPLE;
 use crate::ops::slice::PAD;
@@ -53,8 +53,20 @@ static SPEC: Spec = Spec {
 };
 
 /// Top, bottom, left, right.
-fn sides(args: &Args) -> Result<[usize; 4], Fault> {
+fn sides(args: &Args, input: &Shape) -> Result<[usize; 4], Fault> {
     match args.padding("padding")? {
+        Padding::Sides([top, bottom, left, right]) if input.rank() == 2 => {
+            match (top, bottom) == (0, 0) || (top, bottom) == (left, right) {
+                true => Ok([0, 0, left, right]),
+                false => {
+                    let message = "`pad` of a sequence takes one number, or `[0, 0, before, after]`";
+                    Err(Fault::new(codes::BAD_VALUE, message)
+                        .at("padding")
+                        .label(format!("{input} arrives: a sequence has no height"))
+                        .set("padding", format!("[0, 0, {left}, {right}]")))
+                }
+            }
+        }
         Padding::Sides(sides) => Ok(sides),
         Padding::Same => {
             Err(Fault::new(codes::BAD_VALUE, "`pad` has no window to keep the size for with `same`")
@@ -71,8 +83,8 @@ impl Layer for Pad {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let [top, bottom, left, right] = sides(args)?;
+        let [channels, height, width] = image_or_row(SPEC.name, input)?;
+        let [top, bottom, left, right] = sides(args, input)?;
         let mode = args.word("mode")?;
         // A 0 is what a file says that was written out with every default.
         if mode != "constant" && args.number("value")? != 0.0 {
@@ -82,7 +94,7 @@ impl Layer for Pad {
                 .remedy(Remedy::Unset { name: "value" })
                 .remedy(Remedy::Unset { name: "mode" }));
         }
-        if mode == "reflect" && (top.max(bottom) >= height || left.max(right) >= width) {
+        if mode == "reflect" && (top.max(bottom) >= height && input.rank() > 2 || left.max(right) >= width) {
             return Err(Fault::new(
                 codes::WINDOW_TOO_LARGE,
                 format!("`pad` cannot mirror a {height}x{width} image by its whole size or more"),
@@ -91,36 +103,49 @@ impl Layer for Pad {
             .label(format!("at most {}x{} pixels", height - 1, width - 1))
             .set("mode", "replicate"));
         }
-        let arithmetic = match top == left && bottom == right && height == width {
-            true => format!("{top} + {height} + {bottom}"),
+        let arithmetic = match input.rank() == 2 || top == left && bottom == right && height == width {
+            true => format!("{left} + {width} + {right}"),
             false => format!("height {top} + {height} + {bottom}, width {left} + {width} + {right}"),
         };
-        let output = Shape::from([channels, height + top + bottom, width + left + right]);
+        let output = as_arriving(input, [channels, height + top + bottom, width + left + right]);
         Ok(Inferred { arithmetic, ..Inferred::shape(output) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let [top, bottom, left, right] = sides(args)?;
-        let mode = args.word("mode")?;
-        if mode != "constant" {
-            let method = if mode == "reflect" { "reflect" } else { "replicate" };
-            let shape = lowering.shape(input);
-            let from = [shape.dims()[2], shape.dims()[3]];
-            let to = [from[0] + top + bottom, from[1] + left + right];
-            let attrs = Attrs::new().ints("from", from).ints("to", to).ints("begin", [top, left]);
-            return lowering.apply(&RESAMPLE, attrs.text("method", method), &[input]);
-        }
-        let number = args.number("value")? as f32;
-        if number == 0.0 {
-            let mut shape = lowering.shape(input);
-            shape.0[2] += top + bottom;
-            shape.0[3] += left + right;
-            let attrs = Attrs::new().ints("start", [0, 0, top, left]).ints("shape", shape.dims());
-            return lowering.apply(&PAD, attrs, &[input]);
-        }
-        let rows = framed(lowering, input, 2, [top, bottom], number)?;
-        framed(lowering, rows, 3, [left, right], number)
+        let arriving = lowering.shape(input);
+        let sides = sides(args, &arriving.unbatched())?;
+        let input = lowering.as_image(input)?;
+        let padded = padded(args, sides, input, lowering)?;
+        lowering.as_arriving(padded, &arriving)
     }
+}
+
+/// An image with pixels around it: top, bottom, left, right.
+fn padded(
+    args: &Args,
+    [top, bottom, left, right]: [usize; 4],
+    input: Value,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let mode = args.word("mode")?;
+    if mode != "constant" {
+        let method = if mode == "reflect" { "reflect" } else { "replicate" };
+        let shape = lowering.shape(input);
+        let from = [shape.dims()[2], shape.dims()[3]];
+        let to = [from[0] + top + bottom, from[1] + left + right];
+        let attrs = Attrs::new().ints("from", from).ints("to", to).ints("begin", [top, left]);
+        return lowering.apply(&RESAMPLE, attrs.text("method", method), &[input]);
+    }
+    let number = args.number("value")? as f32;
+    if number == 0.0 {
+        let mut shape = lowering.shape(input);
+        shape.0[2] += top + bottom;
+        shape.0[3] += left + right;
+        let attrs = Attrs::new().ints("start", [0, 0, top, left]).ints("shape", shape.dims());
+        return lowering.apply(&PAD, attrs, &[input]);
+    }
+    let rows = framed(lowering, input, 2, [top, bottom], number)?;
+    framed(lowering, rows, 3, [left, right], number)
 }
 
 /// Puts constants before and behind a value along one axis.

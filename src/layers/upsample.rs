@@ -1,10 +1,10 @@
-//! `upsample`: an image made larger by a whole factor.
+//! `upsample`: an image or a sequence made larger by a whole factor.
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, image};
+use crate::layers::{Inferred, Layer, Reach, as_arriving, extents_of, image_or_row};
 use crate::ops::resample::RESAMPLE;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -13,8 +13,8 @@ pub struct Upsample;
 
 static SPEC: Spec = Spec {
     name: "upsample",
-    summary: "an image made larger by a whole factor",
-    docs: "`C x H x W` becomes `C x (SCALE·H) x (SCALE·W)`. `nearest` repeats pixels; `bilinear` takes weighted means of \
+    summary: "an image or a sequence made larger by a whole factor",
+    docs: "`C x H x W` becomes `C x (SCALE·H) x (SCALE·W)`, and `C x L` becomes `C x (SCALE·L)`. `nearest` repeats pixels; `bilinear` takes weighted means of \
            the pixels around, which lie at the middle of their squares, or, with `align_corners=true`, so that the \
            image's corner pixels stay its corners. As in PyTorch.",
     params: &[
@@ -55,8 +55,7 @@ fn method(args: &Args) -> Result<&'static str, Fault> {
     }
 }
 
-fn output(args: &Args, [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
-    let [rows, columns] = args.pair("scale")?;
+fn output([rows, columns]: [usize; 2], [height, width]: [usize; 2]) -> Result<[usize; 2], Fault> {
     let (height, width) = (height.checked_mul(rows), width.checked_mul(columns));
     height.zip(width).map(|(height, width)| [height, width]).ok_or_else(|| {
         Fault::new(codes::TOO_BIG, "`upsample` would make an image that is too large").at("scale")
@@ -69,15 +68,16 @@ impl Layer for Upsample {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image(SPEC.name, input)?;
-        let [rows, columns] = args.pair("scale")?;
+        let [channels, height, width] = image_or_row(SPEC.name, input)?;
+        let [rows, columns] = extents_of(SPEC.name, args, "scale", input, 1)?;
         method(args)?;
-        let [out_height, out_width] = output(args, [height, width])?;
-        let arithmetic = match (height, rows) == (width, columns) {
-            true => format!("{rows}·{height} = {out_height}"),
+        let [out_height, out_width] = output([rows, columns], [height, width])?;
+        let arithmetic = match input.rank() == 2 || (height, rows) == (width, columns) {
+            true => format!("{columns}·{width} = {out_width}"),
             false => format!("height {rows}·{height} = {out_height}, width {columns}·{width} = {out_width}"),
         };
-        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels, out_height, out_width])) })
+        let output = as_arriving(input, [channels, out_height, out_width]);
+        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
@@ -85,10 +85,14 @@ impl Layer for Upsample {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let shape = lowering.shape(input);
+        let arriving = lowering.shape(input);
+        let scale = extents_of(SPEC.name, args, "scale", &arriving.unbatched(), 1)?;
+        let image = lowering.as_image(input)?;
+        let shape = lowering.shape(image);
         let from = [shape.dims()[2], shape.dims()[3]];
-        let to = output(args, from)?;
+        let to = output(scale, from)?;
         let attrs = Attrs::new().ints("from", from).ints("to", to).text("method", method(args)?);
-        lowering.apply(&RESAMPLE, attrs, &[input])
+        let larger = lowering.apply(&RESAMPLE, attrs, &[image])?;
+        lowering.as_arriving(larger, &arriving)
     }
 }

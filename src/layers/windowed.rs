@@ -220,8 +220,13 @@ impl<const N: usize> Sliding<N> {
     }
 }
 
+/// What the numbers along `N` axes are called.
+pub(crate) fn places<const N: usize>() -> &'static str {
+    if N == 1 { "places" } else { "pixels" }
+}
+
 /// The padding before and behind each axis, as it is written.
-fn sides<const N: usize>(ends: [[usize; 2]; N]) -> String {
+pub(crate) fn sides<const N: usize>(ends: [[usize; 2]; N]) -> String {
     let all = ends.iter().flatten();
     match ends.as_slice() {
         [[before, after]] if before != after => format!("[{before}, {after}]"),
@@ -231,7 +236,7 @@ fn sides<const N: usize>(ends: [[usize; 2]; N]) -> String {
 }
 
 /// `3x5`
-fn times<const N: usize>(extents: [usize; N]) -> String {
+pub(crate) fn times<const N: usize>(extents: [usize; N]) -> String {
     extents.map(|extent| extent.to_string()).join("x")
 }
 

@@ -64,7 +64,7 @@ impl<'a> Expansion<'a> {
             Side { flow: body.clone(), from: block.span, end: back(block) },
             Side { flow: shortcut.clone(), from: through, end: shortcut_end },
         ];
-        let Some(add) = joins::find("add") else { return };
+        let add: &dyn Join = &joins::add::SHORTCUT;
         let (inside, through) = (body.shape, shortcut.shape);
         let end = block.span.after();
         self.join(add, &sides, statement.word.span, |d| {

@@ -1,13 +1,15 @@
 //! Statements of a body that are not layers: `let`, `repeat`, `for`, `if`, and the use of a block.
 
+use std::borrow::Cow;
+
 use crate::diag::{Diagnostic, codes, nearest};
 use crate::model::dead::is_word;
-use crate::model::definitions::{Block, not_a_let};
+use crate::model::definitions::{Block, Origin, not_a_let};
 use crate::model::expand::{Call, Expansion, MAX_CALLS};
 use crate::model::scope::Frame;
 use crate::numbers::plural;
 use crate::source::Span;
-use crate::spec::{Args, MAX_COUNT};
+use crate::spec::{Args, MAX_COUNT, evaluate};
 use crate::syntax::ast::{Argument, Chain, Compare, Link, Statement, Value, ValueKind};
 
 /// Statements whose turns and choices name nothing themselves: where a loop's body is one of them, it is named by the loop.
@@ -461,7 +463,24 @@ impl<'a> Expansion<'a> {
                     let mut frame = Frame { closed: true, ..Frame::default() };
                     frame.values.extend(values.iter().cloned());
                     self.frames.push(frame);
-                    let value = self.evaluate(default);
+                    let value = match evaluate(default, &self.visible()).map(Cow::into_owned) {
+                        Ok(value) => {
+                            let n_items =
+                                if let ValueKind::List(items) = &value.kind { items.len() } else { 0 };
+                            self.spend(n_items);
+                            Some(value)
+                        }
+                        Err(why) if block.origin == Origin::Library => {
+                            let own = &parameter.name.text;
+                            let message = format!("`{own}` of `{name}` has no value here: {}", why.message);
+                            self.report(Diagnostic::error(why.code, span, message).note(written(&names)));
+                            None
+                        }
+                        Err(why) => {
+                            self.report(*why);
+                            None
+                        }
+                    };
                     self.frames.pop();
                     match value {
                         Some(value) => values.push((parameter.name.text.clone(), value.kind)),

@@ -15,8 +15,8 @@ use crate::model::naming::{Names, Naming};
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::sharing::{SHARE, Shareable};
-use crate::model::suspicious;
 use crate::model::{Instance, Model, Unit, Wire, remedy, solve};
+use crate::model::{dropped, suspicious};
 use crate::shape::Shape;
 use crate::source::{Sources, Span};
 use crate::spec::{self, Args, Kind, Preset, Scope, Spec, positional};
@@ -125,6 +125,9 @@ pub fn expand(
     for (at, user) in inside {
         let warning = suspicious::probabilities(&expansion.model, at, user, removals.get(&at));
         expansion.report(warning);
+    }
+    if is_sound {
+        dropped::find(&expansion.model, expansion.flow.wire).into_iter().for_each(|d| expansion.report(d));
     }
     let removals = expansion.removals(suspicious::endings(&expansion.model, expansion.flow.wire));
     diagnostics.append(&mut expansion.diagnostics);
@@ -349,7 +352,10 @@ impl<'a> Expansion<'a> {
             self.call(block, statement);
         } else if self.value_as_layer(&statement.word) {
         } else {
-            let d = self.unknown(&statement.word, word);
+            let d = match self.calls.last().filter(|_| word != statement.word.text) {
+                Some(call) => not_given(call, &statement.word, word),
+                None => self.unknown(&statement.word, word),
+            };
             self.report(d);
             self.flow.shape = None;
         }
@@ -560,6 +566,17 @@ impl<'a> Expansion<'a> {
                 .label("neither a layer nor a block of this file")
                 .note(format!("layers: {}", specs().map(|spec| spec.name).collect::<Vec<_>>().join(", "))),
         }
+    }
+}
+
+/// That a block is given a word that is no layer's.
+fn not_given(call: &Call, parameter: &Word, word: &str) -> Diagnostic {
+    let message = format!("there is no layer or block called `{word}`, which `{}` is given", call.name);
+    let d = Diagnostic::error(codes::UNKNOWN_WORD, call.span, message)
+        .note(format!("its `{}` stands for a layer, or for a block without arguments", parameter.text));
+    match nearest(word, LAYERS.iter().map(|layer| layer.spec().name)) {
+        Some(near) => d.label(format!("did you mean `{}`?", near.word)),
+        None => d.label(format!("the word for `{}`", parameter.text)),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod control;
 pub mod cost;
 pub mod dead;
 pub mod definitions;
+pub mod dropped;
 pub mod expand;
 pub mod fitting;
 pub mod inputs;

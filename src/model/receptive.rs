@@ -27,9 +27,10 @@ pub fn fields(model: &Model) -> Vec<Field> {
         let reach = match (instance.unit, &instance.input, &instance.inferred) {
             (Unit::Layer(layer), Some(input), Some(_)) => layer.reach(&instance.args, input),
             (Unit::Layer(_), ..) => Reach::Rescaled,
-            (Unit::Join(_), ..) => Reach::Pixel,
+            (Unit::Join(join), ..) => join.reach(),
         };
         fields.push(match (arriving, reach) {
+            (_, Reach::Nothing) => NOTHING,
             (Field::Whole, _) | (_, Reach::Everything) => Field::Whole,
             (field, Reach::Pixel) => field,
             (Field::Unknown, _) | (_, Reach::Rescaled) => Field::Unknown,
@@ -46,9 +47,13 @@ pub fn fields(model: &Model) -> Vec<Field> {
     fields.split_off(1)
 }
 
+/// Of a value that no image has a part in.
+const NOTHING: Field = Field::Window { extent: [0, 0], step: [1, 1] };
+
 /// The field of a value that two others make together.
 fn joined(a: Field, b: Field) -> Field {
     match (a, b) {
+        (other, NOTHING) | (NOTHING, other) => other,
         (Field::Whole, _) | (_, Field::Whole) => Field::Whole,
         (Field::Window { extent: a, step }, Field::Window { extent: b, step: other }) if step == other => {
             Field::Window { extent: [a[0].max(b[0]), a[1].max(b[1])], step }

@@ -1,4 +1,5 @@
-//! Repeats a value along its axes of extent 1 to the shape of the attribute `shape`.
+//! Repeats a value along its axes of extent 1 to the shape of the attribute `shape`. The attribute `rows` says that the first
+//! axis counts images, of which each gets the same.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -43,7 +44,10 @@ impl Op for Expand {
         elementwise_cost(0, inputs, output)
     }
 
-    fn batching(&self, _attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+    fn batching(&self, attrs: &Attrs, inputs: &[Operand<'_>], output: &Shape) -> Batching {
+        if attrs.get_int("rows") == 1 && inputs[0].is_shared(output.rank()) {
+            return Batching::Rows;
+        }
         match inputs[0].shape.rank() == output.rank() {
             true => Batching::rows_of_all(inputs),
             false => Batching::Whole,

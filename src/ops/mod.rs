@@ -4,6 +4,7 @@
 pub mod activation;
 pub mod argmax;
 pub mod avg_pool2d;
+pub mod batch_matmul;
 pub mod batch_norm;
 pub mod binary;
 pub mod concat;
@@ -49,6 +50,7 @@ macro_rules! ops {
             &conv2d::CONV2D_GRAD_INPUT,
             &conv2d::CONV2D_GRAD_WEIGHT,
             &matmul::MATMUL,
+            &batch_matmul::BATCH_MATMUL,
             &max_pool2d::MAX_POOL2D,
             &max_pool2d::MAX_POOL2D_GRAD,
             &avg_pool2d::AVG_POOL2D,

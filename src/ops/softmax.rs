@@ -1,4 +1,4 @@
-//! `e^x / Σ e^x` over axis 1 of `N x K` or `N x K x …`, and its gradient.
+//! `e^x / Σ e^x` over one axis, and its gradient; attribute `axis`, which is 1 where it is left out.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -16,21 +16,30 @@ pub static SOFTMAX_GRAD: SoftmaxGrad = SoftmaxGrad;
 pub struct Softmax;
 pub struct SoftmaxGrad;
 
+/// The axis that it is taken over.
+pub fn axis(attrs: &Attrs) -> usize {
+    usize::try_from(attrs.get_int("axis")).unwrap_or(1).max(1)
+}
+
 impl Op for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
 
-    fn shape(&self, _attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
+    fn shape(&self, attrs: &Attrs, inputs: &[&Shape]) -> Result<Shape, Fault> {
         let [input] = arity("softmax", inputs)?;
-        match input.rank() {
-            0 | 1 => Err(Fault::internal(format!("`softmax` needs classes on axis 1, not {input}"))),
-            _ => Ok(input.clone()),
+        match axis(attrs) < input.rank() {
+            true => Ok(input.clone()),
+            false => {
+                Err(Fault::internal(format!("`softmax` needs classes on axis {}, not {input}", axis(attrs))))
+            }
         }
     }
 
     fn gradient(&self, node: &Backward<'_>, builder: &mut Builder) -> Result<Vec<Option<Value>>, Fault> {
-        builder.apply(&SOFTMAX_GRAD, Attrs::new(), &[node.output, node.grad]).map(|grad| vec![Some(grad)])
+        builder
+            .apply(&SOFTMAX_GRAD, node.attrs.clone(), &[node.output, node.grad])
+            .map(|grad| vec![Some(grad)])
     }
 
     fn cost(&self, _attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Cost {
@@ -41,8 +50,8 @@ impl Op for Softmax {
         Batching::rows_of_all(inputs)
     }
 
-    fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
-        Ok(nn::softmax(&inputs[0], 1)?)
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
+        Ok(nn::softmax(&inputs[0], axis(attrs))?)
     }
 }
 
@@ -69,9 +78,9 @@ impl Op for SoftmaxGrad {
         Batching::rows_of_all(inputs)
     }
 
-    fn eval(&self, _attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
+    fn eval(&self, attrs: &Attrs, inputs: &[Tensor], _output: &Shape) -> Result<Tensor, Fault> {
         let (y, grad) = (&inputs[0], &inputs[1]);
-        let sum = (y * grad)?.sum_keepdim(1)?;
+        let sum = (y * grad)?.sum_keepdim(axis(attrs))?;
         Ok((y * grad.broadcast_sub(&sum)?)?)
     }
 }

@@ -21,7 +21,29 @@ pub fn numbers(init: &Init, shape: &Shape, random: &mut Random) -> Vec<f32> {
         }
         Init::Orthogonal { gain } => orthogonal(shape, random).into_iter().map(|x| x * gain).collect(),
         Init::Identity { groups } => identity(shape, *groups),
+        Init::Waves => waves(shape),
     }
+}
+
+/// Sines and cosines of the places.
+fn waves(shape: &Shape) -> Vec<f32> {
+    let (channels, places) = match shape.dims().split_first() {
+        Some((channels, places)) => (*channels, places),
+        None => return Vec::new(),
+    };
+    let n_places: usize = places.iter().product();
+    let (across, of_axis) = (places.last().copied().unwrap_or(1), channels / places.len().max(1));
+    let wave = |i: usize| {
+        let (channel, place) = (i / n_places, i % n_places);
+        let is_row = places.len() > 1 && channel < of_axis;
+        let (own, at) = match is_row {
+            true => (channel, place / across),
+            false => (channel - of_axis * (places.len() - 1), place % across),
+        };
+        let angle = at as f64 / 10_000f64.powf((own - own % 2) as f64 / of_axis.max(1) as f64);
+        (if own % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
+    };
+    (0..shape.elements()).map(wave).collect()
 }
 
 fn within_two(random: &mut Random) -> f32 {
@@ -132,6 +154,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn waves_tell_places_apart() {
+        let sequence = drawn(Init::Waves, &[4, 3]);
+        let expected: Vec<f32> = [(0, 1.0), (1, 1.0), (0, 0.01), (1, 0.01)]
+            .iter()
+            .flat_map(|&(is_cosine, frequency): &(i32, f64)| {
+                (0..3).map(move |place| {
+                    let angle = f64::from(place) * frequency;
+                    (if is_cosine == 0 { angle.sin() } else { angle.cos() }) as f32
+                })
+            })
+            .collect();
+        assert_eq!(sequence, expected);
+        // Of an image: two channels for the row, two for the column.
+        let image = drawn(Init::Waves, &[4, 2, 3]);
+        let [one, two] = [1.0f64.sin() as f32, 2.0f64.sin() as f32];
+        assert_eq!(image[..6], [0.0, 0.0, 0.0, one, one, one]);
+        assert_eq!(image[12..18], [0.0, one, two, 0.0, one, two]);
     }
 
     #[test]

@@ -111,6 +111,13 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
             if let Some(n) = whole(value, 1.0) {
                 return Ok(Arg::Pair([n, n]));
             }
+            // A size that is computed.
+            if let ValueKind::List(extents) = &value.kind
+                && let [Some(a), Some(b)] =
+                    extents.iter().map(|extent| whole(extent, 1.0)).collect::<Vec<_>>()[..]
+            {
+                return Ok(Arg::Pair([a, b]));
+            }
             match dims(&value.kind).as_ref().map(Shape::dims) {
                 Some(&[a, b]) if a >= 1 && b >= 1 && a.max(b) as f64 <= MAX_COUNT => Ok(Arg::Pair([a, b])),
                 _ => Err(bad("a size such as `3` or `3x5` (height x width)")),

@@ -311,6 +311,15 @@ impl<'a> Builder<'a> {
             self.report(d.label(other.label).fix(fix));
             return self.blocks_of(pair);
         }
+        if let Some((before, end, text)) = mistaken::arithmetic(front, first_line) {
+            let place = Span { start: span.start - before as u32, end: span.start + end as u32, ..span };
+            self.report(d.label("arithmetic stands in parentheses").replace(
+                format!("write `{text}`"),
+                place,
+                text,
+            ));
+            return self.blocks_of(pair);
+        }
         d = match text.chars().next() {
             Some('-') if text.starts_with("->") => d.label("a statement must follow the `->`"),
             Some('=') => d.label("write `key=value`, with a name before the `=`"),

@@ -78,6 +78,43 @@ pub fn instead(front: &str, piece: &str) -> Option<Instead> {
     found(open, end, said, title, "a size is written `3x5`, a list `[1, 2]`")
 }
 
+/// Arithmetic without its parentheses: how many bytes of it are in front of the piece and in it, and how it is written.
+/// `front` is the piece's line in front of it.
+pub fn arithmetic(front: &str, piece: &str) -> Option<(usize, usize, String)> {
+    if let Some(rest) = piece.strip_prefix('[') {
+        let inside = &rest[..rest.find(']')?];
+        let bare = |part: &str| !part.starts_with('(') && part.contains(['+', '*', '/', '%']);
+        let values = parts(inside);
+        values.iter().any(|part| bare(part)).then_some(())?;
+        let written: Vec<String> = values
+            .iter()
+            .map(|part| if bare(part) { format!("({part})") } else { (*part).to_owned() })
+            .collect();
+        return Some((0, inside.len() + 2, format!("[{}]", written.join(", "))));
+    }
+    let is_operand = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    let operator = |text: &str| {
+        let text = text.trim_start();
+        ["//", "*", "/", "%", "+", "-"]
+            .into_iter()
+            .find(|own| text.starts_with(own) && !text.starts_with("->"))
+    };
+    let left = front.trim_end().rsplit([' ', '=', ',']).next().unwrap_or_default();
+    let behind = front.len() - front.trim_end().len();
+    (!left.is_empty() && left.chars().all(is_operand)).then_some(())?;
+    let (mut end, mut written) = (0, left.to_owned());
+    while let Some(own) = operator(&piece[end..]) {
+        let rest = piece[end..].trim_start()[own.len()..].trim_start();
+        let operand = &rest[..rest.find(|c| !is_operand(c)).unwrap_or(rest.len())];
+        if operand.is_empty() {
+            return None;
+        }
+        written.push_str(&format!(" {own} {operand}"));
+        end = piece.len() - rest.len() + operand.len();
+    }
+    (end > 0).then(|| (left.len() + behind, end, format!("({written})")))
+}
+
 /// What stands in the parentheses that a text begins with, if they are closed on its first line.
 fn bracketed(text: &str) -> Option<&str> {
     let rest = text.strip_prefix('(')?;
@@ -228,6 +265,25 @@ mod tests {
         let (front, piece) = line.split_once('|').unwrap();
         let found = instead(front, piece)?;
         Some(format!("{front}{}{}{}", &piece[..found.start], found.text, &piece[found.end..]))
+    }
+
+    #[test]
+    fn arithmetic_gets_its_parentheses() {
+        for (line, expected) in [
+            ("let wide = width |* 2", Some("let wide = (width * 2)")),
+            ("conv2d in.channels |* 2 + 1 3x3", Some("conv2d (in.channels * 2 + 1) 3x3")),
+            ("conv2d 8 3 stride=a |// 2 -> relu", Some("conv2d 8 3 stride=(a // 2) -> relu")),
+            ("reshape |[c, in.height * in.width]", Some("reshape [c, (in.height * in.width)]")),
+            ("relu |-> tanh", None),
+            ("reshape |[c, d", None),
+            ("relu |* ", None),
+        ] {
+            let (front, piece) = line.split_once('|').unwrap();
+            let found = arithmetic(front, piece).map(|(before, end, text)| {
+                format!("{}{text}{}", &front[..front.len() - before], &piece[end..])
+            });
+            assert_eq!(found.as_deref(), expected, "{line}");
+        }
     }
 
     #[test]

@@ -178,6 +178,24 @@ static void standardize(const float *x, float *y, int parts, int length, float e
 }",
     },
     Kernel {
+        name: "standardize_channels",
+        text: "/* The channels of each place to mean 0 and variance 1, then each channel by its own scale and shift. */
+static void standardize_channels(const float *x, float *y, int channels, int places, float epsilon, const float *scale,
+                                 const float *shift) {
+    for (int i = 0; i < places; i++) {
+        float mean = 0.0f, square = 0.0f;
+        for (int c = 0; c < channels; c++) mean += x[c * places + i];
+        mean /= (float)channels;
+        for (int c = 0; c < channels; c++) square += (x[c * places + i] - mean) * (x[c * places + i] - mean);
+        const float factor = 1.0f / sqrtf(square / (float)channels + epsilon);
+        for (int c = 0; c < channels; c++) {
+            const float normal = (x[c * places + i] - mean) * factor;
+            y[c * places + i] = scale ? scale[c] * normal + shift[c] : normal;
+        }
+    }
+}",
+    },
+    Kernel {
         name: "response_norm",
         text: "static void response_norm(const float *x, float *y, int channels, int places, int size, float alpha, float beta, float k) {
     for (int c = 0; c < channels; c++) {

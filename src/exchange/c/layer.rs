@@ -182,6 +182,10 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             "standardize",
             both(vec!["1".to_owned(), n.to_string(), float(*epsilon), weight, bias, "1".to_owned()]),
         ),
+        Operation::ChannelNorm { epsilon } => call(
+            "standardize_channels",
+            both(vec![channels.to_string(), over.to_string(), float(*epsilon), weight, bias]),
+        ),
         Operation::InstanceNorm { epsilon } => {
             let own =
                 vec![channels.to_string(), over.to_string(), float(*epsilon), weight, bias, over.to_string()];
@@ -209,6 +213,14 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             call("pad_image", both([own, vec![float(number)]].concat()))
         }
         Operation::Crop { start } => call("crop_image", both(numbers(&[sizes.as_slice(), start].concat()))),
+        Operation::Slice { axis, range: [from, _] } => {
+            let mut start = [0; 3];
+            start[if places.shape.rank() == 2 && *axis == 1 { 2 } else { *axis }] = *from;
+            let [channel, top, left] = start;
+            let from = if channel == 0 { x } else { format!("({x}) + {}", channel * over) };
+            let own = numbers(&[out_channels, height, width, out_height, out_width, top, left]);
+            call("crop_image", [vec![from, y], own].concat())
+        }
         Operation::Upsample { method, .. } => {
             let mode = match method {
                 Method::Nearest => 0,
@@ -222,6 +234,10 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
         }
         Operation::ChannelShuffle { groups } => {
             call("channel_shuffle", both(numbers(&[channels, over, *groups])))
+        }
+        Operation::Add if places.shapes.iter().any(|shape| *shape != places.shape) => repeated(places, '+'),
+        Operation::Multiply if !places.shapes.iter().all(|shape| is_run(shape, places.shape)) => {
+            repeated(places, '*')
         }
         Operation::Add => pairwise(places, |a, b, y| format!("add({a}, {b}, {y}, {n});"), "add"),
         Operation::Multiply => {
@@ -254,6 +270,37 @@ fn pairwise(places: &Places<'_>, write: impl Fn(&str, &str, &str) -> String, ker
         whole = places.output.to_owned();
     }
     Call { lines, kernels: vec![kernel] }
+}
+
+/// Whether each number of a value stands for a run of the whole.
+fn is_run(shape: &Shape, whole: &Shape) -> bool {
+    shape == whole
+        || shape.dims()[0] == whole.dims()[0] && shape.dims()[1..].iter().all(|&extent| extent == 1)
+}
+
+/// Values joined two at a time, each repeated along its axes of extent 1.
+fn repeated(places: &Places<'_>, operator: char) -> Call {
+    let [channels, height, width] = image(places.shape);
+    let whole = (places.output.to_owned(), places.shape);
+    let at = |(value, shape): &(String, &Shape)| {
+        let [c, h, w] = image(shape);
+        let step = |extent: usize, step: usize| if extent == 1 { 0 } else { step };
+        format!("({value})[c * {} + i * {} + j * {}]", step(c, h * w), step(h, w), step(w, 1))
+    };
+    let mut values = places.inputs.iter().cloned().zip(places.shapes.iter().copied());
+    let (mut lines, mut left) = (Vec::new(), values.next());
+    for right in values {
+        if let Some(own) = &left {
+            lines.push(format!(
+                "for (int c = 0; c < {channels}; c++) for (int i = 0; i < {height}; i++) for (int j = 0; j < {width}; j++) {} = {} {operator} {};",
+                at(&whole),
+                at(own),
+                at(&right)
+            ));
+        }
+        left = Some(whole.clone());
+    }
+    Call { lines, kernels: Vec::new() }
 }
 
 /// A function of each number `v`.

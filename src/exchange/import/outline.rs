@@ -40,6 +40,7 @@ pub fn outline(found: &Found<'_>) -> Result<Vec<Item>, Fault> {
         return Err(Fault::new(codes::EXCHANGE_IN, message));
     }
     let mut tree = Tree {
+        found,
         lines,
         parents: vec![0; lines.len() + 1],
         depths: vec![0; lines.len() + 1],
@@ -66,6 +67,7 @@ pub fn order(items: &[Item]) -> Vec<Option<usize>> {
 }
 
 struct Tree<'l, 'a> {
+    found: &'l Found<'a>,
     lines: &'l [Line<'a>],
     /// Of each value the last one that every way to it goes through.
     parents: Vec<usize>,
@@ -115,8 +117,16 @@ impl Tree<'_, '_> {
             for &input in &line.inputs {
                 parts.push(self.between(parent, input, depth + 1)?);
             }
-            let word = line.word;
-            items.push(joined(place, word, parts));
+            let shape = |value: usize| match value.checked_sub(1) {
+                None => &self.found.input,
+                Some(at) => &self.lines[at].shape,
+            };
+            let alike = line.inputs.iter().all(|&input| *shape(input) == line.shape);
+            items.push(match (line.word, alike) {
+                // A `residual` repeats no value along an axis.
+                ("add", false) => Item::Join { line: place, form: Form::Branches, parts },
+                (word, _) => joined(place, word, parts),
+            });
             at = parent;
         }
         items.reverse();

@@ -4,14 +4,12 @@
 
 use crate::diag::Fault;
 use crate::exchange::network::Network;
+use crate::exchange::onnx::function;
 use crate::exchange::onnx::graph::{Graph, Node, float, int, ints, text};
-use crate::exchange::portable::{Border, Function, Method, Operation, Transposed};
+use crate::exchange::portable::{Border, Method, Operation, Transposed};
 use crate::ops::resample::adaptive_window;
 use crate::protobuf::Message;
 use crate::shape::{Shape, Window};
-
-/// The λ and α of `selu` (Klambauer et al., 2017).
-const SELU: [f32; 2] = [1.050_701, 1.673_263_2];
 
 /// One layer on its way into a graph.
 pub struct Layer<'a> {
@@ -178,6 +176,16 @@ pub fn add(
             let attributes = vec![int("axis", 1), float("epsilon", *epsilon), int("stash_type", 1)];
             layer.node("LayerNormalization", &with(x, &names), attributes);
         }
+        Operation::ChannelNorm { epsilon } => {
+            let (channels, rank) = (layer.shapes[0].dims()[0], layer.shapes[0].rank());
+            let names = affine(layer, parameters, &[channels]);
+            let to_last = (0..=rank).filter(|&axis| axis != 1).chain([1]);
+            let to_first = [0, rank].into_iter().chain(1..rank);
+            let last = layer.node("Transpose", &[x], vec![ints("perm", to_last)]);
+            let attributes = vec![int("axis", -1), float("epsilon", *epsilon), int("stash_type", 1)];
+            let normal = layer.node("LayerNormalization", &with(&last, &names), attributes);
+            layer.node("Transpose", &[&normal], vec![ints("perm", to_first)]);
+        }
         Operation::InstanceNorm { epsilon } => {
             let channels = [layer.shapes[0].dims()[0]];
             let names = affine(layer, parameters, &channels);
@@ -186,7 +194,7 @@ pub fn add(
         Operation::LocalResponseNorm { size, alpha, beta, k } => {
             response_norm(layer, x, *size, [*alpha, *beta, *k]);
         }
-        Operation::Function(function) => apply(layer, x, *function),
+        Operation::Function(function) => function::apply(layer, x, *function),
         Operation::Prelu => {
             let dims = layer.per_channel();
             let slope = layer.parameter("weight", &dims);
@@ -219,6 +227,9 @@ pub fn add(
                 [start[0]..start[0] + rows, start[1]..start[1] + columns].as_slice(),
             );
         }
+        Operation::Slice { axis, range: [from, to] } => {
+            cut(layer, x, "slice", &[*axis + 1], std::slice::from_ref(&(*from..*to)));
+        }
         Operation::Upsample { scale, method } => resize(layer, x, *scale, *method),
         Operation::PixelShuffle { factor } => {
             let attributes = vec![int("blocksize", *factor as i64), text("mode", "CRD")];
@@ -239,21 +250,17 @@ pub fn add(
             let factor = layer.parameter("weight", &dims);
             layer.node("Mul", &[x, &factor], Vec::new());
         }
-        Operation::Add => fold(layer, "Add"),
+        Operation::Add => {
+            as_whole(layer);
+            fold(layer, "Add");
+        }
         Operation::Concat => {
             let names = layer.inputs.clone();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             layer.node("Concat", &names, vec![int("axis", 1)]);
         }
         Operation::Multiply => {
-            for i in 0..layer.inputs.len() {
-                if layer.shapes[i].rank() < layer.output.rank() {
-                    let mut dims = layer.shapes[i].dims().to_vec();
-                    dims.resize(layer.output.rank(), 1);
-                    let gate = layer.inputs[i].clone();
-                    layer.inputs[i] = layer.reshaped(&gate, &format!("gate_{}", i + 1), &dims);
-                }
-            }
+            as_whole(layer);
             fold(layer, "Mul");
         }
     }
@@ -289,6 +296,18 @@ fn affine(layer: &mut Layer<'_>, parameters: &[(&'static str, &Shape)], dims: &[
         return vec![layer.numbers("ones", dims, vec![1.0; n]), layer.numbers("zeros", dims, vec![0.0; n])];
     }
     layer.parameters(&["weight", "bias"], dims)
+}
+
+/// Gives flat inputs the axes of the others.
+fn as_whole(layer: &mut Layer<'_>) {
+    for i in 0..layer.inputs.len() {
+        if layer.shapes[i].rank() < layer.output.rank() {
+            let mut dims = layer.shapes[i].dims().to_vec();
+            dims.resize(layer.output.rank(), 1);
+            let gate = layer.inputs[i].clone();
+            layer.inputs[i] = layer.reshaped(&gate, &format!("gate_{}", i + 1), &dims);
+        }
+    }
 }
 
 /// Joins all inputs, two at a time.
@@ -509,52 +528,6 @@ fn response_norm(layer: &mut Layer<'_>, x: &str, size: usize, [alpha, beta, k]: 
     let sum = layer.node("Conv", &[&square, &band, &bias], attributes);
     let norm = layer.node("Pow", &[&sum, &exponent], Vec::new());
     layer.node("Div", &[x, &norm], Vec::new());
-}
-
-fn apply(layer: &mut Layer<'_>, x: &str, function: Function) {
-    match function {
-        Function::Relu => drop(layer.node("Relu", &[x], Vec::new())),
-        Function::Relu6 => {
-            let low = layer.numbers("low", &[], vec![0.0]);
-            let high = layer.numbers("high", &[], vec![6.0]);
-            layer.node("Clip", &[x, &low, &high], Vec::new());
-        }
-        Function::LeakyRelu(alpha) => drop(layer.node("LeakyRelu", &[x], vec![float("alpha", alpha)])),
-        Function::Elu(alpha) => drop(layer.node("Elu", &[x], vec![float("alpha", alpha)])),
-        Function::Selu => {
-            let [lambda, alpha] = SELU;
-            let elu = layer.node("Elu", &[x], vec![float("alpha", alpha)]);
-            let lambda = layer.numbers("lambda", &[], vec![lambda]);
-            layer.node("Mul", &[&elu, &lambda], Vec::new());
-        }
-        Function::Gelu => {
-            let root = layer.numbers("root", &[], vec![std::f32::consts::SQRT_2]);
-            let one = layer.numbers("one", &[], vec![1.0]);
-            let half = layer.numbers("half", &[], vec![0.5]);
-            let scaled = layer.node("Div", &[x, &root], Vec::new());
-            let erf = layer.node("Erf", &[&scaled], Vec::new());
-            let above = layer.node("Add", &[&erf, &one], Vec::new());
-            let product = layer.node("Mul", &[x, &above], Vec::new());
-            layer.node("Mul", &[&product, &half], Vec::new());
-        }
-        Function::Silu => {
-            let gate = layer.node("Sigmoid", &[x], Vec::new());
-            layer.node("Mul", &[x, &gate], Vec::new());
-        }
-        Function::Mish => {
-            let soft = layer.node("Softplus", &[x], Vec::new());
-            let gate = layer.node("Tanh", &[&soft], Vec::new());
-            layer.node("Mul", &[x, &gate], Vec::new());
-        }
-        Function::Hardswish => drop(layer.node("HardSwish", &[x], Vec::new())),
-        Function::Hardsigmoid => {
-            let attributes = vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)];
-            layer.node("HardSigmoid", &[x], attributes);
-        }
-        Function::Tanh => drop(layer.node("Tanh", &[x], Vec::new())),
-        Function::Sigmoid => drop(layer.node("Sigmoid", &[x], Vec::new())),
-        Function::Softplus => drop(layer.node("Softplus", &[x], Vec::new())),
-    }
 }
 
 fn pad(layer: &mut Layer<'_>, x: &str, [top, bottom, left, right]: [usize; 4], border: Border) {

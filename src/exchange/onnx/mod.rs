@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod fold;
+pub mod function;
 pub mod graph;
 pub mod layer;
 pub mod preparation;

@@ -187,6 +187,13 @@ pub fn code(
                 float(*epsilon)
             ))]))
         }
+        Operation::ChannelNorm { epsilon } => {
+            let affine = if has("weight") { "" } else { ", elementwise_affine=False" };
+            let end = format!(", eps={}{affine})", float(*epsilon));
+            let mut code = module(vec![text("nn.LayerNorm("), number("out_channels", channels), text(end)]);
+            code.call = "{self}({0}.movedim(1, -1)).movedim(-1, 1)".to_owned();
+            Ok(code)
+        }
         Operation::InstanceNorm { epsilon } => {
             let affine = if has("weight") { ", affine=True" } else { "" };
             let end = format!(", eps={}{affine})", float(*epsilon));
@@ -237,6 +244,9 @@ pub fn code(
             };
             function(format!("{{0}}[:, :, {top}:{}, {left}:{}]", top + rows, left + columns))
         }
+        Operation::Slice { axis, range: [from, to] } => {
+            function(format!("{{0}}[{}, {from}:{to}]", vec![":"; axis + 1].join(", ")))
+        }
         Operation::Upsample { scale, method } => {
             let how = match method {
                 Method::Nearest => "mode=\"nearest\"",
@@ -252,24 +262,19 @@ pub fn code(
             let behind = ", 1".repeat(input.rank() - 1);
             Ok(module(vec![text("Scale("), number("out_channels", channels), text(format!("{behind})"))]))
         }
-        Operation::Add => function(joined(shapes.len(), " + ")),
-        Operation::Multiply => {
-            let factors: Vec<String> = shapes
-                .iter()
-                .enumerate()
-                .map(|(i, shape)| {
-                    let more = output.rank() - shape.rank();
-                    if more == 0 {
-                        format!("{{{i}}}")
-                    } else {
-                        format!("{{{i}}}[:, :{}]", ", None".repeat(more))
-                    }
-                })
-                .collect();
-            function(factors.join(" * "))
-        }
+        Operation::Add => function(of_all(shapes, output).join(" + ")),
+        Operation::Multiply => function(of_all(shapes, output).join(" * ")),
         Operation::Concat => function(format!("torch.cat([{}], 1)", joined(shapes.len(), ", "))),
     }
+}
+
+/// All that is joined, flat values with the axes of the others.
+fn of_all(shapes: &[&Shape], output: &Shape) -> Vec<String> {
+    let with_axes = |(i, shape): (usize, &&Shape)| match output.rank() - shape.rank() {
+        0 => format!("{{{i}}}"),
+        more => format!("{{{i}}}[:, :{}]", ", None".repeat(more)),
+    };
+    shapes.iter().enumerate().map(with_axes).collect()
 }
 
 fn joined(n: usize, between: &str) -> String {

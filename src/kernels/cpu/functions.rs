@@ -11,7 +11,10 @@ use crate::kernels::cpu::simd::exp::{exp, exp_m1};
 use crate::kernels::cpu::simd::log::log;
 use crate::kernels::cpu::simd::power;
 use crate::ops::activation::Function;
+use crate::ops::activation::at_least::AtLeast;
+use crate::ops::activation::at_most::AtMost;
 use crate::ops::activation::elu::Elu;
+use crate::ops::activation::exp::Exp;
 use crate::ops::activation::gelu::Gelu;
 use crate::ops::activation::hardsigmoid::Hardsigmoid;
 use crate::ops::activation::hardswish::Hardswish;
@@ -350,6 +353,42 @@ impl Lanes for Square {
     #[inline(always)]
     unsafe fn slopes<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
         unsafe { S::add(x, x) }
+    }
+}
+
+impl Lanes for Exp {
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, x: S::V, _alpha: f32) -> S::V {
+        unsafe { exp::<S>(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn slopes<S: Simd>(&self, y: S::V, _alpha: f32) -> S::V {
+        y
+    }
+}
+
+impl Lanes for AtLeast {
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe { S::max(S::splat(alpha), x) }
+    }
+
+    #[inline(always)]
+    unsafe fn slopes<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe { S::select_greater(S::splat(alpha), x, S::zero(), S::splat(1.0)) }
+    }
+}
+
+impl Lanes for AtMost {
+    #[inline(always)]
+    unsafe fn values<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe { S::min(S::splat(alpha), x) }
+    }
+
+    #[inline(always)]
+    unsafe fn slopes<S: Simd>(&self, x: S::V, alpha: f32) -> S::V {
+        unsafe { S::select_greater(x, S::splat(alpha), S::zero(), S::splat(1.0)) }
     }
 }
 

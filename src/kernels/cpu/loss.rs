@@ -8,16 +8,22 @@ use crate::kernels::cpu::reduce::row_sum;
 use crate::kernels::cpu::simd::exp::exp;
 use crate::kernels::cpu::simd::sweep::{load, store, sweep};
 use crate::kernels::cpu::simd::{Simd, dispatch};
+use crate::ops::softmax;
 use crate::shape::Shape;
 
 /// Outer extent, classes, inner extent of a value with classes on axis 1.
 fn around_classes(shape: &Shape) -> [usize; 3] {
-    let dims = shape.dims();
-    [dims[0], dims[1], dims[2..].iter().product()]
+    around(shape, 1)
 }
 
-pub fn softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let [_, classes, inner] = around_classes(inputs[0]);
+/// Outer extent, extent of an axis, inner extent.
+fn around(shape: &Shape, axis: usize) -> [usize; 3] {
+    let dims = shape.dims();
+    [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()]
+}
+
+pub fn softmax(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let [_, classes, inner] = around(inputs[0], softmax::axis(attrs));
     Prepared::new(move |inputs, output| {
         let images = inputs[0].chunks_exact(classes * inner);
         for (x, y) in images.zip(output.chunks_exact_mut(classes * inner)) {
@@ -62,8 +68,8 @@ pub fn log_softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result
     })
 }
 
-pub fn softmax_grad(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    let [_, classes, inner] = around_classes(inputs[0]);
+pub fn softmax_grad(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let [_, classes, inner] = around(inputs[0], softmax::axis(attrs));
     let size = classes * inner;
     Prepared::new(move |inputs, output| {
         let images = inputs[0].chunks_exact(size).zip(inputs[1].chunks_exact(size));

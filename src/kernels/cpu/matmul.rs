@@ -12,6 +12,7 @@ use crate::graph::attrs::Attrs;
 use crate::kernels::cpu::gemm::{Gemm, Layout, Right, Store};
 use crate::kernels::cpu::simd::{Simd, dispatch};
 use crate::kernels::cpu::{Call, Prepared, add_up};
+use crate::ops::batch_matmul;
 use crate::ops::epilogue::has_relu;
 use crate::ops::matmul::sizes;
 use crate::shape::Shape;
@@ -22,9 +23,24 @@ const PARTS: usize = 32;
 const LARGE: usize = 1 << 20;
 
 fn product(attrs: &Attrs, inputs: &[&Shape]) -> Result<Gemm, Fault> {
+    Ok(of_sizes(attrs, sizes(attrs, inputs[0], inputs[1])?))
+}
+
+fn of_sizes(attrs: &Attrs, sizes: [usize; 3]) -> Gemm {
     let layout = |name: &str| if attrs.get_int(name) == 1 { Layout::Transposed } else { Layout::Plain };
-    let sizes = sizes(attrs, inputs[0], inputs[1])?;
-    Ok(Gemm::new(sizes, layout("transpose_a"), layout("transpose_b")))
+    Gemm::new(sizes, layout("transpose_a"), layout("transpose_b"))
+}
+
+/// A product for each pair of matrices; as many as the call's images have.
+pub fn batched(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    let [rows, depth, columns] = batch_matmul::sizes(attrs, inputs[0], inputs[1])?;
+    let job = of_sizes(attrs, [rows, depth, columns]);
+    Prepared::with_scratch(job.scratch_len(), move |inputs, c, scratch| {
+        let pairs = inputs[0].chunks_exact(rows * depth).zip(inputs[1].chunks_exact(depth * columns));
+        for ((a, b), c) in pairs.zip(c.chunks_exact_mut(rows * columns)) {
+            job.run(a, Right::Stored(b), c, Store::Overwrite, scratch);
+        }
+    })
 }
 
 /// What `max(floor, ·)` leaves of a sum.

@@ -179,6 +179,7 @@ static KERNELS: &[(&str, Prepare)] = &[
     ("conv2d_grad_input", conv2d::grad_input),
     ("conv2d_grad_weight", conv2d::grad_weight),
     ("matmul", matmul::matmul),
+    ("batch_matmul", matmul::batched),
     ("max_pool2d", pool::max),
     ("max_pool2d_grad", pool::max_grad),
     ("avg_pool2d", pool::avg),

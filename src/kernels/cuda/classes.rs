@@ -3,24 +3,25 @@
 use crate::diag::Fault;
 use crate::graph::attrs::Attrs;
 use crate::kernels::cuda::launch::{Argument, Kernel, Prepared, blocks, each, input, output, size};
+use crate::ops::softmax::axis;
 use crate::shape::Shape;
 
-pub fn softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    rows("softmax", inputs)
+pub fn softmax(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    rows("softmax", inputs, axis(attrs))
 }
 
-pub fn softmax_grad(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    rows("softmax_grad", inputs)
+pub fn softmax_grad(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
+    rows("softmax_grad", inputs, axis(attrs))
 }
 
 pub fn log_softmax(_attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
-    rows("log_softmax", inputs)
+    rows("log_softmax", inputs, 1)
 }
 
-/// A block for each row along axis 1.
-fn rows(kernel: &'static str, inputs: &[&Shape]) -> Result<Prepared, Fault> {
-    let classes = inputs[0].dims().get(1).copied().unwrap_or(1);
-    let inner: usize = inputs[0].dims().iter().skip(2).product();
+/// A block for each row along an axis.
+fn rows(kernel: &'static str, inputs: &[&Shape], axis: usize) -> Result<Prepared, Fault> {
+    let classes = inputs[0].dims().get(axis).copied().unwrap_or(1);
+    let inner: usize = inputs[0].dims().iter().skip(axis + 1).product();
     let mut arguments = vec![output()];
     arguments.extend((0..inputs.len()).map(input));
     arguments.extend([size(classes)?, size(inner)?]);

@@ -65,3 +65,12 @@ DERIVATIVE(sqrt, y) { return 0.5f / y; }
 
 FUNCTION(square) { return x * x; }
 DERIVATIVE(square, x) { return 2.0f * x; }
+
+FUNCTION(exp) { return expf(x); }
+DERIVATIVE(exp, y) { return y; }
+
+FUNCTION(at_least) { return x < alpha ? alpha : x; }
+DERIVATIVE(at_least, x) { return x < alpha ? 0.0f : 1.0f; }
+
+FUNCTION(at_most) { return x > alpha ? alpha : x; }
+DERIVATIVE(at_most, x) { return x > alpha ? 0.0f : 1.0f; }

@@ -63,6 +63,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("conv2d_grad_input", Any(conv::grad_input)),
     ("conv2d_grad_weight", Any(conv::grad_weight)),
     ("matmul", First(product::matmul)),
+    ("batch_matmul", First(product::batched)),
     ("max_pool2d", Any(pool::max)),
     ("max_pool2d_grad", Any(pool::max_grad)),
     ("avg_pool2d", Any(pool::avg)),

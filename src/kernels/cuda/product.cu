@@ -88,3 +88,14 @@ extern "C" __global__ void matmul(float *out, const float *a, const float *b, co
     ToMatrix store = {out + (size_t)tile.part * m * n, bias, n, relu};
     product(m, n, tile, left, right, store);
 }
+
+// As many products of such matrices as there are pairs, `n_tiles` blocks for each.
+extern "C" __global__ void batch_matmul(float *out, const float *a, const float *b, int m, int k, int n, int transpose_a,
+                                        int transpose_b, int n_tiles) {
+    size_t pair = blockIdx.x / (unsigned)n_tiles;
+    Tile tile = tile_of(blockIdx.x % (unsigned)n_tiles, m, n, k, 1);
+    Matrix left = {a + pair * m * k, transpose_a ? 1 : k, transpose_a ? m : 1, !transpose_a};
+    Matrix right = {b + pair * k * n, transpose_b ? 1 : n, transpose_b ? k : 1, transpose_b != 0};
+    ToMatrix store = {out + pair * m * n, (const float *)0, n, 0};
+    product(m, n, tile, left, right, store);
+}

@@ -7,6 +7,7 @@ use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{
     Argument, Command, Kernel, Place, Prepared, Product, blocks, input, output, size,
 };
+use crate::ops::batch_matmul;
 use crate::ops::matmul as op;
 use crate::shape::Shape;
 
@@ -60,4 +61,20 @@ pub fn matmul(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, 
     }
     let scratch = if n_parts > 1 { m * n * n_parts } else { 0 };
     Ok(Prepared { commands, scratch, library: Some(library), ..Prepared::default() })
+}
+
+/// A product for each pair of matrices, none of which is cut along K.
+pub fn batched(attrs: &Attrs, inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
+    let [m, k, n] = batch_matmul::sizes(attrs, inputs[0], inputs[1])?;
+    let n_tiles = tiles(m, n);
+    let mut arguments = vec![output(), input(0), input(1)];
+    for extent in [m, k, n] {
+        arguments.push(size(extent)?);
+    }
+    for name in ["transpose_a", "transpose_b"] {
+        arguments.push(Argument::Int(i32::from(attrs.get_int(name) == 1)));
+    }
+    arguments.push(size(n_tiles)?);
+    let n_blocks = n_tiles * (to.elements() / (m * n).max(1));
+    Prepared::of(blocks(Kernel::Named("batch_matmul"), n_blocks, arguments)?)
 }

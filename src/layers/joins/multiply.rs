@@ -1,10 +1,9 @@
-//! `multiply`: the product of values, a gate of one number a channel among them.
+//! `multiply`: the product of values, a gate of one number a channel or a place among them.
 
 use crate::diag::Fault;
 use crate::graph::Value;
-use crate::graph::attrs::Attrs;
 use crate::layers::Inferred;
-use crate::layers::joins::{Join, differ};
+use crate::layers::joins::{Join, apart, one_by_one, repeated};
 use crate::layers::lowering::Lowering;
 use crate::ops::binary::MULTIPLY;
 use crate::shape::Shape;
@@ -14,27 +13,13 @@ pub struct Multiply;
 
 static SPEC: Spec = Spec {
     name: "multiply",
-    summary: "the product of values of the same shape, or of an image and one number per channel",
-    docs: "`multiply NAME…` or `multiply { branch { … } … }`. A flat value of C features, or one of C x 1 x 1, gates \
-           the channels of an image of C x H x W (squeeze and excite).",
+    summary: "the product of values, or of an image and a gate for its channels or its places",
+    docs: "`multiply NAME…` or `multiply { branch { … } … }`. Shapes must be equal, but an extent of 1 is repeated: C \
+           features, or C x 1 x 1, gate the channels of C x H x W (squeeze and excite), and 1 x H x W gates its places.",
     params: &[],
     example: "identity as x; global_avg_pool -> linear 3 -> sigmoid; multiply x",
     elsewhere: &["Multiply", "mul", "scale_channels"],
 };
-
-/// Whether `gate` holds one number for each channel of `image`.
-fn gates(gate: &Shape, image: &Shape) -> bool {
-    image.rank() == 3
-        && gate.dims().first() == image.dims().first()
-        && gate.dims().iter().skip(1).all(|&d| d == 1)
-}
-
-/// The shape that all others have or gate.
-fn largest<'a>(inputs: &[&'a Shape]) -> &'a Shape {
-    let better =
-        |best: &'a Shape, shape: &&'a Shape| if shape.elements() > best.elements() { *shape } else { best };
-    inputs[1..].iter().fold(inputs[0], better)
-}
 
 impl Join for Multiply {
     fn spec(&self) -> &'static Spec {
@@ -42,36 +27,13 @@ impl Join for Multiply {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Inferred, Fault> {
-        let whole = largest(inputs);
-        match inputs.iter().find(|shape| **shape != whole && !gates(shape, whole)) {
-            Some(other) => Err(differ(
-                "multiply",
-                whole,
-                other,
-                "a product needs equal shapes, or one number per channel",
-            )),
-            None => Ok(Inferred::shape(whole.clone())),
+        match repeated(inputs) {
+            Some(output) => Ok(Inferred::shape(output)),
+            None => Err(apart(SPEC.name, inputs, "a product")),
         }
     }
 
     fn lower(&self, inputs: &[Value], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let shapes: Vec<Shape> = inputs.iter().map(|&input| lowering.shape(input)).collect();
-        let whole = largest(&shapes.iter().collect::<Vec<_>>()).clone();
-        let mut product: Option<Value> = None;
-        for (&input, shape) in inputs.iter().zip(&shapes) {
-            let factor = match shape.rank() < whole.rank() {
-                true => {
-                    let mut dims = shape.0.clone();
-                    dims.resize(whole.rank(), 1);
-                    lowering.reshape(input, &Shape(dims))?
-                }
-                false => input,
-            };
-            product = Some(match product {
-                Some(other) => lowering.apply(&MULTIPLY, Attrs::new(), &[other, factor])?,
-                None => factor,
-            });
-        }
-        product.ok_or_else(|| Fault::internal("`multiply` of nothing"))
+        one_by_one(&MULTIPLY, inputs, lowering)
     }
 }

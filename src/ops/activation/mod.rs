@@ -1,7 +1,10 @@
 //! Functions of one number, applied to every element. A function states itself and its derivative; the op, its
 //! gradient op and both reference evaluations follow from that.
 
+pub mod at_least;
+pub mod at_most;
 pub mod elu;
+pub mod exp;
 pub mod gelu;
 pub mod hardsigmoid;
 pub mod hardswish;
@@ -50,6 +53,9 @@ macro_rules! every_function {
             log Log LOG LOG_GRAD,
             sqrt Sqrt SQRT SQRT_GRAD,
             square Square SQUARE SQUARE_GRAD,
+            exp Exp EXP EXP_GRAD,
+            at_least AtLeast AT_LEAST AT_LEAST_GRAD,
+            at_most AtMost AT_MOST AT_MOST_GRAD,
         }
     };
 }

@@ -237,18 +237,32 @@ impl<'a> Reader<'a, '_> {
             if step != 1 || end <= first {
                 return Err(cannot(node, format!("it takes {from} to {to} in steps of {step}")));
             }
-            if own == 0 && (first, end) != (0, dims[0]) {
-                return Err(cannot(node, "it takes some of the channels, for which there is no layer"));
-            }
             (start[own], dims[own]) = (first, end - first);
         }
+        let x = match dims[0] == x.ours()[0] {
+            true => x,
+            false => self.of_channels(node, &x, [start[0], start[0] + dims[0]]),
+        };
         if dims == x.ours() {
             return Ok(x);
         }
         if x.layout == Layout::Last {
             dims.rotate_left(1);
         }
+        start[0] = 0;
         Ok(self.push(node, Act::Cut(start), vec![x.at], dims, x.layout))
+    }
+
+    /// Some of the channels.
+    fn of_channels(&mut self, node: &'a Node<'a>, x: &Flow, [from, to]: [usize; 2]) -> Flow {
+        let mut dims = x.dims.clone();
+        let at = if x.layout == Layout::Last { dims.len() - 1 } else { 0 };
+        dims[at] = to - from;
+        let flow = self.push(node, Act::Layer("slice"), vec![x.at], dims, x.layout.clone());
+        if let Some(step) = self.last() {
+            step.args = vec![("from", from.to_string()), ("to", to.to_string())];
+        }
+        flow
     }
 
     pub(super) fn depth_to_space(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {

@@ -9,7 +9,9 @@ use crate::exchange::onnx::read::numbers::Numbers;
 use crate::exchange::onnx::read::windows::set;
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, Value, cannot, pair};
 use crate::exchange::onnx::wire::damaged;
+use crate::layers::joins::repeated;
 use crate::ops::resample::adaptive_window;
+use crate::shape::Shape;
 
 /// A constant beside an image.
 enum Constant {
@@ -98,21 +100,44 @@ impl<'a> Reader<'a, '_> {
         let (a, others) =
             flows.split_first().ok_or_else(|| damaged(format!("`{}` adds constants", node.name)))?;
         for b in others {
-            if a.ours() != b.ours() {
-                return Err(cannot(
-                    node,
-                    format!("it adds {:?} and {:?}: a sum needs equal shapes", a.dims, b.dims),
-                ));
-            }
-            if a.layout != b.layout && !a.is_point() {
+            if a.layout != b.layout && !a.is_point() && !b.is_point() {
                 return Err(cannot(node, "the channels of its inputs stand in different places"));
             }
         }
         if others.is_empty() {
             return Ok(a.clone());
         }
-        let inputs = flows.iter().map(|flow| flow.at).collect();
-        Ok(self.push(node, Act::Layer("add"), inputs, a.dims.clone(), a.layout.clone()))
+        self.together(node, "add", flows)
+    }
+
+    /// Values that are taken together element by element; a gate that was flat is one again.
+    fn together(&mut self, node: &'a Node<'a>, word: &'static str, flows: &[Flow]) -> Result<Flow, Fault> {
+        let shapes: Vec<Shape> = flows.iter().map(|flow| Shape::new(flow.ours())).collect();
+        let shapes: Vec<&Shape> = shapes.iter().collect();
+        let output =
+            repeated(&shapes).filter(|_| shapes.iter().all(|shape| shape.rank() == shapes[0].rank()));
+        let Some(output) = output else {
+            let dims: Vec<String> = flows.iter().map(|flow| format!("{:?}", flow.dims)).collect();
+            let message = format!("it joins {}: only an extent of 1 is repeated", dims.join(" and "));
+            return Err(cannot(node, message));
+        };
+        let whole = flows.iter().find(|flow| Shape::new(flow.ours()) == output).unwrap_or(&flows[0]);
+        let layout = whole.layout.clone();
+        let mut dims = output.dims().to_vec();
+        if layout == Layout::Last {
+            dims.rotate_left(1);
+        }
+        let flat = |flow: &Flow| match self.layer(flow.at, "reshape") {
+            Some(step)
+                if flow.dims != dims
+                    && self.shape_of(step.inputs[0]).is_some_and(|shape| shape.len() == 1) =>
+            {
+                step.inputs[0]
+            }
+            _ => flow.at,
+        };
+        let inputs = flows.iter().map(flat).collect();
+        Ok(self.push(node, Act::Layer(word), inputs, dims, layout))
     }
 
     /// A layer that has no bias, or one that is 0, with this one.
@@ -185,31 +210,10 @@ impl<'a> Reader<'a, '_> {
         if let Some(flow) = self.gated(node, a, b) {
             return Ok(flow);
         }
-        let (shape_a, shape_b) = (a.ours(), b.ours());
-        let gates = |gate: &[usize], image: &[usize]| {
-            image.len() == 3 && gate.first() == image.first() && gate[1..].iter().all(|&dim| dim == 1)
-        };
-        let whole = match (shape_a == shape_b, gates(&shape_a, &shape_b), gates(&shape_b, &shape_a)) {
-            (true, _, _) | (_, _, true) => a,
-            (_, true, _) => b,
-            _ => return Err(cannot(node, format!("it multiplies {:?} by {:?}", a.dims, b.dims))),
-        };
-        let (whole, layout) = (whole.dims.clone(), whole.layout.clone());
         if a.layout != b.layout && !a.is_point() && !b.is_point() {
             return Err(cannot(node, "the channels of its inputs stand in different places"));
         }
-        // A gate may be flat.
-        let flat = |flow: &Flow| match self.layer(flow.at, "reshape") {
-            Some(step)
-                if flow.dims != whole
-                    && self.shape_of(step.inputs[0]).is_some_and(|shape| shape.len() == 1) =>
-            {
-                step.inputs[0]
-            }
-            _ => flow.at,
-        };
-        let inputs = vec![flat(a), flat(b)];
-        Ok(self.push(node, Act::Layer("multiply"), inputs, whole, layout))
+        self.together(node, "multiply", &[a.clone(), b.clone()])
     }
 
     pub(super) fn shape_of(&self, at: usize) -> Option<&[usize]> {

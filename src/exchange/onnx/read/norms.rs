@@ -3,6 +3,7 @@
 use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::Node;
+use crate::exchange::onnx::read::numbers::axis_of;
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, all, cannot, shown};
 
 impl<'a> Reader<'a, '_> {
@@ -101,11 +102,16 @@ impl<'a> Reader<'a, '_> {
     }
 
     pub(super) fn layer_norm(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
-        let x = self.first(node, 0)?;
-        if x.axis(node.int("axis", -1)) != Some(0) {
-            return Err(cannot(node, "it normalises a part of an image; `layer_norm` takes whole ones"));
+        let x = self.image(node, 0)?;
+        let axis = node.int("axis", -1);
+        let of_channels = x.layout == Layout::Last && axis_of(axis, x.dims.len() + 1) == Some(x.dims.len());
+        if !(of_channels || x.layout == Layout::First && x.axis(axis) == Some(0)) {
+            return Err(cannot(
+                node,
+                "it normalises neither whole images nor the channels of each place, as `layer_norm` does",
+            ));
         }
-        let n: usize = x.dims.iter().product();
+        let n: usize = if of_channels { x.channels() } else { x.dims.iter().product() };
         let scale = self.numbers(node, 1)?;
         let shift = self.numbers_if(node, 2)?;
         if scale.values.len() != n || shift.as_ref().is_some_and(|shift| shift.values.len() != n) {
@@ -116,8 +122,11 @@ impl<'a> Reader<'a, '_> {
         let bias = if shift.is_some() { self.weight(node, 2)?.0 } else { Weight::All(n, 0.0) };
         let flow = self.keep(node, Act::Layer("layer_norm"), &x);
         if let Some(step) = self.last() {
-            step.args =
-                vec![("affine", (!is_plain).to_string()), ("epsilon", shown(node.float("epsilon", 1e-5)))];
+            let epsilon = shown(node.float("epsilon", 1e-5));
+            step.args = vec![("affine", (!is_plain).to_string()), ("epsilon", epsilon)];
+            if of_channels {
+                step.args.push(("over", "channels".to_owned()));
+            }
             step.weights = if is_plain { Vec::new() } else { vec![("weight", weight), ("bias", bias)] };
         }
         Ok(flow)

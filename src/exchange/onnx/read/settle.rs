@@ -186,7 +186,13 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         }
         Act::Normal { .. } => return Err(cannot("it normalises parts that are no groups of channels")),
         Act::Pad { .. } => return Err(cannot("there is no layer that pads a sequence")),
-        Act::Cut(_) => return Err(cannot("there is no layer that cuts a sequence")),
+        Act::Cut(start) => {
+            let at = start.len() - 1;
+            let (from, to) = (start[at], start[at] + step.shape[at]);
+            let args =
+                vec![("from", from.to_string()), ("to", to.to_string()), ("axis", "length".to_owned())];
+            plain("slice", args, &step)
+        }
         Act::Largest(_) | Act::Rows { .. } => {
             return Err(cannot("there is no layer that pools one axis alone"));
         }

@@ -1,0 +1,51 @@
+//! `depthwise_conv1d`: each channel of a sequence filtered by itself; over images of one row.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, Reach, depthwise_conv2d, initial, windowed};
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+
+pub struct DepthwiseConv1d;
+
+static SPEC: Spec = Spec {
+    name: "depthwise_conv1d",
+    summary: "each channel of a sequence filtered by itself",
+    docs: "`C x L` becomes `C·multiplier x L'`, with `L'` as for `conv1d`: a convolution whose groups are the channels. Weights \
+           and bias begin uniform in ±1/sqrt(kernel), as in PyTorch.",
+    params: &[
+        positional("kernel", Kind::Count, Preset::Required, "the filter's length"),
+        keyword("multiplier", Kind::Count, Preset::Count(1), "how many filters each channel has"),
+        keyword("stride", Kind::Count, Preset::Count(1), "how far the filter moves"),
+        keyword(
+            "padding",
+            Kind::Ends,
+            Preset::Padding(0),
+            "zeros at both ends; `same` keeps the length at stride 1",
+        ),
+        keyword("dilation", Kind::Count, Preset::Count(1), "the distance between the filter's taps"),
+        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        initial::INIT,
+    ],
+    example: "reshape 12x36 -> depthwise_conv1d 3 padding=1",
+    elsewhere: &["DepthwiseConv1D", "DepthwiseConv1d"],
+};
+
+impl Layer for DepthwiseConv1d {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        depthwise_conv2d::infer::<1>(SPEC.name, args, input)
+    }
+
+    fn reach(&self, args: &Args, input: &Shape) -> Reach {
+        windowed::reach::<1>(args, input)
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        depthwise_conv2d::lower::<1>(SPEC.name, args, input, lowering)
+    }
+}

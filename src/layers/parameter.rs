@@ -1,0 +1,74 @@
+//! `parameter`: learned numbers that are the same for every image.
+
+use crate::diag::Fault;
+use crate::graph::attrs::Attrs;
+use crate::graph::{Init, Value};
+use crate::layers::initial::{self, Fans};
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, Reach};
+use crate::ops::expand::EXPAND;
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional, preset};
+
+pub struct ParameterLayer;
+
+static SPEC: Spec = Spec {
+    name: "parameter",
+    summary: "learned numbers that are the same for every image",
+    docs: "A value of SHAPE that nothing but training changes, whatever arrives: what arrives is named first, and joined to it. \
+           All numbers begin at `value`, or as `init=` says. `torch.nn.Parameter`.",
+    params: &[
+        positional("shape", Kind::Shape, Preset::Required, "its shape, without the batch"),
+        keyword("value", Kind::Number { min: -1e6, max: 1e6 }, Preset::Number(0.0), "what they begin at"),
+        initial::INIT,
+    ],
+    example: "identity as image; parameter 3x1x1 value=1; multiply image",
+    elsewhere: &["Parameter", "nn.Parameter", "self.add_weight", "variable"],
+};
+
+impl Layer for ParameterLayer {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, args: &Args, _input: &Shape) -> Result<Inferred, Fault> {
+        let shape = args.shape("shape")?;
+        let init = match args.get("init") {
+            None => Init::Constant(args.number("value")? as f32),
+            Some(_) => {
+                let name = args.word("init")?;
+                let dims = shape.dims();
+                let into = dims.iter().skip(1).copied().fold(1usize, usize::saturating_mul);
+                let fans = Fans { into, out: dims.first().copied().unwrap_or(1), groups: 1 };
+                match initial::REGISTRY.find(name) {
+                    Some(spec) => initial::init(name, &preset(spec, &[]), fans)?,
+                    None => return Err(Fault::internal(format!("there is no initialiser `{name}`"))),
+                }
+            }
+        };
+        let parameters = vec![crate::layers::Parameter::trained("weight", shape.clone(), init)];
+        Ok(Inferred { parameters, ..Inferred::shape(shape.clone()) })
+    }
+
+    fn reach(&self, _args: &Args, _input: &Shape) -> Reach {
+        Reach::Nothing
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let weight = lowering.parameter("weight")?;
+        let batch = lowering.shape(input).dims()[0];
+        for_each_image(weight, args.shape("shape")?, batch, lowering)
+    }
+}
+
+/// The same numbers for each image of a batch.
+pub(crate) fn for_each_image(
+    numbers: Value,
+    shape: &Shape,
+    batch: usize,
+    lowering: &mut Lowering<'_>,
+) -> Result<Value, Fault> {
+    let one = lowering.reshape(numbers, &shape.batched(1))?;
+    let attrs = Attrs::new().ints("shape", shape.batched(batch).dims()).int("rows", 1);
+    lowering.apply(&EXPAND, attrs, &[one])
+}

@@ -1,0 +1,71 @@
+//! `power`: every number to one power.
+
+use crate::diag::Fault;
+use crate::graph::Value;
+use crate::graph::attrs::Attrs;
+use crate::layers::lowering::Lowering;
+use crate::layers::{Inferred, Layer, UNBOUNDED};
+use crate::ops::activation::power::POWER;
+use crate::ops::activation::{sqrt::SQRT, square::SQUARE};
+use crate::ops::binary::{DIVIDE, MULTIPLY};
+use crate::shape::Shape;
+use crate::spec::{Args, Kind, Preset, Spec, positional};
+
+pub struct Power;
+
+static SPEC: Spec = Spec {
+    name: "power",
+    summary: "every number to one power",
+    docs: "`x^EXPONENT`, as `torch.pow`. Of a negative number only the powers 2, 3, 4 and -1 are numbers here, and those of 0 \
+           below 1 have no slope: `clamp` before it keeps x away from there.",
+    params: &[positional(
+        "exponent",
+        Kind::Number { min: -100.0, max: 100.0 },
+        Preset::Required,
+        "the power",
+    )],
+    example: "power 2",
+    elsewhere: &["pow", "Pow", "Power", "torch.pow", "square", "torch.square"],
+};
+
+impl Layer for Power {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
+        Ok(Inferred::shape(input.clone()))
+    }
+
+    fn range(&self, args: &Args) -> [f64; 2] {
+        match args.number("exponent") {
+            Ok(exponent) if exponent == 3.0 || exponent == -1.0 || exponent == 1.0 => UNBOUNDED,
+            _ => [0.0, f64::INFINITY],
+        }
+    }
+
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let exponent = args.number("exponent")?;
+        let square = |lowering: &mut Lowering<'_>, value| lowering.apply(&SQUARE, Attrs::new(), &[value]);
+        // Whole powers of negative numbers, and those that are faster so.
+        if exponent == 2.0 {
+            return square(lowering, input);
+        }
+        if exponent == 3.0 {
+            let squared = square(lowering, input)?;
+            return lowering.apply(&MULTIPLY, Attrs::new(), &[squared, input]);
+        }
+        if exponent == 4.0 {
+            let squared = square(lowering, input)?;
+            return square(lowering, squared);
+        }
+        if exponent == 0.5 {
+            return lowering.apply(&SQRT, Attrs::new(), &[input]);
+        }
+        if exponent == -1.0 {
+            let one = lowering.builder.scalar(1.0);
+            return lowering.apply(&DIVIDE, Attrs::new(), &[one, input]);
+        }
+        lowering.apply(&POWER, Attrs::new().float("alpha", exponent as f32), &[input])
+    }
+}

@@ -1,0 +1,54 @@
+//! What a model computes and then drops: layers of whose result its output is not made.
+
+use std::collections::BTreeSet;
+
+use crate::diag::{Diagnostic, codes};
+use crate::layers::Reach;
+use crate::model::{Instance, Model, Unit, Wire};
+
+/// A warning for the last layer of each chain that leads nowhere; `output` is what the model gives.
+pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
+    let heads = model.auxiliaries.iter().map(|head| head.wire);
+    let (mut open, mut needed) = (heads.chain([output]).collect::<Vec<Wire>>(), BTreeSet::new());
+    while let Some(wire) = open.pop() {
+        let Some(instance) = wire.layer().filter(|_| needed.insert(wire)).map(|at| &model.layers[at]) else {
+            continue;
+        };
+        if !takes_nothing(instance) {
+            open.extend(&instance.inputs);
+        }
+    }
+    let taken: BTreeSet<Wire> = model
+        .layers
+        .iter()
+        .filter(|layer| !takes_nothing(layer))
+        .flat_map(|layer| &layer.inputs)
+        .copied()
+        .collect();
+    let ends = (0..model.layers.len()).filter(|&at| {
+        let wire = Wire::of_layer(at);
+        !needed.contains(&wire) && !taken.contains(&wire)
+    });
+    let warning = |at: usize| {
+        let instance = &model.layers[at];
+        let message = format!("what `{}` gives is dropped", instance.unit.spec().name);
+        let mut d = Diagnostic::warning(codes::UNUSED, instance.span, message)
+            .label("no layer takes it, and the model does not give it")
+            .advise("name it with `as NAME` and join it (`add NAME`), or remove it");
+        let after =
+            model.layers.iter().find(|other| takes_nothing(other) && other.inputs == [Wire::of_layer(at)]);
+        if let Some(after) = after {
+            d = d.related(after.span, "this takes nothing of what arrives");
+        }
+        d
+    };
+    ends.map(warning).collect()
+}
+
+/// Whether a layer's result is the same whatever arrives.
+fn takes_nothing(instance: &Instance) -> bool {
+    match (instance.unit, &instance.input) {
+        (Unit::Layer(layer), Some(input)) => layer.reach(&instance.args, input) == Reach::Nothing,
+        (Unit::Layer(_) | Unit::Join(_), _) => false,
+    }
+}
