@@ -140,6 +140,18 @@ fn files_say_what_they_are_and_are_one_thing() {
     }
 }
 
+/// What runs on which device is decided in one place.
+#[test]
+fn devices_are_told_apart_by_backends_alone() {
+    let elsewhere = |(_, module, text): &&(PathBuf, String, String)| {
+        let tells = ["Device::Cuda", "Device::Metal"].iter().any(|device| without_tests(text).contains(device));
+        tells && !["tensor", "run"].contains(&module.as_str())
+    };
+    let all = sources();
+    let wrong: Vec<_> = all.iter().filter(elsewhere).map(|(path, ..)| path.display().to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// A layer, op, pass or the like is a file; a file in such a folder must be in the folder's list.
 #[test]
 fn no_file_is_forgotten() {

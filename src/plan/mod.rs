@@ -8,7 +8,7 @@
 
 mod build;
 mod copies;
-mod forms;
+pub mod forms;
 pub mod layout;
 pub mod memory;
 mod order;
@@ -21,6 +21,7 @@ mod steps;
 pub mod storage;
 pub mod waits;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -75,7 +76,17 @@ pub struct Plan {
 pub fn plan(graph: Graph, layout: &Layout, n_threads: usize) -> Result<Plan, Fault> {
     simd::chosen()?;
     threads::start()?;
+    MADE.set(MADE.get() + 1);
     build::Planner::new(&graph, layout, n_threads)?.finish()
+}
+
+thread_local! {
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many graphs this thread has planned.
+pub fn made() -> usize {
+    MADE.get()
 }
 
 /// The value whose memory each value lies in: itself, or for a view what it views.
