@@ -9,8 +9,8 @@ use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::launch::{Command, Direction, Kernel, Place};
 use dslc::passes::optimize;
 use dslc::plan::layout::Layout;
-use dslc::plan::sequence::{Sequence, sequence};
-use dslc::plan::storage::storages;
+use dslc::run::cuda::sequence::{Sequence, sequence};
+use dslc::run::cuda::storage::storages;
 use dslc::run::Precision;
 use dslc::train::program::inference_graph;
 

@@ -9,11 +9,10 @@
 //! one piece of the device's memory. On Metal the ops' reference evaluations run on candle tensors.
 
 mod compiled;
-mod cpu;
-mod cuda;
+pub mod cpu;
+pub mod cuda;
 mod initial;
 mod interpreter;
-mod pace;
 mod runtime;
 mod session;
 pub mod stock;

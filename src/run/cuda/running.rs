@@ -1,32 +1,23 @@
-//! A device with kernels of its own: one piece of memory, a sequence of commands a graph. The host waits only where
-//! numbers are read.
+//! Sequences that run on a machine. The host waits only where numbers are read.
 //!
 //! A step begins with one small write, of the inputs that are single numbers. Where the session has a stock of images the
 //! step makes its batch itself; what it leaves of single numbers, and of numbers an image, goes to a log that is read when
 //! somebody asks.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
-use crate::kernels;
 use crate::kernels::cuda::gather::{Places, gather, notes};
 use crate::kernels::cuda::launch::{Command, Place, Task, in_order, int};
-use crate::kernels::cuda::machine::{Machine, beside};
-use crate::kernels::cuda::precision::Precision;
+use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
-use crate::plan::forms::Offers;
 use crate::plan::layout::Layout;
-use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
-use crate::plan::waits::{Touched, waits};
-use crate::run::Backend;
-use crate::run::compiled::{self, Planned};
+use crate::run::cuda::sequence::{CONTROL, Sequence, Spot};
+use crate::run::cuda::waits::{Touched, waits};
 use crate::run::runtime::{Runtime, noted};
 use crate::run::stock::{Laid, Stock, work};
-use crate::tensor::{Device, device};
 
 /// The log has room for so many numbers, and for so many of the largest steps' notes, at least.
 const LOG: usize = 8192;
@@ -43,129 +34,7 @@ fn n_noted(graph: &Graph) -> usize {
     noted(graph).map(|value| graph.shape(value).elements()).sum()
 }
 
-/// A device with kernels of its own.
-pub struct Cuda {
-    precision: Precision,
-    machines: Machines,
-}
-
-/// Where a session's machine comes from.
-#[derive(Clone)]
-enum Machines {
-    Of(Device),
-    /// One that was there before, until it is taken.
-    One(Arc<Mutex<Option<Box<dyn Machine>>>>),
-}
-
-impl Cuda {
-    pub fn on(device: &Device, precision: Precision) -> Cuda {
-        Cuda { precision, machines: Machines::Of(device.clone()) }
-    }
-
-    /// A machine of one session.
-    pub fn with(machine: Box<dyn Machine>) -> Cuda {
-        Cuda {
-            precision: machine.precision(),
-            machines: Machines::One(Arc::new(Mutex::new(Some(machine)))),
-        }
-    }
-}
-
-impl Machines {
-    fn open(&self, precision: Precision) -> Result<Box<dyn Machine>, Fault> {
-        match self {
-            Machines::Of(device) => kernels::cuda::open(device, precision),
-            Machines::One(machine) => {
-                let taken = machine.lock().ok().and_then(|mut machine| machine.take());
-                taken.ok_or_else(|| Fault::internal("a second session on one machine"))
-            }
-        }
-    }
-
-    fn device(&self) -> Option<&Device> {
-        match self {
-            Machines::Of(device) => Some(device),
-            Machines::One(_) => None,
-        }
-    }
-}
-
-impl Backend for Cuda {
-    /// As if the libraries did all that they may: what they have at most beside the planned memory counts whole. What the
-    /// libraries' and the kernels' code takes does not.
-    fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
-        let asked = RefCell::new(Vec::new());
-        let offers = |own: &Command<Place>| {
-            asked.borrow_mut().push(own.clone());
-            Ok(true)
-        };
-        let sequences = sequences(graphs, layout, self.precision, &offers)?;
-        let asked = asked.into_inner();
-        let transient = sequences.iter().map(|own| own.transient as u64).collect();
-        let tables = sequences.iter().map(|own| own.tables.len()).sum::<usize>();
-        let log = log_len(sequences.iter().map(|own| &own.graph));
-        let numbers = tables as u64 + log as u64;
-        let commands = sequences.iter().flat_map(|own| own.setup.iter().chain(&own.commands));
-        let beside = numbers * size_of::<f32>() as u64 + beside(commands) as u64;
-        let (precision, machines) = (self.precision, self.machines.clone());
-        Ok(Planned { transient, beside, program: Box::new(Sequences { sequences, asked, precision, machines }) })
-    }
-
-    fn precision(&self) -> Precision {
-        self.precision
-    }
-
-    fn available(&self) -> Option<u64> {
-        self.machines.device().and_then(device::free_bytes)
-    }
-
-    fn total(&self) -> Option<u64> {
-        self.machines.device().and_then(device::total_bytes)
-    }
-}
-
-fn sequences(
-    graphs: Vec<Graph>,
-    layout: &Layout,
-    precision: Precision,
-    offers: Offers<'_>,
-) -> Result<Vec<Sequence>, Fault> {
-    graphs.into_iter().map(|graph| sequence(graph, layout, precision, offers)).collect()
-}
-
-/// Graphs as they are planned without the machine.
-struct Sequences {
-    sequences: Vec<Sequence>,
-    /// What the libraries are expected to do,
-    asked: Vec<Command<Place>>,
-    /// and how exactly.
-    precision: Precision,
-    machines: Machines,
-}
-
-impl compiled::Program for Sequences {
-    fn keeps_images(&self) -> bool {
-        true
-    }
-
-    /// Plans again where the machine's libraries do not do what was expected of them.
-    fn begin(self: Box<Self>, layout: Layout, stock: Option<Stock<'_>>) -> Result<Box<dyn Runtime>, Fault> {
-        let Sequences { mut sequences, asked, precision, machines } = *self;
-        let machine = machines.open(precision)?;
-        let mut holds = machine.precision() == precision;
-        for own in &asked {
-            holds = holds && machine.offers(own)?;
-        }
-        if !holds {
-            let graphs = sequences.into_iter().map(|own| own.graph).collect();
-            let offers = |own: &Command<Place>| machine.offers(own);
-            sequences = self::sequences(graphs, &layout, machine.precision(), &offers)?;
-        }
-        Ok(Box::new(Running::new(sequences, layout, machine, stock)?))
-    }
-}
-
-struct Running {
+pub struct Running {
     machine: Box<dyn Machine>,
     layout: Layout,
     programs: Vec<Program>,
@@ -215,7 +84,7 @@ impl Control {
 }
 
 impl Running {
-    fn new(
+    pub fn new(
         sequences: Vec<Sequence>,
         layout: Layout,
         mut machine: Box<dyn Machine>,

@@ -1,70 +1,22 @@
-//! The CPU: one arena in one candle storage; a step is one in-place operation on it.
+//! Plans that run: one arena in one candle storage; a step is one in-place operation on it.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
-use crate::graph::{Graph, Value};
+use crate::graph::Value;
 use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
-use crate::kernels::cpu::threads;
 use crate::plan::layout::Layout;
-use crate::plan::{Action, Plan, Step, plan};
-use crate::run::Backend;
-use crate::run::compiled::{Planned, Program};
-use crate::run::pace::Pace;
+use crate::run::cpu::pace::Pace;
+use crate::run::cpu::plan::{Action, Plan, Step};
 use crate::run::runtime::{Runtime, noted};
-use crate::run::stock::Stock;
 use crate::shape::Shape;
-use crate::tensor::{self, Device, Memory, Tensor, host};
+use crate::tensor::{self, Device, Memory, Tensor};
 
-/// This machine's processor, with as many threads as the current pool has where a graph is compiled.
-#[derive(Clone, Copy, Debug)]
-pub struct Cpu;
-
-impl Backend for Cpu {
-    fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
-        let n_threads = threads::start()?;
-        let plans = graphs.into_iter().map(|graph| plan(graph, layout, n_threads));
-        let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
-        let transient = plans.iter().map(|plan| plan.transient as u64).collect();
-        Ok(Planned { transient, beside: 0, program: Box::new(Plans(plans)) })
-    }
-
-    fn available(&self) -> Option<u64> {
-        host::free_bytes()
-    }
-
-    fn total(&self) -> Option<u64> {
-        host::total_bytes()
-    }
-
-    fn is_host(&self) -> bool {
-        true
-    }
-}
-
-/// Graphs without their memory.
-struct Plans(Vec<Plan>);
-
-impl Program for Plans {
-    fn begin(self: Box<Self>, layout: Layout, _stock: Option<Stock<'_>>) -> Result<Box<dyn Runtime>, Fault> {
-        let plans = self.0;
-        let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
-        let memory = Memory::new(layout.len() + transient, pages::zeros)?;
-        memory.with(|numbers| {
-            pages::prefer_large(numbers);
-            layout.constants().for_each(|(number, range)| numbers[range].fill(number));
-            Ok(())
-        })?;
-        let paces = plans.iter().map(|_| Pace::default()).collect();
-        Ok(Box::new(Running { memory, layout, plans, paces, ready: None, noted: Vec::new() }))
-    }
-}
-
-struct Running {
+pub struct Running {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
@@ -77,6 +29,18 @@ struct Running {
 }
 
 impl Running {
+    pub fn new(plans: Vec<Plan>, layout: Layout) -> Result<Running, Fault> {
+        let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
+        let memory = Memory::new(layout.len() + transient, pages::zeros)?;
+        memory.with(|numbers| {
+            pages::prefer_large(numbers);
+            layout.constants().for_each(|(number, range)| numbers[range].fill(number));
+            Ok(())
+        })?;
+        let paces = plans.iter().map(|_| Pace::default()).collect();
+        Ok(Running { memory, layout, plans, paces, ready: None, noted: Vec::new() })
+    }
+
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
         let kept = self.layout.state(name);
         kept.map(|kept| kept.range.clone())
