@@ -144,7 +144,8 @@ fn files_say_what_they_are_and_are_one_thing() {
 #[test]
 fn devices_are_told_apart_by_backends_alone() {
     let elsewhere = |(_, module, text): &&(PathBuf, String, String)| {
-        let tells = ["Device::Cuda", "Device::Metal"].iter().any(|device| without_tests(text).contains(device));
+        let tells =
+            ["Device::Cuda", "Device::Metal"].iter().any(|device| without_tests(text).contains(device));
         tells && !["tensor", "run"].contains(&module.as_str())
     };
     let all = sources();

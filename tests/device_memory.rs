@@ -14,8 +14,8 @@ use dslc::kernels::cuda::storage::Stored;
 use dslc::run::{Cpu, Cuda, Precision, Session};
 use dslc::tensor::{Device, device_fault};
 use dslc::train::checkpoint::{Card, Weights, save};
-use dslc::train::progress::Progress;
 use dslc::train::prepared::{prepare, prepare_on};
+use dslc::train::progress::Progress;
 use dslc::train::trainer::{Epoch, Job, Observer, StepDone};
 
 use crate::support::check;

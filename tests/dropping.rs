@@ -3,7 +3,6 @@
 
 use dslc::layers::lowering::{Mode, STEP};
 use dslc::model::lower::{IMAGES, lower};
-use dslc::run::Session;
 
 use crate::support::{TARGETS, check};
 

@@ -15,7 +15,7 @@ use dslc::ops::matmul;
 use dslc::ops::moments::MOMENTS;
 use dslc::ops::reduce::REDUCE_SUM;
 use dslc::passes::gradient::gradient;
-use dslc::run::Backend;
+use dslc::run::{Backend, Session};
 use dslc::shape::Shape;
 
 use crate::op_cases::{self, takes_all_numbers};

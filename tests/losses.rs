@@ -6,7 +6,6 @@ use dslc::data::sample::Task;
 use dslc::graph::builder::Builder;
 use dslc::passes::gradient::gradient;
 use dslc::passes::optimize;
-use dslc::run::Session;
 use dslc::shape::Shape;
 use dslc::train::losses::formula::Formula;
 use dslc::train::losses::{Given, LOSSES};

@@ -16,7 +16,7 @@ use dslc::ops::binary::MULTIPLY;
 use dslc::ops::cross_entropy::CROSS_ENTROPY;
 use dslc::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use dslc::passes::gradient::gradient;
-use dslc::run::{Backend, StateInfo};
+use dslc::run::{Backend, Session, StateInfo};
 use dslc::shape::Shape;
 use serde::Deserialize;
 

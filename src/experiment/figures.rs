@@ -114,11 +114,7 @@ impl Training {
 }
 
 /// The figures of a model without errors, and of training it.
-pub fn figures(
-    model: &Model,
-    sources: &Sources,
-    training: Option<Training>,
-) -> Result<Figures, Fault> {
+pub fn figures(model: &Model, sources: &Sources, training: Option<Training>) -> Result<Figures, Fault> {
     let layers: Vec<LayerFigures> = model
         .layers
         .iter()

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::op::Op;
 use crate::graph::{Graph, Value};
 
 /// The value whose memory each value lies in: itself, or for a view what it views.

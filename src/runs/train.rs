@@ -24,8 +24,8 @@ use crate::runs::views::Views;
 use crate::source::Span;
 use crate::train::checkpoint::{Card, write_atomically};
 use crate::train::hunt::hunt;
-use crate::train::probe::Probe;
 use crate::train::prepared::Prepared;
+use crate::train::probe::Probe;
 use crate::train::replay::Broken;
 use crate::train::trainer::{Job, Outcome, Start};
 

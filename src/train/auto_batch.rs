@@ -65,7 +65,7 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
             .advise("give it, as in `batch auto 2GB`")
     })?;
     let ceiling = if memory.is_some() { sizes.train } else { ceiling(sizes.train) };
-    let planned = |images: usize| {
+    let planned = |images: usize| -> Result<u64, Fault> {
         let programs = Programs::new(model, train, images, sizes)?;
         Ok(backend.compile(programs.graphs)?.bytes())
     };

@@ -57,9 +57,8 @@ mod tests {
         let sum = builder.apply(&ADD, Default::default(), &[weight, input]).unwrap();
         builder.output("sum", sum);
         let graph = builder.finish();
-        let check = |available| {
-            fit(Cpu.compile(vec![graph.clone()])?, available).map(|compiled| compiled.bytes())
-        };
+        let check =
+            |available| fit(Cpu.compile(vec![graph.clone()])?, available).map(|compiled| compiled.bytes());
         assert_eq!(check(None), Ok(12_000_000));
         assert_eq!(check(Some(12_000_000)), Ok(12_000_000));
         let fault = check(Some(11_999_999)).unwrap_err();

@@ -14,13 +14,13 @@ use dslc::graph::Graph;
 use dslc::graph::builder::Builder;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::run::stock::Stock;
-use dslc::run::{Backend, Cpu, Cuda};
+use dslc::run::{Backend, Cpu, Cuda, Session};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
-use dslc::train::progress::Progress;
 use dslc::train::prepared::prepare_on;
 use dslc::train::programs::{Programs, Sizes};
+use dslc::train::progress::Progress;
 use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone};
 
 use crate::support::check;
@@ -176,13 +176,13 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let job = Job { model, data, train, batch: 16, device: &Device::Cpu };
     let programs = Programs::new(model, train, 16, Sizes::of(&dataset)).unwrap();
     let needed = Cuda::with(make()).compile(programs.graphs).unwrap().bytes();
-    let run = |target: &dyn Backend, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
-        let prepared = prepare_on(target, job, &dataset, available).unwrap();
-        let mut watcher = Watcher { is_due, n_steps: 0 };
-        let (session, outcome) =
-            prepared.train(None, &AtomicBool::new(false), &mut watcher).unwrap();
-        (session.read_state("linear1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
-    };
+    let run =
+        |target: &dyn Backend, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
+            let prepared = prepare_on(target, job, &dataset, available).unwrap();
+            let mut watcher = Watcher { is_due, n_steps: 0 };
+            let (session, outcome) = prepared.train(None, &AtomicBool::new(false), &mut watcher).unwrap();
+            (session.read_state("linear1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
+        };
     let figures = |outcome: &Outcome| {
         let losses = outcome.epochs.iter().flat_map(|epoch| {
             [Some(epoch.train_loss), epoch.train_accuracy, epoch.validation.as_ref().map(|v| v.loss)]

@@ -18,9 +18,9 @@ use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::evaluate::evaluate_on;
 use dslc::train::metrics::Evaluation;
+use dslc::train::prepared::prepare;
 use dslc::train::programs::{Programs, Sizes};
 use dslc::train::progress::Progress;
-use dslc::train::prepared::prepare;
 use dslc::train::trainer::{Epoch, Job, Observer, StepDone};
 
 use crate::counted::Counted;
@@ -132,8 +132,7 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     let graphs =
         Programs::new(model, job.train, 4, Sizes { train: 0, evaluated: [N_TEST, 0] }).unwrap().graphs;
     let needed = Cuda::with(make()).compile(graphs).unwrap().bytes();
-    let (session, outcome) =
-        prepared.train(None, &AtomicBool::new(false), &mut Nobody).unwrap();
+    let (session, outcome) = prepared.train(None, &AtomicBool::new(false), &mut Nobody).unwrap();
     save(&path, &session, &Card::default()).unwrap();
     let weights = Weights::open(&path).unwrap();
 

@@ -141,8 +141,11 @@ impl<'a> Planner<'a> {
 
     /// The steps with the times of their units.
     fn times(&self) -> Vec<(usize, Value)> {
-        let of_unit = |(time, unit): (usize, &Unit)| unit.steps().iter().map(move |&step| (time, step)).collect();
-        self.units.iter().enumerate().flat_map(of_unit).collect()
+        let mut times = Vec::new();
+        for (time, unit) in self.units.iter().enumerate() {
+            times.extend(unit.steps().iter().map(|&step| (time, step)));
+        }
+        times
     }
 
     fn overwritten(&self) -> BTreeMap<Value, usize> {

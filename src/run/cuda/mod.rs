@@ -53,10 +53,7 @@ impl Cuda {
 
     /// A machine of one session.
     pub fn with(machine: Box<dyn Machine>) -> Cuda {
-        Cuda {
-            precision: machine.precision(),
-            machines: Machines::One(Arc::new(Mutex::new(Some(machine)))),
-        }
+        Cuda { precision: machine.precision(), machines: Machines::One(Arc::new(Mutex::new(Some(machine)))) }
     }
 }
 
@@ -97,7 +94,11 @@ impl Backend for Cuda {
         let commands = sequences.iter().flat_map(|own| own.setup.iter().chain(&own.commands));
         let beside = numbers * size_of::<f32>() as u64 + beside(commands) as u64;
         let (precision, machines) = (self.precision, self.machines.clone());
-        Ok(Planned { transient, beside, program: Box::new(Sequences { sequences, asked, precision, machines }) })
+        Ok(Planned {
+            transient,
+            beside,
+            program: Box::new(Sequences { sequences, asked, precision, machines }),
+        })
     }
 
     fn precision(&self) -> Precision {

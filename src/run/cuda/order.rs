@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::is_by_element;
-use crate::run::cuda::parts::{Part, parts};
-use crate::run::cuda::rules;
 use crate::plan::lives::{last_reads, overwritten};
 use crate::plan::rows::Rows;
+use crate::run::cuda::parts::{Part, parts};
+use crate::run::cuda::rules;
 
 pub struct Order {
     pub rows: Rows,

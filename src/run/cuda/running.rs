@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::gather::{Places, gather, notes};
-use crate::kernels::cuda::launch::{Command, Place, Task, in_order, int};
+use crate::kernels::cuda::launch::{Command, Task, in_order, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
