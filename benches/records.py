@@ -33,9 +33,9 @@ DATA = os.path.join(ROOT, "models", "data", "mnist")
 def twin_fast(nn):
     return dict(
         net=nn.Sequential(
-            nn.Conv2d(1, 8, 5, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(8, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(400, 128), nn.ReLU(), nn.Linear(128, 10)),
+            nn.Conv2d(1, 6, 5, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(400, 96), nn.ReLU(), nn.Linear(96, 10)),
         epochs=2, lr=1e-2, decay=0.01, decay_on="all", rise=0.3)
 
 

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 target=front_end
 case "${1:-}" in
-front_end | onnx | weights)
+front_end | onnx | keras | darknet | caffe | weights)
     target=$1
     shift
     ;;
@@ -36,6 +36,18 @@ front_end)
 onnx)
     cp ../tests/fixtures/exchange/*.onnx "$seeds"
     more="-max_len=40000 -rss_limit_mb=1024"
+    ;;
+keras)
+    cp ../tests/fixtures/keras/*.keras ../tests/fixtures/keras/*.h5 "$seeds"
+    more="-max_len=48000 -rss_limit_mb=1024"
+    ;;
+darknet | caffe)
+    # The text and the weights as one input, with a byte 0 between them.
+    [ "$target" = darknet ] && text=cfg weights=weights || text=prototxt weights=caffemodel
+    for file in ../tests/fixtures/"$target"/*."$text"; do
+        (cat "$file" && printf '\0' && cat "${file%.*}.$weights") >"$seeds/$(basename "$file")"
+    done
+    more="-max_len=20000 -rss_limit_mb=1024"
     ;;
 weights)
     cp ../tests/fixtures/weights/*.pth ../tests/fixtures/weights/*.npz ../tests/fixtures/weights/*.safetensors \

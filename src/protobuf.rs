@@ -13,6 +13,17 @@ impl Message {
         self.0.push(value as u8);
     }
 
+    /// A whole number under a tag that is there already: the field's number times 8 and the kind.
+    pub fn tagged(&mut self, tag: u64, value: u64) {
+        self.varint(tag);
+        self.varint(value);
+    }
+
+    /// A tag that is there already, whose content follows.
+    pub fn bare(&mut self, tag: u64) {
+        self.varint(tag);
+    }
+
     fn tag(&mut self, field: u32, kind: u8) {
         self.varint(u64::from(field << 3) | u64::from(kind));
     }

@@ -10,6 +10,7 @@ pub mod elsewhere;
 mod evaluate;
 pub mod functions;
 pub mod section;
+mod spaced;
 
 pub use crate::spec::convert::MAX_COUNT;
 pub use crate::spec::evaluate::evaluate;
@@ -405,6 +406,10 @@ pub fn resolve(
     diagnostics: &mut Diagnostics,
 ) -> Option<Args> {
     let before = diagnostics.len();
+    if let Some(found) = spaced::spaced(spec, arguments) {
+        diagnostics.push(found);
+        return None;
+    }
     let mut given: Vec<Given> = Vec::with_capacity(spec.params.len());
     let mut places = spec.params.iter().filter(|param| param.positional);
     for argument in arguments {

@@ -99,7 +99,7 @@ fn every_metric_is_that_of_scikit_learn() {
     let mut tried = BTreeSet::new();
     for Measured { task, n, images, output, target, values } in metrics {
         let context = Context { task: Task::named(&task), n, gives_probabilities: false };
-        let mut tally = Tally::new(context, METRICS);
+        let mut tally = Tally::new(context, METRICS, images);
         let (of_output, of_target) = (output.len() / images, target.len() / images);
         for (output, target) in output.chunks(of_output).zip(target.chunks(of_target)) {
             if context.task == Task::Classes {

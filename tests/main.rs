@@ -12,6 +12,7 @@ mod dropping;
 mod editor;
 mod exchange;
 mod explain;
+mod few_steps;
 mod formats;
 mod formatting;
 mod front_end;

@@ -143,6 +143,14 @@ fn a_sweep_leaves_trials_that_are_runs_and_goes_on_where_it_was_stopped() {
     }
     desk.write("s/sweep.json", cut.to_string());
     std::fs::remove_dir_all(desk.path("s/trial-003")).unwrap();
+    let text = std::fs::read_to_string(desk.path("n.net")).unwrap();
+    desk.write("n.net", text.replace("dropout 0.3", "dropout 0.4"));
+    desk.refused(
+        "sweep s",
+        2,
+        &["n.net has changed since the sweep began", "undo the change, or start a new sweep"],
+    );
+    desk.write("n.net", text + "# only a comment\n");
     let done = desk.run("sweep s");
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.out.contains("best: trial") && done.out.contains("--set model.width="), "{}", done.out);
@@ -169,6 +177,23 @@ fn a_sweep_leaves_trials_that_are_runs_and_goes_on_where_it_was_stopped() {
     let net = NET.replace("    validation 61\n", "").replace("    early_stop patience=15\n", "");
     desk.write("no.net", net);
     desk.refused("sweep no.net --try train.batch=8 --out t", 2, &["compares trials on validation images"]);
+}
+
+#[test]
+fn trials_of_a_sweep_have_the_same_data() {
+    let desk = desk();
+    let sweep = "sweep n.net --try train.optimizer.lr=1e-4,3e-3 --set train.epochs=1 --out s --json";
+    let done = desk.run(sweep);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let mut cut = json(&done.out);
+    cut["trials"][1]["state"] = "waiting".into();
+    desk.write("s/sweep.json", cut.to_string());
+    std::fs::remove_dir_all(desk.path("s/trial-002")).unwrap();
+    let labels = desk.path("data/t10k-labels-idx1-ubyte");
+    let mut bytes = std::fs::read(&labels).unwrap();
+    bytes[8] = (bytes[8] + 1) % 10;
+    std::fs::write(&labels, bytes).unwrap();
+    desk.refused("sweep s", 2, &["the data have changed between trial 1 and trial 2", "a new sweep"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use dslc::weights::elements::Element;
 use dslc::weights::map::{Map, Pattern};
 use dslc::weights::matching::{Fate, Need, Wishes, plan, targets};
 use dslc::weights::open::open;
-use dslc::weights::tensors::{File, Numbers, Sequence, Tensor};
+use dslc::weights::tensors::{Branches, File, Numbers, Sequence, Tensor};
 
 /// The network of `weights.py`, called as PyTorch calls it.
 const NAMED: &str = "model Tiny(classes=3) {
@@ -237,6 +237,69 @@ fn two_ways_are_an_error_that_shows_both() {
     let wishes = Wishes { map: Map::open(&path).unwrap(), ..Wishes::new(Need::All) };
     let plan = plan(&targets(&model), &file, &wishes).unwrap();
     assert_eq!(plan.left.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [2, 3]);
+}
+
+/// Of the orders in which a file's layers may stand, the one that fits is taken; where two do, both are shown.
+#[test]
+fn branches_that_stand_in_several_orders_find_one_or_are_told() {
+    let text = |kernel: &str| {
+        let branches = format!("residual {{ conv2d 4 3x3 padding=1 }} shortcut {{ conv2d 4 {kernel} }}");
+        model(&format!("model M {{ input 4x8x8; {branches}; flatten -> linear 2 }}"))
+    };
+    let file = |kernel: usize| {
+        let conv = |name: &str, k: usize| {
+            [(format!("{name}/kernel"), vec![k, k, 4, 4]), (format!("{name}/bias"), vec![4])]
+        };
+        let mut tensors: Vec<(String, Vec<usize>)> =
+            [conv("a", kernel), conv("b", 3)].into_iter().flatten().collect();
+        tensors.extend([("fc/kernel".to_owned(), vec![256, 2]), ("fc/bias".to_owned(), vec![2])]);
+        let mut file = declared(&tensors, Sequence::Kept);
+        file.branches = Branches::Orders(vec![vec![0, 1, 2, 3, 4, 5], vec![2, 3, 0, 1, 4, 5]]);
+        file
+    };
+    let found = taken(&text("1x1"), &file(1), Need::All);
+    let names: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
+    assert_eq!(names, ["b/kernel", "b/bias", "a/kernel", "a/bias", "fc/kernel", "fc/bias"]);
+
+    let (twins, three) = (text("3x3 padding=1"), file(3));
+    let said = advice(&plan(&targets(&twins), &three, &Wishes::new(Need::All)).unwrap_err());
+    for part in ["fits in more than one way: `conv1`", "could be `a`, `b`", "--map FILE", "`conv1.* a/*`"] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.txt");
+    std::fs::write(&path, "conv1.* b/*\n").unwrap();
+    let wishes = Wishes { map: Map::open(&path).unwrap(), ..Wishes::new(Need::All) };
+    let mapped = plan(&targets(&twins), &three, &wishes).unwrap();
+    let from = |fate: &Fate| match fate {
+        Fate::Taken { from, .. } => *from,
+        Fate::Fresh(why) => panic!("{why}"),
+    };
+    assert_eq!(mapped.fates.iter().map(from).collect::<Vec<_>>(), [2, 3, 0, 1, 4, 5]);
+
+    // Without orders nobody knows which layer is in which branch, whether the file has an order or numbers alone.
+    for sequence in [Sequence::Kept, Sequence::Lost] {
+        let mut mixed = file(3);
+        (mixed.branches, mixed.sequence) = (Branches::Mixed, sequence);
+        for (at, name) in ["conv2d", "conv2d_1", "dense"].into_iter().enumerate() {
+            mixed.tensors[2 * at].name = format!("{name}/kernel");
+            mixed.tensors[2 * at + 1].name = format!("{name}/bias");
+        }
+        let said = advice(&plan(&targets(&twins), &mixed, &Wishes::new(Need::All)).unwrap_err());
+        for part in [
+            "could be `conv2d`, `conv2d_1`",
+            "which layer is in which branch",
+            "`conv1.* conv2d/*`",
+            ".keras",
+        ] {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+        // One after another, they are where they are.
+        let row = model(
+            "model M { input 4x8x8; conv2d 4 3x3 padding=1; conv2d 4 3x3 padding=1; flatten -> linear 2 }",
+        );
+        assert_eq!(taken(&row, &mixed, Need::All)[0].as_deref(), Some("conv2d/kernel"));
+    }
 }
 
 #[test]

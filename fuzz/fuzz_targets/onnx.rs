@@ -5,4 +5,7 @@
 #[path = "../../tests/any_bytes.rs"]
 mod any_bytes;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| any_bytes::onnx(bytes));
+#[path = "../folder.rs"]
+mod folder;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| any_bytes::network(&folder::own(), "onnx", bytes));

@@ -5,7 +5,7 @@
 #[path = "../../tests/any_bytes.rs"]
 mod any_bytes;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let place = std::env::temp_dir().join(format!("dslc-fuzz-{}", std::process::id()));
-    any_bytes::weights(&place, bytes);
-});
+#[path = "../folder.rs"]
+mod folder;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| any_bytes::weights(&folder::own().join("x"), bytes));

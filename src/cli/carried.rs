@@ -104,9 +104,23 @@ impl Taken {
         Ok(std::fs::metadata(path).map_err(unreadable)?.len())
     }
 
-    /// The same in memory.
+    /// The same to be used at once: from the file itself, where it has everything under the model's own names; otherwise
+    /// from memory.
     pub fn weights(self) -> Result<Weights, Stop> {
+        let is_same = self.file.card.is_some()
+            && self.rows().iter().all(|row| match row.outcome {
+                Outcome::Taken => row.how.is_empty(),
+                Outcome::Left => true,
+                Outcome::Renamed | Outcome::Fresh => false,
+            });
+        let path = self.file.path.clone();
         let (whole, card) = self.whole(Vec::new())?;
+        if is_same {
+            drop(whole);
+            let weights = Weights::open(&path)?;
+            let (step, epoch) = (weights.card.step, weights.card.epoch);
+            return Ok(weights.described(Card { step, epoch, ..card }));
+        }
         Ok(Weights::from_bytes(to_bytes(&whole, &card)?)?)
     }
 

@@ -17,7 +17,7 @@ pub struct Options {
     /// A run's folder (its best weights are used), a weights file, or with `--weights` a .net file
     #[arg(value_name = "RUN|FILE")]
     run: PathBuf,
-    /// Weights for a network file: a run, or a safetensors, PyTorch or NumPy file
+    /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// Another folder with data of the same kind; its test images are enough

@@ -11,7 +11,6 @@ use crate::experiment::disk;
 use crate::model::Model;
 use crate::predict;
 use crate::source::Sources;
-use crate::train::checkpoint::Weights;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -24,7 +23,7 @@ pub struct Options {
     /// The file or folder to write (default: named after RUN or FILE)
     #[arg(short, long, value_name = "PLACE")]
     out: Option<PathBuf>,
-    /// The weights of a `.net` or `.model` file: a weights file that fits it
+    /// The weights of a `.net` or `.model` file: a run, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Export a `.net` or `.model` file with the weights that training would start from
@@ -52,7 +51,12 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let path = &options.what;
     let said = if disk::is_network(path) && !path.is_dir() {
         let loaded = load::load_whole(path, &options.settings, &["model"])?;
-        let weights = options.weights.as_deref().map(Weights::open).transpose()?;
+        let weights = options
+            .weights
+            .as_deref()
+            .map(|weights| trained::filled(path, weights, &options.settings, &["model"]))
+            .transpose()?
+            .map(|(weights, _)| weights);
         let n = loaded.experiment.model.as_ref().map_or(0, Model::n_parameters) as u64;
         if weights.is_none() && n > 0 && !options.untrained {
             let message = format!(

@@ -18,25 +18,44 @@ pub fn reading<T, E>(read: impl FnOnce() -> Result<T, E>) -> Result<(T, Measured
     Ok((read, Measured { data }))
 }
 
+/// What the training takes on the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Planned {
+    /// For states and values.
+    pub session: u64,
+    /// For the statistics of layers.
+    pub look: u64,
+    /// For what metrics keep of every image.
+    pub metrics: u64,
+    /// In which a state's first numbers are made.
+    pub filling: u64,
+}
+
 /// `memory 82 MB: 11.3 MB planned, 0.9 MB for layer statistics, 56 MB of data, 14 MB for dslc`, before anything of the plan is
-/// allocated; `look` is what the statistics of layers take while they are trained, on the host, and `filling` the memory in which
-/// a state's first numbers are made. The sum is the process's peak. For another device the line says only what is planned for it.
-pub fn line([planned, look]: [u64; 2], filling: u64, backend: &dyn Backend, measured: Measured) -> String {
+/// allocated. The sum is the process's peak. For another device the line says only what is planned for it.
+pub fn line(planned: Planned, backend: &dyn Backend, measured: Measured) -> String {
     let on_host = measured.data.filter(|_| backend.is_host()).zip(host::resident());
     match on_host {
         Some((data, process)) => {
-            told([planned, look], data, host::Resident { now: process.now + filling, ..process })
+            let now = process.now + planned.filling;
+            told(planned, data, host::Resident { now, ..process })
         }
-        None => format!("memory {} planned", bytes(planned)),
+        None => format!("memory {} planned", bytes(planned.session)),
     }
 }
 
-fn told([planned, look]: [u64; 2], data: u64, process: host::Resident) -> String {
-    let sum = process.now + planned + look;
-    let looking = if look > 0 { format!(" {} for layer statistics,", bytes(look)) } else { String::new() };
+fn told(planned: Planned, data: u64, process: host::Resident) -> String {
+    let Planned { session, look, metrics, .. } = planned;
+    let sum = process.now + session + look + metrics;
+    let part = |own: u64, what: &str| match own {
+        0 => String::new(),
+        _ => format!(" {} for {what},", bytes(own)),
+    };
     let parts = format!(
-        "{} planned,{looking} {} of data, {} for dslc",
-        bytes(planned),
+        "{} planned,{}{} {} of data, {} for dslc",
+        bytes(session),
+        part(look, "layer statistics"),
+        part(metrics, "metrics"),
         bytes(data),
         bytes(process.now.saturating_sub(data))
     );
@@ -48,23 +67,24 @@ fn told([planned, look]: [u64; 2], data: u64, process: host::Resident) -> String
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{Planned, told};
     use crate::tensor::host::Resident;
 
     #[test]
     fn the_parts_are_those_of_the_sum() {
         let process = Resident { now: 70_000_000, most: 70_000_000 };
+        let plan = Planned { session: 11_000_000, ..Planned::default() };
         assert_eq!(
-            told([11_000_000, 0], 55_000_000, process),
+            told(plan, 55_000_000, process),
             "memory 81.0 MB: 11.0 MB planned, 55.0 MB of data, 15.0 MB for dslc"
         );
         assert_eq!(
-            told([11_000_000, 1_000_000], 55_000_000, process),
-            "memory 82.0 MB: 11.0 MB planned, 1.00 MB for layer statistics, 55.0 MB of data, 15.0 MB for dslc"
+            told(Planned { look: 1_000_000, metrics: 3_000_000, ..plan }, 55_000_000, process),
+            "memory 85.0 MB: 11.0 MB planned, 1.00 MB for layer statistics, 3.00 MB for metrics, 55.0 MB of data, 15.0 MB for dslc"
         );
         let more = Resident { most: 100_000_000, ..process };
         assert_eq!(
-            told([11_000_000, 0], 55_000_000, more),
+            told(plan, 55_000_000, more),
             "memory 81.0 MB (100 MB while the data was read): 11.0 MB planned, 55.0 MB of data, 15.0 MB for dslc"
         );
     }

@@ -29,7 +29,7 @@ pub struct Options {
     /// input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Weights for a network file: a run, or a safetensors, PyTorch or NumPy file
+    /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// How many classes to show for each image, if the model outputs classes (default: 3)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::cli::load;
-use crate::cli::memory::{self, Measured};
+use crate::cli::memory::{self, Measured, Planned};
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::scores::report_text;
@@ -32,6 +32,7 @@ use crate::runs::story::events;
 use crate::runs::train::{self, Failed, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
+use crate::train::evaluate::metric_bytes;
 use crate::train::prepared::{Prepared, prepare};
 use crate::train::probe::Probe;
 use crate::train::programs::Sizes;
@@ -47,7 +48,7 @@ pub struct Options {
     /// Override a setting by its path, such as `train.epochs=1`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     settings: Vec<String>,
-    /// Start from these weights: a run's folder, or a safetensors, PyTorch or NumPy file
+    /// Start from these weights: a run's folder, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// The folder for weights and measurements, instead of runs/NAME-N (of folds, folds/NAME-N)
@@ -160,9 +161,13 @@ impl Training<'_> {
         }
         let probe = prepared.probe()?;
         let backend = job.backend();
-        let looking = probe.as_ref().filter(|_| backend.is_host()).map_or(0, Probe::bytes);
-        let memory =
-            memory::line([prepared.bytes()?, looking], prepared.largest_state(), &*backend, self.measured);
+        let planned = Planned {
+            session: prepared.bytes()?,
+            look: probe.as_ref().filter(|_| backend.is_host()).map_or(0, Probe::bytes),
+            metrics: metric_bytes(training, dataset)?,
+            filling: prepared.largest_state(),
+        };
+        let memory = memory::line(planned, &*backend, self.measured);
         let head = self.head(&figures, &memory) + &precision_line(&*backend, training.precision);
         let need = Need::of(&prepared, &job);
 

@@ -7,10 +7,9 @@ use crate::exchange::portable::{Operation, operation};
 use crate::experiment::Experiment;
 use crate::model::lower::IMAGES;
 use crate::model::{Instance, Model, Wire};
-use crate::run::{Precision, Session};
+use crate::run::Session;
 use crate::shape::Shape;
 use crate::source::{LIBRARY, Sources};
-use crate::tensor::Device;
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
@@ -44,8 +43,11 @@ impl<'a> Network<'a> {
         })?;
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
-        let mut session = budget::open(vec![graph], &Device::Cpu, Precision::default(), seed(experiment))?;
-        weights.map_or(Ok(()), |weights| weights.load(&mut session))?;
+        let mut session = budget::few_steps(graph)?;
+        match weights {
+            Some(weights) => weights.load(&mut session)?,
+            None => session.initialize(seed(experiment))?,
+        }
         let n_outputs = model.output().filter(|output| output.rank() == 1).map_or(0, Shape::elements);
         let named = weights.map(|weights| weights.card.classes.clone());
         let classes = named.filter(|names| names.len() == n_outputs).unwrap_or_default();

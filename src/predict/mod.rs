@@ -101,8 +101,14 @@ impl Predictor {
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
         let precision = experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
-        let mut session = budget::open(vec![graph], device, precision, 0)?;
-        weights.map_or(Ok(()), |weights| weights.load(&mut session))?;
+        let session = match weights {
+            None => budget::open(vec![graph], device, precision, 0)?,
+            Some(weights) => {
+                let mut session = budget::bare(vec![graph], device, precision)?;
+                weights.load(&mut session)?;
+                session
+            }
+        };
         let told = experiment.train.as_ref().map(|train| train.task()).transpose()?;
         let task = match (output.rank(), told) {
             (1, Some(task @ (Task::Labels | Task::Numbers))) => task,

@@ -102,11 +102,18 @@ impl Compiled {
 
     /// The same with images that the graphs' batches are made of, where [`Compiled::keeps_images`].
     pub fn start_with(self, seed: u64, stock: Option<Stock<'_>>) -> Result<Session, Fault> {
+        let mut session = self.bare(stock)?;
+        session.initialize(seed)?;
+        Ok(session)
+    }
+
+    /// A session before its states have numbers, all of which must be written before the first step.
+    pub fn bare(self, stock: Option<Stock<'_>>) -> Result<Session, Fault> {
         if stock.is_some() && !self.keeps_images() {
             return Err(Fault::internal("a device that keeps no images"));
         }
         let runtime = self.planned.program.begin(self.layout, stock)?;
-        Session::new(runtime, self.ports, self.states, seed)
+        Ok(Session::new(runtime, self.ports, self.states))
     }
 }
 

@@ -15,18 +15,17 @@ pub struct Session {
 }
 
 impl Session {
+    pub(super) fn new(runtime: Box<dyn Runtime>, ports: Vec<Ports>, states: Vec<StateInfo>) -> Session {
+        Session { runtime, ports, states }
+    }
+
     /// Gives every state its initial value; a random one depends on the seed and the state's stream alone, so that a running
     /// mean begins as its state does.
-    pub(super) fn new(
-        mut runtime: Box<dyn Runtime>,
-        ports: Vec<Ports>,
-        states: Vec<StateInfo>,
-        seed: u64,
-    ) -> Result<Session, Fault> {
-        for state in &states {
-            runtime.write_state(&state.name, &initial(state, seed))?;
+    pub fn initialize(&mut self, seed: u64) -> Result<(), Fault> {
+        for state in &self.states {
+            self.runtime.write_state(&state.name, &initial(state, seed))?;
         }
-        Ok(Session { runtime, ports, states })
+        Ok(())
     }
 
     pub fn states(&self) -> &[StateInfo] {

@@ -21,6 +21,8 @@ pub const KIND: Kind<'_> =
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub file: PathBuf,
+    /// The file with every default filled in, as it was when the sweep began.
+    pub source: String,
     /// Overrides that every trial has.
     pub settings: Vec<String>,
     /// What is tried, as it was asked for.
@@ -210,7 +212,7 @@ mod tests {
 
     fn record(method: Method, trials: Vec<Trial>, epochs: usize) -> Record {
         let (settings, tries) = (Vec::new(), vec!["a=1,2".to_owned()]);
-        Record { file: "n.net".into(), settings, tries, method, epochs, trials }
+        Record { file: "n.net".into(), source: String::new(), settings, tries, method, epochs, trials }
     }
 
     #[test]

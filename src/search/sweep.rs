@@ -10,7 +10,9 @@ use crate::diag::{Fault, Severity, codes};
 use crate::door::{Checked, Follow, Options, check, resume, train};
 use crate::experiment::disk::RECORD;
 use crate::experiment::loaded::{Loaded, load_text};
+use crate::experiment::resolved::Settled;
 use crate::runs::resume::stopped;
+use crate::runs::story::recorded;
 use crate::runs::train::Signals;
 use crate::search::page::page;
 use crate::search::place::Place;
@@ -106,6 +108,7 @@ pub fn begin(asked: &Asked, base: &Loaded) -> Result<(Place, Record), Fault> {
     let trials = chosen.into_iter().map(|settings| Trial { settings, ..Trial::default() }).collect();
     let record = Record {
         file: std::fs::canonicalize(&asked.file).unwrap_or(asked.file.clone()),
+        source: base.resolved(Settled::default()),
         settings: asked.settings.clone(),
         tries: asked.tries.clone(),
         method,
@@ -143,7 +146,32 @@ fn right(file: &Checked, own: &[String]) -> Result<(), Fault> {
     }
 }
 
+/// Refuses a file that was edited since the sweep began: trials of two files cannot be compared.
+fn refuse_other_file(record: &Record) -> Result<(), Fault> {
+    if check(&record.file, &record.settings)?.resolved() == record.source {
+        return Ok(());
+    }
+    let message = format!("{} has changed since the sweep began", record.file.display());
+    let fault = Fault::new(codes::RUN, message).note("trials of different files cannot be compared");
+    Err(fault.advise("undo the change, or start a new sweep"))
+}
+
+/// Refuses a trial on data other than the first trial's, unless the sweep tries what the data depend on.
+fn refuse_other_data(folder: &Path, record: &Record, number: usize) -> Result<(), Fault> {
+    let has_one_set = record.tries.iter().all(|tried| tried.trim_start().starts_with("train."));
+    let data = |number| recorded(&Record::place(folder, number)).ok().map(|run| run.record.data);
+    let Some((was, is)) = data(0).zip(data(number)).filter(|(was, is)| has_one_set && was != is) else {
+        return Ok(());
+    };
+    let message = format!("the data have changed between trial 1 and trial {}", number + 1);
+    let fault = Fault::new(codes::RUN, message).note(format!("then: {was}")).note(format!("now:  {is}"));
+    Err(fault.advise("the same files as before, or a new sweep"))
+}
+
 /// Carries out what is left of a sweep; the record on disk is always that of the last trial that ended, and so is the page.
+///
+/// # Errors
+/// A file or data other than those that the sweep began with; a record that cannot be written.
 pub fn carry_out(
     place: &Place,
     record: &mut Record,
@@ -164,9 +192,11 @@ pub fn carry_out(
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(Ended::Budget);
             }
+            refuse_other_file(record)?;
             watch.begins(record, number, epochs);
             let stopped = step(folder, record, number, epochs, (way, deadline));
             record.write(folder)?;
+            refuse_other_data(folder, record, number)?;
             if let Err(fault) = write_atomically(&folder.join(PAGE), page(folder, record).as_bytes()) {
                 watch.say(&fault.message);
             }

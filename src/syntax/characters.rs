@@ -130,7 +130,8 @@ fn meant(c: char, before: &str, behind: &str) -> Option<&'static str> {
         '‐'..='―' | '−' | '﹣' | '－' | '⁃' => "-",
         '×' | '✕' | '✖' | '⨯' | '⨉' => {
             let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || ('０'..='９').contains(&c));
-            let between = digit(before.chars().next_back()) && digit(behind.chars().next());
+            let between =
+                digit(before.trim_end().chars().next_back()) && digit(behind.trim_start().chars().next());
             if between { "x" } else { "*" }
         }
         '≤' | '⩽' | '⇐' => "<=",

@@ -3,7 +3,7 @@
 
 use crate::diag::{Fault, codes};
 use crate::graph::Graph;
-use crate::run::{Compiled, Precision, Session, on};
+use crate::run::{Backend, Compiled, FewSteps, Precision, Session, on};
 use crate::tensor::Device;
 
 /// Lets graphs pass that need at most `available` bytes of the device's memory; `None` is as many as it takes.
@@ -27,8 +27,21 @@ pub fn fit(compiled: Compiled, available: Option<u64>) -> Result<Compiled, Fault
 
 /// A session on a device, if it has the memory for it.
 pub fn open(graphs: Vec<Graph>, device: &Device, precision: Precision, seed: u64) -> Result<Session, Fault> {
-    let backend = on(device, precision);
-    fit(backend.compile(graphs)?, backend.available())?.start(seed)
+    fitting(graphs, &*on(device, precision))?.start(seed)
+}
+
+/// The same before its states have numbers, all of which must be written before the first step.
+pub fn bare(graphs: Vec<Graph>, device: &Device, precision: Precision) -> Result<Session, Fault> {
+    fitting(graphs, &*on(device, precision))?.bare(None)
+}
+
+/// Such a session on the CPU for a few steps of one graph, in as little memory as they can do with.
+pub fn few_steps(graph: Graph) -> Result<Session, Fault> {
+    fitting(vec![graph], &FewSteps)?.bare(None)
+}
+
+fn fitting(graphs: Vec<Graph>, backend: &dyn Backend) -> Result<Compiled, Fault> {
+    fit(backend.compile(graphs)?, backend.available())
 }
 
 /// `20.4 GB`

@@ -324,6 +324,11 @@ impl Weights {
         &self.path
     }
 
+    /// The same numbers with another description: of the model that they are used in.
+    pub fn described(self, card: Card) -> Weights {
+        Weights { card, ..self }
+    }
+
     /// Refuses a graph with a parameter or statistic that is not in the file with its shape. The optimizer's
     /// moments may be missing.
     pub fn fit(&self, graph: &Graph) -> Result<(), Fault> {

@@ -10,10 +10,11 @@ use crate::run::{Backend, Session};
 use crate::train::checkpoint::Weights;
 use crate::train::feed::{Feed, InStock, Pass};
 use crate::train::losses;
-use crate::train::metrics::tally::Tally;
+use crate::train::metrics::tally::{self, Tally};
 use crate::train::metrics::{Context, Evaluation};
 use crate::train::program::{HasPlain, SCORES, WANTED};
 use crate::train::programs::{Programs, Sizes};
+use crate::train::section::TrainSection;
 use crate::train::trainer::Job;
 use crate::train::worst::{Worst, Wrong};
 use crate::train::{budget, kept};
@@ -32,7 +33,7 @@ pub fn evaluate(
     }
     let train = job.train;
     let task = train.task()?;
-    let mut tally = tally(feed, job)?;
+    let mut tally = tally(feed, job, indices.len())?;
     let way = Pass { order: indices, from: 0, batch: job.batch, epoch: 0, mode: Mode::Eval };
     feed.batches(session, way, &|_, images| programs.evaluation(images), &mut |session, graph, batch| {
         session.step(graph)?;
@@ -117,15 +118,21 @@ fn means(sums: &[f64], columns: &[usize], images: usize) -> Vec<f64> {
     columns.iter().map(mean).collect()
 }
 
-/// What measures the outputs of this job.
-fn tally(feed: &Feed<'_>, job: Job<'_>) -> Result<Tally, Fault> {
+/// Bytes that the metrics keep of all images of the larger part that they are measured on.
+pub fn metric_bytes(train: &TrainSection, dataset: &Dataset) -> Result<u64, Fault> {
+    let images = dataset.parts.validation.len().max(dataset.parts.test.len());
+    Ok(tally::bytes(train.task()?, &train.measured()?, dataset.classes().len(), images))
+}
+
+/// What measures the outputs of this job on so many images.
+fn tally(feed: &Feed<'_>, job: Job<'_>, images: usize) -> Result<Tally, Fault> {
     let last = job.model.last().map_or("", |last| last.unit.spec().name);
     let context = Context {
         task: job.train.task()?,
         n: feed.loader.classes().len(),
         gives_probabilities: ["softmax", "sigmoid"].contains(&last),
     };
-    Ok(Tally::new(context, &job.train.measured()?))
+    Ok(Tally::new(context, &job.train.measured()?, images))
 }
 
 /// Adds the outputs of a step's images.
@@ -180,7 +187,7 @@ pub fn evaluate_on(
         false => None,
     };
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
-    let mut session = compiled.start_with(seed, stock)?;
+    let mut session = compiled.bare(stock)?;
     weights.load(&mut session)?;
     let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)

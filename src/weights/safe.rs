@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use crate::diag::Fault;
 use crate::train::checkpoint::{Card, KEY};
 use crate::weights::elements::{Element, Order};
-use crate::weights::tensors::{File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
+use crate::weights::tensors::{Branches, File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
 
 /// The longest header, as the format's own readers have it.
 const MAX_HEADER: u64 = 100_000_000;
@@ -69,6 +69,7 @@ pub fn open(path: &Path, mut disk: Disk) -> Result<File, Fault> {
         kind: "safetensors",
         tensors,
         sequence,
+        branches: Branches::Apart,
         card,
         within: None,
         numbers: Box::new(numbers),

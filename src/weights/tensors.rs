@@ -35,6 +35,17 @@ pub enum Sequence {
     Lost,
 }
 
+/// How layers of parallel branches stand in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Branches {
+    /// Branch by branch, as a text of ours has them, or by their names.
+    Apart,
+    /// In turns, as nothing says which layer is of which branch.
+    Mixed,
+    /// In turns, but these are the orders of the tensors in which branches come one after another.
+    Orders(Vec<Vec<usize>>),
+}
+
 /// Where a file's numbers come from.
 pub trait Numbers {
     /// Those of the tensor at this place, the last axis fastest. Its count is known to be within reason.
@@ -48,6 +59,7 @@ pub struct File {
     pub kind: &'static str,
     pub tensors: Vec<Tensor>,
     pub sequence: Sequence,
+    pub branches: Branches,
     /// What it says of itself, where dslc wrote it.
     pub card: Option<Card>,
     /// What was seen through on the way to the tensors: `state_dict`.
@@ -70,7 +82,16 @@ impl File {
         sequence: Sequence,
         numbers: Box<dyn Numbers>,
     ) -> File {
-        File { path: path.to_owned(), kind, tensors, sequence, card: None, within: None, numbers }
+        File {
+            path: path.to_owned(),
+            kind,
+            tensors,
+            sequence,
+            branches: Branches::Apart,
+            card: None,
+            within: None,
+            numbers,
+        }
     }
 
     /// The numbers of a tensor, of which the caller knows that it wants `n`.

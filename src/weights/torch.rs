@@ -17,7 +17,7 @@ use crate::pickle::{self, Id, Node, Pickle};
 use crate::weights::elements::{Element, Order};
 use crate::weights::names::{self, WRAPPERS};
 use crate::weights::storages::{MAX_AXES, View};
-use crate::weights::tensors::{File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
+use crate::weights::tensors::{Branches, File, MAX_TENSORS, Numbers, Sequence, Tensor, fault};
 
 /// Bytes of one pickle at most: that of a network of a thousand layers with its optimizer has less than one megabyte.
 const MAX_PICKLE: u64 = 1 << 24;
@@ -141,6 +141,7 @@ fn file(path: &Path, found: Found, source: Source, order: Order) -> File {
         kind: "PyTorch",
         tensors,
         sequence: Sequence::Kept,
+        branches: Branches::Apart,
         card: None,
         within: found.within,
         numbers: Box::new(numbers),

@@ -1,5 +1,7 @@
 //! Weights of runs and of others, as commands take them.
 
+use std::path::Path;
+
 use crate::cli::{Desk, NET};
 
 const CONV: &str = "conv2d 4 6x6 stride=2 -> relu";
@@ -66,4 +68,36 @@ fn a_file_takes_the_weights_of_a_run_or_says_why_not() {
     desk.write("a.png", "not read");
     let said = ["has `linear1.weight` as 10x", "but here it is 5x"];
     desk.refused("predict five.net a.png --weights first", 2, &said);
+}
+
+/// `export` takes the files that `import --into` takes, and both give the same numbers.
+#[test]
+fn a_network_is_exported_with_weights_of_others() {
+    let desk = Desk::new();
+    let pth = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights/half.pth");
+    std::fs::copy(pth, desk.path("half.pth")).unwrap();
+    desk.write(
+        "tiny.model",
+        "model Tiny(classes=3) { input 1x8x8; conv2d 4 3x3 stride=2 padding=1; repeat 2 { basic_block 4 }; flatten; linear classes }",
+    );
+    for command in [
+        "import half.pth --into tiny.model -o imported.safetensors",
+        "export tiny.model --weights half.pth --to safetensors -o exported.safetensors",
+        "export tiny.model --weights imported.safetensors --to safetensors -o again.safetensors",
+        "export tiny.model --weights half.pth --to onnx -o tiny.onnx",
+    ] {
+        let ran = desk.run(command);
+        assert_eq!(ran.code, Some(0), "{command}: {}", ran.err);
+    }
+    let numbers = |name: &str| {
+        let bytes = std::fs::read(desk.path(name)).unwrap();
+        let header = u64::from_le_bytes(std::array::from_fn(|i| bytes[i])) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    let imported = numbers("imported.safetensors");
+    assert!(!imported.is_empty());
+    assert!(imported == numbers("exported.safetensors") && imported == numbers("again.safetensors"));
+    desk.write("wide.model", "model Tiny { input 1x8x8; conv2d 5 3x3 -> relu; flatten; linear 3 }");
+    desk.refused("export wide.model --weights half.pth -o wide.onnx", 2, &["has no place for `conv1`"]);
+    assert!(!desk.path("wide.onnx").exists());
 }

@@ -42,6 +42,72 @@ fn networks_of_caffe_compute_the_same_and_are_readable() {
     }
 }
 
+/// The layers of this text with a norm `bn` (mean 1, variance 4) and a `scale` (times 3, plus 5), and what they make of an image.
+fn normed(folder: &Path, layers: &str, image: &[f32]) -> (Vec<&'static str>, Vec<f32>) {
+    let blob = |numbers: &[f32]| {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let shape = Message::default().ints(1, [numbers.len() as i64]);
+        Message::default().message(7, &shape).bytes(5, &bytes)
+    };
+    let layer = |name: &str, blobs: &[Message]| {
+        blobs.iter().fold(Message::default().text(1, name), |layer, blob| layer.message(7, blob))
+    };
+    let bn = layer("bn", &[blob(&[1.0]), blob(&[4.0]), blob(&[1.0])]);
+    let scale = layer("scale", &[blob(&[3.0]), blob(&[5.0])]);
+    let path = folder.join("normed.prototxt");
+    let head = "input: \"data\" input_dim: 1 input_dim: 1 input_dim: 1 input_dim: 2\n";
+    fs::write(&path, format!("{head}{layers}")).unwrap();
+    let weights = Message::default().message(100, &bn).message(100, &scale).0;
+    fs::write(folder.join("normed.caffemodel"), weights).unwrap();
+    let mut found = None;
+    with(&path, |imported| {
+        let words = imported.model().unwrap().layers.iter().map(|layer| layer.unit.spec().name).collect();
+        found = Some((words, import::run(&mut imported.session().unwrap(), image).unwrap()));
+    })
+    .unwrap();
+    found.unwrap()
+}
+
+/// A scale is a part of the norm before it, unless somebody takes what the norm alone gives.
+#[test]
+fn a_scale_is_folded_only_where_nobody_else_takes_the_norm() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |name: &str, kind: &str, bottoms: &[&str], top: &str, more: &str| {
+        let bottoms: Vec<String> = bottoms.iter().map(|bottom| format!("bottom: \"{bottom}\"")).collect();
+        format!("layer {{ name: \"{name}\" type: \"{kind}\" {} top: \"{top}\" {more} }}\n", bottoms.join(" "))
+    };
+    let bn = |top: &str| line("bn", "BatchNorm", &["data"], top, "batch_norm_param { eps: 0 }");
+    let scale =
+        |bottom: &str, top: &str| line("scale", "Scale", &[bottom], top, "scale_param { bias_term: true }");
+    let (image, norm) = ([5.0, -3.0], [2.0f32, -2.0]);
+    let scaled = norm.map(|n| 3.0 * n + 5.0);
+    let norms = |words: &[&str]| words.iter().filter(|word| **word == "batch_norm").count();
+    let near = |a: &[f32], b: &[f32]| assert!(distance(b, a) < 1e-5, "{a:?} {b:?}");
+
+    for (norm, scale) in
+        [(bn("bn"), scale("bn", "bn")), (bn("bn"), scale("bn", "s")), (bn("data"), scale("data", "data"))]
+    {
+        let (words, found) = normed(folder.path(), &format!("{norm}{scale}"), &image);
+        assert_eq!(norms(&words), 1);
+        near(&found, &scaled);
+    }
+    let sum = line("sum", "Eltwise", &["bn", "s"], "sum", "");
+    let relu = line("relu", "ReLU", &["bn"], "r", "");
+    let relu_sum = line("sum", "Eltwise", &["r", "s"], "sum", "");
+    // The norm is taken after the scale, before it, and on both sides.
+    let (plain, rectified) =
+        ([0, 1].map(|i| norm[i] + scaled[i]), [0, 1].map(|i| norm[i].max(0.0) + scaled[i]));
+    for (text, expected) in [
+        (format!("{}{}{sum}", bn("bn"), scale("bn", "s")), plain),
+        (format!("{}{relu}{}{relu_sum}", bn("bn"), scale("bn", "s")), rectified),
+        (format!("{}{}{relu}{relu_sum}", bn("bn"), scale("bn", "s")), rectified),
+    ] {
+        let (words, found) = normed(folder.path(), &text, &image);
+        assert_eq!(norms(&words), 2, "{text}");
+        near(&found, &expected);
+    }
+}
+
 /// What is said of this text with these weights.
 fn said(folder: &Path, text: &str, weights: &[u8]) -> String {
     let path = folder.join("x.prototxt");

@@ -73,7 +73,7 @@ fn damaged_fixtures_are_refused_or_read() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("damaged");
-    for kind in ["exchange", "weights"] {
+    for (kind, turns) in [("exchange", 24), ("weights", 24), ("keras", 6), ("darknet", 12), ("caffe", 12)] {
         let mut files: Vec<_> =
             std::fs::read_dir(tests.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
@@ -81,7 +81,7 @@ fn damaged_fixtures_are_refused_or_read() {
             let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
             let whole = std::fs::read(&file).unwrap();
             let mut random = Random::new(7, &file.file_name().unwrap().to_string_lossy(), 0);
-            for turn in 0..24 {
+            for turn in 0..turns {
                 let mut place_in = |n: usize| (random.uniform() * n as f32) as usize % n;
                 let mut bytes = whole.clone();
                 match turn % 3 {
@@ -90,8 +90,16 @@ fn damaged_fixtures_are_refused_or_read() {
                     _ => bytes[place_in(whole.len())] ^= 1 << place_in(8),
                 }
                 match ending.as_str() {
-                    "onnx" => any_bytes::onnx(&bytes),
+                    "onnx" => any_bytes::network(folder.path(), "onnx", &bytes),
                     "pth" | "npz" | "safetensors" => any_bytes::weights(&place, &bytes),
+                    "keras" | "h5" => any_bytes::network(folder.path(), "keras", &bytes),
+                    // Its text, with what is left of its weights.
+                    "weights" | "caffemodel" => {
+                        let text = if ending == "weights" { "cfg" } else { "prototxt" };
+                        let whole = std::fs::read(file.with_extension(text)).unwrap();
+                        let both = [&whole, &[0][..], &bytes].concat();
+                        any_bytes::network_of_two(folder.path(), [text, ending.as_str()], &both);
+                    }
                     _ => {}
                 }
             }

@@ -83,6 +83,53 @@ fn weights_of_keras_find_their_places_in_a_network_here() {
     assert!(fault.notes.iter().any(|note| note.contains("only a `.keras` file says which")), "{fault:#?}");
 }
 
+/// Branches in the words of a person, in another order than Keras lists their layers.
+const BRANCHES: &str = "model Branches {
+    input 3x6x6
+    conv2d 4 3x3 padding=same bias=false -> batch_norm epsilon=1e-3
+    residual {
+        conv2d 4 1x1 bias=false -> batch_norm epsilon=1e-3 -> relu
+        conv2d 4 3x3 padding=same bias=false -> batch_norm epsilon=1e-3 -> relu
+        conv2d 8 1x1 bias=false -> batch_norm epsilon=1e-3
+    } shortcut { conv2d 8 1x1 bias=false -> batch_norm epsilon=1e-3 }
+    relu
+    concat {
+        branch { conv2d 3 1x1 bias=false -> batch_norm epsilon=1e-3 }
+        branch {
+            conv2d 3 1x1 bias=false -> batch_norm epsilon=1e-3
+            conv2d 3 3x3 padding=same bias=false -> batch_norm epsilon=1e-3
+        }
+        branch {
+            conv2d 3 1x1 bias=false -> batch_norm epsilon=1e-3
+            conv2d 3 3x3 padding=same bias=false -> batch_norm epsilon=1e-3
+            conv2d 3 3x3 padding=same bias=false -> batch_norm epsilon=1e-3
+        }
+        branch {
+            max_pool2d 3 stride=1 padding=same
+            conv2d 3 1x1 bias=false -> batch_norm epsilon=1e-3
+        }
+    }
+    global_avg_pool
+    linear 2
+}
+";
+
+#[test]
+fn layers_of_parallel_branches_find_their_places() {
+    let mut expected = Vec::new();
+    with(&place("branches.keras"), |imported| {
+        expected = imported.states().iter().map(|state| imported.read_state(&state.name).unwrap()).collect();
+    })
+    .unwrap();
+    let (experiment, found) = check(BRANCHES);
+    assert!(!dslc::diag::has_errors(&found), "{found:#?}");
+    let mut file = open(&place("branches.keras"), None).unwrap();
+    let carried = carry(experiment.model.as_ref().unwrap(), &mut file, &Wishes::new(Need::All)).unwrap();
+    let own: Vec<Vec<f32>> = carried.numbers.into_iter().map(|(_, own)| own).collect();
+    // Twelve convolutions with their norms, and a layer with a bias.
+    assert!(own.len() == 12 * 5 + 2 && own == expected);
+}
+
 /// Imports a network and holds the numbers that it takes of these files against its own.
 fn carried(whole: &Path, files: &[&str]) {
     let (mut expected, mut text) = (Vec::new(), String::new());

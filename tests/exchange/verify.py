@@ -1,6 +1,6 @@
 """Holds what dslc exports against other runtimes, number by number, and what it imports against PyTorch.
 
-    python -m venv venv && venv/bin/pip install numpy pillow onnx onnxruntime openvino torch torchvision onnxscript
+    python -m venv venv && venv/bin/pip install numpy pillow onnx onnxruntime openvino torch torchvision onnxscript keras
     venv/bin/python tests/exchange/verify.py [--dslc target/release/dslc] [--part layers] [--only resnet]
 
 The parts:
@@ -12,6 +12,7 @@ The parts:
 - `preparation`: pictures through `--with-preparation` and through `dslc predict`.
 - `c`: models/mnist.net, trained, as C, over the 10,000 test images.
 - `torchvision`: torchvision's networks out of both of PyTorch's exporters.
+- `keras`: Keras' networks out of its own files and out of its ONNX export.
 - `tuning`: published weights (downloaded) that are trained on to tell textures apart.
 
 The pictures are MNIST and the textures, in `--data`. Anything that is missing is a failure.
@@ -22,7 +23,7 @@ import pathlib
 import sys
 import tempfile
 
-from verifying import in_c, layers, preparation, torchvision_networks, tuning
+from verifying import in_c, keras_networks, layers, preparation, torchvision_networks, tuning
 from verifying.common import ROOT
 
 PARTS = {
@@ -31,6 +32,7 @@ PARTS = {
     "preparation": preparation.verify,
     "c": in_c.verify,
     "torchvision": torchvision_networks.verify,
+    "keras": keras_networks.verify,
     "tuning": tuning.verify,
 }
 

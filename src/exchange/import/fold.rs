@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::exchange::import::line::Found;
+use crate::exchange::import::line::{Found, Line};
 use crate::exchange::import::outline::{Form, Item};
+use crate::layers;
+use crate::spec::Preset;
 
 /// The longest sequence that is looked for.
 const LONGEST: usize = 12;
@@ -91,9 +93,48 @@ pub fn follows(word: &str) -> bool {
     )
 }
 
-/// Whether a block may have this argument as a parameter.
-pub fn is_open(name: &str, value: &str) -> bool {
-    OPEN.contains(&name) && value.parse::<u32>().is_ok()
+/// Whether a block may have this argument of a layer as a parameter.
+pub fn is_open(line: &Line<'_>, name: &str, value: &str) -> bool {
+    OPEN.contains(&name) && value.parse::<u32>().is_ok() && !is_copied(line, name, value)
+}
+
+/// Whether an argument need not be written, as it is like another one unless somebody says otherwise: a pool's stride.
+pub fn is_copied(line: &Line<'_>, name: &str, value: &str) -> bool {
+    let params = layers::find(line.word).map_or([].as_slice(), |layer| layer.spec().params);
+    let like = params.iter().find(|param| param.name == name).map(|param| &param.default);
+    let Some(Preset::Like(other)) = like else { return false };
+    line.args.iter().any(|(own, given)| own == other && given == value)
+}
+
+/// Lets joins that come again and again carry the name of what they join themselves, so that each can be a call of a block.
+pub fn set_apart(found: &Found<'_>, items: &mut [Item]) {
+    let mut folding = Folding { found, blocks: Vec::new(), ids: HashMap::new() };
+    let mut times: HashMap<u32, usize> = HashMap::new();
+    named(items, &mut |item| *times.entry(folding.id(&node(item.clone()))).or_default() += 1);
+    named(items, &mut |item| {
+        let own = node(item.clone());
+        let (n, lines) = (times.get(&folding.id(&own)).copied().unwrap_or(0), folding.lines(&own) + 1);
+        if let (true, Item::Join { form, .. }) = (saved(n, lines) > 0, item) {
+            *form = Form::Named { on_previous: false };
+        }
+    });
+}
+
+/// Shows every join whose name the statement before it carries.
+fn named(items: &mut [Item], see: &mut dyn FnMut(&mut Item)) {
+    for item in items {
+        if let Item::Join { form: Form::Named { on_previous: true }, .. } = item {
+            see(item);
+        }
+        if let Item::Join { parts, .. } = item {
+            parts.iter_mut().for_each(|part| named(part, see));
+        }
+    }
+}
+
+/// Lines that a block saves which stands for a sequence of so many lines that comes `n` times.
+fn saved(n: usize, lines: usize) -> usize {
+    (n * lines.saturating_sub(1)).saturating_sub(lines + 2)
 }
 
 pub fn fold(found: &Found<'_>, items: Vec<Item>) -> Folded {
@@ -136,8 +177,7 @@ impl Folding<'_, '_> {
         let mut places: HashMap<Vec<u32>, Places> = HashMap::new();
         let mut n_sequences = 0;
         self.look(body, &mut n_sequences, &mut places);
-        let saved =
-            |places: &Places| (places.n * (places.lines.saturating_sub(1))).saturating_sub(places.lines + 2);
+        let saved = |places: &Places| saved(places.n, places.lines);
         let fits = places.iter().filter(|(_, places)| places.n > 1 && places.lines > 1 && saved(places) > 0);
         // Of those that save as much, the longer one; then the first of the text, which has the smallest numbers.
         let best = fits.max_by(|a, b| {
@@ -264,8 +304,9 @@ impl Folding<'_, '_> {
         match node {
             Node::Layer { line } => {
                 let line = &self.found.lines[*line];
-                let args = line.args.iter().map(|(name, value)| match is_open(name, value) {
+                let args = line.args.iter().map(|(name, value)| match is_open(line, name, value) {
                     true => format!(" {name}"),
+                    false if is_copied(line, name, value) => format!(" {name} copied"),
                     false => format!(" {name}={value}"),
                 });
                 format!("{}{}", line.word, args.collect::<String>())
@@ -289,9 +330,15 @@ impl Folding<'_, '_> {
         match node {
             Node::Layer { line } => usize::from(!follows(self.found.lines[*line].word)),
             Node::Call { .. } => 1,
-            Node::Join { parts, .. } => {
+            Node::Join { form, parts, .. } => {
                 let of = |part: &Vec<Node>| part.iter().map(|node| self.lines(node)).sum::<usize>().max(1);
-                2 + parts.iter().map(of).sum::<usize>()
+                let own = match form {
+                    Form::Named { on_previous: true } => 1,
+                    Form::Residual | Form::Shortcut | Form::Branches | Form::Named { on_previous: false } => {
+                        2
+                    }
+                };
+                own + parts.iter().map(of).sum::<usize>()
             }
         }
     }
@@ -316,7 +363,7 @@ impl Folding<'_, '_> {
         match node {
             Node::Layer { line } => {
                 let (arriving, line) = (self.arriving(node), &self.found.lines[*line]);
-                let open = line.args.iter().filter(|(name, value)| is_open(name, value));
+                let open = line.args.iter().filter(|(name, value)| is_open(line, name, value));
                 open.map(|(name, value)| Value { name, text: value.clone(), arriving }).collect()
             }
             Node::Join { parts, .. } => parts.iter().flatten().flat_map(|node| self.values(node)).collect(),

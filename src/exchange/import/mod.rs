@@ -9,18 +9,20 @@ pub mod outline;
 pub mod text;
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::diag::{Fault, Severity, codes};
 use crate::exchange::import::line::{Found, Pixels, Weight};
 use crate::exchange::onnx::file::{self, Beside, MAX_FILE};
 use crate::exchange::onnx::read;
+use crate::exchange::onnx::skim::skim;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::model::Model;
 use crate::model::lower::IMAGES;
-use crate::run::{Precision, Session, StateInfo};
+use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
-use crate::tensor::Device;
 use crate::train::budget;
 use crate::train::checkpoint::{self, Card, States};
 use crate::train::program::{SCORES, inference_graph, optimized};
@@ -40,19 +42,31 @@ pub struct Imported<'a> {
     beside: &'a Beside,
 }
 
+/// A file that is open, and how many bytes it has.
+pub fn open(path: &Path) -> Result<(File, u64), Fault> {
+    // Opening a pipe would wait for its writer.
+    let facts = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+    if !facts.is_file() {
+        return Err(unreadable(path, &"it is not a regular file"));
+    }
+    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    let length = file.metadata().map_err(|e| unreadable(path, &e))?.len();
+    if length > MAX_FILE {
+        return Err(unreadable(path, &format!("it has {length} bytes; at most {MAX_FILE} are read")));
+    }
+    Ok((file, length))
+}
+
 /// The bytes of a file, whose size is looked at first.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
-    let refuse = |why: &dyn std::fmt::Display| {
-        Fault::new(codes::EXCHANGE_IN, format!("{} cannot be read: {why}", path.display()))
-    };
-    let facts = std::fs::metadata(path).map_err(|e| refuse(&e))?;
-    if !facts.is_file() {
-        return Err(refuse(&"it is not a regular file"));
-    }
-    if facts.len() > MAX_FILE {
-        return Err(refuse(&format!("it has {} bytes; at most {MAX_FILE} are read", facts.len())));
-    }
-    std::fs::read(path).map_err(|e| refuse(&e))
+    let (file, length) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes).map_err(|e| unreadable(path, &e))?;
+    Ok(bytes)
+}
+
+pub(super) fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Fault {
+    Fault::new(codes::EXCHANGE_IN, format!("{} cannot be read: {why}", path.display()))
 }
 
 /// Reads an ONNX model as a network of ours. `path` is what the text's own file is called; `input` is the shape of one image, where the
@@ -68,7 +82,9 @@ pub fn imported<'a>(
 
 /// Writes what was found as a text, checks it, and gives its layers their numbers. `path` is what the text's own file is called.
 pub fn written<'a>(found: Found<'a>, beside: &'a Beside, path: &Path) -> Result<Imported<'a>, Fault> {
-    let (items, order) = outline::outline(&found)?;
+    let mut items = outline::outline(&found)?;
+    fold::set_apart(&found, &mut items);
+    let order = outline::order(&items);
     let folded = fold::fold(&found, items);
     let mut head = vec![format!("{}, as `dslc import` read it", found.origin)];
     // Names out of the file must not end the comment.
@@ -166,7 +182,7 @@ impl Imported<'_> {
     /// The network with its numbers, ready to run for one image.
     pub fn session(&self) -> Result<Session, Fault> {
         let graph = optimized(inference_graph(self.model()?, 1)?)?;
-        let mut session = budget::open(vec![graph], &Device::Cpu, Precision::default(), 0)?;
+        let mut session = budget::few_steps(graph)?;
         for state in &self.states {
             session.write_state(&state.name, &self.read_state(&state.name)?)?;
         }
@@ -201,8 +217,8 @@ pub type Judge<'j> = &'j dyn Fn(&[f32], &[f32]) -> Result<f32, Fault>;
 
 /// Reads an ONNX file back and holds what it computes against these outputs; the largest distance that `judge` gives.
 pub fn verify(path: &Path, cases: &[Case], judge: Judge<'_>) -> Result<f32, Fault> {
-    let (bytes, beside) = (bytes(path)?, Beside::new(path));
-    let model = file::model(&bytes)?;
+    let (messages, beside) = skim(path)?;
+    let model = file::model(&messages)?;
     let back =
         |fault: Fault| fault.note("this is what our own importer says of the file that was just written");
     let imported = imported(&model, &beside, Path::new("verified.model"), None).map_err(back)?;

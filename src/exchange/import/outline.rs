@@ -31,9 +31,8 @@ pub enum Form {
     Named { on_previous: bool },
 }
 
-/// The statements of a network, and its lines in their order; `None` stands for an `identity` that was put in, as in a
-/// network that does nothing.
-pub fn outline(found: &Found<'_>) -> Result<(Vec<Item>, Vec<Option<usize>>), Fault> {
+/// The statements of a network.
+pub fn outline(found: &Found<'_>) -> Result<Vec<Item>, Fault> {
     let lines = &found.lines;
     if lines.len() > MAX_LINES {
         let message =
@@ -52,13 +51,18 @@ pub fn outline(found: &Found<'_>) -> Result<(Vec<Item>, Vec<Option<usize>>), Fau
         let parent = inputs.fold(first, |a, b| tree.common(a, b));
         (tree.parents[at + 1], tree.depths[at + 1]) = (parent, tree.depths[parent] + 1);
     }
-    let items = tree.between(0, found.output, 0)?;
+    tree.between(0, found.output, 0)
+}
+
+/// The lines in the order in which a text of these statements has them; `None` stands for an `identity` that was put in, as in a
+/// network that does nothing.
+pub fn order(items: &[Item]) -> Vec<Option<usize>> {
     let mut order = Vec::new();
-    flatten(&items, &mut order);
+    flatten(items, &mut order);
     if items.is_empty() {
         order.push(None);
     }
-    Ok((items, order))
+    order
 }
 
 struct Tree<'l, 'a> {
@@ -170,7 +174,6 @@ fn size(items: &[Item]) -> usize {
     items.iter().map(of).sum()
 }
 
-/// The lines in the order in which the text has them.
 fn flatten(items: &[Item], order: &mut Vec<Option<usize>>) {
     for item in items {
         match item {

@@ -1,6 +1,6 @@
 //! Blocks and nested statements → a text in the one style, with the shapes asserted where a part of the network ends.
 
-use crate::exchange::import::fold::{Block, Folded, Node, Parameter, Value, follows, is_open};
+use crate::exchange::import::fold::{Block, Folded, Node, Parameter, Value, follows, is_copied, is_open};
 use crate::exchange::import::line::{Found, Line};
 use crate::exchange::import::names;
 use crate::exchange::import::outline::Form;
@@ -249,7 +249,11 @@ fn statement(line: &Line<'_>, write: &mut Write<'_>) -> String {
     let mut written: Vec<(&str, String)> = Vec::new();
     for (name, value) in &line.args {
         let Some(param) = params.iter().find(|param| param.name == *name) else { continue };
-        let own = match is_open(name, value) {
+        if is_copied(line, name, value) {
+            in_place &= !param.positional;
+            continue;
+        }
+        let own = match is_open(line, name, value) {
             true => write(&Value { name, text: value.clone(), arriving: 0 }),
             false => value.clone(),
         };

@@ -78,11 +78,19 @@ pub struct Tensor<'a> {
     pub dims: Vec<usize>,
     pub element: i64,
     raw: Cow<'a, [u8]>,
+    /// Where its bytes begin in the file, and how many they are, where they are not in the message.
+    place: Option<[u64; 2]>,
     /// Whole numbers that are written one by one.
     ints: Vec<i64>,
     has_raw: bool,
     external: Vec<(&'a str, &'a str)>,
 }
+
+/// Fields of a tensor that no ONNX file has: where its bytes begin, and how many they are. [`skim`] puts them for the numbers
+/// that it leaves in the file.
+///
+/// [`skim`]: crate::exchange::onnx::skim::skim
+pub const PLACE: [u32; 2] = [100_001, 100_002];
 
 const FLOAT: i64 = 1;
 const BYTE: i64 = 2;
@@ -281,7 +289,7 @@ fn read_tensor<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Tensor<'a>, F
     let mut tensor = Tensor::default();
     let mut dims = Vec::new();
     let (mut single, mut double) = (Vec::new(), Vec::new());
-    let mut unsigned = Vec::new();
+    let (mut unsigned, mut place) = (Vec::new(), [None; 2]);
     each(bytes, budget, |field, content, budget| {
         match field {
             1 => content.ints(&mut dims)?,
@@ -293,11 +301,20 @@ fn read_tensor<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Tensor<'a>, F
             9 => (tensor.raw, tensor.has_raw) = (Cow::Borrowed(content.bytes()?), true),
             10 => content.raw::<8>(&mut double)?,
             13 => tensor.external.push(pair(content.bytes()?, budget)?),
+            own if PLACE.contains(&own) => {
+                let known = &mut place[usize::from(own == PLACE[1])];
+                if known.replace(content.int()? as u64).is_some() {
+                    return Err(damaged("the numbers of a tensor lie in two places"));
+                }
+            }
             _ => {}
         }
         Ok(())
     })?;
     tensor.ints.extend(unsigned);
+    if let [Some(start), Some(length)] = place {
+        (tensor.place, tensor.has_raw) = (Some([start, length]), true);
+    }
     for own in [single, double] {
         if !own.is_empty() {
             (tensor.raw, tensor.has_raw) = (Cow::Owned(own), true);
@@ -325,13 +342,35 @@ fn floats_of(raw: &[u8]) -> impl Iterator<Item = f32> + '_ {
 
 /// Where the files lie that an ONNX file has its numbers in.
 pub struct Beside {
+    /// The file itself and its bytes, where its numbers are read from it.
+    own: Option<(File, u64)>,
     folder: PathBuf,
     open: RefCell<BTreeMap<PathBuf, (File, u64)>>,
 }
 
 impl Beside {
     pub fn new(file: &Path) -> Beside {
-        Beside { folder: file.parent().map(Path::to_owned).unwrap_or_default(), open: RefCell::default() }
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Beside { own: None, folder, open: RefCell::default() }
+    }
+
+    /// The same of a file that is open and has so many bytes, whose own numbers are read from it, too.
+    pub fn within(path: &Path, file: File, length: u64) -> Beside {
+        Beside { own: Some((file, length)), ..Beside::new(path) }
+    }
+
+    /// Bytes of the file itself.
+    fn own(&self, name: &str, [start, length]: [u64; 2]) -> Result<Vec<u8>, Fault> {
+        let own =
+            self.own.as_ref().filter(|(_, whole)| start.checked_add(length).is_some_and(|end| end <= *whole));
+        let n = usize::try_from(length).ok();
+        let (Some((mut file, _)), Some(n)) = (own.map(|(file, whole)| (file, whole)), n) else {
+            return Err(damaged(format!("the numbers of `{name}` lie beyond its end")));
+        };
+        let mut bytes = vec![0; n];
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|e| damaged(format!("the numbers of `{name}` cannot be read ({e})")))?;
+        Ok(bytes)
     }
 
     /// So many bytes of a file in the folder. A path that leads out of it is refused, whatever links it has.
@@ -399,7 +438,8 @@ impl<'a> Tensor<'a> {
 
     /// Its first number, where that lies in the file itself.
     pub fn inline(&self) -> Option<f64> {
-        let inside = self.external.is_empty().then(|| self.floats(&Beside::new(Path::new(""))));
+        let is_inside = self.external.is_empty() && self.place.is_none();
+        let inside = is_inside.then(|| self.floats(&Beside::new(Path::new(""))));
         inside?.ok()?.first().map(|number| f64::from(*number))
     }
 
@@ -432,11 +472,13 @@ impl<'a> Tensor<'a> {
         if !self.external.is_empty() {
             return beside.read(self, n).map(Cow::Owned);
         }
-        match self.raw.len() == n {
-            true => Ok(Cow::Borrowed(&self.raw)),
-            false => {
-                Err(damaged(format!("`{}` needs {n} bytes, but {} are there", self.name, self.raw.len())))
-            }
+        let there = self.place.map_or(self.raw.len() as u64, |[_, length]| length);
+        if there != n as u64 {
+            return Err(damaged(format!("`{}` needs {n} bytes, but {there} are there", self.name)));
+        }
+        match self.place {
+            Some(place) => beside.own(self.name, place).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(&self.raw)),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod layer;
 pub mod preparation;
 pub mod read;
 pub mod resample;
+pub mod skim;
 pub mod wire;
 
 use std::fs::File;
@@ -15,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
 use crate::exchange::network::Network;
-use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::graph::{Element, Graph, batched};
 use crate::exchange::onnx::layer::Layer;
+use crate::exchange::onnx::skim::skim;
 use crate::exchange::portable::Operation;
 use crate::exchange::{Arriving, Incoming, Outgoing, Take, Wish, Wishes, beside, compare, import, named};
 use crate::layers::Inferred;
@@ -89,9 +90,9 @@ impl Incoming for Onnx {
     }
 
     fn read(&self, arriving: &Arriving<'_>, take: &mut Take<'_>) -> Result<(), Fault> {
-        let (bytes, beside) = (import::bytes(arriving.path)?, Beside::new(arriving.path));
         let named = |fault: Fault| named(arriving.path, fault);
-        let model = file::model(&bytes).map_err(named)?;
+        let (messages, beside) = skim(arriving.path).map_err(named)?;
+        let model = file::model(&messages).map_err(named)?;
         take(read::found(&model, &beside, arriving.input).map_err(named)?, &beside)
     }
 }

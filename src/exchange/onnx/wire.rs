@@ -83,12 +83,18 @@ fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 /// The number at the front of `rest`, which begins behind it afterwards.
 pub fn varint(rest: &mut &[u8]) -> Result<u64, Fault> {
+    number(|| {
+        let (&byte, behind) = rest.split_first()?;
+        *rest = behind;
+        Some(byte)
+    })
+}
+
+/// The number that begins with the next of these bytes.
+pub fn number(mut next: impl FnMut() -> Option<u8>) -> Result<u64, Fault> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
-        let Some((&byte, behind)) = rest.split_first() else {
-            return Err(damaged("it is cut short in a number"));
-        };
-        *rest = behind;
+        let byte = next().ok_or_else(|| damaged("it is cut short in a number"))?;
         if shift < 64 {
             value |= u64::from(byte & 0x7f) << shift;
         }

@@ -13,7 +13,7 @@ use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
 use crate::plan::layout::Layout;
 use crate::plan::lives::{last_reads, overwritten, owners};
 use crate::plan::memory::{Block, aligned, place, place_apart};
-use crate::run::cpu::plan::{Action, Plan, Step};
+use crate::run::cpu::plan::{Action, Derived, Plan, Step};
 use crate::run::cpu::schedule::{Role, Schedule, Slot};
 use crate::shape::Shape;
 
@@ -58,6 +58,7 @@ pub struct Planner<'a> {
     graph: &'a Graph,
     layout: &'a Layout,
     n_threads: usize,
+    derived: Derived,
     schedule: Schedule,
     /// The value whose memory a value lies in: itself, or for a view what it views.
     owner: BTreeMap<Value, Value>,
@@ -69,12 +70,17 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(graph: &'a Graph, layout: &'a Layout, n_threads: usize) -> Result<Planner<'a>, Fault> {
+    pub fn new(
+        graph: &'a Graph,
+        layout: &'a Layout,
+        n_threads: usize,
+        derived: Derived,
+    ) -> Result<Planner<'a>, Fault> {
         let schedule = Schedule::new(graph);
         let owner = owners(graph);
         let (local, over) = (BTreeSet::new(), BTreeMap::new());
         let mut planner =
-            Planner { graph, layout, n_threads, schedule, owner, units: Vec::new(), local, over };
+            Planner { graph, layout, n_threads, derived, schedule, owner, units: Vec::new(), local, over };
         planner.units = planner.order();
         planner.local = planner.locals();
         planner.over = planner.overwritten();
@@ -94,7 +100,13 @@ impl<'a> Planner<'a> {
         self.owner(value) == value && self.slot(value).role != Role::Leaf
     }
 
-    /// The frozen values first, then stage after stage.
+    /// Whether it is worked out before the first step and stays in memory.
+    fn is_kept(&self, value: Value) -> bool {
+        self.derived == Derived::Kept && self.slot(value).frozen
+    }
+
+    /// Stage after stage, and before them the frozen values: all at the beginning, or where they are not kept, each shortly
+    /// before the first that reads it.
     fn order(&self) -> Vec<Unit> {
         let mut frozen = Vec::new();
         let mut stages: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
@@ -107,14 +119,43 @@ impl<'a> Planner<'a> {
                 (true, _) => {}
             }
         }
-        let mut units: Vec<Unit> = frozen.into_iter().map(Unit::Whole).collect();
+        let mut staged = Vec::new();
         for (stage, values) in stages {
             match stage % 2 {
-                0 => units.extend(values.into_iter().map(Unit::Whole)),
-                _ => units.push(Unit::Tiled(values)),
+                0 => staged.extend(values.into_iter().map(Unit::Whole)),
+                _ => staged.push(Unit::Tiled(values)),
             }
         }
+        let mut units = Vec::with_capacity(frozen.len() + staged.len());
+        if self.derived == Derived::Dropped {
+            let mut open: BTreeSet<Value> = frozen.iter().copied().collect();
+            for unit in staged {
+                let needed = self.needed(&unit, &mut open);
+                units.extend(needed.into_iter().map(Unit::Whole));
+                units.push(unit);
+            }
+            frozen = open.into_iter().collect();
+            staged = Vec::new();
+        }
+        units.extend(frozen.into_iter().map(Unit::Whole));
+        units.extend(staged);
         units
+    }
+
+    /// The values among the `open` ones that a unit needs, in their order; they are open no more.
+    fn needed(&self, unit: &Unit, open: &mut BTreeSet<Value>) -> BTreeSet<Value> {
+        let mut needed = BTreeSet::new();
+        let mut look: Vec<Value> = unit.steps().to_vec();
+        while let Some(value) = look.pop() {
+            for &input in &self.graph.node(value).inputs {
+                let input = self.owner(input);
+                if open.remove(&input) {
+                    needed.insert(input);
+                    look.push(input);
+                }
+            }
+        }
+        needed
     }
 
     /// The values that only steps of their own stage of tiles read, row by row.
@@ -262,7 +303,7 @@ impl<'a> Planner<'a> {
             let (frozen, packs, action) = match unit {
                 Unit::Whole(value) => {
                     let (packs, step) = self.whole_step(*value, whole.remove(value), &places, &range);
-                    (self.slot(*value).frozen, packs, Action::Whole(step))
+                    (self.is_kept(*value), packs, Action::Whole(step))
                 }
                 Unit::Tiled(steps) => {
                     let unit =
@@ -311,7 +352,7 @@ impl<'a> Planner<'a> {
             blocks.insert(input, wants.add(self.graph.shape(input).elements(), 0, until(input, 0)));
         }
         for (time, step) in self.times().into_iter().filter(|&(_, step)| apart(step)) {
-            let frozen = self.slot(step).frozen;
+            let frozen = self.is_kept(step);
             let (first, last) = if frozen { (0, end) } else { (time, until(step, time)) };
             blocks.insert(step, wants.add(self.graph.shape(step).elements(), first, last));
         }
@@ -357,7 +398,7 @@ impl<'a> Planner<'a> {
         wants: &mut Wants,
     ) -> Kernel {
         let packed = prepared.pack.take().map(|pack| {
-            let frozen = self.slot(self.graph.node(value).inputs[pack.operand]).frozen;
+            let frozen = self.is_kept(self.graph.node(value).inputs[pack.operand]);
             let (first, last) = if frozen { (0, end) } else { (time, time) };
             let block = wants.add(pack.len, first, last);
             (pack, block, frozen)

@@ -55,11 +55,20 @@ pub struct Plan {
     pub n_workers: usize,
 }
 
+/// What becomes of values that depend on states alone: weights with a batch norm in them, or in the order of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Derived {
+    /// Worked out once, until states are written.
+    Kept,
+    /// Worked out in each step, shortly before they are read, so that few are in memory at a time.
+    Dropped,
+}
+
 /// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too. Refuses a level of kernels that
 /// is not here.
-pub fn plan(graph: Graph, layout: &Layout, n_threads: usize) -> Result<Plan, Fault> {
+pub fn plan(graph: Graph, layout: &Layout, n_threads: usize, derived: Derived) -> Result<Plan, Fault> {
     simd::chosen()?;
     threads::start()?;
     count();
-    Planner::new(&graph, layout, n_threads)?.finish()
+    Planner::new(&graph, layout, n_threads, derived)?.finish()
 }

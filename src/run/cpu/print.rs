@@ -7,12 +7,12 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Node, Value, print};
 use crate::kernels::cpu::tiled::{Place, Tiled};
 use crate::plan::layout::Layout;
-use crate::run::cpu::plan::{Action, Plan, plan};
+use crate::run::cpu::plan::{Action, Derived, Plan, plan};
 
 /// What runs of a graph on one thread.
 pub fn planned(graph: Graph, describe: &dyn Fn(&Node) -> Option<String>) -> Result<String, Fault> {
     let layout = Layout::new([&graph])?;
-    Ok(text(&plan(graph, &layout, 1)?, &layout, describe))
+    Ok(text(&plan(graph, &layout, 1, Derived::Kept)?, &layout, describe))
 }
 
 /// One line a step, with the bytes where its result lies: counted from the start of the memory, or for values that

@@ -2,9 +2,7 @@
 
 use crate::data::sample::Task;
 use crate::spec::Spec;
-use crate::train::metrics::ranked::Ranked;
 use crate::train::metrics::{Better, How, Metric, Shown};
-use crate::train::metrics::{Context, Meter, mean};
 
 pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Number, how };
 
@@ -21,41 +19,8 @@ static SPEC: Spec = Spec {
 
 fn how(task: Task) -> Option<How> {
     match task {
-        Task::Classes => Some(How::Metered(of_classes)),
-        Task::Labels => Some(How::Metered(of_labels)),
+        Task::Classes | Task::Labels => Some(How::Ranked(area)),
         Task::Numbers | Task::Masks | Task::Images => None,
-    }
-}
-
-fn of_classes(context: &Context) -> Box<dyn Meter> {
-    Box::new(Auc { ranked: Ranked::new(context.n), context: *context })
-}
-
-fn of_labels(context: &Context) -> Box<dyn Meter> {
-    of_classes(context)
-}
-
-struct Auc {
-    ranked: Ranked,
-    context: Context,
-}
-
-impl Meter for Auc {
-    fn add(&mut self, output: &[f32], target: &[f32]) {
-        match self.context.task {
-            Task::Classes => {
-                let class = target.first().map_or(0, |&class| class as usize);
-                let probabilities = self.context.shares(output);
-                self.ranked.add(probabilities.into_iter().enumerate().map(|(at, p)| (p, at == class)));
-            }
-            Task::Labels | Task::Numbers | Task::Masks | Task::Images => {
-                self.ranked.add(output.iter().zip(target).map(|(&p, &holds)| (f64::from(p), holds > 0.5)));
-            }
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        mean(self.ranked.each(area))
     }
 }
 

@@ -2,9 +2,7 @@
 
 use crate::data::sample::Task;
 use crate::spec::Spec;
-use crate::train::metrics::ranked::Ranked;
 use crate::train::metrics::{Better, How, Metric, Shown};
-use crate::train::metrics::{Context, Meter, mean};
 
 pub static METRIC: Metric = Metric { spec: &SPEC, better: Better::Higher, shown: Shown::Share, how };
 
@@ -20,26 +18,8 @@ static SPEC: Spec = Spec {
 
 fn how(task: Task) -> Option<How> {
     match task {
-        Task::Labels => Some(How::Metered(map)),
+        Task::Labels => Some(How::Ranked(average)),
         Task::Classes | Task::Numbers | Task::Masks | Task::Images => None,
-    }
-}
-
-fn map(context: &Context) -> Box<dyn Meter> {
-    Box::new(Precision { ranked: Ranked::new(context.n) })
-}
-
-struct Precision {
-    ranked: Ranked,
-}
-
-impl Meter for Precision {
-    fn add(&mut self, output: &[f32], target: &[f32]) {
-        self.ranked.add(output.iter().zip(target).map(|(&p, &holds)| (f64::from(p), holds > 0.5)));
-    }
-
-    fn value(&self) -> Option<f64> {
-        mean(self.ranked.each(average))
     }
 }
 

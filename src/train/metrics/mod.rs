@@ -92,6 +92,9 @@ pub enum How {
     Labels(fn(&ClassScore) -> Option<f64>),
     /// The mean over numbers of what each comes to.
     Numbers(fn(&NumberScore) -> Option<f64>),
+    /// The mean over classes or labels of what the order of their scores comes to: from the highest on in groups of equal ones, how
+    /// many hold, and how many do not.
+    Ranked(fn(&[[u64; 2]]) -> Option<f64>),
     /// Of the model's output for every image.
     Metered(fn(&Context) -> Box<dyn Meter>),
 }

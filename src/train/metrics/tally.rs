@@ -4,6 +4,7 @@ use crate::data::sample::Task;
 use crate::train::metrics::confusion::Confusion;
 use crate::train::metrics::errors::Errors;
 use crate::train::metrics::labels::Hits;
+use crate::train::metrics::ranked::{self, Ranked};
 use crate::train::metrics::{Classes, Context, Detail, Figure, How, Meter, Metric, mean};
 
 /// What is being measured.
@@ -13,16 +14,29 @@ pub struct Tally {
     confusion: Confusion,
     hits: Hits,
     errors: Errors,
+    /// Where a metric depends on the order of the scores.
+    ranked: Option<Ranked>,
     /// Those that look at every output.
     meters: Vec<(&'static Metric, Box<dyn Meter>)>,
 }
 
+/// Bytes that measuring `images` images takes: the scores of each of `n` classes or labels, where a metric ranks them.
+pub fn bytes(task: Task, metrics: &[&'static Metric], n: usize, images: usize) -> u64 {
+    if is_ranked(task, metrics) { (ranked::BYTES * n * images) as u64 } else { 0 }
+}
+
+fn is_ranked(task: Task, metrics: &[&'static Metric]) -> bool {
+    metrics.iter().any(|metric| matches!((metric.how)(task), Some(How::Ranked(_))))
+}
+
 impl Tally {
-    pub fn new(context: Context, metrics: &[&'static Metric]) -> Tally {
+    /// For so many images.
+    pub fn new(context: Context, metrics: &[&'static Metric], images: usize) -> Tally {
         let metered = metrics.iter().filter_map(|metric| match (metric.how)(context.task)? {
             How::Metered(meter) => Some((*metric, meter(&context))),
-            How::Counted(_) | How::Labels(_) | How::Numbers(_) => None,
+            How::Counted(_) | How::Labels(_) | How::Numbers(_) | How::Ranked(_) => None,
         });
+        let ranked = is_ranked(context.task, metrics).then(|| Ranked::new(context, images));
         let counted = match context.task {
             Task::Classes | Task::Masks => context.n,
             Task::Labels | Task::Numbers | Task::Images => 0,
@@ -33,13 +47,14 @@ impl Tally {
             confusion: Confusion::new(counted),
             hits: Hits::new(&context),
             errors: Errors::new(context.n),
+            ranked,
             meters: metered.collect(),
         }
     }
 
     /// Whether [`Tally::add`] must see the model's output for each image; the classes that were found are enough otherwise.
     pub fn wants_outputs(&self) -> bool {
-        self.context.task != Task::Classes || !self.meters.is_empty()
+        self.context.task != Task::Classes || self.ranked.is_some() || !self.meters.is_empty()
     }
 
     /// The class of an image, and the one that was found.
@@ -55,6 +70,9 @@ impl Tally {
             Task::Numbers => self.errors.add(output, target),
             Task::Classes | Task::Images => {}
         }
+        if let Some(ranked) = &mut self.ranked {
+            ranked.add(output, target);
+        }
         self.meters.iter_mut().for_each(|(_, meter)| meter.add(output, target));
     }
 
@@ -64,6 +82,7 @@ impl Tally {
             How::Counted(of) => of(&self.confusion),
             How::Labels(of) => mean(self.hits.scores().iter().filter_map(of)),
             How::Numbers(of) => mean(self.errors.scores().iter().filter_map(of)),
+            How::Ranked(of) => mean(self.ranked.as_ref()?.each(of)),
             How::Metered(_) => self.meters.iter().find(|(own, _)| std::ptr::eq(*own, *metric))?.1.value(),
         };
         let figure = |metric: &&'static Metric| Some(Figure { metric, value: value(metric)? });

@@ -139,7 +139,7 @@ fn layout(mut at: Bytes<'_>, rank: usize) -> Result<Layout, String> {
             Ok(match class {
                 0 => {
                     let length = at.u32()? as usize;
-                    Layout::Compact(at.take(length)?.to_vec())
+                    Layout::Compact(at.take(length)?)
                 }
                 1 => Layout::Contiguous { address, length: usize::MAX },
                 _ => chunks(address, extents, rank)?,
@@ -148,7 +148,7 @@ fn layout(mut at: Bytes<'_>, rank: usize) -> Result<Layout, String> {
         3 | 4 => match (at.u8()?, version) {
             (0, _) => {
                 let length = usize::from(at.u16()?);
-                Ok(Layout::Compact(at.take(length)?.to_vec()))
+                Ok(Layout::Compact(at.take(length)?))
             }
             (1, _) => Ok(Layout::Contiguous { address: at.u64()?, length: at.count()? }),
             (2, 3) => {
@@ -222,7 +222,7 @@ impl Array {
             Layout::Contiguous { address: NOWHERE, .. } => {
                 Err("has an array that was never written".to_owned())
             }
-            Layout::Contiguous { address, .. } => Ok(self.file.at(*address)?.take(wanted)?.to_vec()),
+            Layout::Contiguous { address, .. } => self.file.at(*address)?.take(wanted),
             Layout::Chunks { tree, extents } => self.gathered(*tree, extents, wanted),
             Layout::Unread(why) => Err(format!("has an array that {why}")),
         }
@@ -241,7 +241,7 @@ impl Array {
         let each = each.ok_or("is damaged: a chunk is larger than memory")?;
         // No byte belongs to two chunks.
         let packed = found.iter().fold(0usize, |n, chunk| n.saturating_add(chunk.packed));
-        if packed > self.file.bytes.len() {
+        if packed as u64 > self.file.content.len() {
             return Err(format!("is damaged: the chunks of an array in it have {packed} bytes"));
         }
         // Every number is in some chunk, and unpacking gives so many bytes at most.
@@ -297,7 +297,7 @@ impl Array {
 
     /// A chunk's bytes, with the filters undone from the last to the first.
     fn unpacked(&self, chunk: &Chunk, each: usize) -> Result<Vec<u8>, String> {
-        let mut bytes = self.file.at(chunk.address)?.take(chunk.packed)?.to_vec();
+        let mut bytes = self.file.at(chunk.address)?.take(chunk.packed)?;
         let used = self.filters.iter().enumerate().filter(|(i, _)| chunk.skipped >> (i & 31) & 1 == 0);
         for (_, filter) in used.collect::<Vec<_>>().into_iter().rev() {
             bytes = match filter {

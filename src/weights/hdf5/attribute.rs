@@ -64,7 +64,7 @@ fn attribute(message: &Message<'_>) -> Result<(String, Stored), String> {
     let lengths = [at.u16()?, at.u16()?, at.u16()?].map(usize::from);
     at.skip(usize::from(version == 3))?;
     let whole = |n: usize| if version == 1 { padded(n) } else { n };
-    let name = at.part(whole(lengths[0]))?.text();
+    let name = at.part(whole(lengths[0]))?.text()?;
     let (datatype, dataspace) = (at.part(whole(lengths[1]))?, at.part(whole(lengths[2]))?);
     // A datatype or dataspace that stands elsewhere is none of a text by h5py.
     if version > 1 && flags & 3 != 0 {
@@ -88,7 +88,7 @@ fn attribute(message: &Message<'_>) -> Result<(String, Stored), String> {
     }
     let length = n.checked_mul(kind.size).filter(|_| n <= MAX_TEXTS);
     let length = length.ok_or_else(|| format!("is damaged: the attribute `{name}` claims {n} texts"))?;
-    let bytes = at.take(length)?.to_vec();
+    let bytes = at.take(length)?;
     Ok((name, Stored { form, n, bytes }))
 }
 
@@ -111,7 +111,7 @@ impl Stored {
                     left = left.checked_sub(length).ok_or("is damaged: its texts are longer than memory")?;
                     out.push(match length {
                         0 => String::new(),
-                        _ => text(shared(file, heap, index, length)?),
+                        _ => text(&shared(file, heap, index, length)?),
                     });
                 }
                 Ok(out)
@@ -121,7 +121,7 @@ impl Stored {
 }
 
 /// An object of a heap that the whole file shares.
-fn shared(file: &Hdf5, heap: u64, index: u32, length: usize) -> Result<&[u8], String> {
+fn shared(file: &Hdf5, heap: u64, index: u32, length: usize) -> Result<Vec<u8>, String> {
     let mut at = file.at(heap)?;
     at.expect(b"GCOL", "a heap of texts")?;
     at.skip(4)?;
@@ -133,7 +133,11 @@ fn shared(file: &Hdf5, heap: u64, index: u32, length: usize) -> Result<&[u8], St
         at.skip(6)?;
         let size = at.count()?;
         if own == index {
-            return at.take(size)?.get(..length).ok_or_else(|| "is damaged: a text is cut short".to_owned());
+            let mut own = at.part(size)?;
+            return match length <= own.len() {
+                true => own.take(length),
+                false => Err("is damaged: a text is cut short".to_owned()),
+            };
         }
         if own == 0 {
             break;

@@ -1,48 +1,91 @@
-//! A position in bytes that is moved by what is read, and never beyond their end.
+//! A position in a file, or in bytes, that is moved by what is read, and never beyond their end.
 
-/// The bytes that are not read yet.
+use crate::weights::hdf5::content::Content;
+
+/// The longest text that is looked at.
+const MAX_TEXT: u64 = 1 << 13;
+
+/// What is not read yet.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
-    rest: &'a [u8],
+    source: Source<'a>,
+    at: u64,
+    end: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Memory(&'a [u8]),
+    Content(&'a Content),
 }
 
 impl<'a> Bytes<'a> {
     pub fn of(bytes: &'a [u8]) -> Bytes<'a> {
-        Bytes { rest: bytes }
+        Bytes { source: Source::Memory(bytes), at: 0, end: bytes.len() as u64 }
+    }
+
+    /// A file's from this place on; `None` beyond its end.
+    pub fn within(content: &'a Content, at: u64) -> Option<Bytes<'a>> {
+        let end = content.len();
+        (at <= end).then_some(Bytes { source: Source::Content(content), at, end })
     }
 
     pub fn len(&self) -> usize {
-        self.rest.len()
+        usize::try_from(self.end - self.at).unwrap_or(usize::MAX)
     }
 
-    pub fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self.rest.split_at_checked(n).ok_or_else(|| {
-            format!("is damaged: {n} bytes should follow where {} are left", self.rest.len())
-        })?;
-        self.rest = rest;
+    /// Moves over the next bytes, and says where they began.
+    fn passed(&mut self, n: usize) -> Result<u64, String> {
+        let at = self.at;
+        let left = self.end - at;
+        if n as u64 > left {
+            return Err(format!("is damaged: {n} bytes should follow where {left} are left"));
+        }
+        self.at += n as u64;
+        Ok(at)
+    }
+
+    fn copy(&self, at: u64, out: &mut [u8]) -> Result<(), String> {
+        match self.source {
+            Source::Content(content) => content.read(at, out),
+            Source::Memory(bytes) => {
+                let own = usize::try_from(at).ok().and_then(|at| bytes.get(at..)?.get(..out.len()));
+                out.copy_from_slice(own.ok_or("is damaged: it ends while it is read")?);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn take(&mut self, n: usize) -> Result<Vec<u8>, String> {
+        let at = self.passed(n)?;
+        let mut taken = vec![0; n];
+        self.copy(at, &mut taken)?;
         Ok(taken)
     }
 
     /// The next bytes as a part of their own.
     pub fn part(&mut self, n: usize) -> Result<Bytes<'a>, String> {
-        self.take(n).map(Bytes::of)
+        let at = self.passed(n)?;
+        Ok(Bytes { source: self.source, at, end: self.at })
     }
 
     pub fn skip(&mut self, n: usize) -> Result<(), String> {
-        self.take(n).map(|_| ())
+        self.passed(n).map(|_| ())
     }
 
     /// Whether these bytes follow, which are taken.
     pub fn expect(&mut self, signature: &[u8; 4], what: &str) -> Result<(), String> {
-        match self.take(4)? == signature {
+        match self.fixed::<4>()? == *signature {
             true => Ok(()),
             false => Err(format!("is damaged: {what} does not begin where it should")),
         }
     }
 
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let taken = self.take(N)?;
-        Ok(std::array::from_fn(|i| taken.get(i).copied().unwrap_or_default()))
+    pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let at = self.passed(N)?;
+        let mut taken = [0; N];
+        self.copy(at, &mut taken)?;
+        Ok(taken)
     }
 
     pub fn u8(&mut self) -> Result<u8, String> {
@@ -84,10 +127,13 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// A text up to its first 0.
-    pub fn text(&self) -> String {
-        let end = self.rest.iter().position(|&byte| byte == 0).unwrap_or(self.rest.len());
-        String::from_utf8_lossy(&self.rest[..end]).into_owned()
+    /// A text up to its first 0, and no longer than names are.
+    pub fn text(&self) -> Result<String, String> {
+        let n = usize::try_from((self.end - self.at).min(MAX_TEXT)).unwrap_or(0);
+        let mut bytes = vec![0; n];
+        self.copy(self.at, &mut bytes)?;
+        bytes.truncate(bytes.iter().position(|&byte| byte == 0).unwrap_or(n));
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

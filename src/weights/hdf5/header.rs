@@ -38,7 +38,7 @@ pub(super) fn messages<'a>(file: &'a Hdf5, address: u64) -> Result<Vec<Message<'
     let mut at = file.at(address)?;
     let mut found = Vec::new();
     let mut look = at;
-    if look.take(4)? == b"OHDR" {
+    if look.fixed()? == *b"OHDR" {
         at = look;
         if at.u8()? != 2 {
             return Err("has a header of a version that is not read".to_owned());
@@ -216,7 +216,7 @@ fn leaf(
         let mut name = names;
         name.skip(offset)?;
         // One byte more than there may be, to see that there are more.
-        let name = named(&name.part(name.len().min(MAX_NAME + 1))?.text())?;
+        let name = named(&name.part(name.len().min(MAX_NAME + 1))?.text()?)?;
         links.push((name, if cached == 2 { Target::Elsewhere } else { Target::Header(header) }));
         if links.len() > MAX_LINKS {
             return Err(format!("has a group with more than {MAX_LINKS} names"));
@@ -232,7 +232,7 @@ fn link(mut at: Bytes<'_>) -> Result<(String, Target), String> {
     at.skip(if flags & 4 == 0 { 0 } else { 8 } + usize::from(flags & 16 != 0))?;
     let length = at.sized(flags)?;
     let length = usize::try_from(length).map_err(|_| "is damaged: a name is larger than memory")?;
-    let name = named(&at.part(length)?.text())?;
+    let name = named(&at.part(length)?.text()?)?;
     Ok((name, if kind == 0 { Target::Header(at.u64()?) } else { Target::Elsewhere }))
 }
 

@@ -8,6 +8,7 @@
 mod array;
 mod attribute;
 mod bytes;
+mod content;
 mod header;
 
 use std::cell::Cell;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 
 pub use crate::weights::hdf5::array::Array;
 use crate::weights::hdf5::bytes::Bytes;
+pub use crate::weights::hdf5::content::Content;
 use crate::weights::hdf5::header::{Message, messages};
 
 /// What every file begins with.
@@ -24,10 +26,10 @@ const MAX_PARTS: usize = 4_000_000;
 /// An address that is none.
 const NOWHERE: u64 = u64::MAX;
 
-/// A file in memory.
+/// A file that is open.
 #[derive(Clone)]
 pub struct Hdf5 {
-    bytes: Rc<Vec<u8>>,
+    content: Rc<Content>,
     /// What addresses are counted from.
     base: u64,
     root: u64,
@@ -36,7 +38,7 @@ pub struct Hdf5 {
 
 impl std::fmt::Debug for Hdf5 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "an HDF5 file of {} bytes", self.bytes.len())
+        write!(f, "an HDF5 file of {} bytes", self.content.len())
     }
 }
 
@@ -69,9 +71,17 @@ impl Hdf5 {
     ///
     /// # Errors
     /// In words that go on after "the file": what is damaged, or which kind of file is not read.
-    pub fn open(bytes: Vec<u8>) -> Result<Hdf5, String> {
-        let mut at = Bytes::of(&bytes);
-        if at.take(8)? != SIGNATURE {
+    pub fn open(content: Content) -> Result<Hdf5, String> {
+        let mut file =
+            Hdf5 { content: Rc::new(content), base: 0, root: 0, left: Rc::new(Cell::new(MAX_PARTS)) };
+        (file.base, file.root) = file.superblock()?;
+        Ok(file)
+    }
+
+    /// What addresses are counted from, and where the root is.
+    fn superblock(&self) -> Result<(u64, u64), String> {
+        let mut at = self.at(0)?;
+        if at.fixed()? != SIGNATURE {
             return Err("is no HDF5 file".to_owned());
         }
         let (version, base, root, end);
@@ -99,11 +109,11 @@ impl Hdf5 {
             }
             other => return Err(format!("has an HDF5 superblock of version {other}, which is not read")),
         }
-        let length = bytes.len() as u64;
+        let length = self.content.len();
         if base.saturating_add(end) > length {
             return Err(format!("is cut short: it says {end} bytes, it has {length} (superblock {version})"));
         }
-        Ok(Hdf5 { bytes: Rc::new(bytes), base, root, left: Rc::new(Cell::new(MAX_PARTS)) })
+        Ok((base, root))
     }
 
     /// The file's root.
@@ -116,9 +126,9 @@ impl Hdf5 {
 
     /// The bytes from an address on.
     fn at(&self, address: u64) -> Result<Bytes<'_>, String> {
-        let start = self.base.checked_add(address).and_then(|at| usize::try_from(at).ok());
-        let rest = start.filter(|_| address != NOWHERE).and_then(|at| self.bytes.get(at..));
-        rest.map(Bytes::of).ok_or_else(|| format!("is damaged: the address {address} lies beyond its end"))
+        let start = self.base.checked_add(address).filter(|_| address != NOWHERE);
+        let rest = start.and_then(|at| Bytes::within(&self.content, at));
+        rest.ok_or_else(|| format!("is damaged: the address {address} lies beyond its end"))
     }
 
     /// Counts a part that is looked at.

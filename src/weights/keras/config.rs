@@ -1,7 +1,11 @@
 //! The JSON in which Keras describes a network → its layers in order, the arrays that each has, and where a file keeps them.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
+use crate::weights::keras::calls::{Reference, ends, references};
+use crate::weights::keras::order::{Content, Node, Wiring, orders};
 use crate::weights::keras::store::Place;
 
 /// How deep networks may lie in each other.
@@ -124,39 +128,77 @@ pub fn places(layers: &[Value], within: Option<&Place>) -> Vec<Place> {
     layers.iter().map(place).collect()
 }
 
-/// Every layer with arrays of a description, in its order.
-pub fn entries(text: &str) -> Result<Vec<Entry>, String> {
+/// Every layer with arrays of a description, in its order, and the orders in which they may stand where branches come one after
+/// another.
+pub fn entries(text: &str) -> Result<(Vec<Entry>, Vec<Vec<usize>>), String> {
     let description = parse(text)?;
     let config = network(&description).ok_or_else(|| {
         format!("describes a `{}`, which is neither sequential nor functional", class(&description))
     })?;
-    let mut found = Vec::new();
-    collect(config, None, 0, &mut found)?;
-    Ok(found)
+    let (mut found, mut n_sums) = (Vec::new(), 0);
+    let wiring = collect(config, None, 0, &mut found, &mut n_sums)?;
+    Ok((found, orders(&wiring, n_sums)))
 }
+
+/// Joins whose operands may change places.
+const SUMS: [&str; 5] = ["Add", "Average", "Maximum", "Minimum", "Multiply"];
 
 fn collect(
     config: &Value,
     within: Option<&Place>,
     depth: usize,
     found: &mut Vec<Entry>,
-) -> Result<(), String> {
+    n_sums: &mut usize,
+) -> Result<Wiring, String> {
     if depth == MAX_DEPTH {
         return Err(format!("describes networks more than {MAX_DEPTH} deep in each other"));
     }
     let layers = layers(config)?;
-    for (layer, place) in layers.iter().zip(places(layers, within)) {
-        if let Some(inner) = network(layer) {
-            collect(inner, Some(&place), depth + 1, found)?;
-            continue;
-        }
-        let own = layer.get("config").cloned().unwrap_or(Value::Null);
-        let entry = Entry { class: class(layer).to_owned(), place, config: own };
-        if !entry.parts().is_empty() {
-            found.push(entry);
-        }
+    let is_graph = layers.iter().any(|layer| layer.get("inbound_nodes").is_some());
+    let places = places(layers, within);
+    let known: HashMap<String, usize> =
+        places.iter().enumerate().map(|(at, place)| (place.name.clone(), at)).collect();
+    let mut wiring = Wiring::default();
+    for (at, (layer, place)) in layers.iter().zip(places).enumerate() {
+        let inputs = match is_graph {
+            true => taken(layer, &known),
+            false => at.checked_sub(1).into_iter().collect(),
+        };
+        let sum = (SUMS.contains(&class(layer)) && inputs.len() > 1).then_some(*n_sums);
+        *n_sums += usize::from(sum.is_some());
+        let content = match network(layer) {
+            Some(inner) => Content::Network(collect(inner, Some(&place), depth + 1, found, n_sums)?),
+            None => {
+                let own = layer.get("config").cloned().unwrap_or(Value::Null);
+                let entry = Entry { class: class(layer).to_owned(), place, config: own };
+                match entry.parts().is_empty() {
+                    true => Content::Nothing,
+                    false => {
+                        found.push(entry);
+                        Content::Entry(found.len() - 1)
+                    }
+                }
+            }
+        };
+        wiring.nodes.push(Node { inputs, content, sum });
     }
-    Ok(())
+    wiring.output = match is_graph {
+        true => ends(config.get("output_layers")).first().and_then(|(name, _)| known.get(name).copied()),
+        false => layers.len().checked_sub(1),
+    };
+    Ok(wiring)
+}
+
+/// The layers that one is called with, all its calls together; what is written in a way that is not known names none.
+fn taken(layer: &Value, known: &HashMap<String, usize>) -> Vec<usize> {
+    let calls = layer.get("inbound_nodes").and_then(Value::as_array).map_or([].as_slice(), Vec::as_slice);
+    let named = calls.iter().take(MAX_LAYERS).flat_map(|call| references(call).unwrap_or_default());
+    named
+        .filter_map(|reference| match reference {
+            Reference::Value(name, _) => known.get(&name).copied(),
+            Reference::Number(_) => None,
+        })
+        .collect()
 }
 
 /// `SeparableConv2D` → `separable_conv2d`, `ReLU` → `re_lu`, `PReLU` → `p_re_lu`: as Keras' `to_snake_case`.

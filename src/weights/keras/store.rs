@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::fs::File as Disk;
 use std::io::{BufReader, Read, Seek};
 
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
-use crate::weights::hdf5::{Array, Group, Hdf5, Object, SIGNATURE};
+use crate::weights::hdf5::{Array, Content, Group, Hdf5, Object, SIGNATURE};
 use crate::weights::keras::Source;
 use crate::weights::keras::config::{MAX_DEPTH, MAX_LAYERS, Part, parse};
 use crate::weights::tensors::{MAX_TENSORS, Sequence};
@@ -86,12 +86,11 @@ pub fn open(mut disk: Disk) -> Result<Store, String> {
     if begin == b"PK" {
         return zipped(disk, length);
     }
-    let mut bytes = Vec::new();
-    disk.read_to_end(&mut bytes).map_err(unreadable)?;
-    plain(bytes)
+    plain(Content::file(disk, 0, length))
 }
 
 fn zipped(disk: Disk, length: u64) -> Result<Store, String> {
+    let own = disk.try_clone().map_err(|e| format!("cannot be read: {e}"))?;
     let mut archive =
         ZipArchive::new(BufReader::new(disk)).map_err(|e| format!("is no whole zip archive: {e}"))?;
     let text =
@@ -107,9 +106,26 @@ fn zipped(disk: Disk, length: u64) -> Result<Store, String> {
             metadata.get("keras_version").and_then(|version| version.as_str()).map(str::to_owned)
         }
     };
-    let bytes = member(&mut archive, WEIGHTS, length.saturating_mul(MAX_PACKED))?;
-    let store = plain(bytes)?;
+    let content = match open_within(&mut archive, length)? {
+        // As Keras writes it: the arrays stay in the archive.
+        Some((start, size)) => Content::file(own, start, size),
+        None => Content::bytes(member(&mut archive, WEIGHTS, length.saturating_mul(MAX_PACKED))?),
+    };
+    let store = plain(content)?;
     Ok(Store { config: Some(config), version, ..store })
+}
+
+/// Where the weights lie in the archive, and how long they are, once their checksum was found right; `None` where they are packed.
+fn open_within(archive: &mut ZipArchive<BufReader<Disk>>, length: u64) -> Result<Option<(u64, u64)>, String> {
+    let mut entry =
+        archive.by_name(WEIGHTS).map_err(|e| format!("has no `{WEIGHTS}` that can be read: {e}"))?;
+    let size = entry.size();
+    let lies_open = entry.compression() == CompressionMethod::Stored && entry.compressed_size() == size;
+    let start = entry.data_start().filter(|start| start.checked_add(size).is_some_and(|end| end <= length));
+    let Some(start) = start.filter(|_| lies_open) else { return Ok(None) };
+    std::io::copy(&mut entry, &mut std::io::sink())
+        .map_err(|e| format!("is damaged: `{WEIGHTS}` cannot be read ({e})"))?;
+    Ok(Some((start, size)))
 }
 
 fn member(archive: &mut ZipArchive<BufReader<Disk>>, name: &str, most: u64) -> Result<Vec<u8>, String> {
@@ -126,8 +142,8 @@ fn member(archive: &mut ZipArchive<BufReader<Disk>>, name: &str, most: u64) -> R
     Ok(bytes)
 }
 
-fn plain(bytes: Vec<u8>) -> Result<Store, String> {
-    let root = Hdf5::open(bytes)?.root()?;
+fn plain(content: Content) -> Result<Store, String> {
+    let root = Hdf5::open(content)?.root()?;
     let one = |group: &Group, name: &str| -> Result<Option<String>, String> {
         Ok(group.texts(name)?.and_then(|texts| texts.into_iter().next()))
     };

@@ -123,8 +123,9 @@ impl<'a> Reader<'a, '_> {
             }
             _ => return Err(cannot(node, "it rearranges a tensor that has its channels last")),
         }
-        // A pool to one pixel and then flat is one layer.
-        let step = self.step(x).map(|step| (step.act.clone(), step.inputs.clone(), step.args.clone()));
+        // A pool over everything and then flat is one layer; one by a window is what it was.
+        let whole = self.step(x).filter(|step| !matches!(step.op, "AveragePool" | "MaxPool"));
+        let step = whole.map(|step| (step.act.clone(), step.inputs.clone(), step.args.clone()));
         let word = match &step {
             Some((Act::Layer("adaptive_avg_pool2d" | "adaptive_avg_pool1d"), _, args))
                 if args[0].1 == "1" =>

@@ -281,6 +281,25 @@ impl<'a> Reader<'a, '_> {
             (x, windows, counts) = (source, padded, true);
         }
         let pads = windows.iter().any(|window| window.before + window.after > 0);
+        let is_whole = |(window, &extent): (&Window, &usize)| {
+            window.kernel == extent && window.stride == extent && !window.ceil
+        };
+        if !pads
+            && x.dims[1..].iter().any(|&extent| extent > 1)
+            && windows.iter().zip(&x.dims[1..]).all(is_whole)
+        {
+            let word = match (is_mean, windows.len()) {
+                (true, 2) => "adaptive_avg_pool2d",
+                (true, _) => "adaptive_avg_pool1d",
+                (false, 2) => "adaptive_max_pool2d",
+                (false, _) => "adaptive_max_pool1d",
+            };
+            let flow = self.push(node, Act::Layer(word), vec![x.at], shape, Layout::First);
+            if let Some(step) = self.last() {
+                step.args = vec![("size", "1".to_owned())];
+            }
+            return Ok(flow);
+        }
         let mut args = vec![
             ("kernel", of(&windows, |window| window.kernel)),
             ("stride", of(&windows, |window| window.stride)),

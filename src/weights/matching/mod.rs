@@ -4,15 +4,18 @@
 //! Names decide where all are the same. Else whole layers are paired, in their order, by the shapes of all their tensors: of
 //! single tensors only few have a shape of their own, while the sequence of a network's layers hardly ever fits twice.
 
+mod pairing;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::diag::{Fault, codes};
 use crate::graph::StateKind;
-use crate::model::Model;
+use crate::model::{Instance, Model};
 use crate::weights::fitting::{fitting, flattened, is_kernel};
 use crate::weights::map::{Map, Pattern};
 use crate::weights::names;
-use crate::weights::tensors::{File, Sequence, Tensor, fault, shown};
+use crate::weights::tensors::{Branches, File, Sequence, Tensor, fault, shown};
 
 /// A parameter or statistic of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub struct Target {
     pub kind: StateKind,
     /// The place of its layer in the model.
     pub layer: usize,
+    /// The layers that each layer of the model takes, by place.
+    pub wires: Rc<Vec<Vec<usize>>>,
     /// Whether it is of the last layer that learns anything: that which a change of the classes changes.
     pub is_head: bool,
     /// Channels, height and width of the image whose pixels its layer takes one after the other.
@@ -33,7 +38,10 @@ pub struct Target {
 /// Those of a model, in its order.
 pub fn targets(model: &Model) -> Vec<Target> {
     let head = model.layers.iter().rposition(|instance| instance.n_parameters() > 0);
+    let inputs = |instance: &Instance| instance.inputs.iter().filter_map(|wire| wire.layer()).collect();
+    let wires = Rc::new(model.layers.iter().map(inputs).collect::<Vec<Vec<usize>>>());
     let own = model.layers.iter().enumerate().flat_map(|(layer, instance)| {
+        let wires = Rc::clone(&wires);
         let flattened = flattened(model, instance);
         let parameters = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
         parameters.map(move |p| Target {
@@ -42,6 +50,7 @@ pub fn targets(model: &Model) -> Vec<Target> {
             shape: p.shape.dims().to_vec(),
             kind: p.kind,
             layer,
+            wires: Rc::clone(&wires),
             is_head: Some(layer) == head,
             flattened,
         })
@@ -157,6 +166,7 @@ struct Matching<'a> {
 }
 
 /// A layer on either side: its numbers by what they are called in it.
+#[derive(Clone)]
 struct Layer<'a> {
     name: &'a str,
     /// What each is called, and its place among the targets or tensors.
@@ -184,7 +194,7 @@ impl<'a> Matching<'a> {
                 .advise("names as `dslc summary` has them")
         })?;
         for (target, theirs, line) in pairs {
-            let Some(from) = self.file.tensors.iter().position(|tensor| tensor.name == theirs) else {
+            let Some(from) = self.named(&theirs) else {
                 let known = self.file.tensors.iter().map(|tensor| tensor.name.as_str());
                 let fault = self.fault(format!("has no `{theirs}`, which line {line} of the map names"));
                 return Err(match crate::diag::nearest(&theirs, known.clone()) {
@@ -205,6 +215,18 @@ impl<'a> Matching<'a> {
             self.take(target, from, Way::Map, change);
         }
         Ok(())
+    }
+
+    /// The tensor of a name that a map gives, where its last part may be what we call it.
+    fn named(&self, name: &str) -> Option<usize> {
+        let tensors = &self.file.tensors;
+        tensors.iter().position(|tensor| tensor.name == name).or_else(|| {
+            let (layer, part) = names::parted(name);
+            tensors.iter().position(|tensor| {
+                let (own, called) = names::parted(&tensor.name);
+                own == layer && (names::canonical(called) == part || is_kernel(called, part))
+            })
+        })
     }
 
     fn fresh(&mut self, patterns: &[Pattern]) -> Result<(), Fault> {
@@ -293,10 +315,14 @@ impl<'a> Matching<'a> {
         }
         let ours = layers(open.iter().map(|&at| (self.targets[at].name.as_str(), at)));
         let theirs = layers(offers.iter().map(|&i| (self.tensor(i).name.as_str(), i)));
-        let pairs = match self.file.sequence {
-            Sequence::Kept => self.sequence(&ours, &theirs)?,
-            Sequence::Lost => self.by_shape(&ours, &theirs)?,
+        let pairs = match (self.file.sequence, &self.file.branches) {
+            (Sequence::Kept, Branches::Orders(orders)) => self.any_order(&ours, &theirs, orders)?,
+            (Sequence::Kept, Branches::Apart | Branches::Mixed) => self.sequence(&ours, &theirs)?,
+            (Sequence::Lost, _) => self.by_shape(&ours, &theirs)?,
         };
+        if self.file.branches == Branches::Mixed {
+            self.in_one_branch(&ours, &theirs, &pairs)?;
+        }
         for (own, their) in pairs.into_iter().enumerate() {
             match their {
                 Some(their) => {
@@ -348,195 +374,6 @@ impl<'a> Matching<'a> {
     fn is_head(&self, layer: &Layer<'_>) -> bool {
         layer.parts.iter().all(|&(_, at)| self.targets[at].is_head)
     }
-
-    /// The one way in which our layers stand in the file in their order, others between them or not. Where only the head finds
-    /// no place, it has none.
-    fn sequence(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Result<Vec<Option<usize>>, Fault> {
-        let first = self.first_way(ours, theirs);
-        let (n, first) = match first {
-            Ok(first) => (ours.len(), first),
-            Err(stuck) => {
-                let n = ours.len() - usize::from(ours.last().is_some_and(|last| self.is_head(last)));
-                let without_head = self.first_way(&ours[..n], theirs);
-                match without_head {
-                    Ok(first) if self.need == Need::Trunk && n < ours.len() => (n, first),
-                    _ => return Err(self.stuck(ours, theirs, stuck)),
-                }
-            }
-        };
-        let last = self.last_way(&ours[..n], theirs);
-        if let Some(at) = (0..n).find(|&at| last.get(at) != Some(&first[at])) {
-            let fits = |their: &&Layer<'_>| self.pair(&ours[at], their).is_some();
-            let candidates: Vec<&Layer<'_>> = theirs.iter().filter(fits).collect();
-            let message = format!(
-                "fits in more than one way: `{}` ({}) could be {}",
-                ours[at].name,
-                self.own_shapes(&ours[at]),
-                names::listed(candidates.iter().map(|layer| layer.name))
-            );
-            let example = candidates.first().map_or("THEIRS", |layer| layer.name);
-            let fault = self.fault(message);
-            return Err(
-                fault.advise(format!("`--map FILE` with a line such as `{}.* {example}.*`", ours[at].name))
-            );
-        }
-        let mut ways: Vec<Option<usize>> = first.into_iter().map(Some).collect();
-        ways.resize(ours.len(), None);
-        Ok(ways)
-    }
-
-    /// Each of our layers on the first of theirs behind the last that it fits; or the place where there is none.
-    fn first_way(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Result<Vec<usize>, usize> {
-        let mut next = 0;
-        let mut way = Vec::with_capacity(ours.len());
-        for (at, own) in ours.iter().enumerate() {
-            let found = (next..theirs.len()).find(|&their| self.pair(own, &theirs[their]).is_some());
-            let found = found.ok_or(at)?;
-            way.push(found);
-            next = found + 1;
-        }
-        Ok(way)
-    }
-
-    /// The same from behind.
-    fn last_way(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Vec<usize> {
-        let mut end = theirs.len();
-        let mut way = Vec::with_capacity(ours.len());
-        for own in ours.iter().rev() {
-            let Some(found) = (0..end).rev().find(|&their| self.pair(own, &theirs[their]).is_some()) else {
-                break;
-            };
-            way.push(found);
-            end = found;
-        }
-        way.reverse();
-        way
-    }
-
-    /// What is told where a layer finds no place in the order.
-    fn stuck(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>], at: usize) -> Fault {
-        let own = &ours[at];
-        let mut fault = self.fault(format!("has no place for `{}` ({})", own.name, self.own_shapes(own)));
-        // As far as both sides agree, one by one.
-        let agree =
-            ours.iter().zip(theirs).take_while(|(own, their)| self.pair(own, their).is_some()).count();
-        if let (Some(first), Some(their)) = (ours.get(agree), theirs.get(agree)) {
-            let behind = match agree {
-                0 => "at the beginning".to_owned(),
-                n => format!("after `{}`, which is `{}`", theirs[n - 1].name, ours[n - 1].name),
-            };
-            fault = fault.note(format!(
-                "{behind}, the file has `{}` ({}), the model `{}` ({})",
-                their.name,
-                self.shapes(their),
-                first.name,
-                self.own_shapes(first)
-            ));
-        }
-        fault = fault.note(format!(
-            "the model has {} layers with weights, the file {}",
-            ours.len(),
-            theirs.len()
-        ));
-        match own.parts.first() {
-            Some(&(_, target)) => self.with_remedies(fault, &self.targets[target]),
-            None => fault,
-        }
-    }
-
-    /// For files that keep no order: layers of the same shapes are paired in the order of the numbers in their names.
-    fn by_shape(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Result<Vec<Option<usize>>, Fault> {
-        let mut ways = vec![None; ours.len()];
-        let mut free: Vec<usize> = (0..theirs.len()).collect();
-        for at in 0..ours.len() {
-            if ways[at].is_some() {
-                continue;
-            }
-            let fits: Vec<usize> = free
-                .iter()
-                .copied()
-                .filter(|&their| self.pair(&ours[at], &theirs[their]).is_some())
-                .collect();
-            let alike: Vec<usize> = match fits.first() {
-                Some(&one) => (at..ours.len())
-                    .filter(|&own| ways[own].is_none() && self.pair(&ours[own], &theirs[one]).is_some())
-                    .collect(),
-                None => vec![at],
-            };
-            if fits.is_empty() && self.is_head(&ours[at]) && self.need == Need::Trunk {
-                continue;
-            }
-            if fits.is_empty() {
-                return Err(self.stuck_unordered(&ours[at]));
-            }
-            let (fits, unknown) = sorted(fits, theirs);
-            let why = match (unknown, fits.len() == alike.len()) {
-                (None, true) => None,
-                (Some((a, b)), _) => Some(format!(
-                    "names do not tell whether `{}` or `{}` is first",
-                    theirs[a].name, theirs[b].name
-                )),
-                (None, false) => {
-                    Some(format!("the file has {} such layers, the model {}", fits.len(), alike.len()))
-                }
-            };
-            if let Some(why) = why {
-                let message = format!(
-                    "keeps no order, and more than one layer has the shapes of `{}` ({}): {}",
-                    ours[at].name,
-                    self.own_shapes(&ours[at]),
-                    names::listed(fits.iter().map(|&their| theirs[their].name))
-                );
-                let example = format!(
-                    "`--map FILE` with a line such as `{}.* {}.*`",
-                    ours[at].name, theirs[fits[0]].name
-                );
-                return Err(self
-                    .fault(message)
-                    .note(why)
-                    .advise(example)
-                    .advise("the PyTorch file (.pth), which keeps the order"));
-            }
-            for (own, their) in alike.into_iter().zip(fits) {
-                ways[own] = Some(their);
-                free.retain(|&left| left != their);
-            }
-        }
-        Ok(ways)
-    }
-
-    fn stuck_unordered(&self, own: &Layer<'_>) -> Fault {
-        let fault =
-            self.fault(format!("has no layer of the shapes of `{}` ({})", own.name, self.own_shapes(own)));
-        let unclear = self.offers().into_iter().find_map(|i| Some((i, self.tensor(i).trouble.as_ref()?)));
-        let fault = match unclear {
-            Some((i, why)) => fault.note(format!("the file has `{}`, which {why}", self.tensor(i).name)),
-            None => fault,
-        };
-        match own.parts.first() {
-            Some(&(_, target)) => self.with_remedies(fault, &self.targets[target]),
-            None => fault,
-        }
-    }
-}
-
-/// Layers by the numbers in their names, and two of which the names do not tell which is first. Put in one by one: names need
-/// not be in a total order, without which sorting may panic.
-fn sorted(layers: Vec<usize>, theirs: &[Layer<'_>]) -> (Vec<usize>, Option<(usize, usize)>) {
-    let (mut sorted, mut unknown) = (Vec::with_capacity(layers.len()), None);
-    for layer in layers {
-        let at = sorted.partition_point(|&other: &usize| {
-            match names::compare(theirs[other].name, theirs[layer].name) {
-                Some(order) => order.is_le(),
-                None => {
-                    unknown.get_or_insert((other, layer));
-                    true
-                }
-            }
-        });
-        sorted.insert(at, layer);
-    }
-    (sorted, unknown)
 }
 
 /// Layers in the order in which the first of their numbers comes.

@@ -1,0 +1,11 @@
+//! Any text and bytes as a network of Darknet → a network in a text of ours, or a fault.
+
+#![no_main]
+
+#[path = "../../tests/any_bytes.rs"]
+mod any_bytes;
+
+#[path = "../folder.rs"]
+mod folder;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| any_bytes::network_of_two(&folder::own(), ["cfg", "weights"], bytes));
