@@ -41,6 +41,7 @@ pub static NETWORKS: &[Network] = &[
     network!("vgg11_bn", "model", "VGG-11 with batch norm for images of 32x32"),
     network!("vgg16", "model", "VGG-16, 2014"),
     network!("googlenet", "model", "GoogLeNet, 2015, nine inception blocks"),
+    network!("inception_v3", "model", "Inception-v3, 2016, with an auxiliary head in training"),
     network!("resnet18", "model", "ResNet-18, 2016"),
     network!("resnet20", "model", "ResNet-20 for images of 32x32, 2016"),
     network!("resnet50", "model", "ResNet-50, 2016, with bottlenecks"),
