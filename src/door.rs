@@ -15,6 +15,7 @@ use crate::experiment::{Experiment, disk};
 use crate::graph::{Graph, print};
 use crate::model::Model;
 use crate::predict::Predictor;
+use crate::run::{Backend, Cpu};
 use crate::runs::begin::begin;
 use crate::runs::recorder::Viewer;
 use crate::runs::resume::{Stopped, stopped};
@@ -22,12 +23,12 @@ use crate::runs::room::{self, Need};
 use crate::runs::train::{Recording, Signals, machine, train as train_in};
 use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
-use crate::train::budget;
 use crate::train::metrics::Evaluation;
+use crate::train::prepared::{Prepared, prepare};
 use crate::train::program::{inference_graph, optimized, training_graph};
 use crate::train::programs::Sizes;
 use crate::train::section::TrainSection;
-use crate::train::trainer::{Ended, Epoch, Job, Prepared, StepDone, prepare};
+use crate::train::trainer::{Ended, Epoch, Job, StepDone};
 use crate::weights::beginning;
 
 /// A `.net` or `.model` file that was read and checked.
@@ -144,7 +145,7 @@ pub fn compile(file: &Checked, batch: usize) -> Result<Compiled, Fault> {
         Some(train) => training_graph(model, train, batch)?,
         None => inference_graph(model, batch)?,
     })?;
-    let bytes = budget::planned(std::slice::from_ref(&graph))?;
+    let bytes = Cpu.compile(vec![graph.clone()])?.bytes();
     Ok(Compiled { graph, bytes })
 }
 

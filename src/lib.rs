@@ -1,7 +1,7 @@
 //! `dslc`: describe a convolutional network and its whole experiment in one checked text file, and run it.
 //!
 //! ```text
-//! text ──syntax──▶ Ast ──model──▶ Model ──model::lower──▶ Graph ──passes──▶ Graph ──plan──▶ Plan ──run──▶ numbers
+//! text ──syntax──▶ Ast ──model──▶ Model ──model::lower──▶ Graph ──passes──▶ Graph ──compile──▶ Compiled ──start──▶ Session
 //! ```
 //!
 //! A program calls [`check`], [`compile`], [`train`], [`resume`], [`evaluate`] and [`Predictor`]; `examples/` has one for each

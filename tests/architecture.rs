@@ -10,8 +10,8 @@ const FLOORS: &[&[&str]] = &[
     &["syntax", "tensor"],
     &["format", "spec", "graph"],
     &["ops"],
-    &["layers", "passes", "kernels"],
-    &["plan", "model"],
+    &["layers", "passes", "kernels", "plan"],
+    &["model"],
     &["data"],
     &["run"],
     &["train"],
@@ -138,6 +138,19 @@ fn files_say_what_they_are_and_are_one_thing() {
         let unsafe_code = text.contains("unsafe {") || text.contains("unsafe fn");
         assert!(!unsafe_code || module == "kernels", "{path} has unsafe code");
     }
+}
+
+/// What runs on which device is decided in one place.
+#[test]
+fn devices_are_told_apart_by_backends_alone() {
+    let elsewhere = |(_, module, text): &&(PathBuf, String, String)| {
+        let tells =
+            ["Device::Cuda", "Device::Metal"].iter().any(|device| without_tests(text).contains(device));
+        tells && !["tensor", "run"].contains(&module.as_str())
+    };
+    let all = sources();
+    let wrong: Vec<_> = all.iter().filter(elsewhere).map(|(path, ..)| path.display().to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 /// A layer, op, pass or the like is a file; a file in such a folder must be in the folder's list.

@@ -1,11 +1,12 @@
 //! `batch auto` against the plans themselves: what is chosen fits the limit to the byte, and one image more does not.
 #![allow(clippy::unwrap_used)]
 
+use dslc::model::Model;
+use dslc::run::{Backend, Cpu};
 use dslc::tensor::Device;
 use dslc::train::auto_batch::{Batch, Bound, batch};
-use dslc::train::budget::planned;
 use dslc::train::programs::{Programs, Sizes};
-use dslc::train::section::BatchSize;
+use dslc::train::section::{BatchSize, TrainSection};
 
 use crate::support::check;
 
@@ -22,14 +23,19 @@ data { source mnist \"data\" }
 train { loss cross_entropy; optimizer adam lr=0.01; batch auto }
 ";
 
+/// Bytes of a session for such batches.
+fn planned(model: &Model, train: &TrainSection, images: usize, sizes: Sizes) -> u64 {
+    let programs = Programs::new(model, train, images, sizes).unwrap();
+    Cpu.compile(programs.graphs).unwrap().bytes()
+}
+
 #[test]
 fn the_chosen_batch_fits_to_the_byte_and_one_more_does_not() {
     let (experiment, found) = check(NET);
     assert!(found.is_empty(), "{found:#?}");
     let (model, mut train) = (experiment.model.unwrap(), experiment.train.unwrap());
     let sizes = Sizes { train: 1001, evaluated: [0, 130] };
-    let bytes =
-        |train: &_, images| planned(&Programs::new(&model, train, images, sizes).unwrap().graphs).unwrap();
+    let bytes = |train: &_, images| planned(&model, train, images, sizes);
     let mut chosen = |limit: u64| {
         train.batch = BatchSize::Auto { memory: Some(limit) };
         batch(&model, &train, sizes, &Device::Cpu).map(|chosen| {
@@ -55,7 +61,7 @@ fn the_least_is_two_images_where_a_batch_norm_sees_one_value_each() {
     let (experiment, _) = check(NET);
     let (model, mut train) = (experiment.model.unwrap(), experiment.train.unwrap());
     let sizes = Sizes { train: 5, evaluated: [0, 0] };
-    let two = planned(&Programs::new(&model, &train, 2, sizes).unwrap().graphs).unwrap();
+    let two = planned(&model, &train, 2, sizes);
     train.batch = BatchSize::Auto { memory: Some(two) };
     let chosen = batch(&model, &train, sizes, &Device::Cpu);
     assert_eq!(chosen, Ok(Batch { images: 2, bound: Some(Bound::Memory(two)) }));

@@ -9,7 +9,7 @@ use dslc::kernels::cpu::team::Team;
 use dslc::kernels::cpu::{self, Call, Prepared};
 use dslc::ops::OPS;
 use dslc::passes::{PASSES, optimize};
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use dslc::shape::Shape;
 use dslc::train::program::inference_graph;
 
@@ -188,7 +188,7 @@ fn inference_folds_batch_norms_into_what_stands_before_them() {
         let folded = optimize(graph.clone()).unwrap();
         assert_eq!(count(&folded, "batch_norm"), left, "{layers}");
         let results = [graph, folded].map(|graph| {
-            let mut session = Session::new(vec![graph], Target::Cpu, 7).unwrap();
+            let mut session = Cpu.compile(vec![graph]).unwrap().start(7).unwrap();
             for state in session.states().to_vec() {
                 let numbers = Between(0.1, 2.0).draw(&state.name, state.shape.elements());
                 session.write_state(&state.name, &numbers).unwrap();
@@ -234,7 +234,7 @@ fn left(build: impl Fn(&mut Builder, [Value; 3]) -> Vec<Value>) -> [usize; 3] {
     }
     let graph = builder.finish();
     let fused = optimize(graph.clone()).unwrap();
-    let [expected, actual] = [graph.clone(), fused].map(|graph| run(graph, Target::Cpu, 1));
+    let [expected, actual] = [graph.clone(), fused].map(|graph| run(graph, &Cpu, 1));
     for ((_, expected), (_, actual)) in expected.iter().zip(&actual) {
         assert!(distance(expected, actual) < 1e-6);
     }

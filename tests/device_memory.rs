@@ -11,11 +11,12 @@ use dslc::experiment::Experiment;
 use dslc::kernels::cuda::launch::{Command, Place, Task};
 use dslc::kernels::cuda::machine::Machine;
 use dslc::kernels::cuda::storage::Stored;
-use dslc::run::{Precision, Session, Target};
+use dslc::run::{Cpu, Cuda, Precision, Session};
 use dslc::tensor::{Device, device_fault};
 use dslc::train::checkpoint::{Card, Weights, save};
+use dslc::train::prepared::{prepare, prepare_on};
 use dslc::train::progress::Progress;
-use dslc::train::trainer::{Epoch, Job, Observer, Prepared, StepDone, prepare, prepare_within};
+use dslc::train::trainer::{Epoch, Job, Observer, StepDone};
 
 use crate::support::check;
 
@@ -104,9 +105,9 @@ fn job(experiment: &Experiment, batch: usize) -> Job<'_> {
     Job { model, data, train, batch, device: &Device::Cpu }
 }
 
-fn train(prepared: Prepared<'_>, machine: Failing, weights: &Path) -> Fault {
-    let target = Target::Machine(Box::new(machine));
-    let trained = prepared.train_on(target, None, &AtomicBool::new(false), &mut Saving(weights.to_owned()));
+fn train(job: Job<'_>, dataset: &Dataset, machine: Failing, weights: &Path) -> Fault {
+    let prepared = prepare_on(&Cuda::with(Box::new(machine)), job, dataset, None).unwrap();
+    let trained = prepared.train(None, &AtomicBool::new(false), &mut Saving(weights.to_owned()));
     trained.map(|_| ()).unwrap_err()
 }
 
@@ -117,7 +118,7 @@ fn a_device_that_runs_out_of_memory_leaves_the_last_weights() {
     let path = folder.path().join("last.safetensors");
     // Ten steps an epoch: it fails in the third.
     let machine = Failing { runs_left: 25, ..Failing::default() };
-    let fault = train(prepare(job(&experiment, 20), &dataset).unwrap(), machine, &path);
+    let fault = train(job(&experiment, 20), &dataset, machine, &path);
     assert_eq!(fault.code, codes::TOO_BIG);
     assert!(format!("{fault:?}").contains("are intact"), "{fault:?}");
     let weights = Weights::open(&path).unwrap();
@@ -125,7 +126,7 @@ fn a_device_that_runs_out_of_memory_leaves_the_last_weights() {
     let whole = std::fs::read(&path).unwrap();
     // A second run that does not even begin leaves them as they are.
     let machine = Failing { at_once: true, ..Failing::default() };
-    let fault = train(prepare(job(&experiment, 20), &dataset).unwrap(), machine, &path);
+    let fault = train(job(&experiment, 20), &dataset, machine, &path);
     assert_eq!(fault.code, codes::TOO_BIG);
     assert_eq!(std::fs::read(&path).unwrap(), whole);
 }
@@ -135,7 +136,7 @@ fn a_batch_that_does_not_fit_is_refused_with_the_largest_that_does() {
     let (experiment, dataset) = small();
     let bytes = |batch: usize| prepare(job(&experiment, batch), &dataset).unwrap().bytes().unwrap();
     let limit = (bytes(37) + bytes(38)) / 2;
-    let within = |batch: usize| prepare_within(job(&experiment, batch), &dataset, Some(limit)).map(|_| ());
+    let within = |batch: usize| prepare_on(&Cpu, job(&experiment, batch), &dataset, Some(limit)).map(|_| ());
     let fault = within(200).unwrap_err();
     assert_eq!(fault.code, codes::TOO_BIG);
     let text = format!("{fault:?}");
@@ -144,6 +145,6 @@ fn a_batch_that_does_not_fit_is_refused_with_the_largest_that_does() {
     assert_eq!(within(best), Ok(()));
     assert!(best < 200 && within(best + 1).is_err(), "{best}");
     // Where not even one image fits, none is named.
-    let fault = prepare_within(job(&experiment, 20), &dataset, Some(1000)).map(|_| ()).unwrap_err();
+    let fault = prepare_on(&Cpu, job(&experiment, 20), &dataset, Some(1000)).map(|_| ()).unwrap_err();
     assert!(!format!("{fault:?}").contains("largest that fits"), "{fault:?}");
 }

@@ -3,7 +3,6 @@
 
 use dslc::layers::lowering::{Mode, STEP};
 use dslc::model::lower::{IMAGES, lower};
-use dslc::run::Session;
 
 use crate::support::{TARGETS, check};
 
@@ -14,7 +13,7 @@ fn ones(layer: &str, mode: Mode, target: usize) -> Vec<f32> {
     let lowered = lower(&experiment.model.unwrap(), 64, mode).unwrap();
     let mut builder = lowered.builder;
     builder.output("result", lowered.output);
-    let mut session = Session::new(vec![builder.finish()], TARGETS[target].1(), 0).unwrap();
+    let mut session = TARGETS[target].1().compile(vec![builder.finish()]).unwrap().start(0).unwrap();
     session.write(0, IMAGES, |out| out.fill(1.0)).unwrap();
     session.write(0, STEP, |out| out.fill(3.0)).unwrap();
     session.step(0).unwrap();

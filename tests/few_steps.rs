@@ -1,7 +1,7 @@
 //! A session for a few steps keeps nothing that is worked out of weights: its numbers have the same bits, in less memory.
 
 use dslc::graph::Graph;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu, FewSteps};
 use dslc::train::program::{inference_graph, optimized};
 
 use crate::support::{bits, check, run};
@@ -31,8 +31,8 @@ const TEXT: &str = "model M {
 #[test]
 fn what_is_not_kept_changes_no_bit() {
     for batch in [1, 3] {
-        let kept = run(graph(TEXT, batch), Target::Cpu, 2);
-        let dropped = run(graph(TEXT, batch), Target::FewSteps, 2);
+        let kept = run(graph(TEXT, batch), &Cpu, 2);
+        let dropped = run(graph(TEXT, batch), &FewSteps, 2);
         assert_eq!(bits(&kept), bits(&dropped), "batch {batch}");
     }
 }
@@ -41,8 +41,8 @@ fn what_is_not_kept_changes_no_bit() {
 fn what_is_not_kept_takes_no_memory() {
     let block = "conv2d 256 3x3 padding=1 bias=false -> batch_norm -> relu; ".repeat(4);
     let text = format!("model M {{ input 256x8x8; {block} }}");
-    let bytes = |target| Session::bare(vec![graph(&text, 1)], target, None).unwrap().bytes();
-    let (kept, dropped) = (bytes(Target::Cpu), bytes(Target::FewSteps));
+    let bytes = |backend: &dyn Backend| backend.compile(vec![graph(&text, 1)]).unwrap().bytes();
+    let (kept, dropped) = (bytes(&Cpu), bytes(&FewSteps));
     let states = 4 * 4 * (256 * 256 * 9 + 4 * 256);
     // Beside the weights there is one layer's with its norm, and in the order of its kernel, which may be four times as large.
     assert!(kept > 3 * states && dropped < 5 * states / 2, "{kept} {dropped} {states}");

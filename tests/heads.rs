@@ -11,7 +11,7 @@ use dslc::experiment::{Checked, resolved};
 use dslc::graph::Graph;
 use dslc::layers::lowering::STEP;
 use dslc::model::Model;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use dslc::source::Sources;
 use dslc::train::numbers::{Numbers, Place};
 use dslc::train::program::{LOSS, evaluation_graph, inference_graph, optimized};
@@ -49,7 +49,7 @@ fn ten_steps_are_those_of_pytorch() {
         let graph = optimized(training(&experiment, fixture.batch)).unwrap();
         let named = |value: &dslc::graph::Value| graph.node(*value).name.clone();
         let inputs: Vec<String> = graph.inputs.iter().filter_map(named).collect();
-        let mut session = Session::new(vec![graph], Target::Cpu, 0).unwrap();
+        let mut session = Cpu.compile(vec![graph]).unwrap().start(0).unwrap();
         for (state, numbers) in &fixture.first {
             session.write_state(state, numbers).unwrap_or_else(|fault| panic!("{name}: {state}: {fault}"));
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 
 use crate::cli::{Desk, digit, png};
@@ -122,7 +122,7 @@ fn losses_held_against_the_image_are_those_worked_out_by_hand() {
              train {{ loss {loss} target=input; optimizer sgd lr=1 }}\n"
         ));
         assert_eq!(found, []);
-        let mut session = Session::new(vec![training(&experiment, 1)], Target::Cpu, 0).unwrap();
+        let mut session = Cpu.compile(vec![training(&experiment, 1)]).unwrap().start(0).unwrap();
         session.write(0, "images", |out| out.copy_from_slice(&[0.2, 0.8])).unwrap();
         session.write(0, "lr", |out| out[0] = 1.0).unwrap();
         session.step(0).unwrap();

@@ -10,7 +10,7 @@ use dslc::kernels::cpu::team::Team;
 use dslc::kernels::cpu::{self, Prepared};
 use dslc::ops::OPS;
 use dslc::ops::pointwise::{self, POINTWISE};
-use dslc::run::Target;
+use dslc::run::{Cpu, Interpreter};
 use dslc::shape::Shape;
 use dslc::tensor::{self, Device, Tensor};
 use dslc::train::program::inference_graph;
@@ -130,10 +130,10 @@ fn one_image_gives_the_same_on_any_number_of_threads() {
     ] {
         let experiment = experiment(layers, "sgd lr=0.1");
         let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
-        let expected = run(graph.clone(), Target::Reference(Device::Cpu), 2);
+        let expected = run(graph.clone(), &Interpreter(Device::Cpu), 2);
         let results = [1, 2, 3, 5].map(|n_threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| run(graph.clone(), Target::Cpu, 2))
+            pool.install(|| run(graph.clone(), &Cpu, 2))
         });
         for ((name, expected), (_, actual)) in expected.iter().zip(&results[0]) {
             assert!(distance(expected, actual) < 1e-4, "{name}");
@@ -150,7 +150,7 @@ fn the_number_of_threads_changes_no_bit() {
         let graph = training(&experiment(layers, optimizer), 37);
         let results = [1, 2, 5].map(|n_threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| run(graph.clone(), Target::Cpu, 3))
+            pool.install(|| run(graph.clone(), &Cpu, 3))
         });
         assert!(results[0].iter().flat_map(|(_, numbers)| numbers).all(|x| x.is_finite()), "{layers}");
         assert_eq!(bits(&results[0]), bits(&results[1]), "{layers}");

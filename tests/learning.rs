@@ -3,7 +3,7 @@
 
 use dslc::graph::Graph;
 use dslc::passes::optimize;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu, Interpreter};
 use dslc::tensor::Device;
 use dslc::train::optimizers::Optimizer;
 use dslc::train::section::Chosen;
@@ -14,9 +14,9 @@ use crate::support::{experiment, training};
 const STEPS: usize = 100;
 
 /// The loss of every step on four batches in turn.
-fn losses(graph: Graph, target: Target, optimizer: &Chosen<dyn Optimizer>, rate: f64) -> Vec<f32> {
+fn losses(graph: Graph, target: &dyn Backend, optimizer: &Chosen<dyn Optimizer>, rate: f64) -> Vec<f32> {
     let settings: Vec<String> = graph.inputs.iter().map(|&v| graph.node(v).name.clone().unwrap()).collect();
-    let mut session = Session::new(vec![graph], target, 3).unwrap();
+    let mut session = target.compile(vec![graph]).unwrap().start(3).unwrap();
     let losses = (1..=STEPS as u64).map(|step| {
         let scalars = optimizer.what.scalars(&optimizer.args, rate, step).unwrap();
         for input in &settings {
@@ -65,8 +65,8 @@ fn a_hundred_steps_end_where_the_unoptimised_graph_ends() {
         let experiment = experiment(layers, optimizer);
         let optimizer = &experiment.train.as_ref().unwrap().optimizer;
         let plain = training(&experiment, 16);
-        let fused = losses(optimize(plain.clone()).unwrap(), Target::Cpu, optimizer, *rate);
-        let plain = losses(plain, Target::Reference(Device::Cpu), optimizer, *rate);
+        let fused = losses(optimize(plain.clone()).unwrap(), &Cpu, optimizer, *rate);
+        let plain = losses(plain, &Interpreter(Device::Cpu), optimizer, *rate);
         let [before, after] = [&plain[..4], &plain[STEPS - 4..]].map(|losses| losses.iter().sum::<f32>());
         assert!(after < 0.98 * before, "it learns: {layers}: {plain:?}");
         for (step, (plain, fused)) in plain.iter().zip(&fused).enumerate() {

@@ -6,7 +6,6 @@ use dslc::data::sample::Task;
 use dslc::graph::builder::Builder;
 use dslc::passes::gradient::gradient;
 use dslc::passes::optimize;
-use dslc::run::Session;
 use dslc::shape::Shape;
 use dslc::train::losses::formula::Formula;
 use dslc::train::losses::{Given, LOSSES};
@@ -77,7 +76,7 @@ fn every_loss_and_its_gradient_are_those_of_pytorch() {
             optimize(builder.finish()).unwrap()
         };
         for (name, make) in TARGETS {
-            let mut session = Session::new(vec![build()], make(), 0).unwrap();
+            let mut session = make().compile(vec![build()]).unwrap().start(0).unwrap();
             session.put(0, "output", &output).unwrap();
             session.put(0, "target", &target).unwrap();
             session.step(0).unwrap();

@@ -9,9 +9,9 @@ use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::launch::{Command, Direction, Kernel, Place};
 use dslc::passes::optimize;
 use dslc::plan::layout::Layout;
-use dslc::plan::sequence::{Sequence, sequence};
-use dslc::plan::storage::storages;
 use dslc::run::Precision;
+use dslc::run::cuda::sequence::{Sequence, sequence};
+use dslc::run::cuda::storage::storages;
 use dslc::train::program::inference_graph;
 
 use crate::support::{check, experiment, training};

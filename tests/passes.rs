@@ -11,7 +11,7 @@ use dslc::graph::verify::verify;
 use dslc::graph::{Graph, Init, StateKind, Update, Value};
 use dslc::ops::{OPS, matmul};
 use dslc::passes::{PASSES, Pass, optimize};
-use dslc::run::Target;
+use dslc::run::{Cpu, Interpreter};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
@@ -187,11 +187,11 @@ fn passes_keep_what_a_graph_computes() {
         let variants: Vec<(&str, Graph)> =
             passed.chain([("all passes", optimize(graph.clone()).unwrap())]).collect();
         for (target_name, target) in TARGETS {
-            let expected = run(graph.clone(), target(), 2);
+            let expected = run(graph.clone(), &*target(), 2);
             for (pass, variant) in &variants {
                 verify(variant).unwrap_or_else(|fault| panic!("{name} after {pass}: {fault}"));
                 assert_eq!(interface(&graph), interface(variant), "{name} after {pass}");
-                let actual = run(variant.clone(), target(), 2);
+                let actual = run(variant.clone(), &*target(), 2);
                 if EXACT.contains(pass) {
                     assert_eq!(bits(&expected), bits(&actual), "{name} after {pass} on {target_name}");
                 }
@@ -209,7 +209,7 @@ fn passes_keep_what_a_graph_computes() {
 fn both_targets_compute_the_same() {
     for (name, graph) in graphs() {
         let graph = optimize(graph).unwrap();
-        let [cpu, reference] = TARGETS.map(|(_, target)| run(graph.clone(), target(), 2));
+        let [cpu, reference] = TARGETS.map(|(_, target)| run(graph.clone(), &*target(), 2));
         for ((what, a), (_, b)) in reference.iter().zip(&cpu) {
             assert!(distance(a, b) < 1e-3, "{what} of {name}: {}", distance(a, b));
         }
@@ -413,8 +413,8 @@ fn results_are_not_simplified_to_states() {
     let before = make(&mut builder, "reshape", Attrs::new().ints("shape", [4]), &[before]);
     builder.output("before", before);
     let graph = builder.finish();
-    let expected = run(graph.clone(), Target::Reference(Device::Cpu), 3);
-    assert_eq!(bits(&expected), bits(&run(optimize(graph).unwrap(), Target::Cpu, 3)));
+    let expected = run(graph.clone(), &Interpreter(Device::Cpu), 3);
+    assert_eq!(bits(&expected), bits(&run(optimize(graph).unwrap(), &Cpu, 3)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use dslc::ops::binary::MULTIPLY;
 use dslc::ops::cross_entropy::CROSS_ENTROPY;
 use dslc::ops::reduce::{REDUCE_MEAN, REDUCE_SUM};
 use dslc::passes::gradient::gradient;
-use dslc::run::{Session, StateInfo, Target};
+use dslc::run::{Backend, Session, StateInfo};
 use dslc::shape::Shape;
 use serde::Deserialize;
 
@@ -109,7 +109,7 @@ fn loss(fixture: &Fixture, builder: &mut Builder, output: Value) -> Result<Value
 }
 
 /// Runs one step, and tells how far everything is from PyTorch.
-fn compare(fixture: &Fixture, target: Target, mut tell: impl FnMut(&str, f32)) -> Result<(), Fault> {
+fn compare(fixture: &Fixture, target: &dyn Backend, mut tell: impl FnMut(&str, f32)) -> Result<(), Fault> {
     let (mut builder, output) = build(fixture)?;
     let loss = loss(fixture, &mut builder, output)?;
     builder.output("output", output);
@@ -120,7 +120,7 @@ fn compare(fixture: &Fixture, target: Target, mut tell: impl FnMut(&str, f32)) -
     for (state, found) in parameters.iter().zip(gradient(&mut builder, loss, &targets)?) {
         builder.output(&state.name, found.ok_or_else(|| Fault::internal("no gradient"))?);
     }
-    let mut session = Session::new(vec![builder.finish()], target, 0)?;
+    let mut session = target.compile(vec![builder.finish()])?.start(0)?;
     let of_kind = |session: &Session, kind: StateKind| {
         let kept = session.states().iter().filter(|s| s.kind == kind && s.name != IMAGE);
         kept.cloned().collect::<Vec<StateInfo>>()
@@ -162,7 +162,7 @@ fn pytorch_computes_the_same_numbers() {
                     wrong.push(format!("{title}: {what} is off by {gap}"));
                 }
             };
-            if let Err(fault) = compare(&fixture, target(), tell) {
+            if let Err(fault) = compare(&fixture, &*target(), tell) {
                 wrong.push(format!("{title}: {fault}"));
             }
         }

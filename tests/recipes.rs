@@ -6,7 +6,7 @@ use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::graph::{Init, StateKind, Value};
 use dslc::ops::binary::{MULTIPLY, SUBTRACT};
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use dslc::shape::Shape;
 use dslc::train::average;
 use dslc::train::clip::clipped;
@@ -119,7 +119,7 @@ fn steps(
         Rule { builder: &mut builder, name: "w", parameter, part, grad, scalars: &scalars, carried };
     let next = chosen.what.update(&chosen.args, &mut rule).unwrap();
     builder.update(parameter, next).unwrap();
-    let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+    let mut session = Cpu.compile(vec![builder.finish()]).unwrap().start(0).unwrap();
     let step = |(number, gradient): (u64, &Vec<f32>)| {
         session.write(0, "grad", |out| out.copy_from_slice(gradient)).unwrap();
         for (name, value) in numbers(number) {
@@ -211,7 +211,7 @@ fn running_means_are_those_of_pytorch_and_timm() {
         let next = builder.apply(&SUBTRACT, Attrs::new(), &[parameter, step]).unwrap();
         builder.update(parameter, next).unwrap();
         average::add(&mut builder, train).unwrap();
-        let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+        let mut session = Cpu.compile(vec![builder.finish()]).unwrap().start(0).unwrap();
         assert_eq!(session.read_state("w.ema").unwrap(), weights, "a mean begins as its weights do");
         for (update, (gradient, expected)) in (1..).zip(gradients.iter().zip(&expected)) {
             session.write(0, "grad", |out| out.copy_from_slice(gradient)).unwrap();
@@ -267,7 +267,7 @@ fn gradients_are_clipped_as_pytorch_clips_them() {
         for (name, value) in names.iter().zip([found[0], found[2]]) {
             builder.output(&format!("clipped {name}"), value.unwrap());
         }
-        let mut session = Session::new(vec![builder.finish()], Target::Cpu, 0).unwrap();
+        let mut session = Cpu.compile(vec![builder.finish()]).unwrap().start(0).unwrap();
         for (name, numbers) in names.iter().zip(&gradients) {
             session.write(0, name, |out| out.copy_from_slice(numbers)).unwrap();
         }

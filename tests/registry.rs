@@ -10,7 +10,7 @@ use dslc::graph::{Graph, StateKind};
 use dslc::layers::lowering::Mode;
 use dslc::model::Model;
 use dslc::model::lower::{IMAGES, lower};
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use dslc::spec::{Kind, MAX_COUNT, Param, Preset, Spec, shown};
 
 use crate::support::{Numbers, check, distance, experiment, run, training};
@@ -149,7 +149,7 @@ fn inference(model: &Model, batch: usize) -> Graph {
 /// The model's outputs for the first images of one and the same list.
 fn scores(model: &Model, batch: usize) -> Vec<f32> {
     let size = model.input.as_ref().unwrap().elements();
-    let mut session = Session::new(vec![inference(model, batch)], Target::Cpu, 1).unwrap();
+    let mut session = Cpu.compile(vec![inference(model, batch)]).unwrap().start(1).unwrap();
     let images = Numbers::Between(-1.0, 1.0).draw("images", 5 * size);
     session.write(0, IMAGES, |out| out.copy_from_slice(&images[..batch * size])).unwrap();
     session.step(0).unwrap();
@@ -206,12 +206,12 @@ fn every_layer_trains() {
             let updated = graph.updates.iter().any(|update| update.state == state.value);
             assert!(updated, "{example}: `{}` gets no gradient", state.name);
         }
-        let results = run(graph.clone(), Target::Cpu, 2);
+        let results = run(graph.clone(), &Cpu, 2);
         assert!(
             results.iter().flat_map(|(_, numbers)| numbers).all(|x| x.is_finite()),
             "{example}: {results:?}"
         );
-        let states = Session::new(vec![graph], Target::Cpu, 3).unwrap();
+        let states = Cpu.compile(vec![graph]).unwrap().start(3).unwrap();
         let first = "conv1.weight";
         let (_, trained) = results.iter().find(|(name, _)| name == first).unwrap();
         assert_ne!(states.read_state(first).unwrap(), *trained, "{example}: nothing reaches the layer below");

@@ -1,5 +1,5 @@
-//! What several test modules need: experiments from text, leaves with numbers of a known kind, both targets of
-//! a session, and comparison by the largest number.
+//! What several test modules need: experiments from text, leaves with numbers of a known kind, both backends,
+//! and comparison by the largest number.
 
 use dslc::diag::{Diagnostics, has_errors};
 use dslc::experiment::Experiment;
@@ -7,19 +7,18 @@ use dslc::graph::Graph;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::op::Op;
 use dslc::ops::OPS;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu, Interpreter};
 use dslc::shape::Shape;
 use dslc::source::Sources;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::program::training_graph;
 
-/// Makes a target; a session takes it by value.
-pub type MakeTarget = fn() -> Target;
+pub type MakeTarget = fn() -> Box<dyn Backend>;
 
-/// Every target that runs without an accelerator.
+/// Every backend that runs without an accelerator.
 pub const TARGETS: [(&str, MakeTarget); 2] =
-    [("cpu", || Target::Cpu), ("reference", || Target::Reference(Device::Cpu))];
+    [("cpu", || Box::new(Cpu)), ("reference", || Box::new(Interpreter(Device::Cpu)))];
 
 /// Reads and checks a whole file.
 pub fn check(text: &str) -> (Experiment, Diagnostics) {
@@ -153,10 +152,10 @@ pub fn distance(expected: &[f32], actual: &[f32]) -> f32 {
 
 /// Runs one graph for some steps, with inputs drawn anew for each. Gives every output of every step and, last,
 /// every state, by their names.
-pub fn run(graph: Graph, target: Target, n_steps: usize) -> Vec<(String, Vec<f32>)> {
+pub fn run(graph: Graph, target: &dyn Backend, n_steps: usize) -> Vec<(String, Vec<f32>)> {
     let inputs: Vec<String> = graph.inputs.iter().map(|&v| graph.node(v).name.clone().unwrap()).collect();
     let outputs: Vec<String> = graph.outputs.iter().map(|output| output.name.clone()).collect();
-    let mut session = Session::new(vec![graph], target, 3).unwrap();
+    let mut session = target.compile(vec![graph]).unwrap().start(3).unwrap();
     let mut seen = Vec::new();
     for step in 1..=n_steps {
         for input in &inputs {

@@ -11,15 +11,16 @@ use dslc::diag::{Fault, has_errors};
 use dslc::experiment::Experiment;
 use dslc::layers::lowering::STEP;
 use dslc::model::lower::IMAGES;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu, Session};
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Weights, save};
+use dslc::train::prepared::prepare;
 use dslc::train::program::{LABELS, optimized};
 use dslc::train::progress::Progress;
 use dslc::train::schedules;
 use dslc::train::section::{BatchSize, TrainSection};
-use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone, prepare};
+use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone};
 
 use crate::support::{MODELS, check, experiment, training};
 
@@ -213,14 +214,14 @@ fn a_saved_state_goes_on_to_the_bit() {
         let experiment = experiment(layers, optimizer);
         let train = experiment.train.as_ref().unwrap();
         let graph = optimized(training(&experiment, 6)).unwrap();
-        let mut session = Session::new(vec![graph.clone()], Target::Cpu, 1).unwrap();
+        let mut session = Cpu.compile(vec![graph.clone()]).unwrap().start(1).unwrap();
         (0..3).for_each(|i| step(&mut session, train, i));
         let card = Card { model: "T".to_owned(), step: 3, ..Card::default() };
         save(&path, &session, &card).unwrap();
         let weights = Weights::open(&path).unwrap();
         assert_eq!(Card { checksum: None, ..weights.card.clone() }, card);
         weights.fit(&graph).unwrap();
-        let mut other = Session::new(vec![graph], Target::Cpu, 2).unwrap();
+        let mut other = Cpu.compile(vec![graph]).unwrap().start(2).unwrap();
         assert!(states(&other) != states(&session));
         weights.load(&mut other).unwrap();
         step(&mut session, train, 3);

@@ -11,10 +11,11 @@ use dslc::run::Session;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Judged, Weights, save};
+use dslc::train::prepared::{Prepared, prepare};
 use dslc::train::program::optimized;
 use dslc::train::progress::Progress;
 use dslc::train::section::BatchSize;
-use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, Start, StepDone, prepare};
+use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, Start, StepDone};
 
 use crate::support::{check, distance, training};
 
@@ -72,7 +73,7 @@ impl Observer for Cut<'_> {
     }
 }
 
-fn prepared<'a>(experiment: &'a Experiment, dataset: &'a Dataset) -> dslc::train::trainer::Prepared<'a> {
+fn prepared<'a>(experiment: &'a Experiment, dataset: &'a Dataset) -> Prepared<'a> {
     let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
     else {
         panic!("a part is missing")

@@ -14,7 +14,7 @@ use crate::experiment::loaded::load_text;
 use crate::kernels::cpu::simd::peak;
 use crate::kernels::cpu::threads;
 use crate::model::Model;
-use crate::run::{Precision, precision_on};
+use crate::run::{Precision, on};
 use crate::tensor::device::Choice;
 use crate::tensor::host;
 use crate::train::measure::{Measured, measure};
@@ -140,7 +140,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         batch,
         threads,
         device: taken.to_string(),
-        precision: precision_on(&device, asked).name(),
+        precision: on(&device, asked).precision().name(),
         images_per_second: measured.images_per_second(),
         milliseconds: milliseconds(measured.median()),
         fastest_milliseconds: milliseconds(measured.steps[0]),

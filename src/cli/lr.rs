@@ -13,9 +13,10 @@ use crate::experiment::Experiment;
 use crate::runs::train::Signals;
 use crate::tensor::device::Choice;
 use crate::train::auto_batch;
+use crate::train::prepared::prepare;
 use crate::train::programs::Sizes;
 use crate::train::range::Range;
-use crate::train::trainer::{Job, prepare};
+use crate::train::trainer::Job;
 
 #[derive(clap::Args)]
 pub struct Options {

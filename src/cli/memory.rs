@@ -1,7 +1,8 @@
 //! What a run takes of the machine's memory: planned, for its data and for dslc itself → the line that says so.
 
 use crate::cli::table::bytes;
-use crate::tensor::{Device, host};
+use crate::run::Backend;
+use crate::tensor::host;
 
 /// What the process had before and after it read its data, where the system tells (Linux).
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,11 +33,8 @@ pub struct Planned {
 
 /// `memory 82 MB: 11.3 MB planned, 0.9 MB for layer statistics, 56 MB of data, 14 MB for dslc`, before anything of the plan is
 /// allocated. The sum is the process's peak. For another device the line says only what is planned for it.
-pub fn line(planned: Planned, device: &Device, measured: Measured) -> String {
-    let on_host = match device {
-        Device::Cpu => measured.data.zip(host::resident()),
-        Device::Cuda(_) | Device::Metal(_) => None,
-    };
+pub fn line(planned: Planned, backend: &dyn Backend, measured: Measured) -> String {
+    let on_host = measured.data.filter(|_| backend.is_host()).zip(host::resident());
     match on_host {
         Some((data, process)) => {
             let now = process.now + planned.filling;

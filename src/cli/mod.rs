@@ -50,6 +50,7 @@ mod trained;
 mod unknown;
 mod written;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -142,11 +143,16 @@ impl From<crate::diag::Fault> for Stop {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    answer(std::env::args_os().collect())
+}
+
+/// Runs a command line: a name for the program, and what stands behind it.
+pub fn answer(arguments: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(wrong) if wrong.use_stderr() => {
             let arguments: Vec<String> =
-                std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+                arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
             let wrong = unknown::advised(wrong, &arguments);
             let said = wrong.render();
             let color = out::Look::stderr().color;

@@ -17,12 +17,12 @@ use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::diag::codes;
 use crate::experiment::expect;
-use crate::experiment::figures::{Figures, figures};
+use crate::experiment::figures::{self, Figures, figures};
 use crate::experiment::loaded::Loaded;
 use crate::experiment::resolved::Settled;
 use crate::model::Model;
 use crate::report::html::measurement;
-use crate::run::{Precision, precision_on};
+use crate::run::{Backend, Precision};
 use crate::runs::begin::begin;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
@@ -33,10 +33,11 @@ use crate::runs::train::{self, Failed, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
 use crate::train::evaluate::metric_bytes;
+use crate::train::prepared::{Prepared, prepare};
 use crate::train::probe::Probe;
 use crate::train::programs::Sizes;
 use crate::train::section::TrainSection;
-use crate::train::trainer::{self, Ended, Job, Outcome};
+use crate::train::trainer::{Ended, Job, Outcome};
 use crate::weights::beginning;
 use crate::weights::carry::Carried;
 
@@ -135,7 +136,6 @@ impl Training<'_> {
         };
         let training = &training.settled(data);
         let batch = batch::chosen(loaded, model, training, Sizes::of(dataset), device)?;
-        let figures = figures(model, &loaded.sources, Some((training, batch)))?;
         let job = Job { model, data, train: training, batch: batch.images, device };
         let begun_with = match place {
             Place::New { .. } => self.beginning(model, training, &loaded.base())?,
@@ -144,26 +144,31 @@ impl Training<'_> {
             }
             Place::Stopped { .. } => None,
         };
-        let mut prepared = trainer::prepare(job, dataset).map_err(|fault| match fault.code {
+        let mut prepared = prepare(job, dataset).map_err(|fault| match fault.code {
             codes::BATCH_OF_ONE => {
                 loaded.print_at(&fault, data.source_span);
                 Stop::Findings
             }
             _ => fault.into(),
         })?;
+        let of_step = match prepared.step_bytes() {
+            None => figures::Training::planned(model, training, batch),
+            bytes => figures::Training { batch, bytes },
+        };
+        let figures = figures(model, &loaded.sources, Some(of_step))?;
         if let Some(carried) = begun_with {
             prepared.begin_with(carried.numbers);
         }
         let probe = prepared.probe()?;
-        let looking = probe.as_ref().filter(|_| matches!(device, Device::Cpu)).map_or(0, Probe::bytes);
+        let backend = job.backend();
         let planned = Planned {
             session: prepared.bytes()?,
-            look: looking,
+            look: probe.as_ref().filter(|_| backend.is_host()).map_or(0, Probe::bytes),
             metrics: metric_bytes(training, dataset)?,
             filling: prepared.largest_state(),
         };
-        let memory = memory::line(planned, device, self.measured);
-        let head = self.head(&figures, &memory) + &precision_line(device, training.precision);
+        let memory = memory::line(planned, &*backend, self.measured);
+        let head = self.head(&figures, &memory) + &precision_line(&*backend, training.precision);
         let need = Need::of(&prepared, &job);
 
         let mut begun = None;
@@ -195,7 +200,7 @@ impl Training<'_> {
 
     fn train(
         &self,
-        prepared: trainer::Prepared<'_>,
+        prepared: Prepared<'_>,
         job: Job<'_>,
         recording: Recording<'_>,
         head: &str,
@@ -289,8 +294,8 @@ impl Training<'_> {
 }
 
 /// Says so if a device does not have the precision that was asked for.
-fn precision_line(device: &Device, asked: Precision) -> String {
-    match precision_on(device, asked) {
+fn precision_line(backend: &dyn Backend, asked: Precision) -> String {
+    match backend.precision() {
         found if found == asked => String::new(),
         found => format!("\nprecision {}: {} is for CUDA devices", found.name(), asked.name()),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::out::out;
 use crate::cli::table::{bytes, short, table, thousands};
 use crate::cli::{Stop, batch, load};
-use crate::experiment::figures::{Figures, figures};
+use crate::experiment::figures::{Figures, Training, figures};
 use crate::tensor::Device;
 
 #[derive(clap::Args)]
@@ -24,6 +24,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let loaded = load::load_whole(&options.file, &options.settings, &["model"])?;
     let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
     let training = loaded.experiment.train.as_ref().zip(batch::of(&loaded, &Device::Cpu)?);
+    let training = training.map(|(train, batch)| Training::planned(model, train, batch));
     let figures = figures(model, &loaded.sources, training)?;
     if options.json {
         return out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?);

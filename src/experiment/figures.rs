@@ -7,9 +7,9 @@ use crate::experiment::Experiment;
 use crate::experiment::expect::Expectation;
 use crate::model::Model;
 use crate::model::cost::{flops, forward};
+use crate::run::{Backend, Cpu};
 use crate::source::Sources;
 use crate::train::auto_batch::{Batch, Bound};
-use crate::train::budget;
 use crate::train::program::{inference_graph, optimized, training_graph};
 use crate::train::section::{BatchSize, TrainSection};
 
@@ -104,12 +104,23 @@ fn open_memory(expectation: &Expectation, train: &TrainSection) -> Diagnostic {
     d.advise("give the limit there, as in `batch auto 2GB`, and remove this")
 }
 
-/// The figures of a model without errors, and of training it in such batches.
-pub fn figures(
-    model: &Model,
-    sources: &Sources,
-    training: Option<(&TrainSection, Batch)>,
-) -> Result<Figures, Fault> {
+/// Training as figures tell of it.
+#[derive(Clone, Copy)]
+pub struct Training {
+    pub batch: Batch,
+    /// Planned memory of a step.
+    pub bytes: Option<u64>,
+}
+
+impl Training {
+    /// In such batches on the CPU.
+    pub fn planned(model: &Model, train: &TrainSection, batch: Batch) -> Training {
+        Training { batch, bytes: training_bytes(model, train, batch.images) }
+    }
+}
+
+/// The figures of a model without errors, and of training it.
+pub fn figures(model: &Model, sources: &Sources, training: Option<Training>) -> Result<Figures, Fault> {
     let layers: Vec<LayerFigures> = model
         .layers
         .iter()
@@ -144,9 +155,9 @@ pub fn figures(
         weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
         activation_bytes: needed().map(|l| l.activation_bytes).sum(),
         inference_bytes: inference_bytes(model)?,
-        training_bytes: training.and_then(|(train, batch)| training_bytes(model, train, batch.images)),
-        batch: training.map(|(_, batch)| batch.images),
-        batch_bound: training.and_then(|(_, batch)| batch.bound),
+        training_bytes: training.and_then(|training| training.bytes),
+        batch: training.map(|training| training.batch.images),
+        batch_bound: training.and_then(|training| training.batch.bound),
         layers,
     })
 }
@@ -165,11 +176,11 @@ fn is_none(n: &u64) -> bool {
 }
 
 fn inference_bytes(model: &Model) -> Result<u64, Fault> {
-    budget::planned(&[optimized(inference_graph(model, 1)?)?])
+    Ok(Cpu.compile(vec![optimized(inference_graph(model, 1)?)?])?.bytes())
 }
 
 /// A batch beyond all bounds has no plan; a run's batches are never larger than its data set.
 fn training_bytes(model: &Model, train: &TrainSection, images: usize) -> Option<u64> {
     let graph = training_graph(model, train, images).and_then(optimized);
-    graph.and_then(|graph| budget::planned(&[graph])).ok()
+    graph.and_then(|graph| Cpu.compile(vec![graph])).ok().map(|compiled| compiled.bytes())
 }

@@ -7,8 +7,7 @@ use crate::experiment::Experiment;
 use crate::graph::op::Cost;
 use crate::graph::{Graph, Node, Origin, print};
 use crate::model::Model;
-use crate::plan::layout::Layout;
-use crate::plan::{self, Derived, plan};
+use crate::run::cpu;
 use crate::source::{LIBRARY, Sources};
 use crate::train::program::{inference_graph, optimized, training_graph};
 
@@ -38,9 +37,7 @@ pub fn planned(
     sources: &Sources,
 ) -> Result<String, Fault> {
     let graph = fused(experiment, model, batch)?;
-    let layout = Layout::new([&graph])?;
-    let plan = plan(graph, &layout, 1, Derived::Kept)?;
-    Ok(plan::print::text(&plan, &layout, &|node: &Node| origin(node, model, sources)))
+    cpu::print::planned(graph, &|node: &Node| origin(node, model, sources))
 }
 
 /// The graph with the layer and the source line that each node came from.

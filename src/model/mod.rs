@@ -23,6 +23,7 @@ pub mod sharing;
 pub mod solve;
 pub mod suspicious;
 pub mod trace;
+pub mod unknown;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer, Parameter};

@@ -1,14 +1,19 @@
 //! How a state begins → its numbers, drawn from one stream.
 
 use crate::graph::Init;
+use crate::run::compiled::StateInfo;
 use crate::shape::Shape;
 use crate::tensor::random::Random;
 
 /// The standard deviation of a normal number that is cut off at two of its own.
 const CUT: f64 = 0.879_625_661_034_239_8;
 
-/// The numbers of a state.
-pub fn numbers(init: &Init, shape: &Shape, random: &mut Random) -> Vec<f32> {
+/// The numbers that a state begins with; random ones depend on the seed and the state's stream alone.
+pub fn initial(state: &StateInfo, seed: u64) -> Vec<f32> {
+    numbers(&state.init, &state.shape, &mut Random::new(seed, &state.stream, 0))
+}
+
+fn numbers(init: &Init, shape: &Shape, random: &mut Random) -> Vec<f32> {
     let n = shape.elements();
     match init {
         Init::Constant(number) => vec![*number; n],

@@ -6,7 +6,8 @@ use crate::diag::{Fault, codes};
 use crate::numbers::bytes;
 use crate::runs::folder::Folder;
 use crate::tensor::disk;
-use crate::train::trainer::{Job, Prepared};
+use crate::train::prepared::Prepared;
+use crate::train::trainer::Job;
 
 /// What a run keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,9 +24,10 @@ use crate::runs::views::Views;
 use crate::source::Span;
 use crate::train::checkpoint::{Card, write_atomically};
 use crate::train::hunt::hunt;
+use crate::train::prepared::Prepared;
 use crate::train::probe::Probe;
 use crate::train::replay::Broken;
-use crate::train::trainer::{Job, Outcome, Prepared, Start};
+use crate::train::trainer::{Job, Outcome, Start};
 
 /// What may be asked of a training from outside, at any time.
 #[derive(Debug, Default)]

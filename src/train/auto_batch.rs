@@ -5,8 +5,8 @@ use std::fmt;
 use crate::diag::{Fault, codes};
 use crate::model::Model;
 use crate::numbers::{bytes as shown, plural};
+use crate::run::on;
 use crate::tensor::Device;
-use crate::train::budget;
 use crate::train::programs::{Programs, Sizes};
 use crate::train::section::{BatchSize, TrainSection};
 
@@ -58,15 +58,16 @@ pub fn batch(model: &Model, train: &TrainSection, sizes: Sizes, device: &Device)
         BatchSize::Images(images) => return Ok(Batch { images, bound: None }),
         BatchSize::Auto { memory } => memory,
     };
-    let share = || budget::total(device).map(|total| total / SHARE);
+    let backend = on(device, train.precision);
+    let share = || backend.total().map(|total| total / SHARE);
     let limit = memory.or_else(share).ok_or_else(|| {
         Fault::new(codes::TOO_BIG, "this system does not report how much memory `batch auto` may take")
             .advise("give it, as in `batch auto 2GB`")
     })?;
     let ceiling = if memory.is_some() { sizes.train } else { ceiling(sizes.train) };
-    let planned = |images: usize| {
+    let planned = |images: usize| -> Result<u64, Fault> {
         let programs = Programs::new(model, train, images, sizes)?;
-        budget::needed(&programs.graphs, device, train.precision)
+        Ok(backend.compile(programs.graphs)?.bytes())
     };
     let (least, needed) = match planned(1) {
         Err(fault) if fault.code == codes::BATCH_OF_ONE && sizes.train > 1 => (2, planned(2)?),

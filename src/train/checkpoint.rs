@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Fault, codes};
-use crate::graph::{AVERAGE, Graph, State, StateKind};
+use crate::graph::{AVERAGE, Graph, StateKind};
 use crate::run::{Session, StateInfo};
 use crate::shape::Shape;
 use crate::train::progress::Progress;
@@ -338,11 +338,15 @@ impl Weights {
         })
     }
 
-    /// Refuses, beside what [`Weights::fit`] does, a file without the moments of the graph's optimizer.
-    pub fn fit_whole(&self, graph: &Graph) -> Result<(), Fault> {
-        self.fit(graph)?;
-        let lacks = |state: &&State| self.own_name(&whole(&state.name, &state.stream, state.kind)).is_none();
-        match graph.states.iter().find(lacks) {
+    /// The same of the states of a training; refuses a file without the moments of its optimizer, too.
+    pub fn fit_whole(&self, states: &[StateInfo]) -> Result<(), Fault> {
+        for state in states {
+            let names = judged(&state.name, &state.stream, state.kind);
+            self.find(&names, &state.name, state.kind, &state.shape)?;
+        }
+        let lacks =
+            |state: &&StateInfo| self.own_name(&whole(&state.name, &state.stream, state.kind)).is_none();
+        match states.iter().find(lacks) {
             Some(state) => Err(fault(
                 &self.path,
                 format!("has no `{}`, so training cannot continue from it", state.name),
@@ -395,9 +399,9 @@ impl Weights {
         names.iter().find(|name| self.header.info(name).is_some())
     }
 
-    /// The first state of a graph that the file has under an older name: that one, and its name now.
-    pub fn renamed(&self, graph: &Graph) -> Option<[String; 2]> {
-        graph.states.iter().find_map(|state| {
+    /// The first of these states that the file has under an older name: that one, and its name now.
+    pub fn renamed(&self, states: &[StateInfo]) -> Option<[String; 2]> {
+        states.iter().find_map(|state| {
             let names = whole(&state.name, &state.stream, state.kind);
             let own = self.own_name(&names)?;
             (*own != state.name).then(|| [own.clone(), state.name.clone()])

@@ -6,7 +6,7 @@ use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
 use crate::data::sample::Task;
 use crate::diag::{Fault, codes};
-use crate::run::{Session, Target};
+use crate::run::{Backend, Session};
 use crate::train::checkpoint::Weights;
 use crate::train::feed::{Feed, InStock, Pass};
 use crate::train::losses;
@@ -163,34 +163,31 @@ fn add(
 
 /// Measures given weights on the test part.
 pub fn evaluate_only(job: Job<'_>, dataset: &Dataset, weights: &Weights) -> Result<Evaluation, Fault> {
-    let target = || Target::on(job.device, job.train.precision);
-    evaluate_on(job, dataset, weights, target, budget::available(job.device))
+    let backend = job.backend();
+    evaluate_on(job, dataset, weights, &*backend, backend.available())
 }
 
-/// The same on a target that is made once the graphs are known to fit so many bytes; `None` is as many as it takes.
+/// The same on a backend with so many bytes; `None` is as many as it takes.
 pub fn evaluate_on(
     job: Job<'_>,
     dataset: &Dataset,
     weights: &Weights,
-    target: impl FnOnce() -> Result<Target, Fault>,
+    backend: &dyn Backend,
     available: Option<u64>,
 ) -> Result<Evaluation, Fault> {
     let test = &dataset.parts.test;
     let sizes = Sizes { train: 0, evaluated: [test.len(), 0] };
     let mut programs = Programs::new(job.model, job.train, job.batch, sizes)?;
     programs.graphs.iter().try_for_each(|graph| weights.fit(graph))?;
-    let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)?;
-    let target = target()?;
+    let compiled = budget::fit(backend.compile(programs.take())?, available)?;
     let seed = job.train.seed;
-    let stock = match target {
-        Target::Machine(_) => {
-            let spare = available.map(|available| available - needed);
-            kept::stock(job.data, dataset, &programs.modes(), seed, spare)?
-        }
-        Target::Cpu | Target::FewSteps | Target::Reference(_) => None,
+    let spare = available.map(|available| available - compiled.bytes());
+    let stock = match compiled.keeps_images() {
+        true => kept::stock(job.data, dataset, &programs.modes(), seed, spare)?,
+        false => None,
     };
     let in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
-    let mut session = Session::bare(programs.take(), target, stock)?;
+    let mut session = compiled.bare(stock)?;
     weights.load(&mut session)?;
     let feed = Feed { loader: Loader::new(job.data, &dataset.samples)?, in_stock, seed, mix: None };
     evaluate(&mut session, &programs, &feed, test, job)

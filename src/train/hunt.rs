@@ -23,10 +23,11 @@ use crate::source::Span;
 use crate::train::checkpoint::States;
 use crate::train::feed::{Made, Pass};
 use crate::train::numbers::Numbers;
+use crate::train::prepared::prepare;
 use crate::train::probe::layer_of;
 use crate::train::program::{Stages, staged_graph};
 use crate::train::replay::{Before, Broken};
-use crate::train::trainer::{Job, Start, prepare};
+use crate::train::trainer::{Job, Start};
 
 /// Images that are named on the terminal.
 const NAMED: usize = 6;
@@ -75,20 +76,20 @@ pub fn hunt(
         let message = "the training began with the weights of a file, and had saved no state yet";
         return Err(Fault::new(codes::TRAINING_NEEDS, message));
     }
-    let prepared = prepare(job, dataset)?;
+    let course = prepare(job, dataset)?.course;
     let Before { progress, states } = prepare(job, dataset)?.replay(start, broken)?;
     let first = progress.begun.as_ref().map_or(0, |begun| begun.images);
     let epoch = progress.epochs + 1;
     let order = training_order(job.data, dataset, job.train.seed, epoch as u32)?;
     let batch: Vec<u32> = order.iter().skip(first).take(job.batch).copied().collect();
     // Behind the last step only the validation is left, perhaps beside an image that is not trained on.
-    if prepared.programs.training(batch.len()).is_none() {
+    if course.programs.training(batch.len()).is_none() {
         return Ok(None);
     }
-    let windows = prepared.windows();
+    let windows = course.windows();
     let (graph, stages) = staged_graph(job.model, job.train, batch.len(), windows.closes(first))?;
 
-    let feed = prepared.feed()?;
+    let feed = course.feed()?;
     let way = Pass { order: &order, from: first, batch: job.batch, epoch: epoch as u32, mode: Mode::Train };
     let Made { images, others } = feed.make(way, (first, &batch), Made::default())?;
     let fields = feed.names().map(str::to_owned);
@@ -96,7 +97,7 @@ pub fn hunt(
     let drawn = windows.number(progress.step, first);
     given.insert(STEP.to_owned(), vec![drawn as f32]);
     let numbers = Numbers::of(job.model, job.train);
-    let told = numbers.at(prepared.place(&progress)?, progress.step + 1, windows.images_beside(first))?;
+    let told = numbers.at(course.place(&progress)?, progress.step + 1, windows.images_beside(first))?;
     given.extend(told.into_iter().map(|(name, number)| (name, vec![number as f32])));
 
     let mut largest: BTreeMap<Value, f32> = BTreeMap::new();

@@ -20,6 +20,7 @@ pub mod mixes;
 pub mod numbers;
 pub mod optimizers;
 mod pass;
+pub mod prepared;
 pub mod program;
 pub mod probe;
 pub mod programs;

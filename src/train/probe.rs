@@ -17,9 +17,7 @@ use crate::model::{Model, Unit};
 use crate::ops::binary::MULTIPLY;
 use crate::ops::reduce::REDUCE_SUM;
 use crate::ops::reshape::RESHAPE;
-use crate::run::{Session, Target};
-use crate::tensor::Device;
-use crate::train::budget;
+use crate::run::{Backend, Cpu, Session};
 use crate::train::feed::{Feed, InStock, Pass};
 use crate::train::program::{differentiated, optimized};
 use crate::train::trainer::Job;
@@ -80,13 +78,14 @@ impl<'a> Probe<'a> {
         let mut n = IMAGES.min(all.len()).min(job.batch.max(2));
         while n >= 2 {
             let (mut graph, bounded) = graph(job, n)?;
-            if budget::planned(std::slice::from_ref(&graph))? > limit {
+            // The numbers come from the training.
+            graph.states.iter_mut().for_each(|state| state.init = Init::Constant(0.0));
+            let compiled = Cpu.compile(vec![graph.clone()])?;
+            if compiled.bytes() > limit {
                 n /= 2;
                 continue;
             }
-            // The numbers come from the training.
-            graph.states.iter_mut().for_each(|state| state.init = Init::Constant(0.0));
-            let session = Session::new(vec![graph.clone()], Target::Cpu, 0)?;
+            let session = compiled.start(0)?;
             let indices = (0..n).map(|i| all[i * all.len() / n]).collect();
             return Ok(Some(Probe { job, dataset, graph, session, indices, bounded, looked: 0 }));
         }
@@ -129,7 +128,7 @@ impl<'a> Probe<'a> {
             Ok(ControlFlow::Break(()))
         })?;
         let mut look = self.read()?;
-        if self.looked <= n && matches!(self.job.device, Device::Cpu) {
+        if self.looked <= n && self.job.backend().is_host() {
             look.time = self.time()?;
         }
         Ok(look)

@@ -139,10 +139,11 @@ impl Programs {
     pub fn modes(&self) -> Vec<Mode> {
         let is_training = |graph: usize| self.train.iter().chain(&self.gather).any(|&(_, own)| own == graph);
         let mode = |graph: usize| if is_training(graph) { Mode::Train } else { Mode::Eval };
-        (0..self.graphs.len()).map(mode).collect()
+        let n_graphs = self.train.len() + self.gather.len() + self.evaluate.len();
+        (0..n_graphs).map(mode).collect()
     }
 
-    /// The graphs, for a session.
+    /// The graphs, to be compiled.
     pub fn take(&mut self) -> Vec<Graph> {
         std::mem::take(&mut self.graphs)
     }

@@ -7,10 +7,9 @@ use crate::data::loader::Mode;
 use crate::data::parts::training_order;
 use crate::diag::{Fault, codes};
 use crate::layers::lowering::STEP;
-use crate::run::{Session, Target};
 use crate::train::feed::Pass;
 use crate::train::numbers::{Numbers, Place};
-use crate::train::trainer::Prepared;
+use crate::train::prepared::Prepared;
 
 /// Which rates are tried, one a step, each so many times the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,24 +82,24 @@ fn valley(means: &[f64]) -> Option<usize> {
 impl Prepared<'_> {
     /// Takes a step at each rate of the range, or until the losses rise far above their least; `interrupt` ends it, too. What
     /// was learnt is dropped.
-    pub fn range(mut self, range: Range, interrupt: &AtomicBool) -> Result<Tried, Fault> {
-        let job = self.job;
+    pub fn range(self, range: Range, interrupt: &AtomicBool) -> Result<Tried, Fault> {
+        let Prepared { course, compiled, .. } = self;
+        let job = course.job;
         let lr = job.train.optimizer.args.number("lr")?;
         if lr <= 0.0 {
             let fault = Fault::new(codes::TRAINING_NEEDS, "a learning rate of 0 has no range");
             return Err(fault.advise("`lr` above 0: the rates of groups keep their ratio to it"));
         }
-        let target = Target::on(job.device, job.train.precision)?;
-        let mut session = Session::with_stock(self.programs.take(), target, job.train.seed, None)?;
-        let feed = self.feed()?;
+        let mut session = compiled.start(job.train.seed)?;
+        let feed = course.feed()?;
         let numbers = Numbers::of(job.model, job.train);
         let (mut tried, mut mean, mut epoch) = (Tried::default(), 0.0, 0);
         while tried.rates.len() < range.steps && !tried.ended_by_losses {
             epoch += 1;
             let before = tried.rates.len();
-            let order = training_order(job.data, self.dataset, job.train.seed, epoch)?;
+            let order = training_order(job.data, course.dataset, job.train.seed, epoch)?;
             let way = Pass { order: &order, from: 0, batch: job.batch, epoch, mode: Mode::Train };
-            let graph = |_: usize, images: usize| self.programs.training(images);
+            let graph = |_: usize, images: usize| course.programs.training(images);
             feed.batches(&mut session, way, &graph, &mut |session, graph, batch| {
                 let step = tried.rates.len();
                 let rate = range.rate(step);

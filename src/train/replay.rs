@@ -4,11 +4,12 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::diag::Fault;
-use crate::run::{Session, Target};
+use crate::run::{Backend, Cpu, Session};
 use crate::train::checkpoint::{Snapshot, States};
+use crate::train::prepared::Prepared;
 use crate::train::program::training_graph;
 use crate::train::progress::Progress;
-use crate::train::trainer::{Epoch, Observer, Prepared, Start, StepDone};
+use crate::train::trainer::{Epoch, Job, Observer, Start, StepDone};
 
 /// A step whose loss is no number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +39,9 @@ pub fn is_finite(session: &impl States) -> Result<bool, Fault> {
 impl Prepared<'_> {
     /// Trains again until the step that left a state without all its numbers, or else up to the broken one.
     pub fn replay(self, start: Option<Start<'_>>, broken: Broken) -> Result<Before, Fault> {
-        let graph = training_graph(self.job.model, self.job.train, self.job.batch)?;
-        let mut session = Session::new(vec![graph], Target::Cpu, self.job.train.seed)?;
+        let Job { model, train, batch, .. } = self.course.job;
+        let graph = training_graph(model, train, batch)?;
+        let mut session = Cpu.compile(vec![graph])?.start(train.seed)?;
         if let Some(start) = &start {
             start.weights.load_whole(&mut session)?;
         }

@@ -1,6 +1,5 @@
 //! The loop: epochs of steps, validation after each, the best weights kept, and the test with them at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,12 +7,11 @@ use crate::data::Dataset;
 use crate::data::loader::{Loader, Mode};
 use crate::data::parts::training_order;
 use crate::data::section::DataSection;
-use crate::diag::{Fault, codes};
-use crate::graph::{AVERAGE, StateKind};
+use crate::diag::Fault;
+use crate::graph::StateKind;
 use crate::layers::lowering::STEP;
 use crate::model::Model;
-use crate::run::stock::Stock;
-use crate::run::{Session, StateInfo, Target};
+use crate::run::{Backend, Session, StateInfo, on};
 use crate::tensor::Device;
 use crate::train::checkpoint::Weights;
 use crate::train::evaluate::evaluate;
@@ -21,15 +19,13 @@ use crate::train::feed::{self, Feed, InStock};
 use crate::train::metrics::{Evaluation, Score};
 use crate::train::numbers::{Numbers, Place};
 use crate::train::pass::Pass;
-use crate::train::probe::Probe;
-use crate::train::programs::{Programs, Sizes};
+use crate::train::programs::Programs;
 use crate::train::progress::{Begun, Progress, Scored};
 use crate::train::replay::Broken;
 use crate::train::schedules;
 use crate::train::section::TrainSection;
 use crate::train::window::Windows;
 use crate::train::worst::answers;
-use crate::train::{auto_batch, budget, kept};
 
 /// What is to be trained, checked before.
 #[derive(Clone, Copy)]
@@ -41,6 +37,13 @@ pub struct Job<'a> {
     pub batch: usize,
     /// Where it runs.
     pub device: &'a Device,
+}
+
+impl Job<'_> {
+    /// What runs it.
+    pub fn backend(&self) -> Box<dyn Backend> {
+        on(self.device, self.train.precision)
+    }
 }
 
 /// What an epoch came to.
@@ -173,18 +176,13 @@ pub enum Ended {
     Interrupted,
 }
 
-/// A run that fits the machine's memory and is ready to begin.
-pub struct Prepared<'a> {
-    pub(in crate::train) job: Job<'a>,
-    pub(in crate::train) dataset: &'a Dataset,
-    pub(in crate::train) programs: Programs,
-    /// Bytes of memory beside what the graphs need, where somebody tells.
-    spare: Option<u64>,
-    /// Bytes of what the graphs need.
-    needed: u64,
-    in_stock: InStock,
-    /// States with the numbers that they begin with, where that are not their own.
-    initial: Vec<(String, Vec<f32>)>,
+/// What a run goes by while its session steps.
+pub(in crate::train) struct Course<'a> {
+    pub job: Job<'a>,
+    pub dataset: &'a Dataset,
+    /// Their graphs were compiled.
+    pub programs: Programs,
+    pub in_stock: InStock,
 }
 
 /// The weights of the best epoch so far, where validation images tell which it is.
@@ -193,147 +191,21 @@ struct Best {
     weights: Vec<(String, Vec<f32>)>,
 }
 
-/// Compiles the programs; allocates nothing of what the training needs.
-pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, Fault> {
-    prepare_within(job, dataset, budget::available(job.device))
-}
-
-/// The same where so many bytes are available; `None` is as many as it takes.
-pub fn prepare_within<'a>(
-    job: Job<'a>,
-    dataset: &'a Dataset,
-    available: Option<u64>,
-) -> Result<Prepared<'a>, Fault> {
-    let sizes = Sizes::of(dataset);
-    if sizes.train == 0 {
-        return Err(Fault::new(codes::DATA_FILE, "the data set has no training images"));
-    }
-    let watcher = match (&job.train.early_stop, job.train.schedule.what.watches()) {
-        (Some(_), _) => Some("early_stop"),
-        (None, true) => Some("schedule plateau"),
-        (None, false) => job.train.monitor_span.map(|_| "keep"),
-    };
-    if let Some(watcher) = watcher.filter(|_| sizes.evaluated[0] == 0) {
-        let message = format!("`{watcher}` watches validation images, and there are none");
-        return Err(Fault::new(codes::TRAINING_NEEDS, message).advise("`validation 10%` in `data`"));
-    }
-    let programs = Programs::new(job.model, job.train, job.batch, sizes)?;
-    programs.check_steps(job.model, sizes)?;
-    let needed = budget::check(&programs.graphs, job.device, job.train.precision, available)
-        .map_err(|fault| with_fitting_batch(fault, job, sizes, available))?;
-    let spare = available.map(|available| available - needed);
-    let (in_stock, initial) = (InStock::No, Vec::new());
-    Ok(Prepared { job, dataset, programs, spare, needed, in_stock, initial })
-}
-
-/// A fault of memory with the largest batch that fits, where one does.
-fn with_fitting_batch(fault: Fault, job: Job<'_>, sizes: Sizes, available: Option<u64>) -> Fault {
-    let Some(limit) = available.filter(|_| fault.code == codes::TOO_BIG) else { return fault };
-    let needed = |images: usize| {
-        let programs = Programs::new(job.model, job.train, images, sizes)?;
-        budget::needed(&programs.graphs, job.device, job.train.precision)
-    };
-    match auto_batch::fitting(job.batch, limit, needed) {
-        Some(images) => {
-            let advice = format!("`--set train.batch={images}`, the largest that fits");
-            Fault { remedies: Vec::new(), ..fault }.advise(advice)
-        }
-        None => fault,
-    }
-}
-
-impl<'a> Prepared<'a> {
-    /// Bytes that the run takes for states and values, and for images that stay on a GPU.
-    pub fn bytes(&self) -> Result<u64, Fault> {
-        let stock = match self.job.device {
-            Device::Cuda(_) => self.stock()?.map_or(Ok(0), |stock| kept::bytes(&stock))?,
-            Device::Cpu | Device::Metal(_) => 0,
-        };
-        Ok(budget::needed(&self.programs.graphs, self.job.device, self.job.train.precision)? + stock)
-    }
-
-    /// Lets states begin with these numbers, where the training begins. A running mean begins as its state.
-    pub fn begin_with(&mut self, numbers: Vec<(String, Vec<f32>)>) {
-        self.initial = numbers;
-    }
-
-    /// What is to be told where a state was written with other names of the layers.
-    pub fn renamed(&self, weights: &Weights) -> Option<String> {
-        let [was, is] = self.programs.graphs.iter().find_map(|graph| weights.renamed(graph))?;
-        let path = weights.path().display();
-        Some(format!("{path} has the layers' older names: `{was}` is taken for `{is}`, and so on"))
-    }
-
-    /// Bytes of all states of the training: weights, statistics, and what the optimizer keeps.
-    pub fn state_bytes(&self) -> u64 {
-        self.states().values().sum()
-    }
-
-    /// Bytes of the largest state: its first numbers are made beside it.
-    pub fn largest_state(&self) -> u64 {
-        self.states().into_values().max().unwrap_or(0)
-    }
-
-    /// The bytes of each state. Every graph has the states that it reads.
-    fn states(&self) -> BTreeMap<&str, u64> {
-        let states = self.programs.graphs.iter().flat_map(|graph| {
-            let bytes = |state: &crate::graph::State| graph.shape(state.value).elements() * size_of::<f32>();
-            graph.states.iter().map(move |state| (state.name.as_str(), bytes(state) as u64))
-        });
-        states.collect()
-    }
-
-    /// A look into the layers while they are trained, as far as there is memory for it.
-    pub fn probe(&self) -> Result<Option<Probe<'a>>, Fault> {
-        Probe::new(self.job, self.dataset, self.needed, self.spare)
-    }
-
-    /// The images that a device keeps to make its batches itself: all of them, if it can make them and has the memory.
-    fn stock(&self) -> Result<Option<Stock<'a>>, Fault> {
-        // Devices have no kernel that mixes images.
-        if self.job.train.mix.is_some() {
-            return Ok(None);
-        }
-        kept::stock(self.job.data, self.dataset, &self.programs.modes(), self.job.train.seed, self.spare)
-    }
-
-    /// Trains, from the beginning or from where an earlier training stood, and evaluates on the test images at the end;
-    /// `interrupt` stops it after the current step.
+impl<'a> Course<'a> {
+    /// Trains with a session that stands at its beginning, or goes on from `start`.
     pub fn train(
         self,
-        start: Option<Start<'_>>,
-        interrupt: &AtomicBool,
-        observer: &mut dyn Observer,
-    ) -> Result<(Session, Outcome), Fault> {
-        let target = Target::on(self.job.device, self.job.train.precision)?;
-        self.train_on(target, start, interrupt, observer)
-    }
-
-    /// The same on a target that was made before.
-    pub fn train_on(
-        mut self,
-        target: Target,
+        mut session: Session,
         start: Option<Start<'_>>,
         interrupt: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<(Session, Outcome), Fault> {
         let train = self.job.train;
-        let stock = match target {
-            Target::Machine(_) => self.stock()?,
-            Target::Cpu | Target::FewSteps | Target::Reference(_) => None,
-        };
-        self.in_stock = if stock.is_some() { InStock::Yes } else { InStock::No };
-        if let Some(start) = &start {
-            self.programs.graphs.iter().try_for_each(|graph| start.weights.fit_whole(graph))?;
-        }
-        let mut session = Session::with_stock(self.programs.take(), target, train.seed, stock)?;
         let (mut progress, mut epochs, mut best) = (Progress::default(), Vec::new(), None);
         if let Some(start) = start {
             start.weights.load_whole(&mut session)?;
             best = Best::of(&start, &session)?;
             (progress, epochs) = (start.progress, start.epochs);
-        } else {
-            begin(&mut session, std::mem::take(&mut self.initial))?;
         }
         let ended = loop {
             let begun = progress.begun.take();
@@ -544,19 +416,6 @@ impl<'a> Prepared<'a> {
         observer.measured(&Measured { part, evaluation: &evaluation, answers });
         Ok(evaluation)
     }
-}
-
-/// Gives states the numbers that they begin with; what no graph reads needs none.
-fn begin(session: &mut Session, initial: Vec<(String, Vec<f32>)>) -> Result<(), Fault> {
-    let known: BTreeSet<String> = session.states().iter().map(|state| state.name.clone()).collect();
-    for (name, numbers) in initial {
-        for own in [format!("{name}{AVERAGE}"), name] {
-            if known.contains(&own) {
-                session.write_state(&own, &numbers)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What a pass over the training images came to.

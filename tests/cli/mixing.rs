@@ -1,6 +1,6 @@
 //! Mixed batches: the loss held against two targets, and runs with a mix.
 
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 
 use crate::cli::machine::digest;
 use crate::cli::{Desk, NET, done};
@@ -15,7 +15,7 @@ fn the_loss_is_that_of_the_mixed_target() {
          train { loss cross_entropy; mix mixup; optimizer sgd lr=1 }\n",
     );
     assert_eq!(found, []);
-    let mut session = Session::new(vec![training(&experiment, 2)], Target::Cpu, 0).unwrap();
+    let mut session = Cpu.compile(vec![training(&experiment, 2)]).unwrap().start(0).unwrap();
     let images = [0.2f32, 0.8, -0.4, 1.0, 0.0, 0.5];
     let given: [(&str, &[f32]); 7] = [
         ("images", &images),

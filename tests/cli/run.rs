@@ -1,5 +1,6 @@
 //! Training runs: what they print and keep, what they refuse, and what later commands make of their folders.
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -85,6 +86,20 @@ fn a_run_learns_and_later_commands_agree_with_it() {
     assert_eq!((&rows[1][..2], &rows[2][..2]), (&["two.png", "2"][..], &["seven.png", "7"][..]));
 
     desk.refused("run small.net --out first", 2, &["first", "already contains a run", "another folder"]);
+}
+
+#[test]
+fn a_run_plans_each_of_its_graphs_once() {
+    let desk = Desk::new();
+    let (file, out) = (desk.path("small.net"), desk.path("out"));
+    let words = ["dslc", "run", "--json", "--set", "train.epochs=1", "--out"].map(OsString::from);
+    let before = dslc::plan::made();
+    dslc::cli::answer(words.into_iter().chain([out.clone().into(), file.into()]).collect());
+    let planned = dslc::plan::made() - before;
+    assert!(std::fs::read_to_string(out.join("summary.txt")).unwrap().contains("planned memory"));
+    // Of 300, 50 and 100 images in batches of 32: two to train on, and three to measure; one image for the summary; and a look
+    // into the layers.
+    assert_eq!(planned, 2 + 3 + 1 + 1);
 }
 
 #[test]

@@ -14,12 +14,14 @@ use dslc::graph::Graph;
 use dslc::graph::builder::Builder;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::run::stock::Stock;
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu, Cuda, Session};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
+use dslc::train::prepared::prepare_on;
+use dslc::train::programs::{Programs, Sizes};
 use dslc::train::progress::Progress;
-use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone, prepare, prepare_within};
+use dslc::train::trainer::{Epoch, Job, Observer, Outcome, StepDone};
 
 use crate::support::check;
 
@@ -88,8 +90,8 @@ fn gathered(machine: Box<dyn Machine>, augment: &str) -> Option<String> {
     let modes = [Mode::Train, Mode::Eval];
     let recipe = |&mode: &Mode| loader.recipe(mode, SEED).unwrap().unwrap();
     let stock = stock(&samples, modes.iter().map(recipe).collect(), 20);
-    let target = Target::Machine(machine);
-    let mut session = Session::with_stock(vec![echo(6), echo(5)], target, 0, Some(stock)).unwrap();
+    let compiled = Cuda::with(machine).compile(vec![echo(6), echo(5)]).unwrap();
+    let mut session = compiled.start_with(0, Some(stock)).unwrap();
     let order: Vec<u32> = vec![3, 106, 0, 99, 100, 9, 10, 11, 42, 1, 77, 101, 5, 3];
     for (graph, order, first, epoch) in [
         (0, &order[..], 0, 1),
@@ -127,7 +129,8 @@ fn tables_of_channels(machine: Box<dyn Machine>) -> Option<String> {
     }
     let stock = stock(&samples, vec![recipe], 7);
     let pixels = stock.pixels;
-    let mut session = Session::with_stock(vec![echo(7)], Target::Machine(machine), 0, Some(stock)).unwrap();
+    let compiled = Cuda::with(machine).compile(vec![echo(7)]).unwrap();
+    let mut session = compiled.start_with(0, Some(stock)).unwrap();
     session.order(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
     session.step(0).unwrap();
     let plane = EXTENTS[1] * EXTENTS[2];
@@ -171,24 +174,25 @@ fn runs(make: &dyn Fn() -> Box<dyn Machine>, most: f64) -> Vec<String> {
     let dataset = Dataset::joined(own(93, "train"), own(37, "test")).unwrap();
     let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
     let job = Job { model, data, train, batch: 16, device: &Device::Cpu };
-    let needed = prepare(job, &dataset).unwrap().bytes().unwrap();
-    let run = |target: Target, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
-        let prepared = prepare_within(job, &dataset, available).unwrap();
-        let mut watcher = Watcher { is_due, n_steps: 0 };
-        let (session, outcome) =
-            prepared.train_on(target, None, &AtomicBool::new(false), &mut watcher).unwrap();
-        (session.read_state("linear1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
-    };
+    let programs = Programs::new(model, train, 16, Sizes::of(&dataset)).unwrap();
+    let needed = Cuda::with(make()).compile(programs.graphs).unwrap().bytes();
+    let run =
+        |target: &dyn Backend, available: Option<u64>, is_due: bool| -> (Vec<f32>, Outcome, [usize; 2]) {
+            let prepared = prepare_on(target, job, &dataset, available).unwrap();
+            let mut watcher = Watcher { is_due, n_steps: 0 };
+            let (session, outcome) = prepared.train(None, &AtomicBool::new(false), &mut watcher).unwrap();
+            (session.read_state("linear1.weight").unwrap(), outcome, [session.bytes(), watcher.n_steps])
+        };
     let figures = |outcome: &Outcome| {
         let losses = outcome.epochs.iter().flat_map(|epoch| {
             [Some(epoch.train_loss), epoch.train_accuracy, epoch.validation.as_ref().map(|v| v.loss)]
         });
         losses.flatten().chain([outcome.test.loss]).collect::<Vec<f64>>()
     };
-    let (kept, kept_outcome, [kept_bytes, kept_steps]) = run(Target::Machine(make()), None, false);
+    let (kept, kept_outcome, [kept_bytes, kept_steps]) = run(&Cuda::with(make()), None, false);
     // A byte for each image's label and not for its pixels.
-    let (fed, fed_outcome, [fed_bytes, fed_steps]) = run(Target::Machine(make()), Some(needed + 130), true);
-    let (cpu, cpu_outcome, [_, cpu_steps]) = run(Target::Cpu, None, false);
+    let (fed, fed_outcome, [fed_bytes, fed_steps]) = run(&Cuda::with(make()), Some(needed + 130), true);
+    let (cpu, cpu_outcome, [_, cpu_steps]) = run(&Cpu, None, false);
     let mut wrong = Vec::new();
     if kept != fed || figures(&kept_outcome) != figures(&fed_outcome) {
         wrong.push("a run whose images stay on the machine is another".to_owned());

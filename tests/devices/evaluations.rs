@@ -11,17 +11,17 @@ use dslc::graph::attrs::Attrs;
 use dslc::graph::builder::Builder;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::ops::binary::ADD;
-use dslc::run::{Session, Target, log_len};
+use dslc::run::{Backend, Cpu, Cuda, Session, log_len};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
-use dslc::train::budget;
 use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::evaluate::evaluate_on;
 use dslc::train::metrics::Evaluation;
+use dslc::train::prepared::prepare;
 use dslc::train::programs::{Programs, Sizes};
 use dslc::train::progress::Progress;
-use dslc::train::trainer::{Epoch, Job, Observer, StepDone, prepare};
+use dslc::train::trainer::{Epoch, Job, Observer, StepDone};
 
 use crate::counted::Counted;
 use crate::support::check;
@@ -55,7 +55,7 @@ fn noted(machine: Box<dyn Machine>) -> Vec<String> {
     let graphs = shapes.map(sums);
     let room = log_len(&graphs);
     let (machine, counts) = Counted::new(machine);
-    let mut session = Session::new(graphs.into(), Target::Machine(machine), 0).unwrap();
+    let mut session = Cuda::with(machine).compile(graphs.into()).unwrap().start(0).unwrap();
     let mut expected = Vec::new();
     let n_steps = 60;
     for step in 0..n_steps {
@@ -131,21 +131,20 @@ fn measured(make: &dyn Fn() -> Box<dyn Machine>, text: &str, most: f64) -> Vec<S
     let prepared = prepare(job, &dataset).unwrap();
     let graphs =
         Programs::new(model, job.train, 4, Sizes { train: 0, evaluated: [N_TEST, 0] }).unwrap().graphs;
-    let needed = budget::needed(&graphs, job.device, job.train.precision).unwrap();
-    let (session, outcome) =
-        prepared.train_on(Target::Cpu, None, &AtomicBool::new(false), &mut Nobody).unwrap();
+    let needed = Cuda::with(make()).compile(graphs).unwrap().bytes();
+    let (session, outcome) = prepared.train(None, &AtomicBool::new(false), &mut Nobody).unwrap();
     save(&path, &session, &Card::default()).unwrap();
     let weights = Weights::open(&path).unwrap();
 
-    let evaluation = |target: Target, available: Option<u64>| -> Evaluation {
-        evaluate_on(job, &dataset, &weights, || Ok(target), available).unwrap()
+    let evaluation = |target: &dyn Backend, available: Option<u64>| -> Evaluation {
+        evaluate_on(job, &dataset, &weights, target, available).unwrap()
     };
     let on_machine = |available: Option<u64>| -> (Evaluation, [usize; 2]) {
         let (machine, counts) = Counted::new(make());
-        let evaluation = evaluation(Target::Machine(machine), available);
+        let evaluation = evaluation(&Cuda::with(machine), available);
         (evaluation, [counts.waits.load(Ordering::Relaxed), counts.written.load(Ordering::Relaxed)])
     };
-    let cpu = evaluation(Target::Cpu, None);
+    let cpu = evaluation(&Cpu, None);
     let (kept, [kept_waits, kept_written]) = on_machine(None);
     let (fed, [fed_waits, fed_written]) = on_machine(Some(needed + 100));
     let mut wrong = Vec::new();

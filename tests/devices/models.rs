@@ -1,7 +1,7 @@
 //! Steps of training whole models on one device, against the reference on the CPU.
 
 use dslc::passes::optimize;
-use dslc::run::Target;
+use dslc::run::{Backend, Cuda, Interpreter};
 use dslc::tensor::Device;
 use dslc::train::program::CORRECT;
 
@@ -15,12 +15,12 @@ pub fn models(make: &dyn Fn() -> Made, rounds: bool) -> Vec<String> {
     for (layers, optimizer) in MODELS {
         let graph = training(&experiment(layers, optimizer), 7);
         let runs = |n_steps: usize| {
-            let target = match make() {
-                Made::Machine(machine) => Target::Machine(machine),
-                Made::Candle(device) => Target::Reference(device),
+            let target: Box<dyn Backend> = match make() {
+                Made::Machine(machine) => Box::new(Cuda::with(machine)),
+                Made::Candle(device) => Box::new(Interpreter(device)),
             };
-            let expected = run(graph.clone(), Target::Reference(Device::Cpu), n_steps);
-            (expected, run(optimize(graph.clone()).unwrap(), target, n_steps))
+            let expected = run(graph.clone(), &Interpreter(Device::Cpu), n_steps);
+            (expected, run(optimize(graph.clone()).unwrap(), &*target, n_steps))
         };
         let found = match rounds {
             false => {
@@ -29,7 +29,7 @@ pub fn models(make: &dyn Fn() -> Made, rounds: bool) -> Vec<String> {
             }
             true => {
                 let (expected, actual) = runs(1);
-                all_near(&run(graph.clone(), Target::Reference(Device::Cpu), 0), &expected, &actual)
+                all_near(&run(graph.clone(), &Interpreter(Device::Cpu), 0), &expected, &actual)
             }
         };
         wrong.extend(found.into_iter().map(|what| format!("{what} of `{layers}`")));

@@ -8,7 +8,7 @@ use dslc::graph::Graph;
 use dslc::kernels::cuda::machine::Machine;
 use dslc::layers::lowering::STEP;
 use dslc::model::lower::IMAGES;
-use dslc::run::{Precision, Session, Target};
+use dslc::run::{self, Backend, Cuda, Precision};
 use dslc::source::Sources;
 use dslc::train::program::{LABELS, LOSS, optimized, training_graph};
 use dslc::train::section::TrainSection;
@@ -72,8 +72,8 @@ pub fn networks(
         let expected = cpu
             .0
             .entry((file, extent))
-            .or_insert_with(|| losses(graph.clone(), train, Target::Cpu, extent.n_steps));
-        let actual = losses(graph, train, Target::Machine(make()), extent.n_steps);
+            .or_insert_with(|| losses(graph.clone(), train, &run::Cpu, extent.n_steps));
+        let actual = losses(graph, train, &Cuda::with(make()), extent.n_steps);
         let gaps = expected.iter().zip(&actual).map(|(a, b)| (a - b).abs());
         // A NaN is as far away as can be.
         let gaps: Vec<f32> = gaps.map(|gap| if gap.is_nan() { f32::INFINITY } else { gap }).collect();
@@ -110,11 +110,11 @@ fn experiment(file: &str) -> Experiment {
 }
 
 /// The loss of each step, on images that are drawn anew for it.
-fn losses(graph: Graph, train: &TrainSection, target: Target, n_steps: usize) -> Vec<f32> {
+fn losses(graph: Graph, train: &TrainSection, target: &dyn Backend, n_steps: usize) -> Vec<f32> {
     let optimizer = train.optimizer.what;
     // Small enough for batch norm on images and classes of noise: at 1e-2 roundings grow to 1e-2 and more.
     let rate = 1e-3;
-    let mut session = Session::new(vec![graph], target, 7).unwrap();
+    let mut session = target.compile(vec![graph]).unwrap().start(7).unwrap();
     let mut losses = Vec::new();
     for step in 1..=n_steps as u64 {
         for (input, numbers) in [(IMAGES, Numbers::Between(0.0, 1.0)), (LABELS, Numbers::Whole(10))] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dslc::data::{Dataset, Wanted};
-use dslc::run::{Session, Target};
+use dslc::run::{Backend, Cpu};
 use dslc::tensor::random::Random;
 use dslc::train::checkpoint::{Card, Weights, save};
 use dslc::train::program::inference_graph;
@@ -163,7 +163,7 @@ pub fn weights(parameter: Option<f32>, card: Card) -> Vec<u8> {
     let (experiment, found) = check(NET);
     assert!(!dslc::diag::has_errors(&found), "{found:#?}");
     let graph = inference_graph(experiment.model.as_ref().unwrap(), 1).unwrap();
-    let mut session = Session::new(vec![graph], Target::Cpu, 5).unwrap();
+    let mut session = Cpu.compile(vec![graph]).unwrap().start(5).unwrap();
     for state in session.states().to_vec() {
         if let Some(number) = parameter {
             session.write_state(&state.name, &vec![number; state.shape.elements()]).unwrap();

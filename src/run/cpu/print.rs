@@ -3,14 +3,21 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::diag::Fault;
 use crate::graph::{Graph, Node, Value, print};
 use crate::kernels::cpu::tiled::{Place, Tiled};
 use crate::plan::layout::Layout;
-use crate::plan::{Action, Plan};
+use crate::run::cpu::plan::{Action, Derived, Plan, plan};
+
+/// What runs of a graph on one thread.
+pub fn planned(graph: Graph, describe: &dyn Fn(&Node) -> Option<String>) -> Result<String, Fault> {
+    let layout = Layout::new([&graph])?;
+    Ok(text(&plan(graph, &layout, 1, Derived::Kept)?, &layout, describe))
+}
 
 /// One line a step, with the bytes where its result lies: counted from the start of the memory, or for values that
 /// never leave a thread from the start of its own (`own`), or `part` for a partial sum of each part of the batch.
-pub fn text(plan: &Plan, layout: &Layout, describe: &dyn Fn(&Node) -> Option<String>) -> String {
+fn text(plan: &Plan, layout: &Layout, describe: &dyn Fn(&Node) -> Option<String>) -> String {
     let mut out = format!(
         "memory: {} bytes of states and constants, {} bytes of values, {} bytes for each thread\n",
         4 * layout.len(),

@@ -1,5 +1,4 @@
-//! A device with kernels of its own: one piece of memory, a sequence of commands a graph. The host waits only where
-//! numbers are read.
+//! Sequences that run on a machine. The host waits only where numbers are read.
 //!
 //! A step begins with one small write, of the inputs that are single numbers. Where the session has a stock of images the
 //! step makes its batch itself; what it leaves of single numbers, and of numbers an image, goes to a log that is read when
@@ -11,14 +10,14 @@ use std::time::Duration;
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::gather::{Places, gather, notes};
-use crate::kernels::cuda::launch::{Command, Place, Task, in_order, int};
+use crate::kernels::cuda::launch::{Command, Task, in_order, int};
 use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::storage::Stored;
 use crate::plan::layout::Layout;
-use crate::plan::sequence::{CONTROL, Sequence, Spot, sequence};
-use crate::plan::waits::{Touched, waits};
+use crate::run::cuda::sequence::{CONTROL, Sequence, Spot};
+use crate::run::cuda::waits::{Touched, waits};
+use crate::run::runtime::{Runtime, noted};
 use crate::run::stock::{Laid, Stock, work};
-use crate::run::{Runtime, noted};
 
 /// The log has room for so many numbers, and for so many of the largest steps' notes, at least.
 const LOG: usize = 8192;
@@ -35,7 +34,7 @@ fn n_noted(graph: &Graph) -> usize {
     noted(graph).map(|value| graph.shape(value).elements()).sum()
 }
 
-pub struct Cuda {
+pub struct Running {
     machine: Box<dyn Machine>,
     layout: Layout,
     programs: Vec<Program>,
@@ -84,16 +83,13 @@ impl Control {
     }
 }
 
-impl Cuda {
+impl Running {
     pub fn new(
-        graphs: Vec<Graph>,
+        sequences: Vec<Sequence>,
         layout: Layout,
         mut machine: Box<dyn Machine>,
         stock: Option<Stock<'_>>,
-    ) -> Result<Cuda, Fault> {
-        let offers = |own: &Command<Place>| machine.offers(own);
-        let planned = graphs.into_iter().map(|graph| sequence(graph, &layout, machine.precision(), &offers));
-        let sequences = planned.collect::<Result<Vec<Sequence>, _>>()?;
+    ) -> Result<Running, Fault> {
         let transient = sequences.iter().map(|sequence| sequence.transient).max().unwrap_or(0);
         let log = layout.len() + transient;
         let log = log..log + log_len(sequences.iter().map(|sequence| &sequence.graph));
@@ -137,7 +133,7 @@ impl Cuda {
             stock.write(laid, machine.as_mut())?;
         }
         let (stock, logged, noted, staging) = (laid, 0, Vec::new(), Vec::new());
-        Ok(Cuda { machine, layout, programs, ready: None, stock, log, logged, noted, len, staging })
+        Ok(Running { machine, layout, programs, ready: None, stock, log, logged, noted, len, staging })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -229,7 +225,7 @@ fn whole(
     Ok(all)
 }
 
-impl Runtime for Cuda {
+impl Runtime for Running {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
         let (range, given) = self.input(graph, value);
         if let Some(at) = given {

@@ -11,13 +11,13 @@ use crate::kernels::cuda::format::Format;
 use crate::kernels::cuda::launch::{Command, Place, Prepared};
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::{Form, Storage};
-use crate::plan::copies::{Copies, Key};
-use crate::plan::forms::{Offers, Work, work};
 use crate::plan::layout::Layout;
 use crate::plan::memory::Block;
-use crate::plan::order::Order;
-use crate::plan::sequence::CONTROL;
-use crate::plan::storage::storages;
+use crate::run::cuda::copies::{Copies, Key};
+use crate::run::cuda::forms::{Offers, Work, work};
+use crate::run::cuda::order::Order;
+use crate::run::cuda::sequence::CONTROL;
+use crate::run::cuda::storage::storages;
 use crate::shape::Shape;
 
 /// A node with its work and the block of memory of its own.

@@ -11,14 +11,15 @@ use crate::kernels::cuda::launch::{Command, Place};
 use crate::kernels::cuda::moving;
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::{Form, Stored};
-use crate::plan::copies::Key;
-use crate::plan::forms::Offers;
+use crate::plan::count;
 use crate::plan::layout::Layout;
 use crate::plan::memory::place;
-use crate::plan::order::Order;
-use crate::plan::rules::{self, Rule};
-use crate::plan::steps::{Step, Steps};
-use crate::plan::waits::Touched;
+use crate::run::cuda::copies::Key;
+use crate::run::cuda::forms::Offers;
+use crate::run::cuda::order::Order;
+use crate::run::cuda::rules::{self, Rule};
+use crate::run::cuda::steps::{Step, Steps};
+use crate::run::cuda::waits::Touched;
 
 /// Where an operand of a command lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ pub fn sequence(
     precision: Precision,
     offers: Offers<'_>,
 ) -> Result<Sequence, Fault> {
+    count();
     let order = Order::new(&graph);
     let steps = Steps::new(&graph, &order, layout, precision, offers)?;
     let (offsets, transient) = place(&steps.blocks);

@@ -6,7 +6,7 @@ use crate::graph::op::Op;
 use crate::graph::{Graph, Value};
 use crate::kernels::cuda::moving;
 use crate::ops::slice::SLICE;
-use crate::plan::schedule::Slot;
+use crate::plan::rows::Rows;
 
 /// Where a value lies: the value whose memory that is, and so many numbers behind its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Part {
 }
 
 /// The parts that views are, and slices of values without a row an image whose numbers lie side by side.
-pub fn parts(graph: &Graph, slots: &BTreeMap<Value, Slot>) -> BTreeMap<Value, Part> {
+pub fn parts(graph: &Graph, rows: &Rows) -> BTreeMap<Value, Part> {
     let mut parts: BTreeMap<Value, Part> = BTreeMap::new();
     for value in graph.values() {
         let node = graph.node(value);
         let within = match node.inputs.as_slice() {
             [_, ..] if node.op.is_view() => Some(0),
-            &[from] if node.op.name() == SLICE.name() && !slots[&parts[&from].owner].batched => {
+            &[from] if node.op.name() == SLICE.name() && !rows.has(parts[&from].owner) => {
                 moving::offset(&node.attrs, graph.shape(from), &node.shape)
             }
             _ => None,

@@ -11,9 +11,10 @@ use crate::kernels::cpu::packs::{Packs, Task};
 use crate::kernels::cpu::tiled::{Cuts, Place, Tiled, TiledStep};
 use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
 use crate::plan::layout::Layout;
+use crate::plan::lives::{last_reads, overwritten, owners};
 use crate::plan::memory::{Block, aligned, place, place_apart};
-use crate::plan::schedule::{Role, Schedule, Slot};
-use crate::plan::{Action, Derived, Plan, Step, owners};
+use crate::run::cpu::plan::{Action, Derived, Plan, Step};
+use crate::run::cpu::schedule::{Role, Schedule, Slot};
 use crate::shape::Shape;
 
 /// Numbers of a tile's values that are to stay in a core's own cache, beside weights and kernels' scratch.
@@ -53,7 +54,7 @@ struct Kernel {
     packed: Option<(Pack, usize, bool)>,
 }
 
-pub(super) struct Planner<'a> {
+pub struct Planner<'a> {
     graph: &'a Graph,
     layout: &'a Layout,
     n_threads: usize,
@@ -69,7 +70,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(
+    pub fn new(
         graph: &'a Graph,
         layout: &'a Layout,
         n_threads: usize,
@@ -179,37 +180,21 @@ impl<'a> Planner<'a> {
         local
     }
 
-    /// The updates that can be written over their states: made element by element, when nobody reads the old state
-    /// any more.
-    fn overwritten(&self) -> BTreeMap<Value, usize> {
-        let mut last_read: BTreeMap<Value, usize> = BTreeMap::new();
-        let mut made: BTreeMap<Value, usize> = BTreeMap::new();
+    /// The steps with the times of their units.
+    fn times(&self) -> Vec<(usize, Value)> {
+        let mut times = Vec::new();
         for (time, unit) in self.units.iter().enumerate() {
-            for &step in unit.steps() {
-                made.insert(step, time);
-                for &input in &self.graph.node(step).inputs {
-                    last_read.insert(self.owner(input), time);
-                }
-            }
+            times.extend(unit.steps().iter().map(|&step| (time, step)));
         }
-        let roots = self.graph.outputs.iter().map(|output| self.owner(output.value));
-        let outputs: BTreeSet<Value> = roots.collect();
-        let mut over = BTreeMap::new();
-        for update in &self.graph.updates {
-            let (state, value) = (update.state, update.value);
-            let node = self.graph.node(value);
-            let mut places = (0..node.inputs.len()).filter(|&i| self.owner(node.inputs[i]) == state);
-            let (Some(place), None) = (places.next(), places.next()) else { continue };
-            let fits = cpu::find_in_place(node.op.name()).is_some()
+        times
+    }
+
+    fn overwritten(&self) -> BTreeMap<Value, usize> {
+        let may = |value: Value, _| {
+            cpu::find_in_place(self.graph.node(value).op.name()).is_some()
                 && self.slot(value).role == Role::Whole
-                && self.graph.shape(node.inputs[place]) == self.graph.shape(value)
-                && made.get(&value).is_some_and(|time| last_read.get(&state) == Some(time))
-                && !outputs.contains(&state);
-            if fits {
-                over.insert(value, place);
-            }
-        }
-        over
+        };
+        overwritten(self.graph, &|value| self.owner(value), &self.times(), &may)
     }
 
     /// Numbers of a row of a value with a batch.
@@ -278,7 +263,7 @@ impl<'a> Planner<'a> {
         prepare(&attrs, &shapes, &self.part_of(value, n)).map(Some)
     }
 
-    pub(super) fn finish(self) -> Result<Plan, Fault> {
+    pub fn finish(self) -> Result<Plan, Fault> {
         let end = self.units.len();
         let mut wants = Wants::default();
         let values = self.value_blocks(end, &mut wants);
@@ -361,22 +346,15 @@ impl<'a> Planner<'a> {
                 && !self.local.contains(&value)
                 && !self.over.contains_key(&value)
         };
+        let last = last_reads(self.graph, &|value| self.owner(value), self.times());
+        let until = |value: Value, made: usize| last.get(&value).copied().unwrap_or(made);
         for &input in &self.graph.inputs {
-            blocks.insert(input, wants.add(self.graph.shape(input).elements(), 0, 0));
+            blocks.insert(input, wants.add(self.graph.shape(input).elements(), 0, until(input, 0)));
         }
-        for (time, unit) in self.units.iter().enumerate() {
-            for &step in unit.steps() {
-                for &input in &self.graph.node(step).inputs {
-                    if let Some(&block) = blocks.get(&self.owner(input)) {
-                        let block = &mut wants.blocks[block];
-                        block.end = block.end.max(time);
-                    }
-                }
-                if apart(step) {
-                    let (first, last) = if self.is_kept(step) { (0, end) } else { (time, time) };
-                    blocks.insert(step, wants.add(self.graph.shape(step).elements(), first, last));
-                }
-            }
+        for (time, step) in self.times().into_iter().filter(|&(_, step)| apart(step)) {
+            let frozen = self.is_kept(step);
+            let (first, last) = if frozen { (0, end) } else { (time, until(step, time)) };
+            blocks.insert(step, wants.add(self.graph.shape(step).elements(), first, last));
         }
         for root in self.graph.roots() {
             if let Some(&block) = blocks.get(&self.owner(root)) {

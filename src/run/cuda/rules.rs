@@ -9,8 +9,8 @@ use crate::kernels::cuda::is_by_element;
 use crate::kernels::cuda::launch::{Argument, Command, Kernel, Launch, THREADS};
 use crate::kernels::cuda::storage::{Storage, Stored};
 use crate::kernels::cuda::together::{Together, together};
-use crate::plan::sequence::Spot;
-use crate::plan::waits::Touched;
+use crate::run::cuda::sequence::Spot;
+use crate::run::cuda::waits::Touched;
 
 /// A command of a rule, with the value that it computes and what it touches.
 pub type Rule = (Command<Stored<Spot>>, Value, Touched);

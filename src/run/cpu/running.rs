@@ -1,23 +1,22 @@
-//! The CPU: one arena in one candle storage; a step is one in-place operation on it.
+//! Plans that run: one arena in one candle storage; a step is one in-place operation on it.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
-use crate::graph::{Graph, Value};
+use crate::graph::Value;
 use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::pages;
 use crate::kernels::cpu::team::Team;
-use crate::kernels::cpu::threads;
 use crate::plan::layout::Layout;
-use crate::plan::{Action, Derived, Plan, Step, plan};
-use crate::run::pace::Pace;
-use crate::run::{Runtime, noted};
+use crate::run::cpu::pace::Pace;
+use crate::run::cpu::plan::{Action, Plan, Step};
+use crate::run::runtime::{Runtime, noted};
 use crate::shape::Shape;
 use crate::tensor::{self, Device, Memory, Tensor};
 
-pub struct Cpu {
+pub struct Running {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
@@ -29,11 +28,8 @@ pub struct Cpu {
     noted: Vec<f32>,
 }
 
-impl Cpu {
-    pub fn new(graphs: Vec<Graph>, layout: Layout, derived: Derived) -> Result<Cpu, Fault> {
-        let n_threads = threads::start()?;
-        let plans = graphs.into_iter().map(|graph| plan(graph, &layout, n_threads, derived));
-        let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
+impl Running {
+    pub fn new(plans: Vec<Plan>, layout: Layout) -> Result<Running, Fault> {
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient, pages::zeros)?;
         memory.with(|numbers| {
@@ -42,7 +38,7 @@ impl Cpu {
             Ok(())
         })?;
         let paces = plans.iter().map(|_| Pace::default()).collect();
-        Ok(Cpu { memory, layout, plans, paces, ready: None, noted: Vec::new() })
+        Ok(Running { memory, layout, plans, paces, ready: None, noted: Vec::new() })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -52,7 +48,7 @@ impl Cpu {
     }
 }
 
-impl Runtime for Cpu {
+impl Runtime for Running {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
         let range = self.plans[graph].places[&value].clone();
         self.memory.with(|numbers| {

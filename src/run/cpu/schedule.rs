@@ -1,16 +1,12 @@
 //! Graph → the stages in which it runs. Stages of whole values and stages of tiles take turns: in a stage of
 //! tiles a few images go through a whole chain of ops at a time; a sum over the images is complete behind it.
-//!
-//! Inputs of rank 1 or more hold one row an image; scalar inputs are settings of the step. Which values hold a
-//! row an image follows from there, by what each op says of itself ([`Op::batching`]).
-//!
-//! [`Op::batching`]: crate::graph::op::Op::batching
 
 use std::collections::BTreeMap;
 
-use crate::graph::op::{Batching, Op, Operand};
-use crate::graph::{Graph, Node, Value, leaf};
+use crate::graph::op::{Batching, Op};
+use crate::graph::{Graph, Value, leaf};
 use crate::kernels::cpu;
+use crate::plan::rows::Rows;
 use crate::shape::Shape;
 
 /// How a value comes about.
@@ -40,7 +36,7 @@ pub struct Slot {
 }
 
 pub struct Schedule {
-    /// Images in the batch; 0 where the inputs do not agree on it, and nothing is tiled.
+    /// Images in the batch; 0 where nothing is tiled.
     pub batch: usize,
     pub slots: BTreeMap<Value, Slot>,
 }
@@ -55,44 +51,28 @@ const LARGE_ALONE: u64 = 300_000;
 
 impl Schedule {
     pub fn new(graph: &Graph) -> Schedule {
-        let mut schedule = Schedule { batch: batch(graph), slots: BTreeMap::new() };
+        let rows = Rows::new(graph);
+        let mut schedule = Schedule { batch: rows.batch, slots: BTreeMap::new() };
         for value in graph.values() {
-            let slot = schedule.slot(graph, graph.node(value));
+            let slot = schedule.slot(graph, &rows, value);
             schedule.slots.insert(value, slot);
         }
         schedule
     }
 
-    fn slot(&self, graph: &Graph, node: &Node) -> Slot {
+    fn slot(&self, graph: &Graph, rows: &Rows, value: Value) -> Slot {
+        let node = graph.node(value);
         let is = |op: &dyn Op| node.op.name() == op.name();
-        let leads = self.batch > 0 && node.shape.dims().first() == Some(&self.batch);
+        let (batching, batched) = (rows.batching(value), rows.has(value));
         if is(&leaf::INPUT) || is(&leaf::STATE) || is(&leaf::CONSTANT) {
-            // A constant is the same everywhere, so the rows of one are as good as the whole.
-            let batched = leads && (is(&leaf::INPUT) || is(&leaf::CONSTANT));
             let frozen = is(&leaf::CONSTANT) || (is(&leaf::STATE) && graph.updates.is_empty());
             return Slot { role: Role::Leaf, batched, stage: 0, frozen };
         }
-        let inputs: Vec<(Operand<'_>, Slot)> = node
-            .inputs
-            .iter()
-            .map(|input| {
-                let slot = self.slots[input];
-                (Operand { shape: graph.shape(*input), batched: slot.batched }, slot)
-            })
-            .collect();
-        let operands: Vec<Operand<'_>> = inputs.iter().map(|(operand, _)| *operand).collect();
-        let asked = leads || operands.iter().any(|operand| operand.batched);
-        let batching = match asked {
-            true => match node.op.batching(&node.attrs, &operands, &node.shape) {
-                Batching::Rows if !leads => Batching::Whole,
-                batching => batching,
-            },
-            false => Batching::Whole,
-        };
-        let frozen = graph.updates.is_empty() && inputs.iter().all(|(_, slot)| slot.frozen);
+        let operands = rows.operands(graph, node);
+        let inputs = || node.inputs.iter().map(|input| self.slots[input]);
+        let frozen = graph.updates.is_empty() && inputs().all(|slot| slot.frozen);
         if node.op.is_view() {
-            let slot = inputs[0].1;
-            let batched = batching == Batching::Rows;
+            let slot = self.slots[&node.inputs[0]];
             // Seen other than row by row, rows are complete behind their stage.
             let role = if slot.role == Role::Rows && !batched { Role::Sum } else { slot.role };
             return Slot { role, batched, frozen, ..slot };
@@ -108,7 +88,7 @@ impl Schedule {
             Batching::Sum if has_kernel && node.shape.elements() <= HEAVY_SUM => Role::Sum,
             _ => Role::Whole,
         };
-        let after = |(_, slot): &(Operand<'_>, Slot)| match (slot.role, role) {
+        let after = |slot: Slot| match (slot.role, role) {
             (Role::Leaf, Role::Whole) => 0,
             (Role::Leaf, _) => 1,
             (Role::Rows, Role::Whole) => slot.stage + 1,
@@ -119,14 +99,7 @@ impl Schedule {
             (_, _) => slot.stage + 1,
         };
         let first = if role == Role::Whole { 0 } else { 1 };
-        let stage = inputs.iter().map(after).max().unwrap_or(first);
-        Slot { role, batched: batching == Batching::Rows, stage, frozen: frozen && role == Role::Whole }
+        let stage = inputs().map(after).max().unwrap_or(first);
+        Slot { role, batched, stage, frozen: frozen && role == Role::Whole }
     }
-}
-
-/// The extent that the first axes of all inputs with axes have in common; 0 if there is none.
-fn batch(graph: &Graph) -> usize {
-    let mut extents = graph.inputs.iter().filter_map(|&input| graph.shape(input).dims().first().copied());
-    let Some(first) = extents.next() else { return 0 };
-    if extents.all(|extent| extent == first) { first } else { 0 }
 }

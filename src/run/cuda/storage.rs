@@ -15,8 +15,8 @@ use crate::graph::op::Op;
 use crate::graph::{Graph, Node, Value, leaf};
 use crate::kernels::cuda::precision::Precision;
 use crate::kernels::cuda::storage::Storage;
-use crate::plan::owners;
-use crate::plan::schedule::Schedule;
+use crate::plan::lives::owners;
+use crate::plan::rows::Rows;
 
 /// The storage of every value; a view's is that of what it views.
 pub fn storages(graph: &Graph, precision: Precision) -> BTreeMap<Value, Storage> {
@@ -28,13 +28,13 @@ pub fn storages(graph: &Graph, precision: Precision) -> BTreeMap<Value, Storage>
 
 fn mixed(graph: &Graph) -> BTreeMap<Value, Storage> {
     let owner = owners(graph);
-    let slots = Schedule::new(graph).slots;
+    let rows = Rows::new(graph);
     // Values without one follow from no image: masks, labels, parameters. They are f32, and decide about nothing.
     let mut found: BTreeMap<Value, Storage> = BTreeMap::new();
     let roots: Vec<Value> = graph.roots().iter().map(|root| owner[root]).collect();
     for value in graph.values().filter(|value| owner[value] == *value) {
         let node = graph.node(value);
-        if !slots[&value].batched || node.shape.rank() < 2 {
+        if !rows.has(value) || node.shape.rank() < 2 {
             continue;
         }
         let operands = node.inputs.iter().filter_map(|input| found.get(&owner[input]).copied());

@@ -7,11 +7,74 @@ use std::time::{Duration, Instant};
 use crate::diag::Fault;
 use crate::graph::op::Op;
 use crate::graph::{Graph, Value, leaf};
-use crate::run::{Runtime, noted};
+use crate::plan::layout::Layout;
+use crate::run::Backend;
+use crate::run::compiled::{Planned, Program};
+use crate::run::runtime::{Runtime, noted};
+use crate::run::stock::Stock;
 use crate::shape::Shape;
-use crate::tensor::{self, Device, Tensor};
+use crate::tensor::{self, Device, Tensor, device};
 
-pub struct Reference {
+/// The ops' reference evaluations on a candle device.
+#[derive(Clone, Debug)]
+pub struct Interpreter(pub Device);
+
+impl Backend for Interpreter {
+    /// It takes at least what the values need that live at the same time, without what an op needs for itself.
+    fn plan(&self, graphs: Vec<Graph>, _layout: &Layout) -> Result<Planned, Fault> {
+        let transient = graphs.iter().map(most_alive).collect();
+        let program = Graphs { device: self.0.clone(), graphs };
+        Ok(Planned { transient, beside: 0, program: Box::new(program) })
+    }
+
+    fn available(&self) -> Option<u64> {
+        device::free_bytes(&self.0)
+    }
+
+    fn total(&self) -> Option<u64> {
+        device::total_bytes(&self.0)
+    }
+}
+
+/// Numbers of the values that live at the same time.
+fn most_alive(graph: &Graph) -> u64 {
+    let dead = graph.last_readers();
+    let size = |value: Value| {
+        let node = graph.node(value);
+        let own = !node.op.is_view() && node.op.name() != leaf::STATE.name();
+        if own { node.shape.elements() as u64 } else { 0 }
+    };
+    let (mut alive, mut most) = (0, 0);
+    for value in graph.values() {
+        alive += size(value);
+        most = most.max(alive);
+        alive -= dead.get(&value).into_iter().flatten().map(|&value| size(value)).sum::<u64>();
+    }
+    most
+}
+
+struct Graphs {
+    device: Device,
+    graphs: Vec<Graph>,
+}
+
+impl Program for Graphs {
+    fn begin(self: Box<Self>, _layout: Layout, _stock: Option<Stock<'_>>) -> Result<Box<dyn Runtime>, Fault> {
+        let Graphs { device, graphs } = *self;
+        let mut states = BTreeMap::new();
+        for graph in &graphs {
+            for state in &graph.states {
+                let zeros = Tensor::zeros(graph.shape(state.value).dims(), tensor::DType::F32, &device)?;
+                states.insert(state.name.clone(), zeros);
+            }
+        }
+        let dead = graphs.iter().map(Graph::last_readers).collect();
+        let (inputs, outputs, noted) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Ok(Box::new(Running { device, graphs, dead, states, inputs, outputs, noted }))
+    }
+}
+
+struct Running {
     device: Device,
     graphs: Vec<Graph>,
     /// Of each graph, the values that nobody reads any more after a node.
@@ -23,20 +86,7 @@ pub struct Reference {
     noted: Vec<Tensor>,
 }
 
-impl Reference {
-    pub fn new(graphs: Vec<Graph>, device: Device) -> Result<Reference, Fault> {
-        let mut states = BTreeMap::new();
-        for graph in &graphs {
-            for state in &graph.states {
-                let zeros = Tensor::zeros(graph.shape(state.value).dims(), tensor::DType::F32, &device)?;
-                states.insert(state.name.clone(), zeros);
-            }
-        }
-        let dead = graphs.iter().map(Graph::last_readers).collect();
-        let (inputs, outputs, noted) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Ok(Reference { device, graphs, dead, states, inputs, outputs, noted })
-    }
-
+impl Running {
     /// Every value that lives to the end of a step; `made` is told of each node.
     fn evaluate(
         &self,
@@ -71,7 +121,7 @@ impl Reference {
     }
 }
 
-impl Runtime for Reference {
+impl Runtime for Running {
     fn write(&mut self, graph: usize, value: Value, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), Fault> {
         let shape = self.graphs[graph].shape(value);
         let mut numbers = vec![0.0; shape.elements()];
@@ -150,5 +200,26 @@ impl Runtime for Reference {
     fn bytes(&self) -> usize {
         let tensors = self.states.values().chain(self.inputs.values()).chain(self.outputs.values());
         tensors.map(|tensor| tensor.elem_count() * size_of::<f32>()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most_alive;
+    use crate::graph::builder::Builder;
+    use crate::ops::binary::ADD;
+    use crate::shape::Shape;
+
+    /// `a + a` and `(a + a) + a` live beside `a`; at the next node the first of them is gone.
+    #[test]
+    fn a_value_lives_to_its_last_reader() {
+        let mut builder = Builder::default();
+        let a = builder.input("a", &Shape::from([10]));
+        let mut sum = a;
+        for _ in 0..5 {
+            sum = builder.apply(&ADD, Default::default(), &[sum, a]).unwrap();
+        }
+        builder.output("sum", sum);
+        assert_eq!(most_alive(&builder.finish()), 30);
     }
 }

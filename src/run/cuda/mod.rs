@@ -1,0 +1,156 @@
+//! A device with kernels of its own: a sequence of commands a graph, each on whole values, in one piece of its memory.
+
+mod copies;
+mod forms;
+mod order;
+mod parts;
+mod rules;
+mod running;
+pub mod sequence;
+mod steps;
+pub mod storage;
+mod waits;
+
+pub use running::log_len;
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
+use crate::diag::Fault;
+use crate::graph::Graph;
+use crate::kernels;
+use crate::kernels::cuda::launch::{Command, Place};
+use crate::kernels::cuda::machine::{Machine, beside};
+use crate::kernels::cuda::precision::Precision;
+use crate::plan::layout::Layout;
+use crate::run::Backend;
+use crate::run::compiled::{Planned, Program};
+use crate::run::cuda::forms::Offers;
+use crate::run::cuda::running::Running;
+use crate::run::cuda::sequence::{Sequence, sequence};
+use crate::run::runtime::Runtime;
+use crate::run::stock::Stock;
+use crate::tensor::{Device, device};
+
+/// A device with kernels of its own.
+pub struct Cuda {
+    precision: Precision,
+    machines: Machines,
+}
+
+/// Where a session's machine comes from.
+#[derive(Clone)]
+enum Machines {
+    Of(Device),
+    /// One that was there before, until it is taken.
+    One(Arc<Mutex<Option<Box<dyn Machine>>>>),
+}
+
+impl Cuda {
+    pub fn on(device: &Device, precision: Precision) -> Cuda {
+        Cuda { precision, machines: Machines::Of(device.clone()) }
+    }
+
+    /// A machine of one session.
+    pub fn with(machine: Box<dyn Machine>) -> Cuda {
+        Cuda { precision: machine.precision(), machines: Machines::One(Arc::new(Mutex::new(Some(machine)))) }
+    }
+}
+
+impl Machines {
+    fn open(&self, precision: Precision) -> Result<Box<dyn Machine>, Fault> {
+        match self {
+            Machines::Of(device) => kernels::cuda::open(device, precision),
+            Machines::One(machine) => {
+                let taken = machine.lock().ok().and_then(|mut machine| machine.take());
+                taken.ok_or_else(|| Fault::internal("a second session on one machine"))
+            }
+        }
+    }
+
+    fn device(&self) -> Option<&Device> {
+        match self {
+            Machines::Of(device) => Some(device),
+            Machines::One(_) => None,
+        }
+    }
+}
+
+impl Backend for Cuda {
+    /// As if the libraries did all that they may: what they have at most beside the planned memory counts whole. What the
+    /// libraries' and the kernels' code takes does not.
+    fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
+        let asked = RefCell::new(Vec::new());
+        let offers = |own: &Command<Place>| {
+            asked.borrow_mut().push(own.clone());
+            Ok(true)
+        };
+        let sequences = sequences(graphs, layout, self.precision, &offers)?;
+        let asked = asked.into_inner();
+        let transient = sequences.iter().map(|own| own.transient as u64).collect();
+        let tables = sequences.iter().map(|own| own.tables.len()).sum::<usize>();
+        let log = log_len(sequences.iter().map(|own| &own.graph));
+        let numbers = tables as u64 + log as u64;
+        let commands = sequences.iter().flat_map(|own| own.setup.iter().chain(&own.commands));
+        let beside = numbers * size_of::<f32>() as u64 + beside(commands) as u64;
+        let (precision, machines) = (self.precision, self.machines.clone());
+        Ok(Planned {
+            transient,
+            beside,
+            program: Box::new(Sequences { sequences, asked, precision, machines }),
+        })
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn available(&self) -> Option<u64> {
+        self.machines.device().and_then(device::free_bytes)
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.machines.device().and_then(device::total_bytes)
+    }
+}
+
+fn sequences(
+    graphs: Vec<Graph>,
+    layout: &Layout,
+    precision: Precision,
+    offers: Offers<'_>,
+) -> Result<Vec<Sequence>, Fault> {
+    graphs.into_iter().map(|graph| sequence(graph, layout, precision, offers)).collect()
+}
+
+/// Graphs as they are planned without the machine.
+struct Sequences {
+    sequences: Vec<Sequence>,
+    /// What the libraries are expected to do,
+    asked: Vec<Command<Place>>,
+    /// and how exactly.
+    precision: Precision,
+    machines: Machines,
+}
+
+impl Program for Sequences {
+    fn keeps_images(&self) -> bool {
+        true
+    }
+
+    /// Plans again where the machine's libraries do not do what was expected of them.
+    fn begin(self: Box<Self>, layout: Layout, stock: Option<Stock<'_>>) -> Result<Box<dyn Runtime>, Fault> {
+        let Sequences { mut sequences, asked, precision, machines } = *self;
+        let machine = machines.open(precision)?;
+        let mut holds = machine.precision() == precision;
+        for own in &asked {
+            holds = holds && machine.offers(own)?;
+        }
+        if !holds {
+            let graphs = sequences.into_iter().map(|own| own.graph).collect();
+            let offers = |own: &Command<Place>| machine.offers(own);
+            sequences = self::sequences(graphs, &layout, machine.precision(), &offers)?;
+        }
+        Ok(Box::new(Running::new(sequences, layout, machine, stock)?))
+    }
+}
