@@ -59,7 +59,7 @@ impl Expansion<'_> {
 }
 
 /// That a block is given a word that is no layer's.
-pub fn not_given(call: &Call, parameter: &Word, word: &str) -> Diagnostic {
+pub(super) fn not_given(call: &Call, parameter: &Word, word: &str) -> Diagnostic {
     let message = format!("there is no layer or block called `{word}`, which `{}` is given", call.name);
     let d = Diagnostic::error(codes::UNKNOWN_WORD, call.span, message)
         .note(format!("its `{}` stands for a layer, or for a block without arguments", parameter.text));
