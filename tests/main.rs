@@ -17,6 +17,7 @@ mod formats;
 mod formatting;
 mod front_end;
 mod gradients;
+mod heads;
 mod images;
 mod kernels;
 mod language;

@@ -160,6 +160,23 @@ fn a_run_that_stops_between_the_batches_of_an_update_goes_on_to_the_bit() {
 }
 
 #[test]
+fn a_run_with_auxiliary_heads_goes_on_to_the_bit() {
+    let layers = "conv2d 4 3x3 -> relu; auxiliary weight=0.3 { dropout 0.2 -> flatten -> linear 10 }; flatten -> linear 10";
+    for lines in ["", "mix mixup", "accumulate 2", "ema 0.9"] {
+        let (experiment, dataset) = trained(layers, &format!("optimizer adam lr=1e-2; batch 20; {lines}"));
+        let (whole, outcome) = run(&experiment, &dataset);
+        assert!(
+            outcome.epochs.iter().all(|epoch| epoch.train_loss > epoch.validation.as_ref().unwrap().loss)
+        );
+        let (session, other) = cut(&experiment, &dataset, 5);
+        assert!(states(&session) == states(&whole), "{lines}");
+        assert_eq!((other.steps, other.test.loss), (outcome.steps, outcome.test.loss));
+        let moved = state(&whole, "auxiliary1.linear1.weight");
+        assert!(moved != initial(&experiment, &dataset, "auxiliary1.linear1.weight"), "{lines}");
+    }
+}
+
+#[test]
 fn running_means_are_what_is_measured_and_what_the_best_weights_are() {
     let (experiment, dataset) = trained(NORMED, "optimizer sgd lr=0.1; batch 20; ema 0.99");
     let (session, outcome) = run(&experiment, &dataset);

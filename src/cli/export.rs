@@ -8,6 +8,7 @@ use crate::cli::{Stop, load, trained};
 use crate::exchange::network::Network;
 use crate::exchange::{self, Wish, Wishes};
 use crate::experiment::disk;
+use crate::experiment::loaded::Loaded;
 use crate::model::Model;
 use crate::predict;
 use crate::source::Sources;
@@ -68,7 +69,9 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             return Err(Stop::Environment(message));
         }
         let source = loaded.resolved(Default::default());
-        let mut network = Network::new(&loaded.experiment, Some(&loaded.sources), source, weights.as_ref())?;
+        let Loaded { experiment, sources, .. } = loaded;
+        let experiment = experiment.without_auxiliaries();
+        let mut network = Network::new(&experiment, Some(&sources), source, weights.as_ref())?;
         exchange::write(format, &mut network, &wishes, &place)?
     } else {
         if !options.settings.is_empty() || options.weights.is_some() {
@@ -76,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             return Err(Stop::Environment(message.to_owned()));
         }
         let (weights, _) = trained::open(path)?;
-        let experiment = predict::experiment(&weights)?;
+        let experiment = predict::experiment(&weights)?.without_auxiliaries();
         let mut sources = Sources::default();
         sources.add(path.display().to_string(), weights.card.source.clone());
         let source = weights.card.source.clone();

@@ -69,6 +69,12 @@ pub fn text(figures: &Figures) -> String {
     out.push_str(
         "\n\nFLOPs and activations are those of one image, forward; a multiply-add counts as two.\n",
     );
+    if figures.auxiliary_parameters > 0 {
+        let n = thousands(figures.auxiliary_parameters);
+        out.push_str(&format!(
+            "auxiliary heads, in training alone: {n} parameters of these; their FLOPs are not counted\n"
+        ));
+    }
     out.push_str(&format!("planned memory: {} for one image", bytes(figures.inference_bytes)));
     if let (Some(training), Some(batch)) = (figures.training_bytes, figures.batch) {
         out.push_str(&format!(", {} for training in batches of {batch}", bytes(training)));

@@ -14,6 +14,7 @@ use crate::experiment::imports::normal;
 use crate::experiment::words::{lines, registry};
 use crate::layers::joins::JOINS;
 use crate::layers::{self, LAYERS};
+use crate::model::auxiliary::AUXILIARY;
 use crate::model::definitions::Block;
 use crate::model::expand::INPUT;
 use crate::model::scope::ARRIVING;
@@ -22,6 +23,7 @@ use crate::source::Span;
 use crate::spec::{Kind, Param, Preset, Spec};
 use crate::syntax::ast::{Value, ValueKind};
 use crate::syntax::scan;
+use crate::train::losses::LOSSES;
 
 /// What a completion is, for its picture in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +172,9 @@ impl List<'_> {
         if self.place.depth() == 1 && self.place.inside() == "model" {
             self.spec(&INPUT, CompletionKind::Layer);
         }
+        let head = format!("{} weight=${{1:0.3}} {{\n    $0\n}}", AUXILIARY.name);
+        let docs = reference::entry("", &AUXILIARY).text;
+        self.push(AUXILIARY.name, CompletionKind::Keyword, AUXILIARY.summary, docs, head);
         for name in scope.values.iter().map(|&name| &meanings.names[name]) {
             let word = name.value.is_some_and(|value| matches!(value.kind, ValueKind::Word(_)));
             let open = name.value.is_none() && name.kind == NameKind::Parameter;
@@ -188,7 +193,9 @@ impl List<'_> {
             let insert = format!("{} {{\n{branch}}}", join.name);
             self.push(&format!("{} {{ … }}", join.name), CompletionKind::Layer, join.summary, docs(), insert);
         }
-        for block in meanings.definitions.blocks.values() {
+        let file = self.program.file;
+        let used = meanings.definitions.models.iter().filter(|model| model.name.span.file != file);
+        for block in meanings.definitions.blocks.values().chain(used) {
             let docs = blocks::entry(block.statement).map_or_else(String::new, |entry| entry.text);
             let detail = self.origin(block);
             self.push(&block.name.text, CompletionKind::Block, &detail, docs, snippet::block(block));
@@ -201,7 +208,9 @@ impl List<'_> {
         match block.name.span.file {
             file if file == self.program.file => "block".to_owned(),
             crate::source::LIBRARY => "block of the library".to_owned(),
-            file => format!("block of {}", self.program.sources.get(file).path),
+            file => {
+                format!("{} of {}", block.statement.word.text, self.program.sources.get(file).path)
+            }
         }
     }
 
@@ -345,12 +354,22 @@ impl List<'_> {
                 self.visible(&meanings, &scope.flows);
             }
             _ if word == INPUT.name => {}
+            _ if word == AUXILIARY.name => {
+                if self.open_key(&given) == Some("loss") {
+                    for spec in LOSSES.iter().map(|loss| loss.spec()) {
+                        let docs = reference::entry("loss ", spec).text;
+                        self.push(spec.name, CompletionKind::Value, spec.summary, docs, spec.name.to_owned());
+                    }
+                    return;
+                }
+                self.arguments(&AUXILIARY, &given, &behind);
+            }
             _ => {
                 if let Some(layer) = layers::find(word) {
                     return self.arguments(layer.spec(), &given, &behind);
                 }
                 let meanings = Meanings::of(self.program);
-                if let Some(block) = meanings.definitions.blocks.get(word) {
+                if let Some(block) = meanings.definitions.callable(word) {
                     self.block_arguments(block, &given, &behind);
                 }
             }

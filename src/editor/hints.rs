@@ -72,7 +72,8 @@ fn totals(program: &Program, statement: &Statement) -> Option<Hint> {
     if name != model.name_span || model.output().is_none() || !program.checked.experiment.passing.is_whole() {
         return None;
     }
-    let flops: u64 = program.flops()?.iter().sum();
+    let each = program.flops()?.iter().enumerate();
+    let flops: u64 = each.filter(|(at, _)| !model.is_auxiliary(*at)).map(|(_, own)| own).sum();
     let figures = format!("{}, {} FLOPs", parameters(model.n_parameters() as u64), short(flops));
     let layers = plural(model.layers.len() as u64, "layer", "layers");
     Some(Hint {

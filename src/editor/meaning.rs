@@ -11,8 +11,8 @@ use crate::experiment::words::{declared, lines, registry};
 use crate::experiment::{SECTIONS, definitions};
 use crate::layers;
 use crate::layers::joins;
+use crate::model::auxiliary::EDGES;
 use crate::model::definitions::{Block, CONTROL, Definitions, Origin};
-use crate::model::expand::INPUT;
 use crate::model::scope::ARRIVING;
 use crate::source::{FileId, Span};
 use crate::spec::{Kind, Param, Spec};
@@ -401,9 +401,9 @@ impl<'a> Walker<'a> {
         if let Some(name) = self.stands_for_a_word(word) {
             self.tell(*span, What::Name(name));
             self.arguments(&statement.arguments);
-        } else if word == INPUT.name {
-            self.tell(*span, What::Layer(&INPUT));
-            self.declared(&INPUT, &statement.arguments);
+        } else if let Some(&spec) = EDGES.iter().find(|spec| spec.name == word) {
+            self.tell(*span, What::Layer(spec));
+            self.declared(spec, &statement.arguments);
         } else if CONTROL.contains(&word) {
             self.tell(*span, What::Keyword);
             match (word, statement.arguments.as_slice()) {
@@ -438,7 +438,7 @@ impl<'a> Walker<'a> {
         } else if let Some(join) = joins::find(word) {
             self.tell(*span, What::Layer(join.spec()));
             statement.arguments.iter().for_each(|argument| self.joined(argument));
-        } else if let Some(block) = self.blocks.get(word).cloned() {
+        } else if let Some(block) = self.blocks.get(word).or_else(|| self.models.get(word)).cloned() {
             self.tell(*span, What::Name(block.name));
             for argument in &statement.arguments {
                 match argument {
@@ -463,7 +463,8 @@ impl<'a> Walker<'a> {
         let Name { kind, value, .. } = self.meanings.names[name];
         let is_word = value.is_some_and(|value| matches!(value.kind, ValueKind::Word(_)));
         let open = matches!(kind, NameKind::Parameter | NameKind::Variable);
-        let taken = layers::find(word).is_some() || self.blocks.contains_key(word);
+        let taken =
+            layers::find(word).is_some() || self.blocks.contains_key(word) || self.models.contains_key(word);
         (is_word || (open && !taken)).then_some(name)
     }
 

@@ -7,6 +7,7 @@ use crate::editor::meaning::Meanings;
 use crate::editor::place::{Place, Section, Written, place};
 use crate::experiment::words::{lines, registry};
 use crate::layers;
+use crate::model::auxiliary::AUXILIARY;
 use crate::model::definitions::Block;
 use crate::reference::spec::argument;
 use crate::spec::{Spec, placeholder};
@@ -47,8 +48,11 @@ pub fn signature(program: &Program, offset: usize) -> Option<Signature> {
             if let Some(layer) = layers::find(word) {
                 return Some(of_spec("", layer.spec(), &given, &place, offset));
             }
+            if word == AUXILIARY.name {
+                return Some(of_spec("", &AUXILIARY, &given, &place, offset));
+            }
             let meanings = Meanings::of(program);
-            let block = meanings.definitions.blocks.get(word)?;
+            let block = meanings.definitions.callable(word)?;
             Some(of_block(block, &given, &place, offset))
         }
         Section::Data | Section::Augment | Section::Train => {

@@ -30,7 +30,7 @@ pub struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// A model with the numbers of these weights, or with those that training begins with.
+    /// A model without auxiliary heads, with the numbers of these weights or with those that training begins with.
     pub fn new(
         experiment: &'a Experiment,
         sources: Option<&'a Sources>,

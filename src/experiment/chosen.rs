@@ -110,10 +110,6 @@ fn give(
     let model = name_of(definition).unwrap_or_default();
     let names: Vec<String> =
         parameters(chosen).iter().filter_map(|p| parameter_name(p).map(str::to_owned)).collect();
-    let listed = || match names.as_slice() {
-        [] => format!("it has only `{}`", INPUT.name),
-        names => format!("it has: {}, {}", names.join(", "), INPUT.name),
-    };
     let key = match argument {
         Argument::Property { key, .. } => key.clone(),
         Argument::Value(value) => {
@@ -161,14 +157,22 @@ fn give(
             return Ok(());
         }
     }
+    Err(Box::new(no_parameter(definition, &key)))
+}
+
+/// The complaint about a value for what a model does not have.
+pub fn no_parameter(definition: &Statement, key: &Word) -> Diagnostic {
+    let model = name_of(definition).unwrap_or_default();
+    let mut own = definition.clone();
+    let names: Vec<&str> = parameters(&mut own).iter().filter_map(parameter_name).collect();
     let message = format!("the model `{model}` has no parameter `{}`", key.text);
     let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message)
         .related(definition.head(), "defined here");
-    let near = nearest(&key.text, names.iter().map(String::as_str).chain([INPUT.name]));
-    Err(Box::new(match near {
+    match nearest(&key.text, names.iter().copied().chain([INPUT.name])) {
         Some(near) => d.meant(key.span, near),
-        None => d.label(listed()),
-    }))
+        None if names.is_empty() => d.label(format!("it has only `{}`", INPUT.name)),
+        None => d.label(format!("it has: {}, {}", names.join(", "), INPUT.name)),
+    }
 }
 
 fn unknown(line: &Statement, named: Option<&str>, known: &[&str]) -> Diagnostic {

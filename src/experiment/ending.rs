@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::data::sample::Task;
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, Fix, codes};
+use crate::diag::{Diagnostic, Diagnostics, Fix, Remedy, codes};
+use crate::model::auxiliary::Auxiliary;
 use crate::model::suspicious::{self, Harm, SOFTMAX};
 use crate::model::{Instance, Model, Unit};
 use crate::source::Span;
-use crate::spec::answers;
-use crate::train::losses::{self, Sides};
-use crate::train::section::TrainSection;
+use crate::spec::{self, Scope, answers};
+use crate::train::losses::{self, LOSSES, Loss, Sides};
+use crate::train::section::{Chosen, TrainSection};
 
 /// An error where a model does not end in what the data tell of an image: a number for each class, label or number, or a map of
 /// the image's size for each class of a mask or channel of a paired image.
@@ -174,6 +175,7 @@ pub fn loss(
         }
         refused.push(if image { ended(d, model, classes) } else { d });
     }
+    refused.extend(of_auxiliaries(model, train, task));
     if !refused.is_empty() {
         return refused;
     }
@@ -183,6 +185,66 @@ pub fn loss(
         None if classes.is_some_and(|classes| output.dims() != [classes]) => Diagnostics::new(),
         None if task != Task::Classes => Diagnostics::new(),
         None => harmed(model, train, removals),
+    }
+}
+
+/// For each auxiliary head of a model the loss that is written for it, if one is.
+pub fn own_losses(
+    model: &Model,
+    scope: &dyn Scope,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Option<Chosen<dyn Loss>>> {
+    let mut of = |head: &Auxiliary| {
+        let (name, arguments) = head.loss.as_ref()?;
+        let Some(&what) = LOSSES.iter().find(|loss| loss.spec().name == name.text) else {
+            let message = format!("there is no loss called `{}`", name.text);
+            let d = Diagnostic::error(codes::UNKNOWN_WORD, name.span, message);
+            let known = LOSSES.iter().map(|loss| loss.spec());
+            diagnostics.push(answers::suggest(d, &name.text, name.span, known));
+            return None;
+        };
+        let args = spec::resolve(what.spec(), name, arguments, scope, diagnostics)?;
+        Some(Chosen { what, args, span: name.span })
+    };
+    model.auxiliaries.iter().map(&mut of).collect()
+}
+
+/// What the losses of auxiliary heads have to say of what these give.
+fn of_auxiliaries(model: &Model, train: &TrainSection, task: Task) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    for (head, own) in model.auxiliaries.iter().zip(&train.auxiliaries) {
+        let last = head.wire.layer().and_then(|at| model.layers.get(at));
+        let (Some(output), Some(last), Some(own)) = (&head.shape, last, own) else { continue };
+        if own.what.target(&own.args).ok() != train.loss.what.target(&train.loss.args).ok() {
+            let message =
+                "one loss compares with the image itself, and another with what the data tell of it";
+            let d =
+                Diagnostic::error(codes::LOSS, own.span, message).related(train.loss.span, "the other one");
+            found.push(d.advise("`target=input` in both, or in none"));
+            continue;
+        }
+        let sides = Sides { output, last: last.unit.spec().name, task };
+        if let Err(mut fault) = losses::check(own.what, &own.args, &sides) {
+            fault.remedies = fault.remedies.into_iter().map(|way| in_line(way, own)).collect();
+            found.push(answers::place(fault, own.span, &own.args));
+        }
+    }
+    found
+}
+
+/// A remedy for a line `loss NAME` as one for `loss=NAME`.
+fn in_line(way: Remedy, own: &Chosen<dyn Loss>) -> Remedy {
+    match way {
+        Remedy::Instead(text) => Remedy::Instead(text.trim_start_matches("loss ").to_owned()),
+        Remedy::Set { name, value } if own.args.span(name).is_none() => {
+            Remedy::Advice(format!("`loss={}({name}={value})`", own.what.spec().name))
+        }
+        Remedy::Set { .. }
+        | Remedy::Unset { .. }
+        | Remedy::Before(_)
+        | Remedy::After(_)
+        | Remedy::Remove
+        | Remedy::Advice(_) => way,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::experiment::Experiment;
 use crate::experiment::expect::Expectation;
 use crate::model::Model;
-use crate::model::cost::flops;
+use crate::model::cost::{flops, forward};
 use crate::source::Sources;
 use crate::train::auto_batch::{Batch, Bound};
 use crate::train::budget;
@@ -23,6 +23,9 @@ pub struct LayerFigures {
     pub flops: u64,
     pub weight_bytes: u64,
     pub activation_bytes: u64,
+    /// Whether only training has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub auxiliary: bool,
     pub file: String,
     pub line: usize,
     /// The line as the table shows it: with its file where that is not the model's.
@@ -36,7 +39,10 @@ pub struct Figures {
     pub model: String,
     pub input: Vec<usize>,
     pub parameters: u64,
-    /// For one image, forward; a multiply-add counts as two.
+    /// Those of them that auxiliary heads have, which only training needs.
+    #[serde(skip_serializing_if = "is_none")]
+    pub auxiliary_parameters: u64,
+    /// For one image, forward; a multiply-add counts as two. Auxiliary heads are left out, here and of the activations.
     pub flops: u64,
     pub weight_bytes: u64,
     pub activation_bytes: u64,
@@ -66,7 +72,7 @@ pub fn broken_expectations(experiment: &Experiment) -> Diagnostics {
     let Some(model) = &experiment.model else { return Diagnostics::new() };
     let (mut operations, mut memory) = (None, None);
     let mut found = |quantity: &str| match quantity {
-        "flops" => *operations.get_or_insert_with(|| flops(model).ok().map(|layers| layers.iter().sum())),
+        "flops" => *operations.get_or_insert_with(|| forward(model).ok()),
         "memory" => *memory.get_or_insert_with(|| {
             let training = experiment.train.as_ref().and_then(|train| match train.batch {
                 BatchSize::Images(images) => training_bytes(model, train, images),
@@ -108,7 +114,8 @@ pub fn figures(
         .layers
         .iter()
         .zip(flops(model)?)
-        .map(|(instance, flops)| {
+        .enumerate()
+        .map(|(at, (instance, flops))| {
             let output = instance.output.clone().unwrap_or_default();
             let held =
                 instance.inferred.iter().flat_map(|i| &i.parameters).map(|p| p.shape.elements() as u64);
@@ -120,19 +127,22 @@ pub fn figures(
                 weight_bytes: 4 * held.sum::<u64>(),
                 activation_bytes: 4 * output.elements() as u64,
                 output: output.dims().to_vec(),
+                auxiliary: model.is_auxiliary(at),
                 file: sources.get(instance.span.file).path.clone(),
                 line: sources.line(instance.span),
                 place: sources.place(instance.span, model.name_span.file),
             }
         })
         .collect();
+    let needed = || layers.iter().filter(|layer| !layer.auxiliary);
     Ok(Figures {
         model: model.name.clone(),
         input: model.input.clone().unwrap_or_default().dims().to_vec(),
         parameters: layers.iter().map(|l| l.parameters).sum(),
-        flops: layers.iter().map(|l| l.flops).sum(),
+        auxiliary_parameters: layers.iter().filter(|l| l.auxiliary).map(|l| l.parameters).sum(),
+        flops: needed().map(|l| l.flops).sum(),
         weight_bytes: layers.iter().map(|l| l.weight_bytes).sum(),
-        activation_bytes: layers.iter().map(|l| l.activation_bytes).sum(),
+        activation_bytes: needed().map(|l| l.activation_bytes).sum(),
         inference_bytes: inference_bytes(model)?,
         training_bytes: training.and_then(|(train, batch)| training_bytes(model, train, batch.images)),
         batch: training.map(|(_, batch)| batch.images),
@@ -147,6 +157,11 @@ fn bytes_of<S: Serializer>(bound: &Option<Bound>, to: S) -> Result<S::Ok, S::Err
         Some(Bound::Memory(bytes)) => to.serialize_some(bytes),
         Some(Bound::Steps) | None => to.serialize_none(),
     }
+}
+
+/// Whether a figure says nothing.
+fn is_none(n: &u64) -> bool {
+    *n == 0
 }
 
 fn inference_bytes(model: &Model) -> Result<u64, Fault> {

@@ -32,7 +32,8 @@ use crate::data::section::DataSection;
 use crate::diag::{Applicability, Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
 use crate::experiment::expect::Expectation;
 use crate::experiment::imports::{Before, Imports, Project};
-use crate::model::definitions::{Definitions, Origin};
+use crate::model::auxiliary::EDGES;
+use crate::model::definitions::{Block, Definitions, Origin};
 use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand};
 use crate::source::{LIBRARY, Sources};
@@ -57,6 +58,14 @@ pub struct Experiment {
     pub data: Option<DataSection>,
     pub train: Option<TrainSection>,
     pub expect: Vec<Expectation>,
+}
+
+impl Experiment {
+    /// The experiment with its model as it is evaluated, predicts and is exported.
+    pub fn without_auxiliaries(mut self) -> Experiment {
+        self.model = self.model.map(|model| model.without_auxiliaries());
+        self
+    }
 }
 
 /// A file with all it uses, checked.
@@ -224,6 +233,9 @@ pub fn resolve_with(
     {
         diagnostics.push(Diagnostic::of(&fault, train.span));
     }
+    if let (Some(model), Some(train)) = (&experiment.model, &mut experiment.train) {
+        train.auxiliaries = ending::own_losses(model, &definitions, &mut diagnostics);
+    }
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
         diagnostics.extend(channels::check(model));
@@ -306,7 +318,8 @@ fn sections<'a>(ast: &'a Ast, once: &[&str], diagnostics: &mut Diagnostics) -> V
 }
 
 /// Expands every model of the file itself, and chooses the one that is run: the file's own, or else the only one
-/// that it imports. Gives the edits that leave out what bounds or drops its scores, by the place of the layer.
+/// that it imports. A model that another one has as a layer is not it. Gives the edits that leave out what bounds or drops
+/// its scores, by the place of the layer.
 fn models(
     sources: &Sources,
     definitions: &Definitions<'_>,
@@ -316,20 +329,26 @@ fn models(
 ) -> BTreeMap<usize, Fix> {
     let own: Vec<_> = definitions.models.iter().filter(|model| model.origin == Origin::Main).collect();
     let candidates = if own.is_empty() { definitions.models.iter().collect() } else { own };
-    let (mut used, mut removals) = (BTreeSet::new(), BTreeMap::new());
-    for (i, block) in candidates.iter().enumerate() {
-        let expanded = expand::expand(sources, definitions, block, diagnostics);
-        if i > 0 {
-            experiment.passing.extend(expanded.passing);
+    let expanded: Vec<_> =
+        candidates.iter().map(|block| expand::expand(sources, definitions, block, diagnostics)).collect();
+    let used: BTreeSet<String> = expanded.iter().flat_map(|one| one.used.iter().cloned()).collect();
+    let is_run = |block: &&&Block<'_>| !used.contains(&block.name.text);
+    let run = candidates.iter().position(|block| is_run(&block)).unwrap_or(0);
+    let mut removals = BTreeMap::new();
+    let mut others = Vec::new();
+    for (i, one) in expanded.into_iter().enumerate() {
+        if i == run {
+            experiment.passing = one.passing;
+            experiment.used_blocks = one.used;
+            removals = one.removals;
+            experiment.model = Some(one.model);
         } else {
-            experiment.passing = expanded.passing;
-            experiment.used_blocks = expanded.used.clone();
-            removals = expanded.removals;
-            experiment.model = Some(expanded.model);
+            others.push(one.passing);
         }
-        used.extend(expanded.used);
     }
-    if let (Some(_), [first, second, ..]) = (&experiment.train, candidates.as_slice()) {
+    others.into_iter().for_each(|passing| experiment.passing.extend(passing));
+    let several: Vec<_> = candidates.iter().filter(is_run).collect();
+    if let (Some(_), [first, second, ..]) = (&experiment.train, several.as_slice()) {
         diagnostics.push(
             Diagnostic::error(
                 codes::REPEATED_SECTION,
@@ -404,7 +423,7 @@ fn unknown_section(statement: &Statement) -> Diagnostic {
         statement.word.span,
         format!("`{word}` cannot stand at the top of a file"),
     );
-    if crate::layers::find(word).is_some() || word == "input" {
+    if crate::layers::find(word).is_some() || EDGES.iter().any(|edge| edge.name == word) {
         return d.label("a layer belongs inside `model Name { … }`");
     }
     match nearest(word, SECTIONS.iter().copied()) {

@@ -77,6 +77,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let Some(target) = all.map(|link| &mut link.statement).find(|s| s.word.text == section) else {
         return wrong(format!("the file has no section `{section}`"));
     };
+    let key_of_model = of_model.as_ref().map(|(key, _)| key.clone());
     if let Some((key, value)) = of_model {
         let mut own = chosen::parameters(target).iter_mut();
         if let Some(parameter) = own.find(|own| chosen::parameter_name(own) == Some(&key.text)) {
@@ -84,6 +85,7 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
             return Vec::new();
         }
     }
+    let unknown = key_of_model.map(|key| chosen::no_parameter(target, &key));
     let Some(block) = &mut target.block else {
         return wrong(format!("the section `{section}` has no block"));
     };
@@ -91,7 +93,10 @@ pub fn apply(sources: &mut Sources, ast: &mut Ast, text: &str) -> Diagnostics {
     let own = block.chains.iter_mut().flat_map(|chain| &mut chain.links).map(|link| &mut link.statement);
     let mut own: Vec<&mut Statement> = own.filter(|statement| statement.word.text == word).collect();
     match own.as_mut_slice() {
-        [] => block.chains.push(Chain { links: vec![new] }),
+        [] => match unknown {
+            Some(unknown) => return vec![unknown],
+            None => block.chains.push(Chain { links: vec![new] }),
+        },
         [statement] => {
             let dropped = merge(section, statement, new.statement);
             return dropped.map(|dropped| dropped.said(path.trim(), whole)).into_iter().collect();

@@ -51,10 +51,15 @@ pub fn text(
     let model = experiment.model.as_ref().and_then(|own| {
         definitions.models.iter().find(|model| model.name.span == own.name_span).map(|model| model.statement)
     });
+    // Models that it has as layers.
+    let mut layers: Vec<&Block<'_>> = (definitions.models.iter())
+        .filter(|model| experiment.used_blocks.contains(&model.name.text))
+        .collect();
+    layers.sort_by_key(|model| model.name.span);
     let sections =
         top(ast).filter(|statement| ["data", "train", "expect"].contains(&statement.word.text.as_str()));
     let parts: Vec<&Statement> =
-        blocks.iter().map(|block| block.statement).chain(model).chain(sections).collect();
+        blocks.iter().chain(&layers).map(|block| block.statement).chain(model).chain(sections).collect();
 
     let batch = settled.batch.filter(|batch| batch.bound.is_some()).map(|batch| batch.images);
     let data = settled.data;
@@ -364,7 +369,7 @@ impl<'a> Writer<'a> {
                 })
                 .collect();
         }
-        let block = self.definitions.blocks.get(&statement.word.text).filter(|_| section == "model");
+        let block = self.definitions.callable(&statement.word.text).filter(|_| section == "model");
         let Some(block) = block else { return Vec::new() };
         let n_places = statement.arguments.iter().filter(|a| matches!(a, Argument::Value(_))).count();
         let open = block.parameters.iter().skip(n_places).filter(|parameter| {

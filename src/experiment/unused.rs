@@ -213,7 +213,8 @@ fn needed(main: &Ast, imports: &Imports, line: &Use) -> bool {
     };
     let given = inside.iter().flat_map(|ast| statements(&ast.chains));
     given.into_iter().any(|statement| match statement.word.text.as_str() {
-        "model" => takes(statement),
+        // Taken as it is, or a layer of another one.
+        "model" => takes(statement) || name_of(statement).is_some_and(|name| wanted.contains(name)),
         "block" => name_of(statement).is_some_and(|name| wanted.contains(name)),
         "let" => statement.arguments.iter().any(
             |argument| matches!(argument, Argument::Property { key, .. } if wanted.contains(key.text.as_str())),

@@ -4,7 +4,7 @@
 use crate::data::settings::DATA;
 use crate::experiment::expect::EXPECT;
 use crate::layers::{self, joins};
-use crate::model::expand::INPUT;
+use crate::model::auxiliary::EDGES;
 use crate::spec::Spec;
 use crate::spec::section::{Registry, Section, Takes};
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind};
@@ -13,9 +13,13 @@ use crate::train::settings::TRAIN;
 /// The sections that are read line by line against declarations, in the order of a file.
 pub static SECTIONS: &[&Section] = &[&DATA, &TRAIN, &EXPECT];
 
-/// The first line of a model.
-static INPUTS: Registry =
-    Registry { title: "Input", intro: "The first line of a model.", one: "input", specs: || vec![&INPUT] };
+/// What a model has beside its wire.
+static INPUTS: Registry = Registry {
+    title: "Input and heads",
+    intro: "`input` is the first line of a model; an `auxiliary` stands where its head begins.",
+    one: "input",
+    specs: || EDGES.to_vec(),
+};
 
 /// Words that stand in one place of a file.
 pub struct Group {
@@ -111,7 +115,7 @@ pub fn registry(name: &str, word: &str) -> Option<&'static Registry> {
 /// The words that lines of a section may begin with; `None` where that is no section of declared words.
 pub fn lines(name: &str) -> Option<Vec<&'static Spec>> {
     match name {
-        "model" => Some([vec![&INPUT], (layers::REGISTRY.specs)()].concat()),
+        "model" => Some([EDGES.to_vec(), (layers::REGISTRY.specs)()].concat()),
         _ => section(name).map(Section::specs),
     }
 }

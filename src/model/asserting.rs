@@ -18,6 +18,10 @@ const MAX_TRACES: usize = 20;
 impl Expansion<'_> {
     pub(super) fn assertion(&mut self, link: &Link) {
         let Some(asserted) = link.assertion.as_ref().filter(|value| is_extent(&value.kind)) else { return };
+        // They hold for a model's own values and input.
+        if self.calls.last().is_some_and(|call| call.is_changed) {
+            return;
+        }
         let Some(said) = said(link) else {
             let message = "this is not a valid shape: every extent must be at least 1, and their product must not be too large";
             self.error(codes::ASSERTION, asserted.span, message, "");

@@ -7,7 +7,7 @@ use crate::model::expand::{Call, Expansion, MAX_CALLS};
 use crate::model::scope::Frame;
 use crate::numbers::plural;
 use crate::source::Span;
-use crate::spec::MAX_COUNT;
+use crate::spec::{Args, MAX_COUNT};
 use crate::syntax::ast::{Argument, Chain, Compare, Link, Statement, Value, ValueKind};
 
 /// Statements whose turns and choices name nothing themselves: where a loop's body is one of them, it is named by the loop.
@@ -302,7 +302,7 @@ impl<'a> Expansion<'a> {
             let d = Diagnostic::error(
                 codes::RECURSION,
                 statement.head(),
-                format!("the block `{name}` uses itself"),
+                format!("the {} `{name}` uses itself", block.statement.word.text),
             )
             .label("used inside itself here")
             .related(first.span, "used from here")
@@ -327,12 +327,44 @@ impl<'a> Expansion<'a> {
             return;
         };
         frame.values.extend(values);
-        self.calls.push(Call { name: name.to_owned(), span: statement.head() });
         self.frames.push(frame);
+        let is_model = block.statement.word.text == "model";
+        self.calls.push(Call {
+            name: name.to_owned(),
+            span: statement.head(),
+            is_model,
+            is_changed: is_model && !statement.arguments.is_empty(),
+            depth: self.frames.len() + 1,
+        });
         self.body(block.body);
         self.pop_frame();
         self.calls.pop();
         self.naming.leave(outer);
+    }
+
+    /// The `input` line of a model that is used as a layer: it takes what arrives, of the same kind.
+    pub(super) fn input_of_layer(&mut self, args: Option<&Args>) {
+        let declared = args.and_then(|args| args.shape("shape").ok());
+        let (Some(declared), Some(arriving)) = (declared, self.flow.shape.clone()) else { return };
+        let Some(mut call) = self.calls.pop() else { return };
+        if *declared != arriving {
+            call.is_changed = true;
+        }
+        if declared.rank() != arriving.rank() {
+            let message = format!("`{}` takes inputs such as {declared}, but {arriving} arrives", call.name);
+            let d = Diagnostic::error(codes::WRONG_RANK, call.span, message)
+                .label(format!("{arriving} arrives here"));
+            let d = match args.and_then(|args| args.span("shape")) {
+                Some(span) => d.related(span, "its own input"),
+                None => d,
+            };
+            self.report(match (declared.rank(), arriving.rank()) {
+                (3, 1) => d.advise("put it before the `flatten` or the global pool above"),
+                (_, _) => d.advise(format!("`reshape` to a shape such as {declared} before it")),
+            });
+            self.flow.shape = None;
+        }
+        self.calls.push(call);
     }
 
     /// Binds parameters in the frame at hand.
@@ -377,7 +409,10 @@ impl<'a> Expansion<'a> {
                     match block.parameters.iter().find(|p| p.name.text == key.text) {
                         Some(parameter) => (parameter, value),
                         None => {
-                            let message = format!("the block `{name}` has no parameter `{}`", key.text);
+                            let message = format!(
+                                "the {} `{name}` has no parameter `{}`",
+                                block.statement.word.text, key.text
+                            );
                             let d = Diagnostic::error(codes::UNKNOWN_ARGUMENT, key.span, message)
                                 .related(block.name.span, "defined here");
                             self.report(match nearest(&key.text, names.iter().map(String::as_str)) {

@@ -35,6 +35,12 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
     Ok(costs)
 }
 
+/// The operations of all layers for one image, forward; auxiliary heads are left out.
+pub fn forward(model: &Model) -> Result<u64, Fault> {
+    let each = flops(model)?.into_iter().enumerate();
+    Ok(each.filter(|(at, _)| !model.is_auxiliary(*at)).map(|(_, cost)| cost).sum())
+}
+
 /// A layer's word, its arguments as they are written, and the shapes that arrive: what its operations follow from.
 type Alike<'a> = (&'static str, Vec<String>, Vec<&'a Shape>);
 

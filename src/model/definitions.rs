@@ -50,7 +50,7 @@ pub const MAX_PARAMETERS: usize = 64;
 
 /// The words that a body gives a meaning of its own.
 pub const CONTROL: &[&str] =
-    &["input", "let", "repeat", "for", "if", "else", "residual", "shortcut", "branch"];
+    &["input", "auxiliary", "let", "repeat", "for", "if", "else", "residual", "shortcut", "branch"];
 
 impl<'a> Definitions<'a> {
     /// Adds what a file defines; later files may not define a name again, unless it is the library's.
@@ -74,6 +74,11 @@ impl<'a> Definitions<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// What a word puts in where it stands like a layer: a block, or a model.
+    pub fn callable(&self, word: &str) -> Option<&Block<'a>> {
+        self.blocks.get(word).or_else(|| self.models.iter().find(|model| model.name.text == word))
     }
 
     /// Puts a model that the file takes from another one in the place of that definition.

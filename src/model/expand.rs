@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::diag::{Diagnostic, Diagnostics, Fault, Fix, codes, has_errors, nearest};
 use crate::layers::joins::{self, JOINS};
 use crate::layers::{self, Inferred, LAYERS, Layer};
+use crate::model::auxiliary::{AUXILIARY, EDGES};
 use crate::model::definitions::{Block, CONTROL, Definitions};
 use crate::model::naming::{Names, Naming};
 use crate::model::passing::Passing;
@@ -76,11 +77,13 @@ pub fn expand(
             end: remedy::end(block.body).unwrap_or(name.span.after()),
             output: Wire::INPUT,
             output_shape: None,
+            auxiliaries: Vec::new(),
         },
         passing: Passing::default(),
         naming: Naming::default(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),
+        head: None,
         flow: Flow { wire: Wire::INPUT, shape: None },
         input_seen: false,
         statements: 0,
@@ -93,6 +96,7 @@ pub fn expand(
     };
     expansion.bind_parameters(block, &[], block.statement.head());
     expansion.chains(block.body);
+    expansion.ends_alike();
     let is_sound = !has_errors(&expansion.diagnostics);
     if !expansion.input_seen {
         let first = block.body.first().and_then(|chain| chain.links.first());
@@ -134,6 +138,12 @@ pub(super) struct Call {
     pub name: String,
     /// Where it is used.
     pub span: Span,
+    /// Whether it is a model, which takes what arrives in place of its own input.
+    pub is_model: bool,
+    /// Whether the shapes that it asserts are those of other values or another input.
+    pub is_changed: bool,
+    /// How many frames there are on the lines of its body.
+    pub depth: usize,
 }
 
 pub(super) struct Expansion<'a> {
@@ -145,6 +155,8 @@ pub(super) struct Expansion<'a> {
     pub(super) naming: Naming,
     pub frames: Vec<Frame>,
     pub calls: Vec<Call>,
+    /// The `auxiliary` that is being put in.
+    pub head: Option<Span>,
     /// What arrives at the next statement.
     pub flow: Flow,
     input_seen: bool,
@@ -163,8 +175,13 @@ pub(super) struct Expansion<'a> {
 
 impl<'a> Expansion<'a> {
     /// Adds a finding. Inside a block it is reported once, with the uses that lead to it.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, mut diagnostic: Diagnostic) {
         const SHOWN_USES: usize = 3;
+        // The file of a model that is a layer here is left alone: others use it, too.
+        if self.calls.iter().any(|call| call.is_model) {
+            let home = self.model.name_span.file;
+            diagnostic.fixes.retain(|fix| fix.edits.iter().all(|(span, _)| span.file == home));
+        }
         self.reports += 1;
         if self.reports == MAX_REPORTS {
             let message = format!(
@@ -222,7 +239,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Checks arguments against a declaration in the scope of this place.
-    fn resolve(&mut self, spec: &'static Spec, statement: &Statement) -> Option<Args> {
+    pub(super) fn resolve(&mut self, spec: &'static Spec, statement: &Statement) -> Option<Args> {
         let mut found = Diagnostics::new();
         let args = spec::resolve(spec, &statement.word, &statement.arguments, &self.visible(), &mut found);
         found.into_iter().for_each(|d| self.report(d));
@@ -301,6 +318,8 @@ impl<'a> Expansion<'a> {
         let word = text.as_ref();
         if word == INPUT.name {
             self.input(statement);
+        } else if word == AUXILIARY.name {
+            self.auxiliary(statement);
         } else if self.control(word, statement, previous) {
         } else if let Some(layer) = layers::find(word) {
             self.no_block(statement);
@@ -310,7 +329,7 @@ impl<'a> Expansion<'a> {
             }
         } else if let Some(join) = joins::find(word) {
             self.join_statement(join, statement);
-        } else if let Some(block) = self.definitions.blocks.get(word) {
+        } else if let Some(block) = self.definitions.callable(word) {
             self.no_block(statement);
             self.call(block, statement);
         } else if self.value_as_layer(&statement.word) {
@@ -338,6 +357,9 @@ impl<'a> Expansion<'a> {
 
     fn input(&mut self, statement: &Statement) {
         let args = self.resolve(&INPUT, statement);
+        if self.calls.last().is_some_and(|call| call.is_model && call.depth == self.frames.len()) {
+            return self.input_of_layer(args.as_ref());
+        }
         let inside = self.frames.len() > 1;
         if inside || self.input_seen || !self.model.layers.is_empty() {
             let (message, label) = match (inside, self.input_seen) {
@@ -495,7 +517,7 @@ impl<'a> Expansion<'a> {
         if self.is_explained(&d) {
             return d;
         }
-        let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain([&INPUT]);
+        let specs = || LAYERS.iter().map(|l| l.spec()).chain(JOINS.iter().map(|j| j.spec())).chain(EDGES);
         if let Some(spec) = spec::elsewhere::translated(text, specs()) {
             return d
                 .label(format!("it is called `{}` here", spec.name))
@@ -508,7 +530,8 @@ impl<'a> Expansion<'a> {
         if let Some((span, word)) = self.broken_word(word, specs().map(|spec| spec.name)) {
             return d.label(format!("did you mean `{word}`?")).replace(format!("write `{word}`"), span, word);
         }
-        let blocks = self.definitions.blocks.keys().map(String::as_str);
+        let models = self.definitions.models.iter().map(|model| model.name.text.as_str());
+        let blocks = self.definitions.blocks.keys().map(String::as_str).chain(models);
         match nearest(text, specs().map(|spec| spec.name).chain(blocks).chain(CONTROL.iter().copied())) {
             Some(near) => d.meant(word.span, near),
             None => d

@@ -2,6 +2,7 @@
 //! → graph.
 
 pub mod asserting;
+pub mod auxiliary;
 pub mod branches;
 pub mod control;
 pub mod cost;
@@ -22,6 +23,7 @@ pub mod trace;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer};
+use crate::model::auxiliary::Auxiliary;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -41,6 +43,8 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
+    /// Heads beside it, in training alone.
+    pub auxiliaries: Vec<Auxiliary>,
 }
 
 /// A value in a model: its input, or what one of its layers gives.
@@ -112,7 +116,7 @@ impl Model {
         self.output.layer().and_then(|at| self.layers.get(at))
     }
 
-    /// Trained numbers in all layers.
+    /// Trained numbers in all layers, those of auxiliary heads among them.
     pub fn n_parameters(&self) -> usize {
         self.layers.iter().map(Instance::n_parameters).sum()
     }

@@ -30,6 +30,10 @@ impl Display for Model {
                 writeln!(f, "    {} {} {:?}", p.name, p.shape, p.kind)?;
             }
         }
+        for head in &self.auxiliaries {
+            let output = head.shape.as_ref().map_or_else(unknown, ToString::to_string);
+            writeln!(f, "  auxiliary {} {{weight={}}} : {output}", self.wire_name(head.wire), head.weight)?;
+        }
         writeln!(f, "  {} parameters", self.n_parameters())
     }
 }
@@ -58,6 +62,11 @@ impl Model {
         }
         let output = diagram.add(Role::Result, ["output".to_owned()]);
         diagram.join(self.output.index(), output, shape(&self.output_shape));
+        for head in &self.auxiliaries {
+            let weight = format!("weight={}", head.weight);
+            let output = diagram.add(Role::Result, ["auxiliary".to_owned(), weight]);
+            diagram.join(head.wire.index(), output, shape(&head.shape));
+        }
         diagram
     }
 

@@ -7,7 +7,7 @@ pub mod statements;
 
 use crate::diag::codes::PAGES;
 use crate::experiment::words::{self, Group};
-use crate::model::expand::INPUT;
+use crate::model::auxiliary::EDGES;
 use crate::model::scope::ARRIVING;
 use crate::spec::{Spec, elsewhere, functions};
 
@@ -64,7 +64,7 @@ fn training() -> Vec<Chapter> {
 fn of_group(group: Group) -> Chapter {
     let Group { title, intro, section, before, specs } = group;
     let entries = specs.into_iter().map(|spec| match section {
-        MODEL if spec.name != INPUT.name => spec::layer(spec),
+        MODEL if !EDGES.iter().any(|edge| edge.name == spec.name) => spec::layer(spec),
         "expect" => quantity(spec),
         _ => spec::entry(&before, spec),
     });

@@ -58,7 +58,8 @@ pub static STATEMENTS: &[Statement] = &[
         docs: "Layers in order: each takes the output of the line above. The first line is `input`. A file \
                that trains has one model, its own or one that it uses. Without braces, `model NAME(classes=10)` uses the \
                model of that name from an imported file, with these parameters; `input=3x64x64` gives it another input. \
-               The shapes that its file asserts hold for the file's own values and are not checked then.",
+               The shapes that its file asserts hold for the file's own values and are not checked then. Inside another model, \
+               `NAME 10` is a layer that takes what arrives in place of its own input.",
         example: "```net\nmodel Small(classes=10) {\n    input 1x28x28\n    conv2d 8 3x3 -> relu     : 8x26x26\n    \
                   max_pool2d 2\n    flatten -> linear classes\n}\n```",
     },

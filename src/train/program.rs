@@ -151,12 +151,14 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     let mut lowered = lower_with(model, batch, &|instance| mode(instance, train))?;
     let layers = std::mem::take(&mut lowered.layers);
     let output = lowered.output;
-    let Compared { mut builder, terms, target, .. } = compare(lowered, train, batch)?;
-    let terms = match (&train.mix, train.reproduces()?) {
-        (Some(_), false) => mixes::weighed(&mut builder, train, [output, target], terms)?,
+    let terms = terms(model, train, &lowered);
+    let Compared { mut builder, losses, target, .. } = compare(lowered, train, batch, &terms)?;
+    let losses = match (&train.mix, train.reproduces()?) {
+        (Some(_), false) => mixes::weighed(&mut builder, train.task()?, target, &terms, losses)?,
         // An image that is its own target is mixed already.
-        (Some(_), true) | (None, _) => terms,
+        (Some(_), true) | (None, _) => losses,
     };
+    let terms: Vec<(f64, Losses)> = terms.iter().map(|term| term.share).zip(losses).collect();
     let scalar = Attrs::new().ints("shape", []);
     let mut loss: Option<Value> = None;
     for &(share, own) in &terms {
@@ -271,8 +273,9 @@ pub fn differentiated(model: &Model, train: &TrainSection, batch: usize) -> Resu
 pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
     let output = lowered.output;
-    let Compared { mut builder, terms, plain, target } = compare(lowered, train, batch)?;
-    for (_, Losses { sums, weights }) in terms.into_iter().chain(plain) {
+    let terms = terms(model, train, &lowered);
+    let Compared { mut builder, losses, plain, target } = compare(lowered, train, batch, &terms)?;
+    for Losses { sums, weights } in losses.into_iter().chain(plain) {
         builder.output(LOSSES, sums);
         weights.into_iter().for_each(|weights| builder.output(WEIGHTS, weights));
     }
@@ -304,9 +307,11 @@ pub fn mean(builder: &mut Builder, Losses { sums, weights }: Losses) -> Result<V
 /// How many numbers an image an evaluation graph gives for each loss: 1, or 2 with weights; and whether the last of them is
 /// the loss without smoothing.
 pub fn loss_columns(model: &Model, train: &TrainSection) -> Result<(Vec<usize>, HasPlain), Fault> {
-    let Compared { terms, plain, .. } = compare(lower(model, 1, Mode::Infer)?, train, 1)?;
+    let lowered = lower(model, 1, Mode::Infer)?;
+    let terms = terms(model, train, &lowered);
+    let Compared { losses, plain, .. } = compare(lowered, train, 1, &terms)?;
     let has = if plain.is_some() { HasPlain::Yes } else { HasPlain::No };
-    let columns = terms.into_iter().chain(plain).map(|(_, own)| 1 + usize::from(own.weights.is_some()));
+    let columns = losses.into_iter().chain(plain).map(|own| 1 + usize::from(own.weights.is_some()));
     Ok((columns.collect(), has))
 }
 
@@ -317,18 +322,43 @@ pub enum HasPlain {
     No,
 }
 
-/// A model's output held against its target.
+/// A loss, what of the model it holds against the target, and how much it counts.
+#[derive(Clone, Copy)]
+pub struct Term<'t> {
+    pub loss: &'t Chosen<dyn Loss>,
+    pub output: Value,
+    pub share: f64,
+}
+
+/// The losses of the model's output, and behind them those of its auxiliary heads, where they are lowered.
+fn terms<'t>(model: &Model, train: &'t TrainSection, lowered: &Lowered) -> Vec<Term<'t>> {
+    let output = lowered.output;
+    let mut terms: Vec<Term<'t>> =
+        train.all_losses().map(|loss| Term { loss, output, share: losses::share(&loss.args) }).collect();
+    for (at, (head, &output)) in model.auxiliaries.iter().zip(&lowered.auxiliaries).enumerate() {
+        let own = train.losses_of_auxiliary(at);
+        terms.extend(own.map(|loss| Term { loss, output, share: head.weight * losses::share(&loss.args) }));
+    }
+    terms
+}
+
+/// A model's outputs held against their target.
 struct Compared {
     builder: Builder,
-    /// Each loss, and how much it counts.
-    terms: Vec<(f64, Losses)>,
+    /// Of each term.
+    losses: Vec<Losses>,
     /// A single loss without smoothing, where it has some.
-    plain: Option<(f64, Losses)>,
+    plain: Option<Losses>,
     /// What the output is held against.
     target: Value,
 }
 
-fn compare(lowered: Lowered, train: &TrainSection, batch: usize) -> Result<Compared, Fault> {
+fn compare(
+    lowered: Lowered,
+    train: &TrainSection,
+    batch: usize,
+    terms: &[Term<'_>],
+) -> Result<Compared, Fault> {
     let Lowered { mut builder, images, output, .. } = lowered;
     let task = train.task()?;
     let own = builder.shape(output).clone();
@@ -342,17 +372,19 @@ fn compare(lowered: Lowered, train: &TrainSection, batch: usize) -> Result<Compa
             builder.input(TARGETS, &dims.collect())
         }
     };
-    let given = Given { output, target, task };
-    let mut lowered = |loss: &Chosen<dyn Loss>, args: &Args| {
-        let losses = loss.what.lower(args, &given, &mut Formula { builder: &mut builder })?;
-        Ok::<_, Fault>((losses::share(args), losses))
+    let mut lowered = |term: &Term<'_>, args: &Args| {
+        let given = Given { output: term.output, target, task };
+        term.loss.what.lower(args, &given, &mut Formula { builder: &mut builder })
     };
-    let terms = train.all_losses().map(|loss| lowered(loss, &loss.args)).collect::<Result<Vec<_>, _>>()?;
-    let plain = match (terms.len(), train.loss.what.plain(&train.loss.args)) {
-        (1, Some(args)) => Some(lowered(&train.loss, &args)?),
-        (_, Some(_) | None) => None,
+    let losses = terms.iter().map(|term| lowered(term, &term.loss.args)).collect::<Result<Vec<_>, _>>()?;
+    let plain = match terms {
+        [one] => match one.loss.what.plain(&one.loss.args) {
+            Some(args) => Some(lowered(one, &args)?),
+            None => None,
+        },
+        _ => None,
     };
-    Ok(Compared { builder, terms, plain, target })
+    Ok(Compared { builder, losses, plain, target })
 }
 
 /// Forward alone.

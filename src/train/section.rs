@@ -28,6 +28,8 @@ pub struct TrainSection {
     pub loss: Chosen<dyn Loss>,
     /// More losses, which are added to it.
     pub losses: Vec<Chosen<dyn Loss>>,
+    /// For each auxiliary head of the model the loss that it has of its own, if it has one.
+    pub auxiliaries: Vec<Option<Chosen<dyn Loss>>>,
     /// What the data tell of an image, where there are data.
     pub task: Option<Task>,
     /// What is measured, as it is written.
@@ -86,9 +88,16 @@ impl TrainSection {
         Ok(self.loss.what.target(&self.loss.args)? == Target::Input)
     }
 
-    /// Every loss.
+    /// Every loss that the model's output is held to.
     pub fn all_losses(&self) -> impl Iterator<Item = &Chosen<dyn Loss>> {
         std::iter::once(&self.loss).chain(&self.losses)
+    }
+
+    /// The losses that an auxiliary head is held to, by its place in the model.
+    pub fn losses_of_auxiliary(&self, at: usize) -> impl Iterator<Item = &Chosen<dyn Loss>> {
+        let own = self.auxiliaries.get(at).and_then(Option::as_ref);
+        let usual = self.all_losses().take(if own.is_some() { 0 } else { usize::MAX });
+        own.into_iter().chain(usual)
     }
 
     /// What is measured beside the loss.
@@ -111,7 +120,8 @@ impl TrainSection {
     pub fn settled(&self, data: &DataSection) -> TrainSection {
         let mut settled = self.clone();
         settled.task = Some(data.facts.task);
-        for loss in std::iter::once(&mut settled.loss).chain(&mut settled.losses) {
+        let auxiliaries = settled.auxiliaries.iter_mut().flatten();
+        for loss in std::iter::once(&mut settled.loss).chain(&mut settled.losses).chain(auxiliaries) {
             let asks = loss.args.word("weights").is_ok_and(|word| word == "balanced");
             if let Some(balance) = data.balance.clone().filter(|_| asks) {
                 loss.args = loss.args.with("weights", &Arg::Numbers(balance));
@@ -248,6 +258,7 @@ pub fn resolve(
     Some(TrainSection {
         loss: loss?,
         losses: lines.chosen_again(&settings::LOSS, LOSSES, |loss| loss.spec()),
+        auxiliaries: Vec::new(),
         task: None,
         metrics,
         metrics_span: written.map(|line| line.statement.head()),

@@ -6,6 +6,34 @@ use serde_json::Value;
 
 use crate::cli::{Desk, NET, digit, done, idx, png};
 
+/// A network with a head that only training has: trained, stopped and gone on with, measured, asked and exported.
+#[test]
+fn auxiliary_heads_are_of_training_alone() {
+    let desk = Desk::new();
+    let headed = NET.replace(
+        "max_pool2d 2",
+        "auxiliary weight=0.3 { global_avg_pool -> linear 10 } as side\n    max_pool2d 2",
+    );
+    desk.write("headed.net", &headed);
+    let run = desk.run("run headed.net --out r");
+    assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+    assert!(std::fs::read_to_string(desk.path("r/report.html")).unwrap().contains("side.linear1"));
+    let eval = desk.json("eval r --json");
+    assert!(eval["test.loss"].as_f64().unwrap().is_finite(), "{eval}");
+    png(&desk.path("x.png"), digit(3, 1));
+    assert_eq!(desk.run("predict r x.png").code, Some(0));
+    for format in ["onnx", "pytorch", "c", "safetensors"] {
+        let export = desk.run(&format!("export r --to {format} -o out-{format}"));
+        assert_eq!(export.code, Some(0), "{format}: {}{}", export.out, export.err);
+    }
+    let exported = std::fs::read(desk.path("out-onnx")).unwrap();
+    assert!(!exported.windows(12).any(|bytes| bytes == b"side.linear1"));
+    let summary = desk.run("summary headed.net").out;
+    assert!(summary.contains("auxiliary heads, in training alone: 50 parameters"), "{summary}");
+    let shown = desk.run("graph headed.net --stage model");
+    assert!(shown.out.contains("auxiliary"), "{}{}", shown.out, shown.err);
+}
+
 #[test]
 fn a_run_learns_and_later_commands_agree_with_it() {
     let desk = Desk::new();

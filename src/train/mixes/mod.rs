@@ -4,6 +4,7 @@
 pub mod cutmix;
 pub mod mixup;
 
+use crate::data::sample::Task;
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
@@ -15,7 +16,7 @@ use crate::spec::{Args, Kind, Param, Preset, Spec, keyword};
 use crate::tensor::random::Random;
 use crate::train::losses::formula::Formula;
 use crate::train::losses::{Given, Losses};
-use crate::train::section::TrainSection;
+use crate::train::program::Term;
 
 pub static MIXES: &[&dyn Mix] = &[&mixup::Mixup, &cutmix::Cutmix];
 
@@ -69,22 +70,23 @@ pub fn mixed(
     Ok([others, vec![share as f32; n], vec![(1.0 - share) as f32; n]])
 }
 
-/// The losses of each image where it is held against two targets: `terms` are those against `target`.
+/// The losses of each image where it is held against two targets: `losses` are those of the terms against `target`.
 pub fn weighed(
     builder: &mut Builder,
-    train: &TrainSection,
-    [output, target]: [Value; 2],
-    terms: Vec<(f64, Losses)>,
-) -> Result<Vec<(f64, Losses)>, Fault> {
+    task: Task,
+    target: Value,
+    terms: &[Term<'_>],
+    losses: Vec<Losses>,
+) -> Result<Vec<Losses>, Fault> {
     let [other, share, rest] = INPUTS;
     let shape = builder.shape(target).clone();
     let images = Shape::from([shape.dims().first().copied().unwrap_or(1)]);
     let other = builder.input(other, &shape);
     let [share, rest] = [share, rest].map(|name| builder.input(name, &images));
-    let given = Given { output, target: other, task: train.task()? };
     let mut all = Vec::with_capacity(terms.len());
-    for (loss, (scale, own)) in train.all_losses().zip(terms) {
-        let others = loss.what.lower(&loss.args, &given, &mut Formula { builder })?;
+    for (term, own) in terms.iter().zip(losses) {
+        let given = Given { output: term.output, target: other, task };
+        let others = term.loss.what.lower(&term.loss.args, &given, &mut Formula { builder })?;
         let mut both = |own: Value, other: Value| {
             let own = builder.apply(&MULTIPLY, Attrs::new(), &[own, share])?;
             let other = builder.apply(&MULTIPLY, Attrs::new(), &[other, rest])?;
@@ -95,7 +97,7 @@ pub fn weighed(
             (Some(own), Some(other)) => Some(both(own, other)?),
             (_, _) => None,
         };
-        all.push((scale, Losses { sums, weights }));
+        all.push(Losses { sums, weights });
     }
     Ok(all)
 }

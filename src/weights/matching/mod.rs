@@ -37,7 +37,8 @@ pub struct Target {
 
 /// Those of a model, in its order.
 pub fn targets(model: &Model) -> Vec<Target> {
-    let head = model.layers.iter().rposition(|instance| instance.n_parameters() > 0);
+    let learns = |at: &usize| model.layers[*at].n_parameters() > 0 && !model.is_auxiliary(*at);
+    let head = (0..model.layers.len()).rev().find(learns);
     let inputs = |instance: &Instance| instance.inputs.iter().filter_map(|wire| wire.layer()).collect();
     let wires = Rc::new(model.layers.iter().map(inputs).collect::<Vec<Vec<usize>>>());
     let own = model.layers.iter().enumerate().flat_map(|(layer, instance)| {
