@@ -53,8 +53,29 @@ pub static INPUTS: [&str; 8] =
 /// The data sets whose samples have columns.
 const WITH_COLUMNS: [&str; 3] = ["table", "parquet", "webdataset"];
 
+/// Refuses fields of a data set that has no such columns.
+pub fn suits(section: &DataSection) -> Diagnostics {
+    let source = section.source.spec().name;
+    let refused = |field: &DataField| match (field.what, WITH_COLUMNS.contains(&source)) {
+        (_, false) => {
+            let message = format!("`field` names columns, and `source {source}` has none");
+            let d =
+                Diagnostic::error(codes::BAD_VALUE, field.span, message).label("there is no column to read");
+            Some(d.advise("a `table` that lists the pictures with these columns"))
+        }
+        (What::Picture, true) if source != "table" => {
+            let message = format!("a second picture needs a table of picture files, not `source {source}`");
+            let d =
+                Diagnostic::error(codes::BAD_VALUE, field.span, message).label("there is no path to read");
+            Some(d.advise("`source table`"))
+        }
+        (What::Picture | What::Numbers, true) => None,
+    };
+    section.fields.iter().filter_map(refused).collect()
+}
+
 /// The fields that a section has; none stands twice.
-pub fn of(lines: &Lines<'_>, source: &'static str, diagnostics: &mut Diagnostics) -> Vec<DataField> {
+pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
     let mut fields: Vec<DataField> = Vec::new();
     for line in lines.lines.iter().filter(|line| line.spec.name == crate::data::settings::FIELD.spec.name) {
         let Some(args) = line.found.as_ref().map(|found| &found.args) else { continue };
@@ -71,12 +92,6 @@ pub fn of(lines: &Lines<'_>, source: &'static str, diagnostics: &mut Diagnostics
                 continue;
             }
         };
-        if what == What::Picture && source != "table" && WITH_COLUMNS.contains(&source) {
-            let message =
-                format!("`field {name} image=…` needs a table of picture files, not `source {source}`");
-            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, span, message).advise("`source table`"));
-            continue;
-        }
         if let Some(first) = fields.iter().find(|field| field.name == name) {
             let d = Diagnostic::error(
                 codes::REPEATED_SECTION,
@@ -84,15 +99,6 @@ pub fn of(lines: &Lines<'_>, source: &'static str, diagnostics: &mut Diagnostics
                 format!("the field `{name}` is given twice"),
             );
             diagnostics.push(d.label("given again here").related(first.span, "first given here"));
-            continue;
-        }
-        if !WITH_COLUMNS.contains(&source) {
-            let message = format!("`field` names columns, and `source {source}` has none");
-            diagnostics.push(
-                Diagnostic::error(codes::BAD_VALUE, span, message)
-                    .label("there is no column to read")
-                    .advise("a `table` that lists the pictures with these columns"),
-            );
             continue;
         }
         if fields.len() == INPUTS.len() {

@@ -57,7 +57,7 @@ impl Reader<'_> {
             balance: None,
             on_error: on_error(&lines),
             skipped: Vec::new(),
-            fields: fields::of(&lines, source.spec().name, self.diagnostics),
+            fields: fields::of(&lines, self.diagnostics),
             preprocess: preprocess.filter(|_| lines.known)?,
             augment: augment.unwrap_or_default(),
             span: statement.span,

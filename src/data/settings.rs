@@ -72,7 +72,7 @@ static FIELD_SPEC: Spec = Spec {
         positional("columns", Kind::Names, Preset::Absent, "columns of numbers, such as `[age, bmi]`"),
         keyword("image", Kind::Name, Preset::Absent, "instead, the column of a second picture's path"),
     ],
-    example: "source table \"cases.csv\"; field clinical [age, bmi]",
+    example: "field clinical [age, bmi]",
     elsewhere: &["tabular", "metadata", "numerical_features", "features"],
 };
 

@@ -1,6 +1,6 @@
 //! The values that a model takes beside the image, held against the fields that the data have of it.
 
-use crate::data::fields::What;
+use crate::data::fields::{self, What};
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
 use crate::model::Model;
@@ -14,6 +14,7 @@ pub fn check(
     train: Option<&TrainSection>,
     diagnostics: &mut Diagnostics,
 ) {
+    diagnostics.extend(fields::suits(data));
     let fields = std::mem::take(&mut data.fields);
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     for field in fields.iter().filter(|field| !model.inputs.iter().any(|input| input.name == field.name)) {

@@ -42,6 +42,7 @@ fn completion_offers_the_words_of_the_section() {
         labels("data { ‸ }"),
         [
             "source",
+            "field",
             "split",
             "validation",
             "test",
