@@ -472,7 +472,8 @@ impl<'a> Expansion<'a> {
                         }
                         Err(why) if block.origin == Origin::Library => {
                             let own = &parameter.name.text;
-                            let message = format!("`{own}` of `{name}` has no value here: {}", why.message);
+                            let reason = why.message.trim_start_matches("this expression has no value: ");
+                            let message = format!("`{own}` of `{name}` has no value here: {reason}");
                             self.report(Diagnostic::error(why.code, span, message).note(written(&names)));
                             None
                         }

@@ -65,7 +65,7 @@ fn numbers_of_a_table_are_learnt_from_beside_the_image() {
     );
     desk.refused(
         "run fusion.net",
-        1,
+        2,
         &["the column `age` of the field `clinical` has `x`, which is no number"],
     );
 }

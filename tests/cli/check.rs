@@ -104,17 +104,19 @@ fn folders_stand_for_the_files_below_them() {
     let done = desk.run("check data small.net");
     assert_eq!((done.code, done.out.lines().count()), (Some(0), 1), "{}{}", done.out, done.err);
     std::fs::create_dir_all(desk.path("nets/deep")).unwrap();
-    let wrong = NET.replace("linear 10", "linear 12");
+    let net = |data: &str| NET.replace("mnist \"data\"", &format!("mnist \"{data}\""));
+    let right = net("../../data");
+    let wrong = right.replace("linear 10", "linear 12");
     desk.write("nets/deep/b.net", &wrong);
     desk.write("nets/deep/c.net", &wrong);
-    desk.write("nets/a.net", NET);
+    desk.write("nets/a.net", net("../data"));
     let done = desk.refused("check nets", 1, &["nets/a.net: fine", "nets/deep/c.net: 1 error"]);
     assert!(done.out.ends_with("\n`dslc explain E0402` explains it\n"), "{}", done.out);
     assert_eq!(done.out.matches("dslc explain").count(), 1);
     let dry = desk.run("fix nets --dry-run");
     assert_eq!((dry.code, dry.out.matches("==> nets/deep/").count()), (Some(0), 2), "{}{}", dry.out, dry.err);
     assert_eq!(desk.run("fix nets").code, Some(0));
-    assert_eq!(std::fs::read_to_string(desk.path("nets/deep/c.net")).unwrap(), NET);
+    assert_eq!(std::fs::read_to_string(desk.path("nets/deep/c.net")).unwrap(), right);
     let all = desk.run("check .");
     assert!(all.code == Some(0) && all.out.starts_with("nets/a.net: fine"), "{}", all.out);
 }
