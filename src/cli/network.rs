@@ -127,7 +127,7 @@ fn verify(imported: &Imported<'_>, arrays: &Path) -> Result<String, Fault> {
     let mut worst = 0.0f32;
     let (own, result) = (own.dims(), model.output().map_or([].as_slice(), Shape::dims));
     for (input, output) in inputs.chunks_exact(n_inputs).zip(outputs.chunks_exact(n_outputs)) {
-        let (input, output) = (ours(input, own, imported.pixels), ours(output, result, imported.pixels));
+        let (input, output) = (ours(input, own, imported.pixels), ours(output, result, imported.given));
         let (input, output) = (input.as_slice(), output.as_slice());
         let found = import::run(&mut session, input)?;
         worst = worst.max(compare::same(output, &found, "the network computes something else here")?);

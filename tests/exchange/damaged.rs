@@ -70,38 +70,63 @@ fn cut_and_changed_files_are_refused_or_read() {
 /// What other programs wrote, changed and cut off anywhere.
 #[test]
 fn damaged_fixtures_are_refused_or_read() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for (kind, turns) in [("exchange", 24), ("weights", 24), ("keras", 6), ("darknet", 12), ("caffe", 12)] {
+        damage(kind, 0..turns);
+    }
+}
+
+/// The same for long, where the fuzz targets cannot be built.
+#[test]
+#[ignore = "takes many minutes"]
+fn fixtures_are_damaged_in_many_ways() {
+    for from in (24..2400).step_by(24) {
+        ["exchange", "weights", "keras", "darknet", "caffe"]
+            .iter()
+            .for_each(|kind| damage(kind, from..from + 24));
+    }
+}
+
+fn damage(kind: &str, turns: std::ops::Range<u32>) {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("damaged");
-    for (kind, turns) in [("exchange", 24), ("weights", 24), ("keras", 6), ("darknet", 12), ("caffe", 12)] {
-        let mut files: Vec<_> =
-            std::fs::read_dir(tests.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
-            let whole = std::fs::read(&file).unwrap();
-            let mut random = Random::new(7, &file.file_name().unwrap().to_string_lossy(), 0);
-            for turn in 0..turns {
-                let mut place_in = |n: usize| (random.uniform() * n as f32) as usize % n;
-                let mut bytes = whole.clone();
-                match turn % 3 {
-                    0 => bytes.truncate(place_in(whole.len())),
-                    1 => (0..8).for_each(|_| bytes[place_in(whole.len())] = place_in(256) as u8),
-                    _ => bytes[place_in(whole.len())] ^= 1 << place_in(8),
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind);
+    let mut files: Vec<_> = std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let whole = std::fs::read(&file).unwrap();
+        for turn in turns.clone() {
+            let mut random = Random::new(7, &file.file_name().unwrap().to_string_lossy(), turn);
+            let mut place_in = |n: usize| (random.uniform() * n as f32) as usize % n;
+            let mut bytes = whole.clone();
+            match turn % 4 {
+                0 => bytes.truncate(place_in(whole.len())),
+                1 => (0..8).for_each(|_| bytes[place_in(whole.len())] = place_in(256) as u8),
+                // Where descriptions are.
+                2 => bytes[place_in(whole.len().min(2000))] = [0, 1, 0x7f, 0x80, 0xff][place_in(5)],
+                _ => bytes[place_in(whole.len())] ^= 1 << place_in(8),
+            }
+            match ending.as_str() {
+                "onnx" => any_bytes::network(folder.path(), "onnx", &bytes),
+                "pth" | "npz" | "safetensors" => any_bytes::weights(&place, &bytes),
+                "keras" | "h5" => {
+                    any_bytes::network(folder.path(), "keras", &bytes);
+                    any_bytes::weights(&place, &bytes);
                 }
-                match ending.as_str() {
-                    "onnx" => any_bytes::network(folder.path(), "onnx", &bytes),
-                    "pth" | "npz" | "safetensors" => any_bytes::weights(&place, &bytes),
-                    "keras" | "h5" => any_bytes::network(folder.path(), "keras", &bytes),
-                    // Its text, with what is left of its weights.
-                    "weights" | "caffemodel" => {
-                        let text = if ending == "weights" { "cfg" } else { "prototxt" };
-                        let whole = std::fs::read(file.with_extension(text)).unwrap();
-                        let both = [&whole, &[0][..], &bytes].concat();
-                        any_bytes::network_of_two(folder.path(), [text, ending.as_str()], &both);
-                    }
-                    _ => {}
+                // Its text, with what is left of its weights.
+                "weights" | "caffemodel" => {
+                    let text = if ending == "weights" { "cfg" } else { "prototxt" };
+                    let text_bytes = std::fs::read(file.with_extension(text)).unwrap();
+                    let both = [&text_bytes, &[0][..], &bytes].concat();
+                    any_bytes::network_of_two(folder.path(), [text, ending.as_str()], &both);
                 }
+                "cfg" | "prototxt" => {
+                    let weights = if ending == "cfg" { "weights" } else { "caffemodel" };
+                    let numbers = std::fs::read(file.with_extension(weights)).unwrap();
+                    let both = [&bytes, &[0][..], &numbers].concat();
+                    any_bytes::network_of_two(folder.path(), [ending.as_str(), weights], &both);
+                }
+                _ => {}
             }
         }
     }

@@ -52,6 +52,7 @@ impl Incoming for Caffe {
             remarks,
             origin: "A network from Caffe".to_owned(),
             pixels: Pixels::ChannelsFirst,
+            given: Pixels::ChannelsFirst,
         };
         take(found, &Beside::new(path))
     }

@@ -61,6 +61,7 @@ impl Incoming for Darknet {
             remarks,
             origin: "A network from Darknet".to_owned(),
             pixels: Pixels::ChannelsFirst,
+            given: Pixels::ChannelsFirst,
         };
         take(found, &Beside::new(path))
     }

@@ -167,8 +167,10 @@ struct Places {
     /// The sequence that it was seen in last, and where it ended there.
     last: (usize, usize),
     lines: usize,
-    /// Whether it is a single join with what follows on its line: such blocks are made before sequences of them.
+    /// Whether it is a single join with what follows on its line: such blocks are made before sequences of them, and those of
+    /// joins that name what they join, gates, before what has them inside.
     is_join: bool,
+    is_gate: bool,
 }
 
 impl Folding<'_, '_> {
@@ -181,7 +183,9 @@ impl Folding<'_, '_> {
         let fits = places.iter().filter(|(_, places)| places.n > 1 && places.lines > 1 && saved(places) > 0);
         // Of those that save as much, the longer one; then the first of the text, which has the smallest numbers.
         let best = fits.max_by(|a, b| {
-            let by = |(key, places): &(&Vec<u32>, &Places)| (places.is_join, saved(places), key.len());
+            let by = |(key, places): &(&Vec<u32>, &Places)| {
+                (places.is_gate, places.is_join, saved(places), key.len())
+            };
             by(a).cmp(&by(b)).then_with(|| b.0.cmp(a.0))
         });
         let Some(key) = best.map(|(key, _)| key.clone()) else { return false };
@@ -219,6 +223,11 @@ impl Folding<'_, '_> {
                     let rest = sequence[start + 1..end].iter();
                     found.is_join = matches!(sequence[start], Node::Join { .. })
                         && rest.clone().all(|node| self.is_follower(node));
+                    found.is_gate = length == 1
+                        && matches!(
+                            sequence[start],
+                            Node::Join { form: Form::Named { on_previous: false }, .. }
+                        );
                 }
             }
         }

@@ -20,6 +20,8 @@ pub struct Found<'a> {
     /// What it is and from which program, in words: `A network from Keras 3.15`.
     pub origin: String,
     pub pixels: Pixels,
+    /// The same of an image that the network gives.
+    pub given: Pixels,
 }
 
 /// How images lie in arrays of the other program.

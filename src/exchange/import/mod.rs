@@ -37,6 +37,8 @@ pub struct Imported<'a> {
     pub remarks: Vec<String>,
     /// How images lie in arrays of the other program.
     pub pixels: Pixels,
+    /// The same of images that the network gives.
+    pub given: Pixels,
     states: Vec<StateInfo>,
     weights: HashMap<String, Weight<'a>>,
     beside: &'a Beside,
@@ -100,7 +102,7 @@ pub fn written<'a>(found: Found<'a>, beside: &'a Beside, path: &Path) -> Result<
         )
         .note(format!("line {line}: {own}")));
     }
-    let Found { classes, remarks, lines, pixels, .. } = found;
+    let Found { classes, remarks, lines, pixels, given, .. } = found;
     let own = loaded
         .experiment
         .model
@@ -108,7 +110,7 @@ pub fn written<'a>(found: Found<'a>, beside: &'a Beside, path: &Path) -> Result<
         .ok_or_else(|| Fault::internal("an imported text without a model"))?;
     let places: Vec<Option<&line::Line<'a>>> = order.iter().map(|place| place.map(|at| &lines[at])).collect();
     let (states, weights) = named(own, &places, &text)?;
-    Ok(Imported { text, classes, remarks, pixels, states, weights, beside, loaded })
+    Ok(Imported { text, classes, remarks, pixels, given, states, weights, beside, loaded })
 }
 
 type Named<'a> = (Vec<StateInfo>, HashMap<String, Weight<'a>>);

@@ -78,5 +78,6 @@ fn found<'a>(store: &'a Store, input: Option<&Shape>) -> Result<Found<'a>, Fault
         remarks,
         origin: format!("A network from Keras{space}{version} ({class})"),
         pixels: Pixels::ChannelsLast,
+        given: Pixels::ChannelsLast,
     })
 }

@@ -27,7 +27,7 @@ def network(name):
     """Random weights, and statistics of batch norms that are not 0 and 1."""
     import keras
 
-    model = getattr(keras.applications, name)(weights=None)
+    model = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
     random = np.random.default_rng(0)
     for weight in model.weights:
         shape, last = weight.shape, weight.path.split("/")[-1]

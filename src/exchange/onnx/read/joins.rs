@@ -36,9 +36,17 @@ impl<'a> Reader<'a, '_> {
             |i: usize| behind.and_then(|behind| i.checked_sub(behind)).map_or(1, |i| numbers.dims[i]);
         let channel_axis = if x.layout == Layout::Last { rank - 1 } else { 1 };
         let alone = behind.is_some() && (0..rank).all(|i| i == channel_axis || of_axis(i) == 1);
-        match alone && numbers.values.len() == x.channels() && !matches!(x.layout, Layout::FlatLast(_)) {
-            true => Ok(Constant::Channels(Rc::clone(&numbers.values))),
-            false => Err(cannot(
+        match (alone && numbers.values.len() == x.channels(), &x.layout) {
+            (true, Layout::First | Layout::Last) => Ok(Constant::Channels(Rc::clone(&numbers.values))),
+            (true, Layout::FlatLast(extents)) => {
+                // A number for each pixel's channel, which come channel by channel here.
+                let channels = extents.last().copied().unwrap_or(1).max(1);
+                let places = numbers.values.len() / channels;
+                let turned =
+                    (0..places * channels).map(|i| numbers.values[i % places * channels + i / places]);
+                Ok(Constant::Channels(Rc::new(turned.collect())))
+            }
+            (false, _) => Err(cannot(
                 node,
                 format!(
                     "its constant has the extents {:?} beside {:?}: the language has one number for all or one for each channel",

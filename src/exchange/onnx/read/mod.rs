@@ -177,7 +177,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     for tensor in &model.graph.tensors {
         reader.values.insert(tensor.name, Value::Stored(tensor));
     }
-    let image = reader.open(model, input)?;
+    let (image, layout) = reader.open(model, input)?;
     for at in order(model, &reader.values)? {
         reader.node(&model.graph.nodes[at])?;
     }
@@ -196,13 +196,14 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let Some(Value::Flow(output)) = reader.values.get(output).cloned() else {
         return Err(damaged(format!("its output `{output}` does not depend on its input")));
     };
-    if output.layout == Layout::Last && !output.is_point() {
+    let given = pixels(&output.layout);
+    if given == Pixels::ChannelsLast && !output.is_point() {
         reader.remarks.push("the output's channels stood last there; here they are first".to_owned());
     }
     let classes = classes(model);
     let name = if model.graph.name.is_empty() { "Imported".to_owned() } else { model.graph.name.to_owned() };
     let Reader { steps, mut remarks, .. } = reader;
-    let (lines, output) = settle::settle(steps, output.at)?;
+    let (lines, output) = settle::settle(steps, output.at, beside)?;
     remarks.extend(prepared::remark(&lines));
     if model.n_functions > 0 {
         remarks.push("the file's own functions were not needed".to_owned());
@@ -210,8 +211,15 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let producer = if model.producer.is_empty() { "another program" } else { model.producer };
     let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
     let origin = format!("A network from {producer} (ONNX, opset {})", model.opset);
-    let pixels = Pixels::ChannelsFirst;
-    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels })
+    let pixels = pixels(&layout);
+    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels, given })
+}
+
+fn pixels(layout: &Layout) -> Pixels {
+    match layout {
+        Layout::Last => Pixels::ChannelsLast,
+        Layout::First | Layout::FlatLast(_) => Pixels::ChannelsFirst,
+    }
 }
 
 /// The names of the classes, where the file says them as we do.
@@ -233,8 +241,8 @@ fn cannot(node: &Node<'_>, why: impl std::fmt::Display) -> Fault {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The graph's input; its extents with the channels first.
-    fn open(&mut self, model: &'a Model<'a>, input: Option<&Shape>) -> Result<Vec<usize>, Fault> {
+    /// The graph's input: its extents with the channels first, and where they stand there.
+    fn open(&mut self, model: &'a Model<'a>, input: Option<&Shape>) -> Result<(Vec<usize>, Layout), Fault> {
         let open: Vec<_> =
             model.graph.inputs.iter().filter(|input| !self.values.contains_key(input.name)).collect();
         let &[image] = open.as_slice() else {
@@ -270,10 +278,10 @@ impl<'a> Reader<'a, '_> {
         if layout == Layout::Last {
             self.remarks.push("the input's channels stand last there; here they are first".to_owned());
         }
-        let flow = Flow { at: 0, dims, layout };
+        let flow = Flow { at: 0, dims, layout: layout.clone() };
         let ours = flow.ours();
         self.values.insert(image.name, Value::Flow(flow));
-        Ok(ours)
+        Ok((ours, layout))
     }
 
     fn node(&mut self, node: &'a Node<'a>) -> Result<(), Fault> {
@@ -341,13 +349,23 @@ impl<'a> Reader<'a, '_> {
             return Ok(None);
         }
         // What only gets another name stays where it lies.
-        if let (true, Some(name)) = (["Identity", "Dropout"].contains(&node.op), node.input(0)) {
-            return Ok(self.values.get(name).cloned());
+        let first = node.input(0).and_then(|name| self.values.get(name));
+        let is_same = match (node.op, first) {
+            ("Identity" | "Dropout", _) => true,
+            ("Cast", Some(Value::Stored(tensor))) => node.int("to", 0) == 1 && tensor.is_float(),
+            (_, _) => false,
+        };
+        if is_same {
+            return Ok(first.cloned());
         }
-        if let ("Shape", Some(Value::Stored(tensor))) =
-            (node.op, node.input(0).and_then(|name| self.values.get(name)))
-        {
-            let dims: Vec<f64> = tensor.dims.iter().map(|&dim| dim as f64).collect();
+        let dims = match first {
+            Some(Value::Stored(tensor)) => Some(&tensor.dims),
+            Some(Value::Known(numbers)) => Some(&numbers.dims),
+            Some(Value::Flow(_)) | None => None,
+        };
+        if let ("Shape", Some(dims)) = (node.op, dims) {
+            let [start, end] = numbers::bounds(node.int("start", 0), node.int("end", i64::MAX), dims.len());
+            let dims: Vec<f64> = dims[start..end.max(start)].iter().map(|&dim| dim as f64).collect();
             return Ok(Some(Value::Known(Numbers::new(vec![dims.len()], dims, false))));
         }
         let inputs = self.known_inputs(node)?;

@@ -64,11 +64,11 @@ pub(super) fn takes_channels_last(model: &Model<'_>, input: &str) -> bool {
         }
     }
     let mut name = input;
-    for _ in 0..16 {
+    for _ in 0..=model.graph.nodes.len() {
         let Some(&[node]) = takers.get(name).map(Vec::as_slice) else { return false };
         match node.op {
             "Transpose" => return node.ints("perm") == Some(&[0, 3, 1, 2]),
-            "Identity" | "Cast" | "Mul" | "Sub" | "Div" | "Add" => {}
+            "Identity" | "Cast" | "Mul" | "Sub" | "Div" | "Add" | "Pad" => {}
             _ => return false,
         }
         let Some(next) = node.outputs.first() else { return false };

@@ -1,12 +1,19 @@
 //! Steps → lines: those that nobody needs fall away, and parts of layers that were not completed are said with the layers that
 //! there are: factors of each channel are a learned `scale`, a shift too is a batch norm with statistics that change nothing.
 
+use std::rc::Rc;
+
 use crate::diag::{Fault, codes};
 use crate::exchange::import::line::{Line, Weight};
+use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::read::{Act, Step, pair, shown, sides};
 
 /// The lines behind the output's steps, in order, and the value that is the output.
-pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>, usize), Fault> {
+pub fn settle<'a>(
+    steps: Vec<Step<'a>>,
+    output: usize,
+    beside: &Beside,
+) -> Result<(Vec<Line<'a>>, usize), Fault> {
     let mut live = vec![false; steps.len() + 1];
     live[output] = true;
     for at in (0..steps.len()).rev() {
@@ -16,7 +23,7 @@ pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>,
     }
     let mut places = vec![0; steps.len() + 1];
     let mut lines: Vec<Line<'a>> = Vec::new();
-    // How many take a value, so that a shift may become part of the factor before it.
+    // How many take a value, so that factors and shifts in a row may become one.
     let mut n_takers = vec![0usize; steps.len() + 1];
     for (at, step) in steps.iter().enumerate() {
         if live[at + 1] {
@@ -31,13 +38,11 @@ pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>,
         let mut step = step;
         step.inputs.iter_mut().for_each(|input| *input = places[*input]);
         let before = step.inputs.first().and_then(|&input| input.checked_sub(1)).filter(|_| alone);
-        match before.and_then(|before| lines.get_mut(before)).filter(|line| shifts(line, &step.act)) {
-            Some(line) => {
-                let n = channels(&line.shape);
-                let shift = shift_of(&step.act, n)?;
-                let factors = line.weights.iter().find(|(name, _)| *name == "weight");
-                let factors = factors.map_or(Weight::All(n, 1.0), |(_, factors)| factors.clone());
-                affine(line, factors, shift);
+        let line_before = before.and_then(|before| lines.get_mut(before));
+        match line_before.and_then(|line| Some((joined(line, &step.act, beside)?, line))) {
+            Some((both, line)) => {
+                let [factors, shifts] = both?;
+                affine(line, factors, shifts);
                 places[at + 1] = step.inputs[0];
             }
             None => {
@@ -49,9 +54,44 @@ pub fn settle<'a>(steps: Vec<Step<'a>>, output: usize) -> Result<(Vec<Line<'a>>,
     Ok((lines, places[output]))
 }
 
-/// Whether a line is the factors that this shift follows.
-fn shifts(line: &Line<'_>, act: &Act<'_>) -> bool {
-    line.word == "scale" && !line.weights.is_empty() && matches!(act, Act::Shift(_) | Act::Shifts(_))
+/// The factors and shifts of a line and of what follows it together, where both are nothing else.
+fn joined<'a>(line: &Line<'a>, act: &Act<'a>, beside: &Beside) -> Option<Result<[Weight<'a>; 2], Fault>> {
+    let n = channels(&line.shape);
+    let own =
+        |name: &str| line.weights.iter().find(|(own, _)| *own == name).map(|(_, weight)| weight.clone());
+    let is_ours = line.word == "batch_norm"
+        && line.args.contains(&("epsilon", "0".to_owned()))
+        && own("running_mean").is_some_and(|mean| mean.is_all(0.0))
+        && own("running_var").is_some_and(|variance| variance.is_all(1.0));
+    let [factors, shifts] = match line.word {
+        "scale" => [own("weight")?, Weight::All(n, 0.0)],
+        _ if is_ours => [own("weight")?, own("bias")?],
+        _ => return None,
+    };
+    let [more, by] = match act {
+        Act::Shift(by) => [Weight::All(n, 1.0), Weight::All(n, f64::from(*by))],
+        Act::Shifts(weight) => [Weight::All(n, 1.0), weight.clone()],
+        Act::Factors(weight) if is_ours => [weight.clone(), Weight::All(n, 0.0)],
+        Act::Factor(by) if is_ours => [Weight::All(n, f64::from(*by)), Weight::All(n, 0.0)],
+        _ => return None,
+    };
+    // What stays as it is stays where it lies.
+    if more.is_all(1.0) && shifts.is_all(0.0) {
+        return Some(Ok([factors, by]));
+    }
+    let numbers = |weight: &Weight<'a>| weight.numbers(beside);
+    let both = || -> Result<[Weight<'a>; 2], Fault> {
+        let (factors, shifts) = (numbers(&factors)?, numbers(&shifts)?);
+        let (more, by) = (numbers(&more)?, numbers(&by)?);
+        if [shifts.len(), more.len(), by.len()].iter().any(|&len| len != factors.len()) {
+            return Err(Fault::internal("factors and shifts of other channels"));
+        }
+        let own =
+            |number: &dyn Fn(usize) -> f64| Weight::Own(Rc::new((0..factors.len()).map(number).collect()));
+        let at = |numbers: &[f32], i: usize| f64::from(numbers[i]);
+        Ok([own(&|i| at(&factors, i) * at(&more, i)), own(&|i| at(&shifts, i) * at(&more, i) + at(&by, i))])
+    };
+    Some(both())
 }
 
 /// Makes a line multiply each channel by a factor and add a number to it: a batch norm whose statistics change nothing.
@@ -69,14 +109,6 @@ fn affine<'a>(line: &mut Line<'a>, factors: Weight<'a>, shifts: Weight<'a>) {
 
 fn channels(shape: &[usize]) -> usize {
     shape.first().copied().unwrap_or(1)
-}
-
-fn shift_of<'a>(act: &Act<'a>, n: usize) -> Result<Weight<'a>, Fault> {
-    match act {
-        Act::Shifts(weight) => Ok(weight.clone()),
-        Act::Shift(by) => Ok(Weight::All(n, f64::from(*by))),
-        _ => Err(Fault::internal("a shift that is none")),
-    }
 }
 
 fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
