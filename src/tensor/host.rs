@@ -120,14 +120,16 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn memory_that_is_written_is_resident() {
-        let before = resident().unwrap();
-        let written = vec![1u8; 64 << 20];
-        let after = resident().unwrap();
-        // The kernel counts in batches.
-        let grown = before.now + (48 << 20);
-        assert!(after.now > grown, "{before:?}, {after:?}");
-        drop(std::hint::black_box(written));
-        assert!(resident().unwrap().most > grown);
+        // Other tests of this process give memory back at the same time, and the kernel counts in batches.
+        let is_seen = || {
+            let before = resident().unwrap();
+            let written = std::hint::black_box(vec![1u8; 64 << 20]);
+            let after = resident().unwrap();
+            drop(written);
+            let grown = before.now + (48 << 20);
+            after.now > grown && resident().unwrap().most > grown
+        };
+        assert!((0..50).any(|_| is_seen()));
     }
 
     #[test]
