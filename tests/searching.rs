@@ -190,10 +190,19 @@ fn trials_of_a_sweep_have_the_same_data() {
     desk.write("s/sweep.json", cut.to_string());
     std::fs::remove_dir_all(desk.path("s/trial-002")).unwrap();
     let labels = desk.path("data/t10k-labels-idx1-ubyte");
-    let mut bytes = std::fs::read(&labels).unwrap();
+    let right = std::fs::read(&labels).unwrap();
+    let mut bytes = right.clone();
     bytes[8] = (bytes[8] + 1) % 10;
     std::fs::write(&labels, bytes).unwrap();
     desk.refused("sweep s", 2, &["the data have changed between trial 1 and trial 2", "a new sweep"]);
+    // With the right data again, the trial on the others does not count.
+    std::fs::write(&labels, right).unwrap();
+    let again = desk.run("sweep s --json");
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    let (again, whole) = (json(&again.out), json(&done.out));
+    for key in ["state", "epochs", "test"] {
+        assert_eq!(again["trials"][1][key], whole["trials"][1][key], "{key}");
+    }
 }
 
 #[test]

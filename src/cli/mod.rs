@@ -146,7 +146,7 @@ pub fn main() -> ExitCode {
     answer(std::env::args_os().collect())
 }
 
-/// Runs a command line: a name for the program, and what stands behind it.
+/// Runs a command line: a name for the program, and its arguments.
 pub fn answer(arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

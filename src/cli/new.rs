@@ -111,7 +111,7 @@ fn is_own(path: &Path) -> bool {
 /// Writes a file for the data set at a path.
 fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
     let Some(kind) = usual::kind(data) else {
-        return refuse(format!("no data are found at {}", data.display()));
+        return refuse(format!("there are no data at {}", data.display()));
     };
     let data = written::inner(kind, data).map_or_else(|| data.to_owned(), |inner| data.join(inner));
     let stem = data.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
@@ -147,7 +147,7 @@ fn for_data(options: &Options, data: &Path) -> Result<(), Stop> {
         return Err(Stop::Findings);
     };
     let found = section.source.look(&section.args, &loaded.base()).map_err(told)?;
-    let Some(mut facts) = found else { return refuse(format!("no data are found at {}", data.display())) };
+    let Some(mut facts) = found else { return refuse(format!("there are no data at {}", data.display())) };
     facts.parts = facts.parts.or(Some([1, 0, 1]));
     let line = format!("{line}{}", written::stated(kind, &facts));
     let text = written::text(&model, &line, &facts);
@@ -264,7 +264,7 @@ fn with_argument(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault)
 fn with_pictures(text: &str, data: &DataSection, loaded: &Loaded) -> Result<String, Stop> {
     let found = data.source.look(&data.args, &loaded.base()).map_err(explained)?;
     let Some(Facts { classes: Some(classes), parts: Some(parts), .. }) = found else {
-        return refuse(format!("no data are found at {}", path_of(loaded)));
+        return refuse(format!("there are no data at {}", path_of(loaded)));
     };
     let mut edits: Vec<(Span, String)> = Vec::new();
     edits.extend(data.args.span("classes").zip(Some(classes.to_string())));

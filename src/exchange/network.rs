@@ -42,15 +42,13 @@ impl<'a> Network<'a> {
                 .advise("`model Name { input 1x28x28; … }`")
         })?;
         if let Some(layer) = model.layers.iter().find(|layer| !layer.shared.is_empty()) {
-            let message = format!(
-                "`{}` shares its weights with another layer, which no format here can say",
-                layer.name
-            );
+            let message =
+                format!("`{}` shares its weights with another layer, which no export supports", layer.name);
             return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network without `share`"));
         }
         if let Some(input) = model.inputs.first() {
             let message =
-                format!("the network takes `{}` beside the image, which no format here can say", input.name);
+                format!("the network takes `{}` besides the image, which no export supports", input.name);
             return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network with one input"));
         }
         let graph = optimized(inference_graph(model, 1)?)?;

@@ -99,8 +99,10 @@ impl Predictor {
                 .advise("`model Name { input 1x28x28; … }`"));
         };
         if let Some(given) = model.inputs.first() {
-            let message =
-                format!("the network takes `{}` beside the picture, which cannot be given here", given.name);
+            let message = format!(
+                "the network takes `{}` besides the picture, but predictions take pictures only",
+                given.name
+            );
             return Err(
                 Fault::new(codes::DATA_SHAPE, message).advise("`dslc eval` with a table of these numbers")
             );

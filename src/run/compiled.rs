@@ -37,7 +37,7 @@ pub struct Ports {
 
 /// What a backend makes of graphs.
 pub struct Planned {
-    /// Numbers that each graph needs behind states and constants; its session's graphs share them.
+    /// Numbers that each graph needs after states and constants; its session's graphs share them.
     pub transient: Vec<u64>,
     /// Bytes that the session takes at most beside states, constants and those.
     pub beside: u64,

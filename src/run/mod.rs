@@ -39,7 +39,7 @@ pub trait Backend {
         Compiled::new(graphs, |graphs, layout| self.plan(graphs, layout))
     }
 
-    /// The graphs as they run behind the states and constants of `layout`, which is theirs.
+    /// Plans the graphs; their values lie after the states and constants of `layout`, which is theirs.
     fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault>;
 
     /// How exactly it computes where it has the choice.

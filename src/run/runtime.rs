@@ -31,7 +31,7 @@ pub trait Runtime: Send {
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
     /// Whether a step is done when [`Runtime::step`] returns, so that reading takes no waiting.
     fn is_done(&self) -> bool;
-    /// Keeps the graph's small outputs ([`noted`]) as they are behind its last step.
+    /// Keeps the graph's small outputs ([`noted`]) as they are after its last step.
     fn note(&mut self, graph: usize) -> Result<(), Fault>;
     /// What was kept since the last call, in order.
     fn noted(&mut self) -> Result<Vec<f32>, Fault>;

@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Keeps those outputs of graph number `graph` that are one number, or one an image (of one axis at most), as they are
-    /// behind its last step, for [`Session::noted`]. That takes no waiting, where reading would.
+    /// after its last step, for [`Session::noted`]. That takes no waiting, where reading would.
     pub fn note(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.note(graph)
     }

@@ -17,6 +17,8 @@ use crate::train::checkpoint::write_atomically;
 
 /// No record is longer.
 const MAX_RECORD: u64 = 1 << 25;
+/// The message about data other than those that a run began with.
+pub const OTHER_DATA: &str = "the data have changed since the run began";
 
 /// What later commands need to know of a run. What an older dslc did not write is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ impl Record {
         if *was == is {
             return Ok(());
         }
-        let fault = Fault::new(codes::RUN, "the data have changed since the run began");
+        let fault = Fault::new(codes::RUN, OTHER_DATA);
         let fault = fault.note(format!("then: {was}")).note(format!("now:  {is}"));
         Err(fault.advise(format!("the same files in {}, or a new run", self.base.display())))
     }

@@ -11,6 +11,7 @@ use crate::door::{Checked, Follow, Options, check, resume, train};
 use crate::experiment::disk::RECORD;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::experiment::resolved::Settled;
+use crate::runs::record::OTHER_DATA;
 use crate::runs::resume::stopped;
 use crate::runs::story::recorded;
 use crate::runs::train::Signals;
@@ -156,14 +157,17 @@ fn refuse_other_file(record: &Record) -> Result<(), Fault> {
     Err(fault.advise("undo the change, or start a new sweep"))
 }
 
-/// Refuses a trial on data other than the first trial's, unless the sweep tries what the data depend on.
+/// Refuses a trial on data other than those of the first trial that has a run, unless the sweep tries what the data depend on.
 fn refuse_other_data(folder: &Path, record: &Record, number: usize) -> Result<(), Fault> {
     let has_one_set = record.tries.iter().all(|tried| tried.trim_start().starts_with("train."));
-    let data = |number| recorded(&Record::place(folder, number)).ok().map(|run| run.record.data);
-    let Some((was, is)) = data(0).zip(data(number)).filter(|(was, is)| has_one_set && was != is) else {
+    let data = |number: usize| recorded(&Record::place(folder, number)).ok().map(|run| run.record.data);
+    let mut others = (0..record.trials.len()).filter(|&other| other != number);
+    let first = others.find_map(|other| Some((other, data(other)?)));
+    let Some(((first, was), is)) = first.zip(data(number)).filter(|((_, was), is)| has_one_set && was != is)
+    else {
         return Ok(());
     };
-    let message = format!("the data have changed between trial 1 and trial {}", number + 1);
+    let message = format!("the data have changed between trial {} and trial {}", first + 1, number + 1);
     let fault = Fault::new(codes::RUN, message).note(format!("then: {was}")).note(format!("now:  {is}"));
     Err(fault.advise("the same files as before, or a new sweep"))
 }
@@ -194,9 +198,13 @@ pub fn carry_out(
             }
             refuse_other_file(record)?;
             watch.begins(record, number, epochs);
-            let stopped = step(folder, record, number, epochs, (way, deadline));
+            let stopped = step(folder, record, number, epochs, (way, deadline))?;
+            if let Err(fault) = refuse_other_data(folder, record, number) {
+                // It does not count: once the data are right again, it is trained again.
+                let _ = std::fs::remove_dir_all(Record::place(folder, number));
+                return Err(fault);
+            }
             record.write(folder)?;
-            refuse_other_data(folder, record, number)?;
             if let Err(fault) = write_atomically(&folder.join(PAGE), page(folder, record).as_bytes()) {
                 watch.say(&fault.message);
             }
@@ -220,14 +228,15 @@ enum Stopped {
     User,
 }
 
-/// Trains one trial up to an epoch.
+/// Trains one trial up to an epoch. What goes wrong in it is recorded, except that its data are no longer those that it
+/// began with: that is a fault of the whole sweep.
 fn step(
     folder: &Path,
     record: &mut Record,
     number: usize,
     epochs: usize,
     (way, deadline): (&Way<'_>, Option<Instant>),
-) -> Stopped {
+) -> Result<Stopped, Fault> {
     let place = Record::place(folder, number);
     let until = (epochs < record.epochs).then_some(epochs);
     let mut limits = Limits { until, deadline, signals: way.signals, stopped: Stopped::Not };
@@ -253,12 +262,13 @@ fn step(
     let trial = &mut record.trials[number];
     match trained {
         Ok(trained) => trial.take(&trained),
+        Err(fault) if fault.message == OTHER_DATA => return Err(fault),
         Err(fault) => {
             trial.state = State::Failed;
             trial.failure = Some(fault.message);
         }
     }
-    why
+    Ok(why)
 }
 
 /// Whether a folder has a run with nothing left to do.

@@ -6,7 +6,7 @@ use crate::graph::Graph;
 use crate::run::{Backend, Compiled, FewSteps, Precision, Session, on};
 use crate::tensor::Device;
 
-/// Lets graphs pass that need at most `available` bytes of the device's memory; `None` is as many as it takes.
+/// Lets graphs pass that need at most `available` bytes of the device's memory; `None` is as many as are needed.
 pub fn fit(compiled: Compiled, available: Option<u64>) -> Result<Compiled, Fault> {
     let needed = compiled.bytes();
     let Some(available) = available.filter(|&available| needed > available) else { return Ok(compiled) };

@@ -167,7 +167,7 @@ pub fn evaluate_only(job: Job<'_>, dataset: &Dataset, weights: &Weights) -> Resu
     evaluate_on(job, dataset, weights, &*backend, backend.available())
 }
 
-/// The same on a backend with so many bytes; `None` is as many as it takes.
+/// The same on a backend with so many bytes; `None` is as many as are needed.
 pub fn evaluate_on(
     job: Job<'_>,
     dataset: &Dataset,

@@ -22,7 +22,7 @@ pub struct Prepared<'a> {
     pub(in crate::train) compiled: Compiled,
     /// Bytes of memory beside what the graphs need, where somebody tells.
     spare: Option<u64>,
-    /// States with the numbers that they begin with, where that are not their own.
+    /// States that begin with other numbers than their own, and these.
     initial: Vec<(String, Vec<f32>)>,
 }
 
@@ -32,7 +32,7 @@ pub fn prepare<'a>(job: Job<'a>, dataset: &'a Dataset) -> Result<Prepared<'a>, F
     prepare_on(&*backend, job, dataset, backend.available())
 }
 
-/// The same on a backend with so many bytes; `None` is as many as it takes.
+/// The same on a backend with so many bytes; `None` is as many as are needed.
 pub fn prepare_on<'a>(
     backend: &dyn Backend,
     job: Job<'a>,
@@ -101,7 +101,7 @@ impl<'a> Prepared<'a> {
         self.initial = numbers;
     }
 
-    /// What is to be told where a state was written with other names of the layers.
+    /// The remark to show if the weights were written under older names of the layers.
     pub fn renamed(&self, weights: &Weights) -> Option<String> {
         let [was, is] = weights.renamed(self.compiled.states())?;
         let path = weights.path().display();

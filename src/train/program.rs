@@ -330,7 +330,7 @@ pub struct Term<'t> {
     pub share: f64,
 }
 
-/// The losses of the model's output, and behind them those of its auxiliary heads, where they are lowered.
+/// The losses of the model's output, and after them those of its auxiliary heads, where they are lowered.
 fn terms<'t>(model: &Model, train: &'t TrainSection, lowered: &Lowered) -> Vec<Term<'t>> {
     let output = lowered.output;
     let mut terms: Vec<Term<'t>> =

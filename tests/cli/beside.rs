@@ -56,9 +56,9 @@ fn numbers_of_a_table_are_learnt_from_beside_the_image() {
     // Stopped and gone on with, it comes to the same weights.
     let half = desk.run("run fusion.net --out h --set train.epochs=5");
     assert_eq!(half.code, Some(0), "{}", half.err);
-    let said = "the network takes `clinical` beside the picture, which cannot be given here";
+    let said = "the network takes `clinical` besides the picture, but predictions take pictures only";
     desk.refused("predict r a0.png", 2, &[said]);
-    desk.refused("export r", 2, &["takes `clinical` beside the image, which no format here can say"]);
+    desk.refused("export r", 2, &["takes `clinical` besides the image, which no export supports"]);
     desk.write(
         "cases.csv",
         std::fs::read_to_string(desk.path("cases.csv")).unwrap().replace("-1,0.1,", "x,0.1,"),

@@ -368,7 +368,7 @@ impl<'a> Network<'a> {
 
     fn route(&mut self, section: &Section<'_>) -> Result<usize, Fault> {
         if section.count("groups", 1, 1)? != 1 {
-            return Err(section.refuse("it takes some of the channels, for which there is no layer"));
+            return Err(section.refuse("it takes some of the channels, which is not read"));
         }
         let mut inputs = Vec::new();
         for from in section.ints("layers")? {

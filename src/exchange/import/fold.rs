@@ -132,7 +132,7 @@ fn named(items: &mut [Item], see: &mut dyn FnMut(&mut Item)) {
     }
 }
 
-/// Lines that a block saves which stands for a sequence of so many lines that comes `n` times.
+/// Lines that a block saves if it replaces a sequence of `lines` lines that occurs `n` times.
 fn saved(n: usize, lines: usize) -> usize {
     (n * lines.saturating_sub(1)).saturating_sub(lines + 2)
 }

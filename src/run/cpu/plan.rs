@@ -47,7 +47,7 @@ pub struct Plan {
     pub places: BTreeMap<Value, Range<usize>>,
     /// After the actions: from where to where updates are copied.
     pub copies: Vec<(Range<usize>, Range<usize>)>,
-    /// Numbers behind the layout's that this plan needs: of values that the steps share, and of the threads' own.
+    /// Numbers after the layout's that this plan needs: of values that the steps share, and of the threads' own.
     pub transient: usize,
     /// Numbers of one thread's own memory.
     pub local: usize,

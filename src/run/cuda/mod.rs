@@ -126,9 +126,9 @@ fn sequences(
 /// Graphs as they are planned without the machine.
 struct Sequences {
     sequences: Vec<Sequence>,
-    /// What the libraries are expected to do,
+    /// What the libraries are expected to do.
     asked: Vec<Command<Place>>,
-    /// and how exactly.
+    /// How exactly they are expected to compute.
     precision: Precision,
     machines: Machines,
 }

@@ -15,7 +15,7 @@ pub struct Order {
     pub parts: BTreeMap<Value, Part>,
     /// The values that depend on states and constants alone, in a graph that changes no state.
     pub frozen: BTreeSet<Value>,
-    /// What is done behind all else, and how many of those must be done one after another before each.
+    /// What is done after all else, and how many of those must be done one after another before each.
     pub rules: BTreeMap<Value, usize>,
     /// The values that are computed, in the order in which they are: the frozen ones first, as what they share with later
     /// ones is made with them.

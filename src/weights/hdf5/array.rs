@@ -287,6 +287,10 @@ impl Array {
             match own {
                 0 => {
                     self.file.spend()?;
+                    // The place of each takes bytes of the file: a tree with more of them leads to itself.
+                    if (found.len() * (rank + 1) * 8) as u64 > self.file.content.len() {
+                        return Err("is damaged: a tree of chunks has chunks without end".to_owned());
+                    }
                     found.push(Chunk { address: child, packed, skipped, begin });
                 }
                 _ => self.chunks(child, Some(own), rank, found)?,

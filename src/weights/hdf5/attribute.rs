@@ -29,7 +29,7 @@ enum Form {
 
 /// Every attribute of a header.
 pub(super) fn read(file: &Hdf5, messages: &[Message<'_>]) -> Result<Vec<(String, Stored)>, String> {
-    let mut found = Vec::new();
+    let (mut found, mut held) = (Vec::new(), 0u64);
     for message in messages {
         match message.kind {
             Message::ATTRIBUTE if message.is_shared => {
@@ -37,7 +37,13 @@ pub(super) fn read(file: &Hdf5, messages: &[Message<'_>]) -> Result<Vec<(String,
             }
             Message::ATTRIBUTE => {
                 file.spend()?;
-                found.push(attribute(message)?);
+                let (name, stored) = attribute(message)?;
+                // No byte belongs to two attributes; parts of a header that lead to themselves would give them without end.
+                held = held.saturating_add((name.len() + stored.bytes.len()) as u64);
+                if held > file.content.len().saturating_mul(3) {
+                    return Err("is damaged: the attributes in a header are longer than the file".to_owned());
+                }
+                found.push((name, stored));
             }
             Message::ATTRIBUTE_INFO => {
                 let mut body = message.body;

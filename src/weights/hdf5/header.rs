@@ -139,7 +139,11 @@ pub(super) fn links(file: &Hdf5, messages: &[Message<'_>]) -> Result<Vec<(String
                 let names = heap_of(file, heap)?;
                 symbols(file, tree, None, names, &mut links)?;
             }
-            Message::LINK => links.push(link(body)?),
+            Message::LINK => {
+                let (name, target) = link(body)?;
+                file.spend_on(&name)?;
+                links.push((name, target));
+            }
             Message::LINK_INFO => {
                 body.skip(1)?;
                 let flags = body.u8()?;
@@ -209,7 +213,6 @@ fn leaf(
     at.expect(b"SNOD", "a list of names")?;
     at.skip(2)?;
     for _ in 0..at.u16()? {
-        file.spend()?;
         let (offset, header) = (at.count()?, at.u64()?);
         let cached = at.u32()?;
         at.skip(4 + 16)?;
@@ -217,6 +220,7 @@ fn leaf(
         name.skip(offset)?;
         // One byte more than there may be, to see that there are more.
         let name = named(&name.part(name.len().min(MAX_NAME + 1))?.text()?)?;
+        file.spend_on(&name)?;
         links.push((name, if cached == 2 { Target::Elsewhere } else { Target::Header(header) }));
         if links.len() > MAX_LINKS {
             return Err(format!("has a group with more than {MAX_LINKS} names"));

@@ -37,7 +37,9 @@ pub fn references(node: &Value) -> Result<Vec<Reference>, String> {
                         found.push(Reference::Number(number.as_f64().unwrap_or(f64::NAN)))
                     }
                     Value::Null => {}
-                    Value::Bool(_) | Value::String(_) => return Err("with what is no value".to_owned()),
+                    Value::Bool(_) | Value::String(_) => {
+                        return Err("with something that is not a value".to_owned());
+                    }
                 }
             }
             let given = map.get("kwargs").and_then(Value::as_object);
@@ -79,6 +81,6 @@ fn tensor(map: &serde_json::Map<String, Value>) -> Result<Reference, String> {
         Some([Value::String(name), Value::Number(n), Value::Number(_)]) => {
             Ok(Reference::Value(name.clone(), n.as_u64().unwrap_or(0)))
         }
-        _ => Err("with what is no value".to_owned()),
+        _ => Err("with something that is not a value".to_owned()),
     }
 }

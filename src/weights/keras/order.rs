@@ -1,13 +1,15 @@
 //! A description's layers with their wires → the orders in which the layers with arrays may stand in a text that has branches one
 //! after another. Keras lists layers by their distance from the input, so that parallel branches take turns.
 //!
-//! Branches that are put one behind another stand in the order of the join. A sum is the same in any order: there the longest
+//! Branches that are concatenated stand in the order of the join. A sum is the same in any order: there the longest
 //! branch comes first, or they come as they are given, or turned around, and each of these with one sum the other way round.
 
 use std::collections::HashSet;
 
 /// Sums beyond these are not looked at one by one.
 const MAX_SUMS: usize = 500;
+/// The most layers and wires that are walked along for all orders together; a larger description has fewer orders.
+const MAX_STEPS: usize = 10_000_000;
 
 /// A network's layers, and the one that it gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,8 +54,10 @@ struct Way {
 /// Every order of the entries' numbers.
 pub fn orders(wiring: &Wiring, n_sums: usize) -> Vec<Vec<usize>> {
     let (mut found, mut known) = (Vec::new(), HashSet::new());
-    for odd in std::iter::once(None).chain((0..n_sums.min(MAX_SUMS)).map(Some)) {
-        for rule in [Rule::LongestFirst, Rule::AsGiven, Rule::TurnedAround] {
+    let rules = [Rule::LongestFirst, Rule::AsGiven, Rule::TurnedAround];
+    let most = MAX_STEPS / (rules.len() * size(wiring).max(1));
+    for odd in std::iter::once(None).chain((0..n_sums.min(MAX_SUMS).min(most)).map(Some)) {
+        for rule in rules {
             let mut order = Vec::new();
             walk(wiring, Way { rule, odd }, &mut order);
             if known.insert(order.clone()) {
@@ -62,6 +66,15 @@ pub fn orders(wiring: &Wiring, n_sums: usize) -> Vec<Vec<usize>> {
         }
     }
     found
+}
+
+/// How many layers and wires there are, inside of networks too.
+fn size(wiring: &Wiring) -> usize {
+    let of = |node: &Node| match &node.content {
+        Content::Network(inner) => 1 + node.inputs.len() + size(inner),
+        Content::Nothing | Content::Entry(_) => 1 + node.inputs.len(),
+    };
+    wiring.nodes.iter().map(of).sum()
 }
 
 /// How many entries there are on the longest way to each node, its own among them.
@@ -114,7 +127,7 @@ fn walk(wiring: &Wiring, way: Way, order: &mut Vec<usize>) {
     }
 }
 
-/// The nodes, each behind those that it takes; those that the output does not need come last.
+/// The nodes, each after those that it takes; those that the output does not need come last.
 fn visited(wiring: &Wiring, operands: &dyn Fn(&Node) -> Vec<usize>) -> Vec<usize> {
     let n = wiring.nodes.len();
     let (mut seen, mut done) = (vec![false; n], Vec::with_capacity(n));
@@ -170,10 +183,10 @@ mod tests {
             output: Some(6),
         };
         assert_eq!(orders(&wiring, 1), [[0, 1, 3, 2, 4], [0, 2, 1, 3, 4]]);
-        // Behind one another, they have their order.
+        // Concatenated, they keep their order.
         wiring.nodes[5].sum = None;
         assert_eq!(orders(&wiring, 0), [[0, 2, 1, 3, 4]]);
-        // Who takes what nobody gives, or himself, takes nothing; nobody is lost.
+        // A node that takes one that is not there, or itself, takes nothing; no node is lost.
         wiring.nodes[1].inputs = vec![6, 99];
         let mut all = orders(&wiring, 0).remove(0);
         all.sort_unstable();

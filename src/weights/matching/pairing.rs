@@ -133,7 +133,7 @@ impl Matching<'_> {
         Ok(ways)
     }
 
-    /// Each of our layers on the first of theirs behind the last that it fits; or the place where there is none.
+    /// Each of our layers on the first of theirs that it fits, after the one before it; or the place where there is none.
     fn first_way(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Result<Vec<usize>, usize> {
         let mut next = 0;
         let mut way = Vec::with_capacity(ours.len());
@@ -146,7 +146,7 @@ impl Matching<'_> {
         Ok(way)
     }
 
-    /// The same from behind.
+    /// The same from the end.
     fn last_way(&self, ours: &[Layer<'_>], theirs: &[Layer<'_>]) -> Vec<usize> {
         let mut end = theirs.len();
         let mut way = Vec::with_capacity(ours.len());
@@ -169,12 +169,12 @@ impl Matching<'_> {
         let agree =
             ours.iter().zip(theirs).take_while(|(own, their)| self.pair(own, their).is_some()).count();
         if let (Some(first), Some(their)) = (ours.get(agree), theirs.get(agree)) {
-            let behind = match agree {
+            let place = match agree {
                 0 => "at the beginning".to_owned(),
                 n => format!("after `{}`, which is `{}`", theirs[n - 1].name, ours[n - 1].name),
             };
             fault = fault.note(format!(
-                "{behind}, the file has `{}` ({}), the model `{}` ({})",
+                "{place}, the file has `{}` ({}), the model `{}` ({})",
                 their.name,
                 self.shapes(their),
                 first.name,
