@@ -35,7 +35,7 @@ fn with_signs<'a>(values: &'a [&'a Value]) -> Option<(&'a [&'a Value], String)> 
     Some((&values[begin..end], size))
 }
 
-/// What stands behind the sign in front of which there is a size.
+/// The size after an `x`, where one comes before it, too.
 fn pair(values: &[&Value]) -> Option<String> {
     let [first, sign, second, ..] = values else { return None };
     let is_sign = matches!(&sign.kind, ValueKind::Word(word) if word == "x" || word == "X");
