@@ -70,3 +70,21 @@ impl Layer for Power {
         lowering.apply(&POWER, Attrs::new().float("alpha", exponent as f32), &[input])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Power;
+    use crate::layers::{Layer, UNBOUNDED};
+    use crate::spec::{Arg, Args};
+
+    #[test]
+    fn odd_powers_may_be_negative() {
+        let range = |exponent: f64| Power.range(&Args::default().set("exponent", Arg::Number(exponent)));
+        for odd in [-3.0, -1.0, 1.0, 3.0, 5.0] {
+            assert_eq!(range(odd), UNBOUNDED, "{odd}");
+        }
+        for other in [-2.0, 0.0, 0.5, 2.0, 2.5, 4.0] {
+            assert_eq!(range(other), [0.0, f64::INFINITY], "{other}");
+        }
+    }
+}

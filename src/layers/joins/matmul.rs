@@ -66,3 +66,22 @@ impl Join for Matmul {
         lowering.apply(&BATCH_MATMUL, attrs(0, 0), inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Matmul;
+    use crate::layers::joins::Join;
+    use crate::shape::Shape;
+
+    #[test]
+    fn what_does_not_meet_is_said() {
+        let message = |a: [usize; 3], b: [usize; 3]| {
+            let (a, b) = (Shape::from(a), Shape::from(b));
+            Matmul.infer(&[&a, &b]).unwrap_err().message
+        };
+        assert!(message([2, 3, 4], [5, 4, 3]).ends_with("the first axis must be the same on both sides"));
+        assert!(message([2, 3, 4], [2, 3, 4]).contains("must equal the rows"));
+        let product = Matmul.infer(&[&Shape::from([2, 3, 4]), &Shape::from([2, 4, 5])]).unwrap();
+        assert_eq!(product.output, Shape::from([2, 3, 5]));
+    }
+}
