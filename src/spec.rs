@@ -61,7 +61,7 @@ pub const fn keyword(name: &'static str, kind: Kind, default: Preset, doc: &'sta
     Param { name, kind, default, positional: false, doc }
 }
 
-/// Two rows of parameters in one, for declarations that share some; `N` is `A + B`.
+/// Two lists of parameters in one, for declarations that share some; `N` is `A + B`.
 pub const fn joined<const A: usize, const B: usize, const N: usize>(
     first: [Param; A],
     second: [Param; B],
@@ -497,8 +497,8 @@ pub fn resolve(
     (diagnostics.len() == before).then_some(args)
 }
 
-/// A word that is one of the choices, where a constant or parameter of the same name is none of them: `mean channels` in a
-/// block that has a number called `channels`.
+/// The word itself, where it is one of the choices and the constant of that name is not: `mean channels` in a block that
+/// has a number called `channels`.
 fn as_choice(param: &Param, value: &Value) -> Option<Arg> {
     match (&value.kind, param.kind) {
         (ValueKind::Word(word), Kind::Choice(choices)) if choices.contains(&word.as_str()) => {

@@ -201,8 +201,7 @@ pub static SQRT: Activation = Activation {
     spec: &plain(
         "sqrt",
         "the square root",
-        "The root of numbers above 0; that of 0 has no slope, and that of a negative number is none: `clamp` before it keeps x \
-         away from there.",
+        "`√x`. At 0 its slope is infinite, and of a negative number it is NaN: `clamp` before it keeps x above 0.",
         "clamp 1e-6 100 -> sqrt",
         &["Sqrt", "torch.sqrt"],
     ),

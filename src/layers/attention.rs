@@ -1,4 +1,4 @@
-//! `attention`: every place looks at all others, and takes what it finds there.
+//! `attention`: every place gathers values from all places, weighed by how well they match its query.
 
 use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
@@ -7,7 +7,7 @@ use crate::layers::initial::Fans;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Parameter, Reach, nearest_divisor};
 use crate::ops::batch_matmul::BATCH_MATMUL;
-use crate::ops::binary::{ADD, MULTIPLY};
+use crate::ops::binary::MULTIPLY;
 use crate::ops::conv2d::CONV2D;
 use crate::ops::matmul;
 use crate::ops::slice::SLICE;
@@ -19,17 +19,17 @@ pub struct Attention;
 
 static SPEC: Spec = Spec {
     name: "attention",
-    summary: "self-attention: every place takes from all others what it asks for",
-    docs: "The shape stays: `C x L`, or `C x H x W` with its places in a row. Each of HEADS parts of d = C / HEADS channels asks by \
-           queries, is asked by keys and gives values, which are learned projections of the input: \
-           `softmax(queries · keys / sqrt(d))` over all places weighs the values, and a last projection mixes the heads. \
+    summary: "self-attention: every place gathers values from all places, weighed by how well they match",
+    docs: "The shape stays: `C x L`, or `C x H x W`, whose places are taken row by row. Queries, keys and values are learned \
+           projections of the input, split into HEADS parts of d = C / HEADS channels. In each part, \
+           `softmax(queries · keys / sqrt(d))` over all places weighs the values; a last projection mixes the parts. \
            `torch.nn.MultiheadAttention(C, HEADS)`. Vaswani et al., 2017.",
     params: &[
         positional(
             "heads",
             Kind::Count,
             Preset::Required,
-            "how many parts attend by themselves; divides the channels",
+            "the number of parts that attend independently; divides the channels",
         ),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds learned numbers to all projections"),
     ],
@@ -143,11 +143,5 @@ fn projection(
     let attrs = Attrs::new().ints("stride", [1, 1]).ints("padding", [0; 4]);
     let attrs = attrs.ints("dilation", [1, 1]).int("groups", 1);
     let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
-    match lowering.find_parameter(bias) {
-        Some(bias) => {
-            let bias = lowering.per_channel(bias, value)?;
-            lowering.apply(&ADD, Attrs::new(), &[value, bias])
-        }
-        None => Ok(value),
-    }
+    lowering.add_per_channel(bias, value)
 }

@@ -1,4 +1,4 @@
-//! `clamp`: numbers brought between two bounds.
+//! `clamp`: numbers limited to a range.
 
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
@@ -15,11 +15,11 @@ const BOUND: Kind = Kind::Number { min: -1e9, max: 1e9 };
 
 static SPEC: Spec = Spec {
     name: "clamp",
-    summary: "numbers brought between two bounds",
+    summary: "numbers limited to a range",
     docs: "`min(max(x, LEAST), MOST)`, as `torch.clamp`: the gradient passes where x lies between the bounds or on one of them.",
     params: &[
-        positional("least", BOUND, Preset::Required, "what smaller numbers become"),
-        positional("most", BOUND, Preset::Required, "what larger numbers become"),
+        positional("least", BOUND, Preset::Required, "the lower bound"),
+        positional("most", BOUND, Preset::Required, "the upper bound"),
     ],
     example: "clamp -1 1",
     elsewhere: &["Clip", "clip", "hardtanh", "Hardtanh", "nn.Hardtanh", "clip_by_value", "torch.clamp"],

@@ -15,8 +15,8 @@ pub struct ClassToken;
 static SPEC: Spec = Spec {
     name: "class_token",
     summary: "a learned place in front of a sequence",
-    docs: "`C x L` becomes `C x (L + 1)`: place 0 is a parameter of C numbers, in which attention gathers what is said of the \
-           whole. `slice 0 1 axis=length -> flatten` takes it out again. Dosovitskiy et al., 2021.",
+    docs: "`C x L` becomes `C x (L + 1)`: place 0 is a parameter of C numbers, in which attention gathers what \
+           describes the whole. `slice 0 1 axis=length -> flatten` takes it out again. Dosovitskiy et al., 2021.",
     params: &[],
     example: "patchify 8 4 -> class_token -> attention 2 -> slice 0 1 axis=length -> flatten -> linear 10",
     elsewhere: &["cls_token", "ClassToken", "cls"],

@@ -5,7 +5,18 @@ use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Reach, conv2d, initial, windowed};
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword, positional};
+
+pub(crate) const KERNEL: Param = positional("kernel", Kind::Count, Preset::Required, "the filter's length");
+pub(crate) const STRIDE: Param = keyword("stride", Kind::Count, Preset::Count(1), "how far the filter moves");
+pub(crate) const PADDING: Param = keyword(
+    "padding",
+    Kind::Ends,
+    Preset::Padding(0),
+    "zeros at both ends; `same` keeps the length at stride 1",
+);
+pub(crate) const DILATION: Param =
+    keyword("dilation", Kind::Count, Preset::Count(1), "the distance between the filter's taps");
 
 pub struct Conv1d;
 
@@ -15,29 +26,14 @@ static SPEC: Spec = Spec {
     docs: "`C x L` becomes `CHANNELS x L'` with `L' = (L + padding - dilation (kernel - 1) - 1) / stride + 1`, rounded \
            down. Input channels are inferred. Weights and bias begin uniform in ±1/sqrt(fan_in), as in PyTorch.",
     params: &[
-        positional(
-            "channels",
-            Kind::Count,
-            Preset::Required,
-            "the number of filters, which become the output's channels",
-        ),
-        positional("kernel", Kind::Count, Preset::Required, "the filter's length"),
-        keyword("stride", Kind::Count, Preset::Count(1), "how far the filter moves"),
-        keyword(
-            "padding",
-            Kind::Ends,
-            Preset::Padding(0),
-            "zeros at both ends; `same` keeps the length at stride 1",
-        ),
-        keyword("dilation", Kind::Count, Preset::Count(1), "the distance between the filter's taps"),
-        keyword(
-            "groups",
-            Kind::Count,
-            Preset::Count(1),
-            "splits channels into groups that do not see each other",
-        ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
-        keyword("in", Kind::Count, Preset::Absent, "asserts the number of input channels"),
+        conv2d::CHANNELS,
+        KERNEL,
+        STRIDE,
+        PADDING,
+        DILATION,
+        conv2d::GROUPS,
+        conv2d::BIAS,
+        conv2d::IN,
         initial::INIT,
     ],
     example: "reshape 12x36 -> conv1d 8 3 padding=same -> relu",

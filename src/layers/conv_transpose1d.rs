@@ -2,10 +2,12 @@
 
 use crate::diag::Fault;
 use crate::graph::Value;
+use crate::layers::conv_transpose2d::CHANNELS;
+use crate::layers::conv2d::{BIAS, GROUPS};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, conv_transpose2d, initial};
+use crate::layers::{Inferred, Layer, Reach, conv_transpose2d, conv1d, initial};
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Preset, Spec, keyword};
 
 pub struct ConvTranspose1d;
 
@@ -16,8 +18,8 @@ static SPEC: Spec = Spec {
            where padding counts both ends: the adjoint of a `conv1d` that makes `L` of `L'`. Weights and bias begin uniform in \
            ±1/sqrt(CHANNELS/groups · kernel), as in PyTorch.",
     params: &[
-        positional("channels", Kind::Count, Preset::Required, "the output's channels"),
-        positional("kernel", Kind::Count, Preset::Required, "the filter's length"),
+        CHANNELS,
+        conv1d::KERNEL,
         keyword("stride", Kind::Count, Preset::Count(1), "how far apart the filters are laid down"),
         keyword(
             "padding",
@@ -31,14 +33,9 @@ static SPEC: Spec = Spec {
             Preset::Count(0),
             "more places at the end; fewer than the stride",
         ),
-        keyword("dilation", Kind::Count, Preset::Count(1), "the distance between the filter's taps"),
-        keyword(
-            "groups",
-            Kind::Count,
-            Preset::Count(1),
-            "splits channels into groups that do not see each other",
-        ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        conv1d::DILATION,
+        GROUPS,
+        BIAS,
         initial::INIT,
     ],
     example: "reshape 12x36 -> conv_transpose1d 8 2 stride=2",

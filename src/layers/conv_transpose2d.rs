@@ -3,13 +3,17 @@
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
+use crate::layers::conv2d::{BIAS, DILATION, GROUPS, KERNEL};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::times;
 use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Kind, Padding, Param, Preset, Spec, keyword, positional};
+
+pub(crate) const CHANNELS: Param =
+    positional("channels", Kind::Count, Preset::Required, "the output's channels");
 
 pub struct ConvTranspose2d;
 
@@ -22,13 +26,8 @@ static SPEC: Spec = Spec {
            output_padding + 1 - stride` pixels in all, as `4x4 stride=2 padding=1` does. Weights and bias begin \
            uniform in ±1/sqrt(CHANNELS/groups · kernel area), as in PyTorch. Zeiler et al., 2010.",
     params: &[
-        positional("channels", Kind::Count, Preset::Required, "the output's channels"),
-        positional(
-            "kernel",
-            Kind::Pair,
-            Preset::Required,
-            "the filter's height x width; one number for both",
-        ),
+        CHANNELS,
+        KERNEL,
         keyword("stride", Kind::Pair, Preset::Pair(1, 1), "how far apart the filters are laid down"),
         keyword(
             "padding",
@@ -42,14 +41,9 @@ static SPEC: Spec = Spec {
             Preset::Count(0),
             "more pixels at the bottom and the right; fewer than the stride",
         ),
-        keyword("dilation", Kind::Pair, Preset::Pair(1, 1), "the distance between the filter's taps"),
-        keyword(
-            "groups",
-            Kind::Count,
-            Preset::Count(1),
-            "splits channels into groups that do not see each other",
-        ),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        DILATION,
+        GROUPS,
+        BIAS,
         initial::INIT,
     ],
     example: "conv_transpose2d 8 2x2 stride=2",
@@ -123,13 +117,14 @@ fn checked<const N: usize>(
             .set("padding", 0)
         })?;
     }
-    let over_image = |own: [usize; N], row: usize| if N == 1 { [row, own[0]] } else { [own[0], own[N - 1]] };
+    // A sequence is an image of one row.
+    let over_image = |own: [usize; N]| [if N == 1 { 1 } else { own[0] }, own[N - 1]];
     let attrs = Attrs::new()
-        .ints("stride", over_image(stride, 1))
+        .ints("stride", over_image(stride))
         .ints("padding", if N == 1 { [0, 0, sides[0], sides[1]] } else { sides })
-        .ints("dilation", over_image(dilation, 1))
+        .ints("dilation", over_image(dilation))
         .int("groups", groups as i64)
-        .ints("input", over_image(output, 1));
+        .ints("input", over_image(output));
     Ok((output, attrs))
 }
 
@@ -189,15 +184,13 @@ pub(crate) fn infer<const N: usize>(
 ) -> Result<Inferred, Fault> {
     let (channels, extents) = spatial::<N>(layer, input)?;
     let (output, _) = checked::<N>(layer, args, input)?;
-    let (filters, kernel) = (args.whole("channels")?, args.extents::<N>("kernel")?);
-    let per_group = filters / args.whole("groups")?;
+    let (filters, groups) = (args.whole("channels")?, args.whole("groups")?);
+    let (per_group, kernel) = (filters / groups, args.extents::<N>("kernel")?);
     let fan = kernel.iter().fold(per_group as f32, |fan, &extent| fan * extent as f32);
     let init = Init::Uniform { bound: 1.0 / fan.sqrt() };
-    let groups = args.whole("groups")?;
-    let area = kernel.iter().fold(1usize, |area, &extent| area.saturating_mul(extent));
+    let times_area = |n: usize| kernel.iter().fold(n, |area, &extent| area.saturating_mul(extent));
     // As PyTorch counts, by the places of the stored weights.
-    let fans =
-        Fans { into: per_group.saturating_mul(area), out: (channels / groups).saturating_mul(area), groups };
+    let fans = Fans { into: times_area(per_group), out: times_area(channels / groups), groups };
     let weight: Shape = [channels, per_group].into_iter().chain(kernel).collect();
     let parameters = initial::learned(args, weight, fans, init, filters)?;
     Ok(Inferred {

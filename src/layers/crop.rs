@@ -14,8 +14,9 @@ pub struct Crop;
 static SPEC: Spec = Spec {
     name: "crop",
     summary: "a rectangle out of an image",
-    docs: "`C x H x W` becomes `C x SIZE`, and `C x L` becomes `C x SIZE` places from `left` on: the rectangle whose first row is `top` and whose first column is `left`, counted \
-           from 0; in the middle of the image, rounded towards its start, where they are not given.",
+    docs: "`C x H x W` becomes `C x SIZE`: the rectangle whose first row is `top` and whose first column is `left`, counted \
+           from 0; in the middle of the image, rounded towards its start, where they are not given. Of a sequence, `C x L`, it \
+           keeps SIZE places from `left`.",
     params: &[
         positional("size", Kind::Pair, Preset::Required, "the output's height x width; one number for both"),
         keyword("top", Kind::Whole, Preset::Absent, "the first row"),
@@ -28,7 +29,7 @@ static SPEC: Spec = Spec {
 /// The first row and column, after every check.
 pub(crate) fn start(args: &Args, input: &Shape) -> Result<[usize; 2], Fault> {
     let [_, height, width] = image_or_row(SPEC.name, input)?;
-    let size = extents_of(SPEC.name, args, "size", input, 1)?;
+    let size = extents_of(SPEC.name, args, "size", input)?;
     let mut start = [0; 2];
     for (i, (extent, offset)) in [(height, "top"), (width, "left")].into_iter().enumerate() {
         let what = if input.rank() == 2 { "places" } else { ["rows", "columns"][i] };
@@ -68,7 +69,7 @@ impl Layer for Crop {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let [channels, _, _] = image_or_row(SPEC.name, input)?;
-        let [rows, columns] = extents_of(SPEC.name, args, "size", input, 1)?;
+        let [rows, columns] = extents_of(SPEC.name, args, "size", input)?;
         let output = as_arriving(input, [channels, rows, columns]);
         let [top, left] = start(args, input).map_err(|fault| fault.assume(output.clone()))?;
         let arithmetic = match input.rank() {
@@ -83,7 +84,7 @@ impl Layer for Crop {
         let [top, left] = start(args, &arriving.unbatched())?;
         let image = lowering.as_image(input)?;
         let mut shape = lowering.shape(image);
-        [shape.0[2], shape.0[3]] = extents_of(SPEC.name, args, "size", &arriving.unbatched(), 1)?;
+        [shape.0[2], shape.0[3]] = extents_of(SPEC.name, args, "size", &arriving.unbatched())?;
         let attrs = Attrs::new().ints("start", [0, 0, top, left]).ints("shape", shape.dims());
         let part = lowering.apply(&SLICE, attrs, &[image])?;
         lowering.as_arriving(part, &arriving)

@@ -3,9 +3,9 @@
 use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, depthwise_conv2d, initial, windowed};
+use crate::layers::{Inferred, Layer, Reach, conv1d, conv2d, depthwise_conv2d, initial, windowed};
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
+use crate::spec::{Args, Spec};
 
 pub struct DepthwiseConv1d;
 
@@ -15,17 +15,12 @@ static SPEC: Spec = Spec {
     docs: "`C x L` becomes `C·multiplier x L'`, with `L'` as for `conv1d`: a convolution whose groups are the channels. Weights \
            and bias begin uniform in ±1/sqrt(kernel), as in PyTorch.",
     params: &[
-        positional("kernel", Kind::Count, Preset::Required, "the filter's length"),
-        keyword("multiplier", Kind::Count, Preset::Count(1), "how many filters each channel has"),
-        keyword("stride", Kind::Count, Preset::Count(1), "how far the filter moves"),
-        keyword(
-            "padding",
-            Kind::Ends,
-            Preset::Padding(0),
-            "zeros at both ends; `same` keeps the length at stride 1",
-        ),
-        keyword("dilation", Kind::Count, Preset::Count(1), "the distance between the filter's taps"),
-        keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per channel"),
+        conv1d::KERNEL,
+        depthwise_conv2d::MULTIPLIER,
+        conv1d::STRIDE,
+        conv1d::PADDING,
+        conv1d::DILATION,
+        conv2d::BIAS,
         initial::INIT,
     ],
     example: "reshape 12x36 -> depthwise_conv1d 3 padding=1",

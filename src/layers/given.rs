@@ -1,4 +1,4 @@
-//! What an `input NAME SHAPE` puts into the model: a value that is given beside the image.
+//! The value that `input NAME SHAPE` brings into the model, given along with the image.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -7,12 +7,12 @@ use crate::layers::{Inferred, Layer};
 use crate::shape::Shape;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword};
 
-/// It stands among the layers, and takes of the image nothing but the number of images.
+/// Lowered as a layer is; it takes nothing of the images but their number.
 pub struct Given;
 
 static SPEC: Spec = Spec {
     name: "input",
-    summary: "a value that is given beside the image",
+    summary: "a value that is given along with the image",
     docs: "",
     params: &[
         keyword("shape", Kind::Shape, Preset::Required, "its shape"),

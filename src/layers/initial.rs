@@ -175,12 +175,8 @@ pub(crate) fn learned(
     n_outputs: usize,
 ) -> Result<Vec<Parameter>, Fault> {
     let given = args.get("init").map(|_| args.word("init")).transpose()?;
-    let of_name = |name: &str| match REGISTRY.find(name) {
-        Some(spec) => init(name, &spec::preset(spec, &[]), fans),
-        None => Err(Fault::internal(format!("there is no initialiser `{name}`"))),
-    };
     let weights = match given {
-        Some(name) => of_name(name)?,
+        Some(name) => named(name, fans)?,
         None => standard.clone(),
     };
     let weight = Parameter { fans: Some(fans), ..Parameter::trained("weight", weight, weights) };
@@ -190,6 +186,14 @@ pub(crate) fn learned(
         parameters.push(Parameter::trained("bias", [n_outputs], init));
     }
     Ok(parameters)
+}
+
+/// The distribution that the initialiser of this name gives with its defaults.
+pub(crate) fn named(name: &str, fans: Fans) -> Result<Init, Fault> {
+    match REGISTRY.find(name) {
+        Some(spec) => init(name, &spec::preset(spec, &[]), fans),
+        None => Err(Fault::internal(format!("there is no initialiser `{name}`"))),
+    }
 }
 
 /// The distribution that an initialiser with these arguments gives.

@@ -1,4 +1,4 @@
-//! `l2_normalize`: the channels of each place as a direction of length 1.
+//! `l2_normalize`: the channels of each place scaled to length 1.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -15,14 +15,14 @@ pub struct L2Normalize;
 
 static SPEC: Spec = Spec {
     name: "l2_normalize",
-    summary: "the channels of each place as a direction of length 1",
+    summary: "the channels of each place scaled to length 1",
     docs: "`x / max(|x|, epsilon)` with the length `|x| = sqrt(Σ x²)` over the features, or over the channels of each place. \
            `torch.nn.functional.normalize`. For embeddings that are compared by their angle.",
     params: &[keyword(
         "epsilon",
         Kind::Number { min: 1e-18, max: 1.0 },
         Preset::Number(1e-12),
-        "what shorter lengths become",
+        "the least length that is divided by",
     )],
     example: "global_avg_pool -> linear 16 -> l2_normalize",
     elsewhere: &["L2Normalize", "UnitNormalization", "LpNormalization", "l2norm"],

@@ -4,10 +4,9 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::reduction::{centred, mean_square};
+use crate::layers::reduction::{centred, deviation, mean_square};
 use crate::layers::standardize::{EPSILON, affine, affine_per_channel, check_parts, standardize};
 use crate::layers::{Inferred, Layer};
-use crate::ops::activation::sqrt::SQRT;
 use crate::ops::binary::{ADD, DIVIDE, MULTIPLY};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
@@ -19,7 +18,7 @@ static SPEC: Spec = Spec {
     summary: "each image, or the channels of each place, brought to mean 0 and variance 1, then scaled and shifted",
     docs: "The shape stays. Statistics are those of a whole image; weight and bias have its shape: \
            `torch.nn.LayerNorm([C, H, W])`. With `over=channels` they are those of the channels of each place, and weight and bias \
-           have one number a channel, as `torch.nn.LayerNorm(C)` where the channels lie last: so in ConvNeXt and in transformers. \
+           have one number a channel, as `torch.nn.LayerNorm(C)` where the channels lie last, as in ConvNeXt and transformers. \
            Ba et al., 2016.",
     params: &[
         keyword(
@@ -42,8 +41,9 @@ impl Layer for LayerNorm {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let channels = Shape::new(&input.dims()[..input.rank().min(1)]);
-        let own = if args.word("over")? == "channels" { &channels } else { input };
-        if args.word("over")? == "channels" && channels.elements() == 1 && input.rank() > 1 {
+        let over_channels = args.word("over")? == "channels";
+        let own = if over_channels { &channels } else { input };
+        if over_channels && channels.elements() == 1 && input.rank() > 1 {
             let message = "`layer_norm over=channels` sees one number at each place: its variance is 0";
             return Err(Fault::new(codes::SINGLE_VALUE_NORM, message)
                 .at("over")
@@ -75,8 +75,6 @@ impl Layer for LayerNorm {
 fn of_each_place(input: Value, epsilon: f64, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
     let centred = centred(input, &[1], lowering)?;
     let variance = mean_square(centred, &[1], lowering)?;
-    let epsilon = lowering.builder.scalar(epsilon as f32);
-    let variance = lowering.apply(&ADD, Attrs::new(), &[variance, epsilon])?;
-    let deviation = lowering.apply(&SQRT, Attrs::new(), &[variance])?;
+    let deviation = deviation(variance, epsilon, lowering)?;
     lowering.apply(&DIVIDE, Attrs::new(), &[centred, deviation])
 }

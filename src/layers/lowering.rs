@@ -75,7 +75,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Images of one row as sequences, where a layer is of `N` = 1 extents; else the value as it is.
+    /// Images of one row as sequences, where a layer is of `N` = 1 extents; otherwise the value as it is.
     pub fn from_image<const N: usize>(&mut self, value: Value) -> Result<Value, Fault> {
         match *self.shape(value).dims() {
             [batch, channels, 1, length] if N == 1 => {
@@ -102,7 +102,12 @@ impl Lowering<'_> {
 
     /// Adds the parameter `bias` along axis 1, where the layer has one.
     pub fn add_bias(&mut self, value: Value) -> Result<Value, Fault> {
-        match self.find_parameter("bias") {
+        self.add_per_channel("bias", value)
+    }
+
+    /// Adds the parameter `name`, one number a channel, where the layer has it.
+    pub fn add_per_channel(&mut self, name: &str, value: Value) -> Result<Value, Fault> {
+        match self.find_parameter(name) {
             Some(bias) => {
                 let bias = self.per_channel(bias, value)?;
                 self.apply(&ADD, Attrs::new(), &[value, bias])

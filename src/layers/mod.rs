@@ -270,17 +270,16 @@ pub(crate) fn as_arriving(arriving: &Shape, [channels, height, width]: [usize; 3
     }
 }
 
-/// What an argument of two extents says of an image, or of a sequence, which takes one; `row` is what its row gets.
+/// An argument of two extents, for an image; for a sequence, which takes one number, 1 and that number.
 pub(crate) fn extents_of(
     layer: &str,
     args: &Args,
     argument: &'static str,
     input: &Shape,
-    row: usize,
 ) -> Result<[usize; 2], Fault> {
     let [rows, columns] = args.pair(argument)?;
     match (input.rank(), rows == columns) {
-        (2, true) => Ok([row, columns]),
+        (2, true) => Ok([1, columns]),
         (2, false) => {
             let message = format!("`{layer}` of a sequence takes one number, not {rows}x{columns}");
             Err(Fault::new(codes::BAD_VALUE, message)

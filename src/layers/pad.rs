@@ -1,4 +1,4 @@
-//! `pad`: pixels around an image, of one value or like those inside.
+//! `pad`: pixels around an image or a sequence, of one value or like those inside.
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
@@ -15,10 +15,10 @@ pub struct Pad;
 
 static SPEC: Spec = Spec {
     name: "pad",
-    summary: "pixels around an image, of one value or like those inside",
+    summary: "pixels around an image or a sequence, of one value or like those inside",
     docs: "`C x H x W` becomes `C x (H + top + bottom) x (W + left + right)`. `reflect` mirrors the image at its outer \
            pixels, which are not repeated, so it is padded by less than its size; `replicate` repeats the outer pixels. \
-           As in PyTorch.",
+           As in PyTorch. A sequence, `C x L`, takes one number for both ends, or `[0, 0, before, after]`.",
     params: &[
         positional(
             "padding",
@@ -94,13 +94,17 @@ impl Layer for Pad {
                 .remedy(Remedy::Unset { name: "value" })
                 .remedy(Remedy::Unset { name: "mode" }));
         }
-        if mode == "reflect" && (top.max(bottom) >= height && input.rank() > 2 || left.max(right) >= width) {
+        if mode == "reflect" && (top.max(bottom) >= height || left.max(right) >= width) {
+            let (mirrored, most) = match input.rank() {
+                2 => (format!("sequence of {width} places"), format!("{} places", width - 1)),
+                _ => (format!("{height}x{width} image"), format!("{}x{} pixels", height - 1, width - 1)),
+            };
             return Err(Fault::new(
                 codes::WINDOW_TOO_LARGE,
-                format!("`pad` cannot mirror a {height}x{width} image by its whole size or more"),
+                format!("`pad` cannot mirror a {mirrored} by its whole size or more"),
             )
             .at("padding")
-            .label(format!("at most {}x{} pixels", height - 1, width - 1))
+            .label(format!("at most {most}"))
             .set("mode", "replicate"));
         }
         let arithmetic = match input.rank() == 2 || top == left && bottom == right && height == width {
@@ -148,7 +152,7 @@ fn padded(
     framed(lowering, rows, 3, [left, right], number)
 }
 
-/// Puts constants before and behind a value along one axis.
+/// Puts constants before and after a value along one axis.
 fn framed(
     lowering: &mut Lowering<'_>,
     input: Value,

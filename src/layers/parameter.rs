@@ -5,21 +5,26 @@ use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach};
+use crate::layers::{Inferred, Layer, Parameter, Reach};
 use crate::ops::expand::EXPAND;
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Preset, Spec, keyword, positional, preset};
+use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct ParameterLayer;
 
 static SPEC: Spec = Spec {
     name: "parameter",
     summary: "learned numbers that are the same for every image",
-    docs: "A value of SHAPE that nothing but training changes, whatever arrives: what arrives is named first, and joined to it. \
-           All numbers begin at `value`, or as `init=` says. `torch.nn.Parameter`.",
+    docs: "A value of SHAPE that only training changes. It takes the place of the value that arrives, so name that one first and \
+           join the two, as the example does. All numbers begin at `value`, or as `init=` says. `torch.nn.Parameter`.",
     params: &[
         positional("shape", Kind::Shape, Preset::Required, "its shape, without the batch"),
-        keyword("value", Kind::Number { min: -1e6, max: 1e6 }, Preset::Number(0.0), "what they begin at"),
+        keyword(
+            "value",
+            Kind::Number { min: -1e6, max: 1e6 },
+            Preset::Number(0.0),
+            "the number they begin at",
+        ),
         initial::INIT,
     ],
     example: "identity as image; parameter 3x1x1 value=1; multiply image",
@@ -36,17 +41,13 @@ impl Layer for ParameterLayer {
         let init = match args.get("init") {
             None => Init::Constant(args.number("value")? as f32),
             Some(_) => {
-                let name = args.word("init")?;
                 let dims = shape.dims();
                 let into = dims.iter().skip(1).copied().fold(1usize, usize::saturating_mul);
                 let fans = Fans { into, out: dims.first().copied().unwrap_or(1), groups: 1 };
-                match initial::REGISTRY.find(name) {
-                    Some(spec) => initial::init(name, &preset(spec, &[]), fans)?,
-                    None => return Err(Fault::internal(format!("there is no initialiser `{name}`"))),
-                }
+                initial::named(args.word("init")?, fans)?
             }
         };
-        let parameters = vec![crate::layers::Parameter::trained("weight", shape.clone(), init)];
+        let parameters = vec![Parameter::trained("weight", shape.clone(), init)];
         Ok(Inferred { parameters, ..Inferred::shape(shape.clone()) })
     }
 

@@ -1,4 +1,4 @@
-//! `positions`: what says where a place is, added to what is there.
+//! `positions`: numbers that encode where each place is, added to its channels.
 
 use crate::diag::{Fault, codes};
 use crate::graph::attrs::Attrs;
@@ -13,16 +13,16 @@ pub struct Positions;
 
 static SPEC: Spec = Spec {
     name: "positions",
-    summary: "what says where a place is, added to what is there",
-    docs: "The shape stays. `learned` adds a parameter of its shape that begins as normal numbers of deviation 0.02 (Dosovitskiy \
+    summary: "numbers that encode where each place is, added to its channels",
+    docs: "The shape stays. `learned` adds a parameter of its shape that starts normal with a standard deviation of 0.02 (Dosovitskiy \
            et al., 2021). `sinusoidal` adds fixed numbers (Vaswani et al., 2017): at place `l` of a sequence, channels `2i` and \
-           `2i + 1` get the sine and the cosine of `l / 10000^(2i / C)`; of an image, half of the channels say the row so and half \
-           the column.",
+           `2i + 1` get the sine and the cosine of `l / 10000^(2i / C)`; of an image, half of the channels \
+           hold the row in this way and half the column.",
     params: &[positional(
         "kind",
         Kind::Choice(&["learned", "sinusoidal"]),
         Preset::Word("learned"),
-        "whether they are trained or given",
+        "whether the numbers are trained or fixed",
     )],
     example: "patchify 8 4 -> positions",
     elsewhere: &["PositionalEncoding", "PositionEmbedding", "pos_embed", "positional_encoding"],

@@ -1,4 +1,4 @@
-//! `power`: every number to one power.
+//! `power`: every number raised to the same power.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -15,9 +15,9 @@ pub struct Power;
 
 static SPEC: Spec = Spec {
     name: "power",
-    summary: "every number to one power",
-    docs: "`x^EXPONENT`, as `torch.pow`. Of a negative number only the powers 2, 3, 4 and -1 are numbers here, and those of 0 \
-           below 1 have no slope: `clamp` before it keeps x away from there.",
+    summary: "every number raised to the same power",
+    docs: "`x^EXPONENT`, as `torch.pow`. Of negative numbers, rely on the powers 2, 3, 4 and -1 alone; powers below 1 have no \
+           slope at 0. `clamp` before it keeps x above 0.",
     params: &[positional(
         "exponent",
         Kind::Number { min: -100.0, max: 100.0 },
@@ -39,7 +39,8 @@ impl Layer for Power {
 
     fn range(&self, args: &Args) -> [f64; 2] {
         match args.number("exponent") {
-            Ok(exponent) if exponent == 3.0 || exponent == -1.0 || exponent == 1.0 => UNBOUNDED,
+            // An odd power keeps the sign.
+            Ok(exponent) if (exponent % 2.0).abs() == 1.0 => UNBOUNDED,
             _ => [0.0, f64::INFINITY],
         }
     }
@@ -47,7 +48,7 @@ impl Layer for Power {
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let exponent = args.number("exponent")?;
         let square = |lowering: &mut Lowering<'_>, value| lowering.apply(&SQUARE, Attrs::new(), &[value]);
-        // Whole powers of negative numbers, and those that are faster so.
+        // Powers that negative numbers have, too, and those with a faster op of their own.
         if exponent == 2.0 {
             return square(lowering, input);
         }
@@ -67,5 +68,23 @@ impl Layer for Power {
             return lowering.apply(&DIVIDE, Attrs::new(), &[one, input]);
         }
         lowering.apply(&POWER, Attrs::new().float("alpha", exponent as f32), &[input])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Power;
+    use crate::layers::{Layer, UNBOUNDED};
+    use crate::spec::{Arg, Args};
+
+    #[test]
+    fn odd_powers_may_be_negative() {
+        let range = |exponent: f64| Power.range(&Args::default().set("exponent", Arg::Number(exponent)));
+        for odd in [-3.0, -1.0, 1.0, 3.0, 5.0] {
+            assert_eq!(range(odd), UNBOUNDED, "{odd}");
+        }
+        for other in [-2.0, 0.0, 0.5, 2.0, 2.5, 4.0] {
+            assert_eq!(range(other), [0.0, f64::INFINITY], "{other}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach};
+use crate::layers::{Inferred, Layer, Reach, UNBOUNDED};
 use crate::numbers::plural;
 use crate::ops::activation::{sqrt::SQRT, square::SQUARE};
 use crate::ops::binary::{ADD, MULTIPLY, SUBTRACT};
@@ -78,11 +78,16 @@ pub static STD: Reduction = Reduction {
         name: "std",
         summary: "the standard deviation over the channels, or over space",
         docs: "`std channels` makes `1 x H x W` of `C x H x W`, `std space` makes `C x 1 x 1`; of a sequence `1 x L` or `C x 1`: the \
-               root of `Σ (x - mean)² / (n - correction) + epsilon`. `torch.std(…, keepdim=True)`, whose slope is infinite where \
-               all numbers are the same.",
+               root of `Σ (x - mean)² / (n - correction) + epsilon`. As `torch.std(…, keepdim=True)`, but for `epsilon`, which \
+               keeps the slope finite where all numbers are the same.",
         params: &[
             OVER,
-            keyword("correction", Kind::Whole, Preset::Count(1), "what is taken off the number of summands"),
+            keyword(
+                "correction",
+                Kind::Whole,
+                Preset::Count(1),
+                "subtracted from the number of values in the divisor",
+            ),
             keyword(
                 "epsilon",
                 Kind::Number { min: 0.0, max: 1.0 },
@@ -123,7 +128,7 @@ impl Layer for Reduction {
         let n = input.elements() / output.elements().max(1);
         if self.of == Statistic::Std && n <= args.whole("correction")? {
             let message = format!(
-                "`std` of {} with a correction of {} divides by 0",
+                "`std` of {} with a correction of {} has nothing to divide by",
                 plural(n as u64, "number", "numbers"),
                 args.whole("correction")?
             );
@@ -145,7 +150,7 @@ impl Layer for Reduction {
     fn range(&self, _args: &Args) -> [f64; 2] {
         match self.of {
             Statistic::Std => [0.0, f64::INFINITY],
-            Statistic::Mean | Statistic::Max | Statistic::Sum => crate::layers::UNBOUNDED,
+            Statistic::Mean | Statistic::Max | Statistic::Sum => UNBOUNDED,
         }
     }
 
@@ -158,13 +163,13 @@ impl Layer for Reduction {
             Statistic::Sum => lowering.apply(&REDUCE_SUM, attrs, &[input]),
             Statistic::Max => largest(args, input, &axes, lowering),
             Statistic::Std => {
-                let (variance, n) = variance(input, &axes, lowering)?;
+                let centred = centred(input, &axes, lowering)?;
+                let variance = mean_square(centred, &axes, lowering)?;
+                let n = shape.elements() / lowering.shape(variance).elements().max(1);
                 let more = n as f32 / (n - args.whole("correction")?) as f32;
                 let more = lowering.builder.scalar(more);
                 let variance = lowering.apply(&MULTIPLY, Attrs::new(), &[variance, more])?;
-                let epsilon = lowering.builder.scalar(args.number("epsilon")? as f32);
-                let variance = lowering.apply(&ADD, Attrs::new(), &[variance, epsilon])?;
-                lowering.apply(&SQRT, Attrs::new(), &[variance])
+                deviation(variance, args.number("epsilon")?, lowering)
             }
         }
     }
@@ -182,15 +187,14 @@ pub(crate) fn mean_square(input: Value, axes: &[usize], lowering: &mut Lowering<
     lowering.apply(&REDUCE_MEAN, Attrs::new().ints("axes", axes), &[square])
 }
 
-/// The variance over some axes, not corrected, and of how many numbers each is.
-fn variance(input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<(Value, usize), Fault> {
-    let centred = centred(input, axes, lowering)?;
-    let variance = mean_square(centred, axes, lowering)?;
-    let n = lowering.shape(input).elements() / lowering.shape(variance).elements().max(1);
-    Ok((variance, n))
+/// `sqrt(variance + epsilon)`
+pub(crate) fn deviation(variance: Value, epsilon: f64, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+    let epsilon = lowering.builder.scalar(epsilon as f32);
+    let variance = lowering.apply(&ADD, Attrs::new(), &[variance, epsilon])?;
+    lowering.apply(&SQRT, Attrs::new(), &[variance])
 }
 
-/// A window over all that becomes one, of a picture of one channel or of one row.
+/// The maximum, by one pooling window over all that becomes one number.
 fn largest(args: &Args, input: Value, axes: &[usize], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
     let shape = lowering.shape(input);
     let (batch, channels) = (shape.dims()[0], shape.dims()[1]);

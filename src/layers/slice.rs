@@ -14,24 +14,24 @@ pub struct Slice;
 static SPEC: Spec = Spec {
     name: "slice",
     summary: "some of the channels, or of the places along one axis",
-    docs: "`slice FROM TO` keeps channels FROM to TO - 1, counted from 0, and to the last one without TO. With `axis=height`, \
+    docs: "`slice FROM TO` keeps channels FROM to TO - 1, counted from 0; without TO, all from FROM on. With `axis=height`, \
            `axis=width` or, of a sequence, `axis=length` it keeps places. A split is a slice in each of several branches: \
            `branch { slice 0 (in.channels // 2) } branch { slice (in.channels // 2) }`.",
     params: &[
         positional("from", Kind::Whole, Preset::Required, "the first that is kept"),
-        positional("to", Kind::Count, Preset::Absent, "the first that is not kept any more"),
+        positional("to", Kind::Count, Preset::Absent, "the first that is no longer kept"),
         keyword(
             "axis",
             Kind::Choice(&["channels", "height", "width", "length"]),
             Preset::Word("channels"),
-            "along what it cuts",
+            "the axis that it cuts",
         ),
     ],
     example: "slice 0 2 -> slice 2 10 axis=height",
     elsewhere: &["Slice", "split", "Split", "chunk", "narrow", "torch.split", "torch.chunk", "strided_slice"],
 };
 
-/// The axis, its first place and the one behind its last, without the batch; after every check.
+/// The axis, its first place and the one after its last, without the batch; after every check.
 pub(crate) fn range(args: &Args, input: &Shape) -> Result<(usize, [usize; 2]), Fault> {
     let word = args.word("axis")?;
     let names: &[&str] = match input.rank() {

@@ -1,4 +1,4 @@
-//! `transpose`: rows and columns change places.
+//! `transpose`: rows and columns swapped.
 
 use crate::diag::{Fault, codes};
 use crate::graph::Value;
@@ -13,7 +13,7 @@ pub struct Transpose;
 
 static SPEC: Spec = Spec {
     name: "transpose",
-    summary: "rows and columns change places",
+    summary: "rows and columns swapped",
     docs: "`C x L` becomes `L x C`, and `C x H x W` becomes `C x W x H`.",
     params: &[],
     example: "reshape 12x36 -> transpose",

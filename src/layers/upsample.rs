@@ -14,9 +14,9 @@ pub struct Upsample;
 static SPEC: Spec = Spec {
     name: "upsample",
     summary: "an image or a sequence made larger by a whole factor",
-    docs: "`C x H x W` becomes `C x (SCALE·H) x (SCALE·W)`, and `C x L` becomes `C x (SCALE·L)`. `nearest` repeats pixels; `bilinear` takes weighted means of \
-           the pixels around, which lie at the middle of their squares, or, with `align_corners=true`, so that the \
-           image's corner pixels stay its corners. As in PyTorch.",
+    docs: "`C x H x W` becomes `C x (SCALE·H) x (SCALE·W)`, and `C x L` becomes `C x (SCALE·L)`. `nearest` repeats pixels; \
+           `bilinear` takes weighted means of the pixels around, which lie at the middle of their squares, or, with \
+           `align_corners=true`, so that the image's corner pixels stay its corners. As in PyTorch.",
     params: &[
         positional(
             "scale",
@@ -69,7 +69,7 @@ impl Layer for Upsample {
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let [channels, height, width] = image_or_row(SPEC.name, input)?;
-        let [rows, columns] = extents_of(SPEC.name, args, "scale", input, 1)?;
+        let [rows, columns] = extents_of(SPEC.name, args, "scale", input)?;
         method(args)?;
         let [out_height, out_width] = output([rows, columns], [height, width])?;
         let arithmetic = match input.rank() == 2 || (height, rows) == (width, columns) {
@@ -86,7 +86,7 @@ impl Layer for Upsample {
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let arriving = lowering.shape(input);
-        let scale = extents_of(SPEC.name, args, "scale", &arriving.unbatched(), 1)?;
+        let scale = extents_of(SPEC.name, args, "scale", &arriving.unbatched())?;
         let image = lowering.as_image(input)?;
         let shape = lowering.shape(image);
         let from = [shape.dims()[2], shape.dims()[3]];

@@ -13,15 +13,16 @@ pub struct Sliding<const N: usize> {
     pub axes: [Window; N],
 }
 
+/// The window over an axis of one pixel, which a sequence has beside its own.
+const SINGLE: Window = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+
 /// The windows of a layer with these arguments over an input that it takes.
 pub fn reach<const N: usize>(args: &Args, input: &Shape) -> Reach {
     let extents = input.dims().get(1..).and_then(|extents| <[usize; N]>::try_from(extents).ok());
     let Some(sliding) = extents.and_then(|extents| Sliding::<N>::new(args, extents).ok()) else {
         return Reach::Rescaled;
     };
-    // A sequence is as wide as one pixel.
-    let single = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
-    Reach::Window(std::array::from_fn(|axis| sliding.axes.get(axis).copied().unwrap_or(single)))
+    Reach::Window(std::array::from_fn(|axis| sliding.axes.get(axis).copied().unwrap_or(SINGLE)))
 }
 
 impl<const N: usize> Sliding<N> {
@@ -185,8 +186,7 @@ impl<const N: usize> Sliding<N> {
 
     /// The windows over an image, of which a sequence is the only row.
     fn over_image(&self) -> [Window; 2] {
-        let row = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
-        [if N == 1 { row } else { self.axes[0] }, self.axes[N - 1]]
+        [if N == 1 { SINGLE } else { self.axes[0] }, self.axes[N - 1]]
     }
 
     /// Stride and padding as a node's attributes, over an image.

@@ -1,4 +1,4 @@
-//! Matrix products `a · b` of `… x M x K` and `… x K x N`, one for each place of the axes before, which both have alike.
+//! Matrix products `a · b` of `… x M x K` and `… x K x N`, one for each place of the leading axes, which must be equal.
 //! Attributes `transpose_a`, `transpose_b` as of [`matmul`].
 
 use crate::diag::Fault;

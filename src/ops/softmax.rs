@@ -1,4 +1,4 @@
-//! `e^x / Σ e^x` over one axis, and its gradient; attribute `axis`, which is 1 where it is left out.
+//! `e^x / Σ e^x` over one axis, and its gradient; attribute `axis`, 1 where it is left out.
 
 use crate::diag::Fault;
 use crate::graph::Value;

@@ -31,7 +31,7 @@ fn of_sizes(attrs: &Attrs, sizes: [usize; 3]) -> Gemm {
     Gemm::new(sizes, layout("transpose_a"), layout("transpose_b"))
 }
 
-/// A product for each pair of matrices; as many as the call's images have.
+/// A product for each pair of matrices that a call's images hold.
 pub fn batched(attrs: &Attrs, inputs: &[&Shape], _output: &Shape) -> Result<Prepared, Fault> {
     let [rows, depth, columns] = batch_matmul::sizes(attrs, inputs[0], inputs[1])?;
     let job = of_sizes(attrs, [rows, depth, columns]);

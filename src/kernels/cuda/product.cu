@@ -89,7 +89,7 @@ extern "C" __global__ void matmul(float *out, const float *a, const float *b, co
     product(m, n, tile, left, right, store);
 }
 
-// As many products of such matrices as there are pairs, `n_tiles` blocks for each.
+// One product for each pair of such matrices, by `n_tiles` blocks.
 extern "C" __global__ void batch_matmul(float *out, const float *a, const float *b, int m, int k, int n, int transpose_a,
                                         int transpose_b, int n_tiles) {
     size_t pair = blockIdx.x / (unsigned)n_tiles;

@@ -15,8 +15,8 @@ pub struct Matmul;
 static SPEC: Spec = Spec {
     name: "matmul",
     summary: "the matrix product of what arrives and a named value",
-    docs: "`matmul NAME`: M x K times K x N becomes M x N, for each image by itself; of values with three axes, for each place \
-           of the first one. `torch.matmul`. `transpose` turns a matrix round; `attention` is made of two such products.",
+    docs: "`matmul NAME`: M x K times K x N becomes M x N, for each image by itself; values with three axes are multiplied matrix \
+           by matrix along the first one. `torch.matmul`. `transpose` swaps rows and columns; `attention` has two such products.",
     params: &[],
     example: "reshape 12x36 as x; transpose; matmul x",
     elsewhere: &["MatMul", "Matmul", "bmm", "Dot"],
@@ -41,11 +41,16 @@ impl Join for Matmul {
                 let arithmetic = format!("{each} times {m} x {k} times {k} x {n}");
                 Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([each, m, n])) })
             }
+            (&[each, _, _], &[other, _, _]) if each != other => {
+                Err(differ(SPEC.name, a, b, "the first axis must be the same on both sides"))
+            }
             (&[_, _], &[_, _]) | (&[_, _, _], &[_, _, _]) => {
-                let why = "the columns of the first must be as many as the rows of the second";
+                let why = "the columns of the first must equal the rows of the second";
                 let fault = differ(SPEC.name, a, b, why);
                 Err(match a.dims()[a.rank() - 2] == b.dims()[b.rank() - 2] {
-                    true => fault.advise("`transpose` before it turns the first one round"),
+                    true => {
+                        fault.advise("`transpose` before it, which swaps the rows and columns of the first")
+                    }
                     false => fault,
                 })
             }
@@ -59,5 +64,24 @@ impl Join for Matmul {
 
     fn lower(&self, inputs: &[Value], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         lowering.apply(&BATCH_MATMUL, attrs(0, 0), inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Matmul;
+    use crate::layers::joins::Join;
+    use crate::shape::Shape;
+
+    #[test]
+    fn what_does_not_meet_is_said() {
+        let message = |a: [usize; 3], b: [usize; 3]| {
+            let (a, b) = (Shape::from(a), Shape::from(b));
+            Matmul.infer(&[&a, &b]).unwrap_err().message
+        };
+        assert!(message([2, 3, 4], [5, 4, 3]).ends_with("the first axis must be the same on both sides"));
+        assert!(message([2, 3, 4], [2, 3, 4]).contains("must equal the rows"));
+        let product = Matmul.infer(&[&Shape::from([2, 3, 4]), &Shape::from([2, 4, 5])]).unwrap();
+        assert_eq!(product.output, Shape::from([2, 3, 5]));
     }
 }

@@ -90,14 +90,14 @@ pub(crate) fn one_by_one(
     whole.ok_or_else(|| Fault::internal("a join of nothing"))
 }
 
-/// The first two shapes that cannot be repeated to each other's, as a fault.
+/// The first two shapes of which neither can be repeated to the other, as a fault.
 pub(crate) fn apart(join: &str, inputs: &[&Shape], result: &str) -> Fault {
     let pairs = || inputs.iter().enumerate().flat_map(|(i, a)| inputs[i + 1..].iter().map(move |b| (a, b)));
     let odd = pairs().find(|(a, b)| repeated(&[a, b]).is_none());
     let (a, b) = odd.unwrap_or((&inputs[0], &inputs[inputs.len() - 1]));
     let why = match (a.rank().min(b.rank()), a.rank().max(b.rank())) {
-        (1, 2..) => format!("features gate channels, so {result} needs as many features as channels"),
-        (low, high) if low != high => format!("{result} needs values of one kind"),
+        (1, 2..) => format!("{result} of features and channels needs one feature per channel"),
+        (low, high) if low != high => format!("{result} needs values with the same number of axes"),
         _ => format!("{result} needs equal shapes; only an extent of 1 is repeated"),
     };
     differ(join, a, b, &why)
