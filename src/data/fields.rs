@@ -13,6 +13,7 @@ use crate::data::section::DataSection;
 use crate::data::sources::files::{Files, lengths};
 use crate::data::sources::table::inside;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
+use crate::layers::given::INPUTS;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::section::Lines;
@@ -45,10 +46,6 @@ enum Held {
     /// With the section that prepares them as the first pictures are.
     Pictures(Arc<(DataSection, Samples)>),
 }
-
-/// The inputs of a graph that hold them, in the order in which the model names them.
-pub static INPUTS: [&str; 8] =
-    ["field 1", "field 2", "field 3", "field 4", "field 5", "field 6", "field 7", "field 8"];
 
 /// The data sets whose samples have columns.
 const WITH_COLUMNS: [&str; 3] = ["table", "parquet", "webdataset"];
