@@ -9,7 +9,7 @@ use crate::layers::given::{Given, INPUTS};
 use crate::model::expand::{Expansion, INPUT};
 use crate::model::naming::Names;
 use crate::model::scope::Named;
-use crate::model::{Instance, Model, Unit, Wire};
+use crate::model::{Instance, Unit, Wire};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::Scope;
@@ -162,12 +162,5 @@ impl<'a> Expansion<'a> {
                 )));
             }
         }
-    }
-}
-
-impl Model {
-    /// Whether the layer in this place is a value that is given beside the image.
-    pub fn is_given(&self, at: usize) -> bool {
-        self.inputs.iter().any(|input| input.wire == Wire::of_layer(at))
     }
 }
