@@ -556,3 +556,18 @@ fn a_value_that_stands_as_a_layer_is_told_to_be_joined() {
     assert_eq!(found[0].fixes.len(), 1, "only `concat` takes both");
     assert!(found[0].fixes[0].title.starts_with("`concat skip`") && found[0].fixes[0].edits.is_empty());
 }
+
+#[test]
+fn a_word_alone_is_the_shape_of_the_input_and_not_its_name() {
+    assert_eq!(layers("model M(features=8) { input features; linear 2 }"), ["linear1 : 2"]);
+    assert_eq!(layers("let size = 8\nmodel M { input size; linear 2 }"), ["linear1 : 2"]);
+}
+
+#[test]
+fn a_model_with_further_inputs_is_no_layer() {
+    let text = "use \"own.model\"\nmodel M { input 3x8x8; Own; flatten -> linear 2 }";
+    let own = "model Own {\n input 3x8x8\n input other 3x8x8\n add other\n}";
+    let errors = layers_with(text, &[("own.model", own)]).unwrap_err();
+    let said = "E0207 `Own` takes `other` beside the image, so it cannot be a layer".to_owned();
+    assert!(errors.contains(&said), "{errors:?}");
+}

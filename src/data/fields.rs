@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
+use crate::data::intact;
 use crate::data::loader::{Loader, Mode};
-use crate::data::parts::Dataset;
+use crate::data::parts::{Dataset, Parts};
 use crate::data::samples::{Images, Samples, Targets};
-use crate::data::section::DataSection;
+use crate::data::section::{DataSection, OnError};
 use crate::data::sources::files::{Files, lengths};
 use crate::data::sources::table::inside;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
+use crate::layers::given::INPUTS;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::section::Lines;
@@ -45,10 +47,6 @@ enum Held {
     /// With the section that prepares them as the first pictures are.
     Pictures(Arc<(DataSection, Samples)>),
 }
-
-/// The inputs of a graph that hold them, in the order in which the model names them.
-pub static INPUTS: [&str; 8] =
-    ["field 1", "field 2", "field 3", "field 4", "field 5", "field 6", "field 7", "field 8"];
 
 /// The data sets whose samples have columns.
 const WITH_COLUMNS: [&str; 3] = ["table", "parquet", "webdataset"];
@@ -86,7 +84,7 @@ pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
             (Err(_), Ok(column)) => (vec![column.to_owned()], What::Picture),
             (Ok(_), Ok(_)) | (Err(_), Err(_)) => {
                 let message = format!("the field `{name}` is columns of numbers, or an `image`");
-                let d = Diagnostic::error(codes::BAD_VALUE, span, message).label("one of both is expected");
+                let d = Diagnostic::error(codes::BAD_VALUE, span, message).label("give one of the two");
                 let ways = [format!("`field {name} [age, bmi]`"), format!("`field {name} image=COLUMN`")];
                 diagnostics.push(ways.into_iter().fold(d, Diagnostic::advise));
                 continue;
@@ -120,8 +118,18 @@ pub type Cells = Vec<Vec<String>>;
 /// # Errors
 /// A column that is not there, or an empty cell.
 pub fn cells(section: &DataSection, base: &Path, dataset: &Dataset) -> Result<Vec<Cells>, Fault> {
-    let column = |name: &String| section.source.groups(&section.args, base, name, &dataset.samples);
-    section.fields.iter().map(|field| field.columns.iter().map(column).collect()).collect()
+    let column = |field: &DataField, name: &String| {
+        section.source.groups(&section.args, base, name, &dataset.samples).map_err(|mut fault| {
+            // The column is read like that of `label=`, so the advice is about `label=`.
+            fault.message = format!("the field `{}`: {}", field.name, fault.message);
+            (fault.argument, fault.remedies) = (None, Vec::new());
+            fault.advise(format!("a value in every row of the column `{name}`, or another column"))
+        })
+    };
+    let cells = |field: &DataField| -> Result<Cells, Fault> {
+        field.columns.iter().map(|name| column(field, name)).collect()
+    };
+    section.fields.iter().map(cells).collect()
 }
 
 /// Gives a section the values of its fields, once everything else of it is known.
@@ -148,7 +156,7 @@ pub fn hold(section: &mut DataSection, base: &Path, cells: &[Cells]) -> Result<(
     Ok(())
 }
 
-/// The second pictures of samples, and a section that prepares them.
+/// The second pictures of samples, each file read once as the first ones are, and a section that prepares them.
 fn pictures(
     section: &DataSection,
     base: &Path,
@@ -168,14 +176,19 @@ fn pictures(
     let targets = Targets::Classes { names: vec![column.to_owned()], values: vec![0; cells.len()] };
     let mut own = section.clone();
     own.fields.clear();
-    Ok((own, Samples { images, prepared: 0, targets }))
+    // `on_error skip` leaves out samples by their first pictures alone.
+    own.on_error = OnError::Stop;
+    let samples = Samples { images, prepared: 0, targets };
+    let mut dataset = Dataset { samples, parts: Parts::default() };
+    intact::hold(&mut own, &mut dataset)?;
+    Ok((own, dataset.samples))
 }
 
 fn numbers(field: &str, column: &str, cells: &[String]) -> Result<Vec<f32>, Fault> {
     let number = |cell: &String| {
         cell.trim().parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
             let message =
-                format!("the column `{column}` of the field `{field}` has `{cell}`, which is no number");
+                format!("the column `{column}` of the field `{field}` has `{cell}`, which is not a number");
             Fault::new(codes::DATA_FILE, message).advise("a number in every row, such as 0.5")
         })
     };
@@ -225,5 +238,47 @@ impl DataField {
             Held::Numbers(values) => values.iter().for_each(|number| sum.update(&number.to_le_bytes())),
             Held::Pictures(held) => held.1.digest(&(0..held.1.len() as u32).collect::<Vec<_>>(), sum),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::data::testing::section;
+    use crate::data::{Wanted, open};
+
+    #[test]
+    fn another_number_or_second_picture_is_another_fingerprint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: String| folder.path().join(name);
+        let picture = |name: String, red: u8| RgbImage::from_pixel(2, 2, Rgb([red, 0, 0])).save(path(name));
+        let mut rows = "left,right,age,kind\n".to_owned();
+        for i in 0..8u8 {
+            picture(format!("l{i}.bmp"), i).unwrap();
+            picture(format!("r{i}.bmp"), i).unwrap();
+            rows.push_str(&format!("l{i}.bmp,r{i}.bmp,{i}.5,{}\n", i % 2));
+        }
+        let table = path("t.csv".to_owned());
+        std::fs::write(&table, &rows).unwrap();
+        let fingerprint = |field: &str| {
+            let source = format!("source table \"{}\" image=left label=kind", table.display());
+            let mut section = section(&format!("{source}\nsplit test=25%\nresize 4x4\n{field}")).unwrap();
+            let dataset = open(&mut section, Path::new(""), 1, Wanted::All)?;
+            Ok::<_, Fault>(section.fingerprint(&dataset))
+        };
+        let [none, age, right] = ["", "field age [age]", "field right image=right"].map(fingerprint);
+        let [none, age, right] = [none.unwrap(), age.unwrap(), right.unwrap()];
+        assert!(age != none && right != none && age != right);
+        assert_eq!(fingerprint("field right image=right").unwrap(), right);
+        // As many bytes as before.
+        picture("r3.bmp".to_owned(), 200).unwrap();
+        assert_ne!(fingerprint("field right image=right").unwrap(), right);
+        std::fs::write(&table, rows.replace("4.5", "4.6")).unwrap();
+        assert_ne!(fingerprint("field age [age]").unwrap(), age);
+        assert_eq!(fingerprint("").unwrap(), none);
+        let fault = fingerprint("field age [aeg]").unwrap_err();
+        assert!(fault.message.starts_with("the field `age`: ") && fault.argument.is_none(), "{fault}");
     }
 }

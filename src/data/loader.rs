@@ -4,12 +4,12 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use crate::data::fields;
 use crate::data::recipe::{Recipe, STREAM};
 use crate::data::sample::{Image, Sample, Target, Values, scale};
 use crate::data::samples::{Field, Images, Samples, Targets, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
+use crate::layers::given;
 use crate::tensor::random::Random;
 
 /// Whether images are augmented.
@@ -59,10 +59,9 @@ impl<'a> Loader<'a> {
         let missing = || Fault::internal(format!("images of {}", section.form()));
         let shape = section.shape().ok_or_else(missing)?;
         let mut fields = samples.fields(shape);
-        let more = section.fields.iter().zip(fields::INPUTS);
-        let more: Vec<Field> =
-            more.map(|(own, name)| Field { name, shape: own.shape(&fields[0].shape) }).collect();
-        fields.extend(more);
+        let image = fields[0].shape.clone();
+        let more = section.fields.iter().zip(given::INPUTS);
+        fields.extend(more.map(|(own, name)| Field { name, shape: own.shape(&image) }));
         Ok(Loader { section, samples, fields, tables: whole, last })
     }
 

@@ -8,9 +8,9 @@
 
 mod cache;
 pub mod decode;
+pub mod fields;
 pub mod folds;
 pub mod glob;
-pub mod fields;
 mod groups;
 mod intact;
 pub mod loader;

@@ -61,9 +61,9 @@ static SOURCE_SPEC: Spec = Spec {
 
 static FIELD_SPEC: Spec = Spec {
     name: "field",
-    summary: "What the model takes of each row beside the image",
+    summary: "A further input of the model, from columns of the data",
     docs: "`field clinical [age, bmi]` reads these columns of a `table`, `parquet` or `webdataset`, one number each, in this order. \
-           The model names the field in an `input clinical 2` of as many numbers. Numbers reach the model as they are written; a \
+           The model takes the field by its name, as `input clinical 2`: one number per column. Numbers reach the model as they are written; a \
            `batch_norm` after the input brings them to one scale. `field other image=COLUMN` is a second picture of a `table`, \
            prepared and augmented like the first, for `input other 1x28x28`. Several lines give several fields. `mix` cannot be \
            used with them.",

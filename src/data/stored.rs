@@ -1,9 +1,9 @@
-//! Prepared images, and the masks or images that are their targets → one file on the disk, from which any thread of any process reads them, and back. The file says what it was
-//! made of, so that it is made again when an image or the preparation has changed; each image has a checksum, and one that does
-//! not match is prepared from its original instead.
+//! Prepared images, and the masks or images that are their targets → one file on the disk, from which any thread of any process
+//! reads them, and back. The file says what it was made of, so that it is made again when an image or the preparation has
+//! changed; each image has a checksum, and one that does not match is prepared from its original instead.
 //!
-//! The images stand one behind another as bytes, each with its target behind it where that is an image; behind them a row of [`ROW`] bytes for each, and at the end [`END`] bytes: the
-//! number of images, the checksum of the rows, [`MAGIC`]. Numbers are little-endian.
+//! The images follow one another as bytes, each with its target after it where that is an image; then come a row of [`ROW`]
+//! bytes for each, and at the end [`END`] bytes: the number of rows, their checksum, [`MAGIC`]. Numbers are little-endian.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -407,6 +407,7 @@ impl<'a> Walker<'a> {
             let mut rest = statement.arguments.as_slice();
             if word == INPUT.name
                 && let [Argument::Value(Value { kind: ValueKind::Word(name), span }), others @ ..] = rest
+                && !others.is_empty()
             {
                 let at = self.define(NameKind::Value, (name, *span), None, statement);
                 self.tell(*span, What::Name(at));

@@ -20,7 +20,7 @@ use crate::syntax::ast::{Argument, Ast, Chain, Link, Statement, Value, ValueKind
 ///
 /// # Errors
 ///
-/// There is no such model, it has no such parameter, or a value has none.
+/// There is no such model, it has no such parameter, or an argument has no value.
 pub fn choose(ast: &Ast, imports: &Imports) -> Result<Option<Statement>, Box<Diagnostic>> {
     let Some(line) = statements(&ast.chains).find(|statement| is_choice(statement)) else { return Ok(None) };
     let models = || {

@@ -20,7 +20,7 @@ pub fn check(
     for field in fields.iter().filter(|field| !model.inputs.iter().any(|input| input.name == field.name)) {
         let message = format!("the field `{}` is never used", field.name);
         let d = Diagnostic::warning(codes::UNUSED, field.span, message)
-            .label("no input of the model is called so");
+            .label("the model has no input of this name");
         let open = model.inputs.iter().map(|input| input.name.as_str()).filter(|name| !names.contains(name));
         diagnostics.push(match nearest(&field.name, open) {
             Some(near) => d.advise(format!("`field {} …`, which the model takes", near.word)),
@@ -58,7 +58,7 @@ pub fn check(
         let name = mix.what.spec().name;
         let message = format!("`mix {name}` mixes images, and the model takes `{}` beside them", input.name);
         let d =
-            Diagnostic::error(codes::TRAINING_NEEDS, mix.span, message).label("the numbers cannot be mixed");
+            Diagnostic::error(codes::TRAINING_NEEDS, mix.span, message).label("fields cannot be mixed");
         diagnostics.push(d.related(input.span, "taken here").advise("leave `mix` out"));
     }
 }
@@ -72,7 +72,7 @@ fn missing(input: &Input, data: &DataSection) -> Diagnostic {
         n => format!("[{n} columns]"),
     };
     Diagnostic::error(codes::DATA_SHAPE, input.span, message)
-        .label("nothing gives these numbers")
+        .label("no field gives this value")
         .related(data.source_span, "the data")
         .advise(format!("`field {name} {columns}` in `data`"))
 }

@@ -10,6 +10,10 @@ use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword};
 /// Lowered as a layer is; it takes nothing of the images but their number.
 pub struct Given;
 
+/// The inputs of a graph that hold such values, in their order in the model, which has no more of them.
+pub static INPUTS: [&str; 8] =
+    ["field 1", "field 2", "field 3", "field 4", "field 5", "field 6", "field 7", "field 8"];
+
 static SPEC: Spec = Spec {
     name: "input",
     summary: "a value that is given along with the image",
@@ -40,12 +44,7 @@ impl Layer for Given {
 
     fn lower(&self, args: &Args, image: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let batch = lowering.shape(image).dims()[0];
-        let name = name(args.whole("place")?);
-        Ok(lowering.builder.input(&name, &args.shape("shape")?.batched(batch)))
+        let name = INPUTS.get(args.whole("place")?).ok_or_else(|| Fault::internal("one input too many"))?;
+        Ok(lowering.builder.input(name, &args.shape("shape")?.batched(batch)))
     }
-}
-
-/// The input of a graph that holds the value in this place, counted from 0.
-pub fn name(place: usize) -> String {
-    format!("field {}", place + 1)
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use gen_lsp_types::{TextDocumentContentChangeEvent, TextDocumentPositionParams, Uri};
 
 use crate::data::section::{DataSection, Looked, absent};
-
 use crate::editor::Program;
 use crate::editor::findings::{Finding, findings};
 use crate::experiment::disk;

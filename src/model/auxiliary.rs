@@ -57,16 +57,10 @@ pub struct Auxiliary {
     pub end: Span,
 }
 
-impl Expansion<'_> {
-    /// Whether a head is left out: that of a model which is used as a layer.
-    fn leaves_heads_out(&self) -> bool {
-        self.calls.iter().any(|call| call.is_model)
-    }
-}
-
 impl<'a> Expansion<'a> {
     pub(super) fn auxiliary(&mut self, statement: &'a Statement) {
-        if self.leaves_heads_out() {
+        // A model that is used as a layer leaves its heads out.
+        if self.calls.iter().any(|call| call.is_model) {
             return;
         }
         let loss = self.own_loss(statement);
@@ -98,10 +92,9 @@ impl<'a> Expansion<'a> {
         self.naming.leave(outer);
         self.head = None;
         let Flow { wire, shape } = std::mem::replace(&mut self.flow, entry);
-        let weight = args.as_ref().and_then(|args| args.number("weight").ok());
+        let weight = args.as_ref().and_then(|args| args.number("weight").ok()).unwrap_or(1.0);
         let layers = before..self.model.layers.len();
         let end = remedy::end(&block.chains).unwrap_or(block.span.after());
-        let weight = weight.unwrap_or(1.0);
         let span = statement.head();
         self.model.auxiliaries.push(Auxiliary { wire, shape, layers, weight, loss, span, end });
     }

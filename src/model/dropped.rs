@@ -31,14 +31,14 @@ pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
     });
     let warning = |at: usize| {
         let instance = &model.layers[at];
-        let message = format!("what `{}` gives is dropped", instance.unit.spec().name);
+        let message = format!("the output of `{}` is never used", instance.unit.spec().name);
         let mut d = Diagnostic::warning(codes::UNUSED, instance.span, message)
-            .label("no layer takes it, and the model does not give it")
+            .label("no layer takes it, and it is not the model's output")
             .advise("name it with `as NAME` and join it (`add NAME`), or remove it");
         let after =
             model.layers.iter().find(|other| takes_nothing(other) && other.inputs == [Wire::of_layer(at)]);
         if let Some(after) = after {
-            d = d.related(after.span, "this takes nothing of what arrives");
+            d = d.related(after.span, "this ignores what arrives");
         }
         d
     };

@@ -382,7 +382,7 @@ impl<'a> Expansion<'a> {
             return;
         }
         let args = self.resolve(&INPUT, statement);
-        if self.calls.last().is_some_and(|call| call.is_model && call.depth == self.frames.len()) {
+        if self.model_as_layer().is_some() {
             return self.input_of_layer(args.as_ref());
         }
         let inside = self.frames.len() > 1;
@@ -405,6 +405,11 @@ impl<'a> Expansion<'a> {
         self.model.input = shape.cloned();
         self.model.input_span = args.as_ref().and_then(|args| args.span("shape")).unwrap_or(statement.head());
         self.flow = Flow { wire: Wire::INPUT, shape: shape.cloned() };
+    }
+
+    /// The model that is used as a layer, on the lines of its own body.
+    pub(super) fn model_as_layer(&self) -> Option<&Call> {
+        self.calls.last().filter(|call| call.is_model && call.depth == self.frames.len())
     }
 
     /// What a layer or join of this word is called here.
@@ -509,8 +514,9 @@ impl<'a> Expansion<'a> {
     fn alias(&mut self, link: &Link, layers: Range<usize>) {
         let Some(name) = &link.alias else { return };
         let flow = self.flow.clone();
-        // Weights are called by it.
-        let used = self.model.layers[layers].iter().any(Instance::has_states);
+        // Weights are called by it; those of a head may be left out here.
+        let used = link.statement.word.text == AUXILIARY.name
+            || self.model.layers[layers].iter().any(Instance::has_states);
         let Some(frame) = self.frames.last_mut() else { return };
         let whole = link.statement.span.after().to(name.span);
         let named = Named { flow, span: name.span, whole, used };

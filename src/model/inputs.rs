@@ -1,23 +1,22 @@
-//! `input NAME SHAPE`: a value that is given beside the image, and `from NAME`: a line that goes on with such a value, or
-//! with one that `as` names.
+//! `input NAME SHAPE`: a value that is given beside the image. `from NAME`: a line that goes on with such a value, or with
+//! one that `as` names.
 
 use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, codes};
 use crate::layers::Layer;
-use crate::layers::given::Given;
+use crate::layers::given::{Given, INPUTS};
 use crate::model::expand::{Expansion, INPUT};
 use crate::model::naming::Names;
 use crate::model::scope::Named;
-use crate::model::{Instance, Model, Unit, Wire};
+use crate::model::{Instance, Unit, Wire};
 use crate::shape::Shape;
 use crate::source::Span;
+use crate::spec::Scope;
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind, Word};
 
 /// The word that goes on with a named value.
 pub const FROM: &str = "from";
-/// The most values beside the image.
-pub const MAX_INPUTS: usize = 8;
 
 /// A value that is given beside the image.
 #[derive(Clone, Debug)]
@@ -43,6 +42,16 @@ impl<'a> Expansion<'a> {
     /// `input NAME SHAPE`; false where it has no name.
     pub(super) fn named_input(&mut self, statement: &Statement) -> bool {
         let Some((name, rest)) = named(statement) else { return false };
+        // `input features`, where a constant or parameter is the shape.
+        if rest.arguments.is_empty() && self.visible().lookup(&name.text).is_some() {
+            return false;
+        }
+        if let Some(call) = self.model_as_layer() {
+            let (model, input) = (&call.name, &name.text);
+            let message = format!("`{model}` takes `{input}` beside the image, so it cannot be a layer");
+            self.error(codes::MISPLACED, statement.head(), message, "a layer takes only what arrives");
+            return true;
+        }
         if self.frames.len() > 1 || !self.calls.is_empty() {
             self.error(
                 codes::MISPLACED,
@@ -65,8 +74,8 @@ impl<'a> Expansion<'a> {
             self.error(codes::MISPLACED, statement.head(), message, label);
             return true;
         }
-        if self.model.inputs.len() == MAX_INPUTS {
-            let message = format!("a model has at most {MAX_INPUTS} inputs beside the image");
+        if self.model.inputs.len() == INPUTS.len() {
+            let message = format!("a model has at most {} inputs beside the image", INPUTS.len());
             self.error(codes::TOO_MANY_ARGUMENTS, statement.head(), message, "one too many");
             return true;
         }
@@ -124,7 +133,7 @@ impl<'a> Expansion<'a> {
         if !is_first || self.frames.len() < 2 {
             let d =
                 Diagnostic::error(codes::MISPLACED, statement.head(), "`from` is the first line of braces")
-                    .label("what arrives here would be dropped")
+                    .label("what arrives here would be lost")
                     .advise(format!(
                         "`concat {name}` to have both, or `branch {{ from {name} … }}` in a join"
                     ));
@@ -148,17 +157,10 @@ impl<'a> Expansion<'a> {
                 let message = format!("the input `{}` is never used", input.name);
                 let d = Diagnostic::warning(codes::UNUSED, input.span, message).label("no layer takes it");
                 self.report(d.advise(format!(
-                    "`concat {}` where its numbers are to come in, or remove it",
+                    "`concat {}` where the model should take it in, or remove it",
                     input.name
                 )));
             }
         }
-    }
-}
-
-impl Model {
-    /// Whether the layer in this place is a value that is given beside the image.
-    pub fn is_given(&self, at: usize) -> bool {
-        self.inputs.iter().any(|input| input.wire == Wire::of_layer(at))
     }
 }

@@ -1,4 +1,4 @@
-//! `share NAME`: the layers of a line above once more, with the same weights, for what arrives.
+//! `share NAME`: applies the layers of a line above once more, with the same weights, to what arrives.
 
 use std::ops::Range;
 
@@ -87,9 +87,9 @@ impl<'a> Expansion<'a> {
         let Some(own) = own.filter(|own| self.model.layers[own.layers.clone()].iter().any(weights)) else {
             let message = format!("`{name}` has no weights to share");
             let d = Diagnostic::error(codes::BAD_VALUE, *span, message)
-                .label("`as` names the one line or block that it stands behind")
+                .label("`as` names only the layer or block right before it")
                 .related(named, "named here");
-            self.report(d.advise("a `block` of the layers that are to be shared, named where it is used"));
+            self.report(d.advise("put the layers to share in a `block`, and name that where it is used"));
             self.flow.shape = None;
             return;
         };
@@ -100,7 +100,7 @@ impl<'a> Expansion<'a> {
             let word = norm.unit.spec().name;
             let message = format!("`{name}` has a `{word}`, whose running statistics cannot be shared");
             let d = Diagnostic::error(codes::BAD_VALUE, *span, message)
-                .label("two values would move them in one step")
+                .label("they would be updated twice in one step")
                 .related(norm.span, format!("this `{word}`"));
             self.report(d.advise("`group_norm` or `layer_norm`, which keep none"));
             self.flow.shape = None;
@@ -121,8 +121,8 @@ impl<'a> Expansion<'a> {
         if let Some((layer, Some(first), Some(second))) = other {
             let message = format!("`share {name}` needs other weights than `{name}` has");
             let d = Diagnostic::error(codes::FEATURES, statement.head(), message)
-                .label(format!("{second} reaches `{layer}` here, and {first} there"))
-                .related(named, "its weights are of this line");
+                .label(format!("`{layer}` gets {second} here, but {first} there"))
+                .related(named, "the weights belong to this line");
             self.report(d.advise("the same shape for both"));
         }
     }

@@ -175,7 +175,7 @@ pub static STATEMENTS: &[Statement] = &[
         summary: "the layers of a line above once more, with the same weights",
         snippet: "share ${1:name}",
         docs: "`as NAME` names that line, a layer or a block. Its layers take what arrives, which has the shape that arrived \
-               there; training moves their weights by the gradients of both. Layers with running statistics, such as \
+               there; training updates their weights with the gradients of both uses. Layers with running statistics, such as \
                `batch_norm`, cannot be shared.",
         example: "```net\nblock tower { conv2d 8 3x3 -> relu -> global_avg_pool -> linear 4 }\n\nmodel Siamese {\n    input \
                   1x28x28\n    input other 1x28x28\n    tower as own\n    add {\n        branch { identity }\n        branch { \

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
+use crate::layers::given::INPUTS;
 use crate::layers::lowering::STEP;
 use crate::model::Model;
 use crate::model::lower::IMAGES;
@@ -103,10 +104,12 @@ fn profile(session: &mut Session, seconds: f64) -> Result<Vec<(Option<Value>, Du
     Ok(steps[0].iter().enumerate().map(|(part, (value, _))| (*value, median(part))).collect())
 }
 
-/// Random images and labels, and the optimizer's numbers for a small step.
+/// Random images, what is given beside them, and labels, and the optimizer's numbers for a small step.
 fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> Result<(), Fault> {
     let mut random = Random::new(0, "measure", 0);
-    session.write(0, IMAGES, |out| out.iter_mut().for_each(|x| *x = random.uniform()))?;
+    for name in [IMAGES].into_iter().chain(INPUTS) {
+        session.write(0, name, |out| out.iter_mut().for_each(|x| *x = random.uniform()))?;
+    }
     session.write(0, STEP, |out| out.fill(0.0))?;
     let Some(train) = train else { return Ok(()) };
     // One number an output, where images have classes, and one map where pixels have.

@@ -66,7 +66,7 @@ fn numbers_of_a_table_are_learnt_from_beside_the_image() {
     desk.refused(
         "run fusion.net",
         2,
-        &["the column `age` of the field `clinical` has `x`, which is no number"],
+        &["the column `age` of the field `clinical` has `x`, which is not a number"],
     );
 }
 
