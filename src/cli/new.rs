@@ -16,7 +16,7 @@ use crate::data::samples::{Images, part};
 use crate::data::section::DataSection;
 use crate::data::sources::{folder, usual};
 use crate::data::{Dataset, Facts, Wanted};
-use crate::diag::{Fault, Remedy, nearest};
+use crate::diag::{Fault, nearest};
 use crate::experiment::disk::is_network;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::source::Span;
@@ -221,43 +221,21 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
     if network.name == PICTURES {
         return with_pictures(&text, data, &loaded);
     }
-    let dataset = match data.source.load(&data.args, &loaded.base(), Wanted::All) {
-        Ok(dataset) => dataset,
-        Err(fault) => match with_argument(&text, data, &loaded, &fault) {
-            // Such as the letters of EMNIST: 26 classes.
-            Some(other) => return with_data(network, &other, path, folder),
-            None => return Err(explained(fault)),
-        },
-    };
+    let dataset = data.source.load(&data.args, &loaded.base(), Wanted::All).map_err(explained)?;
     let (mean, std) = measured(&dataset);
     let mut edits: Vec<(Span, String)> = Vec::new();
+    // Such as the letters of EMNIST: 26 classes.
+    let (last, n) =
+        (loaded.experiment.model.as_ref().and_then(|model| model.last()), dataset.classes().len());
+    if last.is_some_and(|last| last.args.whole("features").is_ok_and(|features| features != n)) {
+        edits.extend(data.args.span("path").map(|path| (path.after(), format!(" classes={n}"))));
+        edits.extend(last.and_then(|last| last.args.span("features")).zip(Some(n.to_string())));
+    }
     for step in &data.preprocess {
         edits.extend(step.args.span("mean").zip(Some(Arg::Number(mean).to_string())));
         edits.extend(step.args.span("std").zip(Some(Arg::Number(std).to_string())));
     }
     Ok(edited(&text, edits))
-}
-
-/// The text with the argument of the source that a fault asks for, if the source has no argument of this name yet.
-fn with_argument(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault) -> Option<String> {
-    let (name, value) = fault.remedies.iter().find_map(|remedy| match remedy {
-        Remedy::Set { name, value } => Some((*name, value.clone())),
-        Remedy::Unset { .. }
-        | Remedy::Before(_)
-        | Remedy::After(_)
-        | Remedy::Instead(_)
-        | Remedy::Remove
-        | Remedy::Advice(_) => None,
-    })?;
-    if data.args.span(name).is_some() {
-        return None;
-    }
-    let mut edits = vec![(data.args.span("path")?.after(), format!(" {name}={value}"))];
-    if name == "classes" {
-        let last = loaded.experiment.model.as_ref().and_then(|model| model.last());
-        edits.extend(last.and_then(|last| last.args.span("features")).zip(Some(value)));
-    }
-    Some(edited(text, edits))
 }
 
 /// The text with as many classes as the folder of its source has, and a part to test on.

@@ -17,7 +17,7 @@ pub struct Mnist;
 static SPEC: Spec = Spec {
     name: "mnist",
     summary: "Handwritten digits, and anything else in their format (IDX): grey images of one size",
-    docs: "Gives 1x28x28, or another `size`. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
+    docs: "Gives 1x28x28 and ten classes, or what the files hold. The folder holds the IDX files of LeCun's site: train-images-idx3-ubyte, \
            train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or gzipped (.gz); `.idx3-ubyte` \
            instead of `-idx3-ubyte` is read too, and `test` instead of `t10k`. Fashion-MNIST and KMNIST have the same format. \
            EMNIST (`emnist-letters-train-images-idx3-ubyte` and so on) is recognised by its file names: its images, which are \
@@ -30,14 +30,24 @@ static SPEC: Spec = Spec {
             Preset::Required,
             "the folder of the four files, relative to the experiment's file",
         ),
-        keyword("classes", Kind::Count, Preset::Count(10), "how many classes there are"),
+        keyword(
+            "classes",
+            Kind::Count,
+            Preset::Absent,
+            "how many classes there are: by default those of the labels, and ten for 28x28 images whose labels are 0 to 9",
+        ),
         keyword(
             "first_label",
             Kind::Whole,
-            Preset::Count(0),
-            "the label of the first class; EMNIST's is known",
+            Preset::Absent,
+            "the label of the first class: by default 0 if `classes` is given or for ten digits, else the least label",
         ),
-        keyword("size", Kind::Pair, Preset::Pair(SIDE, SIDE), "height x width of the images"),
+        keyword(
+            "size",
+            Kind::Pair,
+            Preset::Absent,
+            "height x width of the images: by default what the files say",
+        ),
     ],
     example: "source mnist \"data/mnist\"",
     elsewhere: &[
@@ -51,7 +61,10 @@ static SPEC: Spec = Spec {
     ],
 };
 
+/// Height and width of MNIST's images.
 const SIDE: usize = 28;
+/// How many classes MNIST has.
+const DIGITS: usize = 10;
 const MAX_CLASSES: usize = 1_000_000;
 
 impl Source for Mnist {
@@ -60,16 +73,11 @@ impl Source for Mnist {
     }
 
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
-        let classes = args.whole("classes")?;
-        if classes > MAX_CLASSES {
-            return Err(
-                Fault::new(codes::BAD_VALUE, format!("`classes` is at most {MAX_CLASSES}")).at("classes")
-            );
-        }
+        let stated = Stated::of(args)?;
         Ok(Facts {
-            form: Form { channels: Some(1), size: Size::Fixed(args.pair("size")?) },
+            form: Form { channels: Some(1), size: Size::Fixed(stated.size.unwrap_or([SIDE, SIDE])) },
             task: Task::Classes,
-            classes: Some(classes),
+            classes: Some(stated.classes.unwrap_or(DIGITS)),
             parts: None,
             watched: Some(false),
         })
@@ -83,28 +91,36 @@ impl Source for Mnist {
         }
         let facts = self.facts(args)?;
         let Ok(folder) = Folder::open(&path) else { return Ok(Some(facts)) };
-        let layout = folder.layout(args)?;
         let Ok(files) = folder.find(&[TRAIN, TEST]) else { return Ok(Some(facts)) };
-        let mut counts = Vec::new();
-        for file in files {
+        let mut heads = Vec::new();
+        for file in &files {
             let Ok(head) = Idx::open(&file.images, Content::Images) else { return Ok(Some(facts)) };
-            layout.fits(&head, &file.images)?;
-            counts.push(head.dims[0]);
+            heads.push(head);
         }
-        Ok(Some(match *counts.as_slice() {
-            [train, test] => facts.with_parts([train, 0, test]),
-            _ => facts,
-        }))
+        let labels = labels_of(&files).unwrap_or_default();
+        let layout = folder.layout(&Stated::of(args)?, &heads[0], &labels)?;
+        for (head, file) in heads.iter().zip(&files) {
+            layout.fits(head, &file.images)?;
+        }
+        let form = Form { channels: Some(1), size: Size::Fixed(layout.size) };
+        let facts = Facts { form, classes: Some(layout.classes.len()), ..facts };
+        Ok(Some(facts.with_parts([heads[0].dims[0], 0, heads[1].dims[0]])))
     }
 
     fn load(&self, args: &Args, base: &Path, wanted: Wanted) -> Result<Dataset, Fault> {
         let folder = Folder::open(&base.join(args.word("path")?))?;
-        let layout = folder.layout(args)?;
+        let stated = Stated::of(args)?;
+        let files = match wanted {
+            Wanted::All => folder.find(&[TRAIN, TEST])?,
+            Wanted::Test => folder.find(&[TEST])?,
+        };
+        // Classes are counted over all that lies there, whatever part is wanted.
+        let all = folder.find(&[TRAIN, TEST]);
+        let labels = labels_of(all.as_deref().unwrap_or(&files)).unwrap_or_default();
+        let layout = folder.layout(&stated, &Idx::open(&files[0].images, Content::Images)?, &labels)?;
         if wanted == Wanted::Test {
-            let files = folder.find(&[TEST])?;
             return Dataset::tested(layout.split(&files[0])?);
         }
-        let files = folder.find(&[TRAIN, TEST])?;
         let train = layout.split(&files[0])?;
         let test = layout.split(&files[1])?;
         if train.images == test.images {
@@ -256,28 +272,103 @@ impl Folder {
         found
     }
 
-    /// How its files are to be read.
-    fn layout(&self, args: &Args) -> Result<Layout, Fault> {
-        let (n_classes, first_label) = (args.whole("classes")?, args.whole("first_label")?);
-        let size = args.pair("size")?;
+    /// How its files are to be read, whose images begin with `head` and whose labels lie in `labels`.
+    fn layout(&self, stated: &Stated, head: &Idx, labels: &Labels) -> Result<Layout, Fault> {
         let Some(known) = EMNIST.iter().find(|known| known.prefix == self.prefix) else {
+            let size = stated.size.unwrap_or([head.dims[1], head.dims[2]]);
+            let (first_label, n_classes) = stated.classes(size, labels);
+            if n_classes > MAX_CLASSES {
+                let message = format!(
+                    "has labels up to {}, more than {MAX_CLASSES} classes",
+                    first_label + n_classes - 1
+                );
+                return Err(idx::fault(&self.path, &message).advise("number the classes from 0"));
+            }
             let classes = (first_label..first_label.saturating_add(n_classes)).map(|label| label.to_string());
             return Ok(Layout { size, classes: classes.collect(), first_label, order: Order::Rows });
         };
         let classes: Vec<String> = known.classes.chars().map(String::from).collect();
-        if n_classes != classes.len() {
+        if let Some(n_classes) = stated.classes.filter(|&n| n != classes.len()) {
             let message =
                 format!("holds {}, which has {} classes, not {n_classes}", known.name, classes.len());
             return Err(idx::fault(&self.path, &message)
                 .note("the model's last layer gives a number for each class")
                 .set("classes", classes.len()));
         }
-        if size != [SIDE, SIDE] {
+        let size = [SIDE, SIDE];
+        if stated.size.is_some_and(|stated| stated != size) {
             let message = format!("holds {}, whose images are {SIDE}x{SIDE}", known.name);
             return Err(idx::fault(&self.path, &message).set("size", format!("{SIDE}x{SIDE}")));
         }
         Ok(Layout { size, classes, first_label: known.first_label, order: Order::Columns })
     }
+}
+
+/// What the file says of a data set; the rest is read.
+struct Stated {
+    classes: Option<usize>,
+    first_label: Option<usize>,
+    size: Option<[usize; 2]>,
+}
+
+impl Stated {
+    fn of(args: &Args) -> Result<Stated, Fault> {
+        let classes = args.whole_if_given("classes")?;
+        if classes.is_some_and(|n| n > MAX_CLASSES) {
+            return Err(
+                Fault::new(codes::BAD_VALUE, format!("`classes` is at most {MAX_CLASSES}")).at("classes")
+            );
+        }
+        let size = args.has("size").then(|| args.pair("size")).transpose()?;
+        Ok(Stated { classes, first_label: args.whole_if_given("first_label")?, size })
+    }
+
+    /// The first class's label and the number of classes.
+    fn classes(&self, size: [usize; 2], labels: &Labels) -> (usize, usize) {
+        let are_digits = size == [SIDE, SIDE] && labels.most < DIGITS as i64;
+        let least = usize::try_from(labels.least).unwrap_or(0);
+        let first = match (self.first_label, self.classes) {
+            (Some(first), _) => first,
+            (None, Some(_)) => 0,
+            (None, None) if are_digits => 0,
+            (None, None) => least,
+        };
+        let read = usize::try_from(labels.most - first as i64 + 1).unwrap_or(0);
+        let read = if read == 0 || are_digits && first == 0 { DIGITS } else { read };
+        (first, self.classes.unwrap_or(read))
+    }
+}
+
+/// The least and the greatest label of a data set; without one, -1.
+struct Labels {
+    least: i64,
+    most: i64,
+}
+
+impl Default for Labels {
+    fn default() -> Labels {
+        Labels { least: -1, most: -1 }
+    }
+}
+
+/// Of these files.
+fn labels_of(files: &[Files]) -> Result<Labels, Fault> {
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(numbers(Idx::open(&file.labels, Content::Labels)?)?);
+    }
+    let ends = all.iter().min().copied().zip(all.iter().max().copied());
+    Ok(ends.map_or_else(Labels::default, |(least, most)| Labels { least, most }))
+}
+
+/// The labels of a file as they stand there.
+fn numbers(file: Idx) -> Result<Vec<i64>, Fault> {
+    let (element, record) = (file.element, file.record());
+    let label = |record: &[u8]| match (element, record) {
+        (Element::Int, [a, b, c, d, ..]) => i64::from(i32::from_be_bytes([*a, *b, *c, *d])),
+        (Element::Byte | Element::Int, _) => record.first().map_or(-1, |byte| i64::from(*byte)),
+    };
+    Ok(file.read()?.chunks_exact(record.max(1)).map(label).collect())
 }
 
 /// What the name of an image or label file begins with, before the split's word.
@@ -343,13 +434,8 @@ impl Layout {
 
     /// The class of each image, counted from 0.
     fn labels(&self, file: Idx, path: &Path) -> Result<Vec<u32>, Fault> {
-        let (element, header, record) = (file.element, file.header(), file.record());
-        let bytes = file.read()?;
-        let label = |record: &[u8]| match (element, record) {
-            (Element::Int, [a, b, c, d, ..]) => i64::from(i32::from_be_bytes([*a, *b, *c, *d])),
-            (Element::Byte | Element::Int, _) => record.first().map_or(-1, |byte| i64::from(*byte)),
-        };
-        let labels: Vec<i64> = bytes.chunks_exact(record.max(1)).map(label).collect();
+        let (header, record) = (file.header(), file.record());
+        let labels = numbers(file)?;
         let first = self.first_label as i64;
         let known = first..first + self.classes.len() as i64;
         let Some(wrong) = labels.iter().position(|label| !known.contains(label)) else {

@@ -57,10 +57,11 @@ fn relative(prefix: &str, labels: &[u8], ints: Option<usize>) -> tempfile::TempD
 #[test]
 fn emnist_stands_upright_and_has_its_letters() {
     let folder = relative("emnist-letters-", &[1, 26, 3], None);
-    let fault = load(folder.path()).unwrap_err();
+    let fault = load_with(folder.path(), "classes=10").unwrap_err();
     assert!(fault.message.ends_with("holds EMNIST Letters, which has 26 classes, not 10"), "{fault}");
     assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "26".to_owned() }]);
-    let dataset = load_with(folder.path(), "classes=26").unwrap();
+    let dataset = load(folder.path()).unwrap();
+    assert_eq!(load_with(folder.path(), "classes=26").unwrap(), dataset);
     assert_eq!(
         (classes(&dataset, &dataset.parts.train), dataset.classes().concat()),
         (vec![0, 25, 2], EMNIST[3].classes.to_owned())
@@ -87,17 +88,46 @@ fn of_qmnists_labels_the_class_is_read() {
 }
 
 #[test]
-fn other_labels_are_read_where_it_is_said_how_and_else_named() {
+fn labels_tell_the_classes_and_what_is_stated_is_held_against_them() {
     let folder = relative("", &[1, 10, 5], None);
-    let fault = load(folder.path()).unwrap_err();
+    let dataset = load(folder.path()).unwrap();
+    let last = dataset.classes().last().unwrap().as_str();
+    assert_eq!((classes(&dataset, &dataset.parts.train), last), (vec![0, 9, 4], "10"));
+    assert_eq!(load_with(folder.path(), "first_label=1").unwrap(), dataset);
+    let fault = load_with(folder.path(), "classes=10").unwrap_err();
     assert!(fault.message.ends_with("has label 10 in record 1 (byte 9); labels are 0 to 9"), "{fault}");
     assert_eq!(fault.notes, ["all its labels lie from 1 to 10"]);
     assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "first_label", value: "1".to_owned() }]);
-    let dataset = load_with(folder.path(), "first_label=1").unwrap();
-    let last = dataset.classes().last().unwrap().as_str();
-    assert_eq!((classes(&dataset, &dataset.parts.train), last), (vec![0, 9, 4], "10"));
-    let fault = load(relative("", &[0, 11], None).path()).unwrap_err();
+    let twelve = relative("", &[0, 11], None);
+    assert_eq!(load(twelve.path()).unwrap().classes().len(), 12);
+    let fault = load_with(twelve.path(), "classes=10").unwrap_err();
     assert_eq!(fault.remedies, [crate::diag::Remedy::Set { name: "classes", value: "12".to_owned() }]);
+    // Digits are ten, if not all are there.
+    assert_eq!(load(relative("", &[1, 3], None).path()).unwrap().classes().len(), 10);
+}
+
+#[test]
+fn images_tell_their_size() {
+    let folder = tempfile::tempdir().unwrap();
+    for (split, salt) in [("train", 0), ("test", 100)] {
+        let pixels: Vec<u8> = (0..3 * 4 * 6).map(|i| i + salt).collect();
+        std::fs::write(folder.path().join(format!("{split}-images-idx3-ubyte")), idx(&[3, 4, 6], &pixels))
+            .unwrap();
+        std::fs::write(folder.path().join(format!("{split}-labels-idx1-ubyte")), idx(&[3], &[2, 4, 3]))
+            .unwrap();
+    }
+    let dataset = load(folder.path()).unwrap();
+    assert_eq!(dataset.classes().concat(), "234");
+    assert_eq!(
+        (classes(&dataset, &dataset.parts.train), image(&dataset, 1)),
+        (vec![0, 2, 1], (24..48).collect())
+    );
+    let section = section(&format!("source mnist \"{}\"", folder.path().display())).unwrap();
+    let facts = section.source.look(&section.args, Path::new("")).unwrap().unwrap();
+    assert_eq!(
+        (facts.form.size, facts.classes, facts.parts),
+        (Size::Fixed([4, 6]), Some(3), Some([3, 0, 3]))
+    );
 }
 
 #[test]
@@ -151,7 +181,7 @@ fn all_names_and_both_packings_are_read() {
 }
 
 #[test]
-fn a_look_reads_the_headers_alone() {
+fn a_look_reads_headers_and_labels() {
     let folder = mnist_folder(5, 3);
     let look = |path: &Path, arguments: &str| {
         let section = section(&format!("source mnist \"{}\" {arguments}", path.display())).unwrap();
