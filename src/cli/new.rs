@@ -16,7 +16,7 @@ use crate::data::samples::{Images, part};
 use crate::data::section::DataSection;
 use crate::data::sources::{folder, usual};
 use crate::data::{Dataset, Facts, Wanted};
-use crate::diag::{Fault, nearest};
+use crate::diag::{Fault, Remedy, nearest};
 use crate::experiment::disk::is_network;
 use crate::experiment::loaded::{Loaded, load_text};
 use crate::source::Span;
@@ -221,7 +221,14 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
     if network.name == PICTURES {
         return with_pictures(&text, data, &loaded);
     }
-    let dataset = data.source.load(&data.args, &loaded.base(), Wanted::All).map_err(explained)?;
+    let dataset = match data.source.load(&data.args, &loaded.base(), Wanted::All) {
+        Ok(dataset) => dataset,
+        Err(fault) => match with_argument(&text, data, &loaded, &fault) {
+            // Such as the 49 classes of Kuzushiji-49.
+            Some(other) => return with_data(network, &other, path, folder),
+            None => return Err(explained(fault)),
+        },
+    };
     let (mean, std) = measured(&dataset);
     let mut edits: Vec<(Span, String)> = Vec::new();
     // Such as the letters of EMNIST: 26 classes.
@@ -236,6 +243,28 @@ fn with_data(network: &Network, text: &str, path: &Path, folder: &Path) -> Resul
         edits.extend(step.args.span("std").zip(Some(Arg::Number(std).to_string())));
     }
     Ok(edited(&text, edits))
+}
+
+/// The text with the argument of the source that a fault asks for, if the source has no argument of this name yet.
+fn with_argument(text: &str, data: &DataSection, loaded: &Loaded, fault: &Fault) -> Option<String> {
+    let (name, value) = fault.remedies.iter().find_map(|remedy| match remedy {
+        Remedy::Set { name, value } => Some((*name, value.clone())),
+        Remedy::Unset { .. }
+        | Remedy::Before(_)
+        | Remedy::After(_)
+        | Remedy::Instead(_)
+        | Remedy::Remove
+        | Remedy::Advice(_) => None,
+    })?;
+    if data.args.span(name).is_some() {
+        return None;
+    }
+    let mut edits = vec![(data.args.span("path")?.after(), format!(" {name}={value}"))];
+    if name == "classes" {
+        let last = loaded.experiment.model.as_ref().and_then(|model| model.last());
+        edits.extend(last.and_then(|last| last.args.span("features")).zip(Some(value)));
+    }
+    Some(edited(text, edits))
 }
 
 /// The text with as many classes as the folder of its source has, and a part to test on.

@@ -133,7 +133,7 @@ static CACHE_SPEC: Spec = Spec {
            when a picture or the preparation changes, and deleted after 30 days without use. `auto`, the default: in memory if \
            the images need at most a quarter of the free memory, otherwise on disk if they need at most a quarter of its free \
            space, otherwise nowhere. `none`: every epoch reads the pictures again. Cached images are read before the first step, \
-           and unreadable ones are reported then.",
+           and unreadable ones are reported then. The second pictures of a `field` are not cached.",
     params: &[positional(
         "kind",
         Kind::Choice(&["auto", "ram", "disk", "none"]),

@@ -34,13 +34,13 @@ static SPEC: Spec = Spec {
             "classes",
             Kind::Count,
             Preset::Absent,
-            "how many classes there are: by default those of the labels, and ten for 28x28 images whose labels are 0 to 9",
+            "how many classes there are: by default ten for images of 28x28, otherwise as the labels say; EMNIST's are known",
         ),
         keyword(
             "first_label",
             Kind::Whole,
             Preset::Absent,
-            "the label of the first class: by default 0 if `classes` is given or for ten digits, else the least label",
+            "the label of the first class: by default the least one where labels tell the classes, otherwise 0; EMNIST's is known",
         ),
         keyword(
             "size",
@@ -323,9 +323,9 @@ impl Stated {
         Ok(Stated { classes, first_label: args.whole_if_given("first_label")?, size })
     }
 
-    /// The first class's label and the number of classes.
+    /// The first class's label and the number of classes: ten digits, or what the labels of images of another size tell.
     fn classes(&self, size: [usize; 2], labels: &Labels) -> (usize, usize) {
-        let are_digits = size == [SIDE, SIDE] && labels.most < DIGITS as i64;
+        let are_digits = size == [SIDE, SIDE];
         let least = usize::try_from(labels.least).unwrap_or(0);
         let first = match (self.first_label, self.classes) {
             (Some(first), _) => first,
@@ -334,8 +334,7 @@ impl Stated {
             (None, None) => least,
         };
         let read = usize::try_from(labels.most - first as i64 + 1).unwrap_or(0);
-        let read = if read == 0 || are_digits && first == 0 { DIGITS } else { read };
-        (first, self.classes.unwrap_or(read))
+        (first, self.classes.unwrap_or(if are_digits || read == 0 { DIGITS } else { read }))
     }
 }
 
