@@ -14,7 +14,7 @@ use crate::data::glob;
 use crate::data::sample::{Form, Size, Task};
 use crate::data::samples::{Images, part};
 use crate::data::section::DataSection;
-use crate::data::sources::{folder, usual};
+use crate::data::sources::{folder, mnist, usual};
 use crate::data::{Dataset, Facts, Wanted};
 use crate::diag::{Fault, Remedy, nearest};
 use crate::experiment::disk::is_network;
@@ -105,7 +105,11 @@ fn without_remarks(text: &str) -> String {
 /// Whether a path's data need a file of their own, beside those of the known networks.
 fn is_own(path: &Path) -> bool {
     let is_there = path.exists() || glob::is_pattern(path);
-    is_there && usual::kind(path).is_some_and(|kind| !["mnist", "folder"].contains(&kind))
+    is_there
+        && match usual::kind(path) {
+            Some("mnist") => mnist::has_other_size(path),
+            kind => kind.is_some_and(|kind| kind != "folder"),
+        }
 }
 
 /// Writes a file for the data set at a path.

@@ -77,6 +77,9 @@ pub fn stated(kind: &str, facts: &Facts) -> String {
     if let Some(classes) = facts.classes.filter(|_| !is_told && !by_columns && facts.task != Task::Images) {
         text.push_str(&format!(" classes={classes}"));
     }
+    if let (Size::Fixed([height, width]), "mnist") = (facts.form.size, kind) {
+        text.push_str(&format!(" size={height}x{width}"));
+    }
     if let (Some(shape), "arrays") = (facts.form.shape(), kind) {
         text.push_str(&format!(" image={shape}"));
         if facts.task != Task::Classes {

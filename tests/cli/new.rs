@@ -49,6 +49,30 @@ fn new_takes_no_numbers_for_classes() {
 }
 
 #[test]
+fn new_fits_a_network_to_idx_files_of_another_size() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("own")).unwrap();
+    for (part, salt) in [("train", 0), ("test", 1)] {
+        let head = |kind: u8, dims: &[u32]| {
+            let dims = dims.iter().flat_map(|n| n.to_be_bytes());
+            [0, 0, 8, kind].into_iter().chain(dims).collect::<Vec<u8>>()
+        };
+        let pixels = (0..20 * 32 * 24).map(|i: usize| ((i * 7 + i / 768) % 256) as u8 ^ salt);
+        let images = head(3, &[20, 32, 24]).into_iter().chain(pixels).collect::<Vec<u8>>();
+        let labels = head(1, &[20]).into_iter().chain((0..20).map(|i| i % 5 + 1)).collect::<Vec<u8>>();
+        std::fs::write(desk.path(&format!("own/{part}-images-idx3-ubyte")), images).unwrap();
+        std::fs::write(desk.path(&format!("own/{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let done = desk.run("new own");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let text = std::fs::read_to_string(desk.path("own.net")).unwrap();
+    assert!(text.contains("source mnist \"own\" classes=5 size=32x24\n"), "{text}");
+    assert!(text.contains("input 1x32x24"), "{text}");
+    let done = desk.run("run own.net --set train.epochs=1 --out own-run");
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+}
+
+#[test]
 fn new_fits_a_file_to_a_folder_of_images() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.path("nets/deep")).unwrap();

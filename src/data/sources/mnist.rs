@@ -140,6 +140,13 @@ impl Source for Mnist {
     }
 }
 
+/// Whether the images of a folder are of another size than MNIST's.
+pub fn has_other_size(path: &Path) -> bool {
+    let files = Folder::open(path).and_then(|folder| folder.find(&[TRAIN]));
+    let head = files.and_then(|files| Idx::open(&files[0].images, Content::Images));
+    head.is_ok_and(|head| head.dims[1..] != [SIDE, SIDE])
+}
+
 /// What the files of a split are called: the word, and the words instead.
 type Split = &'static [&'static str];
 
@@ -329,9 +336,9 @@ impl Stated {
         let least = usize::try_from(labels.least).unwrap_or(0);
         let first = match (self.first_label, self.classes) {
             (Some(first), _) => first,
-            (None, Some(_)) => 0,
-            (None, None) if are_digits => 0,
-            (None, None) => least,
+            (None, _) if are_digits => 0,
+            (None, Some(n)) if labels.most < n as i64 => 0,
+            (None, _) => least,
         };
         let read = usize::try_from(labels.most - first as i64 + 1).unwrap_or(0);
         (first, self.classes.unwrap_or(if are_digits || read == 0 { DIGITS } else { read }))

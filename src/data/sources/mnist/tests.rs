@@ -117,6 +117,8 @@ fn images_of_another_size_and_their_labels_tell_what_they_are() {
         (classes(&dataset, &dataset.parts.train), image(&dataset, 1)),
         (vec![0, 2, 1], (24..48).collect())
     );
+    assert_eq!(load_with(folder.path(), "classes=3 size=4x6").unwrap(), dataset);
+    assert_eq!(load_with(folder.path(), "classes=9").unwrap().classes().len(), 9);
     let section = section(&format!("source mnist \"{}\"", folder.path().display())).unwrap();
     let facts = section.source.look(&section.args, Path::new("")).unwrap().unwrap();
     assert_eq!(
