@@ -57,8 +57,7 @@ pub fn check(
     if let (Some(mix), Some(input)) = (train.and_then(|train| train.mix.as_ref()), model.inputs.first()) {
         let name = mix.what.spec().name;
         let message = format!("`mix {name}` mixes images, and the model takes `{}` beside them", input.name);
-        let d =
-            Diagnostic::error(codes::TRAINING_NEEDS, mix.span, message).label("fields cannot be mixed");
+        let d = Diagnostic::error(codes::TRAINING_NEEDS, mix.span, message).label("fields cannot be mixed");
         diagnostics.push(d.related(input.span, "taken here").advise("leave `mix` out"));
     }
 }
