@@ -33,6 +33,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("candle_core", &["tensor"]),
     ("candle_nn", &["tensor"]),
+    ("mpi", &["kernels"]),
     ("cudarc", &["tensor", "kernels"]),
     ("pest", &["syntax"]),
     ("rustix", &["tensor"]),

@@ -28,6 +28,7 @@ mod mending;
 mod mixed;
 mod op_cases;
 mod passes;
+mod processes;
 mod pytorch;
 mod recipes;
 mod reference;

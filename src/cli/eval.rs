@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::out::out;
+use crate::cli::processes::{self, Processes};
 use crate::cli::scores::report_text;
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, trained};
+use crate::data::Dataset;
 use crate::predict::evaluate::{self, Evaluated, base_of, evaluate_weights};
 use crate::runs::report::{add_test, classes_json, confusion_json};
 use crate::tensor::device::Choice;
+use crate::train::trainer::Job;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -62,6 +65,10 @@ impl Part {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    processes::together(|processes| measure(options, processes))
+}
+
+fn measure(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
     let data = options.data.as_deref();
     let (weights, base) = match &options.weights {
         Some(weights) => trained::filled(&options.run, weights, &[], &["model", "data", "train"])?,
@@ -72,7 +79,16 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         }
     };
     let (device, _) = devices::open(options.device)?;
-    let found = evaluate_weights(&weights, &base, (data, options.part.meant()), &device);
+    let on = |job: &Job<'_>, dataset: &Dataset| {
+        let Some(processes) = processes else { return Ok(job.backend()) };
+        let backend = processes.on_hosts(job.backend())?;
+        let mut alike = Processes::machine(job, dataset)?;
+        let checksum = weights.card.checksum.as_ref().map(|checksum| format!("{checksum:?}"));
+        alike.push(("weights file", checksum.unwrap_or_default()));
+        processes.agree(&alike)?;
+        Ok(backend)
+    };
+    let found = evaluate_weights(&weights, &base, (data, options.part.meant()), &device, &on);
     let Evaluated { model, classes, evaluation } = found.map_err(|fault| match (data, fault.argument) {
         (None, Some("path")) => fault.advise("`--data DIR` with the folder of the data"),
         (None | Some(_), _) => fault,

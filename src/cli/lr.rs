@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use crate::cli::out::{err, out};
-use crate::cli::{Stop, devices, load, plot, progress, signals};
+use crate::cli::{Stop, devices, load, plot, processes, progress, signals};
 use crate::diag::Fault;
 use crate::experiment::Experiment;
 use crate::runs::train::Signals;
@@ -50,6 +50,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    processes::refuse_several("lr")?;
     if options.from >= options.to {
         return Err(Stop::Environment("error: --from must be below --to".to_owned()));
     }

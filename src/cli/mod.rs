@@ -34,6 +34,7 @@ mod page;
 mod pictures;
 mod plot;
 mod predict;
+mod processes;
 mod progress;
 mod report;
 mod resume;

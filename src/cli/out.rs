@@ -5,8 +5,40 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Stop;
+
+/// What a process has to say that does not speak for itself; `None` in one that does.
+static HELD: Mutex<Option<String>> = Mutex::new(None);
+/// More of it is not held.
+const MOST_HELD: usize = 1 << 16;
+
+/// From now on everything is held back instead of written.
+pub fn hold() {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(String::new());
+}
+
+/// From now on everything is written again.
+pub fn release() {
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// What has been held back so far.
+pub fn held() -> String {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+}
+
+/// Whether a text is held back, and does not go to a stream.
+fn is_held(text: &str) -> bool {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(held) = held.as_mut() else { return false };
+    if held.len() + text.len() < MOST_HELD {
+        held.push_str(text);
+        held.push_str(if text.ends_with('\n') { "" } else { "\n" });
+    }
+    true
+}
 
 /// Writes lines to standard output; a line's end is added if there is none.
 pub fn out(text: &str) -> Result<(), Stop> {
@@ -37,6 +69,9 @@ pub fn unwritten(error: &io::Error) -> Stop {
 }
 
 fn print(text: &str, styles: Styles) -> Result<(), Stop> {
+    if is_held(text) {
+        return Ok(());
+    }
     let mut stream = io::stdout().lock();
     let text = if stream.is_terminal() { escaped(text, styles) } else { Cow::Borrowed(text) };
     let end = if text.ends_with('\n') { "" } else { "\n" };
@@ -44,6 +79,9 @@ fn print(text: &str, styles: Styles) -> Result<(), Stop> {
 }
 
 fn complain(text: &str, styles: Styles) {
+    if is_held(text) {
+        return;
+    }
     let mut stream = io::stderr().lock();
     let text = if stream.is_terminal() { escaped(text, styles) } else { Cow::Borrowed(text) };
     let end = if text.ends_with('\n') { "" } else { "\n" };

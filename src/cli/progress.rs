@@ -19,7 +19,7 @@ const BAR_PAUSE: Duration = Duration::from_millis(100);
 const BAR: &str = "{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left";
 
 /// Standard error, with or without a bar on it; clones share the bar.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Screen {
     bar: Option<ProgressBar>,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::out::err;
+use crate::cli::processes::{self, Processes};
 use crate::cli::run::{Place, Training};
 use crate::cli::table::thousands;
 use crate::cli::{Stop, devices, folds, load, memory};
@@ -10,7 +11,7 @@ use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::experiment::resolved::Settled;
 use crate::runs::record::{Machine, Record};
-use crate::runs::resume::{Stopped, stopped};
+use crate::runs::resume::{Stopped, beside, stopped};
 use crate::runs::train::machine;
 use crate::search::folds::FOLDS;
 use crate::tensor::device::Choice;
@@ -41,6 +42,7 @@ const BETWEEN: &str = "batch";
 
 pub fn run(options: &Options) -> Result<(), Stop> {
     if options.run.join(FOLDS).is_file() {
+        processes::refuse_several("resume")?;
         return match options.settings.is_empty() && options.spare.is_none() {
             true => folds::resume(&options.run, options.device, options.json),
             false => Err(Stop::Environment(
@@ -48,7 +50,14 @@ pub fn run(options: &Options) -> Result<(), Stop> {
             )),
         };
     }
-    let run = stopped(&options.run)?;
+    processes::together(|processes| resume(options, processes))
+}
+
+fn resume(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
+    let run = match processes {
+        Some(processes) if !processes.leads() => beside(&options.run)?,
+        Some(_) | None => stopped(&options.run)?,
+    };
     run.told.iter().for_each(|line| err(line));
     let progress = run.progress();
     options.settings.iter().try_for_each(|setting| may_change(setting, &progress))?;
@@ -83,6 +92,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         device: &device,
         spare: options.spare.as_deref(),
         json: options.json,
+        processes,
     };
     training.go(&Place::Stopped { run: &run, changed })
 }

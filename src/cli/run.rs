@@ -8,14 +8,15 @@ use serde_json::Value;
 use crate::cli::load;
 use crate::cli::memory::{self, Measured, Planned};
 use crate::cli::out::{err, out};
-use crate::cli::progress::Progress;
+use crate::cli::processes::{self, Alike, Processes};
+use crate::cli::progress::{self, Screen};
 use crate::cli::scores::report_text;
 use crate::cli::table::{duration, plural, short, speed, thousands};
 use crate::cli::{Stop, batch, carried, devices, folds, signals, summary};
 use crate::data::Dataset;
 use crate::data::sample::Task;
 use crate::data::section::DataSection;
-use crate::diag::codes;
+use crate::diag::{Fault, codes};
 use crate::experiment::expect;
 use crate::experiment::figures::{self, Figures, figures};
 use crate::experiment::loaded::Loaded;
@@ -24,6 +25,7 @@ use crate::model::Model;
 use crate::report::html::measurement;
 use crate::run::{Backend, Precision};
 use crate::runs::begin::begin;
+use crate::runs::follow;
 use crate::runs::record::Record;
 use crate::runs::resume::Stopped;
 use crate::runs::room::{self, Need};
@@ -32,10 +34,12 @@ use crate::runs::story::events;
 use crate::runs::train::{self, Failed, Recording, Signals, machine};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
+use crate::train::auto_batch::Batch;
 use crate::train::evaluate::metric_bytes;
-use crate::train::prepared::{Prepared, prepare};
+use crate::train::prepared::{Prepared, prepare_on};
 use crate::train::probe::Probe;
 use crate::train::programs::Sizes;
+use crate::train::progress::Progress;
 use crate::train::section::TrainSection;
 use crate::train::trainer::{Ended, Job, Outcome};
 use crate::weights::beginning;
@@ -69,6 +73,13 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    if options.folds.is_some() {
+        processes::refuse_several("run --folds")?;
+    }
+    processes::together(|processes| train(options, processes))
+}
+
+fn train(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
     let mut settings = options.settings.clone();
     settings.extend(options.weights.as_deref().map(weights_setting).transpose()?);
     let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
@@ -86,6 +97,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         device: &device,
         spare: options.spare.as_deref(),
         json: options.json,
+        processes,
     };
     training.go(&Place::New { out: options.out.as_deref(), device: taken })
 }
@@ -113,6 +125,8 @@ pub struct Training<'a> {
     /// Where to save while the run's own disk refuses.
     pub spare: Option<&'a Path>,
     pub json: bool,
+    /// The processes that share the work, where there are several.
+    pub processes: Option<&'a Processes>,
 }
 
 /// Where a training is recorded.
@@ -144,13 +158,15 @@ impl Training<'_> {
             }
             Place::Stopped { .. } => None,
         };
-        let mut prepared = prepare(job, dataset).map_err(|fault| match fault.code {
-            codes::BATCH_OF_ONE => {
-                loaded.print_at(&fault, data.source_span);
-                Stop::Findings
-            }
-            _ => fault.into(),
-        })?;
+        let backend = self.backend(&job)?;
+        let mut prepared =
+            prepare_on(&*backend, job, dataset, backend.available()).map_err(|fault| match fault.code {
+                codes::BATCH_OF_ONE => {
+                    loaded.print_at(&fault, data.source_span);
+                    Stop::Findings
+                }
+                _ => fault.into(),
+            })?;
         let of_step = match prepared.step_bytes() {
             None => figures::Training::planned(model, training, batch),
             bytes => figures::Training { batch, bytes },
@@ -159,8 +175,13 @@ impl Training<'_> {
         if let Some(carried) = begun_with {
             prepared.begin_with(carried.numbers);
         }
+        if let Some(processes) = self.processes {
+            processes.agree(&self.alike(&job, place, batch)?)?;
+            if !processes.leads() {
+                return follow(prepared, place);
+            }
+        }
         let probe = prepared.probe()?;
-        let backend = job.backend();
         let planned = Planned {
             session: prepared.bytes()?,
             look: probe.as_ref().filter(|_| backend.is_host()).map_or(0, Probe::bytes),
@@ -168,7 +189,8 @@ impl Training<'_> {
             filling: prepared.largest_state(),
         };
         let memory = memory::line(planned, &*backend, self.measured);
-        let head = self.head(&figures, &memory) + &precision_line(&*backend, training.precision);
+        let head = self.head(&figures, &memory)?;
+        let head = head + &precision_line(&*backend, training.precision);
         let need = Need::of(&prepared, &job);
 
         let mut begun = None;
@@ -209,7 +231,7 @@ impl Training<'_> {
         let Training { loaded, dataset, json, .. } = *self;
         let folder = recording.folder.path();
         err(&format!("{head}\nfolder {}\n", folder.display()));
-        let mut progress = Progress::new(job.train.epochs);
+        let mut progress = progress::Progress::new(job.train.epochs);
         let screen = progress.screen();
         let signals = Arc::new(Signals::default());
         signals::listen(&signals, &screen)?;
@@ -245,6 +267,28 @@ impl Training<'_> {
         if broken.is_empty() { Ok(()) } else { Err(Stop::Findings) }
     }
 
+    /// What runs it.
+    fn backend(&self, job: &Job<'_>) -> Result<Box<dyn Backend>, Fault> {
+        match self.processes {
+            Some(processes) => processes.on_hosts(job.backend()),
+            None => Ok(job.backend()),
+        }
+    }
+
+    /// What processes that share this training must have alike.
+    fn alike(&self, job: &Job<'_>, place: &Place<'_>, batch: Batch) -> Result<Alike, Fault> {
+        let Training { loaded, data, dataset, .. } = *self;
+        let settled = Settled { batch: Some(batch), data: Some(data) };
+        let at = match place {
+            Place::New { .. } => Progress::default(),
+            Place::Stopped { run, .. } => run.progress(),
+        };
+        let mut alike = Processes::machine(job, dataset)?;
+        alike.push(("file", loaded.resolved(settled)));
+        alike.push(("state to continue from", serde_json::to_string(&at).map_err(Fault::internal)?));
+        Ok(alike)
+    }
+
     /// What `weights` in the file says to begin with; tells it.
     fn beginning(&self, model: &Model, train: &TrainSection, base: &Path) -> Result<Option<Carried>, Stop> {
         let Some(wanted) = &train.weights else { return Ok(None) };
@@ -260,7 +304,7 @@ impl Training<'_> {
         }
     }
 
-    fn head(&self, figures: &Figures, memory: &str) -> String {
+    fn head(&self, figures: &Figures, memory: &str) -> Result<String, Stop> {
         let (parameters, flops) = figures.totals();
         let batch = match (figures.batch, figures.batch_bound) {
             (Some(images), Some(bound)) => {
@@ -279,8 +323,10 @@ impl Training<'_> {
                 format!("{} training, {} validation and {test}", thousands(train), thousands(validation))
             }
         };
-        format!(
-            "model  {} ({}): {}, {} FLOPs per image\ndata   {images}, {}\n{cache}{batch}{memory}",
+        let processes = self.processes.map(Processes::line).transpose()?;
+        let processes = processes.map_or(String::new(), |line| format!("\n{line}"));
+        Ok(format!(
+            "model  {} ({}): {}, {} FLOPs per image\ndata   {images}, {}\n{cache}{batch}{memory}{processes}",
             loaded.experiment.model.as_ref().map_or("", |m| m.name.as_str()),
             loaded.path.display(),
             plural(parameters, "parameter", "parameters"),
@@ -289,7 +335,24 @@ impl Training<'_> {
                 Task::Images => "images to be given".to_owned(),
                 task => format!("{} {}", dataset.classes().len(), task.names()),
             },
-        )
+        ))
+    }
+}
+
+/// Trains in a process that does not record.
+fn follow(prepared: Prepared<'_>, place: &Place<'_>) -> Result<(), Stop> {
+    let signals = Arc::new(Signals::default());
+    signals::listen(&signals, &Screen::default())?;
+    let stopped = match place {
+        Place::New { .. } => None,
+        Place::Stopped { run, .. } => Some(*run),
+    };
+    match follow::follow(prepared, stopped, &signals.stop) {
+        Ok(Ended::Interrupted) => Err(Stop::Interrupted),
+        Ok(Ended::Complete | Ended::Early) => Ok(()),
+        // All have it, and the first process explains it.
+        Err(fault) if fault.code == codes::TRAINING_NEEDS => Err(Stop::Findings),
+        Err(fault) => Err(fault.into()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::out::{err, out};
 use crate::cli::progress::Progress;
 use crate::cli::table::{duration, loss, percent, plural, table};
-use crate::cli::{Stop, devices, load, signals};
+use crate::cli::{Stop, devices, load, processes, signals};
 use crate::runs::train::Signals;
 use crate::search::place;
 use crate::search::record::{Measured, Method, PAGE, Record, State, Trial};
@@ -78,6 +78,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
+    processes::refuse_several("sweep")?;
     let device = options.device.unwrap_or_else(|| place::device(&Record::place(&options.file, 0)));
     devices::open(device)?;
     let (place, mut record) = match options.file.is_dir() {

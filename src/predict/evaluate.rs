@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::section::DataSection;
-use crate::data::{self, Wanted};
+use crate::data::{self, Dataset, Wanted};
 use crate::diag::{Fault, codes};
 use crate::predict::held::experiment;
+use crate::run::Backend;
 use crate::runs::folder;
 use crate::runs::record::Record;
 use crate::spec::{Arg, Args, Kind};
@@ -13,7 +14,7 @@ use crate::tensor::Device;
 use crate::tensor::device::{self, Choice};
 use crate::train::auto_batch;
 use crate::train::checkpoint::Weights;
-use crate::train::evaluate::evaluate_only;
+use crate::train::evaluate::evaluate_on;
 use crate::train::metrics::Evaluation;
 use crate::train::programs::Sizes;
 use crate::train::trainer::Job;
@@ -48,7 +49,8 @@ pub enum Part {
 pub fn evaluate(run: impl AsRef<Path>, data: Option<&Path>, device: Choice) -> Result<Evaluated, Fault> {
     let (weights, folder) = folder::weights(run.as_ref())?;
     let base = base_of(&folder, data)?;
-    evaluate_weights(&weights, &base, (data, Part::Test), &device::open(device)?.device)
+    let device = device::open(device)?.device;
+    evaluate_weights(&weights, &base, (data, Part::Test), &device, &|job, _| Ok(job.backend()))
 }
 
 /// The folder that the paths of a run's own data are relative to; of other data it does not matter.
@@ -59,12 +61,16 @@ pub fn base_of(folder: &Path, data: Option<&Path>) -> Result<PathBuf, Fault> {
     }
 }
 
+/// What measures a job on a data set.
+pub type On<'a> = &'a dyn Fn(&Job<'_>, &Dataset) -> Result<Box<dyn Backend>, Fault>;
+
 /// The same with weights that are open, whose own data's paths are relative to `base`, on the images of any part.
 pub fn evaluate_weights(
     weights: &Weights,
     base: &Path,
     (data, part): (Option<&Path>, Part),
     device: &Device,
+    on: On<'_>,
 ) -> Result<Evaluated, Fault> {
     let experiment = experiment(weights)?;
     let other = data;
@@ -108,7 +114,8 @@ pub fn evaluate_weights(
     let sizes = Sizes { train: n_images, evaluated: [0, n_images] };
     let batch = auto_batch::batch(model, train, sizes, device)?.images;
     let job = Job { model, data: &section, train, batch, device };
-    let evaluation = evaluate_only(job, &dataset, weights)?;
+    let backend = on(&job, &dataset)?;
+    let evaluation = evaluate_on(job, &dataset, weights, &*backend, backend.available())?;
     Ok(Evaluated { model: model.name.clone(), classes: dataset.classes().to_vec(), evaluation })
 }
 

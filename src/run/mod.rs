@@ -19,7 +19,7 @@ pub mod stock;
 pub mod walk;
 
 pub use compiled::{Compiled, StateInfo};
-pub use cpu::{Cpu, FewSteps};
+pub use cpu::{Cpu, FewSteps, Shared};
 pub use cuda::{Cuda, log_len};
 pub use initial::initial;
 pub use interpreter::Interpreter;

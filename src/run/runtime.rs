@@ -1,5 +1,6 @@
 //! What a session asks of a device that runs its graphs.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::diag::Fault;
@@ -29,6 +30,14 @@ pub trait Runtime: Send {
     }
     /// May return before the step is done; what is read later waits for it.
     fn step(&mut self, graph: usize) -> Result<(), Fault>;
+    /// The images of a batch whose inputs this process has to write, where others have theirs.
+    fn images(&self, _graph: usize) -> Option<Range<usize>> {
+        None
+    }
+    /// Whether one of the processes that share the work says so.
+    fn any(&self, flag: bool) -> Result<bool, Fault> {
+        Ok(flag)
+    }
     /// Whether a step is done when [`Runtime::step`] returns, so that reading takes no waiting.
     fn is_done(&self) -> bool;
     /// Keeps the graph's small outputs ([`noted`]) as they are after its last step.

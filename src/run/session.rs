@@ -1,5 +1,6 @@
 //! Graphs that run: their inputs are written, they step, and their outputs and states are read.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::diag::Fault;
@@ -90,6 +91,16 @@ impl Session {
     /// before that is done; reading waits.
     pub fn step(&mut self, graph: usize) -> Result<(), Fault> {
         self.runtime.step(graph)
+    }
+
+    /// The images of a batch of graph number `graph` whose inputs this process has to write, where other processes have theirs.
+    pub fn images(&self, graph: usize) -> Option<Range<usize>> {
+        self.runtime.images(graph)
+    }
+
+    /// Whether one of the processes that share the work says so; all of them have to ask.
+    pub fn any(&self, flag: bool) -> Result<bool, Fault> {
+        self.runtime.any(flag)
     }
 
     /// Whether a step is done when [`Session::step`] returns, so that reading takes no waiting.

@@ -34,7 +34,8 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: Lock,
+    /// None where the process that shares the work has it.
+    _lock: Option<Lock>,
 }
 
 /// The lock of a folder, which ends when it is dropped.
@@ -150,8 +151,16 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder of a run that another process takes, to read in it what that one goes on from.
+    pub fn beside(path: &Path) -> Result<Folder, Fault> {
+        match path.join(RECORD).is_file() {
+            true => Ok(Folder { path: path.to_owned(), _lock: None }),
+            false => Err(no_run(path).advise("a folder that all processes see, under the same name")),
+        }
+    }
+
     fn lock(path: &Path, wait: &str, unwritable: &str) -> Result<Folder, Fault> {
-        Ok(Folder { path: path.to_owned(), _lock: Lock::take(path, wait, unwritable)? })
+        Ok(Folder { path: path.to_owned(), _lock: Some(Lock::take(path, wait, unwritable)?) })
     }
 
     pub fn path(&self) -> &Path {

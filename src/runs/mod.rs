@@ -18,6 +18,7 @@
 pub mod begin;
 pub mod compare;
 pub mod folder;
+pub mod follow;
 pub mod keeper;
 pub mod list;
 pub mod metrics;

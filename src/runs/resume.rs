@@ -34,7 +34,16 @@ struct State {
 
 /// Takes the folder of a run and finds where it can go on.
 pub fn stopped(path: &Path) -> Result<Stopped, Fault> {
-    let folder = Folder::reopen(path)?;
+    found(Folder::reopen(path)?)
+}
+
+/// Finds the same, in the folder that another process takes.
+pub fn beside(path: &Path) -> Result<Stopped, Fault> {
+    found(Folder::beside(path)?)
+}
+
+fn found(folder: Folder) -> Result<Stopped, Fault> {
+    let path = &folder.path().to_owned();
     let record = Record::read(path)?.ok_or_else(|| Fault::internal("a run without a record"))?;
     if record.source.is_empty() {
         let message = format!(

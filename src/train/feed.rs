@@ -3,7 +3,7 @@
 //! by threads beside the steps, some batches ahead.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -66,8 +66,38 @@ pub struct Made {
     pub others: Vec<Vec<f32>>,
 }
 
-/// A batch: the place of its first image in the order, the graph that has it, and the indices of its images.
-type Batch<'a> = (usize, usize, &'a [u32]);
+#[derive(Clone, Debug)]
+struct Batch<'a> {
+    /// Of its first image in the order.
+    place: usize,
+    /// The graph that has it.
+    graph: usize,
+    /// The indices of its images,
+    images: &'a [u32],
+    /// and which of them are made here: other processes make theirs.
+    own: Range<usize>,
+}
+
+impl Batch<'_> {
+    /// What is made: the place in the order, and the indices.
+    fn made(&self) -> (usize, &[u32]) {
+        (self.place, &self.images[self.own.clone()])
+    }
+
+    /// Writes what was made of it into an input.
+    fn give(&self, session: &mut Session, name: &str, numbers: &[f32]) -> Result<(), Fault> {
+        match self.own.len() == self.images.len() {
+            true => session.put(self.graph, name, numbers),
+            false => session.write(self.graph, name, |out| self.part(out).copy_from_slice(numbers)),
+        }
+    }
+
+    /// Where that lies in what a graph is given of the batch.
+    fn part<'o>(&self, out: &'o mut [f32]) -> &'o mut [f32] {
+        let row = out.len() / self.images.len().max(1);
+        &mut out[self.own.start * row..self.own.end * row]
+    }
+}
 
 impl Feed<'_> {
     /// Goes through the batches for which there is a graph, by their first place in the order and their number of images, until
@@ -81,7 +111,11 @@ impl Feed<'_> {
     ) -> Result<(), Fault> {
         let batches: Vec<Batch<'_>> = (pass.order.chunks(pass.batch).enumerate())
             .filter(|(i, _)| i * pass.batch >= pass.from)
-            .filter_map(|(i, batch)| Some((i * pass.batch, graph(i * pass.batch, batch.len())?, batch)))
+            .filter_map(|(i, images)| {
+                let place = i * pass.batch;
+                let graph = graph(place, images.len())?;
+                Some(Batch { place, graph, images, own: self.own(session, pass, graph, images.len()) })
+            })
             .collect();
         threads::start()?;
         if self.in_stock == InStock::Yes {
@@ -91,28 +125,34 @@ impl Feed<'_> {
         if session.is_done() {
             let (mut others, mut slow) = (Vec::new(), 0);
             while let (Some((own, behind)), 0..TRIES) = (rest.split_first(), slow) {
-                let &(_, graph, batch) = own;
                 let begin = Instant::now();
                 self.write(session, pass, own, &mut others)?;
                 slow = if begin.elapsed() > SHORT { slow + 1 } else { 0 };
-                if step(session, graph, batch)?.is_break() {
+                if step(session, own.graph, own.images)?.is_break() {
                     return Ok(());
                 }
                 rest = behind;
             }
         }
-        self.ahead(pass, rest, &mut |graph, batch, made| {
-            session.put(graph, self.loader.fields()[0].name, &made.images)?;
-            self.put(session, graph, &made.others)?;
-            step(session, graph, batch)
+        self.ahead(pass, rest, &mut |batch, made| {
+            batch.give(session, self.loader.fields()[0].name, &made.images)?;
+            self.put(session, batch, &made.others)?;
+            step(session, batch.graph, batch.images)
         })
+    }
+
+    /// Which of a batch's images are made here: all where they are mixed with each other.
+    fn own(&self, session: &Session, pass: Pass<'_>, graph: usize, n: usize) -> Range<usize> {
+        let is_mixed = self.mix.is_some() && pass.mode == Mode::Train;
+        session.images(graph).filter(|_| !is_mixed).unwrap_or(0..n)
     }
 
     /// Makes batches without a session, as beside steps, until `take` breaks off.
     pub fn made(&self, pass: Pass<'_>, take: Take<'_>) -> Result<(), Fault> {
         threads::start()?;
-        let batches: Vec<Batch<'_>> = pass.order.chunks(pass.batch).map(|batch| (0, 0, batch)).collect();
-        self.ahead(pass, &batches, take)
+        let batch = |images| Batch { place: 0, graph: 0, images, own: 0..images.len() };
+        let batches: Vec<Batch<'_>> = pass.order.chunks(pass.batch).map(batch).collect();
+        self.ahead(pass, &batches, &mut |batch, made| take(batch.graph, batch.images, made))
     }
 
     fn write(
@@ -123,16 +163,16 @@ impl Feed<'_> {
         others: &mut Vec<Vec<f32>>,
     ) -> Result<(), Fault> {
         let mut result = Ok(());
-        session.write(batch.1, self.loader.fields()[0].name, |out| {
-            result = self.fill(pass, (batch.0, batch.2), out, others);
+        session.write(batch.graph, self.loader.fields()[0].name, |out| {
+            result = self.fill(pass, batch.made(), batch.part(out), others);
         })?;
         result?;
-        self.put(session, batch.1, others)
+        self.put(session, batch, others)
     }
 
     /// Gives a graph what a batch holds beside its images.
-    fn put(&self, session: &mut Session, graph: usize, others: &[Vec<f32>]) -> Result<(), Fault> {
-        self.names().skip(1).zip(others).try_for_each(|(name, numbers)| session.put(graph, name, numbers))
+    fn put(&self, session: &mut Session, batch: &Batch<'_>, others: &[Vec<f32>]) -> Result<(), Fault> {
+        self.names().skip(1).zip(others).try_for_each(|(name, numbers)| batch.give(session, name, numbers))
     }
 
     /// The inputs of a graph that a batch is for, in the order of its numbers: the images, what else is told of them, and what a
@@ -162,7 +202,12 @@ impl Feed<'_> {
     }
 
     /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
-    fn ahead(&self, pass: Pass<'_>, batches: &[Batch<'_>], take: Take<'_>) -> Result<(), Fault> {
+    fn ahead(
+        &self,
+        pass: Pass<'_>,
+        batches: &[Batch<'_>],
+        take: &mut dyn FnMut(&Batch<'_>, &Made) -> Result<ControlFlow<()>, Fault>,
+    ) -> Result<(), Fault> {
         if batches.is_empty() {
             return Ok(());
         }
@@ -170,13 +215,14 @@ impl Feed<'_> {
         let pool = pool.thread_name(|i| format!("batches {i}")).build().map_err(threads::cannot_start)?;
         let broken_off = AtomicBool::new(false);
         pool.in_place_scope(|scope| {
-            let begin = |&(place, _, batch): &Batch<'_>, room: Made| {
+            let begin = |batch: &Batch<'_>, room: Made| {
                 let (done, made) = sync_channel(1);
-                let (batch, broken_off) = (batch.to_vec(), &broken_off);
+                let ((place, images), broken_off) = (batch.made(), &broken_off);
+                let images = images.to_vec();
                 scope.spawn(move |_| {
                     if !broken_off.load(Ordering::Relaxed) {
                         // Nobody listens any more where the pass was broken off.
-                        let _ = done.send(self.make(pass, (place, &batch), room));
+                        let _ = done.send(self.make(pass, (place, &images), room));
                     }
                 });
                 made
@@ -185,10 +231,10 @@ impl Feed<'_> {
             let mut under_way: VecDeque<_> =
                 first.iter().map(|batch| begin(batch, Made::default())).collect();
             let mut take_all = || {
-                for &(_, graph, batch) in batches {
+                for batch in batches {
                     let made = under_way.pop_front().and_then(|made| made.recv().ok());
                     let made = made.ok_or_else(|| Fault::internal("a thread that makes batches ended"))??;
-                    let flow = take(graph, batch, &made)?;
+                    let flow = take(batch, &made)?;
                     if flow.is_break() {
                         break;
                     }
@@ -216,14 +262,14 @@ impl Feed<'_> {
 fn gathered(
     session: &mut Session,
     pass: Pass<'_>,
-    batches: &[(usize, usize, &[u32])],
+    batches: &[Batch<'_>],
     step: Step<'_>,
 ) -> Result<(), Fault> {
     let too_many = |_| Fault::internal("more images than can be counted");
     session.order(pass.order)?;
-    for &(first, graph, batch) in batches {
-        session.gather(graph, u32::try_from(first).map_err(too_many)?, pass.epoch)?;
-        if step(session, graph, batch)?.is_break() {
+    for batch in batches {
+        session.gather(batch.graph, u32::try_from(batch.place).map_err(too_many)?, pass.epoch)?;
+        if step(session, batch.graph, batch.images)?.is_break() {
             break;
         }
     }

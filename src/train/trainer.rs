@@ -213,7 +213,7 @@ impl<'a> Course<'a> {
                 if let Some(ended) = ended(train, &progress) {
                     break ended;
                 }
-                if interrupt.load(Ordering::Relaxed) {
+                if session.any(interrupt.load(Ordering::Relaxed))? {
                     break Ended::Interrupted;
                 }
             }
@@ -375,7 +375,7 @@ impl<'a> Course<'a> {
                 pass.settle(session)?;
                 observer.step(&pass.done(order.len()));
             }
-            pass.interrupted = interrupt.load(Ordering::Relaxed);
+            pass.interrupted = session.any(interrupt.load(Ordering::Relaxed))?;
             if observer.wants_state() && !pass.interrupted {
                 pass.settle(session)?;
                 observer.state(&Progress { begun: Some(pass.begun()), ..progress.clone() }, session)?;

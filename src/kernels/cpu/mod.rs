@@ -17,8 +17,11 @@ mod functions;
 mod gemm;
 mod loss;
 mod matmul;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod packs;
 pub mod pages;
+pub mod peers;
 mod norm;
 mod one_image;
 mod pointwise;

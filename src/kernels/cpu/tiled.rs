@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::diag::Fault;
 use crate::kernels::cpu::arena::{Arena, MAX_INPUTS, Written, overlap};
 use crate::kernels::cpu::clock::Clock;
+use crate::kernels::cpu::peers::{Filled, Peers, Rank};
 use crate::kernels::cpu::team::Team;
 use crate::kernels::cpu::{Call, N_TILES, Prepared, Sum, part};
 
@@ -74,6 +75,12 @@ impl Cuts {
         self.batch.min(N_TILES)
     }
 
+    /// The images of these parts.
+    pub fn images(&self, parts: Range<usize>) -> Range<usize> {
+        let first = |number: usize| if number < N_TILES { part(self.batch, number).0 } else { self.batch };
+        first(parts.start)..first(parts.end)
+    }
+
     fn n_groups(&self) -> usize {
         self.n_parts().div_ceil(GROUP)
     }
@@ -97,14 +104,29 @@ pub struct Tiled {
     sums: Vec<usize>,
     /// The threads' own memory: where it begins, numbers of one, how many.
     local: (usize, usize, usize),
+    /// Which of the processes that share the batch this is,
+    rank: Rank,
+    /// and the sums that they give each other.
+    filled: Filled,
+    /// The groups of parts that this process has whole, and those that no process has.
+    groups: [Vec<usize>; 2],
 }
 
 impl Tiled {
     /// Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
-    pub fn new(cuts: Cuts, steps: Vec<TiledStep>, local: (usize, usize, usize)) -> Result<Tiled, Fault> {
+    pub fn new(
+        cuts: Cuts,
+        steps: Vec<TiledStep>,
+        local: (usize, usize, usize),
+        rank: Rank,
+    ) -> Result<Tiled, Fault> {
         let is_sum = |i: &usize| matches!(steps[*i].output, Place::Partial { .. });
         let sums = (0..steps.len()).filter(is_sum).collect();
-        let tiled = Tiled { sizes: cuts.sizes(), cuts, steps, sums, local };
+        let (sizes, filled, groups) = (cuts.sizes(), Filled::new(), Default::default());
+        let mut tiled = Tiled { sizes, cuts, steps, sums, local, rank, filled, groups };
+        tiled.filled = (0..rank.n).map(|number| tiled.filled_by(number)).collect();
+        tiled.groups = [Some(rank.number), None]
+            .map(|owner| (0..tiled.cuts.n_groups()).filter(|&group| tiled.owner(group) == owner).collect());
         match tiled.is_sound() {
             true => Ok(tiled),
             false => Err(Fault::internal("the plan gives two threads the same memory")),
@@ -173,6 +195,39 @@ impl Tiled {
             })
     }
 
+    /// The only process that works on the parts of a group, if one does.
+    fn owner(&self, group: usize) -> Option<usize> {
+        let parts = group * GROUP..self.cuts.n_parts().min((group + 1) * GROUP);
+        let owner = self.rank.of(parts.start);
+        parts.into_iter().all(|part| self.rank.of(part) == owner).then_some(owner)
+    }
+
+    /// The sums that a process has when its parts are done: of each group that it has whole, else of each part.
+    fn filled_by(&self, number: usize) -> Vec<Range<usize>> {
+        let mut filled = Vec::new();
+        for &at in &self.sums {
+            let step = &self.steps[at];
+            let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) else {
+                continue;
+            };
+            for part in self.own(number) {
+                let is_whole = sum.adds && self.owner(part / GROUP).is_some();
+                if !is_whole || part % GROUP == 0 {
+                    let first = start + len * self.cuts.slot(part, sum.adds);
+                    filled.push(first..first + len);
+                }
+            }
+        }
+        filled
+    }
+
+    /// The parts of a process that have images.
+    fn own(&self, number: usize) -> Range<usize> {
+        let Range { start, end } = self.rank.parts(number);
+        let n_parts = self.cuts.n_parts();
+        start.min(n_parts)..end.min(n_parts)
+    }
+
     pub fn cuts(&self) -> &Cuts {
         &self.cuts
     }
@@ -182,28 +237,40 @@ impl Tiled {
         self.steps.iter().map(|step| &step.output)
     }
 
-    /// Runs the chain over the batch; `memory` is the arena. A `clock` learns how long each step took.
-    pub fn run(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>) {
+    /// Runs the chain over the batch, with `peers` where other processes have their parts of it; `memory` is the arena. A `clock`
+    /// learns how long each step took.
+    pub fn run(
+        &self,
+        memory: &mut [f32],
+        team: &Team<'_>,
+        clock: Option<&Clock>,
+        peers: Option<&dyn Peers>,
+    ) -> Result<(), Fault> {
+        let own = self.own(self.rank.number);
+        {
+            let arena = Arena::new(memory);
+            team.share_among(self.local.2, own.len(), |worker, number| {
+                // SAFETY: each worker has its own number and each part is taken once.
+                unsafe { self.part(arena, worker, own.start + number, clock) };
+            });
+        }
+        let [whole, split] = &self.groups;
+        self.add_up(memory, team, clock, whole);
+        if let Some(peers) = peers.filter(|_| !self.sums.is_empty()) {
+            peers.exchange(memory, &self.filled)?;
+        }
+        self.add_up(memory, team, clock, split);
+        self.finish(memory, team, clock);
+        Ok(())
+    }
+
+    /// Adds the sums of the groups' parts to those of their first parts.
+    fn add_up(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>, groups: &[usize]) {
         let arena = Arena::new(memory);
-        let n_parts = self.cuts.n_parts();
-        team.share_among(self.local.2, n_parts, |worker, number| {
-            // SAFETY: each worker has its own number and each part is taken once.
-            unsafe { self.part(arena, worker, number, clock) };
-        });
-        let timed = |i: usize, work: &dyn Fn(&Sum, usize, usize)| {
-            let step = &self.steps[i];
-            let start = clock.map(|_| Instant::now());
-            if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
-                work(sum, *start, *len);
-            }
-            if let (Some(clock), Some(start)) = (clock, start) {
-                clock.add(i, start);
-            }
-        };
-        let (n_sums, n_groups) = (self.sums.len(), self.cuts.n_groups());
-        team.share(n_groups * n_sums, |share| {
-            let group = share / n_sums;
-            timed(self.sums[share % n_sums], &|sum, start, len| {
+        let (n_sums, n_parts) = (self.sums.len(), self.cuts.n_parts());
+        team.share(groups.len() * n_sums, |share| {
+            let group = groups[share / n_sums];
+            self.timed(self.sums[share % n_sums], clock, &|sum, start, len| {
                 for number in (group * GROUP + 1..n_parts.min((group + 1) * GROUP)).filter(|_| sum.adds) {
                     let slot = |number: usize| {
                         let first = start + len * self.cuts.slot(number, true);
@@ -216,8 +283,14 @@ impl Tiled {
                 }
             });
         });
-        team.share(n_sums, |i| {
-            timed(self.sums[i], &|sum, start, len| {
+    }
+
+    /// Makes the results of the sums.
+    fn finish(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>) {
+        let arena = Arena::new(memory);
+        let (n_groups, n_parts) = (self.cuts.n_groups(), self.cuts.n_parts());
+        team.share(self.sums.len(), |i| {
+            self.timed(self.sums[i], clock, &|sum, start, len| {
                 let n = if sum.adds { n_groups } else { n_parts };
                 // SAFETY: all groups are done; results and partial sums are apart (`is_sound`).
                 let (partials, result) = unsafe {
@@ -227,6 +300,18 @@ impl Tiled {
                 (sum.finish)(partials, result);
             });
         });
+    }
+
+    /// Works on the sum of step `i`: where its partial sums begin, and the numbers of one.
+    fn timed(&self, i: usize, clock: Option<&Clock>, work: &dyn Fn(&Sum, usize, usize)) {
+        let step = &self.steps[i];
+        let start = clock.map(|_| Instant::now());
+        if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
+            work(sum, *start, *len);
+        }
+        if let (Some(clock), Some(start)) = (clock, start) {
+            clock.add(i, start);
+        }
     }
 
     /// # Safety

@@ -8,11 +8,13 @@ use crate::diag::Fault;
 use crate::graph::attrs::Attr;
 use crate::graph::{Graph, Node, Value, print};
 use crate::kernels::cpu::packs::{Packs, Task};
+use crate::kernels::cpu::peers::Rank;
 use crate::kernels::cpu::tiled::{Cuts, Place, Tiled, TiledStep};
 use crate::kernels::cpu::{self, N_TILES, Pack, Prepared};
 use crate::plan::layout::Layout;
 use crate::plan::lives::{last_reads, overwritten, owners};
 use crate::plan::memory::{Block, aligned, place, place_apart};
+use crate::run::cpu::exchange::Exchanges;
 use crate::run::cpu::plan::{Action, Derived, Plan, Step};
 use crate::run::cpu::schedule::{Role, Schedule, Slot};
 use crate::shape::Shape;
@@ -21,13 +23,13 @@ use crate::shape::Shape;
 const CACHE: usize = 64 << 10;
 
 /// What runs at one point of time.
-enum Unit {
+pub enum Unit {
     Whole(Value),
     Tiled(Vec<Value>),
 }
 
 impl Unit {
-    fn steps(&self) -> &[Value] {
+    pub fn steps(&self) -> &[Value] {
         match self {
             Unit::Whole(value) => std::slice::from_ref(value),
             Unit::Tiled(steps) => steps,
@@ -59,6 +61,8 @@ pub struct Planner<'a> {
     layout: &'a Layout,
     n_threads: usize,
     derived: Derived,
+    /// Which of the processes that share the batch this is.
+    rank: Rank,
     schedule: Schedule,
     /// The value whose memory a value lies in: itself, or for a view what it views.
     owner: BTreeMap<Value, Value>,
@@ -75,12 +79,23 @@ impl<'a> Planner<'a> {
         layout: &'a Layout,
         n_threads: usize,
         derived: Derived,
+        rank: Rank,
     ) -> Result<Planner<'a>, Fault> {
         let schedule = Schedule::new(graph);
         let owner = owners(graph);
         let (local, over) = (BTreeSet::new(), BTreeMap::new());
-        let mut planner =
-            Planner { graph, layout, n_threads, derived, schedule, owner, units: Vec::new(), local, over };
+        let mut planner = Planner {
+            graph,
+            layout,
+            n_threads,
+            derived,
+            rank,
+            schedule,
+            owner,
+            units: Vec::new(),
+            local,
+            over,
+        };
         planner.units = planner.order();
         planner.local = planner.locals();
         planner.over = planner.overwritten();
@@ -298,7 +313,9 @@ impl<'a> Planner<'a> {
         let local_start = self.layout.len() + shared;
         let local_len = tiled.values().map(|unit| unit.local_len).max().unwrap_or(0);
         let n_workers = if tiled.is_empty() { 0 } else { self.n_threads.clamp(1, N_TILES) };
+        let exchanges = Exchanges::new(self.graph, &self.schedule, &self.owner, &self.units, self.rank);
         let (mut setup, mut actions) = (Vec::new(), Vec::new());
+        actions.extend(exchanges.after(&self.graph.inputs, &places).map(Action::Exchange));
         for (time, unit) in self.units.iter().enumerate() {
             let (frozen, packs, action) = match unit {
                 Unit::Whole(value) => {
@@ -319,7 +336,14 @@ impl<'a> Planner<'a> {
                     list.push(Action::Pack(Packs::new(packs.into_iter().map(|(task, _)| task).collect())?));
                 }
             }
-            if frozen { setup.push(action) } else { actions.push(action) }
+            if frozen {
+                setup.push(action)
+            } else {
+                actions.push(action)
+            }
+            if let Unit::Tiled(steps) = unit {
+                actions.extend(exchanges.after(steps, &places).map(Action::Exchange));
+            }
         }
         let copies = self.graph.updates.iter().map(|u| (places[&u.value].clone(), places[&u.state].clone()));
         let copies = copies.filter(|(from, to)| from != to).collect();
@@ -333,6 +357,7 @@ impl<'a> Planner<'a> {
             transient,
             local: local_len,
             n_workers,
+            images: (self.schedule.batch > 0).then(|| exchanges.images(self.rank.number)),
         })
     }
 
@@ -524,7 +549,7 @@ impl<'a> Planner<'a> {
                 result,
             });
         }
-        Ok((packs, Tiled::new(unit.cuts, out, local)?))
+        Ok((packs, Tiled::new(unit.cuts, out, local, self.rank)?))
     }
 }
 

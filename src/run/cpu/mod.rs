@@ -2,14 +2,18 @@
 //! in one arena.
 
 mod build;
+mod exchange;
 mod pace;
 mod plan;
 pub mod print;
 mod running;
 mod schedule;
 
+use std::sync::Arc;
+
 use crate::diag::Fault;
 use crate::graph::Graph;
+use crate::kernels::cpu::peers::{Peers, Rank};
 use crate::kernels::cpu::threads;
 use crate::plan::layout::Layout;
 use crate::run::Backend;
@@ -26,7 +30,7 @@ pub struct Cpu;
 
 impl Backend for Cpu {
     fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
-        planned(graphs, layout, Derived::Kept)
+        planned(graphs, layout, Derived::Kept, None)
     }
 
     fn available(&self) -> Option<u64> {
@@ -48,7 +52,7 @@ pub struct FewSteps;
 
 impl Backend for FewSteps {
     fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
-        planned(graphs, layout, Derived::Dropped)
+        planned(graphs, layout, Derived::Dropped, None)
     }
 
     fn available(&self) -> Option<u64> {
@@ -64,19 +68,55 @@ impl Backend for FewSteps {
     }
 }
 
-fn planned(graphs: Vec<Graph>, layout: &Layout, derived: Derived) -> Result<Planned, Fault> {
+/// Processors of several processes, each of which works on its part of every batch and has all states. The bits are those of
+/// one.
+#[derive(Clone)]
+pub struct Shared {
+    pub peers: Arc<dyn Peers>,
+    /// Processes on this machine, which share its memory.
+    pub n_near: usize,
+}
+
+impl Backend for Shared {
+    fn plan(&self, graphs: Vec<Graph>, layout: &Layout) -> Result<Planned, Fault> {
+        planned(graphs, layout, Derived::Kept, Some(Arc::clone(&self.peers)))
+    }
+
+    fn available(&self) -> Option<u64> {
+        Cpu.available().map(|bytes| bytes / self.n_near.max(1) as u64)
+    }
+
+    fn total(&self) -> Option<u64> {
+        Cpu.total()
+    }
+
+    fn is_host(&self) -> bool {
+        true
+    }
+}
+
+fn planned(
+    graphs: Vec<Graph>,
+    layout: &Layout,
+    derived: Derived,
+    peers: Option<Arc<dyn Peers>>,
+) -> Result<Planned, Fault> {
     let n_threads = threads::start()?;
-    let plans = graphs.into_iter().map(|graph| plan(graph, layout, n_threads, derived));
+    let rank = peers.as_ref().map_or(Rank::ALONE, |peers| peers.rank());
+    let plans = graphs.into_iter().map(|graph| plan(graph, layout, n_threads, derived, rank));
     let plans = plans.collect::<Result<Vec<Plan>, _>>()?;
     let transient = plans.iter().map(|plan| plan.transient as u64).collect();
-    Ok(Planned { transient, beside: 0, program: Box::new(Plans(plans)) })
+    Ok(Planned { transient, beside: 0, program: Box::new(Plans { plans, peers }) })
 }
 
 /// Graphs without their memory.
-struct Plans(Vec<Plan>);
+struct Plans {
+    plans: Vec<Plan>,
+    peers: Option<Arc<dyn Peers>>,
+}
 
 impl Program for Plans {
     fn begin(self: Box<Self>, layout: Layout, _stock: Option<Stock<'_>>) -> Result<Box<dyn Runtime>, Fault> {
-        Ok(Box::new(Running::new(self.0, layout)?))
+        Ok(Box::new(Running::new(self.plans, layout, self.peers)?))
     }
 }

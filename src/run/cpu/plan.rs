@@ -11,6 +11,7 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::Prepared;
 use crate::kernels::cpu::packs::Packs;
+use crate::kernels::cpu::peers::{Filled, Rank};
 use crate::kernels::cpu::tiled::Tiled;
 use crate::kernels::cpu::{simd, threads};
 use crate::plan::count;
@@ -35,6 +36,8 @@ pub enum Action {
     Whole(Step),
     /// A chain, with the values that its steps compute.
     Tiled(Tiled, Vec<Value>),
+    /// Rows of values that processes give each other, as a later step needs those of all images.
+    Exchange(Filled),
 }
 
 /// A graph with its memory.
@@ -53,6 +56,8 @@ pub struct Plan {
     pub local: usize,
     /// Threads that have their own memory.
     pub n_workers: usize,
+    /// The images whose inputs this process has to write; all, where the inputs do not agree on a batch.
+    pub images: Option<Range<usize>>,
 }
 
 /// What becomes of values that depend on states alone: weights with a batch norm in them, or in the order of a kernel.
@@ -64,11 +69,17 @@ pub enum Derived {
     Dropped,
 }
 
-/// Plans one graph for up to `n_threads` threads; `layout` must have been made of it, too. Refuses a level of kernels that
-/// is not here.
-pub fn plan(graph: Graph, layout: &Layout, n_threads: usize, derived: Derived) -> Result<Plan, Fault> {
+/// Plans one graph for up to `n_threads` threads of one of the processes that share its batch; `layout` must have been made of
+/// it, too. Refuses a level of kernels that is not here.
+pub fn plan(
+    graph: Graph,
+    layout: &Layout,
+    n_threads: usize,
+    derived: Derived,
+    rank: Rank,
+) -> Result<Plan, Fault> {
     simd::chosen()?;
     threads::start()?;
     count();
-    Planner::new(&graph, layout, n_threads, derived)?.finish()
+    Planner::new(&graph, layout, n_threads, derived, rank)?.finish()
 }

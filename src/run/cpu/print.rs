@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Node, Value, print};
+use crate::kernels::cpu::peers::Rank;
 use crate::kernels::cpu::tiled::{Place, Tiled};
 use crate::plan::layout::Layout;
 use crate::run::cpu::plan::{Action, Derived, Plan, plan};
@@ -12,7 +13,7 @@ use crate::run::cpu::plan::{Action, Derived, Plan, plan};
 /// What runs of a graph on one thread.
 pub fn planned(graph: Graph, describe: &dyn Fn(&Node) -> Option<String>) -> Result<String, Fault> {
     let layout = Layout::new([&graph])?;
-    Ok(text(&plan(graph, &layout, 1, Derived::Kept)?, &layout, describe))
+    Ok(text(&plan(graph, &layout, 1, Derived::Kept, Rank::ALONE)?, &layout, describe))
 }
 
 /// One line a step, with the bytes where its result lies: counted from the start of the memory, or for values that
@@ -53,6 +54,15 @@ fn describe_action(
         Action::Whole(step) => {
             let line = format!("  {}", print::line(&plan.graph, step.value));
             write_step(out, &plan.graph, step.value, line, &bytes(&step.output), describe);
+        }
+        Action::Exchange(filled) => {
+            for (number, ranges) in filled.iter().enumerate() {
+                let _ = writeln!(
+                    out,
+                    "  exchange {} of process {number}",
+                    ranges.iter().map(bytes).collect::<Vec<_>>().join(" ")
+                );
+            }
         }
         Action::Tiled(tiled, values) => {
             let _ = writeln!(out, "  {}", cuts(tiled));

@@ -1,6 +1,7 @@
 //! Plans that run: one arena in one candle storage; a step is one in-place operation on it.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::diag::Fault;
@@ -8,6 +9,7 @@ use crate::graph::Value;
 use crate::kernels::cpu::arena;
 use crate::kernels::cpu::clock::Clock;
 use crate::kernels::cpu::pages;
+use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cpu::team::Team;
 use crate::plan::layout::Layout;
 use crate::run::cpu::pace::Pace;
@@ -20,6 +22,7 @@ pub struct Running {
     memory: Memory,
     layout: Layout,
     plans: Vec<Plan>,
+    peers: Option<Arc<dyn Peers>>,
     /// Of each plan.
     paces: Vec<Pace>,
     /// The plan whose setup is in memory, for the states as they are.
@@ -29,7 +32,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn new(plans: Vec<Plan>, layout: Layout) -> Result<Running, Fault> {
+    pub fn new(plans: Vec<Plan>, layout: Layout, peers: Option<Arc<dyn Peers>>) -> Result<Running, Fault> {
         let transient = plans.iter().map(|plan| plan.transient).max().unwrap_or(0);
         let memory = Memory::new(layout.len() + transient, pages::zeros)?;
         memory.with(|numbers| {
@@ -38,7 +41,7 @@ impl Running {
             Ok(())
         })?;
         let paces = plans.iter().map(|_| Pace::default()).collect();
-        Ok(Running { memory, layout, plans, paces, ready: None, noted: Vec::new() })
+        Ok(Running { memory, layout, plans, peers, paces, ready: None, noted: Vec::new() })
     }
 
     fn place(&self, name: &str) -> Result<Range<usize>, Fault> {
@@ -94,11 +97,14 @@ impl Runtime for Running {
     fn step(&mut self, graph: usize) -> Result<(), Fault> {
         let plan = &self.plans[graph];
         let ready = self.ready == Some(graph);
+        let peers = self.peers.as_deref();
         let pace = &mut self.paces[graph];
         self.memory.with(|numbers| {
             let mut body = |team: &Team<'_>| {
                 let setup = plan.setup.iter().filter(|_| !ready);
-                setup.chain(&plan.actions).try_for_each(|action| run(plan, action, numbers, team, None))
+                setup
+                    .chain(&plan.actions)
+                    .try_for_each(|action| run(plan, action, numbers, team, None, peers))
             };
             let start = Instant::now();
             if pace.shares() {
@@ -117,6 +123,14 @@ impl Runtime for Running {
         })?;
         self.ready = Some(graph);
         Ok(())
+    }
+
+    fn images(&self, graph: usize) -> Option<Range<usize>> {
+        self.plans[graph].images.clone().filter(|_| self.peers.is_some())
+    }
+
+    fn any(&self, flag: bool) -> Result<bool, Fault> {
+        self.peers.as_deref().map_or(Ok(flag), |peers| peers.any(flag))
     }
 
     fn is_done(&self) -> bool {
@@ -146,19 +160,19 @@ impl Runtime for Running {
             self.step(graph)?;
         }
         let plan = &self.plans[graph];
-        let mut times = Vec::new();
+        let (mut times, peers) = (Vec::new(), self.peers.as_deref());
         let mut measure = |numbers: &mut [f32], team: &Team<'_>| {
             // Once before, for threads that are asleep.
-            plan.actions.iter().try_for_each(|action| run(plan, action, numbers, team, None))?;
+            plan.actions.iter().try_for_each(|action| run(plan, action, numbers, team, None, peers))?;
             for action in &plan.actions {
                 let values: &[Value] = match action {
-                    Action::Pack(_) => &[],
+                    Action::Pack(_) | Action::Exchange(_) => &[],
                     Action::Whole(step) => std::slice::from_ref(&step.value),
                     Action::Tiled(_, values) => values,
                 };
                 let clock = Clock::new(values.len());
                 let start = Instant::now();
-                run(plan, action, numbers, team, Some(&clock))?;
+                run(plan, action, numbers, team, Some(&clock), peers)?;
                 match action {
                     Action::Tiled(..) => times.extend(values.iter().map(|&v| Some(v)).zip(clock.times())),
                     _ => times.push((values.first().copied(), start.elapsed())),
@@ -181,16 +195,15 @@ fn run(
     numbers: &mut [f32],
     team: &Team<'_>,
     clock: Option<&Clock>,
+    peers: Option<&dyn Peers>,
 ) -> Result<(), Fault> {
     let step = match action {
         Action::Pack(packs) => {
             packs.run(numbers, team);
             return Ok(());
         }
-        Action::Tiled(tiled, _) => {
-            tiled.run(numbers, team, clock);
-            return Ok(());
-        }
+        Action::Tiled(tiled, _) => return tiled.run(numbers, team, clock, peers),
+        Action::Exchange(filled) => return peers.map_or(Ok(()), |peers| peers.exchange(numbers, filled)),
         Action::Whole(step) => step,
     };
     let mut shared = [const { 0..0 }; arena::MAX_INPUTS + 1];

@@ -1,0 +1,362 @@
+//! Processes that a launcher has started together for one training: who is one of them, who speaks for all, and that all are
+//! about to train the same. Without such a start nothing here does anything.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::cli::table::plural;
+use crate::cli::{Stop, out};
+use crate::data::Dataset;
+use crate::diag::{Fault, codes};
+use crate::kernels::cpu::peers::Peers;
+use crate::kernels::cpu::{N_TILES, threads};
+use crate::run::{Backend, Shared};
+use crate::runs::train::machine;
+use crate::train::trainer::Job;
+
+/// The processes of this start.
+pub struct Processes {
+    peers: Arc<dyn Peers>,
+    /// That of each process.
+    hosts: Vec<String>,
+    n_near: usize,
+    stage: Cell<Stage>,
+}
+
+/// How far the processes are with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Each prepares, and then waits for what the others have to say.
+    Preparing,
+    /// One of them cannot train, or would train something else. All know, and end.
+    Refused,
+    /// All train the same.
+    Training,
+}
+
+/// What all processes must have alike, under the names by which people are told.
+pub type Alike = Vec<(&'static str, String)>;
+
+/// Runs a command that trains, in all processes that were started for it: the first one speaks for all.
+pub fn together(train: impl FnOnce(Option<&Processes>) -> Result<(), Stop>) -> Result<(), Stop> {
+    let Some(processes) = join()? else { return train(None) };
+    if !processes.leads() {
+        out::hold();
+    }
+    let done = processes.check_count().and_then(|()| train(Some(&processes)));
+    processes.end(done)
+}
+
+/// Refuses to do a command's whole work in each of several processes.
+pub fn refuse_several(command: &str) -> Result<(), Stop> {
+    match launched(&variable) {
+        None => Ok(()),
+        Some(launch) => {
+            let fault = Fault::new(
+                codes::DEVICE,
+                format!("{}, and `dslc {command}` works in one: each would do the whole work", launch.told()),
+            );
+            Err(launch.alone(fault).into())
+        }
+    }
+}
+
+impl Processes {
+    /// Whether this process records the training and speaks for all.
+    pub fn leads(&self) -> bool {
+        self.peers.rank().number == 0
+    }
+
+    /// What computes in all processes, where `own` would in one.
+    pub fn on_hosts(&self, own: Box<dyn Backend>) -> Result<Box<dyn Backend>, Fault> {
+        if own.is_host() {
+            return Ok(Box::new(Shared { peers: Arc::clone(&self.peers), n_near: self.n_near }));
+        }
+        let fault = Fault::new(codes::DEVICE, "several processes work on CPUs alone");
+        Err(fault.advise("`--device cpu`").advise("one process, on one GPU"))
+    }
+
+    /// What every command must find alike.
+    pub fn machine(job: &Job<'_>, dataset: &Dataset) -> Result<Alike, Fault> {
+        let machine = machine("cpu")?;
+        Ok(vec![
+            ("version of dslc", machine.dslc),
+            ("kind of CPU", format!("{}, instructions {}", machine.system, machine.instructions)),
+            ("batch", job.batch.to_string()),
+            ("data set", job.data.fingerprint(dataset)),
+        ])
+    }
+
+    /// `processes 4 on 2 hosts, 2 threads each`
+    pub fn line(&self) -> Result<String, Fault> {
+        let mut hosts = self.hosts.clone();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let hosts = plural(hosts.len() as u64, "host", "hosts");
+        let threads = plural(threads::start()? as u64, "thread", "threads");
+        Ok(format!("processes {} on {hosts}, {threads} each", self.peers.rank().n))
+    }
+
+    /// Waits until all are about to begin, and refuses if they would not do the same; nothing of the fault is left to say in a
+    /// process that has said it.
+    pub fn agree(&self, alike: &Alike) -> Result<(), Fault> {
+        self.hear(&json!({ "alike": alike }))
+    }
+
+    fn check_count(&self) -> Result<(), Stop> {
+        let n = self.peers.rank().n;
+        if n <= N_TILES {
+            return Ok(());
+        }
+        let fault = Fault::new(codes::DEVICE, format!("{n} processes: a batch has {N_TILES} parts to share"));
+        Err(fault.advise(format!("at most {N_TILES} processes, with several threads each")).into())
+    }
+
+    /// Exchanges what each has to say before the first step, and stops if one cannot begin or would do something else.
+    fn hear(&self, own: &Value) -> Result<(), Fault> {
+        let texts = self.peers.texts(&own.to_string())?;
+        self.stage.set(Stage::Refused);
+        let said: Vec<Value> =
+            texts.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect();
+        let failed = said.iter().enumerate().find_map(|(i, said)| Some((i, said["failed"].as_str()?)));
+        match failed {
+            None => {}
+            // It has said so itself.
+            Some((0, _)) => return Err(Fault::new(codes::DEVICE, "")),
+            Some((number, why)) => {
+                let fault = Fault::new(codes::DEVICE, format!("{} cannot take part", self.name(number)));
+                return Err(why.lines().fold(fault, Fault::note));
+            }
+        }
+        let list = |said: &Value| serde_json::from_value::<Vec<(String, String)>>(said["alike"].clone());
+        let all = said.iter().map(list).collect::<Result<Vec<_>, _>>().map_err(Fault::internal)?;
+        for (number, other) in all.iter().enumerate() {
+            for ((what, first), (_, own)) in all[0].iter().zip(other) {
+                if first != own {
+                    return Err(self.unlike(number, what, first, own));
+                }
+            }
+        }
+        self.stage.set(Stage::Training);
+        Ok(())
+    }
+
+    /// The first line in which a process differs from the first one.
+    fn unlike(&self, number: usize, what: &str, first: &str, own: &str) -> Fault {
+        let message = format!("{} has another {what} than {}", self.name(number), self.name(0));
+        let (mut here, mut there) = (first.lines(), own.lines());
+        let lines = std::iter::from_fn(|| match (here.next(), there.next()) {
+            (None, None) => None,
+            (here, there) => Some([here.unwrap_or("nothing"), there.unwrap_or("nothing")]),
+        });
+        let differ = lines.into_iter().find(|[here, there]| here != there);
+        let [here, there] = differ.unwrap_or(["other ends of lines"; 2]);
+        let fault = Fault::new(codes::DEVICE, message);
+        let fault = fault
+            .note(format!("process 0: {}", here.trim()))
+            .note(format!("process {number}: {}", there.trim()));
+        fault.advise("the same dslc, file and data for all processes")
+    }
+
+    fn name(&self, number: usize) -> String {
+        format!("process {number} (on {})", self.hosts.get(number).map_or("", String::as_str))
+    }
+
+    /// How the command ends here, and with it in all processes.
+    fn end(self, done: Result<(), Stop>) -> Result<(), Stop> {
+        let Err(stop) = done else { return Ok(()) };
+        let said = match &stop {
+            // It has been said already.
+            Stop::Environment(message) if !message.is_empty() => message.clone(),
+            Stop::Environment(_) | Stop::Findings | Stop::Interrupted | Stop::Closed => out::held(),
+        };
+        match (self.stage.get(), stop) {
+            (Stage::Preparing, stop) => {
+                let stop = match stop {
+                    // Others may still be reading their data.
+                    Stop::Environment(message) if self.leads() && !message.is_empty() => {
+                        out::err(&message);
+                        Stop::Environment(String::new())
+                    }
+                    stop => stop,
+                };
+                // The first process tells what it hears.
+                let heard = self.hear(&json!({ "failed": said }));
+                Err(match heard {
+                    Err(fault) if !self.leads() => fault.into(),
+                    Ok(()) | Err(_) => stop,
+                })
+            }
+            (Stage::Training, Stop::Environment(_)) => {
+                out::release();
+                out::err(&match self.leads() {
+                    true => said,
+                    false => format!("error: {} failed:\n{said}", self.name(self.peers.rank().number)),
+                });
+                abort(2);
+                Err(Stop::Environment(String::new()))
+            }
+            // All come to that, each by itself, and the first one tells it.
+            (Stage::Refused | Stage::Training, stop) => Err(stop),
+        }
+    }
+}
+
+/// Who started how many processes, and how it tells each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Launch {
+    variable: &'static str,
+    n: usize,
+    /// Without it a process is none of several.
+    mark: &'static str,
+}
+
+impl Launch {
+    fn told(self) -> String {
+        format!("`{}` says {} processes", self.variable, self.n)
+    }
+
+    fn alone(self, fault: Fault) -> Fault {
+        fault.advise(format!("one process; or `env -u {} dslc …`, if each is to work by itself", self.mark))
+    }
+}
+
+/// Steps of Slurm from this number on are none that `srun` has begun: a batch script, or a shell.
+const PSEUDO_STEPS: u64 = 0xffff_fff0;
+
+/// The start that this process is one of several of, as the launcher's variables tell. An allocation of Slurm in which nobody
+/// has called `srun` is no start.
+fn launched(variable: &dyn Fn(&str) -> Option<String>) -> Option<Launch> {
+    let number = |name: &str| variable(name)?.trim().parse::<u64>().ok();
+    let is_step = number("SLURM_PROCID").is_some()
+        && number("SLURM_STEP_ID").or(number("SLURM_STEPID")).is_some_and(|step| step < PSEUDO_STEPS);
+    let slurm =
+        if number("SLURM_STEP_NUM_TASKS").is_some() { "SLURM_STEP_NUM_TASKS" } else { "SLURM_NTASKS" };
+    let ways = [
+        ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", true),
+        ("PMI_SIZE", "PMI_SIZE", true),
+        (slurm, "SLURM_PROCID", is_step),
+    ];
+    // The first that is there counts: `mpirun -n 1` within a step of Slurm starts one.
+    let (variable, mark, n) =
+        ways.into_iter().filter(|way| way.2).find_map(|(name, mark, _)| Some((name, mark, number(name)?)))?;
+    (n > 1).then_some(Launch { variable, mark, n: n as usize })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Joins the processes of this start; `None` where this one is alone.
+///
+/// # Errors
+/// A launcher that has started several that know nothing of each other: each would train the whole.
+fn join() -> Result<Option<Processes>, Stop> {
+    let Some(launch) = launched(&variable) else { return Ok(None) };
+    let peers = joined(launch)?;
+    let found = peers.rank().n;
+    if found != launch.n {
+        let fault = Fault::new(codes::DEVICE, format!("{}, but MPI joined {found}", launch.told()));
+        let fault = fault.advise("the `mpirun` of the MPI that dslc was built with, or `srun --mpi=pmix`");
+        return Err(launch.alone(fault).into());
+    }
+    let host = variable_of("/proc/sys/kernel/hostname").or_else(|| variable("HOSTNAME")).unwrap_or_default();
+    let cores = variable_of("/proc/self/status");
+    let cores = cores
+        .as_deref()
+        .and_then(|status| status.lines().find(|line| line.starts_with("Cpus_allowed_list:")));
+    let all = peers.texts(&format!("{host}\n{}", cores.unwrap_or_default()))?;
+    let own = &all[peers.rank().number];
+    threads::divide(all.iter().filter(|other| *other == own).count());
+    let hosts: Vec<String> =
+        all.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
+    let n_near = hosts.iter().filter(|other| **other == hosts[peers.rank().number]).count();
+    Ok(Some(Processes { peers, hosts, n_near, stage: Cell::new(Stage::Preparing) }))
+}
+
+/// What Linux tells in a file.
+fn variable_of(file: &str) -> Option<String> {
+    Some(std::fs::read_to_string(file).ok()?.trim_end().to_owned())
+}
+
+#[cfg(feature = "mpi")]
+fn joined(_launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
+    let mpi = crate::kernels::cpu::mpi::Mpi::join((patience(), late))?;
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        out::release();
+        told(panic);
+        abort(101);
+    }));
+    Ok(Arc::new(mpi))
+}
+
+#[cfg(not(feature = "mpi"))]
+fn joined(launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
+    let message =
+        format!("{}, but this dslc was built without MPI: each would train the whole", launch.told());
+    let fault = Fault::new(codes::DEVICE, message).advise("a build with `--features mpi`");
+    Err(launch.alone(fault).into())
+}
+
+/// How long a process waits for the others, unless `DSLC_PATIENCE` says otherwise, in seconds.
+#[cfg(feature = "mpi")]
+fn patience() -> std::time::Duration {
+    let seconds = variable("DSLC_PATIENCE").and_then(|text| text.trim().parse().ok());
+    std::time::Duration::from_secs(seconds.unwrap_or(600))
+}
+
+/// Ends all, as nobody knows whether the others are still there.
+#[cfg(feature = "mpi")]
+fn late() {
+    out::release();
+    out::err(&crate::cli::load::plain(
+        &Fault::new(
+            codes::DEVICE,
+            format!("other processes have not answered for {} s", patience().as_secs()),
+        )
+        .note("one of them hangs or has ended, or the network between them is down")
+        .advise("`dslc resume` with the run's folder")
+        .advise("`DSLC_PATIENCE` with more seconds, if a process may take that long"),
+    ));
+    abort(2);
+}
+
+/// Ends all processes of this start at once.
+fn abort(code: i32) {
+    #[cfg(feature = "mpi")]
+    crate::kernels::cpu::mpi::abort(code);
+    std::process::exit(code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::launched;
+
+    fn found(variables: &[(&str, &str)]) -> Option<(&'static str, usize)> {
+        let of =
+            |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_string());
+        launched(&of).map(|launch| (launch.variable, launch.n))
+    }
+
+    #[test]
+    fn only_a_start_of_several_counts() {
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[("OMPI_COMM_WORLD_SIZE", "4")]), Some(("OMPI_COMM_WORLD_SIZE", 4)));
+        assert_eq!(found(&[("PMI_SIZE", "2")]), Some(("PMI_SIZE", 2)));
+        assert_eq!(found(&[("OMPI_COMM_WORLD_SIZE", "1"), ("PMI_SIZE", "4")]), None);
+        // An allocation, a batch script in it, a shell in it, and what `srun` starts.
+        assert_eq!(found(&[("SLURM_NTASKS", "4")]), None);
+        assert_eq!(found(&[("SLURM_NTASKS", "4"), ("SLURM_PROCID", "0")]), None);
+        let shell = [("SLURM_NTASKS", "4"), ("SLURM_PROCID", "0"), ("SLURM_STEP_ID", "4294967290")];
+        assert_eq!(found(&shell), None);
+        let step = [("SLURM_NTASKS", "4"), ("SLURM_PROCID", "1"), ("SLURM_STEP_ID", "0")];
+        assert_eq!(found(&step), Some(("SLURM_NTASKS", 4)));
+        let one = [step.as_slice(), &[("SLURM_STEP_NUM_TASKS", "1")]].concat();
+        assert_eq!(found(&one), None);
+        let within = [step.as_slice(), &[("OMPI_COMM_WORLD_SIZE", "1")]].concat();
+        assert_eq!(found(&within), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Several processes train to the bits of one. Here they are threads of the test's own process, which exchange through a table.
+#![allow(clippy::unwrap_used)]
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+
+use dslc::data::samples::Samples;
+use dslc::data::{Dataset, Wanted};
+use dslc::diag::{Fault, has_errors};
+use dslc::experiment::Experiment;
+use dslc::graph::Graph;
+use dslc::kernels::cpu::peers::{Filled, Peers, Rank};
+use dslc::run::{Backend, Cpu, Session, Shared};
+use dslc::tensor::Device;
+use dslc::tensor::random::Random;
+use dslc::train::prepared::prepare_on;
+use dslc::train::program::optimized;
+use dslc::train::progress::Progress;
+use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone};
+
+use crate::support::{MODELS, Numbers, check, experiment, training};
+
+/// What each process has laid out, and where all wait for each other.
+struct Table {
+    laid: Vec<Mutex<Vec<f32>>>,
+    gate: Barrier,
+}
+
+struct Seat {
+    table: Arc<Table>,
+    rank: Rank,
+}
+
+impl Peers for Seat {
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+        assert_eq!(filled.len(), self.rank.n);
+        let own = filled[self.rank.number].iter().flat_map(|range| memory[range.clone()].to_vec()).collect();
+        *self.table.laid[self.rank.number].lock().unwrap() = own;
+        self.table.gate.wait();
+        for (ranges, laid) in filled.iter().zip(&self.table.laid) {
+            let (laid, mut at) = (laid.lock().unwrap(), 0);
+            for range in ranges {
+                memory[range.clone()].copy_from_slice(&laid[at..at + range.len()]);
+                at += range.len();
+            }
+            assert_eq!(at, laid.len());
+        }
+        self.table.gate.wait();
+        Ok(())
+    }
+}
+
+/// What each of `n` processes comes to, with one or two threads.
+fn together<T: Send>(n: usize, work: impl Fn(Arc<dyn Peers>) -> T + Sync) -> Vec<T> {
+    let laid = (0..n).map(|_| Mutex::default()).collect();
+    let table = Arc::new(Table { laid, gate: Barrier::new(n) });
+    let one = |number: usize| {
+        let seat = Seat { table: Arc::clone(&table), rank: Rank { number, n } };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + number % 2).build().unwrap();
+        pool.install(|| work(Arc::new(seat)))
+    };
+    std::thread::scope(|scope| {
+        let one = &one;
+        let all: Vec<_> = (0..n).map(|number| scope.spawn(move || one(number))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+fn shared(peers: Arc<dyn Peers>) -> Shared {
+    Shared { peers, n_near: 1 }
+}
+
+type Bits = Vec<(String, Vec<u32>)>;
+
+fn states(session: &Session) -> Bits {
+    let bits = |name: &str| session.read_state(name).unwrap().iter().map(|x| x.to_bits()).collect();
+    session.states().iter().map(|state| (state.name.clone(), bits(&state.name))).collect()
+}
+
+/// Outputs and states of some steps on `batch` images. What a process need not write of its inputs is no number.
+fn stepped(graph: &Graph, backend: &dyn Backend, batch: usize) -> Bits {
+    let mut session = backend.compile(vec![graph.clone()]).unwrap().start(3).unwrap();
+    let mut seen = Vec::new();
+    for step in 0..2 {
+        for &input in &graph.inputs {
+            let name = graph.node(input).name.clone().unwrap();
+            let numbers = match name.as_str() {
+                "labels" => Numbers::Whole(10),
+                "step" => Numbers::Whole(100),
+                _ => Numbers::Between(0.01, 0.2),
+            };
+            let has_rows = !graph.shape(input).dims().is_empty();
+            let own = session.images(0).filter(|_| has_rows);
+            let write = |out: &mut [f32]| {
+                let drawn = numbers.draw(&format!("{name} {step}"), out.len());
+                let row = out.len() / batch;
+                let Range { start, end } =
+                    own.clone().map_or(0..out.len(), |own| own.start * row..own.end * row);
+                out.fill(f32::NAN);
+                out[start..end].copy_from_slice(&drawn[start..end]);
+            };
+            session.write(0, &name, write).unwrap();
+        }
+        session.step(0).unwrap();
+        for output in &graph.outputs {
+            let numbers = session.read(0, &output.name).unwrap();
+            seen.push((output.name.clone(), numbers.iter().map(|x| x.to_bits()).collect()));
+        }
+    }
+    seen.extend(states(&session));
+    seen
+}
+
+#[test]
+fn every_number_of_processes_has_the_bits_of_one() {
+    let whole = ("flatten -> linear 640 -> relu -> linear 10", "sgd lr=0.1 momentum=0.9");
+    let counts = [(9, 3), (6, 8), (13, 2), (8, 8), (3, 3), (16, 5)];
+    for ((layers, optimizer), (batch, n)) in MODELS.iter().chain([&whole]).zip(counts) {
+        let experiment = experiment(layers, optimizer);
+        let graph = optimized(training(&experiment, batch)).unwrap();
+        let alone = stepped(&graph, &Cpu, batch);
+        let all = together(n, |peers| stepped(&graph, &shared(peers), batch));
+        assert!(all.iter().all(|bits| *bits == alone), "{n} processes: {layers}");
+    }
+}
+
+/// Images and labels that have nothing to do with each other.
+fn noise(n: usize, name: &str) -> Samples {
+    let mut random = Random::new(1, name, 0);
+    let pixels = (0..n * 784).map(|_| random.below(256) as u8).collect();
+    let names = (0..10).map(|k| k.to_string()).collect();
+    Samples::of_bytes([1, 28, 28], pixels, (0..n).map(|_| random.below(10)).collect(), names)
+}
+
+/// Batches of 12 images and one of 4; the images are cropped, turned and mixed as `lines` say.
+fn noisy(augment: &str, lines: &str) -> (Experiment, Dataset) {
+    let text = format!(
+        "model N {{ input 1x8x8; conv2d 4 3x3 padding=same bias=false -> batch_norm -> relu; basic_block 4\n\
+         dropout 0.3; global_avg_pool -> linear 10 }}\n\
+         data {{ source mnist \"m\"; resize 8x8; validation 10; {augment} }}\n\
+         train {{ loss cross_entropy; optimizer adamw lr=1e-2; epochs 2; batch 12; seed 3; {lines} }}"
+    );
+    let (experiment, found) = check(&text);
+    assert!(!has_errors(&found), "{found:#?}");
+    let (data, train) = (experiment.data.as_ref().unwrap(), experiment.train.as_ref().unwrap());
+    let dataset = Dataset::joined(noise(50, "train"), noise(9, "test")).unwrap();
+    let dataset = dataset.divided(data, train.seed, Wanted::All).unwrap();
+    (experiment, dataset)
+}
+
+/// Says nothing, and stops after so many steps.
+struct Silent<'a> {
+    steps: usize,
+    stop: Option<(usize, &'a AtomicBool)>,
+}
+
+impl Observer for Silent<'_> {
+    fn step(&mut self, _done: &StepDone) {
+        self.steps += 1;
+        if let Some((_, stop)) = self.stop.filter(|(after, _)| self.steps == *after) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress, _session: &Session) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+fn trained(on: &(Experiment, Dataset), backend: &dyn Backend, stop_after: Option<usize>) -> (Bits, Outcome) {
+    let (experiment, dataset) = on;
+    let (Some(model), Some(data), Some(train)) = (&experiment.model, &experiment.data, &experiment.train)
+    else {
+        panic!("a part is missing")
+    };
+    let job = Job { model, data, train, batch: 12, device: &Device::Cpu };
+    let stop = AtomicBool::new(false);
+    let mut observer = Silent { steps: 0, stop: stop_after.map(|after| (after, &stop)) };
+    let prepared = prepare_on(backend, job, dataset, None).unwrap();
+    let (session, outcome) = prepared.train(None, &stop, &mut observer).unwrap();
+    (states(&session), outcome)
+}
+
+/// What a training came to, but for its times.
+fn figures(outcome: &Outcome) -> String {
+    let epochs: Vec<_> = outcome.epochs.iter().map(|e| (e.train_loss, &e.validation, e.best)).collect();
+    format!("{epochs:?} {:?}", outcome.test)
+}
+
+#[test]
+fn a_training_ends_with_the_same_bits_and_figures() {
+    let augment = "augment { random_crop 8 padding=1 -> random_flip }";
+    for (augment, lines, counts) in [(augment, "accumulate 2", [1, 2, 8]), ("", "mix mixup 0.4", [3, 4, 8])] {
+        let on = noisy(augment, lines);
+        let (alone, outcome) = trained(&on, &Cpu, None);
+        for n in counts {
+            for (bits, own) in together(n, |peers| trained(&on, &shared(peers), None)) {
+                assert!(bits == alone, "{n} processes");
+                assert_eq!(figures(&own), figures(&outcome), "{n} processes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_that_one_asks_for_stops_all_after_the_same_step() {
+    let on = noisy("", "");
+    let ended = together(3, |peers| {
+        let stop = (peers.rank().number == 1).then_some(3);
+        trained(&on, &shared(peers), stop)
+    });
+    let (bits, outcome) = &ended[0];
+    assert_eq!((outcome.ended, outcome.steps), (Ended::Interrupted, 3));
+    assert!(ended.iter().all(|(own, outcome)| own == bits && outcome.steps == 3));
+}
+
+#[test]
+fn each_process_has_the_texts_of_all() {
+    let texts = |number: usize| ["", "a\nb", "µ"][number].to_owned();
+    let found = together(3, |peers| {
+        let number = peers.rank().number;
+        (peers.texts(&texts(number)).unwrap(), peers.any(number == 2).unwrap(), peers.any(false).unwrap())
+    });
+    assert!(found.iter().all(|own| *own == ((0..3).map(texts).collect(), true, false)));
+}
