@@ -52,6 +52,8 @@ pub enum What {
     Picture,
     /// One of so many classes, which its one column names.
     Class(usize),
+    /// Something that its line does not say rightly.
+    Unread,
 }
 
 /// What is known of it once the data are open.
@@ -85,7 +87,7 @@ pub fn suits(section: &DataSection) -> Diagnostics {
                 Diagnostic::error(codes::BAD_VALUE, field.span, message).label("there is no path to read");
             Some(d.advise("`source table`"))
         }
-        (What::Picture | What::Numbers | What::Class(_), true) => None,
+        (What::Picture | What::Numbers | What::Class(_) | What::Unread, true) => None,
     };
     section.fields.iter().filter_map(refused).collect()
 }
@@ -101,7 +103,7 @@ pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
             Ok(found) => found,
             Err(d) => {
                 diagnostics.push(*d);
-                continue;
+                (Vec::new(), What::Unread)
             }
         };
         if let Some(first) = fields.iter().find(|field| field.name == name) {
@@ -278,14 +280,14 @@ impl DataField {
         match self.what {
             What::Numbers => Shape::from([self.columns.len()]),
             What::Picture => image.clone(),
-            What::Class(_) => Shape::default(),
+            What::Class(_) | What::Unread => Shape::default(),
         }
     }
 
     /// What is to be learnt of it, where it is the target of an output.
     pub fn task(&self) -> Task {
         match self.what {
-            What::Numbers => Task::Numbers,
+            What::Numbers | What::Unread => Task::Numbers,
             What::Picture => Task::Images,
             What::Class(_) => Task::Classes,
         }
@@ -295,7 +297,7 @@ impl DataField {
     pub fn outputs(&self) -> usize {
         match self.what {
             What::Numbers => self.columns.len(),
-            What::Picture => 0,
+            What::Picture | What::Unread => 0,
             What::Class(classes) => classes,
         }
     }
@@ -315,7 +317,7 @@ impl DataField {
             Held::Classes(held) => held.0.clone(),
             Held::Nothing | Held::Numbers(_) | Held::Pictures(_) => match self.what {
                 What::Class(classes) => (0..classes).map(|class| class.to_string()).collect(),
-                What::Numbers | What::Picture => self.columns.clone(),
+                What::Numbers | What::Picture | What::Unread => self.columns.clone(),
             },
         }
     }

@@ -2,10 +2,11 @@
 
 use crate::data::fields::{self, DataField, End, What};
 use crate::data::section::DataSection;
-use crate::diag::{Diagnostic, Diagnostics, codes, nearest};
+use crate::diag::{Diagnostic, Diagnostics, codes, has_errors, nearest};
 use crate::model::Model;
 use crate::model::inputs::Input;
 use crate::model::outputs::Output;
+use crate::numbers::plural;
 use crate::shape::Shape;
 use crate::train::section::TrainSection;
 
@@ -23,7 +24,10 @@ pub fn check(
     let inputs = model.inputs.iter().map(|input| input.name.as_str());
     let taken: Vec<&str> =
         inputs.chain(model.outputs.iter().map(|output| output.name.text.as_str())).collect();
-    for field in fields.iter().filter(|field| !taken.contains(&field.name.as_str())) {
+    // What is refused may use them.
+    let may_be_used = has_errors(diagnostics);
+    let is_unused = |field: &&DataField| !may_be_used && !taken.contains(&field.name.as_str());
+    for field in fields.iter().filter(is_unused) {
         let message = format!("the field `{}` is never used", field.name);
         let d = Diagnostic::warning(codes::UNUSED, field.span, message)
             .label("the model has no input or output of this name");
@@ -38,6 +42,9 @@ pub fn check(
             diagnostics.push(missing(input, data));
             continue;
         };
+        if field.what == What::Unread {
+            continue;
+        }
         if let What::Class(_) = field.what {
             let message = format!("the field `{}` is a class, which only an `output` can have", field.name);
             let d = Diagnostic::error(codes::DATA_SHAPE, field.span, message).label("a class");
@@ -50,7 +57,7 @@ pub fn check(
         let Some(shape) = &input.shape else { continue };
         // Of a second picture it is not known where that of the first is not.
         let own = match (field.what, data.shape()) {
-            (What::Numbers | What::Class(_), _) => Some(field.shape(shape)),
+            (What::Numbers | What::Class(_) | What::Unread, _) => Some(field.shape(shape)),
             (What::Picture, image) => image,
         };
         if let Some(own) = own.filter(|own| own != shape) {
@@ -68,6 +75,8 @@ pub fn check(
     }
     for (at, output) in model.outputs.iter().enumerate() {
         match fields.iter().find(|field| field.name == output.name.text) {
+            // Its line is refused already.
+            Some(field) if field.what == What::Unread => {}
             Some(field) => {
                 diagnostics.extend(ending(output, field));
                 data.fields.push(field.clone().of(End::Output(at)));
@@ -95,7 +104,7 @@ fn place_for(field: &DataField, data: &DataSection) -> String {
     let name = &field.name;
     match field.what {
         What::Class(n) => format!("`output {name} {{ global_avg_pool -> linear {n} }}` in the model"),
-        What::Numbers | What::Picture => {
+        What::Numbers | What::Picture | What::Unread => {
             let image = data.shape();
             let shape = image.map_or_else(|| "SHAPE".to_owned(), |image| field.shape(&image).to_string());
             format!("`input {name} {shape}` in the model, after its first `input`")
@@ -119,18 +128,18 @@ fn ending(output: &Output, field: &DataField) -> Option<Diagnostic> {
     if shape.dims() == [n] {
         return None;
     }
-    let what = match field.what {
-        What::Class(_) => "classes",
-        What::Numbers | What::Picture => "numbers",
+    let n_wanted = match field.what {
+        What::Class(_) => plural(n as u64, "class", "classes"),
+        What::Numbers | What::Picture | What::Unread => plural(n as u64, "number", "numbers"),
     };
     let given = match shape.dims() {
-        &[own] => format!("{own} outputs"),
+        &[own] => plural(own as u64, "output", "outputs"),
         _ => shape.to_string(),
     };
-    let message = format!("the output `{name}` gives {given}, but its field has {n} {what}");
+    let message = format!("the output `{name}` gives {given}, but its field has {n_wanted}");
     let d = Diagnostic::error(codes::CLASSES, output.span, message)
         .label(format!("{shape} at its end"))
-        .related(field.span, format!("{n} {what}"));
+        .related(field.span, n_wanted);
     let d = match (output.features, shape.rank()) {
         (Some((word, span)), 1) => d.replace(format!("make it `{word} {n}`"), span, n.to_string()),
         (_, 1) => head.followed(d, &format!("linear {n}")),
@@ -140,7 +149,7 @@ fn ending(output: &Output, field: &DataField) -> Option<Diagnostic> {
         What::Class(_) if shape.rank() == 1 => {
             d.advise(format!("`classes={}` in `field {name}`, if the column has that many", shape.elements()))
         }
-        What::Class(_) | What::Numbers | What::Picture => d,
+        What::Class(_) | What::Numbers | What::Picture | What::Unread => d,
     })
 }
 

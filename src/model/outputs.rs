@@ -22,7 +22,7 @@ pub static OUTPUT: Spec = Spec {
         keyword(LOSS, Kind::Word, Preset::Absent, "its loss, such as `huber` or `huber(delta=2)`"),
     ],
     example: "conv2d 8 3x3 -> relu; output age weight=0.1 { global_avg_pool -> linear 1 }; flatten -> linear 10",
-    elsewhere: &["outputs", "Output", "head", "task"],
+    elsewhere: &["Output"],
 };
 
 /// The inputs of a training graph that hold what such outputs should be, in their order in the model, which has no more of them.

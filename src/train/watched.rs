@@ -62,6 +62,11 @@ pub fn name_outputs(diagnostics: &mut [Diagnostic], outputs: &[Watching]) {
         };
         let (short, whole) = (format!("`{before}{after}`"), format!("`{before}{}.{after}`", output.text));
         d.message = d.message.replace(&short, &whole);
+        // The word that was meant, as it would be written.
+        let meant = format!("`{before}");
+        if !before.is_empty() && !d.primary.text.contains(&whole) {
+            d.primary.text = d.primary.text.replace(&meant, &format!("`{before}{}.", output.text));
+        }
         for fix in &mut d.fixes {
             for (_, text) in fix.edits.iter_mut().filter(|(at, _)| *at == d.primary.span) {
                 let meant = match text.strip_prefix(before.as_str()) {

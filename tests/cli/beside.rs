@@ -148,7 +148,7 @@ fn weights_that_are_used_twice_are_exported_once_and_read_back() {
         "{}",
         done.err
     );
-    let said = ["`first` is used twice with the same weights, which `--fold` does not know", "line 4:"];
+    let said = ["`first` is used twice with the same weights, which `--fold` does not know", "line 3:"];
     desk.refused("export twice.model --untrained --fold -o x.onnx", 2, &said);
     let said = ["`first` is used twice with the same weights, which `--to c` does not know"];
     desk.refused("export twice.model --untrained --to c -o x", 2, &said);
