@@ -95,7 +95,7 @@ fn numbers_of_a_table_are_learnt_from_besides_the_image() {
 fn a_siamese_network_learns_whether_two_pictures_are_alike() {
     let desk = desk();
     let model = "block tower {
-    flatten -> linear 8
+    flatten -> linear 8 -> tanh -> linear 8
 }
 model Siamese {
     input 1x8x8
@@ -116,7 +116,7 @@ model Siamese {
     let eval = desk.json("eval r --json");
     assert!(eval["test.accuracy"].as_f64().unwrap() > 0.9, "{eval}");
     let summary = desk.run("summary siamese.net").out;
-    assert!(summary.contains("Siamese") && summary.contains("538"), "{summary}");
+    assert!(summary.contains("Siamese") && summary.contains("610"), "{summary}");
     resumes(&desk, "siamese.net", 4);
     desk.write("pairs.csv", "other,scan\nb0.png,a0.png\nb4.png,a4.png\n");
     let done = desk.run("predict r pairs.csv --csv");
@@ -231,6 +231,9 @@ fn exports(desk: &Desk, inputs: &[&str], outputs: &[&str]) {
     let model = file::model(&bytes).unwrap();
     let names =
         |values: &[file::Value<'_>]| values.iter().map(|value| value.name.to_owned()).collect::<Vec<_>>();
+    let mut made: Vec<&str> = model.graph.nodes.iter().flat_map(|node| node.outputs.clone()).collect();
+    made.sort_unstable();
+    assert!(made.windows(2).all(|pair| pair[0] != pair[1]), "each value is made once: {made:?}");
     assert_eq!(names(&model.graph.inputs), [&["input"], inputs].concat());
     assert_eq!(names(&model.graph.outputs), [&["output"], outputs].concat());
     let done = desk.run("export r --to pytorch -o r-torch");

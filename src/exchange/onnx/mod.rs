@@ -11,6 +11,7 @@ pub mod resample;
 pub mod skim;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -191,6 +192,7 @@ fn graph(network: &Network<'_>, wishes: &Wishes, with: With) -> Result<Graph, Fa
         false => vec![None; model.layers.len()],
     };
     let mut names = vec![first];
+    let mut labels = BTreeSet::new();
     for (at, (instance, operation)) in model.layers.iter().zip(&operations).enumerate() {
         let value = crate::model::Wire::of_layer(at);
         if let Some(input) = network.given(value) {
@@ -208,8 +210,8 @@ fn graph(network: &Network<'_>, wishes: &Wishes, with: With) -> Result<Graph, Fa
         let norm = folds[at];
         let is_end = value == model.output
             || norm.is_some_and(|norm| crate::model::Wire::of_layer(norm) == model.output);
-        // What has the weights of another layer has its name, too.
-        let label = match instance.shared.is_empty() {
+        // Layers that are used twice have one name, and their values two.
+        let label = match labels.insert(instance.name.as_str()) {
             true => instance.name.clone(),
             false => format!("{}@{at}", instance.name),
         };

@@ -18,14 +18,18 @@ pub fn keys<'n>(first: &str, names: impl Iterator<Item = &'n str>) -> Vec<String
 /// What is said of further inputs and outputs in the file's head.
 pub fn told(network: &Network<'_>) -> Result<String, Fault> {
     let mut out = String::new();
+    let mut inputs = Vec::new();
     for input in &network.model.inputs {
         let extents: Vec<String> = network.shape(input.wire)?.dims().iter().map(usize::to_string).collect();
-        out.push_str(&format!(" With it, it takes `{}`: {} numbers.", input.name, extents.join(" x ")));
+        inputs.push(format!("`{}` ({})", input.name, extents.join(" x ")));
+    }
+    if !inputs.is_empty() {
+        out.push_str(&format!(" It also takes {}.", inputs.join(", ")));
     }
     if !network.model.outputs.is_empty() {
         let names: Vec<String> =
             network.model.outputs.iter().map(|own| format!("`{}`", own.name.text)).collect();
-        out.push_str(&format!(" It gives its end and then {}.", names.join(", ")));
+        out.push_str(&format!(" It returns what its last line gives, and then {}.", names.join(", ")));
     }
     Ok(out)
 }
