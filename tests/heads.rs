@@ -25,6 +25,7 @@ struct Fixture {
     /// Blocks that the model uses.
     blocks: String,
     model: String,
+    data: String,
     train: String,
     batch: usize,
     /// The inputs of the graph by their names, one after the other in turn.
@@ -41,8 +42,12 @@ fn fixtures() -> BTreeMap<String, Fixture> {
 #[test]
 fn ten_steps_are_those_of_pytorch() {
     for (name, fixture) in fixtures() {
-        let text =
-            format!("{}\nmodel T {{ {} }}\ntrain {{ {} }}", fixture.blocks, fixture.model, fixture.train);
+        let data =
+            if fixture.data.is_empty() { String::new() } else { format!("data {{ {} }}", fixture.data) };
+        let text = format!(
+            "{}\nmodel T {{ {} }}\n{data}\ntrain {{ {} }}",
+            fixture.blocks, fixture.model, fixture.train
+        );
         let (experiment, found) = check(&text);
         assert!(!has_errors(&found), "{name}: {found:#?}");
         let (model, train) = (experiment.model.as_ref().unwrap(), experiment.train.as_ref().unwrap());

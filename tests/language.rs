@@ -568,6 +568,6 @@ fn a_model_with_further_inputs_is_no_layer() {
     let text = "use \"own.model\"\nmodel M { input 3x8x8; Own; flatten -> linear 2 }";
     let own = "model Own {\n input 3x8x8\n input other 3x8x8\n add other\n}";
     let errors = layers_with(text, &[("own.model", own)]).unwrap_err();
-    let said = "E0207 `Own` takes `other` beside the image, so it cannot be a layer".to_owned();
+    let said = "E0207 `Own` also takes `other`, so it cannot be a layer".to_owned();
     assert!(errors.contains(&said), "{errors:?}");
 }

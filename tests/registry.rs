@@ -35,7 +35,7 @@ const TRAIN: &str = "train { loss mse; optimizer sgd lr=1; … }";
 fn groups() -> Vec<Group> {
     let with_file = |words::Group { title, section, before, specs, .. }: words::Group| {
         let file = match section {
-            "model" if title == "Input and heads" => return None,
+            "model" if title == "Inputs, outputs and heads" => return None,
             "model" => MODEL,
             "data" => DATA,
             "augment" => AUGMENT,

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::cli::listing::{self, Cell};
 use crate::cli::out::{err, out};
 use crate::cli::pictures::{self, Files};
 use crate::cli::table::{loss, percent, plural, table};
-use crate::cli::{Stop, devices, load, trained};
+use crate::cli::{Stop, devices, further, load, trained};
 use crate::data::png;
 use crate::data::sample::Task;
 use crate::data::sources::{arrays, files};
@@ -25,10 +26,13 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", or - for a list on standard
-    /// input
+    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv, .tsv or
+    /// .jsonl, with the columns that the model was trained with), or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
+    /// What is given with each of them, in the model's order
+    #[arg(skip)]
+    given: Vec<Vec<Cell>>,
     /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
@@ -58,7 +62,9 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Stop> {
     let mut predictor = open(options)?;
     let kind = if predictor.signals().is_some() { Files::Signals } else { Files::Pictures };
-    let options = &Options { images: pictures::named(&options.images, kind)?, ..options.clone() };
+    let rows = listing::rows(&predictor, pictures::named(&options.images, kind)?)?;
+    let (paths, given) = rows.into_iter().unzip();
+    let options = &Options { images: paths, given, ..options.clone() };
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
     match (predictor.task(), &options.out, options.top) {
         (Task::Classes, Some(_), _) => refuse(&format!(
@@ -134,7 +140,8 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
     let result = each(options, predictor, &head.collect::<Vec<_>>(), &mut |asked, answer| {
         let top = &answer.classes()[..n];
         let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
-        rows.push(std::iter::once(asked.shown.clone()).chain(cells).collect());
+        let first = std::iter::once(asked.shown.clone());
+        rows.push(first.chain(cells).chain(further::shown(answer)).collect());
         let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
         let cells = top.iter().flat_map(|class| [class.name.clone(), format!("{:?}", class.probability)]);
         Ok(Told {
@@ -144,7 +151,7 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
         })
     });
     if options.form() == Form::Text && !rows.is_empty() {
-        out(&answers(rows))?;
+        out(&answers(rows, &further::names(predictor)))?;
     }
     result
 }
@@ -161,7 +168,7 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
             ([], Some(first)) => format!("none (most likely {} {})", first.name, percent(first.probability)),
             (_, _) => shown.join(", "),
         };
-        rows.push(vec![asked.shown.clone(), shown]);
+        rows.push([vec![asked.shown.clone(), shown], further::shown(answer)].concat());
         let mut inner: Vec<&Class> = answer.classes().iter().collect();
         inner.sort_by_key(|label| label.index);
         let label = |label: &&Class| json!({ "label": label.name, "probability": label.probability, "holds": label.probability > 0.5 });
@@ -172,7 +179,9 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
         })
     });
     if options.form() == Form::Text && !rows.is_empty() {
-        out(&table(&["image", "labels"], 2, rows))?;
+        let further = further::names(predictor);
+        let head = ["image", "labels"].into_iter().chain(further.iter().map(String::as_str));
+        out(&table(&head.collect::<Vec<_>>(), 2, rows))?;
     }
     result
 }
@@ -184,7 +193,7 @@ fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     let result = each(options, predictor, &names, &mut |asked, answer| {
         let values = answer.values();
         let cells = values.iter().map(|(_, value)| loss(f64::from(*value)));
-        rows.push(std::iter::once(asked.shown.clone()).chain(cells).collect());
+        rows.push(std::iter::once(asked.shown.clone()).chain(cells).chain(further::shown(answer)).collect());
         let object: serde_json::Map<String, Value> =
             values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         Ok(Told {
@@ -194,7 +203,9 @@ fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
         })
     });
     if options.form() == Form::Text && !rows.is_empty() {
-        let head: Vec<&str> = std::iter::once("image").chain(names.iter().map(String::as_str)).collect();
+        let further = further::names(predictor);
+        let named = names.iter().chain(&further).map(String::as_str);
+        let head: Vec<&str> = std::iter::once("image").chain(named).collect();
         out(&table(&head, 1, rows))?;
     }
     result
@@ -226,7 +237,7 @@ fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) ->
             areas.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
         let shares = areas.iter().map(|(_, share)| share.to_string());
         Ok(Told {
-            line: format!("{}{arrow}  {}", asked.shown, shown.join(", ")),
+            line: format!("{}{arrow}  {}{}", asked.shown, shown.join(", "), further::line(answer)),
             object: json!({ "written": written, "areas": object }),
             cells: std::iter::once(written.clone().unwrap_or_default()).chain(shares).collect(),
         })
@@ -239,7 +250,7 @@ fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result
     each(options, predictor, &["written".to_owned()], &mut |asked, answer| {
         write_atomically(&places[asked.file], &answer.png()?)?;
         let written = places[asked.file].display().to_string();
-        let line = format!("{} → {written}  {}", asked.shown, answer.shape);
+        let line = format!("{} → {written}  {}{}", asked.shown, answer.shape, further::line(answer));
         let object = json!({ "written": written, "shape": answer.shape.to_string() });
         Ok(Told { line, object, cells: vec![written] })
     })
@@ -301,15 +312,19 @@ fn each(
 ) -> Result<(), Stop> {
     let form = options.form();
     if form == Form::Csv {
-        out(&record(&[&["image".to_owned()], head].concat())?)?;
+        let further = further::head(predictor);
+        out(&record(&[&["image".to_owned()], head, &further].concat())?)?;
     }
     let (mut failed, mut stop) = (false, Stop::Findings);
-    let files = options.images.iter().enumerate();
-    for (asked, answer) in files.flat_map(|(file, path)| answers_for(predictor, file, path)) {
+    let files = options.images.iter().zip(&options.given).enumerate();
+    for (asked, answer) in files.flat_map(|(file, (path, given))| answers_for(predictor, file, path, given)) {
         let shown = &asked.shown;
         let told = answer.and_then(|answer| {
             let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
-            tell(&asked, &answer).map(|told| (told, remarks))
+            tell(&asked, &answer).map(|mut told| {
+                further::add(&answer, &mut told.object, &mut told.cells);
+                (told, remarks)
+            })
         });
         match (told, form) {
             (Ok((told, remarks)), Form::Json) => {
@@ -345,11 +360,19 @@ fn each(
 }
 
 /// What the model makes of a file: of a picture, or of each signal in an array.
-fn answers_for(predictor: &mut Predictor, file: usize, path: &Path) -> Vec<(Asked, Result<Answer, Fault>)> {
+fn answers_for(
+    predictor: &mut Predictor,
+    file: usize,
+    path: &Path,
+    given: &[Cell],
+) -> Vec<(Asked, Result<Answer, Fault>)> {
     let shown = path.display().to_string();
     let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
     let Some(shape) = predictor.signals() else {
-        let answer = files::read(path).and_then(|bytes| predictor.picture(&bytes).map_err(named));
+        let given = given.iter().map(Cell::read).collect::<Result<Vec<_>, _>>();
+        let answer = given.and_then(|given| {
+            files::read(path).and_then(|bytes| predictor.picture_with(&bytes, &given).map_err(named))
+        });
         return vec![(Asked { file, shown }, answer)];
     };
     let signals = match arrays::signals(path, shape) {
@@ -368,15 +391,14 @@ fn answers_for(predictor: &mut Predictor, file: usize, path: &Path) -> Vec<(Aske
 }
 
 /// A row an image: `digit.png  7  99.75 %   9  0.17 %`.
-fn answers(rows: Vec<Vec<String>>) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let head: Vec<&str> = (0..columns)
-        .map(|i| match i {
-            0 => "image",
-            1 => "class",
-            3 => "then",
-            _ => "",
-        })
-        .collect();
+fn answers(rows: Vec<Vec<String>>, further: &[String]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(further.len());
+    let own = (0..columns).map(|i| match i {
+        0 => "image",
+        1 => "class",
+        3 => "then",
+        _ => "",
+    });
+    let head: Vec<&str> = own.chain(further.iter().map(String::as_str)).collect();
     table(&head, 2, rows)
 }

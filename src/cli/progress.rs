@@ -108,7 +108,11 @@ impl Viewer for Progress {
                 (None, Some(first)) => format!(" {} {}", first.metric.spec.name, figure(first)),
                 (share, _) => accuracy(share),
             };
-            format!("  validation loss {}{shown}{best}", loss(found.loss))
+            let further = found.outputs.iter().filter_map(|(name, own)| {
+                let first = own.figures.first()?;
+                Some(format!("  {name} {} {}", first.metric.spec.name, figure(first)))
+            });
+            format!("  validation loss {}{shown}{}{best}", loss(found.loss), further.collect::<String>())
         });
         self.screen.line(&format!(
             "epoch {}/{}  loss {}{}{validation}  {}",

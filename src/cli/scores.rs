@@ -3,7 +3,7 @@
 use crate::cli::table::{figure, loss, percent, plural, table, thousands};
 use crate::train::metrics::confusion::Overlap;
 use crate::train::metrics::errors::NumberScore;
-use crate::train::metrics::{ClassScore, Confusion, Detail, Evaluation};
+use crate::train::metrics::{ClassScore, Confusion, Detail, Evaluation, Further};
 
 /// A matrix of more classes is wider than a terminal; the JSON has it whole.
 const MOST_COLUMNS: usize = 14;
@@ -24,7 +24,10 @@ pub fn report_text(test: &Evaluation, names: &[String], part: &str) -> String {
         (None, Detail::Pixels(confusion)) => Some(pixels(confusion, names)),
     };
     let total = result(test, part);
-    rows.map_or(total.clone(), |rows| format!("{rows}\n\n{total}"))
+    let own = rows.map_or(total.clone(), |rows| format!("{rows}\n\n{total}"));
+    test.outputs.iter().fold(own, |text, Further { name, names, evaluation }| {
+        format!("{text}\n\noutput {name}\n{}", report_text(evaluation, names, part))
+    })
 }
 
 /// Rows that a person reads; the JSON has all of them.

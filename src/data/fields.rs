@@ -1,6 +1,7 @@
-//! `field NAME [columns]`: what else a table says of each sample, numbers or a second picture → the values of a batch beside
-//! images and targets.
+//! `field NAME [columns]`: what else a table says of each sample, numbers, a second picture or a class → the values of a batch
+//! for the model's further inputs and outputs.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,14 +10,18 @@ use flate2::Crc;
 use crate::data::intact;
 use crate::data::loader::{Loader, Mode};
 use crate::data::parts::{Dataset, Parts};
+use crate::data::sample::Task;
 use crate::data::samples::{Images, Samples, Targets};
 use crate::data::section::{DataSection, OnError};
 use crate::data::sources::files::{Files, lengths};
+use crate::data::sources::listed::class_names;
 use crate::data::sources::table::inside;
 use crate::diag::{Diagnostic, Diagnostics, Fault, codes};
 use crate::layers::given::INPUTS;
+use crate::model::outputs::TARGETS;
 use crate::shape::Shape;
 use crate::source::Span;
+use crate::spec::Args;
 use crate::spec::section::Lines;
 
 /// A field of the samples beside their images and targets.
@@ -25,8 +30,17 @@ pub struct DataField {
     pub name: String,
     pub columns: Vec<String>,
     pub what: What,
+    /// What takes it.
+    pub end: End,
     pub span: Span,
     held: Held,
+}
+
+/// What of a model a field is for, by its place among the named ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Input(usize),
+    Output(usize),
 }
 
 /// What a field has of each sample.
@@ -36,6 +50,10 @@ pub enum What {
     Numbers,
     /// A picture, which its one column names.
     Picture,
+    /// One of so many classes, which its one column names.
+    Class(usize),
+    /// Something that its line does not say rightly.
+    Unread,
 }
 
 /// What is known of it once the data are open.
@@ -44,6 +62,8 @@ enum Held {
     Nothing,
     /// Sample by sample.
     Numbers(Arc<Vec<f32>>),
+    /// The names of the classes in their order, and the place of each sample's.
+    Classes(Arc<(Vec<String>, Vec<u32>)>),
     /// With the section that prepares them as the first pictures are.
     Pictures(Arc<(DataSection, Samples)>),
 }
@@ -67,7 +87,7 @@ pub fn suits(section: &DataSection) -> Diagnostics {
                 Diagnostic::error(codes::BAD_VALUE, field.span, message).label("there is no path to read");
             Some(d.advise("`source table`"))
         }
-        (What::Picture | What::Numbers, true) => None,
+        (What::Picture | What::Numbers | What::Class(_) | What::Unread, true) => None,
     };
     section.fields.iter().filter_map(refused).collect()
 }
@@ -79,15 +99,11 @@ pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
         let Some(args) = line.found.as_ref().map(|found| &found.args) else { continue };
         let Ok(name) = args.word("name") else { continue };
         let span = line.statement.head();
-        let (columns, what) = match (args.texts("columns"), args.word("image")) {
-            (Ok(columns), Err(_)) => (columns.to_vec(), What::Numbers),
-            (Err(_), Ok(column)) => (vec![column.to_owned()], What::Picture),
-            (Ok(_), Ok(_)) | (Err(_), Err(_)) => {
-                let message = format!("the field `{name}` is columns of numbers, or an `image`");
-                let d = Diagnostic::error(codes::BAD_VALUE, span, message).label("give one of the two");
-                let ways = [format!("`field {name} [age, bmi]`"), format!("`field {name} image=COLUMN`")];
-                diagnostics.push(ways.into_iter().fold(d, Diagnostic::advise));
-                continue;
+        let (columns, what) = match kind(name, args, span) {
+            Ok(found) => found,
+            Err(d) => {
+                diagnostics.push(*d);
+                (Vec::new(), What::Unread)
             }
         };
         if let Some(first) = fields.iter().find(|field| field.name == name) {
@@ -105,9 +121,44 @@ pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
                 .push(Diagnostic::error(codes::TOO_MANY_ARGUMENTS, span, message).label("one too many"));
             break;
         }
-        fields.push(DataField { name: name.to_owned(), columns, what, span, held: Held::Nothing });
+        let end = End::Input(fields.len());
+        fields.push(DataField { name: name.to_owned(), columns, what, end, span, held: Held::Nothing });
     }
     fields
+}
+
+/// The columns of a field, and what they hold.
+fn kind(name: &str, args: &Args, span: Span) -> Result<(Vec<String>, What), Box<Diagnostic>> {
+    let refused = |at: Span, message: String, label: &str| {
+        Box::new(Diagnostic::error(codes::BAD_VALUE, at, message).label(label))
+    };
+    let stated = args.span("classes").zip(args.whole("classes").ok());
+    let found = match (args.texts("columns"), args.word("image"), args.word("label")) {
+        (Ok(columns), Err(_), Err(_)) => (columns.to_vec(), What::Numbers),
+        (Err(_), Ok(column), Err(_)) => (vec![column.to_owned()], What::Picture),
+        (Err(_), Err(_), Ok(column)) => {
+            let Some((_, classes)) = stated else {
+                let message = format!("the field `{name}` does not say how many classes it has");
+                let d = refused(span, message, "`classes` is missing");
+                return Err(Box::new(d.advise(format!("`field {name} label={column} classes=N`"))));
+            };
+            return Ok((vec![column.to_owned()], What::Class(classes)));
+        }
+        (_, _, _) => {
+            let message = format!("the field `{name}` is columns of numbers, an `image` or a `label`");
+            let d = refused(span, message, "give one of the three");
+            let ways = ["[age, bmi]", "image=COLUMN", "label=COLUMN classes=N"];
+            let way = |d: Diagnostic, way: &&str| d.advise(format!("`field {name} {way}`"));
+            return Err(Box::new(ways.iter().fold(*d, way)));
+        }
+    };
+    match stated {
+        Some((at, _)) => {
+            let d = refused(at, format!("the field `{name}` has no classes"), "only a `label` has some");
+            Err(Box::new(d.advise("remove `classes`, or read the column with `label=`")))
+        }
+        None => Ok(found),
+    }
 }
 
 /// What the table says in the columns of a field: column by column, a text for each sample.
@@ -118,16 +169,15 @@ pub type Cells = Vec<Vec<String>>;
 /// # Errors
 /// A column that is not there, or an empty cell.
 pub fn cells(section: &DataSection, base: &Path, dataset: &Dataset) -> Result<Vec<Cells>, Fault> {
-    let column = |field: &DataField, name: &String| {
-        section.source.groups(&section.args, base, name, &dataset.samples).map_err(|mut fault| {
-            // The column is read like that of `label=`, so the advice is about `label=`.
+    let cells = |field: &DataField| {
+        let read = section.source.cells(&section.args, base, &field.columns, &dataset.samples);
+        read.map_err(|mut fault| {
+            // Columns may be read like that of `label=`, and the advice is then about `label=`.
             fault.message = format!("the field `{}`: {}", field.name, fault.message);
             (fault.argument, fault.remedies) = (None, Vec::new());
-            fault.advise(format!("a value in every row of the column `{name}`, or another column"))
+            let columns = field.columns.join("`, `");
+            fault.advise(format!("a value in every row of `{columns}`, or other columns"))
         })
-    };
-    let cells = |field: &DataField| -> Result<Cells, Fault> {
-        field.columns.iter().map(|name| column(field, name)).collect()
     };
     section.fields.iter().map(cells).collect()
 }
@@ -142,6 +192,9 @@ pub fn hold(section: &mut DataSection, base: &Path, cells: &[Cells]) -> Result<(
         section.fields[at].held = match (what, columns.as_slice(), cells.as_slice()) {
             (What::Picture, [column], [paths]) => {
                 Held::Pictures(Arc::new(pictures(section, base, column, paths)?))
+            }
+            (What::Class(stated), [column], [labels]) => {
+                Held::Classes(Arc::new(classes(&name, column, labels, stated)?))
             }
             (_, _, _) => {
                 let named = columns.iter().zip(cells);
@@ -195,13 +248,83 @@ fn numbers(field: &str, column: &str, cells: &[String]) -> Result<Vec<f32>, Faul
     cells.iter().map(number).collect()
 }
 
+/// The names of the classes of a column, and the place of each cell's.
+fn classes(
+    field: &str,
+    column: &str,
+    cells: &[String],
+    stated: usize,
+) -> Result<(Vec<String>, Vec<u32>), Fault> {
+    let names = class_names(cells, stated);
+    if names.len() != stated {
+        let message = format!(
+            "the column `{column}` of the field `{field}` has {} classes, but `classes` says {stated}",
+            names.len()
+        );
+        let own = names.len();
+        return Err(Fault::new(codes::CLASSES, message).advise(format!("`classes={own}`, or another column")));
+    }
+    let places: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+    let values = cells.iter().map(|cell| places.get(cell.as_str()).copied().unwrap_or(0)).collect();
+    Ok((names, values))
+}
+
 impl DataField {
+    /// The same for another part of the model.
+    pub fn of(self, end: End) -> DataField {
+        DataField { end, ..self }
+    }
+
     /// The shape of a sample's value, where images reach the model in `image`.
     pub fn shape(&self, image: &Shape) -> Shape {
         match self.what {
             What::Numbers => Shape::from([self.columns.len()]),
             What::Picture => image.clone(),
+            What::Class(_) | What::Unread => Shape::default(),
         }
+    }
+
+    /// What is to be learnt of it, where it is the target of an output.
+    pub fn task(&self) -> Task {
+        match self.what {
+            What::Numbers | What::Unread => Task::Numbers,
+            What::Picture => Task::Images,
+            What::Class(_) => Task::Classes,
+        }
+    }
+
+    /// How many numbers or classes an output of it has.
+    pub fn outputs(&self) -> usize {
+        match self.what {
+            What::Numbers => self.columns.len(),
+            What::Picture | What::Unread => 0,
+            What::Class(classes) => classes,
+        }
+    }
+
+    /// The input of a graph that holds it.
+    pub fn port(&self) -> Result<&'static str, Fault> {
+        let port = match self.end {
+            End::Input(at) => INPUTS.get(at),
+            End::Output(at) => TARGETS.get(at),
+        };
+        port.copied().ok_or_else(|| Fault::internal("one field too many"))
+    }
+
+    /// The names of its numbers, or once the data are open of its classes.
+    pub fn names(&self) -> Vec<String> {
+        match &self.held {
+            Held::Classes(held) => held.0.clone(),
+            Held::Nothing | Held::Numbers(_) | Held::Pictures(_) => match self.what {
+                What::Class(classes) => (0..classes).map(|class| class.to_string()).collect(),
+                What::Numbers | What::Picture | What::Unread => self.columns.clone(),
+            },
+        }
+    }
+
+    /// Writes what these samples should give, where it is numbers or classes.
+    pub fn targets(&self, indices: &[u32], out: &mut Vec<f32>) -> Result<(), Fault> {
+        self.fill(indices, 0, Mode::Eval, 0, out)
     }
 
     /// Writes its values for these samples.
@@ -222,6 +345,11 @@ impl DataField {
                 out.extend(indices.iter().flat_map(row));
                 Ok(())
             }
+            Held::Classes(held) => {
+                out.clear();
+                out.extend(indices.iter().map(|&index| held.1[index as usize] as f32));
+                Ok(())
+            }
             Held::Pictures(held) => {
                 let loader = Loader::new(&held.0, &held.1)?;
                 out.resize(indices.len() * loader.fields()[0].shape.elements(), 0.0);
@@ -236,6 +364,10 @@ impl DataField {
         match &self.held {
             Held::Nothing => {}
             Held::Numbers(values) => values.iter().for_each(|number| sum.update(&number.to_le_bytes())),
+            Held::Classes(held) => {
+                held.0.iter().for_each(|name| sum.update(format!("{name}\n").as_bytes()));
+                held.1.iter().for_each(|class| sum.update(&class.to_le_bytes()));
+            }
             Held::Pictures(held) => held.1.digest(&(0..held.1.len() as u32).collect::<Vec<_>>(), sum),
         }
     }

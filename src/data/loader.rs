@@ -4,12 +4,12 @@
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use crate::data::fields::{DataField, End};
 use crate::data::recipe::{Recipe, STREAM};
 use crate::data::sample::{Image, Sample, Target, Values, scale};
 use crate::data::samples::{Field, Images, Samples, Targets, part};
 use crate::data::section::{DataSection, Step};
 use crate::diag::{Fault, codes};
-use crate::layers::given;
 use crate::tensor::random::Random;
 
 /// Whether images are augmented.
@@ -60,8 +60,9 @@ impl<'a> Loader<'a> {
         let shape = section.shape().ok_or_else(missing)?;
         let mut fields = samples.fields(shape);
         let image = fields[0].shape.clone();
-        let more = section.fields.iter().zip(given::INPUTS);
-        fields.extend(more.map(|(own, name)| Field { name, shape: own.shape(&image) }));
+        for own in &section.fields {
+            fields.push(Field { name: own.port()?, shape: own.shape(&image) });
+        }
         Ok(Loader { section, samples, fields, tables: whole, last })
     }
 
@@ -97,6 +98,12 @@ impl<'a> Loader<'a> {
     /// The labels or numbers of a sample, which must be below `len()`; none of other targets.
     pub fn row(&self, index: u32) -> &[f32] {
         self.samples.row(index)
+    }
+
+    /// The field that says what this further output of the model should be.
+    pub fn target_of(&self, output: usize) -> Result<&DataField, Fault> {
+        let own = self.section.fields.iter().find(|field| field.end == End::Output(output));
+        own.ok_or_else(|| Fault::internal("an output without a field"))
     }
 
     /// How a device makes the images of [`Loader::fill`] itself; `None` where it cannot.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::Crc;
 
-use crate::data::fields::DataField;
+use crate::data::fields::{DataField, End};
 use crate::data::parts::Dataset;
 use crate::data::reader::Reader;
 use crate::data::sample::Form;
@@ -193,6 +193,12 @@ impl DataSection {
         let mut sum = Crc::new();
         self.fields.iter().for_each(|field| field.digest(&mut sum));
         format!("{own}, fields {:08x}", sum.sum())
+    }
+
+    /// The fields that outputs are held against: each one's name, and those of its classes or numbers.
+    pub fn names_of_outputs(&self) -> Vec<(String, Vec<String>)> {
+        let of_outputs = self.fields.iter().filter(|field| matches!(field.end, End::Output(_)));
+        of_outputs.map(|field| (field.name.clone(), field.names())).collect()
     }
 
     /// The number of classes, where it is known.

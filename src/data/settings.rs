@@ -61,16 +61,20 @@ static SOURCE_SPEC: Spec = Spec {
 
 static FIELD_SPEC: Spec = Spec {
     name: "field",
-    summary: "A further input of the model, from columns of the data",
+    summary: "What a further input or output of the model has of each sample, from columns of the data",
     docs: "`field clinical [age, bmi]` reads these columns of a `table`, `parquet` or `webdataset`, one number each, in this order. \
            The model takes the field by its name, as `input clinical 2`: one number per column. Numbers reach the model as they are written; a \
            `batch_norm` after the input brings them to one scale. `field other image=COLUMN` is a second picture of a `table`, \
-           prepared and augmented like the first, for `input other 1x28x28`. Several lines give several fields. `mix` cannot be \
-           used with them.",
+           prepared and augmented like the first, for `input other 1x28x28`.\n\n\
+           The target of an `output` is also a field of its name: `field size [height, width]` are numbers to be found, and `field \
+           grade label=COLUMN classes=5` is a class, its names sorted as those of `source table`. Several lines give several \
+           fields. `mix` cannot be used with them.",
     params: &[
-        positional("name", Kind::Name, Preset::Required, "the name of the model's input"),
+        positional("name", Kind::Name, Preset::Required, "the name of the model's input or output"),
         positional("columns", Kind::Names, Preset::Absent, "columns of numbers, such as `[age, bmi]`"),
         keyword("image", Kind::Name, Preset::Absent, "instead, the column of a second picture's path"),
+        keyword("label", Kind::Name, Preset::Absent, "instead, the column of a class, for an `output`"),
+        keyword("classes", Kind::Count, Preset::Absent, "with `label`, how many classes there are"),
     ],
     example: "field clinical [age, bmi]",
     elsewhere: &["tabular", "metadata", "numerical_features", "features"],

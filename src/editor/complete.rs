@@ -8,7 +8,7 @@ use crate::editor::Program;
 use crate::editor::defined::{Name, NameKind};
 use crate::editor::meaning::Meanings;
 use crate::editor::place::{Place, Section, Written, place};
-use crate::editor::snippet;
+use crate::editor::{sections, snippet};
 use crate::experiment::SECTIONS;
 use crate::experiment::imports::normal;
 use crate::experiment::words::{lines, registry};
@@ -17,6 +17,7 @@ use crate::layers::{self, LAYERS};
 use crate::model::auxiliary::AUXILIARY;
 use crate::model::definitions::Block;
 use crate::model::expand::INPUT;
+use crate::model::outputs::OUTPUT;
 use crate::model::scope::ARRIVING;
 use crate::reference::{blocks, quantity, spec as reference, statements};
 use crate::source::Span;
@@ -122,6 +123,7 @@ impl List<'_> {
                 match word {
                     "source" => self.columns(folders),
                     "split" => self.groups(folders),
+                    "field" => self.field(folders),
                     _ => {}
                 }
                 self.setting(section, word)
@@ -156,6 +158,7 @@ impl List<'_> {
                     let docs = quantity(spec).text;
                     self.push(spec.name, CompletionKind::Setting, spec.summary, docs, insert);
                 }
+                self.quantities_of_outputs();
             }
             section @ (Section::Data | Section::Augment | Section::Train) => {
                 lines(section.word())
@@ -172,9 +175,11 @@ impl List<'_> {
         if self.place.depth() == 1 && self.place.inside() == "model" {
             self.spec(&INPUT, CompletionKind::Layer);
         }
-        let head = format!("{} weight=${{1:0.3}} {{\n    $0\n}}", AUXILIARY.name);
-        let docs = reference::entry("", &AUXILIARY).text;
-        self.push(AUXILIARY.name, CompletionKind::Keyword, AUXILIARY.summary, docs, head);
+        for (edge, given) in [(&AUXILIARY, "weight=${1:0.3}"), (&OUTPUT, "${1:name}")] {
+            let head = format!("{} {given} {{\n    $0\n}}", edge.name);
+            let docs = reference::entry("", edge).text;
+            self.push(edge.name, CompletionKind::Keyword, edge.summary, docs, head);
+        }
         for name in scope.values.iter().map(|&name| &meanings.names[name]) {
             let word = name.value.is_some_and(|value| matches!(value.kind, ValueKind::Word(_)));
             let open = name.value.is_none() && name.kind == NameKind::Parameter;
@@ -328,6 +333,38 @@ impl List<'_> {
         }
     }
 
+    /// What `expect` may say of the model's further outputs.
+    fn quantities_of_outputs(&mut self) {
+        let Some(train) = &self.program.checked.experiment.train else { return };
+        for output in &train.outputs {
+            let measured = output.metrics.iter().map(|metric| (metric.spec.name, metric.spec.summary));
+            for (name, summary) in std::iter::once(("loss", "its mean loss")).chain(measured) {
+                let word = format!("test.{}.{name}", output.name);
+                let insert = format!("{word} ${{1|<,>,<=,>=|}} $0");
+                self.push(&word, CompletionKind::Setting, summary, String::new(), insert);
+            }
+        }
+    }
+
+    /// The inputs and outputs that a `field` may be for, and the columns that it may name.
+    fn field(&mut self, folders: &Folders<'_>) {
+        let given = self.place.arguments();
+        let first_is_typed = given.first().is_none_or(|first| first.range.end >= self.offset);
+        if first_is_typed && self.place.bracket.is_none() {
+            let meanings = Meanings::of(self.program);
+            let known: Vec<&Name<'_>> = meanings.names.iter().filter(|name| sections::is_end(name)).collect();
+            return known.into_iter().for_each(|name| self.name(name));
+        }
+        let is_column = matches!(self.open_key(&given), Some("image" | "label"));
+        let section = self.program.checked.experiment.data.as_ref();
+        if (is_column || self.place.bracket.is_some())
+            && let Some(section) = section
+            && let Ok(path) = section.args.word("path")
+        {
+            self.columns_of(section.source.spec().name, path, folders);
+        }
+    }
+
     fn columns_of(&mut self, source: &str, path: &str, folders: &Folders<'_>) {
         for column in (folders.columns)(source, path) {
             let is_word = column.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -356,7 +393,7 @@ impl List<'_> {
                 self.visible(&meanings, &scope.flows);
             }
             _ if word == INPUT.name => {}
-            _ if word == AUXILIARY.name => {
+            _ if [AUXILIARY.name, OUTPUT.name].contains(&word) => {
                 if self.open_key(&given) == Some("loss") {
                     for spec in LOSSES.iter().map(|loss| loss.spec()) {
                         let docs = reference::entry("loss ", spec).text;
@@ -364,7 +401,8 @@ impl List<'_> {
                     }
                     return;
                 }
-                self.arguments(&AUXILIARY, &given, &behind);
+                let edge = if word == OUTPUT.name { &OUTPUT } else { &AUXILIARY };
+                self.arguments(edge, &given, &behind);
             }
             _ => {
                 if let Some(layer) = layers::find(word) {

@@ -5,6 +5,7 @@ use crate::editor::Program;
 use crate::editor::defined::{Name, NameKind, head, statements as top};
 use crate::editor::facts::{facts, parameters};
 use crate::editor::meaning::{Meanings, What};
+use crate::experiment::expect::of_output;
 use crate::model::scope::arriving_names;
 use crate::numbers::plural;
 use crate::reference::{blocks, expectation, spec, statements};
@@ -40,7 +41,11 @@ pub fn hover(program: &Program, offset: usize) -> Option<Hover> {
         What::Key(_, param) | What::Word(param) => {
             Some(spec::argument(param).trim_start_matches("- ").to_owned())
         }
-        What::Quantity => expectation(text).map(|entry| entry.text),
+        What::Quantity => {
+            let whole = statement_at(&program.checked.ast, word.span).map(|line| &line.word);
+            let of_output = whole.and_then(of_output).map(|(_, own)| own);
+            expectation(of_output.as_deref().unwrap_or(text)).map(|entry| entry.text)
+        }
         What::Arriving => arriving(program, word.span, text),
         What::Name(name) => Some(named(program, &meanings, &meanings.names[name])),
         What::Text => used_file(program, word.span),

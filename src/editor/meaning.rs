@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::diag::Diagnostics;
 use crate::editor::Program;
 use crate::editor::defined::{Name, NameKind, head, parameter, statements};
-use crate::experiment::words::{declared, lines, registry};
+use crate::editor::sections;
 use crate::experiment::{SECTIONS, definitions};
 use crate::layers;
 use crate::layers::joins;
@@ -108,6 +108,7 @@ fn walk<'a>(program: &'a Program, asts: &[&'a Ast], probe: Option<u32>) -> (Mean
         blocks: HashMap::new(),
         models: HashMap::new(),
         constants: HashMap::new(),
+        ends: HashMap::new(),
         frames: Vec::new(),
         probe,
         scope: None,
@@ -129,7 +130,7 @@ struct Frame<'a> {
     closed: bool,
 }
 
-struct Walker<'a> {
+pub(super) struct Walker<'a> {
     meanings: Meanings<'a>,
     /// Names by the place that defines them.
     known: HashMap<Span, usize>,
@@ -137,6 +138,8 @@ struct Walker<'a> {
     /// Those that a file may take from the files it uses.
     models: HashMap<&'a str, BlockName<'a>>,
     constants: HashMap<&'a str, usize>,
+    /// The named inputs and outputs of models, which other sections call by these names.
+    pub(super) ends: HashMap<&'a str, usize>,
     frames: Vec<Frame<'a>>,
     probe: Option<u32>,
     scope: Option<Scope>,
@@ -174,6 +177,10 @@ impl<'a> Walker<'a> {
             let Some((text, name)) = self.with_parameters(NameKind::Model, statement) else { continue };
             self.models.entry(text).or_insert(name);
         }
+        for ((text, span), statement) in sections::ends(all.iter().copied()) {
+            let name = self.define(NameKind::Value, (text, span), None, statement);
+            self.ends.entry(text).or_insert(name);
+        }
         for statement in all.into_iter().filter(|statement| statement.word.text == "let") {
             for argument in &statement.arguments {
                 let Argument::Property { key, value } = argument else { continue };
@@ -208,7 +215,7 @@ impl<'a> Walker<'a> {
         self.name(Name { kind, text, span, value, statement })
     }
 
-    fn tell(&mut self, span: Span, what: What) {
+    pub(super) fn tell(&mut self, span: Span, what: What) {
         self.meanings.words.push(Meaning { span, what });
     }
 
@@ -232,7 +239,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Keeps what is visible, if the place that is asked for lies in or before the head of this statement.
-    fn look(&mut self, statement: &Statement) {
+    pub(super) fn look(&mut self, statement: &Statement) {
         let Some(probe) = self.probe else { return };
         let inside = std::iter::once(statement).chain(&statement.clauses).filter_map(|s| s.block.as_ref());
         let within = |span: Span| span.start < probe && probe < span.end;
@@ -323,42 +330,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The lines of `data`, `augment`, `train` or `expect`.
-    fn section(&mut self, section: &str, statement: &'a Statement) {
-        self.arguments(&statement.arguments);
-        let Some(block) = &statement.block else { return };
-        for line in block.chains.iter().flat_map(|chain| &chain.links).map(|link| &link.statement) {
-            self.look(line);
-            let word = line.word.text.as_str();
-            let own = lines(section).into_iter().flatten().find(|s| s.name == word);
-            if section == "expect" {
-                self.tell(line.word.span, if own.is_some() { What::Quantity } else { What::Unknown });
-                self.arguments(&line.arguments);
-                continue;
-            }
-            self.tell(line.word.span, own.map_or(What::Unknown, What::Setting));
-            let declared = declared(section, line);
-            let mut rest = line.arguments.as_slice();
-            if registry(section, word).is_some()
-                && let Some((Argument::Value(name), others)) = rest.split_first()
-                && let ValueKind::Word(_) = name.kind
-            {
-                self.tell(name.span, declared.map_or(What::Unknown, |found| What::Choice(found.spec)));
-                rest = others;
-            }
-            match declared {
-                Some(found) => self.declared(found.spec, rest),
-                None => self.arguments(rest),
-            }
-            if line.block.is_some() {
-                self.section(if word == "augment" { word } else { section }, line);
-            }
-        }
-        self.end(block.span);
-    }
-
     /// Keeps what is visible at the end of a body.
-    fn end(&mut self, body: Span) {
+    pub(super) fn end(&mut self, body: Span) {
         if self.scope.is_none() && self.probe.is_some_and(|probe| body.start < probe && probe < body.end) {
             self.scope = Some(self.snapshot());
         }
@@ -405,16 +378,13 @@ impl<'a> Walker<'a> {
         } else if let Some(&spec) = EDGES.iter().find(|spec| spec.name == word) {
             self.tell(*span, What::Layer(spec));
             let mut rest = statement.arguments.as_slice();
-            if word == INPUT.name
-                && let [Argument::Value(Value { kind: ValueKind::Word(name), span }), others @ ..] = rest
-                && !others.is_empty()
-            {
-                let at = self.define(NameKind::Value, (name, *span), None, statement);
-                self.tell(*span, What::Name(at));
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.flows.insert(name, at);
+            if let Some((text, at)) = sections::end(statement) {
+                let name = self.define(NameKind::Value, (text, at), None, statement);
+                self.tell(at, What::Name(name));
+                rest = &rest[1..];
+                if let Some(frame) = self.frames.last_mut().filter(|_| word == INPUT.name) {
+                    frame.flows.insert(text, name);
                 }
-                rest = others;
             }
             self.declared(spec, rest);
         } else if CONTROL.contains(&word) {
@@ -499,7 +469,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Arguments that a declaration names.
-    fn declared(&mut self, spec: &'static Spec, arguments: &'a [Argument]) {
+    pub(super) fn declared(&mut self, spec: &'static Spec, arguments: &'a [Argument]) {
         let mut places = spec.params.iter().filter(|param| param.positional);
         for argument in arguments {
             match argument {
@@ -514,7 +484,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn arguments(&mut self, arguments: &'a [Argument]) {
+    pub(super) fn arguments(&mut self, arguments: &'a [Argument]) {
         arguments.iter().for_each(|argument| self.argument(argument));
     }
 
@@ -529,7 +499,7 @@ impl<'a> Walker<'a> {
     }
 
     /// A value; `param` is the declared argument that it is for.
-    fn value(&mut self, value: &'a Value, param: Option<&'static Param>) {
+    pub(super) fn value(&mut self, value: &'a Value, param: Option<&'static Param>) {
         match &value.kind {
             ValueKind::Word(word) => {
                 let what = self.word(word, param);

@@ -13,6 +13,7 @@ pub mod links;
 pub mod meaning;
 pub mod names;
 pub mod place;
+mod sections;
 pub mod selection;
 pub mod signature;
 mod snippet;

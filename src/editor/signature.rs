@@ -9,6 +9,7 @@ use crate::experiment::words::{lines, registry};
 use crate::layers;
 use crate::model::auxiliary::AUXILIARY;
 use crate::model::definitions::Block;
+use crate::model::outputs::OUTPUT;
 use crate::reference::spec::argument;
 use crate::spec::{Spec, placeholder};
 
@@ -48,8 +49,8 @@ pub fn signature(program: &Program, offset: usize) -> Option<Signature> {
             if let Some(layer) = layers::find(word) {
                 return Some(of_spec("", layer.spec(), &given, &place, offset));
             }
-            if word == AUXILIARY.name {
-                return Some(of_spec("", &AUXILIARY, &given, &place, offset));
+            if let Some(edge) = [&AUXILIARY, &OUTPUT].into_iter().find(|edge| edge.name == word) {
+                return Some(of_spec("", edge, &given, &place, offset));
             }
             let meanings = Meanings::of(program);
             let block = meanings.definitions.callable(word)?;

@@ -2,7 +2,7 @@
 
 use crate::editor::Program;
 use crate::editor::defined::NameKind;
-use crate::editor::meaning::{Meanings, What};
+use crate::editor::meaning::{Meaning, Meanings, What};
 use crate::source::{LIBRARY, Span};
 use crate::syntax::scan::{self, scan};
 
@@ -53,7 +53,18 @@ pub fn tokens(program: &Program) -> Vec<Token> {
         let own = piece.text(text);
         let plain = |kind| Token { span, kind, is_definition: false, is_library: false };
         while words.next_if(|word| word.span.start < piece.start).is_some() {}
-        let word = words.peek().filter(|word| word.span == span);
+        let word = words.peek().copied().filter(|word| word.span == span);
+        // `test.NAME.accuracy` is several words in one piece.
+        if let (scan::Kind::Word, None) = (piece.kind, word) {
+            let mut inside = false;
+            while let Some(word) = words.next_if(|word| word.span.end <= piece.end) {
+                found.push(token_of(&meanings, word));
+                inside = true;
+            }
+            if inside {
+                continue;
+            }
+        }
         let token = match piece.kind {
             scan::Kind::Newline => continue,
             scan::Kind::Comment if own.starts_with("##") => plain(TokenKind::Doc),
@@ -63,27 +74,37 @@ pub fn tokens(program: &Program) -> Vec<Token> {
             scan::Kind::Sign if ["{", "}", "(", ")", "[", "]", ",", ";"].contains(&own) => continue,
             scan::Kind::Sign if own.is_ascii() => plain(TokenKind::Operator),
             scan::Kind::Sign => continue,
-            scan::Kind::Word => match word.map(|word| word.what) {
-                Some(What::Name(name)) => {
-                    let name = &meanings.names[name];
-                    Token {
-                        span,
-                        kind: TokenKind::Name(name.kind),
-                        is_definition: name.span == span,
-                        is_library: name.span.file == LIBRARY,
-                    }
-                }
-                Some(What::Keyword | What::Bool) => plain(TokenKind::Keyword),
-                Some(What::Layer(_)) => plain(TokenKind::Layer),
-                Some(What::Setting(_) | What::Quantity) => plain(TokenKind::Setting),
-                Some(What::Choice(_) | What::Word(_)) => plain(TokenKind::Choice),
-                Some(What::Key(..)) => plain(TokenKind::Argument),
-                Some(What::Arriving) => plain(TokenKind::Arriving),
+            scan::Kind::Word => match word {
+                Some(word) => token_of(&meanings, word),
                 None if own == "as" => plain(TokenKind::Keyword),
-                Some(What::Text | What::Unknown) | None => plain(TokenKind::Unknown),
+                None => plain(TokenKind::Unknown),
             },
         };
         found.push(token);
     }
     found
+}
+
+/// The token of a word by what it means.
+fn token_of(meanings: &Meanings<'_>, word: &Meaning) -> Token {
+    let span = word.span;
+    let plain = |kind| Token { span, kind, is_definition: false, is_library: false };
+    match word.what {
+        What::Name(name) => {
+            let name = &meanings.names[name];
+            Token {
+                span,
+                kind: TokenKind::Name(name.kind),
+                is_definition: name.span == span,
+                is_library: name.span.file == LIBRARY,
+            }
+        }
+        What::Keyword | What::Bool => plain(TokenKind::Keyword),
+        What::Layer(_) => plain(TokenKind::Layer),
+        What::Setting(_) | What::Quantity => plain(TokenKind::Setting),
+        What::Choice(_) | What::Word(_) => plain(TokenKind::Choice),
+        What::Key(..) => plain(TokenKind::Argument),
+        What::Arriving => plain(TokenKind::Arriving),
+        What::Text | What::Unknown => plain(TokenKind::Unknown),
+    }
 }

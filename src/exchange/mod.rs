@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
 use crate::exchange::import::line::Found;
-use crate::exchange::network::Network;
+use crate::exchange::network::{Network, Peculiarity};
 use crate::exchange::onnx::file::Beside;
 use crate::shape::Shape;
 
@@ -35,6 +35,11 @@ pub trait Outgoing: Sync {
 
     /// The ending of its file; `None` where it is a folder.
     fn ending(&self) -> Option<&'static str>;
+
+    /// Whether it knows networks of several inputs or outputs, or with weights that are used twice.
+    fn knows(&self, _what: Peculiarity) -> bool {
+        false
+    }
 
     /// Whether it knows what an option of [`Wishes`] asks for.
     fn grants(&self, _wish: Wish) -> bool {
@@ -163,6 +168,17 @@ pub fn write(
         return Err(
             Fault::new(codes::EXCHANGE_OUT, message).advise(format!("`--to {}`", others.join("` or `--to ")))
         );
+    }
+    if let Some((what, fault)) = network.peculiar().filter(|(what, _)| !format.knows(*what)) {
+        let others = OUT.iter().filter(|other| other.knows(what));
+        let mut fault = Fault {
+            message: format!("{}, which `--to {}` does not know", fault.message, format.name()),
+            ..fault
+        };
+        for other in others {
+            fault = fault.advise(format!("`--to {}`", other.name()));
+        }
+        return Err(fault);
     }
     format.write(network, wishes, place)
 }

@@ -1,15 +1,20 @@
 //! A run, a weights file or a checked file → the network that is written in another format: its model, its numbers, the names
 //! of its classes, and what it computes.
 
+use std::borrow::Cow;
+
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::exchange::portable::{Operation, operation};
 use crate::experiment::Experiment;
+use crate::layers::Inferred;
+use crate::layers::given::INPUTS;
+use crate::model::inputs::Input;
 use crate::model::lower::IMAGES;
-use crate::model::{Instance, Model, Wire};
+use crate::model::{Instance, Model, Wire, outputs};
 use crate::run::Session;
 use crate::shape::Shape;
-use crate::source::{LIBRARY, Sources};
+use crate::source::{LIBRARY, Sources, Span};
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
@@ -41,16 +46,6 @@ impl<'a> Network<'a> {
             Fault::new(codes::MISSING_SECTION, "there is no model to export")
                 .advise("`model Name { input 1x28x28; … }`")
         })?;
-        if let Some(layer) = model.layers.iter().find(|layer| !layer.shared.is_empty()) {
-            let message =
-                format!("`{}` shares its weights with another layer, which no export supports", layer.name);
-            return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network without `share`"));
-        }
-        if let Some(input) = model.inputs.first() {
-            let message =
-                format!("the network takes `{}` besides the image, which no export supports", input.name);
-            return Err(Fault::new(codes::EXCHANGE_OUT, message).advise("a network with one input"));
-        }
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
         let mut session = budget::few_steps(graph)?;
@@ -95,13 +90,50 @@ impl<'a> Network<'a> {
         shape.ok_or_else(|| Fault::internal("a value without shape is exported"))
     }
 
-    /// What each layer computes, in the model's order.
+    /// What each layer computes, in the model's order; what is given with the image stays as it is.
     ///
     /// # Errors
     /// A layer that cannot be exported, with its line.
     pub fn operations(&self) -> Result<Vec<Operation>, Fault> {
-        let of = |instance: &Instance| operation(instance).map_err(|fault| self.located(fault, instance));
-        self.model.layers.iter().map(of).collect()
+        let of = |(at, instance): (usize, &Instance)| match self.given(Wire::of_layer(at)) {
+            Some(_) => Ok(Operation::Same),
+            None => operation(instance).map_err(|fault| self.located(fault, instance)),
+        };
+        self.model.layers.iter().enumerate().map(of).collect()
+    }
+
+    /// The input besides the image that this value is, where it is one.
+    pub fn given(&self, wire: Wire) -> Option<&'a Input> {
+        self.model.inputs.iter().find(|input| input.wire == wire)
+    }
+
+    /// A layer with all its parameters, also where another layer owns them.
+    pub fn whole(&self, instance: &'a Instance) -> Cow<'a, Instance> {
+        let (Some(inferred), false) = (&instance.inferred, instance.shared.is_empty()) else {
+            return Cow::Borrowed(instance);
+        };
+        let inferred = Inferred { parameters: instance.shared.clone(), ..inferred.clone() };
+        Cow::Owned(Instance { inferred: Some(inferred), ..instance.clone() })
+    }
+
+    /// The first thing in the model that only some formats know: with its line, where it has one.
+    pub fn peculiar(&self) -> Option<(Peculiarity, Fault)> {
+        let refuse = |what: String, at: Span| {
+            let mut fault = Fault::new(codes::EXCHANGE_OUT, what);
+            fault.notes.extend(self.text(at).map(|(line, text)| format!("line {line}: {text}")));
+            fault
+        };
+        if let Some(input) = self.model.inputs.first() {
+            let what = format!("the network takes `{}` besides the image", input.name);
+            return Some((Peculiarity::Inputs, refuse(what, input.span)));
+        }
+        if let Some(output) = self.model.outputs.first() {
+            let what = format!("the network has the output `{}` besides its end", output.name.text);
+            return Some((Peculiarity::Outputs, refuse(what, output.span)));
+        }
+        let shared = self.model.layers.iter().find(|layer| !layer.shared.is_empty())?;
+        let what = format!("`{}` is used twice with the same weights", shared.name);
+        Some((Peculiarity::SharedWeights, refuse(what, shared.span)))
     }
 
     /// A fault of a layer with the place of its line.
@@ -115,9 +147,13 @@ impl<'a> Network<'a> {
 
     /// The number and the text of the line that a layer was written in; `None` for the library's.
     pub fn line(&self, instance: &Instance) -> Option<(usize, String)> {
-        let sources = self.sources.filter(|_| instance.span.file != LIBRARY)?;
-        let line = sources.line(instance.span);
-        let text = sources.get(instance.span.file).text.lines().nth(line.checked_sub(1)?)?;
+        self.text(instance.span)
+    }
+
+    fn text(&self, at: Span) -> Option<(usize, String)> {
+        let sources = self.sources.filter(|_| at.file != LIBRARY)?;
+        let line = sources.line(at);
+        let text = sources.get(at.file).text.lines().nth(line.checked_sub(1)?)?;
         Some((line, text.split('#').next().unwrap_or_default().trim().to_owned()))
     }
 
@@ -131,19 +167,35 @@ impl<'a> Network<'a> {
         self.session = None;
     }
 
-    /// What the network makes of one image.
-    pub fn run(&mut self, image: &[f32]) -> Result<Vec<f32>, Fault> {
+    /// What the network makes of one image, and of what is given with it, in the model's order: what its end gives, and then its
+    /// further outputs.
+    pub fn run(&mut self, given: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, Fault> {
         let session = self.session.as_mut().ok_or_else(closed)?;
-        session.put(0, IMAGES, image)?;
+        for (name, numbers) in [IMAGES].into_iter().chain(INPUTS).zip(given) {
+            session.put(0, name, numbers)?;
+        }
         session.step(0)?;
-        session.read(0, SCORES)
+        let names = [SCORES].into_iter().chain(outputs::SCORES).take(1 + self.model.outputs.len());
+        names.map(|name| session.read(0, name)).collect()
     }
 
-    /// An image of random numbers, standard normal, the same each time.
-    pub fn random_image(&self, n: u32) -> Result<Vec<f32>, Fault> {
+    /// An image of random numbers, standard normal, the same each time, and what is given with it.
+    pub fn random_image(&self, n: u32) -> Result<Vec<Vec<f32>>, Fault> {
         let mut random = Random::new(0, "exchange", n);
-        Ok((0..self.input()?.elements()).map(|_| random.normal()).collect())
+        let mut shapes = vec![self.input()?];
+        for input in &self.model.inputs {
+            shapes.push(self.shape(input.wire)?);
+        }
+        Ok(shapes.iter().map(|shape| (0..shape.elements()).map(|_| random.normal()).collect()).collect())
     }
+}
+
+/// What only some formats know of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peculiarity {
+    Inputs,
+    Outputs,
+    SharedWeights,
 }
 
 fn closed() -> Fault {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::diag::Fault;
-use crate::exchange::network::Network;
+use crate::exchange::network::{Network, Peculiarity};
 use crate::exchange::{Outgoing, Wishes};
 use crate::train::checkpoint::{Card, save};
 
@@ -22,6 +22,12 @@ impl Outgoing for Safetensors {
 
     fn ending(&self) -> Option<&'static str> {
         Some("safetensors")
+    }
+
+    fn knows(&self, what: Peculiarity) -> bool {
+        match what {
+            Peculiarity::Inputs | Peculiarity::Outputs | Peculiarity::SharedWeights => true,
+        }
     }
 
     fn write(&self, network: &mut Network<'_>, _wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault> {

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::diag::{Diagnostic, Diagnostics, Fix, Remedy, codes};
-use crate::model::auxiliary::Auxiliary;
+use crate::model::heads::Head;
 use crate::model::suspicious::{self, Harm, SOFTMAX};
 use crate::model::{Instance, Model, Unit};
 use crate::source::Span;
 use crate::spec::{self, Scope, answers};
+use crate::syntax::ast::{Argument, Word};
 use crate::train::losses::{self, LOSSES, Loss, Sides};
 use crate::train::section::{Chosen, TrainSection};
 
@@ -194,19 +195,29 @@ pub fn own_losses(
     scope: &dyn Scope,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Option<Chosen<dyn Loss>>> {
-    let mut of = |head: &Auxiliary| {
+    let mut of = |head: &Head| {
         let (name, arguments) = head.loss.as_ref()?;
-        let Some(&what) = LOSSES.iter().find(|loss| loss.spec().name == name.text) else {
-            let message = format!("there is no loss called `{}`", name.text);
-            let d = Diagnostic::error(codes::UNKNOWN_WORD, name.span, message);
-            let known = LOSSES.iter().map(|loss| loss.spec());
-            diagnostics.push(answers::suggest(d, &name.text, name.span, known));
-            return None;
-        };
-        let args = spec::resolve(what.spec(), name, arguments, scope, diagnostics)?;
-        Some(Chosen { what, args, span: name.span })
+        written(name, arguments, scope, diagnostics)
     };
     model.auxiliaries.iter().map(&mut of).collect()
+}
+
+/// The loss of `loss=NAME(…)`.
+pub fn written(
+    name: &Word,
+    arguments: &[Argument],
+    scope: &dyn Scope,
+    diagnostics: &mut Diagnostics,
+) -> Option<Chosen<dyn Loss>> {
+    let Some(&what) = LOSSES.iter().find(|loss| loss.spec().name == name.text) else {
+        let message = format!("there is no loss called `{}`", name.text);
+        let d = Diagnostic::error(codes::UNKNOWN_WORD, name.span, message);
+        let known = LOSSES.iter().map(|loss| loss.spec());
+        diagnostics.push(answers::suggest(d, &name.text, name.span, known));
+        return None;
+    };
+    let args = spec::resolve(what.spec(), name, arguments, scope, diagnostics)?;
+    Some(Chosen { what, args, span: name.span })
 }
 
 /// What the losses of auxiliary heads have to say of what these give.
@@ -233,7 +244,7 @@ fn of_auxiliaries(model: &Model, train: &TrainSection, task: Task) -> Diagnostic
 }
 
 /// A remedy for a line `loss NAME` as one for `loss=NAME`.
-fn in_line(way: Remedy, own: &Chosen<dyn Loss>) -> Remedy {
+pub fn in_line(way: Remedy, own: &Chosen<dyn Loss>) -> Remedy {
     match way {
         Remedy::Instead(text) => Remedy::Instead(text.trim_start_matches("loss ").to_owned()),
         Remedy::Set { name, value } if own.args.span(name).is_none() => {

@@ -4,7 +4,7 @@ use crate::diag::{Diagnostic, Diagnostics, codes};
 use crate::source::Span;
 use crate::spec::section::{self, Absent, Section, Setting, Steps, Takes};
 use crate::spec::{Kind, Param, Preset, Scope, Spec, positional};
-use crate::syntax::ast::{Argument, Compare, Number, Statement, Unit};
+use crate::syntax::ast::{Argument, Block, Compare, Number, Statement, Unit, Word};
 use crate::train::metrics::each_metric;
 
 macro_rules! expect {
@@ -169,7 +169,10 @@ const fn compared(spec: &'static Spec) -> Setting {
 /// One line of `expect`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
+    /// `test.accuracy`, also of a further output.
     pub quantity: &'static str,
+    /// The further output of the model that it is of.
+    pub output: Option<Word>,
     /// Whether it is known before a run.
     pub fixed: bool,
     pub compare: Compare,
@@ -181,12 +184,30 @@ pub struct Expectation {
 
 /// Reads the section.
 pub fn resolve(statement: &Statement, scope: &dyn Scope, diagnostics: &mut Diagnostics) -> Vec<Expectation> {
+    let (own, of_outputs) = apart(statement);
+    let mut found = read(&own, None, scope, diagnostics);
+    for (output, statement) in of_outputs {
+        let before = diagnostics.len();
+        found.extend(read(&statement, Some(&output), scope, diagnostics));
+        diagnostics[before..].iter_mut().for_each(|d| name_output(d, &output.text));
+    }
+    found.sort_by_key(|expectation| expectation.span);
+    found
+}
+
+fn read(
+    statement: &Statement,
+    output: Option<&Word>,
+    scope: &dyn Scope,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Expectation> {
     let Some(lines) = section::read(&EXPECT, statement, scope, diagnostics) else { return Vec::new() };
     let expectations = lines.lines.iter().filter_map(|line| {
         let (compare, found) = (line.compare?, line.found.as_ref()?);
         let bound = line.statement.arguments.first().map(Argument::to_string)?;
         Some(Expectation {
             quantity: line.spec.name,
+            output: output.cloned(),
             fixed: FIXED.iter().any(|setting| setting.spec.name == line.spec.name),
             compare,
             value: found.args.number("bound").ok()?,
@@ -197,12 +218,65 @@ pub fn resolve(statement: &Statement, scope: &dyn Scope, diagnostics: &mut Diagn
     expectations.collect()
 }
 
+/// The parts of the data that a quantity may be of.
+const PARTS: [&str; 3] = ["train", "validation", "test"];
+
+/// The name of the output in `test.NAME.accuracy`, and `test.accuracy`.
+pub fn of_output(word: &Word) -> Option<(Word, String)> {
+    let mut parts = word.text.split('.');
+    let (Some(part), Some(name), Some(quantity), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let part = PARTS.into_iter().find(|own| *own == part)?;
+    let start = word.span.start + part.len() as u32 + 1;
+    let span = Span { start, end: start + name.len() as u32, ..word.span };
+    Some((Word { text: name.to_owned(), span }, format!("{part}.{quantity}")))
+}
+
+/// The section without the lines of outputs, and each of these in a section of its own, with the quantity's own name.
+fn apart(statement: &Statement) -> (Statement, Vec<(Word, Statement)>) {
+    let (mut own, mut of_outputs) = (statement.clone(), Vec::new());
+    if let Some(block) = &mut own.block {
+        block.chains.retain_mut(|chain| {
+            let [link] = chain.links.as_mut_slice() else { return true };
+            let Some((output, quantity)) = of_output(&link.statement.word) else { return true };
+            link.statement.word.text = quantity;
+            let block = Block { chains: vec![chain.clone()], span: block.span };
+            of_outputs
+                .push((output, Statement { block: Some(block), arguments: Vec::new(), ..statement.clone() }));
+            false
+        });
+    }
+    (own, of_outputs)
+}
+
+/// Puts the name of an output back into what is said of its quantity.
+fn name_output(d: &mut Diagnostic, output: &str) {
+    let named = |text: &str| {
+        PARTS.iter().fold(text.to_owned(), |text, part| {
+            text.replace(&format!("`{part}."), &format!("`{part}.{output}."))
+        })
+    };
+    d.message = named(&d.message);
+    d.primary.text = named(&d.primary.text);
+    for fix in &mut d.fixes {
+        fix.title = named(&fix.title);
+        for (_, text) in &mut fix.edits {
+            if let Some((part, rest)) = text.split_once('.').filter(|(part, _)| PARTS.contains(part)) {
+                *text = format!("{part}.{output}.{rest}");
+            }
+        }
+    }
+}
+
 /// Holds what a run measured against what is expected of it: an error for each line that is broken. A quantity that was
 /// not measured, or that is no number, breaks whatever is expected of it.
 pub fn judge(expectations: &[Expectation], measured: impl Fn(&str) -> Option<f64>) -> Diagnostics {
     let after_run = expectations.iter().filter(|expectation| !expectation.fixed);
     after_run
-        .filter_map(|expectation| match measured(expectation.quantity) {
+        .filter_map(|expectation| match measured(&expectation.name()) {
             Some(found) => expectation.judge(found),
             None => Some(expectation.broken("the run has no such figure", "not measured, or not a number")),
         })
@@ -210,6 +284,14 @@ pub fn judge(expectations: &[Expectation], measured: impl Fn(&str) -> Option<f64
 }
 
 impl Expectation {
+    /// As it is written: `test.NAME.accuracy` of an output.
+    pub fn name(&self) -> String {
+        match (&self.output, self.quantity.split_once('.')) {
+            (Some(output), Some((part, quantity))) => format!("{part}.{}.{quantity}", output.text),
+            (_, _) => self.quantity.to_owned(),
+        }
+    }
+
     /// An error, if what was found breaks it. What is not a number breaks every comparison.
     pub fn judge(&self, found: f64) -> Option<Diagnostic> {
         if !found.is_nan() && self.compare.holds(found, self.value) {
@@ -225,7 +307,7 @@ impl Expectation {
     }
 
     fn broken(&self, found: &str, label: &str) -> Diagnostic {
-        let message = format!("expected `{} {}`, but {found}", self.quantity, self.bound);
+        let message = format!("expected `{} {}`, but {found}", self.name(), self.bound);
         Diagnostic::error(codes::EXPECTATION, self.span, message).label(label)
     }
 }
@@ -239,7 +321,7 @@ mod tests {
     fn expectation(compare: Compare) -> Expectation {
         let bound = format!("{} 0.5", compare.symbol());
         let span = Span { file: LIBRARY, start: 0, end: 1 };
-        Expectation { quantity: "test.loss", fixed: false, compare, value: 0.5, bound, span }
+        Expectation { quantity: "test.loss", output: None, fixed: false, compare, value: 0.5, bound, span }
     }
 
     #[test]

@@ -27,12 +27,12 @@ pub fn check(experiment: &Experiment, diagnostics: &mut Diagnostics) {
             diagnostics.push(refused(metric, task, span, train));
         }
     }
-    if let (Monitor::Metric(metric), Some(span)) = (train.monitor, train.monitor_span)
+    if let (Monitor::Metric(metric), None, Some(span)) = (train.monitor, &train.monitored, train.monitor_span)
         && lacks(metric)
     {
         diagnostics.push(Diagnostic { code: codes::TRAINING_NEEDS, ..refused(metric, task, span, train) });
     }
-    for expectation in &experiment.expect {
+    for expectation in experiment.expect.iter().filter(|own| own.output.is_none()) {
         if let Some(metric) = metric(expectation).filter(|metric| lacks(metric)) {
             let d = refused(metric, task, expectation.span, train);
             diagnostics.push(Diagnostic { code: codes::EXPECTATION, ..d });

@@ -13,6 +13,7 @@ pub mod imports;
 pub mod loaded;
 pub mod measures;
 pub mod mend;
+pub mod outputs;
 pub mod overrides;
 pub mod pairing;
 pub mod paths;
@@ -226,7 +227,8 @@ pub fn resolve_with(
         train.task = Some(data.facts.task);
     }
     if let Some(train) = &mut experiment.train {
-        train.asked = experiment.expect.iter().filter_map(measures::metric).collect();
+        let own = experiment.expect.iter().filter(|expectation| expectation.output.is_none());
+        train.asked = own.filter_map(measures::metric).collect();
     }
     let removals = models(sources, &definitions, ast, &mut experiment, &mut diagnostics);
     if let (Some(model), Some(train)) = (&mut experiment.model, &experiment.train)
@@ -239,6 +241,12 @@ pub fn resolve_with(
     }
     if let (Some(model), Some(data)) = (&experiment.model, &mut experiment.data) {
         pairing::check(model, data, experiment.train.as_ref(), &mut diagnostics);
+    }
+    if let (Some(model), Some(train)) = (&experiment.model, &mut experiment.train) {
+        if let Some(data) = &experiment.data {
+            train.outputs = outputs::resolve(model, data, &definitions, &mut diagnostics);
+        }
+        outputs::asked(model, train, &experiment.expect, &mut diagnostics);
     }
     let learns_images = experiment.train.as_ref().is_some_and(images::learnt);
     if let Some(model) = &experiment.model {
@@ -546,8 +554,7 @@ fn expectations_need_validation(data: &DataSection, expect: &[Expectation], diag
         return;
     }
     for expectation in expect.iter().filter(of_validation) {
-        let message =
-            format!("`{}` is not measured: `data` sets no images aside for it", expectation.quantity);
+        let message = format!("`{}` is not measured: `data` sets no images aside for it", expectation.name());
         diagnostics.push(
             Diagnostic::error(codes::EXPECTATION, expectation.span, message)
                 .label("nothing to measure it on")

@@ -15,8 +15,8 @@ pub static SECTIONS: &[&Section] = &[&DATA, &TRAIN, &EXPECT];
 
 /// What a model has beside its wire.
 static INPUTS: Registry = Registry {
-    title: "Input and heads",
-    intro: "`input` is the first line of a model; an `auxiliary` stands where its head begins.",
+    title: "Inputs, outputs and heads",
+    intro: "`input` is the first line of a model; an `output` or `auxiliary` stands where its head begins.",
     one: "input",
     specs: || EDGES.to_vec(),
 };

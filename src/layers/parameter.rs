@@ -1,6 +1,6 @@
 //! `parameter`: learned numbers that are the same for every image.
 
-use crate::diag::Fault;
+use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
@@ -38,6 +38,13 @@ impl Layer for ParameterLayer {
 
     fn infer(&self, args: &Args, _input: &Shape) -> Result<Inferred, Fault> {
         let shape = args.shape("shape")?;
+        if let (Some(_), Some(_)) = (args.get("init"), args.span("value")) {
+            let message = "`parameter` begins at `value` or as `init` says, not both";
+            return Err(Fault::new(codes::BAD_VALUE, message)
+                .at("value")
+                .label("`init` draws the numbers")
+                .remedy(Remedy::Unset { name: "value" }));
+        }
         let init = match args.get("init") {
             None => Init::Constant(args.number("value")? as f32),
             Some(_) => {

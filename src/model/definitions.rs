@@ -51,6 +51,7 @@ pub const MAX_PARAMETERS: usize = 64;
 /// The words that a body gives a meaning of its own.
 pub const CONTROL: &[&str] = &[
     "input",
+    "output",
     "auxiliary",
     "from",
     "share",

@@ -8,7 +8,8 @@ use crate::model::{Instance, Model, Unit, Wire};
 
 /// A warning for the last layer of each chain that leads nowhere; `output` is what the model gives.
 pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
-    let heads = model.auxiliaries.iter().map(|head| head.wire);
+    let heads = model.auxiliaries.iter().chain(model.outputs.iter().map(|output| &output.head));
+    let heads = heads.map(|head| head.wire);
     let (mut open, mut needed) = (heads.chain([output]).collect::<Vec<Wire>>(), BTreeSet::new());
     while let Some(wire) = open.pop() {
         let Some(instance) = wire.layer().filter(|_| needed.insert(wire)).map(|at| &model.layers[at]) else {

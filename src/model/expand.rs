@@ -12,6 +12,7 @@ use crate::model::auxiliary::AUXILIARY;
 use crate::model::definitions::{Block, Definitions};
 use crate::model::inputs::FROM;
 use crate::model::naming::{Names, Naming};
+use crate::model::outputs::OUTPUT;
 use crate::model::passing::Passing;
 use crate::model::scope::{Flow, Frame, Named, Visible};
 use crate::model::sharing::{SHARE, Shareable};
@@ -81,6 +82,7 @@ pub fn expand(
             end: remedy::end(block.body).unwrap_or(name.span.after()),
             output: Wire::INPUT,
             output_shape: None,
+            outputs: Vec::new(),
             auxiliaries: Vec::new(),
         },
         passing: Passing::default(),
@@ -165,8 +167,8 @@ pub(super) struct Expansion<'a> {
     pub(super) naming: Naming,
     pub frames: Vec<Frame>,
     pub calls: Vec<Call>,
-    /// The `auxiliary` that is being put in.
-    pub head: Option<Span>,
+    /// The head that is being put in, and its word.
+    pub head: Option<(Span, String)>,
     pub(super) shareable: Vec<Shareable<'a>>,
     /// Whether the layers that are put in have the weights of others.
     pub is_sharing: bool,
@@ -339,6 +341,8 @@ impl<'a> Expansion<'a> {
             self.go_on_from(statement, previous.is_none());
         } else if word == AUXILIARY.name {
             self.auxiliary(statement);
+        } else if word == OUTPUT.name {
+            self.output(statement);
         } else if self.control(word, statement, previous) {
         } else if let Some(layer) = layers::find(word) {
             self.no_block(statement);
@@ -377,7 +381,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn input(&mut self, statement: &Statement) {
+    pub(super) fn input(&mut self, statement: &Statement) {
         if self.named_input(statement) {
             return;
         }
@@ -515,7 +519,7 @@ impl<'a> Expansion<'a> {
         let Some(name) = &link.alias else { return };
         let flow = self.flow.clone();
         // Weights are called by it; those of a head may be left out here.
-        let used = link.statement.word.text == AUXILIARY.name
+        let used = [AUXILIARY.name, OUTPUT.name].contains(&link.statement.word.text.as_str())
             || self.model.layers[layers].iter().any(Instance::has_states);
         let Some(frame) = self.frames.last_mut() else { return };
         let whole = link.statement.span.after().to(name.span);

@@ -1,4 +1,4 @@
-//! `input NAME SHAPE`: a value that is given beside the image. `from NAME`: a line that goes on with such a value, or with
+//! `input NAME SHAPE`: a value that is given with the image. `from NAME`: a line that goes on with such a value, or with
 //! one that `as` names.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::syntax::ast::{Argument, Statement, Value, ValueKind, Word};
 /// The word that goes on with a named value.
 pub const FROM: &str = "from";
 
-/// A value that is given beside the image.
+/// A value that is given with the image.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub name: String,
@@ -48,7 +48,7 @@ impl<'a> Expansion<'a> {
         }
         if let Some(call) = self.model_as_layer() {
             let (model, input) = (&call.name, &name.text);
-            let message = format!("`{model}` takes `{input}` beside the image, so it cannot be a layer");
+            let message = format!("`{model}` also takes `{input}`, so it cannot be a layer");
             self.error(codes::MISPLACED, statement.head(), message, "a layer takes only what arrives");
             return true;
         }
@@ -61,21 +61,27 @@ impl<'a> Expansion<'a> {
             );
             return true;
         }
-        let has_layers = self.model.layers.len() > self.model.inputs.len();
-        let d = match (self.input_seen, has_layers) {
-            (false, _) => Some((
-                "the first `input` is the image, which needs no name",
-                "write `input 3x64x64` above, and this after it",
-            )),
-            (true, true) => Some(("`input` comes before every layer", "there are layers above it")),
-            (true, false) => None,
-        };
-        if let Some((message, label)) = d {
-            self.error(codes::MISPLACED, statement.head(), message, label);
+        if !self.input_seen {
+            let Some(next) = rest.arguments.first() else { return false };
+            let at = Span { end: next.span().start, ..name.span };
+            let message = "the first `input` is the image, which has no name";
+            let d =
+                Diagnostic::error(codes::MISPLACED, name.span, message).label("only further inputs have one");
+            let d = d.replace("remove the name", at, "");
+            self.report(
+                d.advise(format!("the image's own `input` above, if `{}` is another input", name.text)),
+            );
+            // Everything else of the line holds.
+            self.input(&rest);
+            return true;
+        }
+        if self.model.layers.len() > self.model.inputs.len() {
+            let message = "`input` comes before every layer";
+            self.error(codes::MISPLACED, statement.head(), message, "there are layers above it");
             return true;
         }
         if self.model.inputs.len() == INPUTS.len() {
-            let message = format!("a model has at most {} inputs beside the image", INPUTS.len());
+            let message = format!("a model has at most {} inputs besides the image", INPUTS.len());
             self.error(codes::TOO_MANY_ARGUMENTS, statement.head(), message, "one too many");
             return true;
         }
@@ -151,7 +157,8 @@ impl<'a> Expansion<'a> {
     /// Warns of inputs that no layer takes.
     pub(super) fn unused_inputs(&mut self) {
         let layers = self.model.layers.iter().flat_map(|layer| layer.inputs.iter().copied());
-        let taken: BTreeSet<Wire> = layers.chain([self.flow.wire]).collect();
+        let outputs = self.model.outputs.iter().map(|output| output.head.wire);
+        let taken: BTreeSet<Wire> = layers.chain(outputs).chain([self.flow.wire]).collect();
         for input in self.model.inputs.clone() {
             if !taken.contains(&input.wire) {
                 let message = format!("the input `{}` is never used", input.name);

@@ -19,6 +19,8 @@ pub struct Lowered {
     pub output: Value,
     /// The output of each layer that is lowered.
     pub layers: Vec<Value>,
+    /// `batch` times each further output.
+    pub outputs: Vec<Value>,
     /// `batch` times what each auxiliary head gives, where they are lowered.
     pub auxiliaries: Vec<Value>,
     /// The input that holds the number of the step, where a layer wanted it.
@@ -99,9 +101,11 @@ fn lowered(
     }
     builder.origin = None;
     let output = values[model.output.index()].ok_or_else(left_out)?;
+    let outputs = model.outputs.iter().map(|own| values[own.head.wire.index()].ok_or_else(left_out));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let auxiliaries = model.auxiliaries.iter().filter_map(|head| values[head.wire.index()]).collect();
     let layers = values.into_iter().skip(1).flatten().collect();
-    Ok(Lowered { builder, images, output, layers, auxiliaries, step })
+    Ok(Lowered { builder, images, output, layers, outputs, auxiliaries, step })
 }
 
 fn left_out() -> Fault {

@@ -11,9 +11,11 @@ pub mod definitions;
 pub mod dropped;
 pub mod expand;
 pub mod fitting;
+pub mod heads;
 pub mod inputs;
 pub mod lower;
 pub mod naming;
+pub mod outputs;
 pub mod passing;
 pub mod print;
 pub mod receptive;
@@ -27,8 +29,9 @@ pub mod unknown;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer, Parameter};
-use crate::model::auxiliary::Auxiliary;
+use crate::model::heads::Head;
 use crate::model::inputs::Input;
+use crate::model::outputs::Output;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::{Args, Spec};
@@ -41,7 +44,7 @@ pub struct Model {
     /// Without the batch axis; `None` where the `input` line is missing or wrong.
     pub input: Option<Shape>,
     pub input_span: Span,
-    /// Values that are given beside the image; they stand among the layers.
+    /// Values that are given with the image; they stand among the layers.
     pub inputs: Vec<Input>,
     pub layers: Vec<Instance>,
     /// The empty span behind its last line, where ` -> LAYER` goes on.
@@ -50,8 +53,10 @@ pub struct Model {
     pub output: Wire,
     /// Its shape, where that is known.
     pub output_shape: Option<Shape>,
-    /// Heads beside it, in training alone.
-    pub auxiliaries: Vec<Auxiliary>,
+    /// Further outputs, each with a target of its own.
+    pub outputs: Vec<Output>,
+    /// Heads beside them, in training alone.
+    pub auxiliaries: Vec<Head>,
 }
 
 /// A value in a model: its input, or what one of its layers gives.
@@ -130,11 +135,12 @@ impl Model {
         self.layers.iter().map(Instance::n_parameters).sum()
     }
 
-    /// Whether every layer takes what the layer before it gives.
+    /// Whether every layer takes what the layer before it gives, and the last gives all there is.
     pub fn is_chain(&self) -> bool {
         let before = |at: usize| if at == 0 { Wire::INPUT } else { Wire::of_layer(at - 1) };
         self.layers.iter().enumerate().all(|(at, layer)| layer.inputs == [before(at)])
             && self.output == before(self.layers.len())
+            && self.outputs.is_empty()
     }
 }
 

@@ -139,7 +139,7 @@ pub fn is_layer_line(link: &Link, text: &str) -> bool {
     let statement = &link.statement;
     let several = text.get(statement.span.range()).is_some_and(|written| written.contains('\n'));
     match statement.word.text.as_str() {
-        "input" | "auxiliary" | "let" => false,
+        "input" | "auxiliary" | "output" | "let" => false,
         "repeat" | "for" | "if" => !several,
         _ => true,
     }

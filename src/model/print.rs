@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::diagram::{Diagram, Role};
+use crate::model::outputs::Output;
 use crate::model::{Model, Wire};
 use crate::shape::Shape;
 
@@ -29,6 +30,11 @@ impl Display for Model {
             for p in instance.inferred.iter().flat_map(|inferred| &inferred.parameters) {
                 writeln!(f, "    {} {} {:?}", p.name, p.shape, p.kind)?;
             }
+        }
+        for Output { name, head, .. } in &self.outputs {
+            let (of, given) = (self.wire_name(head.wire), head.shape.as_ref());
+            let shape = given.map_or_else(unknown, ToString::to_string);
+            writeln!(f, "  output {} {of} {{weight={}}} : {shape}", name.text, head.weight)?;
         }
         for head in &self.auxiliaries {
             let output = head.shape.as_ref().map_or_else(unknown, ToString::to_string);
@@ -62,6 +68,10 @@ impl Model {
         }
         let output = diagram.add(Role::Result, ["output".to_owned()]);
         diagram.join(self.output.index(), output, shape(&self.output_shape));
+        for Output { name, head, .. } in &self.outputs {
+            let output = diagram.add(Role::Result, ["output".to_owned(), name.text.clone()]);
+            diagram.join(head.wire.index(), output, shape(&head.shape));
+        }
         for head in &self.auxiliaries {
             let weight = format!("weight={}", head.weight);
             let output = diagram.add(Role::Result, ["auxiliary".to_owned(), weight]);

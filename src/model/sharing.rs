@@ -24,6 +24,8 @@ pub(super) struct Shareable<'a> {
     name: String,
     /// Its layers in the model.
     layers: Range<usize>,
+    /// The number of frames whose names it can see; those of inner loops hide them elsewhere.
+    depth: usize,
 }
 
 impl<'a> Expansion<'a> {
@@ -45,7 +47,7 @@ impl<'a> Expansion<'a> {
         };
         self.shareable.push(match first {
             Some(first) => Shareable { alias, ..first },
-            None => Shareable { alias, chain, link, name, layers },
+            None => Shareable { alias, chain, link, name, layers, depth: self.frames.len() },
         });
     }
 
@@ -110,7 +112,10 @@ impl<'a> Expansion<'a> {
         let before = self.model.layers.len();
         let outer = self.naming.begin_again(&own.name);
         let was = std::mem::replace(&mut self.is_sharing, true);
+        // What it says is worked out where it was named, not with the names of loops around this line.
+        let inner = self.frames.split_off(own.depth.min(self.frames.len()));
         self.statement(own.chain, own.link, None);
+        self.frames.extend(inner);
         self.is_sharing = was;
         self.naming.end_again(outer);
         let firsts = self.model.layers[own.layers.clone()].iter();

@@ -5,6 +5,7 @@ use crate::data::picture::Remark;
 use crate::data::png;
 use crate::data::sample::Task;
 use crate::diag::{Fault, codes};
+use crate::predict::End;
 use crate::shape::Shape;
 
 /// What a model makes of one picture.
@@ -15,6 +16,8 @@ pub struct Answer {
     pub shape: Shape,
     /// What was done to the picture on its way to the model, and what should be known besides the answer.
     pub remarks: Vec<Remark>,
+    /// What the model's further outputs say, each by its name.
+    pub outputs: Vec<(String, Answer)>,
     task: Task,
     names: Vec<String>,
     classes: Vec<Class>,
@@ -33,13 +36,8 @@ pub struct Class {
 
 impl Answer {
     /// Refuses numbers that are not finite.
-    pub(super) fn new(
-        numbers: Vec<f32>,
-        shape: Shape,
-        names: &[String],
-        task: Task,
-        are_probabilities: bool,
-    ) -> Result<Answer, Fault> {
+    pub(super) fn new(numbers: Vec<f32>, end: &End) -> Result<Answer, Fault> {
+        let End { shape, classes: names, task, gives_probabilities: are_probabilities } = end.clone();
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
             return Err(not_finite(numbers[at], at, &shape));
         }
@@ -58,7 +56,7 @@ impl Answer {
         };
         let mut classes: Vec<Class> = names.iter().enumerate().take(probabilities.len()).map(class).collect();
         classes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Ok(Answer { numbers, shape, remarks: Vec::new(), task, names: names.to_vec(), classes })
+        Ok(Answer { numbers, shape, remarks: Vec::new(), outputs: Vec::new(), task, names, classes })
     }
 
     /// What the numbers say: a class, labels, numbers, a mask or an image.

@@ -3,21 +3,24 @@
 
 mod answer;
 pub mod evaluate;
+mod further;
 mod held;
 
 pub use answer::{Answer, Class};
+pub use further::{Given, Wanted};
 pub use held::experiment;
 
 use std::path::Path;
 
 use crate::data::loader::{Mode, prepare};
-use crate::data::picture::{self, Fitted, Picture};
+use crate::data::picture::{self, Fitted, Picture, Remark};
 use crate::data::sample::{Image, Sample, Target, Task};
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::Experiment;
-use crate::model::Model;
+use crate::layers::given::INPUTS;
 use crate::model::lower::IMAGES;
+use crate::model::{Model, outputs};
 use crate::run::Session;
 use crate::runs::folder;
 use crate::shape::Shape;
@@ -34,9 +37,19 @@ pub struct Predictor {
     name: String,
     /// Of a picture or signal before its preparation.
     input: Shape,
-    output: Shape,
     data: Option<DataSection>,
-    /// As many names as the model has outputs, or of masks maps.
+    end: End,
+    /// What is given with each picture, in the model's order.
+    given: Vec<Wanted>,
+    /// The model's further outputs, in its order.
+    further: Vec<(String, End)>,
+}
+
+/// What an output of a model says.
+#[derive(Clone, Debug)]
+struct End {
+    shape: Shape,
+    /// As many names as it has numbers, or of masks maps.
     classes: Vec<String>,
     gives_probabilities: bool,
     task: Task,
@@ -98,15 +111,8 @@ impl Predictor {
             return Err(Fault::new(codes::MISSING_SECTION, "there is no complete model to predict with")
                 .advise("`model Name { input 1x28x28; … }`"));
         };
-        if let Some(given) = model.inputs.first() {
-            let message = format!(
-                "the network takes `{}` besides the picture, but predictions take pictures only",
-                given.name
-            );
-            return Err(
-                Fault::new(codes::DATA_SHAPE, message).advise("`dslc eval` with a table of these numbers")
-            );
-        }
+        let given = further::wanted(model, experiment.data.as_ref())?;
+        let further = further::ends(model, experiment.data.as_ref(), weights)?;
         let graph = optimized(inference_graph(model, 1)?)?;
         weights.map_or(Ok(()), |weights| weights.fit(&graph))?;
         let precision = experiment.train.as_ref().map(|train| train.precision).unwrap_or_default();
@@ -136,14 +142,18 @@ impl Predictor {
             session,
             name: model.name.clone(),
             input: experiment.data.as_ref().and_then(|data| data.facts.form.shape()).unwrap_or(input),
-            output,
             data: experiment.data.clone(),
-            classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
-            gives_probabilities: model.last().is_some_and(|last| {
-                let name = last.unit.spec().name;
-                if task == Task::Labels { name == "sigmoid" } else { name == "softmax" }
-            }),
-            task,
+            end: End {
+                shape: output,
+                classes: named.unwrap_or_else(|| (0..n_outputs).map(|class| class.to_string()).collect()),
+                gives_probabilities: model.last().is_some_and(|last| {
+                    let name = last.unit.spec().name;
+                    if task == Task::Labels { name == "sigmoid" } else { name == "softmax" }
+                }),
+                task,
+            },
+            given,
+            further,
         })
     }
 
@@ -159,17 +169,33 @@ impl Predictor {
 
     /// The shape of an answer's numbers.
     pub fn output(&self) -> &Shape {
-        &self.output
+        &self.end.shape
     }
 
     /// What the model gives: a class, labels, numbers, a mask or an image.
     pub fn task(&self) -> Task {
-        self.task
+        self.end.task
     }
 
     /// The names of classes, labels or numbers in the order of the outputs; empty where the model gives images.
     pub fn classes(&self) -> &[String] {
-        &self.classes
+        &self.end.classes
+    }
+
+    /// What the model takes with each picture, in the order in which [`Predictor::picture_with`] takes it.
+    pub fn given(&self) -> &[Wanted] {
+        &self.given
+    }
+
+    /// The model's further outputs: the name of each, what it gives, and the names of its classes or numbers.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Task, &[String])> {
+        self.further.iter().map(|(name, end)| (name.as_str(), end.task, end.classes.as_slice()))
+    }
+
+    /// The column of the pictures' paths in the table that the model learnt from.
+    pub fn picture_column(&self) -> &str {
+        let column = self.data.as_ref().and_then(|data| data.args.word("image").ok());
+        column.unwrap_or("image")
     }
 
     /// What the model makes of a picture in the bytes of a picture file.
@@ -181,20 +207,43 @@ impl Predictor {
     /// # Errors
     /// Bytes that are no whole picture, or are above the limits of one; an output that is not finite, as it says nothing.
     pub fn picture(&mut self, bytes: &[u8]) -> Result<Answer, Fault> {
+        self.picture_with(bytes, &[])
+    }
+
+    /// The same with what else the model takes, as [`Predictor::given`] says.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::picture`]; other values than the model takes, or numbers that are not finite.
+    pub fn picture_with(&mut self, bytes: &[u8], given: &[Given]) -> Result<Answer, Fault> {
+        let (image, mut remarks) = self.image(bytes)?;
+        let mut more = Vec::with_capacity(given.len());
+        for (wanted, given) in further::paired(&self.given, given)? {
+            more.push(match given {
+                Given::Numbers(numbers) => numbers.clone(),
+                Given::Picture(bytes) => {
+                    let (image, own) = self.image(bytes).map_err(|fault| wanted.named(fault))?;
+                    remarks.extend(own);
+                    self.numbers(image)?
+                }
+            });
+        }
+        let numbers = self.numbers(image)?;
+        let mut answer = self.asked(&numbers, &more)?;
+        answer.remarks = remarks;
+        Ok(answer)
+    }
+
+    /// A picture before its preparation, in the size that this begins with, and what was done to it.
+    fn image(&self, bytes: &[u8]) -> Result<(Image, Vec<Remark>), Fault> {
         let picture = Picture::decode(bytes)?;
         let sized = self.data.as_ref().is_none_or(|data| data.facts.form.extents().is_some());
         if let (Some(data), false) = (&self.data, sized) {
             // The pictures that it learnt from had sizes of their own, too.
-            let (image, remarks) = picture.whole(data.facts.form.channels.unwrap_or(3));
-            let mut answer = self.prepared(image)?;
-            answer.remarks = remarks;
-            return Ok(answer);
+            return Ok(picture.whole(data.facts.form.channels.unwrap_or(3)));
         }
         let Fitted { pixels, mut remarks } = picture.fit(self.input())?;
         remarks.extend(self.data.as_ref().and_then(|data| picture::inverted(&pixels, data)));
-        let mut answer = self.pixels(&pixels, &self.input.clone())?;
-        answer.remarks = remarks;
-        Ok(answer)
+        Ok((Image::of_bytes(extents(self.input()), pixels), remarks))
     }
 
     /// Channels and length of the signals that the model takes; `None` where it takes pictures.
@@ -234,23 +283,47 @@ impl Predictor {
                 Fault::new(codes::DATA_SHAPE, message).advise("pixels of the model's shape, a byte each")
             );
         }
-        let extents = <[usize; 3]>::try_from(shape.dims()).unwrap_or([1, 1, shape.elements()]);
-        self.prepared(Image::of_bytes(extents, pixels.to_vec()))
+        self.prepared(Image::of_bytes(extents(shape), pixels.to_vec()))
     }
 
+    /// What the model makes of an image alone.
     fn prepared(&mut self, image: Image) -> Result<Answer, Fault> {
-        let numbers = match &self.data {
+        further::paired(&self.given, &[])?;
+        let numbers = self.numbers(image)?;
+        self.asked(&numbers, &[])
+    }
+
+    /// An image as it reaches the model.
+    fn numbers(&self, image: Image) -> Result<Vec<f32>, Fault> {
+        match &self.data {
             Some(data) => {
                 let sample = Sample { image, target: Target::Unknown };
-                prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))?
+                prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))
             }
-            None => image.into_numbers(),
-        };
-        self.session.put(0, IMAGES, &numbers)?;
-        self.session.step(0)?;
-        let numbers = self.session.read(0, SCORES)?;
-        Answer::new(numbers, self.output.clone(), &self.classes, self.task, self.gives_probabilities)
+            None => Ok(image.into_numbers()),
+        }
     }
+
+    fn asked(&mut self, image: &[f32], given: &[Vec<f32>]) -> Result<Answer, Fault> {
+        self.session.put(0, IMAGES, image)?;
+        for (name, numbers) in INPUTS.into_iter().zip(given) {
+            self.session.put(0, name, numbers)?;
+        }
+        self.session.step(0)?;
+        let mut answer = Answer::new(self.session.read(0, SCORES)?, &self.end)?;
+        for ((name, end), port) in self.further.iter().zip(outputs::SCORES) {
+            let own = Answer::new(self.session.read(0, port)?, end).map_err(|fault| Fault {
+                message: format!("the output `{name}`: {}", fault.message),
+                ..fault
+            })?;
+            answer.outputs.push((name.clone(), own));
+        }
+        Ok(answer)
+    }
+}
+
+fn extents(shape: &Shape) -> [usize; 3] {
+    <[usize; 3]>::try_from(shape.dims()).unwrap_or([1, 1, shape.elements()])
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ fn an_output_that_is_not_finite_is_no_answer() {
         // It goes on with the next one.
         assert_eq!(predictor.picture(&png(&[0, 0], [1, 1, 2])).unwrap().numbers, [0.0, 0.0]);
     }
-    let fault = Answer::new(vec![0.0, f32::NAN], Shape::from([2]), &[], Task::Classes, false).unwrap_err();
+    let end =
+        End { shape: Shape::from([2]), classes: Vec::new(), gives_probabilities: false, task: Task::Classes };
+    let fault = Answer::new(vec![0.0, f32::NAN], &end).unwrap_err();
     assert_eq!(fault.message, "the network gives no number (NaN) in output 1");
 }
 
@@ -83,7 +85,8 @@ fn a_file_that_must_be_trained_is_no_predictor() {
 fn labels_numbers_and_masks_are_told_in_their_words() {
     let names = ["a", "b"].map(str::to_owned);
     let of = |numbers: &[f32], shape: Shape, task: Task, are_probabilities: bool| {
-        Answer::new(numbers.to_vec(), shape, &names, task, are_probabilities).unwrap()
+        let end = End { shape, classes: names.to_vec(), gives_probabilities: are_probabilities, task };
+        Answer::new(numbers.to_vec(), &end).unwrap()
     };
     let labels = of(&[0.0, 2.0], Shape::from([2]), Task::Labels, false);
     let told: Vec<(&str, f64)> =

@@ -2,12 +2,19 @@
 
 use crate::experiment::library;
 use crate::reference::Entry;
+use crate::source::Sources;
 use crate::syntax::ast::{Argument, Statement, Value, ValueKind};
 
-/// One entry a block of `layers/std.model`.
+/// One entry a block of `layers/std.model`, with the block as it is written there.
 pub fn entries() -> impl Iterator<Item = Entry> {
     let links = library().chains.iter().flat_map(|chain| &chain.links);
-    links.map(|link| &link.statement).filter(|statement| statement.word.text == "block").filter_map(entry)
+    let blocks = links.map(|link| &link.statement).filter(|statement| statement.word.text == "block");
+    let sources = Sources::default();
+    blocks.filter_map(move |block| {
+        let Entry { name, elsewhere, text } = entry(block)?;
+        let written = sources.slice(block.span).trim_end();
+        Some(Entry { name, elsewhere, text: format!("{text}\n```text\n{written}\n```\n") })
+    })
 }
 
 /// The entry of a `block`, from the `##` comment above it.

@@ -164,7 +164,7 @@ pub static STATEMENTS: &[Statement] = &[
         usage: "from NAME",
         summary: "the first line of braces: goes on with a named value instead of what arrives",
         snippet: "from ${1:name}",
-        docs: "NAME is an input of the model beside the image, or a value that `as` names above.",
+        docs: "NAME is a further input of the model, or a value that `as` names above.",
         example: "```net\nmodel M {\n    input 3x32x32\n    input clinical 4\n    conv2d 8 3x3 -> relu -> global_avg_pool\n    \
                   concat {\n        branch { identity }\n        branch { from clinical -> linear 16 -> relu }\n    }\n    linear \
                   2\n}\n```",

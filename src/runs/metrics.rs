@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::diag::{Fault, codes};
 use crate::runs::folder::METRICS;
-use crate::train::metrics::{self as measured, Figure, Score};
+use crate::train::metrics::{self as measured, Figure, Metric, Score};
 use crate::train::trainer::Epoch;
 
 /// A file of more bytes is not one that dslc wrote.
@@ -103,35 +103,53 @@ pub fn event(epoch: &Epoch, step: u64) -> Value {
         "images_per_second": epoch.images_per_second,
         "best": epoch.best,
     });
-    for Figure { metric, value } in epoch.validation.iter().flat_map(|found| &found.figures) {
-        event[format!("validation.{}", metric.spec.name)] = json!(value);
+    if let Some(found) = &epoch.validation {
+        add(&mut event, VALIDATION, found);
     }
     event
+}
+
+/// What stands before the names of what was measured on the validation images.
+const VALIDATION: &str = "validation.";
+
+/// Adds what the metrics came to, and of each further output its loss, too.
+fn add(event: &mut Value, before: &str, score: &Score) {
+    for Figure { metric, value } in &score.figures {
+        event[format!("{before}{}", metric.spec.name)] = json!(value);
+    }
+    for (name, own) in &score.outputs {
+        event[format!("{before}{name}.loss")] = json!(own.loss);
+        add(event, &format!("{before}{name}."), own);
+    }
 }
 
 /// The other way; `None` for another event.
 fn read(event: &Value) -> Option<Epoch> {
     let number = |key: &str| event[key].as_f64();
-    let validation = number("validation.loss");
     (event["event"] == "epoch").then_some(())?;
     Some(Epoch {
         number: usize::try_from(event["epoch"].as_u64()?).ok()?,
         train_loss: number("train.loss")?,
         train_accuracy: number("train.accuracy"),
-        validation: validation.map(|loss| Score {
-            loss,
-            accuracy: number("validation.accuracy"),
-            figures: measured::METRICS
-                .iter()
-                .filter_map(|&metric| {
-                    Some(Figure { metric, value: number(&format!("validation.{}", metric.spec.name))? })
-                })
-                .collect(),
-        }),
+        validation: score(event, VALIDATION),
         learning_rate: number("learning_rate")?,
         seconds: number("seconds")?,
         images_per_second: number("images_per_second")?,
         best: event["best"].as_bool()?,
+    })
+}
+
+/// What was measured under names that begin so.
+fn score(event: &Value, before: &str) -> Option<Score> {
+    let number = |name: &str| event[format!("{before}{name}")].as_f64();
+    let figure = |&metric: &&'static Metric| Some(Figure { metric, value: number(metric.spec.name)? });
+    let losses = event.as_object()?.keys().filter_map(|key| key.strip_prefix(before)?.strip_suffix(".loss"));
+    let of_output = |name: &str| Some((name.to_owned(), score(event, &format!("{before}{name}."))?));
+    Some(Score {
+        loss: number("loss")?,
+        accuracy: number("accuracy"),
+        figures: measured::METRICS.iter().filter_map(figure).collect(),
+        outputs: losses.filter_map(of_output).collect(),
     })
 }
 
@@ -151,6 +169,10 @@ mod tests {
                 loss: 0.7 / 3.0,
                 accuracy: None,
                 figures: Vec::new(),
+                outputs: vec![(
+                    "age".to_owned(),
+                    Score { loss: 0.25, accuracy: None, figures: Vec::new(), outputs: Vec::new() },
+                )],
             }),
             learning_rate: 1e-3 / 7.0,
             seconds: 1.5,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::train::metrics::confusion::Overlap;
 use crate::train::metrics::errors::NumberScore;
-use crate::train::metrics::{ClassScore, Classes, Confusion, Detail, Evaluation, Figure};
+use crate::train::metrics::{ClassScore, Classes, Confusion, Detail, Evaluation, Figure, Further, Score};
 use crate::train::trainer::{Ended, Job, Outcome};
 
 /// The figures of a run, under the names that `expect` has for them.
@@ -35,7 +35,9 @@ pub fn report(job: &Job<'_>, classes: &[String], outcome: &Outcome) -> Value {
         "test.classes": classes_json(test, classes),
         "test.confusion": confusion_json(test),
     });
-    figures(&mut report, "validation", validation.map_or(&[], |found| &found.figures));
+    if let Some(found) = validation {
+        scores(&mut report, "validation", found);
+    }
     add_test(&mut report, test, classes);
     report
 }
@@ -47,12 +49,34 @@ fn figures(report: &mut Value, part: &str, figures: &[Figure]) {
     }
 }
 
+/// Adds what the metrics came to, of each further output with its loss.
+fn scores(report: &mut Value, part: &str, score: &Score) {
+    figures(report, part, &score.figures);
+    for (name, own) in &score.outputs {
+        report[format!("{part}.{name}.loss")] = json!(own.loss);
+        scores(report, &format!("{part}.{name}"), own);
+    }
+}
+
 /// Adds what the metrics came to on the test images, and what is told label by label, number by number or class by class.
 pub fn add_test(report: &mut Value, test: &Evaluation, names: &[String]) {
-    figures(report, "test", &test.figures);
     if let Some(plain) = test.plain_loss {
         report["test.loss_without_smoothing"] = json!(plain);
     }
+    add(report, "test", test, names);
+    for Further { name, names, evaluation } in &test.outputs {
+        let part = format!("test.{name}");
+        report[format!("{part}.loss")] = json!(evaluation.loss);
+        if evaluation.classes.is_some() {
+            report[format!("{part}.classes")] = classes_json(evaluation, names);
+            report[format!("{part}.confusion")] = confusion_json(evaluation);
+        }
+        add(report, &part, evaluation, names);
+    }
+}
+
+fn add(report: &mut Value, part: &str, test: &Evaluation, names: &[String]) {
+    figures(report, part, &test.figures);
     let named = |name: &str, mut object: Value, kind: &str| {
         object[kind] = json!(name);
         object
@@ -64,13 +88,13 @@ pub fn add_test(report: &mut Value, test: &Evaluation, names: &[String]) {
                 let object = json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1(), "images": score.support });
                 named(name, object, "label")
             };
-            report["test.labels"] = names.iter().zip(scores).map(label).collect();
+            report[format!("{part}.labels")] = names.iter().zip(scores).map(label).collect();
         }
         Detail::Numbers(scores) => {
             let number = |(name, score): (&String, &NumberScore)| {
                 named(name, json!({ "mae": score.mae, "rmse": score.rmse, "r2": score.r2 }), "number")
             };
-            report["test.numbers"] = names.iter().zip(scores).map(number).collect();
+            report[format!("{part}.numbers")] = names.iter().zip(scores).map(number).collect();
         }
         Detail::Pixels(confusion) => {
             let class = |(i, name): (usize, &String)| {
@@ -79,8 +103,8 @@ pub fn add_test(report: &mut Value, test: &Evaluation, names: &[String]) {
                 let object = json!({ "precision": score.precision, "recall": score.recall, "iou": iou, "pixels": score.support });
                 named(name, object, "class")
             };
-            report["test.classes"] = names.iter().enumerate().map(class).collect();
-            report["test.confusion"] = matrix(confusion);
+            report[format!("{part}.classes")] = names.iter().enumerate().map(class).collect();
+            report[format!("{part}.confusion")] = matrix(confusion);
         }
     }
 }

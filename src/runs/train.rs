@@ -98,6 +98,7 @@ pub fn train<'a>(
         model: job.model.name.clone(),
         source: source.to_owned(),
         classes: if job.train.reproduces()? { Vec::new() } else { dataset.classes().to_vec() },
+        outputs: job.data.names_of_outputs(),
         ..Card::default()
     };
     let record = Record::read(folder.path())?.unwrap_or_default();

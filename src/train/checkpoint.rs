@@ -33,6 +33,9 @@ pub struct Card {
     /// The classes' names in the order of the model's outputs; empty where there are none, or where an older dslc wrote it.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// The names of the model's further outputs, each with those of its classes or numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<(String, Vec<String>)>,
     /// Where the training stood, for going on from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,

@@ -17,7 +17,7 @@ use crate::train::programs::{Programs, Sizes};
 use crate::train::section::TrainSection;
 use crate::train::trainer::Job;
 use crate::train::worst::{Worst, Wrong};
-use crate::train::{budget, kept};
+use crate::train::{budget, further, kept};
 
 /// Loss and metrics over the images at `indices`. The batches follow each
 /// other without waiting; what they leave is read at the end.
@@ -34,12 +34,14 @@ pub fn evaluate(
     let train = job.train;
     let task = train.task()?;
     let mut tally = tally(feed, job, indices.len())?;
+    let mut further = further::Tallies::new(train, indices.len());
     let way = Pass { order: indices, from: 0, batch: job.batch, epoch: 0, mode: Mode::Eval };
     feed.batches(session, way, &|_, images| programs.evaluation(images), &mut |session, graph, batch| {
         session.step(graph)?;
         if tally.wants_outputs() {
             add(&mut tally, session, graph, feed, batch, task)?;
         }
+        further.add(session, graph, feed, batch)?;
         session.note(graph)?;
         Ok(ControlFlow::Continue(()))
     })?;
@@ -84,7 +86,8 @@ pub fn evaluate(
         [one] if losses::share(&train.loss.args) == 1.0 => *one,
         several => {
             let shares = train.all_losses().map(|loss| losses::share(&loss.args));
-            shares.zip(several).map(|(share, own)| share * own).sum()
+            let further = train.outputs.iter().map(|output| output.weight);
+            shares.chain(further).zip(several).map(|(share, own)| share * own).sum()
         }
     };
     if !loss.is_finite() {
@@ -100,6 +103,7 @@ pub fn evaluate(
         figures: tally.figures(),
         detail: tally.detail(),
         worst,
+        outputs: further.evaluations(&terms[train.all_losses().count().min(terms.len())..], images),
     })
 }
 
@@ -121,7 +125,10 @@ fn means(sums: &[f64], columns: &[usize], images: usize) -> Vec<f64> {
 /// Bytes that the metrics keep of all images of the larger part that they are measured on.
 pub fn metric_bytes(train: &TrainSection, dataset: &Dataset) -> Result<u64, Fault> {
     let images = dataset.parts.validation.len().max(dataset.parts.test.len());
-    Ok(tally::bytes(train.task()?, &train.measured()?, dataset.classes().len(), images))
+    let own = tally::bytes(train.task()?, &train.measured()?, dataset.classes().len(), images);
+    let further =
+        train.outputs.iter().map(|output| tally::bytes(output.task, &output.metrics, output.n, images));
+    Ok(own + further.sum::<u64>())
 }
 
 /// What measures the outputs of this job on so many images.

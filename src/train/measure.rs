@@ -6,8 +6,8 @@ use crate::diag::Fault;
 use crate::graph::{Graph, Value};
 use crate::layers::given::INPUTS;
 use crate::layers::lowering::STEP;
-use crate::model::Model;
 use crate::model::lower::IMAGES;
+use crate::model::{Model, outputs};
 use crate::run::{Precision, Session};
 use crate::tensor::Device;
 use crate::tensor::random::Random;
@@ -112,6 +112,9 @@ fn fill(session: &mut Session, model: &Model, train: Option<&TrainSection>) -> R
     }
     session.write(0, STEP, |out| out.fill(0.0))?;
     let Some(train) = train else { return Ok(()) };
+    for name in outputs::TARGETS {
+        session.write(0, name, |out| out.fill(0.0))?;
+    }
     // One number an output, where images have classes, and one map where pixels have.
     let classes =
         model.output_shape.as_ref().and_then(|shape| shape.dims().first().copied()).unwrap_or(1) as u32;

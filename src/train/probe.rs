@@ -238,7 +238,8 @@ fn graph(job: Job<'_>, images: usize) -> Result<(Graph, Bounded), Fault> {
 fn bounds(model: &Model, at: usize) -> Option<[f64; 2]> {
     let instance = &model.layers[at];
     let Unit::Layer(layer) = instance.unit else { return None };
-    let mut ends = model.auxiliaries.iter().map(|head| head.wire).chain([model.output]);
+    let heads = model.auxiliaries.iter().chain(model.outputs.iter().map(|output| &output.head));
+    let mut ends = heads.map(|head| head.wire).chain([model.output]);
     let is_last = ends.any(|wire| wire.layer() == Some(at));
     let keeps_shape = instance.input == instance.output;
     let learns = instance.inferred.as_ref().is_some_and(|inferred| !inferred.parameters.is_empty());

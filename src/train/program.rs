@@ -10,7 +10,7 @@ use crate::graph::builder::Builder;
 use crate::graph::{Graph, Init, StateKind, Value};
 use crate::layers::lowering::Mode;
 use crate::model::lower::{Lowered, lower, lower_with};
-use crate::model::{Instance, Model};
+use crate::model::{Instance, Model, outputs};
 use crate::ops::argmax::ARGMAX;
 use crate::ops::binary::{ADD, MULTIPLY};
 use crate::ops::cross_entropy::TOP1_CORRECT;
@@ -272,7 +272,7 @@ pub fn differentiated(model: &Model, train: &TrainSection, batch: usize) -> Resu
 /// that [`inference_graph`] gives.
 pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
-    let output = lowered.output;
+    let (output, further) = (lowered.output, lowered.outputs.clone());
     let terms = terms(model, train, &lowered);
     let Compared { mut builder, losses, plain, target } = compare(lowered, train, batch, &terms)?;
     for Losses { sums, weights } in losses.into_iter().chain(plain) {
@@ -284,6 +284,7 @@ pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Re
         builder.output(PREDICTED, predicted);
     }
     builder.output(SCORES, output);
+    further.into_iter().zip(outputs::SCORES).for_each(|(output, name)| builder.output(name, output));
     if matches!(train.task()?, Task::Masks | Task::Images) {
         builder.output(WANTED, target);
     }
@@ -328,16 +329,29 @@ pub struct Term<'t> {
     pub loss: &'t Chosen<dyn Loss>,
     pub output: Value,
     pub share: f64,
+    /// The further output that it is of, by its place in the model.
+    of: Option<usize>,
 }
 
-/// The losses of the model's output, and after them those of its auxiliary heads, where they are lowered.
+/// The losses of the model's output, after them those of its further outputs, and then those of its auxiliary heads, where they are
+/// lowered.
 fn terms<'t>(model: &Model, train: &'t TrainSection, lowered: &Lowered) -> Vec<Term<'t>> {
     let output = lowered.output;
-    let mut terms: Vec<Term<'t>> =
-        train.all_losses().map(|loss| Term { loss, output, share: losses::share(&loss.args) }).collect();
+    let mut terms: Vec<Term<'t>> = train
+        .all_losses()
+        .map(|loss| Term { loss, output, share: losses::share(&loss.args), of: None })
+        .collect();
+    for (at, (own, &output)) in train.outputs.iter().zip(&lowered.outputs).enumerate() {
+        terms.push(Term { loss: &own.loss, output, share: own.weight, of: Some(at) });
+    }
     for (at, (head, &output)) in model.auxiliaries.iter().zip(&lowered.auxiliaries).enumerate() {
         let own = train.losses_of_auxiliary(at);
-        terms.extend(own.map(|loss| Term { loss, output, share: head.weight * losses::share(&loss.args) }));
+        terms.extend(own.map(|loss| Term {
+            loss,
+            output,
+            share: head.weight * losses::share(&loss.args),
+            of: None,
+        }));
     }
     terms
 }
@@ -359,7 +373,7 @@ fn compare(
     batch: usize,
     terms: &[Term<'_>],
 ) -> Result<Compared, Fault> {
-    let Lowered { mut builder, images, output, .. } = lowered;
+    let Lowered { mut builder, images, output, outputs: further, .. } = lowered;
     let task = train.task()?;
     let own = builder.shape(output).clone();
     let target = match task {
@@ -372,7 +386,21 @@ fn compare(
             builder.input(TARGETS, &dims.collect())
         }
     };
+    let mut more = Vec::with_capacity(further.len());
+    for ((own, &output), name) in train.outputs.iter().zip(&further).zip(outputs::TARGETS) {
+        let shape = match own.task {
+            Task::Classes => Shape::from([batch]),
+            Task::Labels | Task::Numbers | Task::Masks | Task::Images => builder.shape(output).clone(),
+        };
+        more.push((builder.input(name, &shape), own.task));
+    }
     let mut lowered = |term: &Term<'_>, args: &Args| {
+        let (target, task) = match term.of {
+            None => (target, task),
+            Some(at) => {
+                *more.get(at).ok_or_else(|| Fault::internal("a loss of an output that is not there"))?
+            }
+        };
         let given = Given { output: term.output, target, task };
         term.loss.what.lower(args, &given, &mut Formula { builder: &mut builder })
     };
@@ -392,6 +420,7 @@ pub fn inference_graph(model: &Model, batch: usize) -> Result<Graph, Fault> {
     let lowered = lower(model, batch, Mode::Infer)?;
     let mut builder = lowered.builder;
     builder.output(SCORES, lowered.output);
+    lowered.outputs.into_iter().zip(outputs::SCORES).for_each(|(output, name)| builder.output(name, output));
     Ok(builder.finish())
 }
 

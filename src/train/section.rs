@@ -9,7 +9,7 @@ use crate::run::Precision;
 use crate::source::Span;
 use crate::spec::section::{Lines, Setting};
 use crate::spec::{Arg, Args, Scope, section};
-use crate::syntax::ast::Statement;
+use crate::syntax::ast::{Statement, Word};
 use crate::train::average::Warmup;
 use crate::train::beginning::{self, Beginning};
 use crate::train::groups::{self, Group};
@@ -19,6 +19,7 @@ use crate::train::mixes::{MIXES, Mix};
 use crate::train::optimizers::{OPTIMIZERS, Optimizer};
 use crate::train::schedules::{SCHEDULES, Schedule};
 use crate::train::settings;
+use crate::train::watched::{self, Watching};
 
 pub use crate::spec::section::Chosen;
 
@@ -30,6 +31,8 @@ pub struct TrainSection {
     pub losses: Vec<Chosen<dyn Loss>>,
     /// For each auxiliary head of the model the loss that it has of its own, if it has one.
     pub auxiliaries: Vec<Option<Chosen<dyn Loss>>>,
+    /// What the model's further outputs are held to, in their order, where there are data.
+    pub outputs: Vec<OutputTraining>,
     /// What the data tell of an image, where there are data.
     pub task: Option<Task>,
     /// What is measured, as it is written.
@@ -40,6 +43,8 @@ pub struct TrainSection {
     pub asked: Vec<&'static Metric>,
     /// What decides which weights are the best, and where that is written.
     pub monitor: Monitor,
+    /// The further output of which that is.
+    pub monitored: Option<Word>,
     pub monitor_span: Option<Span>,
     pub optimizer: Chosen<dyn Optimizer>,
     pub schedule: Chosen<dyn Schedule>,
@@ -66,6 +71,22 @@ pub struct TrainSection {
     /// What it begins with, where that is no random numbers.
     pub weights: Option<Beginning>,
     pub span: Span,
+}
+
+/// What a further output of the model is held to.
+#[derive(Clone, Debug)]
+pub struct OutputTraining {
+    pub name: String,
+    pub loss: Chosen<dyn Loss>,
+    /// How much that counts.
+    pub weight: f64,
+    pub task: Task,
+    /// Classes or numbers.
+    pub n: usize,
+    /// What is measured.
+    pub metrics: Vec<&'static Metric>,
+    /// Whether it ends in a softmax or sigmoid.
+    pub gives_probabilities: bool,
 }
 
 impl TrainSection {
@@ -100,13 +121,21 @@ impl TrainSection {
         own.into_iter().chain(usual)
     }
 
-    /// What is measured beside the loss.
+    /// The larger, the better: what decides which weights are the best.
+    pub fn score(&self, validation: &Evaluation) -> f64 {
+        match &self.monitored {
+            None => self.monitor.score(validation),
+            Some(output) => validation.output(&output.text).map_or(UNDEFINED, |own| self.monitor.score(own)),
+        }
+    }
+
+    /// What is measured of the model's own output, besides the loss.
     pub fn measured(&self) -> Result<Vec<&'static Metric>, Fault> {
         let task = self.task()?;
         let mut all = self.metrics.clone().unwrap_or_else(|| metrics::usual(task));
-        let watched = match self.monitor {
-            Monitor::Metric(metric) => Some(metric),
-            Monitor::Loss => None,
+        let watched = match (self.monitor, &self.monitored) {
+            (Monitor::Metric(metric), None) => Some(metric),
+            (Monitor::Metric(_) | Monitor::Loss, _) => None,
         };
         for metric in self.asked.iter().copied().chain(watched) {
             if !all.contains(&metric) && (metric.how)(task).is_some() {
@@ -233,8 +262,12 @@ pub fn resolve(
     scope: &dyn Scope,
     diagnostics: &mut Diagnostics,
 ) -> Option<TrainSection> {
-    let lines = section::read(&settings::TRAIN, section, scope, diagnostics)?;
     let span = section.head();
+    let (section, outputs) = watched::without_outputs(section);
+    let before = diagnostics.len();
+    let lines = section::read(&settings::TRAIN, &section, scope, diagnostics);
+    watched::name_outputs(&mut diagnostics[before..], &outputs);
+    let lines = lines?;
     let loss = lines.chosen(&settings::LOSS, LOSSES, |loss| loss.spec(), span);
     let optimizer = lines.chosen(&settings::OPTIMIZER, OPTIMIZERS, |optimizer| optimizer.spec(), span);
     let schedule = lines.chosen(&settings::SCHEDULE, SCHEDULES, |schedule| schedule.spec(), span);
@@ -246,7 +279,7 @@ pub fn resolve(
     let batch = args(&settings::BATCH)?;
     let precision = args(&settings::PRECISION)?;
     let stop = lines.line(&settings::EARLY_STOP);
-    let (monitor, monitor_span) = monitor(&lines, diagnostics)?;
+    let (monitor, monitored, monitor_span) = monitor(&lines, &outputs, diagnostics)?;
     let written = lines.line(&settings::METRICS);
     let metrics = match written {
         None => None,
@@ -259,11 +292,13 @@ pub fn resolve(
         loss: loss?,
         losses: lines.chosen_again(&settings::LOSS, LOSSES, |loss| loss.spec()),
         auxiliaries: Vec::new(),
+        outputs: Vec::new(),
         task: None,
         metrics,
         metrics_span: written.map(|line| line.statement.head()),
         asked: Vec::new(),
         monitor,
+        monitored,
         monitor_span,
         optimizer: optimizer?,
         schedule: schedule?,
@@ -353,28 +388,36 @@ fn early_stopping(args: &Args, span: Span) -> Option<EarlyStop> {
     Some(EarlyStop { patience: args.whole("patience").ok()?, span })
 }
 
+/// What is watched, of which further output, and where that is written.
+type Watched = (Monitor, Option<Word>, Option<Span>);
+
 /// What decides which weights are the best: `early_stop` and `keep` name one thing, or one of them does.
-fn monitor(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Option<(Monitor, Option<Span>)> {
+fn monitor(lines: &Lines<'_>, outputs: &[Watching], diagnostics: &mut Diagnostics) -> Option<Watched> {
     let of = |setting: &'static Setting, name: &'static str| match lines.line(setting) {
         None => Some(None),
         Some(line) => {
             let found = line.found.as_ref()?;
+            let span = found.args.span(name);
+            let output = outputs.iter().find(|own| Some(own.span) == span).map(|own| own.output.clone());
             let monitor = Monitor::named(found.args.word(name).ok()?);
-            Some(Some((monitor, found.args.span(name), line.statement.head())))
+            Some(Some((monitor, output, span, line.statement.head())))
         }
     };
     let stop = of(&settings::EARLY_STOP, "monitor")?;
     let keep = of(&settings::KEEP, "by")?;
+    let names = |output: &Option<Word>| output.as_ref().map(|output| output.text.clone());
     Some(match (stop, keep) {
-        (Some((own, Some(span), _)), Some((other, _, kept))) if own != other => {
+        (Some((own, output, Some(span), _)), Some((other, kept_output, _, kept)))
+            if own != other || names(&output) != names(&kept_output) =>
+        {
             let message = "`early_stop` and `keep` watch two different things";
             let d = Diagnostic::error(codes::BAD_VALUE, span, message).label("one watches this");
             diagnostics.push(d.related(kept, "and the other something else").advise("name the same in both"));
             return None;
         }
-        (_, Some((monitor, span, head))) => (monitor, Some(span.unwrap_or(head))),
-        (Some((monitor, span, head)), None) => (monitor, Some(span.unwrap_or(head))),
-        (None, None) => (Monitor::Loss, None),
+        (_, Some((monitor, output, span, head))) => (monitor, output, Some(span.unwrap_or(head))),
+        (Some((monitor, output, span, head)), None) => (monitor, output, Some(span.unwrap_or(head))),
+        (None, None) => (Monitor::Loss, None, None),
     })
 }
 
@@ -415,6 +458,7 @@ mod tests {
             figures: Vec::new(),
             detail: Detail::None,
             worst: Worst::default(),
+            outputs: Vec::new(),
         };
         let score = Monitor::Metric(find("mae").unwrap()).score(&evaluation);
         assert!(score < f64::from(f32::MIN));

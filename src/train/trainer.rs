@@ -290,7 +290,7 @@ impl<'a> Course<'a> {
         // Without validation images the last weights count as the best.
         let is_best = match &validation {
             Some(validation) => {
-                let scored = Scored { epoch: number, score: self.job.train.monitor.score(validation) };
+                let scored = Scored { epoch: number, score: self.job.train.score(validation) };
                 let is_best = best.as_ref().is_none_or(|best| scored.score > best.scored.score);
                 if is_best {
                     *best = Some(Best::now(scored, session)?);

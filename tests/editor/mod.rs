@@ -2,6 +2,7 @@
 
 mod any_text;
 mod completion;
+mod ends;
 mod hints;
 mod hover;
 mod names;

@@ -85,9 +85,9 @@ fn answer(text: &str, folder: &Path) -> (Vec<f32>, Vec<f32>) {
     let (experiment, _) = check(text);
     let weights = weights(&experiment, folder);
     let mut network = Network::new(&experiment, None, text.to_owned(), Some(&weights)).unwrap();
-    let image = network.random_image(0).unwrap();
-    let output = network.run(&image).unwrap();
-    (image, output)
+    let mut given = network.random_image(0).unwrap();
+    let mut outputs = network.run(&given).unwrap();
+    (given.remove(0), outputs.remove(0))
 }
 
 /// The inputs and outputs of a network elsewhere, with how many there are.

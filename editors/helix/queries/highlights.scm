@@ -13,7 +13,7 @@
 (statement word: (path) @variable.other.member)
 (clause word: (name) @keyword)
 (statement word: (name) @keyword.control.import (#eq? @keyword.control.import "use"))
-(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "auxiliary" "from" "share"))
+(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "output" "auxiliary" "from" "share"))
 (statement word: (name) @keyword.control.repeat (#any-of? @keyword.control.repeat "repeat" "for"))
 (statement word: (name) @keyword.control.conditional (#eq? @keyword.control.conditional "if"))
 (clause word: (name) @keyword.control.conditional (#eq? @keyword.control.conditional "else"))

@@ -7,7 +7,7 @@ endif
 syntax case match
 syntax match dslcLayer /\%(^\|[;{}]\|->\)\@4<=\s*\h\w*\(\.\h\w*\)*/
 syntax match dslcSection /\%(^\|[;{}]\|->\)\@4<=\s*\%(use\|let\|block\|model\|data\|train\|expect\)\>\.\@!/ nextgroup=dslcName skipwhite
-syntax match dslcFlow /\%(^\|[;{}]\|->\)\@4<=\s*\%(repeat\|for\|if\|residual\|branch\|auxiliary\|from\|share\)\>\.\@!/
+syntax match dslcFlow /\%(^\|[;{}]\|->\)\@4<=\s*\%(repeat\|for\|if\|residual\|branch\|output\|auxiliary\|from\|share\)\>\.\@!/
 syntax match dslcFlow /}\@1<=\s*\%(else\%(\s\+if\>\)\?\|shortcut\|as\)\>/
 syntax match dslcName /\h\w*/ contained
 syntax match dslcFlow /\<in\>\.\@!/

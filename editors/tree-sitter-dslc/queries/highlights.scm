@@ -13,7 +13,7 @@
 (statement word: (path) @variable.member)
 (clause word: (name) @keyword)
 (statement word: (name) @keyword.import (#eq? @keyword.import "use"))
-(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "auxiliary" "from" "share"))
+(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "output" "auxiliary" "from" "share"))
 (statement word: (name) @keyword.repeat (#any-of? @keyword.repeat "repeat" "for"))
 (statement word: (name) @keyword.conditional (#eq? @keyword.conditional "if"))
 (clause word: (name) @keyword.conditional (#eq? @keyword.conditional "else"))

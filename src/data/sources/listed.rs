@@ -2,7 +2,7 @@
 //! same names are the same samples in the same order, from a folder, a table, a tar file or Parquet.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,13 +114,7 @@ impl<P> Listed<P> {
         if self.is_settled {
             return self.classes.clone();
         }
-        let is_below = |n: usize| self.classes.iter().all(|name| number(name).is_some_and(|own| own < n));
-        match stated {
-            Some(n) if n > self.classes.len() && is_below(n) => {
-                (0..n).map(|class| class.to_string()).collect()
-            }
-            Some(_) | None => class_order(self.classes.clone()),
-        }
+        ordered(self.classes.clone(), stated)
     }
 
     /// The class of each sample here, by its name.
@@ -167,6 +161,21 @@ impl<P> Listed<P> {
         let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
         Ok(Dataset { samples, parts: Parts { train, validation, test } })
     }
+}
+
+/// Classes in their order. Where they are whole numbers and more of them are stated, the others are among them.
+fn ordered(classes: Vec<String>, stated: Option<usize>) -> Vec<String> {
+    let is_below = |n: usize| classes.iter().all(|name| number(name).is_some_and(|own| own < n));
+    match stated {
+        Some(n) if n > classes.len() && is_below(n) => (0..n).map(|class| class.to_string()).collect(),
+        Some(_) | None => class_order(classes),
+    }
+}
+
+/// The classes among these cells in their order, of so many that are stated.
+pub fn class_names(cells: &[String], stated: usize) -> Vec<String> {
+    let all: BTreeSet<&String> = cells.iter().collect();
+    ordered(all.into_iter().cloned().collect(), Some(stated))
 }
 
 /// The order of two pictures of one part, each with its class: by their files' names, then by class, then by their paths. Whole

@@ -82,6 +82,20 @@ pub trait Source: Sync {
             .advise("a `table` with a column of the groups"))
     }
 
+    /// What each sample has in these columns: column by column.
+    ///
+    /// # Errors
+    /// A column that is not there, or an empty cell.
+    fn cells(
+        &self,
+        args: &Args,
+        base: &Path,
+        columns: &[String],
+        samples: &Samples,
+    ) -> Result<Vec<Vec<String>>, Fault> {
+        columns.iter().map(|column| self.groups(args, base, column, samples)).collect()
+    }
+
     /// What numbers of a file are divided by.
     fn scale(&self, _args: &Args) -> Result<f32, Fault> {
         Ok(1.0)

@@ -1,5 +1,6 @@
 //! A table of picture files and their classes (CSV, TSV or JSONL) → samples.
 
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,6 +109,55 @@ impl Source for Table {
         let args = args.without("labels").without("target").set("label", Arg::Word(by.to_owned()));
         rows(&path, &args)?.classes_of(samples)
     }
+
+    fn cells(
+        &self,
+        args: &Args,
+        base: &Path,
+        columns: &[String],
+        samples: &Samples,
+    ) -> Result<Vec<Vec<String>>, Fault> {
+        let path = base.join(args.word("path")?);
+        let rows: HashMap<Box<Path>, Vec<String>> =
+            read_columns(&path, args.word("image")?, columns)?.into_iter().collect();
+        let row = |index: u32| rows.get(Path::new(&samples.key(index)));
+        let own: Option<Vec<&Vec<String>>> = (0..samples.len() as u32).map(row).collect();
+        let own = own.ok_or_else(|| Fault::internal("a sample that is not in its table"))?;
+        Ok((0..columns.len()).map(|at| own.iter().map(|cells| cells[at].clone()).collect()).collect())
+    }
+}
+
+/// The path of each picture of a table, and what its row has in these columns, in the order of the rows.
+///
+/// # Errors
+/// A table that cannot be read, a column that is not there, a path that leaves the table's folder, or an empty cell.
+pub fn read_columns(
+    path: &Path,
+    image: &str,
+    columns: &[String],
+) -> Result<Vec<(Box<Path>, Vec<String>)>, Fault> {
+    let mut records = Records::open(path)?;
+    let picture = records.column("image", image, true)?;
+    let places = columns.iter().map(|own| records.column("columns", own, true));
+    let places = places.collect::<Result<Vec<_>, _>>()?;
+    let (mut cells, mut rows) = (Vec::new(), Vec::new());
+    while let Some(line) = records.next(&mut cells)? {
+        let cell = |column: usize| cells.get(column).map(String::as_str).unwrap_or_default();
+        let own = inside(cell(picture)).ok_or_else(|| outside(path, cell(picture), line))?;
+        if let Some(at) = places.iter().position(|&place| cell(place).is_empty()) {
+            return Err(fault(path, &format!("has nothing in `{}` in line {line}", columns[at]))
+                .advise("a value in every row"));
+        }
+        rows.push((own, places.iter().map(|&place| cell(place).to_owned()).collect()));
+    }
+    Ok(rows)
+}
+
+/// The fault of a path that does not stay in the table's folder.
+fn outside(path: &Path, cell: &str, line: u64) -> Fault {
+    fault(path, &format!("has the path `{}` in line {line}", short(cell)))
+        .note("paths are relative to the table's folder and stay in it")
+        .advise("pictures below the table's folder")
 }
 
 /// The line of a row, and what it says where that is no class.
@@ -128,11 +178,7 @@ fn rows(path: &Path, args: &Args) -> Result<Listed<Place>, Fault> {
     while let Some(line) = records.next(&mut cells)? {
         let wrong = |what: String| fault(path, &format!("{what} in line {line}"));
         let cell = |column: usize| cells.get(column).map(String::as_str).unwrap_or_default();
-        let own = inside(cell(image)).ok_or_else(|| {
-            wrong(format!("has the path `{}`", short(cell(image))))
-                .note("paths are relative to the table's folder and stay in it")
-                .advise("pictures below the table's folder")
-        })?;
+        let own = inside(cell(image)).ok_or_else(|| outside(path, cell(image), line))?;
         let own_cells: Vec<&str> = places.iter().map(|&place| cell(place)).collect();
         let said = learnt.read(&own_cells, &mut width).map_err(|[what, way]| wrong(what).advise(way))?;
         let part = match part.map(cell) {

@@ -145,6 +145,10 @@ impl Graph {
         let bytes = move |network: &Network<'_>| {
             Ok(numbers(network)?.iter().flat_map(|number| number.to_le_bytes()).collect())
         };
+        // Weights may be used twice.
+        if self.tensors.iter().any(|own| own.name == name && own.dims == dims) {
+            return name;
+        }
         self.tensors.push(Tensor {
             name: name.clone(),
             element: Element::Float,

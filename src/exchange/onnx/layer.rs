@@ -15,6 +15,8 @@ use crate::shape::{Shape, Window};
 pub struct Layer<'a> {
     pub graph: &'a mut Graph,
     pub name: &'a str,
+    /// The name of the layer that has the parameters.
+    owner: &'a str,
     /// Of the values that arrive: their names and their shapes for one image.
     pub inputs: Vec<String>,
     pub shapes: Vec<&'a Shape>,
@@ -32,7 +34,12 @@ impl<'a> Layer<'a> {
         output: &'a Shape,
         doc: &'a str,
     ) -> Layer<'a> {
-        Layer { graph, name, inputs, shapes, output, doc, nodes: Vec::new() }
+        Layer { graph, name, owner: name, inputs, shapes, output, doc, nodes: Vec::new() }
+    }
+
+    /// The same with the parameters of another layer.
+    pub fn of(self, owner: &'a str) -> Layer<'a> {
+        Layer { owner, ..self }
     }
 
     /// Writes the nodes; the last one gets the layer's name, and its value the name `result`.
@@ -66,8 +73,8 @@ impl<'a> Layer<'a> {
 
     /// The layer's parameter, as it is, under other extents.
     fn parameter(&mut self, parameter: &'static str, dims: &[usize]) -> String {
-        let state = format!("{}.{parameter}", self.name);
-        let layer = self.name.to_owned();
+        let state = format!("{}.{parameter}", self.owner);
+        let layer = self.owner.to_owned();
         self.graph.floats(state, dims.to_vec(), move |network| read(network, &layer, parameter))
     }
 

@@ -11,12 +11,13 @@ pub mod resample;
 pub mod skim;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Fault, codes};
-use crate::exchange::network::Network;
+use crate::exchange::network::{Network, Peculiarity};
 use crate::exchange::onnx::graph::{Element, Graph, batched};
 use crate::exchange::onnx::layer::Layer;
 use crate::exchange::onnx::skim::skim;
@@ -47,6 +48,12 @@ impl Outgoing for Onnx {
         Some("onnx")
     }
 
+    fn knows(&self, what: Peculiarity) -> bool {
+        match what {
+            Peculiarity::Inputs | Peculiarity::Outputs | Peculiarity::SharedWeights => true,
+        }
+    }
+
     fn grants(&self, wish: Wish) -> bool {
         match wish {
             Wish::Preparation | Wish::Fold => true,
@@ -54,19 +61,28 @@ impl Outgoing for Onnx {
     }
 
     fn write(&self, network: &mut Network<'_>, wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault> {
+        if let Some((what, fault)) = network.peculiar() {
+            wishes.0.iter().try_for_each(|wish| refuse(what, *wish, fault.clone()))?;
+        }
         // The importer reads numbers, not pictures.
         let plain = graph(network, wishes, With::Numbers)?;
         let whole =
             wishes.has(Wish::Preparation).then(|| graph(network, wishes, With::Pictures)).transpose()?;
         let mut parts = Parts(Vec::new());
         let verified = parts.save(network, &plain, place)?;
+        // The importer reads networks of one input and one output.
+        if !(network.model.inputs.is_empty() && network.model.outputs.is_empty()) {
+            network.close();
+            std::fs::rename(&verified, place).map_err(|e| unwritten(place, &e))?;
+            return Ok(vec!["not read back: dslc reads ONNX of one input and one output".to_owned()]);
+        }
         let wanted =
             whole.map_or_else(|| Ok(verified.clone()), |whole| parts.save(network, &whole, place))?;
         let mut cases = Vec::new();
         for n in 0..N_IMAGES {
-            let image = network.random_image(n)?;
-            let output = network.run(&image)?;
-            cases.push((image, output));
+            let given = network.random_image(n)?;
+            let outputs = network.run(&given)?;
+            cases.extend(given.into_iter().zip(outputs));
         }
         // Two networks at the same time would take twice the memory.
         network.close();
@@ -95,6 +111,21 @@ impl Incoming for Onnx {
         let (messages, beside) = skim(arriving.path).map_err(named)?;
         let model = file::model(&messages).map_err(named)?;
         take(read::found(&model, &beside, arriving.input).map_err(named)?, &beside)
+    }
+}
+
+/// Refuses an option for networks that it is not for.
+fn refuse(what: Peculiarity, wish: Wish, fault: Fault) -> Result<(), Fault> {
+    let shares = match what {
+        Peculiarity::Inputs | Peculiarity::Outputs => false,
+        Peculiarity::SharedWeights => true,
+    };
+    match wish {
+        Wish::Preparation if shares => Ok(()),
+        Wish::Preparation | Wish::Fold => {
+            let message = format!("{}, which `{}` does not know", fault.message, wish.option());
+            Err(Fault { message, ..fault }.advise(format!("no `{}`", wish.option())))
+        }
     }
 }
 
@@ -161,8 +192,15 @@ fn graph(network: &Network<'_>, wishes: &Wishes, with: With) -> Result<Graph, Fa
         false => vec![None; model.layers.len()],
     };
     let mut names = vec![first];
+    let mut labels = BTreeSet::new();
     for (at, (instance, operation)) in model.layers.iter().zip(&operations).enumerate() {
         let value = crate::model::Wire::of_layer(at);
+        if let Some(input) = network.given(value) {
+            let name = outside(&input.name);
+            graph.input(&name, Element::Float, &batched(network.shape(value)?.dims()));
+            names.push(name);
+            continue;
+        }
         if folds.iter().flatten().any(|norm| *norm == at) {
             // It is in the layer before it.
             let inside = names[instance.inputs[0].index()].clone();
@@ -172,7 +210,12 @@ fn graph(network: &Network<'_>, wishes: &Wishes, with: With) -> Result<Graph, Fa
         let norm = folds[at];
         let is_end = value == model.output
             || norm.is_some_and(|norm| crate::model::Wire::of_layer(norm) == model.output);
-        let result = if is_end { end.to_owned() } else { format!("{}.output", instance.name) };
+        // Layers that are used twice have one name, and their values two.
+        let label = match labels.insert(instance.name.as_str()) {
+            true => instance.name.clone(),
+            false => format!("{}@{at}", instance.name),
+        };
+        let result = if is_end { end.to_owned() } else { format!("{label}.output") };
         let inputs = instance.inputs.iter().map(|wire| names[wire.index()].clone()).collect();
         let shapes = instance.inputs.iter().map(|wire| network.shape(*wire)).collect::<Result<_, Fault>>()?;
         let output = network.shape(value)?;
@@ -181,16 +224,31 @@ fn graph(network: &Network<'_>, wishes: &Wishes, with: With) -> Result<Graph, Fa
             graph.value(&result, &batched(output.dims()));
         }
         let folded = norm.map(|norm| fold::folded(network, at, norm, operation)).transpose()?;
-        let parameters: Vec<_> = parameters(instance.inferred.as_ref());
-        let mut layer = Layer::new(&mut graph, &instance.name, inputs, shapes, output, &doc);
+        let whole = network.whole(instance);
+        let parameters: Vec<_> = parameters(whole.inferred.as_ref());
+        let mut layer = Layer::new(&mut graph, &label, inputs, shapes, output, &doc).of(&instance.name);
         layer::add(&mut layer, operation, &parameters, folded)
             .map_err(|fault| network.located(fault, instance))?;
         layer.finish(result.clone());
         names.push(result);
     }
     close(&mut graph, network, &names[model.output.index()], end, gives_probabilities)?;
+    for own in &model.outputs {
+        let (name, value) = (&names[own.head.wire.index()], network.shape(own.head.wire)?);
+        let called = outside(&own.name.text);
+        let mut layer = Layer::new(&mut graph, &called, vec![name.clone()], vec![value], value, "");
+        layer.node("Identity", &[name], Vec::new());
+        layer.finish(called.clone());
+        graph.output(&called, &batched(value.dims()));
+    }
     describe(&mut graph, network);
     Ok(graph)
+}
+
+/// What a further input or output is called in the file, which needs some names itself.
+fn outside(name: &str) -> String {
+    let taken = [INPUT, OUTPUT, PROBABILITIES, "scores"];
+    if taken.contains(&name) { format!("{name}_2") } else { name.to_owned() }
 }
 
 fn parameters(inferred: Option<&Inferred>) -> Vec<(&'static str, &Shape)> {

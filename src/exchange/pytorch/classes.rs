@@ -79,12 +79,12 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<(String, String)
 }
 
 /// Whether a part of a name tells only which of several it is.
-fn is_number(name: &str) -> bool {
+pub fn is_number(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Words of Python that no attribute can have as its name.
-const KEYWORDS: [&str; 32] = [
+pub const KEYWORDS: [&str; 32] = [
     "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
     "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not",
     "or", "pass", "raise", "return", "try", "while", "with", "yield",
@@ -141,7 +141,7 @@ const ATTRIBUTES: [&str; 45] = [
 
 /// How a class writes what it keeps under a name, so that the weights have that name: a row's numbers, words of Python and what
 /// a module has already are no attributes of their own.
-fn kept(name: &str) -> String {
+pub fn kept(name: &str) -> String {
     match is_number(name) || KEYWORDS.contains(&name) || ATTRIBUTES.contains(&name) {
         true => format!("self._modules[\"{name}\"]"),
         false => format!("self.{name}"),
@@ -238,7 +238,7 @@ fn gather(
     }
     let input = if block.name.is_empty() { Wire::INPUT } else { outside(network, block)? };
     let output = if block.name.is_empty() { network.model.output } else { Wire::of_layer(block.end - 1) };
-    let forward = forward(&units, input, output);
+    let forward = forward(&units, &[(input, "x".to_owned())], &[output]);
     key.push_str(&forward.join("\n"));
     let word = block.word.clone();
     let at = match classes.iter().position(|class| class.key == key && class.word == word) {

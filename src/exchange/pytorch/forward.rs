@@ -15,16 +15,18 @@ pub struct Unit {
     pub output: Wire,
 }
 
-/// The lines that make `output` of `input`, which is called `x`.
-pub fn forward(units: &[Unit], input: Wire, output: Wire) -> Vec<String> {
+/// The lines that make `outputs` of `inputs`, which have these names.
+pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> Vec<String> {
     let mut uses: HashMap<Wire, usize> = HashMap::new();
     for unit in units {
         for (i, wire) in unit.inputs.iter().enumerate() {
             *uses.entry(*wire).or_default() += unit.call.matches(&format!("{{{i}}}")).count();
         }
     }
-    *uses.entry(output).or_default() += 1;
-    let mut names: HashMap<Wire, String> = HashMap::from([(input, "x".to_owned())]);
+    for output in outputs {
+        *uses.entry(*output).or_default() += 1;
+    }
+    let mut names: HashMap<Wire, String> = inputs.iter().cloned().collect();
     let mut left = uses.clone();
     let mut lines = Vec::new();
     // What was not given a name yet, and is part of the next call.
@@ -61,7 +63,7 @@ pub fn forward(units: &[Unit], input: Wire, output: Wire) -> Vec<String> {
             names.insert(unit.output, call);
             continue;
         }
-        if unit.output == output && at + 1 == units.len() {
+        if *outputs == [unit.output] && at + 1 == units.len() {
             lines.push(format!("return {call}"));
             return lines;
         }
@@ -74,7 +76,8 @@ pub fn forward(units: &[Unit], input: Wire, output: Wire) -> Vec<String> {
         lines.push(format!("{name} = {call}"));
         names.insert(unit.output, name);
     }
-    lines.push(format!("return {}", names.get(&output).cloned().unwrap_or_else(|| "x".to_owned())));
+    let named = |output: &Wire| names.get(output).cloned().unwrap_or_else(|| "x".to_owned());
+    lines.push(format!("return {}", outputs.iter().map(named).collect::<Vec<_>>().join(", ")));
     lines
 }
 
@@ -97,7 +100,7 @@ mod tests {
             unit("{0}.flatten(1)", vec![wire(2)], 3),
         ];
         assert_eq!(
-            forward(&units, Wire::INPUT, wire(3)),
+            forward(&units, &[(Wire::INPUT, "x".to_owned())], &[wire(3)]),
             ["x = F.relu(self.conv(x)) + x", "return x.flatten(1)"]
         );
     }

@@ -2,6 +2,7 @@
 //! the module's own, and `example.safetensors`, an input and what the network makes of it.
 
 mod classes;
+mod flat;
 mod forward;
 mod layer;
 
@@ -11,7 +12,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::diag::{Fault, codes};
-use crate::exchange::network::Network;
+use crate::exchange::network::{Network, Peculiarity};
 use crate::exchange::onnx::preparation;
 use crate::exchange::pytorch::layer::{Code, SCALE, code};
 use crate::exchange::safetensors::SAFETENSORS;
@@ -36,14 +37,20 @@ impl Outgoing for PyTorch {
         None
     }
 
+    fn knows(&self, what: Peculiarity) -> bool {
+        match what {
+            Peculiarity::Inputs | Peculiarity::Outputs | Peculiarity::SharedWeights => true,
+        }
+    }
+
     fn write(&self, network: &mut Network<'_>, wishes: &Wishes, place: &Path) -> Result<Vec<String>, Fault> {
         let text = source(network)?;
-        let image = network.random_image(0)?;
-        let output = network.run(&image)?;
+        let given = network.random_image(0)?;
+        let outputs = network.run(&given)?;
         folder(place, |part| {
             write_atomically(&part.join("model.py"), text.as_bytes())?;
             SAFETENSORS.write(network, wishes, &part.join("model.safetensors"))?;
-            write_atomically(&part.join("example.safetensors"), &example(network, &image, &output)?)
+            write_atomically(&part.join("example.safetensors"), &example(network, &given, &outputs)?)
         })?;
         Ok(vec![format!(
             "`python {}` loads the weights and checks them on an example",
@@ -52,10 +59,12 @@ impl Outgoing for PyTorch {
     }
 }
 
-/// An input and its output, each of a batch of one.
-fn example(network: &Network<'_>, image: &[f32], output: &[f32]) -> Result<Vec<u8>, Fault> {
-    let bytes = |numbers: &[f32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
-    let (input, result) = (bytes(image), bytes(output));
+/// Inputs and what the network makes of them, each of a batch of one.
+fn example(network: &Network<'_>, given: &[Vec<f32>], outputs: &[Vec<f32>]) -> Result<Vec<u8>, Fault> {
+    let bytes =
+        |numbers: &Vec<f32>| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let (given, outputs): (Vec<_>, Vec<_>) =
+        (given.iter().map(bytes).collect(), outputs.iter().map(bytes).collect());
     let unsaid = |e: safetensors::SafeTensorError| {
         Fault::new(codes::EXCHANGE_OUT, format!("the example cannot be written: {e}"))
     };
@@ -63,10 +72,21 @@ fn example(network: &Network<'_>, image: &[f32], output: &[f32]) -> Result<Vec<u
         let shape = std::iter::once(1).chain(dims.iter().copied()).collect();
         TensorView::new(Dtype::F32, shape, bytes).map_err(unsaid)
     };
-    let tensors = [
-        ("input", view(network.input()?.dims(), &input)?),
-        ("output", view(network.output()?.dims(), &result)?),
-    ];
+    let mut ends = vec![network.input()?];
+    for input in &network.model.inputs {
+        ends.push(network.shape(input.wire)?);
+    }
+    ends.push(network.output()?);
+    for output in &network.model.outputs {
+        ends.push(network.shape(output.head.wire)?);
+    }
+    let keys = flat::keys("input", network.model.inputs.iter().map(|own| own.name.as_str()))
+        .into_iter()
+        .chain(flat::keys("output", network.model.outputs.iter().map(|own| own.name.text.as_str())));
+    let mut tensors = Vec::with_capacity(ends.len());
+    for ((key, shape), numbers) in keys.zip(ends).zip(given.iter().chain(&outputs)) {
+        tensors.push((key, view(shape.dims(), numbers)?));
+    }
     safetensors::serialize(tensors, None::<HashMap<String, String>>).map_err(unsaid)
 }
 
@@ -78,14 +98,16 @@ fn source(network: &Network<'_>) -> Result<String, Fault> {
         let shapes =
             instance.inputs.iter().map(|wire| network.shape(*wire)).collect::<Result<Vec<_>, Fault>>()?;
         let output = network.shape(Wire::of_layer(at))?;
+        let whole = network.whole(instance);
         codes.push(
-            code(instance, operation, &shapes, output).map_err(|fault| network.located(fault, instance))?,
+            code(&whole, operation, &shapes, output).map_err(|fault| network.located(fault, instance))?,
         );
     }
     let name = &network.model.name;
     let input: Vec<String> = network.input()?.dims().iter().map(usize::to_string).collect();
     let mut out = format!("\"\"\"{name}, written by dslc {}.\n\n", env!("CARGO_PKG_VERSION"));
     out.push_str(&format!("It takes a batch of {} numbers.", input.join(" x ")));
+    out.push_str(&flat::told(network)?);
     if let Some(data) = network.data.filter(|data| !data.preprocess.is_empty()) {
         let steps: Vec<String> = data.preprocess.iter().map(preparation::line).collect();
         out.push_str(&format!(
@@ -104,10 +126,22 @@ fn source(network: &Network<'_>) -> Result<String, Fault> {
     if operations.contains(&crate::exchange::portable::Operation::LearnedScale) {
         out.push_str(SCALE);
     }
-    let (classes, class) = classes::classes(network, &codes)?;
+    let is_plain = network.peculiar().is_none();
+    let (classes, class) = match is_plain {
+        true => classes::classes(network, &codes)?,
+        false => flat::class(network, &codes)?,
+    };
     out.push_str(&classes);
+    let example = |keys: Vec<String>| {
+        let read: Vec<String> = keys.iter().map(|key| format!("example[\"{key}\"]")).collect();
+        read.join(", ")
+    };
+    let given = example(flat::keys("input", network.model.inputs.iter().map(|own| own.name.as_str())));
+    let wanted =
+        example(flat::keys("output", network.model.outputs.iter().map(|own| own.name.text.as_str())));
+    let wanted = if network.model.outputs.is_empty() { wanted } else { format!("({wanted})") };
     out.push_str(&format!(
-        "\n\ndef load(folder=Path(__file__).parent):\n    \"\"\"The network with its weights, for inference.\"\"\"\n    model = {class}()\n    model.load_state_dict(load_file(Path(folder) / \"model.safetensors\"))\n    return model.eval()\n\n\nif __name__ == \"__main__\":\n    example = load_file(Path(__file__).with_name(\"example.safetensors\"))\n    with torch.no_grad():\n        found = load()(example[\"input\"])\n    torch.testing.assert_close(found, example[\"output\"], rtol=1e-4, atol=1e-4)\n    print(\"the outputs are the same\")\n"
+        "\n\ndef load(folder=Path(__file__).parent):\n    \"\"\"The network with its weights, for inference.\"\"\"\n    model = {class}()\n    model.load_state_dict(load_file(Path(folder) / \"model.safetensors\"))\n    return model.eval()\n\n\nif __name__ == \"__main__\":\n    example = load_file(Path(__file__).with_name(\"example.safetensors\"))\n    with torch.no_grad():\n        found = load()({given})\n    torch.testing.assert_close(found, {wanted}, rtol=1e-4, atol=1e-4)\n    print(\"the outputs are the same\")\n"
     ));
     Ok(out)
 }

@@ -192,19 +192,37 @@ pub struct Score {
     pub accuracy: Option<f64>,
     /// What the metrics came to, accuracy among them where it is one.
     pub figures: Vec<Figure>,
+    /// Those of the model's further outputs, with their names.
+    pub outputs: Vec<(String, Score)>,
 }
 
 impl Score {
     pub fn of(evaluation: &Evaluation) -> Score {
-        Score { loss: evaluation.loss, accuracy: evaluation.accuracy(), figures: evaluation.figures.clone() }
+        let further = |own: &Further| (own.name.clone(), Score::of(&own.evaluation));
+        Score {
+            loss: evaluation.loss,
+            accuracy: evaluation.accuracy(),
+            figures: evaluation.figures.clone(),
+            outputs: evaluation.outputs.iter().map(further).collect(),
+        }
     }
+}
+
+/// What a further output of a model came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Further {
+    pub name: String,
+    /// Of its classes or numbers, in their order.
+    pub names: Vec<String>,
+    /// Its own loss, without the weight that it has in the sum, and its own metrics.
+    pub evaluation: Evaluation,
 }
 
 /// Measurements over a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     pub images: usize,
-    /// Mean loss of an image.
+    /// Mean loss of an image; where the model has further outputs, with theirs by their weights.
     pub loss: f64,
     /// The same without what only training is helped by, such as label smoothing; `None` where it is the same.
     pub plain_loss: Option<f64>,
@@ -216,6 +234,9 @@ pub struct Evaluation {
     /// Images whose class was not found, or where there are none to find any, the largest losses first.
     #[serde(skip)]
     pub worst: Worst,
+    /// What the model's further outputs came to, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Further>,
 }
 
 /// What is told label by label, number by number or class by class.
@@ -240,6 +261,11 @@ impl Evaluation {
     /// Share of images whose highest score is the right class, where there are classes.
     pub fn accuracy(&self) -> Option<f64> {
         self.classes.as_ref().map(|classes| classes.accuracy)
+    }
+
+    /// What the further output of a name came to.
+    pub fn output(&self, name: &str) -> Option<&Evaluation> {
+        self.outputs.iter().find(|own| own.name == name).map(|own| &own.evaluation)
     }
 
     /// What a metric came to.

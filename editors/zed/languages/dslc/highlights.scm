@@ -13,7 +13,7 @@
 (statement word: (path) @property)
 (clause word: (name) @keyword)
 (statement word: (name) @keyword (#eq? @keyword "use"))
-(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "auxiliary" "from" "share"))
+(statement word: (name) @keyword (#any-of? @keyword "let" "block" "model" "data" "train" "expect" "residual" "branch" "output" "auxiliary" "from" "share"))
 (statement word: (name) @keyword (#any-of? @keyword "repeat" "for"))
 (statement word: (name) @keyword (#eq? @keyword "if"))
 (clause word: (name) @keyword (#eq? @keyword "else"))

@@ -1,0 +1,77 @@
+//! Tables among the files to predict → a picture for each row, and what the row gives the model with it.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::Stop;
+use crate::data::sources::files;
+use crate::data::sources::table::read_columns;
+use crate::diag::{Fault, codes};
+use crate::predict::{Given, Predictor, Wanted};
+
+/// What a row gives for an input of the model.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    Numbers(Vec<f32>),
+    Picture(PathBuf),
+}
+
+impl Cell {
+    /// The bytes of a picture, or the numbers.
+    pub fn read(&self) -> Result<Given, Fault> {
+        Ok(match self {
+            Cell::Numbers(numbers) => Given::Numbers(numbers.clone()),
+            Cell::Picture(path) => Given::Picture(files::read(path)?),
+        })
+    }
+}
+
+/// The endings of tables.
+const TABLES: [&str; 4] = ["csv", "tsv", "jsonl", "ndjson"];
+
+/// The pictures of these files, where those of a table are its rows', each with what else the model takes.
+pub fn rows(predictor: &Predictor, files: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<Cell>)>, Stop> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        match ending.is_some_and(|ending| TABLES.contains(&ending.as_str())) {
+            true => all.extend(of_table(predictor, &file)?),
+            false => all.push((file, Vec::new())),
+        }
+    }
+    Ok(all)
+}
+
+fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<(PathBuf, Vec<Cell>)>, Fault> {
+    let wanted = predictor.given();
+    let columns: Vec<String> = wanted.iter().flat_map(Wanted::columns).cloned().collect();
+    let folder = table.parent().unwrap_or(Path::new(""));
+    let rows = read_columns(table, predictor.picture_column(), &columns).map_err(|mut fault| {
+        // Nothing is written in a file here.
+        fault.remedies.clear();
+        let names: Vec<&str> =
+            std::iter::once(predictor.picture_column()).chain(columns.iter().map(String::as_str)).collect();
+        fault
+            .advise(format!("a table with the columns that the model was trained with: {}", names.join(", ")))
+    })?;
+    let row = |(picture, cells): (Box<Path>, Vec<String>)| {
+        let mut cells = cells.into_iter();
+        let given = wanted.iter().map(|wanted| match wanted {
+            Wanted::Picture { .. } => Ok(Cell::Picture(folder.join(cells.next().unwrap_or_default()))),
+            Wanted::Numbers { columns, .. } => {
+                let own = columns.iter().zip(cells.by_ref());
+                Ok(Cell::Numbers(
+                    own.map(|(column, cell)| number(table, column, &cell)).collect::<Result<_, Fault>>()?,
+                ))
+            }
+        });
+        Ok((folder.join(picture), given.collect::<Result<_, Fault>>()?))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn number(table: &Path, column: &str, cell: &str) -> Result<f32, Fault> {
+    cell.trim().parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
+        let message = format!("{} has `{cell}` in `{column}`, which is not a number", table.display());
+        Fault::new(codes::DATA_FILE, message).advise("a number in every row, such as 0.5")
+    })
+}
