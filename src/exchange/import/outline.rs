@@ -160,14 +160,9 @@ fn joined(line: usize, word: &str, mut parts: Vec<Vec<Item>>) -> Item {
             parts.remove(0);
             if word == "add" { Form::Residual } else { Form::Named { on_previous: false } }
         }
-        ("add", [false, false]) => {
-            // A sum is the same in both orders; what is much smaller is a shortcut.
-            if size(&parts[1]) > 2 * size(&parts[0]) {
-                parts.swap(0, 1);
-            }
-            Form::Shortcut
-        }
-        ("concat" | "multiply", [false, true]) => {
+        // What is much smaller is a shortcut; in front of the other it stays there, as sums are rounded in their order.
+        ("add", [false, false]) if size(&parts[1]) <= 2 * size(&parts[0]) => Form::Shortcut,
+        ("concat" | "multiply" | "matmul", [false, true]) => {
             parts.truncate(1);
             Form::Named { on_previous: false }
         }
