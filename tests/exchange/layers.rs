@@ -59,7 +59,7 @@ const CASES: &[(&str, &str)] = &[
     ("4x6x5", "transpose as x; transpose; matmul x -> reshape 4x36 -> transpose -> conv1d 3 1"),
     (
         "4x6x5",
-        "identity as x; parameter 6x5 value=2 -> reshape 1x6x5 -> sigmoid; multiply x; parameter 4x6x1 as p; add p",
+        "identity as x; parameter 6x5 value=2 -> reshape 1x6x5 -> sigmoid; multiply x as y; parameter 4x6x1; add y",
     ),
     ("6x6x5", "identity as x; global_avg_pool -> linear 3 -> relu -> linear 6 -> hardsigmoid; multiply x"),
     ("6x6x5", "add { branch { conv2d 4 1x1 } branch { conv2d 4 1x1 } branch { identity -> conv2d 4 1x1 } }"),

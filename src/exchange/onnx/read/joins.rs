@@ -28,15 +28,16 @@ impl<'a> Reader<'a, '_> {
         if let Some(number) = numbers.scalar() {
             return Ok(Constant::Scalar(number as f32));
         }
-        let first = numbers.values.first().copied();
-        if let Some(number) = first.filter(|number| numbers.values.iter().all(|own| own == number)) {
-            return Ok(Constant::Scalar(number as f32));
-        }
         // Its axes stand beside the last ones of the image; the batch's own is of extent 1.
         let rank = x.dims.len() + 1;
         let behind = rank.checked_sub(numbers.dims.len());
         let of_axis =
             |i: usize| behind.and_then(|behind| i.checked_sub(behind)).map_or(1, |i| numbers.dims[i]);
+        let repeats = (1..rank).any(|i| of_axis(i) > x.dims[i - 1]);
+        let first = numbers.values.first().copied().filter(|_| behind.is_some() && !repeats);
+        if let Some(number) = first.filter(|number| numbers.values.iter().all(|own| own == number)) {
+            return Ok(Constant::Scalar(number as f32));
+        }
         let channel_axis = if x.layout == Layout::Last { rank - 1 } else { 1 };
         let alone = behind.is_some() && (0..rank).all(|i| i == channel_axis || of_axis(i) == 1);
         if !(alone && numbers.values.len() == x.channels()) {
@@ -59,7 +60,8 @@ impl<'a> Reader<'a, '_> {
         let mut dims = vec![1; x.dims.len() + 1];
         let behind = dims.len().checked_sub(numbers.dims.len()).ok_or_else(refused)?;
         dims[behind..].copy_from_slice(&numbers.dims);
-        let fits = dims[0] == 1 && dims[1..].iter().zip(&x.dims).all(|(&own, &dim)| own == 1 || own == dim);
+        let beside = |(&own, &dim): (&usize, &usize)| own == 1 || dim == 1 || own == dim;
+        let fits = dims[0] == 1 && dims[1..].iter().zip(&x.dims).all(beside);
         if !fits || matches!(x.layout, Layout::FlatLast(_)) {
             return Err(refused());
         }
@@ -161,6 +163,8 @@ impl<'a> Reader<'a, '_> {
         word: &'static str,
         flows: &[Flow],
     ) -> Result<Flow, Fault> {
+        let wanted: Vec<Shape> = flows.iter().map(|flow| Shape::new(&flow.dims)).collect();
+        let wanted = repeated(&wanted.iter().collect::<Vec<_>>()).map(|shape| shape.elements());
         // What is repeated only to stand beside the others is repeated by the join.
         let plain = |flow: &Flow| match self.step(flow) {
             Some(step) if matches!(step.act, Act::Expand) => {
@@ -172,16 +176,29 @@ impl<'a> Reader<'a, '_> {
             }
             _ => flow.clone(),
         };
-        let mut flows: Vec<Flow> = flows.iter().map(plain).collect();
+        let flows: Vec<Flow> = flows.iter().map(plain).collect();
         let wide = || flows.iter().filter(|flow| !flow.is_point());
-        if wide().any(|flow| Some(&flow.layout) != wide().next().map(|first| &first.layout)) {
-            flows = flows.into_iter().map(|flow| self.as_first(node, flow)).collect();
-        }
+        let lead = wide().chain(&flows).next().map_or(Layout::First, |flow| flow.layout.clone());
+        let are_alike = wide().all(|flow| flow.layout == lead);
+        let alike = |flow: Flow| match (&flow.layout, &lead) {
+            (Layout::First, Layout::Last) if are_alike => {
+                // A point, whose axes stand as those of the others do.
+                let mut ours = flow.dims.clone();
+                ours.rotate_right(1);
+                let own = if ours == flow.dims { flow.at } else { self.extents(node, flow.at, ours).at };
+                Flow { at: own, layout: Layout::Last, ..flow }
+            }
+            (own, lead) if own == lead && are_alike => flow,
+            _ => self.as_first(node, flow),
+        };
+        let flows: Vec<Flow> = flows.clone().into_iter().map(alike).collect();
         let flows = flows.as_slice();
         let shapes: Vec<Shape> = flows.iter().map(|flow| Shape::new(flow.ours())).collect();
         let shapes: Vec<&Shape> = shapes.iter().collect();
-        let output =
-            repeated(&shapes).filter(|_| shapes.iter().all(|shape| shape.rank() == shapes[0].rank()));
+        let is_whole = |output: &Shape| {
+            Some(output.elements()) == wanted && shapes.iter().all(|shape| shape.rank() == output.rank())
+        };
+        let output = repeated(&shapes).filter(is_whole);
         let Some(output) = output else {
             let dims: Vec<String> = flows.iter().map(|flow| format!("{:?}", flow.dims)).collect();
             let message = format!("it joins {}: only an extent of 1 is repeated", dims.join(" and "));
@@ -196,7 +213,7 @@ impl<'a> Reader<'a, '_> {
         let flat = |flow: &Flow| match self.layer(flow.at, "reshape") {
             Some(step)
                 if flow.dims != dims
-                    && self.shape_of(step.inputs[0]).is_some_and(|shape| shape.len() == 1) =>
+                    && self.shape_of(step.inputs[0]).is_some_and(|shape| *shape == step.shape[..1]) =>
             {
                 step.inputs[0]
             }
@@ -301,8 +318,12 @@ impl<'a> Reader<'a, '_> {
         self.together(node, "multiply", &[a.clone(), b.clone()])
     }
 
+    /// The extents of a value, in our order.
     pub(super) fn shape_of(&self, at: usize) -> Option<&[usize]> {
-        self.steps.get(at.checked_sub(1)?).map(|step| step.shape.as_slice())
+        match at.checked_sub(1) {
+            None => Some(&self.image),
+            Some(at) => self.steps.get(at).map(|step| step.shape.as_slice()),
+        }
     }
 
     pub(super) fn concat(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {

@@ -164,6 +164,8 @@ struct Reader<'a, 'b> {
     beside: &'b Beside,
     opset: i64,
     values: HashMap<&'a str, Value<'a>>,
+    /// The extents of the input, in our order.
+    image: Vec<usize>,
     steps: Vec<Step<'a>>,
     /// Of numbers that were made of a value's extents: that value.
     batches: HashMap<&'a str, usize>,
@@ -183,6 +185,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
         beside,
         opset: model.opset,
         values: HashMap::new(),
+        image: Vec::new(),
         steps: Vec::new(),
         batches: HashMap::new(),
         remarks: Vec::new(),
@@ -298,6 +301,7 @@ impl<'a> Reader<'a, '_> {
         let flow = Flow { at: 0, dims, layout: layout.clone() };
         let ours = flow.ours();
         self.values.insert(image.name, Value::Flow(flow));
+        self.image.clone_from(&ours);
         Ok((ours, layout))
     }
 

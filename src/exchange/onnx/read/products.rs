@@ -133,8 +133,11 @@ impl<'a> Reader<'a, '_> {
         let &[a, b] = dims.as_slice() else { return Err(refused()) };
         let (inputs, outputs) = if at == 0 { (a, b) } else { (b, a) };
         let last = x.dims.len() - 1;
-        let own = if at == 0 { last } else { last - 1 };
-        if x.dims[own] != inputs || at == 1 && last != 1 || last > 2 {
+        if !(1..=2).contains(&last) || at == 1 && last != 1 {
+            return Err(refused());
+        }
+        let own = last - at;
+        if x.dims[own] != inputs {
             return Err(refused());
         }
         let x = if at == 0 { self.as_last(node, x) } else { self.as_first(node, x) };

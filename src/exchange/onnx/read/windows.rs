@@ -343,7 +343,7 @@ impl<'a> Reader<'a, '_> {
 
     /// A pool over everything.
     pub(super) fn whole_pool(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
-        let x = self.image(node, 0)?;
+        let x = self.first(node, 0)?;
         let (rank, is_mean) = (x.dims.len(), node.op == "GlobalAveragePool");
         let word = match (is_mean, rank) {
             (true, 2) => "adaptive_avg_pool1d",
@@ -353,8 +353,8 @@ impl<'a> Reader<'a, '_> {
             (_, _) => return Err(cannot(node, format!("it pools {:?}", x.dims))),
         };
         let mut dims = vec![1; rank];
-        dims[if x.layout == Layout::Last { rank - 1 } else { 0 }] = x.channels();
-        let flow = self.push(node, Act::Layer(word), vec![x.at], dims, x.layout);
+        dims[0] = x.dims[0];
+        let flow = self.push(node, Act::Layer(word), vec![x.at], dims, Layout::First);
         if let Some(step) = self.last() {
             step.args = vec![("size", "1".to_owned())];
         }
