@@ -24,8 +24,9 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Found, Origin, Pixels, Weight};
+use crate::exchange::import::line::{Found, Origin, Pixels, Sums, Weight};
 use crate::exchange::onnx::file::{Beside, MAX_AXES, Model, Node, Tensor};
+use crate::exchange::onnx::graph::PRODUCER;
 use crate::exchange::onnx::read::numbers::Numbers;
 use crate::exchange::onnx::read::order::{order, takes_channels_last};
 use crate::exchange::onnx::wire::damaged;
@@ -232,7 +233,8 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
     let origin = format!("A network from {producer} (ONNX, opset {})", model.opset);
     let pixels = pixels(&layout);
-    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels, given })
+    let sums = if model.producer == PRODUCER { Sums::AsGiven } else { Sums::Readable };
+    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels, given, sums })
 }
 
 fn pixels(layout: &Layout) -> Pixels {
