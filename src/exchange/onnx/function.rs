@@ -53,8 +53,8 @@ pub fn apply(layer: &mut Layer<'_>, x: &str, function: Function) {
         Function::Softplus => drop(layer.node("Softplus", &[x], Vec::new())),
         Function::Exp => drop(layer.node("Exp", &[x], Vec::new())),
         Function::Sqrt => drop(layer.node("Sqrt", &[x], Vec::new())),
-        Function::Power(exponent) if exponent == 0.5 => drop(layer.node("Sqrt", &[x], Vec::new())),
-        Function::Power(exponent) if exponent == -1.0 => drop(layer.node("Reciprocal", &[x], Vec::new())),
+        Function::Power(0.5) => drop(layer.node("Sqrt", &[x], Vec::new())),
+        Function::Power(-1.0) => drop(layer.node("Reciprocal", &[x], Vec::new())),
         Function::Power(exponent) => {
             let exponent = layer.numbers("exponent", &[], vec![exponent]);
             layer.node("Pow", &[x, &exponent], Vec::new());

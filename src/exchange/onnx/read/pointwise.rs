@@ -106,7 +106,7 @@ impl<'a> Reader<'a, '_> {
                 Value::Stored(_) | Value::Known(_) => bound = self.numbers(node, i)?.scalar(),
             }
         }
-        let (&[ref x], Some(bound), 2) = (flows.as_slice(), bound, node.inputs.len()) else {
+        let ([x], Some(bound), 2) = (flows.as_slice(), bound, node.inputs.len()) else {
             return Err(cannot(node, "there is no layer that compares several values"));
         };
         let bound = bound as f32;
