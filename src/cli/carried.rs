@@ -47,8 +47,7 @@ pub fn take(
     how: &How,
     need: Need,
 ) -> Result<Taken, Stop> {
-    let loaded = load::load_whole(into, settings, sections)?;
-    let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let mut loaded = load::load_whole(into, settings, sections)?;
     let map = how.map.as_ref().map(|map| Map::open(map)).transpose()?;
     let wishes = Wishes {
         map: map.unwrap_or_default(),
@@ -56,7 +55,16 @@ pub fn take(
         need,
     };
     let mut file = open(from, how.key.as_deref())?;
-    let carried = carry(model, &mut file, &wishes)?;
+    let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+    let carried = match (carry(model, &mut file, &wishes), need) {
+        // Who needs everything does not train: heads that only training uses may be missing.
+        (Err(missing), Need::All) if !model.auxiliaries.is_empty() => {
+            loaded.experiment = loaded.experiment.without_auxiliaries();
+            let Some(model) = &loaded.experiment.model else { return Err(Stop::Findings) };
+            carry(model, &mut file, &wishes).map_err(|_| missing)?
+        }
+        (carried, Need::All | Need::Trunk) => carried?,
+    };
     Ok(Taken { loaded, file, carried })
 }
 
@@ -113,20 +121,27 @@ impl Taken {
                 Outcome::Left => true,
                 Outcome::Renamed | Outcome::Fresh => false,
             });
-        let path = self.file.path.clone();
-        let (whole, card) = self.whole(Vec::new())?;
         if is_same {
-            drop(whole);
-            let weights = Weights::open(&path)?;
+            let card = self.card(Vec::new())?;
+            let weights = Weights::open(&self.file.path)?;
             let (step, epoch) = (weights.card.step, weights.card.epoch);
             return Ok(weights.described(Card { step, epoch, ..card }));
         }
+        let (whole, card) = self.whole(Vec::new())?;
         Ok(Weights::from_bytes(to_bytes(&whole, &card)?)?)
     }
 
+    /// Every number of the model, and what they are.
     fn whole(self, classes: Vec<String>) -> Result<(Whole, Card), Stop> {
+        let card = self.card(classes)?;
         let experiment = &self.loaded.experiment;
         let Some(model) = &experiment.model else { return Err(Stop::Findings) };
+        let seed = experiment.train.as_ref().map_or(0, |train| train.seed);
+        Ok((Whole::new(model, self.carried, seed), card))
+    }
+
+    fn card(&self, classes: Vec<String>) -> Result<Card, Stop> {
+        let Some(model) = &self.loaded.experiment.model else { return Err(Stop::Findings) };
         let outputs = model.output().filter(|shape| shape.rank() == 1).map_or(0, |shape| shape.elements());
         let known = self.file.card.as_ref().map(|card| card.classes.clone()).unwrap_or_default();
         let heads = self.carried.count(Outcome::Fresh);
@@ -138,15 +153,13 @@ impl Taken {
             );
             return Err(Stop::Environment(message));
         }
-        let card = Card {
+        Ok(Card {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: model.name.clone(),
             source: self.loaded.resolved(Settled::default()),
             classes,
             ..Card::default()
-        };
-        let seed = experiment.train.as_ref().map_or(0, |train| train.seed);
-        Ok((Whole::new(model, self.carried, seed), card))
+        })
     }
 }
 

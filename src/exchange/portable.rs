@@ -4,7 +4,7 @@
 
 use crate::diag::{Fault, codes};
 use crate::layers::windowed::Sliding;
-use crate::layers::{crop, slice};
+use crate::layers::{crop, extents_of, pad, slice};
 use crate::model::{Instance, Unit};
 use crate::shape::{Shape, Window};
 use crate::spec::{Args, Padding};
@@ -17,7 +17,7 @@ pub enum Operation {
         windows: Vec<Window>,
         groups: usize,
     },
-    /// Parameters `weight` (channels x filters of a group x kernel) and perhaps `bias`. `cut`: top, bottom, left, right.
+    /// Parameters `weight` (channels x filters of a group x kernel) and perhaps `bias`.
     TransposedConvolution(Transposed),
     /// Parameters `weight` (outputs x inputs) and perhaps `bias`.
     Linear,
@@ -62,6 +62,28 @@ pub enum Operation {
         k: f32,
     },
     Function(Function),
+    /// One number of several along these axes, which stay with extent 1; the batch is not counted.
+    Reduce {
+        of: Statistic,
+        axes: Vec<usize>,
+    },
+    /// The channels of each place divided by their length, or by `epsilon` where that is more.
+    UnitLength {
+        epsilon: f32,
+    },
+    /// Parameter `weight` of the output's shape, for every image.
+    Parameter,
+    /// What arrives plus a parameter or buffer `weight` of its shape.
+    Positions,
+    /// A sequence behind a place of its own: parameter `weight`, a number for each channel.
+    ClassToken,
+    /// Over the places of `channels x places`: parameters `weight` (3 · channels x channels: queries, keys, values) and
+    /// `out_weight` (channels x channels), perhaps `bias` and `out_bias`.
+    Attention {
+        heads: usize,
+    },
+    /// The last two axes exchanged.
+    Transpose,
     /// Parameter `weight`: a slope for each channel.
     Prelu,
     /// Over the channels.
@@ -104,19 +126,40 @@ pub enum Operation {
     Concat,
     /// Of the same.
     Multiply,
+    /// Of the matrices along the last two axes.
+    MatrixProduct,
 }
 
-/// A transposed convolution along two axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A transposed convolution along two axes, or along the one of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transposed {
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    pub dilation: [usize; 2],
-    /// Cut off: top, bottom, left, right.
-    pub cut: [usize; 4],
-    /// Rows and columns more at the end.
+    pub axes: Vec<Spread>,
+    /// Places more at the end of each axis.
     pub more: usize,
     pub groups: usize,
+}
+
+/// How a kernel is laid out along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    /// Cut off the ends.
+    pub cut: [usize; 2],
+}
+
+/// What becomes of several numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Statistic {
+    Mean,
+    Max,
+    Sum,
+    /// The root of the sum of squared distances from the mean, over their number less `correction`, plus `epsilon`.
+    Deviation {
+        correction: usize,
+        epsilon: f32,
+    },
 }
 
 /// A function of each number.
@@ -135,6 +178,12 @@ pub enum Function {
     Tanh,
     Sigmoid,
     Softplus,
+    Exp,
+    Sqrt,
+    /// To this power.
+    Power(f32),
+    /// Not below the first, not above the second.
+    Clamp([f32; 2]),
 }
 
 /// What lies around an image.
@@ -168,6 +217,7 @@ pub fn operation(instance: &Instance) -> Result<Operation, Fault> {
             "add" => Ok(Operation::Add),
             "concat" => Ok(Operation::Concat),
             "multiply" => Ok(Operation::Multiply),
+            "matmul" => Ok(Operation::MatrixProduct),
             _ => Err(unknown(name)),
         },
         Unit::Layer(_) => layer(name, args, input),
@@ -189,19 +239,8 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "depthwise_conv2d" | "filter2d" => {
             Operation::Convolution { windows: windows::<2>(args, input)?, groups: input.dims()[0] }
         }
-        "conv_transpose2d" => {
-            let Padding::Sides(cut) = args.padding("padding")? else {
-                return Err(Fault::internal("`conv_transpose2d` with `same`"));
-            };
-            Operation::TransposedConvolution(Transposed {
-                kernel: args.pair("kernel")?,
-                stride: args.pair("stride")?,
-                dilation: args.pair("dilation")?,
-                cut,
-                more: args.whole("output_padding")?,
-                groups: args.whole("groups")?,
-            })
-        }
+        "conv_transpose2d" => Operation::TransposedConvolution(transposed::<2>(args)?),
+        "conv_transpose1d" => Operation::TransposedConvolution(transposed::<1>(args)?),
         "linear" => Operation::Linear,
         "max_pool2d" => Operation::MaxPool { windows: windows::<2>(args, input)? },
         "max_pool1d" => Operation::MaxPool { windows: windows::<1>(args, input)? },
@@ -223,7 +262,6 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
             Operation::ChannelNorm { epsilon: float("epsilon")? }
         }
         "layer_norm" => Operation::LayerNorm { epsilon: float("epsilon")? },
-        "pad" | "upsample" | "instance_norm" if input.rank() == 2 => return Err(unknown(name)),
         "instance_norm" => Operation::InstanceNorm { epsilon: float("epsilon")? },
         "local_response_norm" => Operation::LocalResponseNorm {
             size: args.whole("size")?,
@@ -244,15 +282,31 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "tanh" => Operation::Function(Function::Tanh),
         "sigmoid" => Operation::Function(Function::Sigmoid),
         "softplus" => Operation::Function(Function::Softplus),
+        "exp" => Operation::Function(Function::Exp),
+        "sqrt" => Operation::Function(Function::Sqrt),
+        "power" => Operation::Function(Function::Power(float("exponent")?)),
+        "clamp" => Operation::Function(Function::Clamp([float("least")?, float("most")?])),
+        "mean" => reduce(Statistic::Mean, args, input)?,
+        "max" => reduce(Statistic::Max, args, input)?,
+        "sum" => reduce(Statistic::Sum, args, input)?,
+        "std" => {
+            let of =
+                Statistic::Deviation { correction: args.whole("correction")?, epsilon: float("epsilon")? };
+            reduce(of, args, input)?
+        }
+        "l2_normalize" => Operation::UnitLength { epsilon: float("epsilon")? },
+        "parameter" => Operation::Parameter,
+        "positions" => Operation::Positions,
+        "class_token" => Operation::ClassToken,
+        "attention" => Operation::Attention { heads: args.whole("heads")? },
+        "transpose" => Operation::Transpose,
         "prelu" => Operation::Prelu,
         "softmax" => Operation::Softmax,
         "log_softmax" => Operation::LogSoftmax,
         "dropout" | "dropout2d" | "drop_path" | "identity" => Operation::Same,
         "flatten" | "reshape" => Operation::Arrange,
         "pad" => {
-            let Padding::Sides(sides) = args.padding("padding")? else {
-                return Err(Fault::internal("`pad` with `same`"));
-            };
+            let sides = pad::sides(args, input)?;
             let border = match args.word("mode")? {
                 "reflect" => Border::Reflect,
                 "replicate" => Border::Replicate,
@@ -276,7 +330,7 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
                 ("bilinear", false) => Method::Bilinear,
                 _ => Method::Nearest,
             };
-            Operation::Upsample { scale: args.pair("scale")?, method }
+            Operation::Upsample { scale: extents_of(name, args, "scale", input)?, method }
         }
         "pixel_shuffle" => Operation::PixelShuffle { factor: args.whole("factor")? },
         "channel_shuffle" => Operation::ChannelShuffle { groups: args.whole("groups")? },
@@ -284,6 +338,27 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "scale" => Operation::Scale { factor: float("factor")? },
         _ => return Err(unknown(name)),
     })
+}
+
+fn reduce(of: Statistic, args: &Args, input: &Shape) -> Result<Operation, Fault> {
+    let axes = if args.word("over")? == "channels" { vec![0] } else { (1..input.rank()).collect() };
+    Ok(Operation::Reduce { of, axes })
+}
+
+fn transposed<const N: usize>(args: &Args) -> Result<Transposed, Fault> {
+    let Padding::Sides(sides) = args.padding("padding")? else {
+        return Err(Fault::internal("a transposed convolution with `same`"));
+    };
+    let of = |name: &str| args.extents::<N>(name);
+    let (kernel, stride, dilation) = (of("kernel")?, of("stride")?, of("dilation")?);
+    let spread = |i: usize| Spread {
+        kernel: kernel[i],
+        stride: stride[i],
+        dilation: dilation[i],
+        cut: [sides[2 * i], sides[2 * i + 1]],
+    };
+    let axes = (0..N).map(spread).collect();
+    Ok(Transposed { axes, more: args.whole("output_padding")?, groups: args.whole("groups")? })
 }
 
 /// The windows along the axes behind the channels.

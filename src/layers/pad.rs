@@ -53,7 +53,7 @@ static SPEC: Spec = Spec {
 };
 
 /// Top, bottom, left, right.
-fn sides(args: &Args, input: &Shape) -> Result<[usize; 4], Fault> {
+pub(crate) fn sides(args: &Args, input: &Shape) -> Result<[usize; 4], Fault> {
     match args.padding("padding")? {
         Padding::Sides([top, bottom, left, right]) if input.rank() == 2 => {
             match (top, bottom) == (0, 0) || (top, bottom) == (left, right) {

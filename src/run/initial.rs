@@ -31,7 +31,7 @@ fn numbers(init: &Init, shape: &Shape, random: &mut Random) -> Vec<f32> {
 }
 
 /// Sines and cosines of the places.
-fn waves(shape: &Shape) -> Vec<f32> {
+pub fn waves(shape: &Shape) -> Vec<f32> {
     let (channels, places) = match shape.dims().split_first() {
         Some((channels, places)) => (*channels, places),
         None => return Vec::new(),

@@ -21,7 +21,7 @@ pub mod walk;
 pub use compiled::{Compiled, StateInfo};
 pub use cpu::{Cpu, FewSteps, Shared};
 pub use cuda::{Cuda, log_len};
-pub use initial::initial;
+pub use initial::{initial, waves};
 pub use interpreter::Interpreter;
 pub use session::Session;
 

@@ -101,3 +101,26 @@ fn a_network_is_exported_with_weights_of_others() {
     desk.refused("export wide.model --weights half.pth -o wide.onnx", 2, &["has no place for `conv1`"]);
     assert!(!desk.path("wide.onnx").exists());
 }
+
+/// Weights of a network as it is exported go back into its file: heads that only training has are not among them, and a network
+/// without weights has none.
+#[test]
+fn exported_weights_fit_their_own_file() {
+    let desk = Desk::new();
+    let plain = "model Plain { input 3x4x4; max_pool2d 2; flatten }";
+    let head =
+        "model Head { input 3x4x4; conv2d 4 3x3; auxiliary { flatten -> linear 5 }; flatten -> linear 5 }";
+    for (name, text) in [("plain", plain), ("head", head)] {
+        desk.write(&format!("{name}.model"), text);
+        for line in [
+            format!("export {name}.model --untrained --to safetensors -o {name}.safetensors"),
+            format!("export {name}.model --weights {name}.safetensors -o {name}.onnx"),
+        ] {
+            let done = desk.run(&line);
+            assert_eq!(done.code, Some(0), "{line}\n{}", done.err);
+        }
+    }
+    let refused = ["has `conv1.weight` as 4x3x3x3, but here it is 8x3x3x3"];
+    desk.write("wider.model", head.replace("conv2d 4", "conv2d 8"));
+    desk.refused("export wider.model --weights head.safetensors -o wider.onnx", 2, &refused);
+}

@@ -30,6 +30,21 @@ const DIGITS: &str = "model Digits {
     linear 10
 }";
 
+/// Layers of sequences, and what looks from each place to all others.
+const PLACES: &str = "model Places {
+    input 3x12x12
+    patchify 8 4 -> class_token -> positions sinusoidal
+    residual { layer_norm over=channels -> attention 2 } -> attention 4 bias=false
+    conv_transpose1d 6 3 stride=2 padding=[1, 0] groups=2
+    pad 1 mode=replicate -> upsample 2 mode=bilinear -> instance_norm -> power 2 -> sqrt as x
+    transpose; matmul x; clamp -1 1
+    concat { branch { mean channels } branch { max channels } branch { sum channels } branch { std channels } }
+    l2_normalize -> exp -> reshape 2x2x44
+    concat { branch { mean space -> flatten } branch { sum space -> flatten } branch { std space -> flatten } }
+    reshape 6x1 as z; parameter 6x4 value=0.5; multiply z
+    transpose -> flatten
+}";
+
 /// Whether there is a C compiler here.
 fn compiles() -> bool {
     Command::new("cc").arg("--version").output().is_ok_and(|found| found.status.success())
@@ -65,6 +80,8 @@ fn c_computes_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (expected, found) = run(DIGITS, "digits", &[], folder.path());
     assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
-    let (expected, found) = run(NETWORK, "mixed", &["-lm"], folder.path());
-    assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
+    for (text, name) in [(NETWORK, "mixed"), (PLACES, "places")] {
+        let (expected, found) = run(text, name, &["-lm"], folder.path());
+        assert!(distance(&expected, &found) < 1e-5, "{name}: {expected:?} {found:?}");
+    }
 }

@@ -56,6 +56,32 @@ fn said(folder: &Path, text: &str, weights: &[u8]) -> String {
 }
 
 #[test]
+fn a_route_takes_one_of_several_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |group: usize| {
+        format!(
+            "[net]\nwidth=2\nheight=2\nchannels=4\n[maxpool]\nsize=1\nstride=1\n[route]\nlayers=-1\ngroups=2\ngroup_id={group}\n"
+        )
+    };
+    // Of version 0.2: three whole numbers, and how many images it has seen.
+    let head: Vec<u8> = [0, 2, 0, 0, 0].iter().flat_map(|n: &i32| n.to_le_bytes()).collect();
+    let path = folder.path().join("x.cfg");
+    fs::write(folder.path().join("x.weights"), head).unwrap();
+    let image: Vec<f32> = (0..16).map(|n| n as f32).collect();
+    for group in [0, 1] {
+        fs::write(&path, text(group)).unwrap();
+        with(&path, |imported| {
+            let found = import::run(&mut imported.session().unwrap(), &image).unwrap();
+            assert_eq!(found, image[8 * group..][..8], "{}", imported.text);
+        })
+        .unwrap();
+    }
+    fs::write(&path, text(2)).unwrap();
+    let fault = with(&path, |_| ()).unwrap_err();
+    assert!(fault.message.contains("group 2 of 2"), "{fault:#?}");
+}
+
+#[test]
 fn files_that_do_not_belong_to_each_other_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(place("residual.cfg")).unwrap();

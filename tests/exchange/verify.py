@@ -9,6 +9,7 @@ The parts:
   perturbed statistics, checked by onnx.checker, and run by ONNX Runtime and by a second runtime: OpenVINO where it is installed,
   otherwise onnx's own reference evaluator. The file is imported again, held against those numbers, and must be the same graph after all
   passes.
+- `programs`: every layer as PyTorch and as C, every model as PyTorch, on examples of dslc's own.
 - `preparation`: pictures through `--with-preparation` and through `dslc predict`.
 - `c`: models/mnist.net, trained, as C, over the 10,000 test images.
 - `torchvision`: torchvision's networks out of both of PyTorch's exporters.
@@ -23,12 +24,13 @@ import pathlib
 import sys
 import tempfile
 
-from verifying import in_c, keras_networks, layers, preparation, torchvision_networks, tuning
+from verifying import in_c, keras_networks, layers, preparation, programs, torchvision_networks, tuning
 from verifying.common import ROOT
 
 PARTS = {
     "layers": layers.verify_layers,
     "models": layers.verify_models,
+    "programs": programs.verify,
     "preparation": preparation.verify,
     "c": in_c.verify,
     "torchvision": torchvision_networks.verify,

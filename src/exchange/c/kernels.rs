@@ -337,4 +337,95 @@ static void multiply(const float *x, const float *z, float *y, int n, int each_x
     for (int i = 0; i < n; i++) y[i] = x[i / each_x] * z[i / each_z];
 }",
     },
+    Kernel {
+        name: "reduce",
+        text: "/* Of n numbers, `inner` apart, their mean (0), the largest (1), their sum (2) or their standard deviation (3). */
+static void reduce(const float *x, float *y, int outer, int n, int inner, int how, int correction, float epsilon) {
+    for (int o = 0; o < outer; o++)
+        for (int j = 0; j < inner; j++) {
+            const float *own = x + (size_t)o * n * inner + j;
+            float sum = 0.0f, largest = own[0], square = 0.0f;
+            for (int i = 0; i < n; i++) {
+                sum += own[i * inner];
+                if (own[i * inner] > largest) largest = own[i * inner];
+            }
+            const float mean = sum / (float)n;
+            for (int i = 0; i < n; i++) square += (own[i * inner] - mean) * (own[i * inner] - mean);
+            y[o * inner + j] = how == 0 ? mean : how == 1 ? largest : how == 2 ? sum
+                             : sqrtf(square / (float)(n - correction) + epsilon);
+        }
+}",
+    },
+    Kernel {
+        name: "unit_length",
+        text: "/* The channels of each place divided by their length, or by epsilon where that is more. */
+static void unit_length(const float *x, float *y, int channels, int places, float epsilon) {
+    for (int i = 0; i < places; i++) {
+        float square = 0.0f;
+        for (int c = 0; c < channels; c++) square += x[c * places + i] * x[c * places + i];
+        const float length = sqrtf(square) > epsilon ? sqrtf(square) : epsilon;
+        for (int c = 0; c < channels; c++) y[c * places + i] = x[c * places + i] / length;
+    }
+}",
+    },
+    Kernel {
+        name: "transpose",
+        text: "static void transpose(const float *x, float *y, int each, int rows, int columns) {
+    for (int e = 0; e < each; e++)
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                y[((size_t)e * columns + j) * rows + i] = x[((size_t)e * rows + i) * columns + j];
+}",
+    },
+    Kernel {
+        name: "matrix_product",
+        text: "static void matrix_product(const float *x, const float *z, float *y, int each, int rows, int middle, int columns) {
+    for (int e = 0; e < each; e++)
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) {
+                float sum = 0.0f;
+                for (int k = 0; k < middle; k++)
+                    sum += x[((size_t)e * rows + i) * middle + k] * z[((size_t)e * middle + k) * columns + j];
+                y[((size_t)e * rows + i) * columns + j] = sum;
+            }
+}",
+    },
+    Kernel {
+        name: "project",
+        text: "/* The same matrix for the channels of each place. */
+static void project(const float *x, float *y, const float *weight, const float *bias, int inputs, int outputs, int places) {
+    for (int o = 0; o < outputs; o++)
+        for (int i = 0; i < places; i++) {
+            float sum = bias ? bias[o] : 0.0f;
+            for (int c = 0; c < inputs; c++) sum += weight[o * inputs + c] * x[c * places + i];
+            y[o * places + i] = sum;
+        }
+}",
+    },
+    Kernel {
+        name: "attend",
+        text: "/* From queries, keys and values, one after the other, what each place gathers; `row` has room for a number a place. */
+static void attend(const float *x, float *y, float *row, int channels, int places, int heads) {
+    const int size = channels / heads;
+    for (int h = 0; h < heads; h++) {
+        const float *query = x + (size_t)h * size * places, *key = query + (size_t)channels * places;
+        const float *value = key + (size_t)channels * places;
+        for (int i = 0; i < places; i++) {
+            float largest = -INFINITY, sum = 0.0f;
+            for (int j = 0; j < places; j++) {
+                row[j] = 0.0f;
+                for (int c = 0; c < size; c++) row[j] += query[c * places + i] * key[c * places + j];
+                row[j] /= sqrtf((float)size);
+                if (row[j] > largest) largest = row[j];
+            }
+            for (int j = 0; j < places; j++) sum += row[j] = expf(row[j] - largest);
+            for (int c = 0; c < size; c++) {
+                float found = 0.0f;
+                for (int j = 0; j < places; j++) found += row[j] * value[c * places + j];
+                y[(h * size + c) * places + i] = found / sum;
+            }
+        }
+    }
+}",
+    },
 ];

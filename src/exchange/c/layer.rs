@@ -1,7 +1,7 @@
 //! A layer's operation → a call in C, over its places in memory.
 
 use crate::diag::Fault;
-use crate::exchange::portable::{Border, Function, Method, Operation};
+use crate::exchange::portable::{Border, Function, Method, Operation, Spread, Statistic};
 use crate::shape::{Shape, Window};
 
 /// Where a call's operands are, as C has it.
@@ -13,6 +13,17 @@ pub struct Places<'a> {
     /// The arrays of the layer's numbers.
     pub weight: &'a str,
     pub bias: &'a str,
+    /// Of its second projection.
+    pub out: [&'a str; 2],
+}
+
+/// How many numbers a call needs for itself, which lie behind its result.
+pub fn scratch(operation: &Operation, shape: &Shape) -> usize {
+    let places = shape.elements() / shape.dims().first().copied().unwrap_or(1).max(1);
+    match operation {
+        Operation::Attention { .. } => 4 * shape.elements() + places,
+        _ => 0,
+    }
 }
 
 /// A call and the functions that it needs.
@@ -108,6 +119,12 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             call("convolve", both([vec![weight, bias], own].concat()))
         }
         Operation::TransposedConvolution(own) => {
+            let row = Spread { kernel: 1, stride: 1, dilation: 1, cut: [0, 0] };
+            let [a, b] = match *own.axes {
+                [rows, columns] => [rows, columns],
+                [columns] => [row, columns],
+                _ => [row, row],
+            };
             let list = numbers(&[
                 channels,
                 height,
@@ -115,14 +132,14 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
                 out_channels,
                 out_height,
                 out_width,
-                own.kernel[0],
-                own.kernel[1],
-                own.stride[0],
-                own.stride[1],
-                own.cut[0],
-                own.cut[2],
-                own.dilation[0],
-                own.dilation[1],
+                a.kernel,
+                b.kernel,
+                a.stride,
+                b.stride,
+                a.cut[0],
+                b.cut[0],
+                a.dilation,
+                b.dilation,
                 own.groups,
             ]);
             call("convolve_transposed", both([vec![weight, bias], list].concat()))
@@ -250,6 +267,58 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             }
             Call { lines, kernels: vec!["multiply"] }
         }
+        Operation::Reduce { of, axes } => {
+            let [outer, count, inner] = if *axes == [0] { [1, channels, over] } else { [channels, over, 1] };
+            let (how, correction, epsilon) = match *of {
+                Statistic::Mean => (0, 0, 0.0),
+                Statistic::Max => (1, 0, 0.0),
+                Statistic::Sum => (2, 0, 0.0),
+                Statistic::Deviation { correction, epsilon } => (3, correction, epsilon),
+            };
+            let own = [numbers(&[outer, count, inner, how, correction]), vec![float(epsilon)]].concat();
+            call("reduce", both(own))
+        }
+        Operation::UnitLength { epsilon } => {
+            call("unit_length", both([numbers(&[channels, over]), vec![float(*epsilon)]].concat()))
+        }
+        Operation::Parameter => {
+            Call { lines: vec![format!("memcpy({y}, {weight}, {n} * sizeof(float));")], kernels: Vec::new() }
+        }
+        Operation::Positions => call("add", vec![x, weight, y, n.to_string()]),
+        Operation::ClassToken => {
+            let line = format!(
+                "for (int c = 0; c < {channels}; c++) {{ ({y})[c * {out_width}] = {weight}[c]; memcpy({y} + c * {out_width} + 1, {x} + c * {width}, {width} * sizeof(float)); }}"
+            );
+            Call { lines: vec![line], kernels: Vec::new() }
+        }
+        Operation::Attention { heads } => {
+            let (projected, found) = (format!("{y} + {n}"), format!("{y} + {}", 4 * n));
+            let row = format!("{y} + {}", 5 * n);
+            let lines = vec![
+                format!("project({x}, {projected}, {weight}, {bias}, {channels}, {}, {over});", 3 * channels),
+                format!("attend({projected}, {found}, {row}, {channels}, {over}, {heads});"),
+                format!(
+                    "project({found}, {y}, {}, {}, {channels}, {channels}, {over});",
+                    places.out[0], places.out[1]
+                ),
+            ];
+            Call { lines, kernels: vec!["project", "attend"] }
+        }
+        Operation::Transpose => {
+            let &[.., rows, columns] = places.shapes[0].dims() else {
+                return Err(Fault::internal("rows and columns of features"));
+            };
+            let each = n / (rows * columns).max(1);
+            call("transpose", both(numbers(&[each, rows, columns])))
+        }
+        Operation::MatrixProduct => {
+            let (&[.., rows, middle], &[.., columns]) = (places.shapes[0].dims(), places.shape.dims()) else {
+                return Err(Fault::internal("a product of features"));
+            };
+            let each = n / (rows * columns).max(1);
+            let own = numbers(&[each, rows, middle, columns]);
+            call("matrix_product", [vec![x, places.inputs[1].clone(), y], own].concat())
+        }
         Operation::Concat => {
             let (mut lines, mut at) = (Vec::new(), 0);
             for (input, shape) in places.inputs.iter().zip(places.shapes) {
@@ -324,5 +393,12 @@ fn formula(function: Function) -> String {
         Function::Tanh => "tanhf(v)".to_owned(),
         Function::Sigmoid => "1.0f / (1.0f + expf(-v))".to_owned(),
         Function::Softplus => "v > 20.0f ? v : log1pf(expf(v))".to_owned(),
+        Function::Exp => "expf(v)".to_owned(),
+        Function::Sqrt => "sqrtf(v)".to_owned(),
+        Function::Power(exponent) => format!("powf(v, {})", float(exponent)),
+        Function::Clamp([least, most]) => {
+            let [least, most] = [least, most].map(float);
+            format!("v < {least} ? {least} : v > {most} ? {most} : v")
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::data::section::Step;
 use crate::diag::{Fault, codes};
 use crate::exchange::c::kernels::KERNELS;
-use crate::exchange::c::layer::{Places, float, in_place, write};
+use crate::exchange::c::layer::{Places, float, in_place, scratch, write};
 use crate::exchange::c::memory::{Life, places};
 use crate::exchange::network::Network;
 use crate::exchange::onnx::preparation::is_unmeasured;
@@ -92,7 +92,8 @@ fn source(network: &Network<'_>) -> Result<Source, Fault> {
         let inputs: Vec<String> =
             instance.inputs.iter().map(|wire| values.written[wire.index()].clone()).collect();
         let output = Wire::of_layer(at);
-        let [weight, bias] = stored(network, instance, &names[at], operation, &mut weights)?;
+        let [weight, bias, out_weight, out_bias] =
+            stored(network, instance, &names[at], operation, &mut weights)?;
         let places = Places {
             inputs: &inputs,
             shapes: &shapes,
@@ -100,8 +101,9 @@ fn source(network: &Network<'_>) -> Result<Source, Fault> {
             shape: network.shape(output)?,
             weight: &weight,
             bias: &bias,
+            out: [&out_weight, &out_bias],
         };
-        let call = write(operation, &places)?;
+        let call = write(operation, &places).map_err(|fault| network.located(fault, instance))?;
         used.extend(call.kernels);
         let line = network
             .line(instance)
@@ -200,7 +202,8 @@ fn memory(network: &Network<'_>, operations: &[Operation]) -> Result<Memory, Fau
             (true, own) => own,
             (false, Some(slot)) if in_place(operation) && ends => Some(slot),
             (false, _) => {
-                lives.push(Life { len: network.shape(Wire::of_layer(at))?.elements(), from: at, to: at });
+                let shape = network.shape(Wire::of_layer(at))?;
+                lives.push(Life { len: shape.elements() + scratch(operation, shape), from: at, to: at });
                 Some(lives.len() - 1)
             }
         };
@@ -225,9 +228,9 @@ fn stored(
     prefix: &str,
     operation: &Operation,
     out: &mut String,
-) -> Result<[String; 2], Fault> {
-    let none = || "0".to_owned();
-    let mut arrays = [None, None];
+) -> Result<[String; 4], Fault> {
+    const ARRAYS: [&str; 4] = ["weight", "bias", "out_weight", "out_bias"];
+    let mut arrays: [Option<Vec<f32>>; 4] = Default::default();
     if let Operation::BatchNorm { epsilon } = operation {
         let [weight, bias, mean, var] =
             ["weight", "bias", "running_mean", "running_var"].map(|name| network.numbers(instance, name));
@@ -243,24 +246,20 @@ fn stored(
             .zip(&bias)
             .map(|((f, m), b)| (f64::from(*b) - f * f64::from(*m)) as f32)
             .collect();
-        arrays = [Some(factor.iter().map(|f| *f as f32).collect()), Some(shift)];
+        arrays[0] = Some(factor.iter().map(|f| *f as f32).collect());
+        arrays[1] = Some(shift);
     } else {
         for parameter in instance.inferred.iter().flat_map(|inferred| &inferred.parameters) {
-            match parameter.name {
-                "weight" => arrays[0] = Some(network.numbers(instance, "weight")?),
-                "bias" => arrays[1] = Some(network.numbers(instance, "bias")?),
-                other => {
-                    return Err(Fault::internal(format!(
-                        "`{}` has a `{other}` that C does not know",
-                        instance.name
-                    )));
-                }
-            }
+            let place = ARRAYS.iter().position(|name| *name == parameter.name).ok_or_else(|| {
+                let (layer, name) = (&instance.name, parameter.name);
+                Fault::internal(format!("`{layer}` has a `{name}` that C does not know"))
+            })?;
+            arrays[place] = Some(network.numbers(instance, parameter.name)?);
         }
     }
-    let mut names = [none(), none()];
-    for ((numbers, what), name) in arrays.into_iter().zip(["weight", "bias"]).zip(&mut names) {
-        let Some(numbers): Option<Vec<f32>> = numbers else { continue };
+    let mut names = std::array::from_fn(|_| "0".to_owned());
+    for ((numbers, what), name) in arrays.into_iter().zip(ARRAYS).zip(&mut names) {
+        let Some(numbers) = numbers else { continue };
         *name = format!("{prefix}_{what}");
         let _ = write!(out, "static const float {name}[{}] = {{", numbers.len());
         for (i, number) in numbers.iter().enumerate() {

@@ -8,7 +8,7 @@ mod text;
 
 use crate::diag::{Fault, codes};
 use crate::exchange::caffe::layers::Network;
-use crate::exchange::import::line::{Found, Pixels};
+use crate::exchange::import::line::{Found, Pixels, Sums};
 use crate::exchange::onnx::file::Beside;
 use crate::exchange::{Arriving, Incoming, Take, import, named};
 
@@ -53,6 +53,7 @@ impl Incoming for Caffe {
             origin: "A network from Caffe".to_owned(),
             pixels: Pixels::ChannelsFirst,
             given: Pixels::ChannelsFirst,
+            sums: Sums::Readable,
         };
         take(found, &Beside::new(path))
     }

@@ -367,12 +367,24 @@ impl<'a> Network<'a> {
     }
 
     fn route(&mut self, section: &Section<'_>) -> Result<usize, Fault> {
-        if section.count("groups", 1, 1)? != 1 {
-            return Err(section.refuse("it takes some of the channels, which is not read"));
-        }
+        let (groups, own) = (section.count("groups", 1, 1)?, section.count("group_id", 0, 0)?);
         let mut inputs = Vec::new();
         for from in section.ints("layers")? {
-            inputs.push(self.value(section, from)?);
+            let whole = self.value(section, from)?;
+            let channels = self.building.channels(whole);
+            if !channels.is_multiple_of(groups) || own >= groups {
+                let message = format!("it takes group {own} of {groups} of {channels} channels");
+                return Err(section.refuse(&message));
+            }
+            let each = channels / groups;
+            let mut given = vec![("from", Arg::Whole(own * each))];
+            if own + 1 < groups {
+                given.push(("to", Arg::Whole((own + 1) * each)));
+            }
+            inputs.push(match groups {
+                1 => whole,
+                _ => self.building.layer("slice", whole, given, Vec::new(), &section.origin)?,
+            });
         }
         self.building.join("concat", inputs, &section.origin)
     }

@@ -8,7 +8,7 @@ mod numbers;
 use crate::diag::{Fault, codes};
 use crate::exchange::darknet::layers::Network;
 use crate::exchange::darknet::numbers::Numbers;
-use crate::exchange::import::line::{Found, Pixels};
+use crate::exchange::import::line::{Found, Pixels, Sums};
 use crate::exchange::onnx::file::Beside;
 use crate::exchange::{Arriving, Incoming, Take, import, named};
 
@@ -62,6 +62,7 @@ impl Incoming for Darknet {
             origin: "A network from Darknet".to_owned(),
             pixels: Pixels::ChannelsFirst,
             given: Pixels::ChannelsFirst,
+            sums: Sums::Readable,
         };
         take(found, &Beside::new(path))
     }

@@ -179,14 +179,11 @@ impl<'a> Building<'a> {
         if (low, high) == (0.0, 6.0) {
             return self.layer("relu6", input, Vec::new(), Vec::new(), origin);
         }
-        let (channels, width) = (self.channels(input), high - low);
-        if !(width > 0.0 && low.is_finite() && high.is_finite()) {
+        if !(low < high && low.is_finite() && high.is_finite()) {
             return Err(cannot(origin, format!("it cuts off what is outside of {low} to {high}")));
         }
-        let all = |number: f64| Weight::All(channels, number);
-        let first = self.affine(input, all(6.0 / width), all(-6.0 * low / width), origin)?;
-        let cut = self.layer("relu6", first, Vec::new(), Vec::new(), origin)?;
-        self.affine(cut, all(width / 6.0), all(low), origin)
+        let given = vec![("least", Arg::Number(low)), ("most", Arg::Number(high))];
+        self.layer("clamp", input, given, Vec::new(), origin)
     }
 
     /// A factor for all numbers.

@@ -24,6 +24,9 @@ const OPEN: &[&str] = &[
     "multiplier",
     "size",
     "scale",
+    "heads",
+    "from",
+    "to",
 ];
 
 /// A statement whose numbers may be names.
@@ -87,6 +90,11 @@ pub fn follows(word: &str) -> bool {
             | "tanh"
             | "sigmoid"
             | "softplus"
+            | "exp"
+            | "sqrt"
+            | "power"
+            | "clamp"
+            | "l2_normalize"
             | "softmax"
             | "log_softmax"
             | "scale"
@@ -443,7 +451,7 @@ fn fill(sequence: &mut [Node], own: usize, columns: &mut std::vec::IntoIter<Vec<
 }
 
 fn is_width(name: &str) -> bool {
-    ["channels", "features"].contains(&name)
+    ["channels", "features", "from", "to"].contains(&name)
 }
 
 /// How a number is written in a block whose instances have these: as it is, by a parameter, or as a multiple of one or of
@@ -458,6 +466,10 @@ fn expression<'v>(
         return first.text.clone();
     }
     let number = |value: &Value| value.text.parse::<usize>().unwrap_or(0);
+    let is_half = |value: &&Value| number(value) > 0 && number(value) * 2 == value.arriving;
+    if ["from", "to"].contains(&first.name) && column.iter().all(is_half) {
+        return "(in.channels // 2)".to_owned();
+    }
     for (parameter, own) in parameters.iter() {
         if own[0].name == first.name && own.iter().zip(column).all(|(a, b)| a.text == b.text) {
             return parameter.name.clone();

@@ -22,6 +22,16 @@ pub struct Found<'a> {
     pub pixels: Pixels,
     /// The same of an image that the network gives.
     pub given: Pixels,
+    pub sums: Sums,
+}
+
+/// In which order the text has the two values of a sum, which decides about rounding alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// A shortcut after what it shortens, whichever the file has first.
+    Readable,
+    /// As the file has them: what was written here comes back as the same network.
+    AsGiven,
 }
 
 /// How images lie in arrays of the other program.

@@ -2,7 +2,7 @@
 //! name. Found by dominators: a join's branches part at the last value that all of them need.
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Found, Line};
+use crate::exchange::import::line::{Found, Line, Sums};
 
 /// How deep branches may lie in each other.
 const MAX_DEPTH: usize = 48;
@@ -125,7 +125,7 @@ impl Tree<'_, '_> {
             items.push(match (line.word, alike) {
                 // A `residual` repeats no value along an axis.
                 ("add", false) => Item::Join { line: place, form: Form::Branches, parts },
-                (word, _) => joined(place, word, parts),
+                (word, _) => joined(place, word, parts, self.found.sums),
             });
             at = parent;
         }
@@ -149,7 +149,7 @@ impl Tree<'_, '_> {
     }
 }
 
-fn joined(line: usize, word: &str, mut parts: Vec<Vec<Item>>) -> Item {
+fn joined(line: usize, word: &str, mut parts: Vec<Vec<Item>>, sums: Sums) -> Item {
     let empty: Vec<bool> = parts.iter().map(Vec::is_empty).collect();
     let form = match (word, empty.as_slice()) {
         ("add", [false, true]) => {
@@ -161,13 +161,18 @@ fn joined(line: usize, word: &str, mut parts: Vec<Vec<Item>>) -> Item {
             if word == "add" { Form::Residual } else { Form::Named { on_previous: false } }
         }
         ("add", [false, false]) => {
-            // A sum is the same in both orders; what is much smaller is a shortcut.
-            if size(&parts[1]) > 2 * size(&parts[0]) {
-                parts.swap(0, 1);
+            // What is much smaller is a shortcut.
+            let is_turned = size(&parts[1]) > 2 * size(&parts[0]);
+            match (is_turned, sums) {
+                (true, Sums::AsGiven) => Form::Branches,
+                (true, Sums::Readable) => {
+                    parts.swap(0, 1);
+                    Form::Shortcut
+                }
+                (false, Sums::AsGiven | Sums::Readable) => Form::Shortcut,
             }
-            Form::Shortcut
         }
-        ("concat" | "multiply", [false, true]) => {
+        ("concat" | "multiply" | "matmul", [false, true]) => {
             parts.truncate(1);
             Form::Named { on_previous: false }
         }

@@ -10,7 +10,7 @@ mod wiring;
 use std::fs::File;
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Found, Pixels};
+use crate::exchange::import::line::{Found, Pixels, Sums};
 use crate::exchange::keras::wiring::Network;
 use crate::exchange::onnx::file::Beside;
 use crate::exchange::{Arriving, Incoming, Take, named};
@@ -79,5 +79,6 @@ fn found<'a>(store: &'a Store, input: Option<&Shape>) -> Result<Found<'a>, Fault
         origin: format!("A network from Keras{space}{version} ({class})"),
         pixels: Pixels::ChannelsLast,
         given: Pixels::ChannelsLast,
+        sums: Sums::Readable,
     })
 }

@@ -54,7 +54,9 @@ pub fn folded(network: &Network<'_>, at: usize, norm: usize, operation: &Operati
 fn filter_of(operation: &Operation, len: usize, filters: usize) -> impl Fn(usize) -> usize {
     // Of a transposed convolution the filters of a group stand behind each channel.
     let (groups, plane, is_transposed) = match operation {
-        Operation::TransposedConvolution(own) => (own.groups.max(1), own.kernel[0] * own.kernel[1], true),
+        Operation::TransposedConvolution(own) => {
+            (own.groups.max(1), own.axes.iter().map(|axis| axis.kernel).product(), true)
+        }
         _ => (1, len / filters.max(1), false),
     };
     let per_group = filters / groups;

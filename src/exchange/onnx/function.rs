@@ -51,5 +51,18 @@ pub fn apply(layer: &mut Layer<'_>, x: &str, function: Function) {
         Function::Tanh => drop(layer.node("Tanh", &[x], Vec::new())),
         Function::Sigmoid => drop(layer.node("Sigmoid", &[x], Vec::new())),
         Function::Softplus => drop(layer.node("Softplus", &[x], Vec::new())),
+        Function::Exp => drop(layer.node("Exp", &[x], Vec::new())),
+        Function::Sqrt => drop(layer.node("Sqrt", &[x], Vec::new())),
+        Function::Power(0.5) => drop(layer.node("Sqrt", &[x], Vec::new())),
+        Function::Power(-1.0) => drop(layer.node("Reciprocal", &[x], Vec::new())),
+        Function::Power(exponent) => {
+            let exponent = layer.numbers("exponent", &[], vec![exponent]);
+            layer.node("Pow", &[x, &exponent], Vec::new());
+        }
+        Function::Clamp([least, most]) => {
+            let least = layer.numbers("least", &[], vec![least]);
+            let most = layer.numbers("most", &[], vec![most]);
+            layer.node("Clip", &[x, &least, &most], Vec::new());
+        }
     }
 }

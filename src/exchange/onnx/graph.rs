@@ -11,6 +11,9 @@ use crate::protobuf::Message;
 pub const IR_VERSION: i64 = 8;
 pub const OPSET: i64 = 18;
 
+/// Who a file says has written it.
+pub const PRODUCER: &str = "dslc";
+
 /// Kinds of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
@@ -225,7 +228,7 @@ impl Graph {
         let opset = Message::default().text(1, "").int(2, OPSET);
         let mut model = Message::default()
             .int(1, IR_VERSION)
-            .text(2, "dslc")
+            .text(2, PRODUCER)
             .text(3, env!("CARGO_PKG_VERSION"))
             .message(8, &opset);
         for (key, value) in &self.metadata {

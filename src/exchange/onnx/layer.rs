@@ -4,12 +4,12 @@
 
 use crate::diag::Fault;
 use crate::exchange::network::Network;
-use crate::exchange::onnx::function;
 use crate::exchange::onnx::graph::{Graph, Node, float, int, ints, text};
-use crate::exchange::portable::{Border, Method, Operation, Transposed};
-use crate::ops::resample::adaptive_window;
+use crate::exchange::onnx::pools::{Ceil, adaptive_average, adaptive_max, average_pool, max_pool, window};
+use crate::exchange::onnx::{function, learned, reduce};
+use crate::exchange::portable::{Border, Method, Operation, Spread, Transposed};
 use crate::protobuf::Message;
-use crate::shape::{Shape, Window};
+use crate::shape::Shape;
 
 /// One layer on its way into a graph.
 pub struct Layer<'a> {
@@ -72,7 +72,7 @@ impl<'a> Layer<'a> {
     }
 
     /// The layer's parameter, as it is, under other extents.
-    fn parameter(&mut self, parameter: &'static str, dims: &[usize]) -> String {
+    pub(super) fn parameter(&mut self, parameter: &'static str, dims: &[usize]) -> String {
         let state = format!("{}.{parameter}", self.owner);
         let layer = self.owner.to_owned();
         self.graph.floats(state, dims.to_vec(), move |network| read(network, &layer, parameter))
@@ -124,18 +124,7 @@ pub fn add(
         }
         Operation::TransposedConvolution(transposed) => {
             let weights = weights(layer, parameters, folded);
-            let Transposed { kernel, stride, dilation, cut: [top, bottom, left, right], more, groups } =
-                *transposed;
-            let attributes = vec![
-                text("auto_pad", "NOTSET"),
-                ints("kernel_shape", kernel),
-                ints("strides", stride),
-                ints("pads", [top, left, bottom, right]),
-                ints("dilations", dilation),
-                ints("output_padding", [more, more]),
-                int("group", groups as i64),
-            ];
-            layer.node("ConvTranspose", &with(x, &weights), attributes);
+            layer.node("ConvTranspose", &with(x, &weights), spread(transposed));
         }
         Operation::Linear => {
             let weights = weights(layer, parameters, folded);
@@ -202,6 +191,17 @@ pub fn add(
             response_norm(layer, x, *size, [*alpha, *beta, *k]);
         }
         Operation::Function(function) => function::apply(layer, x, *function),
+        Operation::Reduce { of, axes } => reduce::reduce(layer, x, *of, axes),
+        Operation::UnitLength { epsilon } => reduce::unit_length(layer, x, *epsilon),
+        Operation::Parameter => drop(learned::for_each_image(layer, x, layer.output.dims())),
+        Operation::Positions => learned::positions(layer, x),
+        Operation::ClassToken => learned::class_token(layer, x),
+        Operation::Attention { heads } => learned::attention(layer, x, *heads, parameters),
+        Operation::Transpose => {
+            let rank = layer.output.rank() + 1;
+            let perm = (0..rank - 2).chain([rank - 1, rank - 2]);
+            layer.node("Transpose", &[x], vec![ints("perm", perm)]);
+        }
         Operation::Prelu => {
             let dims = layer.per_channel();
             let slope = layer.parameter("weight", &dims);
@@ -270,6 +270,7 @@ pub fn add(
             as_whole(layer);
             fold(layer, "Mul");
         }
+        Operation::MatrixProduct => fold(layer, "MatMul"),
     }
     Ok(())
 }
@@ -329,165 +330,8 @@ fn fold(layer: &mut Layer<'_>, op: &'static str) {
     }
 }
 
-/// Whether an operator that counts windows is told of those that are partly outside.
-#[derive(Clone, Copy, PartialEq)]
-enum Ceil {
-    /// There is no such attribute.
-    No,
-    /// Written as padding at the ends: runtimes and shape inference disagree about `ceil_mode`.
-    AsPadding,
-}
-
-/// Attributes of windows: kernel, strides and pads, which make the output's extents.
-fn window(windows: &[Window], ceil: Ceil, input: &Shape, output: &Shape) -> Vec<Message> {
-    let after = |i: usize| match ceil {
-        Ceil::No => windows[i].after,
-        Ceil::AsPadding => {
-            windows[i].after + overhang(&windows[i], input.dims()[i + 1], output.dims()[i + 1])
-        }
-    };
-    let begins = windows.iter().map(|window| window.before);
-    let pads = begins.chain((0..windows.len()).map(after));
-    let mut attributes = vec![
-        text("auto_pad", "NOTSET"),
-        ints("kernel_shape", windows.iter().map(|window| window.kernel)),
-        ints("strides", windows.iter().map(|window| window.stride)),
-        ints("pads", pads),
-    ];
-    if ceil == Ceil::AsPadding {
-        attributes.push(int("ceil_mode", 0));
-    }
-    attributes
-}
-
-/// How far the last window reaches over the padding.
-fn overhang(window: &Window, input: usize, output: usize) -> usize {
-    ((output - 1) * window.stride + window.reach()).saturating_sub(window.before + input + window.after)
-}
-
-fn max_pool(layer: &mut Layer<'_>, x: &str, windows: &[Window]) {
-    let mut attributes = window(windows, Ceil::AsPadding, layer.shapes[0], layer.output);
-    attributes.push(ints("dilations", windows.iter().map(|window| window.dilation)));
-    attributes.push(int("storage_order", 0));
-    layer.node("MaxPool", &[x], attributes);
-}
-
-fn average_pool(layer: &mut Layer<'_>, x: &str, windows: &[Window], count_padding: bool) {
-    let over = |i: usize| overhang(&windows[i], layer.shapes[0].dims()[i + 1], layer.output.dims()[i + 1]);
-    let overhangs = (0..windows.len()).any(|i| over(i) > 0);
-    let pads = windows.iter().any(|window| window.before + window.after > 0);
-    if !(count_padding && overhangs && pads) {
-        let mut attributes = window(windows, Ceil::AsPadding, layer.shapes[0], layer.output);
-        attributes.push(int("count_include_pad", i64::from(count_padding && pads)));
-        layer.node("AveragePool", &[x], attributes);
-        return;
-    }
-    // The padding counts, what lies behind it does not.
-    let overs: Vec<usize> = (0..windows.len()).map(over).collect();
-    let rank = windows.len() + 2;
-    let mut amounts = vec![0; 2 * rank];
-    for (i, window) in windows.iter().enumerate() {
-        (amounts[i + 2], amounts[rank + i + 2]) = (window.before as i64, window.after as i64);
-    }
-    let amounts = layer.whole("pads", amounts);
-    let zero = layer.numbers("zero", &[], vec![0.0]);
-    let padded = layer.node("Pad", &[x, &amounts, &zero], vec![text("mode", "constant")]);
-    let attributes = vec![
-        text("auto_pad", "NOTSET"),
-        ints("kernel_shape", windows.iter().map(|window| window.kernel)),
-        ints("strides", windows.iter().map(|window| window.stride)),
-        ints("pads", windows.iter().map(|_| 0).chain(overs)),
-        int("ceil_mode", 0),
-        int("count_include_pad", 0),
-    ];
-    layer.node("AveragePool", &[&padded], attributes);
-}
-
-/// The extents behind the channels before and after an adaptive pool, which divide.
-fn even(layer: &Layer<'_>) -> Option<Vec<usize>> {
-    let pairs = layer.shapes[0].dims()[1..].iter().zip(&layer.output.dims()[1..]);
-    pairs.map(|(from, to)| from.is_multiple_of(*to).then(|| from / to)).collect()
-}
-
-fn even_pool(layer: &mut Layer<'_>, x: &str, op: &'static str, kernel: &[usize]) {
-    let mut attributes = vec![
-        text("auto_pad", "NOTSET"),
-        ints("kernel_shape", kernel.iter().copied()),
-        ints("strides", kernel.iter().copied()),
-        ints("pads", vec![0; 2 * kernel.len()]),
-        int("ceil_mode", 0),
-    ];
-    match op {
-        "MaxPool" => {
-            attributes.extend([ints("dilations", vec![1; kernel.len()]), int("storage_order", 0)]);
-        }
-        _ => attributes.push(int("count_include_pad", 0)),
-    }
-    layer.node(op, &[x], attributes);
-}
-
-/// Where the extents do not divide: a product with a matrix of shares along each axis.
-fn adaptive_average(layer: &mut Layer<'_>, x: &str) {
-    if let Some(kernel) = even(layer) {
-        return match kernel.iter().all(|&extent| extent == 1) {
-            true => drop(layer.node("Identity", &[x], Vec::new())),
-            false => even_pool(layer, x, "AveragePool", &kernel),
-        };
-    }
-    let (from, to) = (layer.shapes[0].dims().to_vec(), layer.output.dims().to_vec());
-    let mut value = x.to_owned();
-    if let (&[_, rows, _], &[_, to_rows, _]) = (from.as_slice(), to.as_slice()) {
-        let matrix = layer.numbers("rows", &[to_rows, rows], shares(rows, to_rows));
-        value = layer.node("MatMul", &[&matrix, &value], Vec::new());
-    }
-    let (columns, to_columns) = (from[from.len() - 1], to[to.len() - 1]);
-    let matrix = shares(columns, to_columns);
-    let turned =
-        (0..columns * to_columns).map(|i| matrix[i % to_columns * columns + i / to_columns]).collect();
-    let matrix = layer.numbers("columns", &[columns, to_columns], turned);
-    layer.node("MatMul", &[&value, &matrix], Vec::new());
-}
-
-/// `to x from`: the weight of each input in each output of an adaptive mean.
-pub fn shares(from: usize, to: usize) -> Vec<f32> {
-    let mut matrix = vec![0.0; to * from];
-    for output in 0..to {
-        let window = adaptive_window(output, from, to);
-        let share = 1.0 / window.len() as f32;
-        window.for_each(|input| matrix[output * from + input] = share);
-    }
-    matrix
-}
-
-/// Where the extents do not divide: each window cut out, its largest numbers, and those side by side.
-fn adaptive_max(layer: &mut Layer<'_>, x: &str) {
-    if let Some(kernel) = even(layer) {
-        return match kernel.iter().all(|&extent| extent == 1) {
-            true => drop(layer.node("Identity", &[x], Vec::new())),
-            false => even_pool(layer, x, "MaxPool", &kernel),
-        };
-    }
-    let (from, to) = (layer.shapes[0].dims().to_vec(), layer.output.dims().to_vec());
-    let mut value = x.to_owned();
-    for axis in 1..from.len() {
-        let mut parts = Vec::with_capacity(to[axis]);
-        let axes = layer.whole(&format!("axis_{axis}"), vec![axis as i64 + 1]);
-        for output in 0..to[axis] {
-            let window = adaptive_window(output, from[axis], to[axis]);
-            let part = cut(layer, &value, &format!("window_{axis}_{output}"), &[axis + 1], &[window]);
-            parts.push(layer.node(
-                "ReduceMax",
-                &[&part, &axes],
-                vec![int("keepdims", 1), int("noop_with_empty_axes", 0)],
-            ));
-        }
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        value = layer.node("Concat", &parts, vec![int("axis", axis as i64 + 1)]);
-    }
-}
-
 /// These ranges of these axes.
-fn cut(
+pub(super) fn cut(
     layer: &mut Layer<'_>,
     x: &str,
     what: &str,
@@ -537,9 +381,25 @@ fn response_norm(layer: &mut Layer<'_>, x: &str, size: usize, [alpha, beta, k]: 
     layer.node("Div", &[x, &norm], Vec::new());
 }
 
+fn spread(own: &Transposed) -> Vec<Message> {
+    let of = |pick: fn(&Spread) -> usize| own.axes.iter().map(pick);
+    vec![
+        text("auto_pad", "NOTSET"),
+        ints("kernel_shape", of(|axis| axis.kernel)),
+        ints("strides", of(|axis| axis.stride)),
+        ints("pads", of(|axis| axis.cut[0]).chain(of(|axis| axis.cut[1]))),
+        ints("dilations", of(|axis| axis.dilation)),
+        ints("output_padding", own.axes.iter().map(|_| own.more)),
+        int("group", own.groups as i64),
+    ]
+}
+
 fn pad(layer: &mut Layer<'_>, x: &str, [top, bottom, left, right]: [usize; 4], border: Border) {
-    let amounts = [0, 0, top, left, 0, 0, bottom, right].map(|amount| amount as i64).to_vec();
-    let amounts = layer.whole("pads", amounts);
+    let amounts = match layer.output.rank() {
+        2 => vec![0, 0, left, 0, 0, right],
+        _ => vec![0, 0, top, left, 0, 0, bottom, right],
+    };
+    let amounts = layer.whole("pads", amounts.into_iter().map(|amount| amount as i64).collect());
     let number = match border {
         Border::Constant(number) => number,
         Border::Reflect | Border::Replicate => 0.0,
@@ -554,6 +414,10 @@ fn pad(layer: &mut Layer<'_>, x: &str, [top, bottom, left, right]: [usize; 4], b
 }
 
 fn resize(layer: &mut Layer<'_>, x: &str, [rows, columns]: [usize; 2], method: Method) {
+    // Not every runtime scales sequences: they are images of one row.
+    let [channels, length] = [0, 1].map(|axis| layer.shapes[0].dims()[axis]);
+    let is_row = layer.output.rank() == 2;
+    let image = if is_row { layer.reshaped(x, "row", &[channels, 1, length]) } else { x.to_owned() };
     let scales = layer.numbers("scales", &[4], vec![1.0, 1.0, rows as f32, columns as f32]);
     let (mode, places) = match method {
         Method::Nearest => ("nearest", "asymmetric"),
@@ -570,5 +434,8 @@ fn resize(layer: &mut Layer<'_>, x: &str, [rows, columns]: [usize; 2], method: M
         text("mode", mode),
         text("nearest_mode", "floor"),
     ];
-    layer.node("Resize", &[x, "", &scales], attributes);
+    let larger = layer.node("Resize", &[&image, "", &scales], attributes);
+    if is_row {
+        layer.reshaped(&larger, "shape", &[channels, columns * length]);
+    }
 }

@@ -52,9 +52,10 @@ pub fn resample(
     if filter == Filter::TwoPixels {
         return nodes.interpolated(value, sizes, pixels);
     }
-    // Bytes are rounded behind the rows first, as what prepares pictures for training does.
-    let rows = nodes.along(value, sizes, 2, filter, pixels);
-    nodes.along(&rows, sizes, 3, filter, pixels)
+    // Bytes are rounded after the first axis: in the order of what prepares pictures for training.
+    let axes = if (filter, pixels) == (Filter::Bicubic, Pixels::Bytes) { [3, 2] } else { [2, 3] };
+    let first = nodes.along(value, sizes, axes[0], filter, pixels);
+    nodes.along(&first, sizes, axes[1], filter, pixels)
 }
 
 /// What positions along an axis need: lists of one whole number, and of the output's positions.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::diag::Fault;
 use crate::exchange::network::Network;
 use crate::exchange::pytorch::forward::{Unit, forward};
+use crate::exchange::pytorch::helpers::HELPERS;
 use crate::exchange::pytorch::layer::{Code, Piece};
 use crate::model::Wire;
 
@@ -65,7 +66,8 @@ pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<(String, String)
         let taken = |name: &String| {
             names.contains(name)
                 || (*name == model.name && !class.word.is_empty())
-                || ["Scale", "F", "Path"].contains(&name.as_str())
+                || ["F", "Path"].contains(&name.as_str())
+                || HELPERS.iter().any(|helper| helper.name == name)
         };
         let mut numbered = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}{n}") });
         names.push(numbered.find(|name| !taken(name)).unwrap_or(base));

@@ -2,7 +2,7 @@
 //! computes it. Numbers that a block may take as arguments stand apart, so that blocks that differ in them are one class.
 
 use crate::diag::{Fault, codes};
-use crate::exchange::portable::{Border, Function, Method, Operation, Transposed};
+use crate::exchange::portable::{Border, Function, Method, Operation, Spread, Statistic, Transposed};
 use crate::model::Instance;
 use crate::shape::{Shape, Window};
 
@@ -25,9 +25,6 @@ pub struct Code {
     /// The result, with `{0}`, `{1}`, … for what arrives and `{self}` for the module.
     pub call: String,
 }
-
-/// Helpers that a file has where a layer needs them.
-pub const SCALE: &str = "\n\nclass Scale(nn.Module):\n    \"\"\"A learned factor for each channel.\"\"\"\n\n    def __init__(self, *shape):\n        super().__init__()\n        self.weight = nn.Parameter(torch.ones(shape[0]))\n        self.shape = shape\n\n    def forward(self, x):\n        return x * self.weight.view(self.shape)\n";
 
 fn text(text: impl Into<String>) -> Piece {
     Piece::Text(text.into())
@@ -197,7 +194,12 @@ pub fn code(
         Operation::InstanceNorm { epsilon } => {
             let affine = if has("weight") { ", affine=True" } else { "" };
             let end = format!(", eps={}{affine})", float(*epsilon));
-            Ok(module(vec![text("nn.InstanceNorm2d("), number("out_channels", channels), text(end)]))
+            let rank = if input.rank() == 3 { "2d" } else { "1d" };
+            Ok(module(vec![
+                text(format!("nn.InstanceNorm{rank}(")),
+                number("out_channels", channels),
+                text(end),
+            ]))
         }
         Operation::LocalResponseNorm { size, alpha, beta, k } => function(format!(
             "F.local_response_norm({{0}}, {size}, alpha={}, beta={}, k={})",
@@ -206,6 +208,30 @@ pub fn code(
             float(*k)
         )),
         Operation::Function(function_of) => function(named(*function_of)),
+        Operation::Reduce { of, axes } => function(reduced(*of, axes)),
+        Operation::UnitLength { epsilon } => {
+            function(format!("F.normalize({{0}}, dim=1, eps={})", float(*epsilon)))
+        }
+        Operation::Parameter => Ok(module(vec![text(format!("Parameter({})", listed(output)))])),
+        Operation::Positions => {
+            let is_fixed = instance.args.word("kind")? == "sinusoidal";
+            let fixed = if is_fixed { ", learned=False" } else { "" };
+            Ok(module(vec![text(format!("Positions({}{fixed})", listed(output)))]))
+        }
+        Operation::ClassToken => {
+            Ok(module(vec![text("ClassToken("), number("out_channels", channels), text(")")]))
+        }
+        Operation::Attention { heads } => {
+            let end = if has("bias") { ")" } else { ", bias=False)" };
+            Ok(module(vec![
+                text("Attention("),
+                number("out_channels", channels),
+                text(", "),
+                number("heads", *heads),
+                text(end),
+            ]))
+        }
+        Operation::Transpose => function("{0}.transpose(-2, -1)"),
         Operation::Prelu => Ok(module(vec![text("nn.PReLU("), number("out_channels", channels), text(")")])),
         Operation::Softmax => function("F.softmax({0}, 1)"),
         Operation::LogSoftmax => function("F.log_softmax({0}, 1)"),
@@ -236,7 +262,8 @@ pub fn code(
                 Border::Reflect => "mode=\"reflect\"".to_owned(),
                 Border::Replicate => "mode=\"replicate\"".to_owned(),
             };
-            function(format!("F.pad({{0}}, ({left}, {right}, {top}, {bottom}), {mode})"))
+            let rows = if input.rank() == 3 { format!(", {top}, {bottom}") } else { String::new() };
+            function(format!("F.pad({{0}}, ({left}, {right}{rows}), {mode})"))
         }
         Operation::Crop { start: [top, left] } => {
             let &[_, rows, columns] = output.dims() else {
@@ -248,12 +275,14 @@ pub fn code(
             function(format!("{{0}}[{}, {from}:{to}]", vec![":"; axis + 1].join(", ")))
         }
         Operation::Upsample { scale, method } => {
+            let linear = if input.rank() == 3 { "bilinear" } else { "linear" };
             let how = match method {
-                Method::Nearest => "mode=\"nearest\"",
-                Method::Bilinear => "mode=\"bilinear\", align_corners=False",
-                Method::BilinearCorners => "mode=\"bilinear\", align_corners=True",
+                Method::Nearest => "mode=\"nearest\"".to_owned(),
+                Method::Bilinear => format!("mode=\"{linear}\", align_corners=False"),
+                Method::BilinearCorners => format!("mode=\"{linear}\", align_corners=True"),
             };
-            function(format!("F.interpolate({{0}}, scale_factor={}, {how})", tuple(scale)))
+            let scale = if input.rank() == 3 { tuple(scale) } else { scale[1].to_string() };
+            function(format!("F.interpolate({{0}}, scale_factor={scale}, {how})"))
         }
         Operation::PixelShuffle { factor } => function(format!("F.pixel_shuffle({{0}}, {factor})")),
         Operation::ChannelShuffle { groups } => function(format!("F.channel_shuffle({{0}}, {groups})")),
@@ -264,7 +293,27 @@ pub fn code(
         }
         Operation::Add => function(of_all(shapes, output).join(" + ")),
         Operation::Multiply => function(of_all(shapes, output).join(" * ")),
+        Operation::MatrixProduct => function("torch.matmul({0}, {1})"),
         Operation::Concat => function(format!("torch.cat([{}], 1)", joined(shapes.len(), ", "))),
+    }
+}
+
+/// `3, 8, 8`
+fn listed(shape: &Shape) -> String {
+    shape.dims().iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn reduced(of: Statistic, axes: &[usize]) -> String {
+    let shown: Vec<String> = axes.iter().map(|axis| (axis + 1).to_string()).collect();
+    let dims = if shown.len() == 1 { shown[0].clone() } else { format!("({})", shown.join(", ")) };
+    match of {
+        Statistic::Mean => format!("{{0}}.mean({dims}, keepdim=True)"),
+        Statistic::Max => format!("{{0}}.amax({dims}, keepdim=True)"),
+        Statistic::Sum => format!("{{0}}.sum({dims}, keepdim=True)"),
+        Statistic::Deviation { correction, epsilon } => {
+            let variance = format!("{{0}}.var({dims}, correction={correction}, keepdim=True)");
+            format!("torch.sqrt({variance} + {})", float(epsilon))
+        }
     }
 }
 
@@ -296,30 +345,34 @@ fn named(function: Function) -> String {
         Function::Tanh => "torch.tanh({0})".to_owned(),
         Function::Sigmoid => "torch.sigmoid({0})".to_owned(),
         Function::Softplus => "F.softplus({0})".to_owned(),
+        Function::Exp => "torch.exp({0})".to_owned(),
+        Function::Sqrt => "torch.sqrt({0})".to_owned(),
+        Function::Power(exponent) => format!("torch.pow({{0}}, {})", float(exponent)),
+        Function::Clamp([least, most]) => format!("torch.clamp({{0}}, {}, {})", float(least), float(most)),
     }
 }
 
 fn transposed(own: &Transposed, channels: usize, output: &Shape, bias: impl Fn(&mut Vec<Piece>)) -> Code {
-    let [top, bottom, left, right] = own.cut;
-    let even = top == bottom && left == right;
+    let of = |pick: fn(&Spread) -> usize| own.axes.iter().map(pick).collect::<Vec<_>>();
+    let even = own.axes.iter().all(|axis| axis.cut[0] == axis.cut[1]);
     let mut pieces = vec![
-        text("nn.ConvTranspose2d("),
+        text(format!("nn.ConvTranspose{}d(", own.axes.len())),
         number("in_channels", channels),
         text(", "),
         number("out_channels", output.dims()[0]),
         text(", "),
-        along("kernel_size", &own.kernel),
+        along("kernel_size", &of(|axis| axis.kernel)),
         text(", stride="),
-        along("stride", &own.stride),
+        along("stride", &of(|axis| axis.stride)),
     ];
-    if even && top + left > 0 {
-        pieces.extend([text(", padding="), along("padding", &[top, left])]);
+    if even && own.axes.iter().any(|axis| axis.cut[0] > 0) {
+        pieces.extend([text(", padding="), along("padding", &of(|axis| axis.cut[0]))]);
     }
     if own.more > 0 {
         pieces.push(text(format!(", output_padding={}", own.more)));
     }
-    if own.dilation != [1, 1] {
-        pieces.push(text(format!(", dilation={}", tuple(&own.dilation))));
+    if own.axes.iter().any(|axis| axis.dilation != 1) {
+        pieces.push(text(format!(", dilation={}", tuple(&of(|axis| axis.dilation)))));
     }
     if own.groups > 1 {
         pieces.extend([text(", groups="), number("groups", own.groups)]);
@@ -327,8 +380,10 @@ fn transposed(own: &Transposed, channels: usize, output: &Shape, bias: impl Fn(&
     bias(&mut pieces);
     let mut code = module(pieces);
     if !even {
-        let [rows, columns] = [output.dims()[1], output.dims()[2]];
-        code.call = format!("{{self}}({{0}})[:, :, {top}:{}, {left}:{}]", top + rows, left + columns);
+        let ends = own.axes.iter().zip(&output.dims()[1..]);
+        let ranges: Vec<String> =
+            ends.map(|(axis, extent)| format!("{}:{}", axis.cut[0], axis.cut[0] + extent)).collect();
+        code.call = format!("{{self}}({{0}})[:, :, {}]", ranges.join(", "));
     }
     code
 }

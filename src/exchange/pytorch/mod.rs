@@ -4,6 +4,7 @@
 mod classes;
 mod flat;
 mod forward;
+mod helpers;
 mod layer;
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::diag::{Fault, codes};
 use crate::exchange::network::{Network, Peculiarity};
 use crate::exchange::onnx::preparation;
-use crate::exchange::pytorch::layer::{Code, SCALE, code};
+use crate::exchange::pytorch::helpers::HELPERS;
+use crate::exchange::pytorch::layer::{Code, code};
 use crate::exchange::safetensors::SAFETENSORS;
 use crate::exchange::{Outgoing, Wishes, folder};
 use crate::model::Wire;
@@ -123,9 +125,8 @@ fn source(network: &Network<'_>) -> Result<String, Fault> {
             network.classes.iter().map(|class| serde_json::to_string(class).unwrap_or_default()).collect();
         out.push_str(&format!("\nCLASSES = [{}]\n", quoted.join(", ")));
     }
-    if operations.contains(&crate::exchange::portable::Operation::LearnedScale) {
-        out.push_str(SCALE);
-    }
+    let needed = HELPERS.iter().filter(|helper| operations.iter().any(helper.serves));
+    needed.for_each(|helper| out.push_str(helper.text));
     let is_plain = network.peculiar().is_none();
     let (classes, class) = match is_plain {
         true => classes::classes(network, &codes)?,

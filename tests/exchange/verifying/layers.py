@@ -49,6 +49,20 @@ CASES = [
     ("6x6x5", "add { branch { conv2d 4 1x1 } branch { conv2d 4 1x1 } branch { identity -> conv2d 4 1x1 } }"),
     ("6x6x5", "multiply { branch { conv2d 4 1x1 } branch { conv2d 4 1x1 -> sigmoid } }"),
     ("6x6x5", "flatten -> linear 8 -> batch_norm -> prelu -> scale 0.5 -> softmax"),
+    ("3x31", "pad 2 mode=reflect -> upsample 3 mode=bilinear -> pad [0, 0, 1, 3] value=0.5 -> upsample 2"),
+    ("4x31", "conv_transpose1d 6 5 stride=3 padding=[1, 2] output_padding=1 dilation=2 groups=2 bias=false"),
+    ("4x31", "instance_norm affine=true -> instance_norm -> max space -> std channels correction=0"),
+    ("4x6x5", "std channels epsilon=1e-3 -> power 3 -> clamp -1 2 -> exp -> power -1 -> sqrt -> power 1.5"),
+    ("4x6x5", "power 3 -> power 2 -> power 4"),
+    ("4x6x5", "flatten -> l2_normalize epsilon=0.5 -> mean channels"),
+    ("8x6x5", "positions sinusoidal -> attention 4 bias=false -> l2_normalize -> max channels"),
+    ("8x30", "class_token -> positions -> attention 2 -> layer_norm over=channels -> sum space"),
+    ("4x6x5", "transpose as x; transpose; matmul x -> reshape 4x36 -> transpose -> conv1d 3 1"),
+    ("4x6x5", "identity as x; parameter 6x5 value=2 -> reshape 1x6x5 -> sigmoid; multiply x as y; parameter 4x6x1; add y"),
+    ("6x5x4", "multiply { branch { conv2d 1 1x1 } branch { identity } branch { global_avg_pool } }"),
+    ("6x5x4", "add { branch { conv2d 6 5x1 } branch { conv2d 1 1x4 } branch { global_max_pool } }"),
+    ("12x6x5", "slice 3 9 -> slice 1 4 axis=height -> layer_norm over=channels -> slice 2 axis=width"),
+    ("12x9", "slice 3 9 -> slice 1 4 axis=length -> layer_norm over=channels affine=false"),
 ]
 
 

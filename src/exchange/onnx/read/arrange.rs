@@ -1,9 +1,10 @@
 //! Nodes that move numbers without changing them → layers, or nothing where only the order of the axes in the file was another.
 
 use crate::diag::Fault;
+use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::{MAX_AXES, Node};
 use crate::exchange::onnx::read::numbers::{Numbers, axis_of, bounds, ranges, squeezed, unsqueezed};
-use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, cannot};
+use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, Value, cannot};
 use crate::exchange::onnx::wire::damaged;
 
 impl<'a> Reader<'a, '_> {
@@ -87,7 +88,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn arranged(&mut self, node: &'a Node<'a>, x: &Flow, dims: Vec<usize>) -> Result<Flow, Fault> {
+    pub(super) fn arranged(&mut self, node: &'a Node<'a>, x: &Flow, dims: Vec<usize>) -> Result<Flow, Fault> {
         if dims == x.dims {
             return Ok(x.clone());
         }
@@ -106,22 +107,28 @@ impl<'a> Reader<'a, '_> {
                 let layout = Layout::FlatLast(x.dims.clone());
                 return Ok(self.push(node, Act::Layer("flatten"), vec![x.at], dims, layout));
             }
-            (Layout::First, false, _) | (_, false, true) => {
-                let flow = self.push(node, Act::Layer("reshape"), vec![x.at], dims.clone(), Layout::First);
-                let shown: Vec<String> = dims.iter().map(usize::to_string).collect();
-                if let Some(step) = self.last() {
-                    step.args = vec![("shape", shown.join("x"))];
-                }
-                return Ok(flow);
-            }
+            (Layout::First, false, _) | (_, false, true) => return Ok(self.extents(node, x.at, dims)),
             (Layout::FlatLast(extents), false, false) if *extents == dims => {
-                // Only what was flattened just before has its order back.
                 if let Some(step) = self.layer(x.at, "flatten") {
                     return Ok(Flow { at: step.inputs[0], dims, layout: Layout::Last });
                 }
-                return Err(cannot(node, "it arranges anew what had its channels last"));
+                let mut ours = dims.clone();
+                ours.rotate_right(1);
+                let flow = self.extents(node, x.at, ours);
+                return Ok(Flow { dims, layout: Layout::Last, ..flow });
             }
-            _ => return Err(cannot(node, "it rearranges a tensor that has its channels last")),
+            (Layout::Last, false, false) if dims.last() == x.dims.last() => {
+                // The channels stay last: only the places are counted otherwise.
+                let mut ours = dims.clone();
+                ours.rotate_right(1);
+                let flow = self.extents(node, x.at, ours);
+                return Ok(Flow { dims, layout: Layout::Last, ..flow });
+            }
+            (Layout::Last | Layout::FlatLast(_), false, false) => {
+                let x = self.as_first(node, x.clone());
+                return Ok(self.extents(node, x.at, dims));
+            }
+            (Layout::FlatLast(_), true, false) => return Ok(x.clone()),
         }
         // A pool over everything and then flat is one layer; one by a window is what it was.
         let whole = self.step(x).filter(|step| !matches!(step.op, "AveragePool" | "MaxPool"));
@@ -132,6 +139,7 @@ impl<'a> Reader<'a, '_> {
             {
                 "global_avg_pool"
             }
+            Some((Act::Layer("mean"), _, args)) if args[0].1 == "space" => "global_avg_pool",
             Some((Act::Layer("adaptive_max_pool2d" | "adaptive_max_pool1d"), _, args))
                 if args[0].1 == "1" =>
             {
@@ -189,38 +197,6 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    pub(super) fn transpose(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
-        let x = self.image(node, 0)?;
-        let rank = x.dims.len() + 1;
-        let perm: Vec<usize> = match node.ints("perm") {
-            Some(perm) => perm.iter().filter_map(|&axis| axis_of(axis, rank)).collect(),
-            None => (0..rank).rev().collect(),
-        };
-        let mut sorted = perm.clone();
-        sorted.sort_unstable();
-        if sorted != (0..rank).collect::<Vec<_>>() || perm[0] != 0 {
-            return Err(cannot(node, format!("it moves the batch: {perm:?}")));
-        }
-        let dims: Vec<usize> = perm[1..].iter().map(|&axis| x.dims[axis - 1]).collect();
-        let behind: Vec<usize> = (1..rank).collect();
-        let to_last: Vec<usize> = (2..rank).chain([1]).collect();
-        let to_first: Vec<usize> = [rank - 1].into_iter().chain(1..rank - 1).collect();
-        let own = &perm[1..];
-        let layout = match &x.layout {
-            _ if own == behind.as_slice() => x.layout.clone(),
-            Layout::First if own == to_last.as_slice() => Layout::Last,
-            Layout::Last if own == to_first.as_slice() => Layout::First,
-            Layout::First => {
-                let axes = own.iter().map(|axis| axis - 1).collect();
-                return Ok(self.push(node, Act::Transpose(axes), vec![x.at], dims, Layout::First));
-            }
-            Layout::Last | Layout::FlatLast(_) => {
-                return Err(cannot(node, format!("it exchanges axes: {perm:?}")));
-            }
-        };
-        Ok(Flow { at: x.at, dims, layout })
-    }
-
     pub(super) fn slice(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
         let x = self.image(node, 0)?;
         let inputs = self.known_inputs(node)?;
@@ -239,18 +215,144 @@ impl<'a> Reader<'a, '_> {
             }
             (start[own], dims[own]) = (first, end - first);
         }
+        Ok(self.part(node, x, start, dims))
+    }
+
+    /// What begins at `start` and has these extents, both in our order.
+    fn part(&mut self, node: &'a Node<'a>, x: Flow, mut start: Vec<usize>, mut dims: Vec<usize>) -> Flow {
         let x = match dims[0] == x.ours()[0] {
             true => x,
             false => self.of_channels(node, &x, [start[0], start[0] + dims[0]]),
         };
         if dims == x.ours() {
-            return Ok(x);
+            return x;
         }
         if x.layout == Layout::Last {
             dims.rotate_left(1);
         }
         start[0] = 0;
-        Ok(self.push(node, Act::Cut(start), vec![x.at], dims, x.layout))
+        self.push(node, Act::Cut(start), vec![x.at], dims, x.layout)
+    }
+
+    /// Several values out of one, side by side along an axis.
+    pub(super) fn split(&mut self, node: &'a Node<'a>) -> Result<(), Fault> {
+        let x = self.image(node, 0)?;
+        let own = x.axis(node.int("axis", 0)).ok_or_else(|| cannot(node, "it takes the images apart"))?;
+        let (n, extent) = (node.outputs.len(), x.ours()[own]);
+        let given = match self.numbers_if(node, 1)? {
+            Some(numbers) => Some(numbers.ints()),
+            None => node.ints("split").map(<[i64]>::to_vec),
+        };
+        // In equal parts, of which the last may be smaller.
+        let each = extent.div_ceil(n.max(1));
+        let sizes: Vec<usize> = match given {
+            Some(sizes) => sizes.iter().filter_map(|&size| usize::try_from(size).ok()).collect(),
+            None => (0..n).map(|i| extent.saturating_sub(i * each).min(each)).collect(),
+        };
+        let total = sizes.iter().try_fold(0usize, |total, &size| total.checked_add(size));
+        if sizes.len() != n || total != Some(extent) || sizes.contains(&0) {
+            return Err(cannot(node, format!("it makes {n} parts of {sizes:?} of an axis of {extent}")));
+        }
+        let mut from = 0;
+        for (output, size) in node.outputs.iter().zip(sizes) {
+            let (mut start, mut dims) = (vec![0; x.dims.len()], x.ours());
+            (start[own], dims[own]) = (from, size);
+            let part = self.part(node, x.clone(), start, dims);
+            self.values.insert(output, Value::Flow(part));
+            from += size;
+        }
+        Ok(())
+    }
+
+    /// One place of an axis, which goes, or several places in a row.
+    pub(super) fn gather(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let x = self.image(node, 0)?;
+        let places = self.numbers(node, 1)?;
+        let own = x.axis(node.int("axis", 0)).ok_or_else(|| cannot(node, "it takes some of the images"))?;
+        let extent = x.ours()[own];
+        let wanted: Option<Vec<usize>> = places.ints().iter().map(|&at| axis_of(at, extent)).collect();
+        let is_row = |wanted: &Vec<usize>| wanted.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        let wanted = wanted.filter(|wanted| is_row(wanted) && !wanted.is_empty() && places.dims.len() < 2);
+        let wanted = wanted.ok_or_else(|| cannot(node, "the places that it takes are not side by side"))?;
+        let (mut start, mut dims) = (vec![0; x.dims.len()], x.ours());
+        (start[own], dims[own]) = (wanted[0], wanted.len());
+        let part = self.part(node, x, start, dims);
+        if !places.dims.is_empty() {
+            return Ok(part);
+        }
+        let mut rest = part.dims.clone();
+        let axis = match (&part.layout, own) {
+            (Layout::Last, 0) => rest.len() - 1,
+            (Layout::Last, own) => own - 1,
+            (Layout::First | Layout::FlatLast(_), own) => own,
+        };
+        rest.remove(axis);
+        match rest.is_empty() {
+            true => Err(cannot(node, "it takes a single number")),
+            false => self.arranged(node, &part, rest),
+        }
+    }
+
+    /// The same numbers for every image.
+    pub(super) fn for_each_image(
+        &mut self,
+        node: &'a Node<'a>,
+        numbers: &Numbers,
+        target: &Numbers,
+    ) -> Result<Flow, Fault> {
+        let refused = || cannot(node, format!("it makes {:?} of {:?}", target.ints(), numbers.dims));
+        let mut dims: Vec<usize> = target.ints().iter().map(|&dim| dim.max(1) as usize).collect();
+        let behind = dims.len().checked_sub(numbers.dims.len()).ok_or_else(refused)?;
+        for (dim, own) in dims[behind..].iter_mut().zip(&numbers.dims) {
+            *dim = (*dim).max(*own);
+        }
+        dims[0] = 1;
+        let is_of_batch = (1..dims.len()).any(|i| target.is_of_batch(i));
+        if dims.len() < 2 || is_of_batch || behind == 0 && numbers.dims.first() != Some(&1) {
+            return Err(refused());
+        }
+        let own = numbers.expanded(&dims).ok_or_else(refused)?;
+        self.spend(own.values.len())?;
+        let source = self.batches.get(node.input(1).unwrap_or_default()).copied().unwrap_or(0);
+        Ok(self.learned(node, source, dims[1..].to_vec(), Weight::Own(own.values)))
+    }
+
+    /// A parameter of this shape, in the place of a value.
+    pub(super) fn learned(
+        &mut self,
+        node: &'a Node<'a>,
+        source: usize,
+        dims: Vec<usize>,
+        weight: Weight<'a>,
+    ) -> Flow {
+        let shown: Vec<String> = dims.iter().map(usize::to_string).collect();
+        let flow = self.push(node, Act::Layer("parameter"), vec![source], dims, Layout::First);
+        if let Some(step) = self.last() {
+            (step.args, step.weights) = (vec![("shape", shown.join("x"))], vec![("weight", weight)]);
+        }
+        flow
+    }
+
+    /// A value repeated along axes of extent 1.
+    pub(super) fn expand(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let x = self.image(node, 0)?;
+        let target = self.numbers(node, 1)?.ints();
+        let refused = || cannot(node, format!("it makes {target:?} of images of {:?}", x.dims));
+        if target.len() > x.dims.len() + 1 || matches!(x.layout, Layout::FlatLast(_)) {
+            return Err(refused());
+        }
+        let mut dims = x.dims.clone();
+        for (dim, &wanted) in dims.iter_mut().rev().zip(target.iter().rev()) {
+            *dim = match usize::try_from(wanted).map_err(|_| refused())? {
+                1 => *dim,
+                wanted if *dim == 1 || wanted == *dim => wanted,
+                _ => return Err(refused()),
+            };
+        }
+        match dims == x.dims {
+            true => Ok(x),
+            false => Ok(self.push(node, Act::Expand, vec![x.at], dims, x.layout)),
+        }
     }
 
     /// Some of the channels.
@@ -260,7 +362,10 @@ impl<'a> Reader<'a, '_> {
         dims[at] = to - from;
         let flow = self.push(node, Act::Layer("slice"), vec![x.at], dims, x.layout.clone());
         if let Some(step) = self.last() {
-            step.args = vec![("from", from.to_string()), ("to", to.to_string())];
+            step.args = vec![("from", from.to_string())];
+            if to < x.channels() {
+                step.args.push(("to", to.to_string()));
+            }
         }
         flow
     }

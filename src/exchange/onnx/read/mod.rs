@@ -6,6 +6,8 @@
 //! between two `Transpose`, has the same numbers here under `Layout::Last`.
 
 mod arrange;
+mod attention;
+mod constants;
 mod joins;
 mod norms;
 pub mod numbers;
@@ -13,17 +15,19 @@ mod order;
 mod pointwise;
 mod prepared;
 mod products;
+mod reductions;
 mod settle;
+mod turned;
 mod windows;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Found, Origin, Pixels, Weight};
+use crate::exchange::import::line::{Found, Origin, Pixels, Sums, Weight};
 use crate::exchange::onnx::file::{Beside, MAX_AXES, Model, Node, Tensor};
-use crate::exchange::onnx::read::numbers::{Numbers, evaluate};
+use crate::exchange::onnx::graph::PRODUCER;
+use crate::exchange::onnx::read::numbers::Numbers;
 use crate::exchange::onnx::read::order::{order, takes_channels_last};
 use crate::exchange::onnx::wire::damaged;
 use crate::shape::Shape;
@@ -110,6 +114,14 @@ enum Act<'a> {
     Factors(Weight<'a>),
     Power(f32),
     Erf,
+    /// Not below this number.
+    AtLeast(f32),
+    /// The root of the sum of the channels' squares.
+    Length,
+    /// Over another axis of ours than the channels.
+    Softmax(usize),
+    /// Repeated along axes of extent 1.
+    Expand,
     /// Whether a number is above this one.
     Above(f32),
     /// Within these bounds.
@@ -153,7 +165,11 @@ struct Reader<'a, 'b> {
     beside: &'b Beside,
     opset: i64,
     values: HashMap<&'a str, Value<'a>>,
+    /// The extents of the input, in our order.
+    image: Vec<usize>,
     steps: Vec<Step<'a>>,
+    /// Of numbers that were made of a value's extents: that value.
+    batches: HashMap<&'a str, usize>,
     remarks: Vec<String>,
     /// How many numbers constants may still become.
     left: Cell<usize>,
@@ -170,7 +186,9 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
         beside,
         opset: model.opset,
         values: HashMap::new(),
+        image: Vec::new(),
         steps: Vec::new(),
+        batches: HashMap::new(),
         remarks: Vec::new(),
         left: Cell::new(MAX_CONSTANTS),
     };
@@ -182,7 +200,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
         reader.node(&model.graph.nodes[at])?;
     }
     let outputs: Vec<&str> = model.graph.outputs.iter().map(|output| output.name).collect();
-    let &[output] = outputs.as_slice() else {
+    let &[name] = outputs.as_slice() else {
         return Err(Fault::new(
             codes::EXCHANGE_IN,
             format!(
@@ -193,9 +211,12 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
         )
         .advise("export it without the others, such as auxiliary classifiers: `model.eval()` in PyTorch"));
     };
-    let Some(Value::Flow(output)) = reader.values.get(output).cloned() else {
-        return Err(damaged(format!("its output `{output}` does not depend on its input")));
+    let Some(Value::Flow(output)) = reader.values.get(name).cloned() else {
+        return Err(damaged(format!("its output `{name}` does not depend on its input")));
     };
+    // Whoever gives images with the channels first gets what the graph gives.
+    let output =
+        if layout == Layout::Last { output } else { reader.given_first(&model.graph.nodes, name, output) };
     let given = pixels(&output.layout);
     if given == Pixels::ChannelsLast && !output.is_point() {
         reader.remarks.push("the output's channels stood last there; here they are first".to_owned());
@@ -203,7 +224,7 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let classes = classes(model);
     let name = if model.graph.name.is_empty() { "Imported".to_owned() } else { model.graph.name.to_owned() };
     let Reader { steps, mut remarks, .. } = reader;
-    let (lines, output) = settle::settle(steps, output.at, beside)?;
+    let (lines, output) = settle::settle(steps, &image, output.at, beside)?;
     remarks.extend(prepared::remark(&lines));
     if model.n_functions > 0 {
         remarks.push("the file's own functions were not needed".to_owned());
@@ -212,7 +233,8 @@ pub fn found<'a>(model: &'a Model<'a>, beside: &Beside, input: Option<&Shape>) -
     let producer: String = producer.chars().filter(|c| !c.is_control()).take(60).collect();
     let origin = format!("A network from {producer} (ONNX, opset {})", model.opset);
     let pixels = pixels(&layout);
-    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels, given })
+    let sums = if model.producer == PRODUCER { Sums::AsGiven } else { Sums::Readable };
+    Ok(Found { name, input: image, lines, output, classes, remarks, origin, pixels, given, sums })
 }
 
 fn pixels(layout: &Layout) -> Pixels {
@@ -281,6 +303,7 @@ impl<'a> Reader<'a, '_> {
         let flow = Flow { at: 0, dims, layout: layout.clone() };
         let ours = flow.ours();
         self.values.insert(image.name, Value::Flow(flow));
+        self.image.clone_from(&ours);
         Ok((ours, layout))
     }
 
@@ -296,6 +319,9 @@ impl<'a> Reader<'a, '_> {
             self.values.insert(output, value);
             return Ok(());
         }
+        if node.op == "Split" {
+            return self.split(node);
+        }
         let value = self.flow(node)?;
         if !is_image(&value.dims) {
             return Err(cannot(node, format!("it gives the shape {:?}", value.dims)));
@@ -306,153 +332,6 @@ impl<'a> Reader<'a, '_> {
         }
         self.values.insert(output, Value::Flow(value));
         Ok(())
-    }
-
-    /// The value of a node that depends on no image.
-    fn constant(&mut self, node: &'a Node<'a>) -> Result<Option<Value<'a>>, Fault> {
-        if node.op == "Constant" {
-            let given =
-                node.attributes.first().ok_or_else(|| damaged(format!("{} has no value", called(node))))?;
-            return Ok(Some(match (&given.tensor, given.name) {
-                (Some(tensor), _) => Value::Stored(tensor),
-                (None, "value_float") => {
-                    Value::Known(Numbers::new(vec![], vec![f64::from(given.float)], true))
-                }
-                (None, "value_int") => Value::Known(Numbers::new(vec![], vec![given.int as f64], false)),
-                (None, "value_floats") => {
-                    let values: Vec<f64> = given.floats.iter().map(|x| f64::from(*x)).collect();
-                    Value::Known(Numbers::new(vec![values.len()], values, true))
-                }
-                (None, "value_ints") => {
-                    let values: Vec<f64> = given.ints.iter().map(|x| *x as f64).collect();
-                    Value::Known(Numbers::new(vec![values.len()], values, false))
-                }
-                (None, other) => return Err(cannot(node, format!("it has a `{other}`"))),
-            }));
-        }
-        if let ("Shape", Some(Value::Flow(flow))) =
-            (node.op, node.input(0).and_then(|name| self.values.get(name)))
-        {
-            let shape = Numbers::shape(&flow.dims);
-            let rank = shape.values.len();
-            let [start, end] = numbers::bounds(node.int("start", 0), node.int("end", i64::MAX), rank);
-            let picked = Numbers {
-                dims: vec![end.saturating_sub(start)],
-                values: Rc::new(shape.values[start..end.max(start)].to_vec()),
-                of_batch: shape.of_batch[start..end.max(start)].to_vec(),
-                is_float: false,
-            };
-            return Ok(Some(Value::Known(picked)));
-        }
-        let depends = |name: &str| matches!(self.values.get(name), Some(Value::Flow(_)));
-        if node.inputs.iter().any(|name| depends(name)) {
-            return Ok(None);
-        }
-        // What only gets another name stays where it lies.
-        let first = node.input(0).and_then(|name| self.values.get(name));
-        let is_same = match (node.op, first) {
-            ("Identity" | "Dropout", _) => true,
-            ("Cast", Some(Value::Stored(tensor))) => node.int("to", 0) == 1 && tensor.is_float(),
-            (_, _) => false,
-        };
-        if is_same {
-            return Ok(first.cloned());
-        }
-        let dims = match first {
-            Some(Value::Stored(tensor)) => Some(&tensor.dims),
-            Some(Value::Known(numbers)) => Some(&numbers.dims),
-            Some(Value::Flow(_)) | None => None,
-        };
-        if let ("Shape", Some(dims)) = (node.op, dims) {
-            let [start, end] = numbers::bounds(node.int("start", 0), node.int("end", i64::MAX), dims.len());
-            let dims: Vec<f64> = dims[start..end.max(start)].iter().map(|&dim| dim as f64).collect();
-            return Ok(Some(Value::Known(Numbers::new(vec![dims.len()], dims, false))));
-        }
-        let inputs = self.known_inputs(node)?;
-        match evaluate(node, &inputs)? {
-            Some(numbers) => {
-                self.spend(numbers.values.len())?;
-                Ok(Some(Value::Known(numbers)))
-            }
-            None => Err(cannot(node, "it works on constants in a way that is not known here")),
-        }
-    }
-
-    /// Counts numbers that a constant becomes.
-    fn spend(&self, n: usize) -> Result<(), Fault> {
-        let left = self.left.get().checked_sub(n);
-        self.left.set(
-            left.ok_or_else(|| damaged("its constants would have more numbers than memory should hold"))?,
-        );
-        Ok(())
-    }
-
-    fn known_inputs(&self, node: &Node<'a>) -> Result<Vec<Option<Numbers>>, Fault> {
-        node.inputs.iter().map(|name| self.known(name)).collect()
-    }
-
-    /// The numbers of a constant; `None` for what depends on the image or is not there.
-    fn known(&self, name: &str) -> Result<Option<Numbers>, Fault> {
-        match self.values.get(name) {
-            Some(Value::Known(numbers)) => Ok(Some(numbers.clone())),
-            Some(Value::Stored(tensor)) => {
-                self.spend(tensor.elements())?;
-                let is_float = tensor.is_float();
-                let values = match is_float {
-                    true => tensor.floats(self.beside)?.iter().map(|x| f64::from(*x)).collect(),
-                    false => tensor.ints(self.beside)?.iter().map(|x| *x as f64).collect(),
-                };
-                Ok(Some(Numbers::new(tensor.dims.clone(), values, is_float)))
-            }
-            Some(Value::Flow(_)) | None => Ok(None),
-        }
-    }
-
-    /// The constant input number `i`, which the node must have.
-    fn numbers(&self, node: &Node<'a>, i: usize) -> Result<Numbers, Fault> {
-        let found = node.input(i).map(|name| self.known(name)).transpose()?.flatten();
-        found.ok_or_else(|| cannot(node, format!("its input {} depends on the image, or is missing", i + 1)))
-    }
-
-    /// The constant input number `i`, if there is one.
-    fn numbers_if(&self, node: &Node<'a>, i: usize) -> Result<Option<Numbers>, Fault> {
-        node.input(i).map(|_| self.numbers(node, i)).transpose()
-    }
-
-    /// A constant input as a weight, and its extents.
-    fn weight(&self, node: &Node<'a>, i: usize) -> Result<(Weight<'a>, Vec<usize>), Fault> {
-        match node.input(i).and_then(|name| self.values.get(name)) {
-            Some(&Value::Stored(tensor)) => Ok((Weight::Stored(tensor), tensor.dims.clone())),
-            Some(Value::Known(numbers)) => {
-                Ok((Weight::Own(Rc::clone(&numbers.values)), numbers.dims.clone()))
-            }
-            Some(Value::Flow(_)) => Err(cannot(node, "its weight depends on the image")),
-            None => Err(damaged(format!("{} has no input {}", called(node), i + 1))),
-        }
-    }
-
-    fn value(&self, node: &Node<'a>, i: usize) -> Result<Value<'a>, Fault> {
-        let found = node.input(i).and_then(|name| self.values.get(name));
-        found.cloned().ok_or_else(|| damaged(format!("{} has no input {}", called(node), i + 1)))
-    }
-
-    /// Input number `i`, which depends on the image.
-    fn image(&self, node: &Node<'a>, i: usize) -> Result<Flow, Fault> {
-        match self.value(node, i)? {
-            Value::Flow(flow) => Ok(flow),
-            Value::Stored(_) | Value::Known(_) => {
-                Err(cannot(node, format!("its input {} is a constant", i + 1)))
-            }
-        }
-    }
-
-    /// Input number `i` with its channels first.
-    fn first(&self, node: &Node<'a>, i: usize) -> Result<Flow, Fault> {
-        let flow = self.image(node, i)?;
-        match flow.layout {
-            Layout::First => Ok(flow),
-            Layout::Last | Layout::FlatLast(_) => Err(cannot(node, "its input's channels stand last")),
-        }
     }
 
     /// The step that gives a value.
@@ -517,7 +396,8 @@ impl<'a> Reader<'a, '_> {
             "Gemm" => self.gemm(node),
             "MatMul" => self.matmul(node),
             "MaxPool" | "AveragePool" => self.pool(node),
-            "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "ReduceMax" => self.whole_pool(node),
+            "GlobalAveragePool" | "GlobalMaxPool" => self.whole_pool(node),
+            "ReduceMean" | "ReduceMax" | "ReduceSum" | "ReduceL2" => self.reduced(node),
             "Pad" => self.pad(node),
             "Resize" | "Upsample" => self.resize(node),
             "BatchNormalization" => self.batch_norm(node),
@@ -528,6 +408,8 @@ impl<'a> Reader<'a, '_> {
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
             "Transpose" => self.transpose(node),
             "Slice" => self.slice(node),
+            "Gather" => self.gather(node),
+            "Expand" => self.expand(node),
             "DepthToSpace" => self.depth_to_space(node),
             "Concat" => self.concat(node),
             "Add" | "Sub" | "Sum" => self.sum(node),

@@ -4,14 +4,12 @@ use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::Node;
 use crate::exchange::onnx::read::numbers::axis_of;
-use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, all, cannot, shown};
+use crate::exchange::onnx::read::{Act, Flow, Reader, all, cannot, shown};
 
 impl<'a> Reader<'a, '_> {
     pub(super) fn batch_norm(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
         let x = self.image(node, 0)?;
-        if x.layout == Layout::Last && !x.is_point() {
-            return Err(cannot(node, "its input's channels stand last"));
-        }
+        let x = if x.is_point() { x } else { self.as_first(node, x) };
         if node.int("training_mode", 0) != 0 || (self.opset < 7 && node.int("is_test", 0) == 0) {
             return Err(cannot(
                 node,
@@ -50,7 +48,7 @@ impl<'a> Reader<'a, '_> {
         if is_parted && is_plain && x.dims.len() == 2 {
             return Ok(self.keep(node, Act::Normal { groups: x.dims[0], epsilon }, &x));
         }
-        if x.dims.len() != 3 {
+        if !(2..=3).contains(&x.dims.len()) {
             return Err(cannot(node, format!("it normalises {:?}, not images", x.dims)));
         }
         let (weight, bias) = (self.weight(node, 1)?.0, self.weight(node, 2)?.0);
@@ -104,8 +102,10 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn layer_norm(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
         let x = self.image(node, 0)?;
         let axis = node.int("axis", -1);
-        let of_channels = x.layout == Layout::Last && axis_of(axis, x.dims.len() + 1) == Some(x.dims.len());
-        if !(of_channels || x.layout == Layout::First && x.axis(axis) == Some(0)) {
+        let rank = x.dims.len();
+        let of_channels = rank > 1 && axis_of(axis, rank + 1) == Some(rank);
+        let x = if of_channels { self.as_last(node, x) } else { self.as_first(node, x) };
+        if !of_channels && x.axis(axis) != Some(0) {
             return Err(cannot(
                 node,
                 "it normalises neither whole images nor the channels of each place, as `layer_norm` does",
@@ -155,14 +155,17 @@ impl<'a> Reader<'a, '_> {
         let x = self.image(node, 0)?;
         // Before opset 13 everything from the axis on counts as one.
         let axis = node.int("axis", if self.opset < 13 { 1 } else { -1 });
-        let is_whole = self.opset < 13 && x.axis(axis) == Some(0);
-        if !(x.axis(axis) == Some(0) && (self.opset >= 13 || x.is_point() || x.dims.len() == 1)) {
-            let why = if is_whole {
-                "it takes all pixels together"
-            } else {
-                "it goes along another axis than the channels"
+        let own = x.axis(axis).ok_or_else(|| cannot(node, "it goes over images"))?;
+        // What comes after the axis is of extent 1, or the axis is alone.
+        let is_alone = self.opset >= 13 || own + 1 == x.dims.len() || x.is_point();
+        if !is_alone {
+            return Err(cannot(node, "it takes all pixels together"));
+        }
+        if own != 0 {
+            return match node.op {
+                "Softmax" => Ok(self.keep(node, Act::Softmax(own), &x)),
+                _ => Err(cannot(node, "it goes along another axis than the channels")),
             };
-            return Err(cannot(node, why));
         }
         let word = if node.op == "Softmax" { "softmax" } else { "log_softmax" };
         Ok(self.keep(node, Act::Layer(word), &x))

@@ -5,12 +5,12 @@ use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::Node;
 use crate::exchange::onnx::read::norms::response;
-use crate::exchange::onnx::read::{Act, Flow, Reader, cannot, shown};
+use crate::exchange::onnx::read::{Act, Flow, Reader, Value, cannot, shown};
 
 /// How far a written constant may be from the exact one.
 const NEAR: f32 = 1e-4;
 
-fn near(a: f32, b: f32) -> bool {
+pub(super) fn near(a: f32, b: f32) -> bool {
     (a - b).abs() <= NEAR * b.abs().max(1.0)
 }
 
@@ -57,7 +57,15 @@ impl<'a> Reader<'a, '_> {
             "PRelu" => return self.prelu(node, &x),
             "Erf" => return Ok(self.keep(node, Act::Erf, &x)),
             "Neg" => return Ok(self.keep(node, Act::Factor(-1.0), &x)),
-            "Sqrt" => return Ok(self.keep(node, Act::Power(0.5), &x)),
+            "Exp" => "exp",
+            "Reciprocal" => return Ok(self.keep(node, Act::Power(-1.0), &x)),
+            "Sqrt" => {
+                return Ok(match self.deviation(node, &x) {
+                    Some(flow) => flow,
+                    None => self.keep(node, Act::Power(0.5), &x),
+                });
+            }
+            "Max" | "Min" => return self.bounded(node),
             "Greater" => {
                 let bound = self.numbers(node, 1)?.scalar();
                 let bound = bound.ok_or_else(|| cannot(node, "it compares with several numbers"))?;
@@ -66,7 +74,10 @@ impl<'a> Reader<'a, '_> {
             "Pow" => {
                 let exponent = self.numbers(node, 1)?.scalar();
                 let exponent = exponent.ok_or_else(|| cannot(node, "its exponent is no number"))?;
-                return Ok(self.keep(node, Act::Power(exponent as f32), &x));
+                return Ok(match exponent {
+                    1.0 => x,
+                    _ => self.keep(node, Act::Power(exponent as f32), &x),
+                });
             }
             op => return Err(cannot(node, format!("there is no layer for `{op}`"))),
         };
@@ -86,6 +97,32 @@ impl<'a> Reader<'a, '_> {
         Ok(self.named(node, "hardsigmoid", &scaled))
     }
 
+    /// The larger or the smaller of a value and a number.
+    fn bounded(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
+        let (mut flows, mut bound) = (Vec::new(), None);
+        for i in 0..node.inputs.len() {
+            match self.value(node, i)? {
+                Value::Flow(flow) => flows.push(flow),
+                Value::Stored(_) | Value::Known(_) => bound = self.numbers(node, i)?.scalar(),
+            }
+        }
+        let ([x], Some(bound), 2) = (flows.as_slice(), bound, node.inputs.len()) else {
+            return Err(cannot(node, "there is no layer that compares several values"));
+        };
+        let bound = bound as f32;
+        let before = self.step(x).map(|step| (step.act.clone(), step.inputs[0]));
+        let bounds = match (node.op, before) {
+            ("Max", _) => return self.within(node, x, [bound, f32::INFINITY]),
+            (_, Some((Act::Layer("relu"), input))) => Some((input, [0.0, bound])),
+            (_, Some((Act::AtLeast(low), input))) => Some((input, [low, bound])),
+            _ => None,
+        };
+        match bounds {
+            Some((at, bounds)) => self.within(node, &Flow { at, ..x.clone() }, bounds),
+            None => self.within(node, x, [f32::NEG_INFINITY, bound]),
+        }
+    }
+
     fn clip(&mut self, node: &'a Node<'a>, x: &Flow) -> Result<Flow, Fault> {
         let mut bounds = [f32::NEG_INFINITY, f32::INFINITY];
         for (i, name) in ["min", "max"].into_iter().enumerate() {
@@ -96,6 +133,10 @@ impl<'a> Reader<'a, '_> {
                 Some(None) => return Err(cannot(node, "its bounds are not numbers")),
             };
         }
+        self.within(node, x, bounds)
+    }
+
+    fn within(&mut self, node: &'a Node<'a>, x: &Flow, bounds: [f32; 2]) -> Result<Flow, Fault> {
         // Half precision and TensorFlow write their largest number for none.
         let [low, high] = [bounds[0], if bounds[1] >= 65504.0 { f32::INFINITY } else { bounds[1] }];
         Ok(match (low, high) {
@@ -104,10 +145,11 @@ impl<'a> Reader<'a, '_> {
             _ if low.is_finite() && high.is_finite() && low < high => {
                 self.keep(node, Act::Clip([low, high]), x)
             }
+            (low, f32::INFINITY) if low.is_finite() => self.keep(node, Act::AtLeast(low), x),
             _ => {
                 return Err(cannot(
                     node,
-                    format!("its bounds are {low} and {high}; `relu` and `relu6` begin at 0"),
+                    format!("its bounds are {low} and {high}; `clamp` has two, and `relu` begins at 0"),
                 ));
             }
         })
@@ -236,23 +278,32 @@ impl<'a> Reader<'a, '_> {
         Some(self.named(node, word, x))
     }
 
-    /// A quotient of two values, where it is a `local_response_norm` of an even window, as we write it.
-    pub(super) fn quotient(&mut self, node: &'a Node<'a>, x: &Flow, norm: &Flow) -> Result<Flow, Fault> {
-        let refused = || cannot(node, "both its inputs depend on the image");
-        let step = self.step(norm).ok_or_else(refused)?;
-        let Act::Power(beta) = step.act else { return Err(refused()) };
-        let conv = step.inputs[0];
-        let square = self.layer(conv, "conv2d").map(|conv| conv.inputs[0]).ok_or_else(refused)?;
-        let is_square = self.layer(square, "multiply").is_some_and(|step| step.inputs == [x.at, x.at]);
-        match self.band(conv)?.filter(|_| is_square) {
-            Some((size, alpha, k)) => {
-                let flow = self.named(node, "local_response_norm", x);
-                if let Some(step) = self.last() {
-                    step.args = response(size, [alpha, beta, k]);
-                }
-                Ok(flow)
-            }
-            None => Err(refused()),
+    /// A quotient of two values: a norm, or a product with what is to the power -1.
+    pub(super) fn quotient(&mut self, node: &'a Node<'a>, x: &Flow, by: &Flow) -> Result<Flow, Fault> {
+        if let Some(flow) = self.response(node, x, by)? {
+            return Ok(flow);
         }
+        if let Some(flow) = self.normal(node, x, by) {
+            return Ok(flow);
+        }
+        let inverse = self.keep(node, Act::Power(-1.0), by);
+        self.together(node, "multiply", &[x.clone(), inverse])
+    }
+
+    /// A `local_response_norm` of an even window, as we write it.
+    fn response(&mut self, node: &'a Node<'a>, x: &Flow, norm: &Flow) -> Result<Option<Flow>, Fault> {
+        let Some(step) = self.step(norm) else { return Ok(None) };
+        let Act::Power(beta) = step.act else { return Ok(None) };
+        let conv = step.inputs[0];
+        let Some(square) = self.layer(conv, "conv2d").map(|conv| conv.inputs[0]) else { return Ok(None) };
+        let square = square.checked_sub(1).and_then(|at| self.steps.get(at));
+        let is_square =
+            square.is_some_and(|step| matches!(step.act, Act::Power(2.0)) && step.inputs == [x.at]);
+        let Some((size, alpha, k)) = self.band(conv)?.filter(|_| is_square) else { return Ok(None) };
+        let flow = self.named(node, "local_response_norm", x);
+        if let Some(step) = self.last() {
+            step.args = response(size, [alpha, beta, k]);
+        }
+        Ok(Some(flow))
     }
 }

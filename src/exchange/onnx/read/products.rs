@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::diag::Fault;
 use crate::exchange::import::line::Weight;
 use crate::exchange::onnx::file::Node;
-use crate::exchange::onnx::layer::shares;
+use crate::exchange::onnx::pools::shares;
 use crate::exchange::onnx::read::numbers::Numbers;
 use crate::exchange::onnx::read::windows::set;
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, Value, cannot};
@@ -95,11 +95,11 @@ impl<'a> Reader<'a, '_> {
         {
             return self.linear(node, false);
         }
+        if let (Value::Flow(a), Value::Flow(b)) = (self.value(node, 0)?, self.value(node, 1)?) {
+            return self.matrices(node, a, b);
+        }
         // The shares of an adaptive mean, from the left for rows and from the right for the last axis.
         let (x, matrix, is_left) = match (self.value(node, 0)?, self.value(node, 1)?) {
-            (Value::Flow(_), Value::Flow(_)) => {
-                return Err(cannot(node, "both its inputs depend on the image"));
-            }
             (Value::Flow(x), _) => (x, self.numbers(node, 1)?, false),
             (_, Value::Flow(x)) => (x, self.numbers(node, 0)?, true),
             _ => return Err(cannot(node, "both its inputs are constants")),
@@ -115,7 +115,7 @@ impl<'a> Reader<'a, '_> {
                 own.values.iter().zip(shares(from, to)).all(|(own, share)| (*own as f32 - share).abs() < 1e-6)
             });
         let Some(axis) = axis.filter(|&axis| axis > 0 && is_mean && x.dims.get(axis) == Some(&from)) else {
-            return Err(refused());
+            return self.projected(node, x, usize::from(is_left));
         };
         let mut dims = x.dims.clone();
         dims[axis] = to;
@@ -123,6 +123,48 @@ impl<'a> Reader<'a, '_> {
             return Ok(self.push(node, Act::Rows { is_mean: true, to }, vec![x.at], dims, x.layout));
         }
         self.pooled(node, &x, to, dims, ["adaptive_avg_pool2d", "adaptive_avg_pool1d"]).ok_or_else(refused)
+    }
+
+    /// The same matrix for the channels of each place: a convolution of one place. `at` is the place of the value among the
+    /// inputs, the matrix is the other one.
+    fn projected(&mut self, node: &'a Node<'a>, x: Flow, at: usize) -> Result<Flow, Fault> {
+        let (weight, dims) = self.weight(node, 1 - at)?;
+        let refused = || cannot(node, format!("it multiplies {:?} by a matrix of {dims:?}", x.dims));
+        let &[a, b] = dims.as_slice() else { return Err(refused()) };
+        let (inputs, outputs) = if at == 0 { (a, b) } else { (b, a) };
+        let last = x.dims.len() - 1;
+        if !(1..=2).contains(&last) || at == 1 && last != 1 {
+            return Err(refused());
+        }
+        let own = last - at;
+        if x.dims[own] != inputs {
+            return Err(refused());
+        }
+        let x = if at == 0 { self.as_last(node, x) } else { self.as_first(node, x) };
+        let weight = match (weight, at) {
+            (weight, 1) => weight,
+            (Weight::Stored(tensor), _) => Weight::Turned(tensor),
+            (Weight::Own(numbers), _) => {
+                let matrix = Numbers::new(dims, numbers.to_vec(), true).transposed(&[1, 0]);
+                Weight::Own(matrix.map(|matrix| matrix.values).ok_or_else(|| Fault::internal("a matrix"))?)
+            }
+            (Weight::Turned(_) | Weight::All(..) | Weight::Later(_), _) => {
+                return Err(Fault::internal("a stored weight is turned"));
+            }
+        };
+        let mut extents = x.dims.clone();
+        extents[own] = outputs;
+        let word = if last == 1 { "conv1d" } else { "conv2d" };
+        let flow = self.push(node, Act::Layer(word), vec![x.at], extents, x.layout);
+        if let Some(step) = self.last() {
+            step.args = vec![
+                ("channels", outputs.to_string()),
+                ("kernel", "1".to_owned()),
+                ("bias", "false".to_owned()),
+            ];
+            step.weights = vec![("weight", weight)];
+        }
+        Ok(flow)
     }
 }
 

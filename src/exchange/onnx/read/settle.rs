@@ -4,13 +4,15 @@
 use std::rc::Rc;
 
 use crate::diag::{Fault, codes};
-use crate::exchange::import::line::{Line, Weight};
+use crate::exchange::import::line::{Line, Origin, Weight};
 use crate::exchange::onnx::file::Beside;
+use crate::exchange::onnx::read::turned::exchanges;
 use crate::exchange::onnx::read::{Act, Step, pair, shown, sides};
 
-/// The lines behind the output's steps, in order, and the value that is the output.
+/// The lines behind the output's steps, in order, and the value that is the output; `image` is the input's shape.
 pub fn settle<'a>(
     steps: Vec<Step<'a>>,
+    image: &[usize],
     output: usize,
     beside: &Beside,
 ) -> Result<(Vec<Line<'a>>, usize), Fault> {
@@ -46,8 +48,9 @@ pub fn settle<'a>(
                 places[at + 1] = step.inputs[0];
             }
             None => {
-                line(step, &mut lines)?;
-                places[at + 1] = lines.len();
+                let source = step.inputs.first().and_then(|&input| lines.get(input.checked_sub(1)?));
+                let arriving = source.map_or(image, |line| &line.shape).to_vec();
+                places[at + 1] = line(step, &arriving, &mut lines)?;
             }
         }
     }
@@ -107,11 +110,60 @@ fn affine<'a>(line: &mut Line<'a>, factors: Weight<'a>, shifts: Weight<'a>) {
     ];
 }
 
+/// Adds the lines that arrange numbers anew, if that changes anything, and gives the value.
+fn arranged(lines: &mut Vec<Line<'_>>, input: usize, from: &[usize], to: &[usize], origin: &Origin) -> usize {
+    if from == to {
+        return input;
+    }
+    let shown: Vec<String> = to.iter().map(usize::to_string).collect();
+    lines.push(Line {
+        word: "reshape",
+        args: vec![("shape", shown.join("x"))],
+        inputs: vec![input],
+        shape: to.to_vec(),
+        weights: Vec::new(),
+        origin: origin.clone(),
+    });
+    lines.len()
+}
+
+/// Adds the lines that make axis `i` of a value its axis `axes[i]`, and gives the value.
+fn exchanged(
+    lines: &mut Vec<Line<'_>>,
+    input: usize,
+    shape: &[usize],
+    axes: &[usize],
+    origin: &Origin,
+) -> usize {
+    let (mut at, mut own) = (input, shape.to_vec());
+    for extents in exchanges(axes, shape) {
+        // Without axes before the two, there are but two.
+        let wanted = if extents[0] == 1 { extents[1..].to_vec() } else { extents.to_vec() };
+        at = arranged(lines, at, &own, &wanted, origin);
+        own = wanted;
+        if let [.., a, b] = own.as_mut_slice() {
+            std::mem::swap(a, b);
+        }
+        lines.push(Line {
+            word: "transpose",
+            args: Vec::new(),
+            inputs: vec![at],
+            shape: own.clone(),
+            weights: Vec::new(),
+            origin: origin.clone(),
+        });
+        at = lines.len();
+    }
+    let end: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+    arranged(lines, at, &own, &end, origin)
+}
+
 fn channels(shape: &[usize]) -> usize {
     shape.first().copied().unwrap_or(1)
 }
 
-fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
+/// Adds the lines of a step, and gives the value that is its own; `arriving` is the shape of its first input.
+fn line<'a>(step: Step<'a>, arriving: &[usize], lines: &mut Vec<Line<'a>>) -> Result<usize, Fault> {
     let channels = channels(&step.shape);
     let name = step.origin.name.clone();
     let cannot = |what: &str| {
@@ -151,21 +203,7 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
             weights: vec![("weight", weight)],
             ..plain("scale", vec![("factor", "1".to_owned()), ("learned", "true".to_owned())], &step)
         },
-        Act::Clip([low, high]) => {
-            // low + (high - low) / 6 · min(max(6 (x - low) / (high - low), 0), 6)
-            let (low, width) = (f64::from(low), f64::from(high) - f64::from(low));
-            let (first, at) = (lines.len(), Step { act: Act::Erf, ..step.clone() });
-            lines.push(affine(
-                Weight::All(channels, 6.0 / width),
-                Weight::All(channels, -6.0 * low / width),
-                &at,
-            ));
-            lines.push(Line { inputs: vec![first + 1], ..plain("relu6", Vec::new(), &at) });
-            Line {
-                inputs: vec![first + 2],
-                ..affine(Weight::All(channels, width / 6.0), Weight::All(channels, low), &at)
-            }
-        }
+        Act::Clip([low, high]) => plain("clamp", vec![("least", shown(low)), ("most", shown(high))], &step),
         Act::Pad { sides: ends, mode, value } if ends.len() == 2 => {
             let args = vec![("padding", sides(&ends)), ("mode", mode.to_owned()), ("value", shown(value))];
             plain("pad", args, &step)
@@ -178,14 +216,54 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
             ];
             plain("crop", args, &step)
         }
-        Act::Power(by) => return Err(cannot(&format!("there is no layer that raises to the power {by}"))),
+        Act::Power(0.5) => plain("sqrt", Vec::new(), &step),
+        Act::Power(by) => plain("power", vec![("exponent", shown(by))], &step),
+        Act::Length => {
+            let square = plain("power", vec![("exponent", "2".to_owned())], &step);
+            lines.push(Line { shape: arriving.to_vec(), ..square });
+            let sum = plain("sum", vec![("over", "channels".to_owned())], &step);
+            lines.push(Line { inputs: vec![lines.len()], ..sum });
+            Line { inputs: vec![lines.len()], ..plain("sqrt", Vec::new(), &step) }
+        }
+        Act::Softmax(axis) => {
+            let front: Vec<usize> =
+                [axis].into_iter().chain((0..step.shape.len()).filter(|&own| own != axis)).collect();
+            let back: Vec<usize> =
+                (0..front.len()).map(|own| front.iter().position(|&at| at == own).unwrap_or(own)).collect();
+            let turned: Vec<usize> = front.iter().map(|&own| step.shape[own]).collect();
+            let input = exchanged(lines, step.inputs[0], &step.shape, &front, &step.origin);
+            // Over the first axis, whatever the others are.
+            let flat = vec![turned[0], turned[1..].iter().product()];
+            let input = arranged(lines, input, &turned, &flat, &step.origin);
+            lines.push(Line {
+                inputs: vec![input],
+                shape: flat.clone(),
+                ..plain("softmax", Vec::new(), &step)
+            });
+            let input = arranged(lines, lines.len(), &flat, &turned, &step.origin);
+            return Ok(exchanged(lines, input, &turned, &back, &step.origin));
+        }
+        Act::AtLeast(low) => {
+            return Err(cannot(&format!("its numbers are bounded at {low} on one side alone")));
+        }
+        Act::Expand => return Err(cannot("there is no layer that repeats numbers; joins do")),
         Act::Above(_) => return Err(cannot("there is no layer that compares")),
         Act::Erf => return Err(cannot("there is no layer of the error function alone")),
         Act::Transpose(axes) => {
-            return Err(cannot(&format!("there is no layer that exchanges axes ({axes:?})")));
+            return Ok(exchanged(lines, step.inputs[0], arriving, &axes, &step.origin));
         }
-        Act::Normal { .. } => return Err(cannot("it normalises parts that are no groups of channels")),
-        Act::Pad { .. } => return Err(cannot("there is no layer that pads a sequence")),
+        Act::Normal { epsilon, .. } => {
+            plain("instance_norm", vec![("affine", "false".to_owned()), ("epsilon", shown(epsilon))], &step)
+        }
+        Act::Pad { sides: ends, mode, value } if ends.len() == 1 => {
+            let [before, after] = ends[0];
+            let padding =
+                if before == after { before.to_string() } else { format!("[0, 0, {before}, {after}]") };
+            let args = vec![("padding", padding), ("mode", mode.to_owned()), ("value", shown(value))];
+            plain("pad", args, &step)
+        }
+        Act::Pad { .. } => return Err(cannot("it pads more than two axes")),
+        Act::Largest(1) if step.shape.len() == 2 => plain("max", vec![("over", "space".to_owned())], &step),
         Act::Cut(start) => {
             let at = start.len() - 1;
             let (from, to) = (start[at], start[at] + step.shape[at]);
@@ -198,5 +276,5 @@ fn line<'a>(step: Step<'a>, lines: &mut Vec<Line<'a>>) -> Result<(), Fault> {
         }
     };
     lines.push(last);
-    Ok(())
+    Ok(lines.len())
 }

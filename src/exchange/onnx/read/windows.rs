@@ -151,7 +151,7 @@ impl<'a> Reader<'a, '_> {
         };
         let flow = self.push(node, Act::Layer(word), vec![x.at], shape, Layout::First);
         self.complete(node, args, weight, *filters)?;
-        Ok(flow)
+        Ok(self.attended(node, &flow).unwrap_or(flow))
     }
 
     /// Gives the last step its arguments, its weight and the bias that is the node's third input.
@@ -183,10 +183,9 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn conv_transpose(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
         let x = self.first(node, 0)?;
         let (weight, dims) = self.weight(node, 1)?;
-        let &[channels, per_group, rows, columns] = dims.as_slice() else {
-            return Err(cannot(node, format!("its weight has {} axes, not 4", dims.len())));
-        };
-        let windows = self.windows(node, &x, &[rows, columns])?;
+        let (&[channels, per_group], kernel) = dims.split_first_chunk().unwrap_or((&[0, 0], &[]));
+        let windows = self.windows(node, &x, kernel)?;
+        let n = windows.len();
         let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
         if groups == 0 || channels != x.dims[0] || channels % groups != 0 {
             return Err(damaged(format!(
@@ -194,27 +193,28 @@ impl<'a> Reader<'a, '_> {
                 node.name, x.dims[0]
             )));
         }
-        let more = extents(node, "output_padding", 2, 0)?;
+        let more = extents(node, "output_padding", n, 0)?;
         let whole = |i: usize| (x.dims[i + 1] - 1) * windows[i].stride + windows[i].reach();
         let mut cuts = ends(&windows);
         let mut mores = more;
         if let Some(wanted) = node.ints("output_shape").filter(|shape| !shape.is_empty()) {
-            for (i, &extent) in wanted.iter().rev().take(2).rev().enumerate() {
+            for (i, &extent) in wanted.iter().rev().take(n).rev().enumerate() {
                 let extent = usize::try_from(extent).ok().filter(|&n| n <= MAX_ELEMENTS);
                 let extent = extent.ok_or_else(|| cannot(node, format!("its output is {wanted:?}")))?;
                 let cut = whole(i).saturating_sub(extent);
                 (cuts[i], mores[i]) = ([cut / 2, cut - cut / 2], extent.saturating_sub(whole(i)));
             }
         } else if node.text("auto_pad").starts_with("SAME") {
-            for i in 0..2 {
+            for i in 0..n {
                 let cut = whole(i).saturating_sub(x.dims[i + 1] * windows[i].stride);
                 cuts[i] = [cut / 2, cut - cut / 2];
             }
         }
         let filters = per_group * groups;
         let out: Option<Vec<usize>> =
-            (0..2).map(|i| (whole(i) + mores[i]).checked_sub(cuts[i][0] + cuts[i][1])).collect();
-        let Some(out) = out.filter(|out| mores[0] == mores[1] && out.iter().all(|&n| n > 0)) else {
+            (0..n).map(|i| (whole(i) + mores[i]).checked_sub(cuts[i][0] + cuts[i][1])).collect();
+        let is_even = mores.iter().all(|more| *more == mores[0]);
+        let Some(out) = out.filter(|out| is_even && out.iter().all(|&n| n > 0)) else {
             return Err(cannot(node, format!("its output padding is {mores:?}, its padding {cuts:?}")));
         };
         let args = vec![
@@ -226,8 +226,9 @@ impl<'a> Reader<'a, '_> {
             ("dilation", of(&windows, |window| window.dilation)),
             ("groups", groups.to_string()),
         ];
-        let shape = vec![filters, out[0], out[1]];
-        let flow = self.push(node, Act::Layer("conv_transpose2d"), vec![x.at], shape, Layout::First);
+        let shape = [filters].into_iter().chain(out).collect();
+        let word = if n == 1 { "conv_transpose1d" } else { "conv_transpose2d" };
+        let flow = self.push(node, Act::Layer(word), vec![x.at], shape, Layout::First);
         self.complete(node, args, weight, filters)?;
         Ok(flow)
     }
@@ -340,61 +341,23 @@ impl<'a> Reader<'a, '_> {
         fits.then_some((source, padded))
     }
 
-    /// A pool over everything, or over one axis.
+    /// A pool over everything.
     pub(super) fn whole_pool(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
-        let x = self.image(node, 0)?;
-        let rank = x.dims.len() + 1;
-        let is_mean = node.op == "GlobalAveragePool" || node.op == "ReduceMean";
-        let (axes, keeps) = match node.op.starts_with("Global") {
-            true => ((2..rank as i64).collect(), true),
-            false => {
-                let given = match self.numbers_if(node, 1)? {
-                    Some(numbers) => Some(numbers.ints()),
-                    None => node.ints("axes").map(<[i64]>::to_vec),
-                };
-                let given = given.ok_or_else(|| cannot(node, "it takes all images together"))?;
-                (given, node.int("keepdims", 1) == 1)
-            }
+        let x = self.first(node, 0)?;
+        let (rank, is_mean) = (x.dims.len(), node.op == "GlobalAveragePool");
+        let word = match (is_mean, rank) {
+            (true, 2) => "adaptive_avg_pool1d",
+            (true, 3) => "adaptive_avg_pool2d",
+            (false, 2) => "adaptive_max_pool1d",
+            (false, 3) => "adaptive_max_pool2d",
+            (_, _) => return Err(cannot(node, format!("it pools {:?}", x.dims))),
         };
-        let ours: Option<Vec<usize>> = axes.iter().map(|&axis| x.axis(axis)).collect();
-        let mut ours = ours.ok_or_else(|| cannot(node, "it takes images together"))?;
-        ours.sort_unstable();
-        if let (false, &[axis], true) = (is_mean, ours.as_slice(), rank > 2)
-            && keeps
-            && axis > 0
-            && x.layout == Layout::First
-            && !(rank == 3 && self.step(&x).is_none_or(|step| !matches!(step.act, Act::Cut(_))))
-        {
-            let mut dims = x.dims.clone();
-            dims[axis] = 1;
-            return Ok(self.push(node, Act::Largest(axis), vec![x.at], dims, x.layout));
+        let mut dims = vec![1; rank];
+        dims[0] = x.dims[0];
+        let flow = self.push(node, Act::Layer(word), vec![x.at], dims, Layout::First);
+        if let Some(step) = self.last() {
+            step.args = vec![("size", "1".to_owned())];
         }
-        if ours != (1..rank - 1).collect::<Vec<_>>() || ours.is_empty() {
-            return Err(cannot(node, format!("it reduces the axes {axes:?} of {:?}", x.dims)));
-        }
-        let channels = x.channels();
-        let flow = match keeps {
-            false => {
-                let word = if is_mean { "global_avg_pool" } else { "global_max_pool" };
-                self.push(node, Act::Layer(word), vec![x.at], vec![channels], Layout::First)
-            }
-            true => {
-                let word = match (is_mean, rank) {
-                    (true, 3) => "adaptive_avg_pool1d",
-                    (true, _) => "adaptive_avg_pool2d",
-                    (false, 3) => "adaptive_max_pool1d",
-                    (false, _) => "adaptive_max_pool2d",
-                };
-                let mut dims = vec![1; rank - 1];
-                let at = if x.layout == Layout::Last { rank - 2 } else { 0 };
-                dims[at] = channels;
-                let flow = self.push(node, Act::Layer(word), vec![x.at], dims, x.layout);
-                if let Some(step) = self.last() {
-                    step.args = vec![("size", "1".to_owned())];
-                }
-                flow
-            }
-        };
         Ok(flow)
     }
 
@@ -479,8 +442,10 @@ impl<'a> Reader<'a, '_> {
                 factors[axis] = whole as usize;
             }
         }
-        let &[1, rows, columns] = factors.as_slice() else {
-            return Err(cannot(node, "it does not scale an image"));
+        let (rows, columns) = match *factors {
+            [1, rows, columns] => (rows, columns),
+            [1, length] => (1, length),
+            _ => return Err(cannot(node, "it does not scale an image")),
         };
         let places = match (node.op, node.text("coordinate_transformation_mode")) {
             ("Upsample", _) => "asymmetric",
@@ -504,14 +469,14 @@ impl<'a> Reader<'a, '_> {
             (mode, places) => return Err(cannot(node, format!("it scales by `{mode}` with `{places}`"))),
         };
         let mut ours = x.ours();
-        (ours[1], ours[2]) = (ours[1] * rows, ours[2] * columns);
+        ours.iter_mut().zip(&factors).for_each(|(extent, factor)| *extent *= factor);
         if x.layout == Layout::Last {
             ours.rotate_left(1);
         }
         let flow = self.push(node, Act::Layer("upsample"), vec![x.at], ours, x.layout);
         if let Some(step) = self.last() {
             step.args = vec![
-                ("scale", pair(&[rows, columns])),
+                ("scale", if factors.len() == 2 { columns.to_string() } else { pair(&[rows, columns]) }),
                 ("mode", mode.to_owned()),
                 ("align_corners", corners.to_string()),
             ];
