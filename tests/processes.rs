@@ -195,7 +195,9 @@ fn figures(outcome: &Outcome) -> String {
 #[test]
 fn a_training_ends_with_the_same_bits_and_figures() {
     let augment = "augment { random_crop 8 padding=1 -> random_flip }";
-    for (augment, lines, counts) in [(augment, "accumulate 2", [1, 2, 8]), ("", "mix mixup 0.4", [3, 4, 8])] {
+    for (augment, lines, counts) in
+        [(augment, "accumulate 2", [1, 2, 8]), ("", "mix mixup alpha=0.4", [3, 4, 8])]
+    {
         let on = noisy(augment, lines);
         let (alone, outcome) = trained(&on, &Cpu, None);
         for n in counts {

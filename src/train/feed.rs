@@ -78,6 +78,9 @@ struct Batch<'a> {
     own: Range<usize>,
 }
 
+/// As [`Take`], for who knows which of the batch is made here.
+type TakeOwn<'a> = &'a mut dyn FnMut(&Batch<'_>, &Made) -> Result<ControlFlow<()>, Fault>;
+
 impl Batch<'_> {
     /// What is made: the place in the order, and the indices.
     fn made(&self) -> (usize, &[u32]) {
@@ -202,12 +205,7 @@ impl Feed<'_> {
     }
 
     /// Makes batches on threads of its own, as many as work on a step, and takes them in order.
-    fn ahead(
-        &self,
-        pass: Pass<'_>,
-        batches: &[Batch<'_>],
-        take: &mut dyn FnMut(&Batch<'_>, &Made) -> Result<ControlFlow<()>, Fault>,
-    ) -> Result<(), Fault> {
+    fn ahead(&self, pass: Pass<'_>, batches: &[Batch<'_>], take: TakeOwn<'_>) -> Result<(), Fault> {
         if batches.is_empty() {
             return Ok(());
         }
