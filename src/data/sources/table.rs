@@ -134,11 +134,7 @@ pub type PictureRow = (Box<Path>, Vec<String>);
 ///
 /// # Errors
 /// A table that cannot be read, a column that is not there, a path that leaves the table's folder, or an empty cell.
-pub fn read_columns(
-    path: &Path,
-    image: &str,
-    columns: &[String],
-) -> Result<Vec<PictureRow>, Fault> {
+pub fn read_columns(path: &Path, image: &str, columns: &[String]) -> Result<Vec<PictureRow>, Fault> {
     let mut records = Records::open(path)?;
     let picture = records.column("image", image, true)?;
     let places = columns.iter().map(|own| records.column("columns", own, true));
