@@ -127,15 +127,14 @@ impl Source for Table {
     }
 }
 
+/// A picture's path, and what its row has in some columns.
+pub type PictureRow = (Box<Path>, Vec<String>);
+
 /// The path of each picture of a table, and what its row has in these columns, in the order of the rows.
 ///
 /// # Errors
 /// A table that cannot be read, a column that is not there, a path that leaves the table's folder, or an empty cell.
-pub fn read_columns(
-    path: &Path,
-    image: &str,
-    columns: &[String],
-) -> Result<Vec<(Box<Path>, Vec<String>)>, Fault> {
+pub fn read_columns(path: &Path, image: &str, columns: &[String]) -> Result<Vec<PictureRow>, Fault> {
     let mut records = Records::open(path)?;
     let picture = records.column("image", image, true)?;
     let places = columns.iter().map(|own| records.column("columns", own, true));
