@@ -21,6 +21,10 @@ OTHERS = [
     "resnext50_32x4d",
     "shufflenet_v2_x1_0",
 ]
+# With a batch of any size this exporter makes one list of all pooled images and gathers from it by numbers that it works out: the node
+# is named.
+REFUSED = {"convnext_tiny (dynamo)": "which mixes images"}
+
 
 def network(name):
     """Random weights and statistics; GoogLeNet as it is for inference."""
@@ -66,12 +70,13 @@ def one(binary, name, folder):
             said = dslc(binary, "import", file, "--verify", folder / "cases.npz", "--force", "-o", text)
             seconds = time.time() - begun
         except RuntimeError as error:
-            print("FAIL", title, str(error).splitlines()[1], flush=True)
-            good = False
+            is_named = REFUSED.get(title, "no such words") in str(error)
+            print("ok  " if is_named else "FAIL", title, str(error).splitlines()[1], flush=True)
+            good &= is_named
             continue
         worst = float(said.split("differ by ")[1].split()[0])
         lines = len(text.read_text().splitlines())
-        fits = worst <= TOLERANCE and lines <= MOST_LINES
+        fits = worst <= TOLERANCE and lines <= MOST_LINES and title not in REFUSED
         print("ok  " if fits else "FAIL", title, f"differs by {worst:.0e}, {lines} lines, {seconds:.1f} s", flush=True)
         good &= fits
         for path in folder.glob(f"{name}_*.onnx*"):
