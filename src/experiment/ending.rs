@@ -53,7 +53,9 @@ fn vector(data: &DataSection, model: &Model) -> Option<Diagnostic> {
     for (title, at, text) in ways {
         d = d.replace(title, at, text);
     }
-    if data.args.has("classes") {
+    // Where the data were counted, another number would be wrong.
+    let is_said = data.source.facts(&data.args).is_ok_and(|facts| facts.classes == Some(classes));
+    if is_said && data.source.spec().params.iter().any(|param| param.name == "classes") {
         d = d.advise(format!("`classes={outputs}` after `source`, if the data has that many"));
     }
     Some(d)
