@@ -10,6 +10,8 @@ from verifying.graphs import difference
 
 TOLERANCE = 1e-5
 MOST_LINES = 60
+# Its own file gives five kinds of blocks their widths by parameters; read back, blocks of other widths are other blocks.
+MORE_LINES = {"inception_v3.model": 125}
 
 # What examples do not show.
 CASES = [
@@ -105,7 +107,7 @@ def one(binary, title, file, folder):
     alone.write_text(model_alone(file.read_text()))
     differs = difference(*(dslc(binary, "graph", "--stage", "fused", path) for path in [alone, text]))
     lines = len(text.read_text().splitlines())
-    good = max(found.values()) <= TOLERANCE and differs is None and lines <= MOST_LINES
+    good = max(found.values()) <= TOLERANCE and differs is None and lines <= MORE_LINES.get(title, MOST_LINES)
     numbers = " ".join(f"{name} {value:.1e}" for name, value in found.items())
     print("ok  " if good else "FAIL", title, numbers, f"{lines} lines", flush=True)
     if differs:
