@@ -34,3 +34,18 @@ fn names_that_every_module_has_are_kept() {
     }
     assert!(found.contains("class Path2(nn.Module)") && found.contains("model = Path2()"), "{found}");
 }
+
+#[test]
+fn a_stride_of_one_is_written_where_a_class_usually_has_another() {
+    let text = "model Strided {
+        input 3x32x32
+        inverted_residual 8 stride=2 -> inverted_residual 16 stride=2 -> inverted_residual 24 stride=2 -> inverted_residual 32
+        global_avg_pool -> linear 10
+    }";
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("out");
+    export(text, "pytorch", &[], folder.path(), &place).unwrap();
+    let python = std::fs::read_to_string(place.join("model.py")).unwrap();
+    assert!(python.contains("in_channels, out_channels, stride=2):"), "{python}");
+    assert!(python.contains("(16, 24)") && python.contains("(24, 32, stride=1)"), "{python}");
+}

@@ -385,7 +385,9 @@ fn constructed(
     parameters: &[Parameters],
     next: &mut usize,
 ) -> String {
-    let mut out = String::new();
+    // Of PyTorch's own modules a stride of 1 is what holds anyway; of a class here, another may be.
+    let plain = |text: &str| text.replace(", stride=1", "");
+    let (mut done, mut out) = (String::new(), String::new());
     let mut pieces = pieces.iter();
     while let Some(piece) = pieces.next() {
         let text = match piece {
@@ -410,10 +412,10 @@ fn constructed(
             }
         });
         let arguments: Vec<String> = arguments.collect();
-        out.push_str(&format!("{}({})", names[block], arguments.join(", ")));
+        done.push_str(&plain(&std::mem::take(&mut out)));
+        done.push_str(&format!("{}({})", names[block], arguments.join(", ")));
         *next += n;
         pieces.by_ref().take(n).for_each(drop);
     }
-    // A 1 is what holds anyway.
-    out.replace(", stride=1", "")
+    done + &plain(&out)
 }
