@@ -56,7 +56,10 @@ pub fn refuse_several(command: &str) -> Result<(), Stop> {
         Some(launch) => {
             let fault = Fault::new(
                 codes::DEVICE,
-                format!("{}, and `dslc {command}` works in one: each would do the whole work", launch.told()),
+                format!(
+                    "{}, but `dslc {command}` runs in one: each process would do all the work",
+                    launch.told()
+                ),
             );
             Err(launch.alone(fault).into())
         }
@@ -74,8 +77,8 @@ impl Processes {
         if own.is_host() {
             return Ok(Box::new(Shared { peers: Arc::clone(&self.peers), n_near: self.n_near }));
         }
-        let fault = Fault::new(codes::DEVICE, "several processes work on CPUs alone");
-        Err(fault.advise("`--device cpu`").advise("one process, on one GPU"))
+        let fault = Fault::new(codes::DEVICE, "several processes can train only on CPUs");
+        Err(fault.advise("`--device cpu`").advise("one process, for a GPU"))
     }
 
     /// What every command must find alike.
@@ -110,7 +113,10 @@ impl Processes {
         if n <= N_TILES {
             return Ok(());
         }
-        let fault = Fault::new(codes::DEVICE, format!("{n} processes: a batch has {N_TILES} parts to share"));
+        let fault = Fault::new(
+            codes::DEVICE,
+            format!("{n} processes were started, but a batch has only {N_TILES} parts to share"),
+        );
         Err(fault.advise(format!("at most {N_TILES} processes, with several threads each")).into())
     }
 
@@ -145,14 +151,14 @@ impl Processes {
 
     /// The first line in which a process differs from the first one.
     fn unlike(&self, number: usize, what: &str, first: &str, own: &str) -> Fault {
-        let message = format!("{} has another {what} than {}", self.name(number), self.name(0));
+        let message = format!("{} has a different {what} from {}", self.name(number), self.name(0));
         let (mut here, mut there) = (first.lines(), own.lines());
         let lines = std::iter::from_fn(|| match (here.next(), there.next()) {
             (None, None) => None,
             (here, there) => Some([here.unwrap_or("nothing"), there.unwrap_or("nothing")]),
         });
         let differ = lines.into_iter().find(|[here, there]| here != there);
-        let [here, there] = differ.unwrap_or(["other ends of lines"; 2]);
+        let [here, there] = differ.unwrap_or(["different line endings"; 2]);
         let fault = Fault::new(codes::DEVICE, message);
         let fault = fault
             .note(format!("process 0: {}", here.trim()))
@@ -219,7 +225,7 @@ impl Launch {
     }
 
     fn alone(self, fault: Fault) -> Fault {
-        fault.advise(format!("one process; or `env -u {} dslc …`, if each is to work by itself", self.mark))
+        fault.advise(format!("one process; or `env -u {} dslc …`, if each should work on its own", self.mark))
     }
 }
 
@@ -258,12 +264,12 @@ fn join() -> Result<Option<Processes>, Stop> {
     let peers = joined(launch)?;
     let found = peers.rank().n;
     if found != launch.n {
-        let fault = Fault::new(codes::DEVICE, format!("{}, but MPI joined {found}", launch.told()));
+        let fault = Fault::new(codes::DEVICE, format!("{}, but MPI connected {found}", launch.told()));
         let fault = fault.advise("the `mpirun` of the MPI that dslc was built with, or `srun --mpi=pmix`");
         return Err(launch.alone(fault).into());
     }
-    let host = variable_of("/proc/sys/kernel/hostname").or_else(|| variable("HOSTNAME")).unwrap_or_default();
-    let cores = variable_of("/proc/self/status");
+    let host = text_of("/proc/sys/kernel/hostname").or_else(|| variable("HOSTNAME")).unwrap_or_default();
+    let cores = text_of("/proc/self/status");
     let cores = cores
         .as_deref()
         .and_then(|status| status.lines().find(|line| line.starts_with("Cpus_allowed_list:")));
@@ -276,8 +282,8 @@ fn join() -> Result<Option<Processes>, Stop> {
     Ok(Some(Processes { peers, hosts, n_near, stage: Cell::new(Stage::Preparing) }))
 }
 
-/// What Linux tells in a file.
-fn variable_of(file: &str) -> Option<String> {
+/// What stands in one of Linux's files about the machine or this process.
+fn text_of(file: &str) -> Option<String> {
     Some(std::fs::read_to_string(file).ok()?.trim_end().to_owned())
 }
 
@@ -295,8 +301,10 @@ fn joined(_launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
 
 #[cfg(not(feature = "mpi"))]
 fn joined(launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
-    let message =
-        format!("{}, but this dslc was built without MPI: each would train the whole", launch.told());
+    let message = format!(
+        "{}, but this dslc was built without MPI: each process would do the whole training",
+        launch.told()
+    );
     let fault = Fault::new(codes::DEVICE, message).advise("a build with `--features mpi`");
     Err(launch.alone(fault).into())
 }

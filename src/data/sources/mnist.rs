@@ -97,8 +97,7 @@ impl Source for Mnist {
             let Ok(head) = Idx::open(&file.images, Content::Images) else { return Ok(Some(facts)) };
             heads.push(head);
         }
-        let labels = labels_of(&files).unwrap_or_default();
-        let layout = folder.layout(&Stated::of(args)?, &heads[0], &labels)?;
+        let layout = folder.layout(&Stated::of(args)?, &heads[0], &files)?;
         for (head, file) in heads.iter().zip(&files) {
             layout.fits(head, &file.images)?;
         }
@@ -116,8 +115,8 @@ impl Source for Mnist {
         };
         // Classes are counted over all that lies there, whatever part is wanted.
         let all = folder.find(&[TRAIN, TEST]);
-        let labels = labels_of(all.as_deref().unwrap_or(&files)).unwrap_or_default();
-        let layout = folder.layout(&stated, &Idx::open(&files[0].images, Content::Images)?, &labels)?;
+        let all = all.as_deref().unwrap_or(&files);
+        let layout = folder.layout(&stated, &Idx::open(&files[0].images, Content::Images)?, all)?;
         if wanted == Wanted::Test {
             return Dataset::tested(layout.split(&files[0])?);
         }
@@ -279,11 +278,11 @@ impl Folder {
         found
     }
 
-    /// How its files are to be read, whose images begin with `head` and whose labels lie in `labels`.
-    fn layout(&self, stated: &Stated, head: &Idx, labels: &Labels) -> Result<Layout, Fault> {
+    /// How its files are to be read, whose images begin with `head`. What their labels tell is looked up where nothing else says it.
+    fn layout(&self, stated: &Stated, head: &Idx, files: &[Files]) -> Result<Layout, Fault> {
         let Some(known) = EMNIST.iter().find(|known| known.prefix == self.prefix) else {
             let size = stated.size.unwrap_or([head.dims[1], head.dims[2]]);
-            let (first_label, n_classes) = stated.classes(size, labels);
+            let (first_label, n_classes) = stated.classes(size, files);
             if n_classes > MAX_CLASSES {
                 let message = format!(
                     "has labels up to {}, more than {MAX_CLASSES} classes",
@@ -331,40 +330,27 @@ impl Stated {
     }
 
     /// The first class's label and the number of classes: ten digits, or what the labels of images of another size tell.
-    fn classes(&self, size: [usize; 2], labels: &Labels) -> (usize, usize) {
-        let are_digits = size == [SIDE, SIDE];
-        let least = usize::try_from(labels.least).unwrap_or(0);
-        let first = match (self.first_label, self.classes) {
-            (Some(first), _) => first,
-            (None, _) if are_digits => 0,
-            (None, Some(n)) if labels.most < n as i64 => 0,
-            (None, _) => least,
+    fn classes(&self, size: [usize; 2], files: &[Files]) -> (usize, usize) {
+        let (first, n) = match (self.first_label, self.classes) {
+            (Some(first), Some(n)) => return (first, n),
+            (first, n) if size == [SIDE, SIDE] => return (first.unwrap_or(0), n.unwrap_or(DIGITS)),
+            own => own,
         };
-        let read = usize::try_from(labels.most - first as i64 + 1).unwrap_or(0);
-        (first, self.classes.unwrap_or(if are_digits || read == 0 { DIGITS } else { read }))
+        // Files that cannot be read are told of where they are loaded.
+        let (least, most) = ends(files).ok().flatten().unwrap_or((0, DIGITS - 1));
+        let first = first.unwrap_or(if n.is_some_and(|n| most < n) { 0 } else { least });
+        (first, n.unwrap_or((most + 1).saturating_sub(first).max(1)))
     }
 }
 
-/// The least and the greatest label of a data set; without one, -1.
-struct Labels {
-    least: i64,
-    most: i64,
-}
-
-impl Default for Labels {
-    fn default() -> Labels {
-        Labels { least: -1, most: -1 }
-    }
-}
-
-/// Of these files.
-fn labels_of(files: &[Files]) -> Result<Labels, Fault> {
+/// The least and the greatest label in these files; labels below 0 are no classes.
+fn ends(files: &[Files]) -> Result<Option<(usize, usize)>, Fault> {
     let mut all = Vec::new();
     for file in files {
         all.extend(numbers(Idx::open(&file.labels, Content::Labels)?)?);
     }
-    let ends = all.iter().min().copied().zip(all.iter().max().copied());
-    Ok(ends.map_or_else(Labels::default, |(least, most)| Labels { least, most }))
+    let classes = || all.iter().filter_map(|&label| usize::try_from(label).ok());
+    Ok(classes().min().zip(classes().max()))
 }
 
 /// The labels of a file as they stand there.
