@@ -37,17 +37,21 @@ pub fn line(answer: &Answer) -> String {
     named.map(|((name, _), shown)| format!("  {name} {shown}")).collect()
 }
 
-/// Adds the outputs to an object and to the cells of a record.
-pub fn add(answer: &Answer, object: &mut Value, cells: &mut Vec<String>) {
+/// A class in JSON.
+pub fn class(class: &Class) -> Value {
+    json!({ "class": class.name, "index": class.index, "probability": class.probability })
+}
+
+/// Adds the outputs, with the `top` likeliest classes of each, to an object and to the cells of a record.
+pub fn add(answer: &Answer, top: usize, object: &mut Value, cells: &mut Vec<String>) {
     let mut outputs = Map::new();
     for (name, own) in &answer.outputs {
         let told = match own.task() {
             Task::Classes => {
-                let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
                 let first = own.classes().first();
                 cells.push(first.map_or_else(String::new, |class| class.name.clone()));
                 cells.push(first.map_or_else(String::new, |class| format!("{:?}", class.probability)));
-                json!({ "top": own.classes().iter().map(class).collect::<Vec<Value>>() })
+                json!({ "top": own.classes().iter().take(top).map(class).collect::<Vec<Value>>() })
             }
             Task::Labels | Task::Numbers | Task::Masks | Task::Images => {
                 let values = own.values();

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Stop;
+use crate::data::fields;
 use crate::data::sources::files;
 use crate::data::sources::table::read_columns;
+use crate::data::sources::usual::TABLES;
 use crate::diag::{Fault, codes};
 use crate::predict::{Given, Predictor, Wanted};
 
@@ -25,9 +27,6 @@ impl Cell {
     }
 }
 
-/// The endings of tables.
-const TABLES: [&str; 4] = ["csv", "tsv", "jsonl", "ndjson"];
-
 /// The pictures of these files, where those of a table are its rows', each with what else the model takes.
 pub fn rows(predictor: &Predictor, files: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<Cell>)>, Stop> {
     let mut all = Vec::with_capacity(files.len());
@@ -46,7 +45,14 @@ fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<(PathBuf, Vec<Cel
     let columns: Vec<String> = wanted.iter().flat_map(Wanted::columns).cloned().collect();
     let folder = table.parent().unwrap_or(Path::new(""));
     let rows = read_columns(table, predictor.picture_column(), &columns).map_err(|mut fault| {
-        // Nothing is written in a file here.
+        if !table.exists() {
+            let message = format!("{} does not exist", table.display());
+            return Fault::new(codes::DATA_FILE, message).advise("a table of pictures, such as cases.csv");
+        }
+        // Only a missing column is at an argument, and no file has it here.
+        if fault.argument.take().is_none() {
+            return fault;
+        }
         fault.remedies.clear();
         let names: Vec<&str> =
             std::iter::once(predictor.picture_column()).chain(columns.iter().map(String::as_str)).collect();
@@ -66,11 +72,15 @@ fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<(PathBuf, Vec<Cel
         });
         Ok((folder.join(picture), given.collect::<Result<_, Fault>>()?))
     };
+    if rows.is_empty() {
+        let message = format!("{} has no rows", table.display());
+        return Err(Fault::new(codes::DATA_FILE, message).advise("a row for each picture"));
+    }
     rows.into_iter().map(row).collect()
 }
 
 fn number(table: &Path, column: &str, cell: &str) -> Result<f32, Fault> {
-    cell.trim().parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
+    fields::finite(cell).ok_or_else(|| {
         let message = format!("{} has `{cell}` in `{column}`, which is not a number", table.display());
         Fault::new(codes::DATA_FILE, message).advise("a number in every row, such as 0.5")
     })

@@ -142,11 +142,10 @@ fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(),
         let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
         let first = std::iter::once(asked.shown.clone());
         rows.push(first.chain(cells).chain(further::shown(answer)).collect());
-        let class = |class: &Class| json!({ "class": class.name, "index": class.index, "probability": class.probability });
         let cells = top.iter().flat_map(|class| [class.name.clone(), format!("{:?}", class.probability)]);
         Ok(Told {
             line: String::new(),
-            object: json!({ "top": top.iter().map(class).collect::<Vec<Value>>() }),
+            object: json!({ "top": top.iter().map(further::class).collect::<Vec<Value>>() }),
             cells: cells.collect(),
         })
     });
@@ -322,7 +321,7 @@ fn each(
         let told = answer.and_then(|answer| {
             let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
             tell(&asked, &answer).map(|mut told| {
-                further::add(&answer, &mut told.object, &mut told.cells);
+                further::add(&answer, options.top.unwrap_or(3) as usize, &mut told.object, &mut told.cells);
                 (told, remarks)
             })
         });

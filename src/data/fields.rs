@@ -23,6 +23,7 @@ use crate::shape::Shape;
 use crate::source::Span;
 use crate::spec::Args;
 use crate::spec::section::Lines;
+use crate::syntax::ast::{Argument, Value, ValueKind};
 
 /// A field of the samples beside their images and targets.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ pub struct DataField {
     held: Held,
 }
 
-/// What of a model a field is for, by its place among the named ones.
+/// The input or output of the model that a field is for, by its place among the named ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Input(usize),
@@ -52,7 +53,7 @@ pub enum What {
     Picture,
     /// One of so many classes, which its one column names.
     Class(usize),
-    /// Something that its line does not say rightly.
+    /// Unknown: its line is refused already.
     Unread,
 }
 
@@ -96,9 +97,18 @@ pub fn suits(section: &DataSection) -> Diagnostics {
 pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
     let mut fields: Vec<DataField> = Vec::new();
     for line in lines.lines.iter().filter(|line| line.spec.name == crate::data::settings::FIELD.spec.name) {
-        let Some(args) = line.found.as_ref().map(|found| &found.args) else { continue };
-        let Ok(name) = args.word("name") else { continue };
         let span = line.statement.head();
+        let Some(args) = line.found.as_ref().map(|found| &found.args) else {
+            // Refused already; the model may take it all the same.
+            if let Some(Argument::Value(Value { kind: ValueKind::Word(name), .. })) =
+                line.statement.arguments.first()
+            {
+                let (name, what, end) = (name.clone(), What::Unread, End::Input(0));
+                fields.push(DataField { name, columns: Vec::new(), what, end, span, held: Held::Nothing });
+            }
+            continue;
+        };
+        let Ok(name) = args.word("name") else { continue };
         let (columns, what) = match kind(name, args, span) {
             Ok(found) => found,
             Err(d) => {
@@ -154,7 +164,11 @@ fn kind(name: &str, args: &Args, span: Span) -> Result<(Vec<String>, What), Box<
     };
     match stated {
         Some((at, _)) => {
-            let d = refused(at, format!("the field `{name}` has no classes"), "only a `label` has some");
+            let d = refused(
+                at,
+                format!("`classes` goes with `label=`, which the field `{name}` does not have"),
+                "only a `label` takes it",
+            );
             Err(Box::new(d.advise("remove `classes`, or read the column with `label=`")))
         }
         None => Ok(found),
@@ -174,9 +188,13 @@ pub fn cells(section: &DataSection, base: &Path, dataset: &Dataset) -> Result<Ve
         read.map_err(|mut fault| {
             // Columns may be read like that of `label=`, and the advice is then about `label=`.
             fault.message = format!("the field `{}`: {}", field.name, fault.message);
-            (fault.argument, fault.remedies) = (None, Vec::new());
+            fault.remedies.clear();
             let columns = field.columns.join("`, `");
-            fault.advise(format!("a value in every row of `{columns}`, or other columns"))
+            let advice = match fault.argument.take() {
+                Some(_) => format!("`field {}` with columns that the data have", field.name),
+                None => format!("a value in every row of `{columns}`, or other columns"),
+            };
+            fault.advise(advice)
         })
     };
     section.fields.iter().map(cells).collect()
@@ -237,9 +255,14 @@ fn pictures(
     Ok((own, dataset.samples))
 }
 
+/// The finite number in a cell.
+pub fn finite(cell: &str) -> Option<f32> {
+    cell.trim().parse::<f32>().ok().filter(|number| number.is_finite())
+}
+
 fn numbers(field: &str, column: &str, cells: &[String]) -> Result<Vec<f32>, Fault> {
     let number = |cell: &String| {
-        cell.trim().parse::<f32>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
+        finite(cell).ok_or_else(|| {
             let message =
                 format!("the column `{column}` of the field `{field}` has `{cell}`, which is not a number");
             Fault::new(codes::DATA_FILE, message).advise("a number in every row, such as 0.5")

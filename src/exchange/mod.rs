@@ -172,7 +172,7 @@ pub fn write(
     if let Some((what, fault)) = network.peculiar().filter(|(what, _)| !format.knows(*what)) {
         let others = OUT.iter().filter(|other| other.knows(what));
         let mut fault = Fault {
-            message: format!("{}, which `--to {}` does not know", fault.message, format.name()),
+            message: format!("{}, which `--to {}` does not support", fault.message, format.name()),
             ..fault
         };
         for other in others {

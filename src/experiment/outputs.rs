@@ -104,12 +104,12 @@ pub fn asked(model: &Model, train: &mut TrainSection, expect: &[Expectation], di
         let Some(output) = &expectation.output else { continue };
         if expectation.quantity.starts_with("train.") {
             let message = format!(
-                "`{}` is not measured: in training only the sum of the losses is",
+                "`{}` is not measured: during training, only the sum of the losses is",
                 expectation.name()
             );
             diagnostics.push(
                 Diagnostic::error(codes::EXPECTATION, expectation.span, message)
-                    .label("not of one output")
+                    .label("no figure for a single output")
                     .advise(format!(
                         "`{}`, on the validation images",
                         expectation.name().replacen("train.", "validation.", 1)
@@ -150,7 +150,7 @@ fn unknown(output: &Word, model: &Model) -> Diagnostic {
         (None, Some(_)) => {
             let names: Vec<String> = names().map(|name| format!("`{name}`")).collect();
             d.label(format!("its outputs are {}", names.join(", ")))
-                .advise("without a name, the figure is of the model's last line")
+                .advise("leave the name out, for the figure of the model's last line")
         }
         (None, None) => d.label("the model has no named outputs").advise(format!(
             "`output {} {{ … }}` in the model, or the figure without this name",
@@ -162,11 +162,11 @@ fn unknown(output: &Word, model: &Model) -> Diagnostic {
 fn lacking(metric: &Metric, own: &OutputTraining, span: Span, code: &'static str) -> Diagnostic {
     let (name, output) = (metric.spec.name, &own.name);
     let message = format!(
-        "`{name}` is not measured of the output `{output}`: its field tells {} of each image",
+        "`{name}` is not measured for the output `{output}`, whose field holds {} for each image",
         own.task.one()
     );
     let names: Vec<String> = metrics::of(own.task).map(|metric| format!("`{}`", metric.spec.name)).collect();
     Diagnostic::error(code, span, message)
-        .label(format!("there is no `{name}` of that"))
+        .label(format!("no `{name}` for this kind of target"))
         .advise(format!("one of {}, or the loss", names.join(", ")))
 }

@@ -72,13 +72,13 @@ struct Batch<'a> {
     place: usize,
     /// The graph that has it.
     graph: usize,
-    /// The indices of its images,
+    /// The indices of its images.
     images: &'a [u32],
-    /// and which of them are made here: other processes make theirs.
+    /// Those of its images that this process makes; other processes make the rest.
     own: Range<usize>,
 }
 
-/// As [`Take`], for who knows which of the batch is made here.
+/// Like [`Take`], but also told which part of the batch is made here.
 type TakeOwn<'a> = &'a mut dyn FnMut(&Batch<'_>, &Made) -> Result<ControlFlow<()>, Fault>;
 
 impl Batch<'_> {

@@ -43,7 +43,7 @@ pub fn named(text: &str, span: Span) -> Option<Watching> {
     let parts: Vec<&str> = text.split('.').collect();
     let (before, name, after) = match parts.as_slice() {
         ["validation", name, after] => ("validation.", *name, *after),
-        [name, after] if *name != "validation" => ("", *name, *after),
+        [name, after] if !["train", "validation", "test"].contains(name) => ("", *name, *after),
         _ => return None,
     };
     let start = span.start + before.len() as u32;
@@ -63,17 +63,16 @@ pub fn name_outputs(diagnostics: &mut [Diagnostic], outputs: &[Watching]) {
         let (short, whole) = (format!("`{before}{after}`"), format!("`{before}{}.{after}`", output.text));
         d.message = d.message.replace(&short, &whole);
         // The word that was meant, as it would be written.
-        let meant = format!("`{before}");
-        if !before.is_empty() && !d.primary.text.contains(&whole) {
-            d.primary.text = d.primary.text.replace(&meant, &format!("`{before}{}.", output.text));
-        }
+        let place = d.primary.span;
         for fix in &mut d.fixes {
-            for (_, text) in fix.edits.iter_mut().filter(|(at, _)| *at == d.primary.span) {
-                let meant = match text.strip_prefix(before.as_str()) {
-                    Some(rest) => format!("{before}{}.{rest}", output.text),
+            for (_, text) in fix.edits.iter_mut().filter(|(at, _)| *at == place) {
+                let meant = match text.strip_prefix("validation.") {
+                    Some(rest) => format!("validation.{}.{rest}", output.text),
                     None => format!("{}.{text}", output.text),
                 };
-                fix.title = fix.title.replace(&format!("`{text}`"), &format!("`{meant}`"));
+                let (was, is) = (format!("`{text}`"), format!("`{meant}`"));
+                fix.title = fix.title.replace(&was, &is);
+                d.primary.text = d.primary.text.replace(&was, &is);
                 *text = meant;
             }
         }

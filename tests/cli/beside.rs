@@ -74,11 +74,14 @@ fn numbers_of_a_table_are_learnt_from_besides_the_image() {
     );
     desk.write("new.csv", "bmi,scan,age\n0.5,a0.png,old\n");
     desk.refused("predict r new.csv", 2, &["new.csv has `old` in `age`, which is not a number"]);
+    desk.write("empty.csv", "scan,age,bmi\n");
+    desk.refused("predict r empty.csv", 2, &["empty.csv has no rows"]);
+    desk.refused("predict r gone.csv", 2, &["gone.csv does not exist", "a table of pictures"]);
     exports(&desk, &["clinical"], &[]);
-    let said = "the network takes `clinical` besides the image, which `--to c` does not know";
+    let said = "the network takes `clinical` besides the image, which `--to c` does not support";
     let line = "line 3: input clinical 2";
     desk.refused("export r --to c -o r-c", 2, &[said, line, "`--to onnx`", "`--to pytorch`"]);
-    let said = "the network takes `clinical` besides the image, which `--fold` does not know";
+    let said = "the network takes `clinical` besides the image, which `--fold` does not support";
     desk.refused("export r --fold -o x.onnx", 2, &[said]);
     desk.write(
         "cases.csv",
@@ -148,9 +151,9 @@ fn weights_that_are_used_twice_are_exported_once_and_read_back() {
         "{}",
         done.err
     );
-    let said = ["`first` is used twice with the same weights, which `--fold` does not know", "line 3:"];
+    let said = ["`first` is used twice with the same weights, which `--fold` does not support", "line 3:"];
     desk.refused("export twice.model --untrained --fold -o x.onnx", 2, &said);
-    let said = ["`first` is used twice with the same weights, which `--to c` does not know"];
+    let said = ["`first` is used twice with the same weights, which `--to c` does not support"];
     desk.refused("export twice.model --untrained --to c -o x", 2, &said);
 }
 
@@ -195,6 +198,8 @@ fn several_things_are_learnt_of_an_image() {
     let said = desk.json("predict r a1.png --json");
     assert_eq!(said["outputs"]["corner"]["top"][0]["class"], "1", "{said}");
     assert!(said["outputs"]["numbers"]["numbers"]["bmi"].is_number() && said["top"].is_array());
+    let said = desk.json("predict r a1.png --top 1 --json");
+    assert_eq!(said["outputs"]["corner"]["top"].as_array().map(Vec::len), Some(1), "{said}");
     let done = desk.run("predict r a1.png a2.png --csv");
     let lines: Vec<Vec<&str>> = done.out.lines().map(|line| line.split(',').collect()).collect();
     let columns = lines[0].len() - 4;
@@ -203,7 +208,7 @@ fn several_things_are_learnt_of_an_image() {
     let done = desk.run("predict r a1.png");
     assert!(done.out.lines().next().unwrap().ends_with("numbers"), "{}", done.out);
     exports(&desk, &[], &["corner", "numbers"]);
-    let said = ["the network has the output `corner` besides its end, which `--to c` does not know"];
+    let said = ["the network has the output `corner` besides its end, which `--to c` does not support"];
     desk.refused("export r --to c -o r-c", 2, &said);
 }
 
@@ -226,7 +231,7 @@ fn resumes(desk: &Desk, net: &str, epochs: usize) {
 /// The run is written as ONNX and PyTorch, with these inputs and outputs besides the image and the model's end.
 fn exports(desk: &Desk, inputs: &[&str], outputs: &[&str]) {
     let done = desk.run("export r -o r.onnx");
-    assert!(done.code == Some(0) && done.out.contains("not read back"), "{}{}", done.out, done.err);
+    assert!(done.code == Some(0) && done.out.contains("not verified"), "{}{}", done.out, done.err);
     let bytes = std::fs::read(desk.path("r.onnx")).unwrap();
     let model = file::model(&bytes).unwrap();
     let names =

@@ -49,3 +49,23 @@ fn a_stride_of_one_is_written_where_a_class_usually_has_another() {
     assert!(python.contains("in_channels, out_channels, stride=2):"), "{python}");
     assert!(python.contains("(16, 24)") && python.contains("(24, 32, stride=1)"), "{python}");
 }
+
+#[test]
+fn what_branches_give_is_joined_in_their_class() {
+    let python = |lines: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("out");
+        let text = format!("model Joined {{\n input 3x8x8\n {lines}\n global_avg_pool -> linear 4\n}}");
+        export(&text, "pytorch", &[], folder.path(), &place).unwrap();
+        std::fs::read_to_string(place.join("model.py")).unwrap()
+    };
+    let residual = "residual { conv2d 8 3 padding=1 -> relu } shortcut { conv2d 8 1 }\n";
+    let found = python(&residual.repeat(2));
+    assert!(found.contains("return y + self.shortcut(x)"), "{found}");
+    let found = python("concat { branch { conv2d 8 1 } branch { conv2d 8 3 padding=1 } } as stem");
+    assert!(found.contains("return torch.cat([y, self.branch2(x)], 1)"), "{found}");
+    // A block of two inputs is no class of its own.
+    let turn = "repeat 2 { conv2d 8 3 padding=1 -> add skip -> relu }";
+    let found = python(&format!("conv2d 8 1 as skip\nconv2d 8 1\n{turn}"));
+    assert_eq!(found.matches("(nn.Module):").count(), 1, "{found}");
+}

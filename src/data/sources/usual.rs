@@ -12,6 +12,9 @@ pub const LABEL: &[&str] =
     &["label", "labels", "class", "category", "kind", "target", "species", "diagnosis", "y", "fine_label"];
 pub const PART: &[&str] = &["part", "split", "subset", "set", "fold", "partition"];
 
+/// The endings of tables.
+pub const TABLES: &[&str] = &["csv", "tsv", "jsonl", "ndjson"];
+
 /// Names of a folder of pictures, and of the folder beside it with their masks.
 const MASKS: [&[&str]; 2] = [
     &["images", "image", "imgs", "img", "JPEGImages"],
@@ -48,7 +51,7 @@ pub fn kind(path: &Path) -> Option<&'static str> {
     if !path.is_dir() {
         let ending = name.rsplit('.').next().unwrap_or_default();
         return match ending {
-            "csv" | "tsv" | "jsonl" | "ndjson" => Some("table"),
+            ending if TABLES.contains(&ending) => Some("table"),
             "parquet" => Some("parquet"),
             "npz" | "npy" => Some("arrays"),
             "gz" => cifar(&name),

@@ -148,8 +148,16 @@ impl Graph {
         let bytes = move |network: &Network<'_>| {
             Ok(numbers(network)?.iter().flat_map(|number| number.to_le_bytes()).collect())
         };
-        // Weights may be used twice.
-        if self.tensors.iter().any(|own| own.name == name && own.dims == dims) {
+        // Weights may be used twice, also under other extents.
+        let known = |name: &str| self.tensors.iter().find(|own| own.name == name);
+        let name = match known(&name) {
+            Some(own) if own.dims != dims => {
+                format!("{name}.{}", dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x"))
+            }
+            Some(_) => return name,
+            None => name,
+        };
+        if known(&name).is_some() {
             return name;
         }
         self.tensors.push(Tensor {

@@ -77,7 +77,9 @@ impl Outgoing for Onnx {
         if !(network.model.inputs.is_empty() && network.model.outputs.is_empty()) {
             network.close();
             std::fs::rename(&verified, place).map_err(|e| unwritten(place, &e))?;
-            return Ok(vec!["not read back: dslc reads ONNX of one input and one output".to_owned()]);
+            return Ok(vec![
+                "not verified: dslc reads only ONNX files with one input and one output".to_owned(),
+            ]);
         }
         let wanted =
             whole.map_or_else(|| Ok(verified.clone()), |whole| parts.save(network, &whole, place))?;
@@ -126,7 +128,7 @@ fn refuse(what: Peculiarity, wish: Wish, fault: Fault) -> Result<(), Fault> {
     match wish {
         Wish::Preparation if shares => Ok(()),
         Wish::Preparation | Wish::Fold => {
-            let message = format!("{}, which `{}` does not know", fault.message, wish.option());
+            let message = format!("{}, which `{}` does not support", fault.message, wish.option());
             Err(Fault { message, ..fault }.advise(format!("no `{}`", wish.option())))
         }
     }

@@ -2,13 +2,14 @@
 //! class with arguments.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::diag::Fault;
 use crate::exchange::network::Network;
 use crate::exchange::pytorch::forward::{Unit, forward};
 use crate::exchange::pytorch::helpers::HELPERS;
 use crate::exchange::pytorch::layer::{Code, Piece};
-use crate::model::Wire;
+use crate::model::{self, Model, Wire};
 
 /// A part of a class.
 enum Part {
@@ -17,7 +18,7 @@ enum Part {
 }
 
 /// The layers whose names begin alike.
-struct Block {
+pub struct Block {
     /// What its parent calls it.
     name: String,
     /// What its class is called after; of one of several in a row, what the row is called.
@@ -44,30 +45,63 @@ struct Class {
     forward: Vec<String>,
 }
 
-/// The classes of a network, those that others use first, and what the last one is called, which is the network.
-pub fn classes(network: &Network<'_>, codes: &[Code]) -> Result<(String, String), Fault> {
+/// The blocks of a model; `None` where one takes or gives several values, as no class here does.
+pub fn nested(model: &Model) -> Option<Block> {
+    let (end, last) = (model.layers.len(), last_uses(model));
+    let parts = parts(model, &last, 0, 0..end, "");
+    fits(model, &last, &parts).then(|| Block {
+        name: String::new(),
+        word: String::new(),
+        parts,
+        first: 0,
+        end,
+    })
+}
+
+fn fits(model: &Model, last: &[usize], parts: &[Part]) -> bool {
+    parts.iter().all(|part| match part {
+        Part::Layer(_) => true,
+        Part::Block(own) => {
+            outside(model, own).is_ok()
+                && given(last, own.first..own.end) == [own.end - 1]
+                && fits(model, last, &own.parts)
+        }
+    })
+}
+
+/// For each layer's value the last layer that takes it; for what the model gives, none is the last.
+fn last_uses(model: &Model) -> Vec<usize> {
+    let mut last = vec![0; model.layers.len() + 1];
+    for (at, layer) in model.layers.iter().enumerate() {
+        layer.inputs.iter().for_each(|wire| last[wire.index()] = at);
+    }
+    last[model.output.index()] = usize::MAX;
+    last.split_off(1)
+}
+
+/// The layers of a block whose values are taken after it.
+fn given(last: &[usize], block: Range<usize>) -> Vec<usize> {
+    block.clone().filter(|&at| last[at] >= block.end).collect()
+}
+
+/// Whether the file itself has this name.
+pub fn is_taken(name: &str) -> bool {
+    ["F", "Path", "torch", "nn", "load_file"].contains(&name)
+        || HELPERS.iter().any(|helper| helper.name == name)
+}
+
+/// The classes of the blocks of a network, those that others use first, and what the last one is called, which is the network.
+pub fn classes(network: &Network<'_>, codes: &[Code], whole: &Block) -> Result<(String, String), Fault> {
     let model = network.model;
-    let whole = parts(
-        &model.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>(),
-        0,
-        0,
-        model.layers.len(),
-        "",
-    );
-    let whole =
-        Block { name: String::new(), word: String::new(), parts: whole, first: 0, end: model.layers.len() };
     let mut classes: Vec<Class> = Vec::new();
     // Blocks inside of others first: their calls are part of those.
     let mut made = BTreeMap::new();
-    gather(network, codes, &whole, &mut classes, &mut made)?;
+    gather(network, codes, whole, &mut classes, &mut made)?;
     let mut names: Vec<String> = Vec::new();
     for class in &classes {
         let base = if class.word.is_empty() { model.name.clone() } else { camel(&class.word) };
         let taken = |name: &String| {
-            names.contains(name)
-                || (*name == model.name && !class.word.is_empty())
-                || ["F", "Path"].contains(&name.as_str())
-                || HELPERS.iter().any(|helper| helper.name == name)
+            names.contains(name) || (*name == model.name && !class.word.is_empty()) || is_taken(name)
         };
         let mut numbered = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}{n}") });
         names.push(numbered.find(|name| !taken(name)).unwrap_or(base));
@@ -86,10 +120,10 @@ pub fn is_number(name: &str) -> bool {
 }
 
 /// Words of Python that no attribute can have as its name.
-pub const KEYWORDS: [&str; 32] = [
-    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
-    "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not",
-    "or", "pass", "raise", "return", "try", "while", "with", "yield",
+pub const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 /// What every `nn.Module` has and a layer may be called after.
@@ -150,10 +184,12 @@ pub fn kept(name: &str) -> String {
     }
 }
 
-/// Groups names by their part at `depth`; `row` is what those are called after that have numbers alone.
-fn parts(names: &[&str], depth: usize, first: usize, end: usize, row: &str) -> Vec<Part> {
+/// Groups layers by the part of their names at `depth`; `row` is what those are called after that have numbers alone. `last` tells
+/// who takes a layer's value last.
+fn parts(model: &Model, last: &[usize], depth: usize, layers: Range<usize>, row: &str) -> Vec<Part> {
+    let Range { start: first, end } = layers;
     let head = |at: usize| -> Option<&str> {
-        let mut words = names[at].split('.').skip(depth);
+        let mut words = model.layers[at].name.split('.').skip(depth);
         let head = words.next();
         words.next().and(head)
     };
@@ -164,9 +200,17 @@ fn parts(names: &[&str], depth: usize, first: usize, end: usize, row: &str) -> V
             at += 1;
             continue;
         };
-        let n = (at..end).take_while(|&other| head(other) == Some(name)).count();
+        let mut n = (at..end).take_while(|&other| head(other) == Some(name)).count();
+        // What branches give may be joined by a layer after them, which is then part of their block.
+        let next = at + n;
+        let is_join = next < end
+            && head(next).is_none()
+            && matches!(model.layers[next].unit, model::Unit::Join(_))
+            && given(last, at..next).len() > 1
+            && given(last, at..next + 1) == [next];
+        n += usize::from(is_join);
         let word = if is_number(name) { row.to_owned() } else { stem(name) };
-        let parts = parts(names, depth + 1, at, at + n, &word);
+        let parts = parts(model, last, depth + 1, at..at + n, &word);
         parts_of.push(Part::Block(Block { name: name.to_owned(), word, parts, first: at, end: at + n }));
         at += n;
     }
@@ -216,7 +260,7 @@ fn gather(
                     pieces.push(Piece::Text(")".to_owned()));
                 }
                 modules.push((inner.name.clone(), pieces));
-                let input = outside(network, inner)?;
+                let input = outside(network.model, inner)?;
                 units.push(Unit {
                     call: format!("{}({{0}})", kept(&inner.name)),
                     inputs: vec![input],
@@ -238,9 +282,9 @@ fn gather(
         }
         key.push('\n');
     }
-    let input = if block.name.is_empty() { Wire::INPUT } else { outside(network, block)? };
+    let input = if block.name.is_empty() { Wire::INPUT } else { outside(network.model, block)? };
     let output = if block.name.is_empty() { network.model.output } else { Wire::of_layer(block.end - 1) };
-    let forward = forward(&units, &[(input, "x".to_owned())], &[output]);
+    let forward = forward(&units, &[(input, "x".to_owned())], &[output])?;
     key.push_str(&forward.join("\n"));
     let word = block.word.clone();
     let at = match classes.iter().position(|class| class.key == key && class.word == word) {
@@ -260,7 +304,7 @@ fn in_a_row<'b>(network: &Network<'_>, block: &'b Block) -> Result<Vec<&'b Block
     let (mut row, mut before) = (Vec::new(), None);
     for (at, part) in block.parts.iter().enumerate() {
         let Part::Block(own) = part else { return Ok(vec![block]) };
-        let input = outside(network, own)?;
+        let input = outside(network.model, own)?;
         if own.name != at.to_string() || before.is_some_and(|before| before != input) {
             return Ok(vec![block]);
         }
@@ -271,9 +315,9 @@ fn in_a_row<'b>(network: &Network<'_>, block: &'b Block) -> Result<Vec<&'b Block
 }
 
 /// The one value from outside that a block takes.
-fn outside(network: &Network<'_>, block: &Block) -> Result<Wire, Fault> {
+fn outside(model: &Model, block: &Block) -> Result<Wire, Fault> {
     let inside = Wire::of_layer(block.first)..Wire::of_layer(block.end);
-    let inputs = network.model.layers[block.first..block.end].iter().flat_map(|layer| &layer.inputs);
+    let inputs = model.layers[block.first..block.end].iter().flat_map(|layer| &layer.inputs);
     let mut from: Vec<Wire> = inputs.copied().filter(|wire| !inside.contains(wire)).collect();
     from.dedup();
     from.sort_unstable();

@@ -1,11 +1,11 @@
-//! A network of several inputs or outputs, or with weights that are used twice → one Python class that names every layer by its
-//! whole path.
+//! A network of several inputs or outputs, with weights that are used twice, or with blocks that take or give several values →
+//! one Python class that names every layer by its whole path.
 
 use std::collections::BTreeSet;
 
 use crate::diag::Fault;
 use crate::exchange::network::Network;
-use crate::exchange::pytorch::classes::{KEYWORDS, kept};
+use crate::exchange::pytorch::classes::{KEYWORDS, is_taken, kept};
 use crate::exchange::pytorch::forward::{Unit, forward};
 use crate::exchange::pytorch::layer::{Code, Piece};
 use crate::model::Wire;
@@ -62,15 +62,14 @@ pub fn class(network: &Network<'_>, codes: &[Code]) -> Result<(String, String), 
     let outputs: Vec<Wire> =
         std::iter::once(model.output).chain(model.outputs.iter().map(|own| own.head.wire)).collect();
     // The file's own names.
-    let taken = ["Scale", "F", "Path"].contains(&model.name.as_str());
-    let class = if taken { format!("{}Network", model.name) } else { model.name.clone() };
+    let class = if is_taken(&model.name) { format!("{}Network", model.name) } else { model.name.clone() };
     let arguments: Vec<String> = inputs.iter().map(|(_, name)| name.clone()).collect();
     let mut out = format!("\n\nclass {class}(nn.Module):\n");
     if !body.is_empty() {
         out.push_str(&format!("    def __init__(self):\n        super().__init__()\n{body}\n"));
     }
     out.push_str(&format!("    def forward(self, {}):\n", arguments.join(", ")));
-    for line in forward(&units, &inputs, &outputs) {
+    for line in forward(&units, &inputs, &outputs)? {
         out.push_str(&format!("        {line}\n"));
     }
     Ok((out, class))
@@ -91,7 +90,11 @@ fn contain(name: &str, made: &mut BTreeSet<String>, body: &mut String) {
 /// What an input is called in Python.
 fn argument(name: &str, others: &[(Wire, String)]) -> String {
     let mut own = name.to_owned();
-    while own == "self" || KEYWORDS.contains(&own.as_str()) || others.iter().any(|(_, other)| *other == own) {
+    while own == "self"
+        || is_taken(&own)
+        || KEYWORDS.contains(&own.as_str())
+        || others.iter().any(|(_, other)| *other == own)
+    {
         own.push('_');
     }
     own

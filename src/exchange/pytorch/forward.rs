@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::diag::Fault;
 use crate::model::Wire;
 
 /// How wide a line may be.
@@ -16,7 +17,11 @@ pub struct Unit {
 }
 
 /// The lines that make `outputs` of `inputs`, which have these names.
-pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> Vec<String> {
+///
+/// # Errors
+/// A value that nothing before makes: an internal fault.
+pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> Result<Vec<String>, Fault> {
+    let unnamed = || Fault::internal("a value without a name");
     let mut uses: HashMap<Wire, usize> = HashMap::new();
     for unit in units {
         for (i, wire) in unit.inputs.iter().enumerate() {
@@ -36,9 +41,12 @@ pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> V
         for (i, wire) in unit.inputs.iter().enumerate() {
             let place = format!("{{{i}}}");
             let n = unit.call.matches(&place).count();
+            if n == 0 {
+                continue;
+            }
             let value = match &pending {
                 Some((own, text)) if own == wire => text.clone(),
-                _ => names.get(wire).cloned().unwrap_or_else(|| "x".to_owned()),
+                _ => names.get(wire).cloned().ok_or_else(unnamed)?,
             };
             // A sum in front of `.flatten(1)` stands in parentheses.
             let bare = value.contains(' ') && !value.ends_with(')');
@@ -65,7 +73,7 @@ pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> V
         }
         if *outputs == [unit.output] && at + 1 == units.len() {
             lines.push(format!("return {call}"));
-            return lines;
+            return Ok(lines);
         }
         let free = ["x", "y", "z", "u", "v", "w"]
             .iter()
@@ -76,9 +84,9 @@ pub fn forward(units: &[Unit], inputs: &[(Wire, String)], outputs: &[Wire]) -> V
         lines.push(format!("{name} = {call}"));
         names.insert(unit.output, name);
     }
-    let named = |output: &Wire| names.get(output).cloned().unwrap_or_else(|| "x".to_owned());
-    lines.push(format!("return {}", outputs.iter().map(named).collect::<Vec<_>>().join(", ")));
-    lines
+    let named = outputs.iter().map(|output| names.get(output).cloned().ok_or_else(unnamed));
+    lines.push(format!("return {}", named.collect::<Result<Vec<_>, _>>()?.join(", ")));
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -101,7 +109,7 @@ mod tests {
         ];
         assert_eq!(
             forward(&units, &[(Wire::INPUT, "x".to_owned())], &[wire(3)]),
-            ["x = F.relu(self.conv(x)) + x", "return x.flatten(1)"]
+            Ok(vec!["x = F.relu(self.conv(x)) + x".to_owned(), "return x.flatten(1)".to_owned()])
         );
     }
 }

@@ -127,10 +127,10 @@ fn source(network: &Network<'_>) -> Result<String, Fault> {
     }
     let needed = HELPERS.iter().filter(|helper| operations.iter().any(helper.serves));
     needed.for_each(|helper| out.push_str(helper.text));
-    let is_plain = network.peculiar().is_none();
-    let (classes, class) = match is_plain {
-        true => classes::classes(network, &codes)?,
-        false => flat::class(network, &codes)?,
+    let nested = network.peculiar().is_none().then(|| classes::nested(network.model)).flatten();
+    let (classes, class) = match nested {
+        Some(whole) => classes::classes(network, &codes, &whole)?,
+        None => flat::class(network, &codes)?,
     };
     out.push_str(&classes);
     let example = |keys: Vec<String>| {

@@ -70,7 +70,7 @@ impl<'a> Reader<'a, '_> {
 
     fn attention(&self, flow: &Flow) -> Option<Parts<'a>> {
         let &[channels, places] = flow.dims.as_slice() else { return None };
-        let conv = self.step(flow)?;
+        let conv = self.step(flow).filter(|step| is_linear(step))?;
         let found = self.layer(conv.inputs[0], "reshape").filter(|step| step.shape == [channels, places])?;
         let &[values, weights] = self.layer(found.inputs[0], "matmul")?.inputs.as_slice() else {
             return None;
@@ -100,12 +100,7 @@ impl<'a> Reader<'a, '_> {
             (source, heads) = (Some(slice.inputs[0]), n);
         }
         let projection = self.layer(source?, "conv1d")?;
-        let plain = |name: &str, value: &str| {
-            projection.args.iter().all(|(own, given)| *own != name || given == value)
-        };
-        let is_plain =
-            plain("kernel", "1") && plain("groups", "1") && plain("stride", "1") && plain("padding", "0");
-        let fits = is_plain && projection.shape == [3 * channels, places];
+        let fits = is_linear(projection) && projection.shape == [3 * channels, places];
         let source = projection.inputs[0];
         (fits && self.shape_of(source).is_none_or(|shape| shape == [channels, places])).then(|| Parts {
             source,
@@ -113,4 +108,14 @@ impl<'a> Reader<'a, '_> {
             weights: projection.weights.clone(),
         })
     }
+}
+
+/// Whether a convolution is one linear layer for each place.
+fn is_linear(step: &Step<'_>) -> bool {
+    let plain = |name: &str, value: &str| step.args.iter().all(|(own, given)| *own != name || given == value);
+    matches!(step.act, Act::Layer("conv1d"))
+        && plain("kernel", "1")
+        && plain("groups", "1")
+        && plain("stride", "1")
+        && plain("padding", "0")
 }

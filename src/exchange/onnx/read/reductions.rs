@@ -15,9 +15,9 @@ impl<'a> Reader<'a, '_> {
             None => node.ints("axes").map(<[i64]>::to_vec),
         };
         let given = given.filter(|given| !given.is_empty());
-        let given = given.ok_or_else(|| cannot(node, "it takes all images together"))?;
+        let given = given.ok_or_else(|| cannot(node, "it reduces over the batch"))?;
         let ours: Option<Vec<usize>> = given.iter().map(|&axis| x.axis(axis)).collect();
-        let mut ours = ours.ok_or_else(|| cannot(node, "it takes images together"))?;
+        let mut ours = ours.ok_or_else(|| cannot(node, "it reduces over the batch"))?;
         ours.sort_unstable();
         ours.dedup();
         let keeps = node.int("keepdims", 1) == 1;

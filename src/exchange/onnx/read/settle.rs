@@ -244,7 +244,9 @@ fn line<'a>(step: Step<'a>, arriving: &[usize], lines: &mut Vec<Line<'a>>) -> Re
             return Ok(exchanged(lines, input, &turned, &back, &step.origin));
         }
         Act::AtLeast(low) => {
-            return Err(cannot(&format!("its numbers are bounded at {low} on one side alone")));
+            return Err(cannot(&format!(
+                "it bounds numbers only from below, at {low}; `clamp` needs both bounds"
+            )));
         }
         Act::Expand => return Err(cannot("there is no layer that repeats numbers; joins do")),
         Act::Above(_) => return Err(cannot("there is no layer that compares")),
