@@ -51,6 +51,27 @@ fn a_stride_of_one_is_written_where_a_class_usually_has_another() {
 }
 
 #[test]
+fn only_a_stride_of_one_is_left_out() {
+    let text = "model Strides {
+        input 3x64x64
+        conv2d 4 3x3 padding=1 -> conv2d 8 5x5 stride=16 padding=2 -> conv2d 8 1x1 stride=1x2
+        patchify 16 2
+    }";
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("out");
+    export(text, "pytorch", &[], folder.path(), &place).unwrap();
+    let python = std::fs::read_to_string(place.join("model.py")).unwrap();
+    for module in [
+        "(3, 4, 3, padding=1)",
+        "(4, 8, 5, stride=16, padding=2)",
+        "(8, 8, 1, stride=(1, 2))",
+        "(8, 16, 2, stride=2)",
+    ] {
+        assert!(python.contains(&format!("nn.Conv2d{module}")), "{module} in {python}");
+    }
+}
+
+#[test]
 fn what_branches_give_is_joined_in_their_class() {
     let python = |lines: &str| {
         let folder = tempfile::tempdir().unwrap();

@@ -429,10 +429,8 @@ fn constructed(
     parameters: &[Parameters],
     next: &mut usize,
 ) -> String {
-    // Of PyTorch's own modules a stride of 1 is what holds anyway; of a class here, another may be.
-    let plain = |text: &str| text.replace(", stride=1", "");
-    let (mut done, mut out) = (String::new(), String::new());
-    let mut pieces = pieces.iter();
+    let mut out = String::new();
+    let mut pieces = pieces.iter().peekable();
     while let Some(piece) = pieces.next() {
         let text = match piece {
             Piece::Text(text) => text,
@@ -442,6 +440,12 @@ fn constructed(
                 continue;
             }
         };
+        // PyTorch's own modules have a stride of 1 where none is given.
+        let is_one = |piece: &&Piece| matches!(piece, Piece::Number { .. }) && own.written[*next] == "1";
+        if text == ", stride=" && pieces.next_if(is_one).is_some() {
+            *next += 1;
+            continue;
+        }
         let Some(block) = text.strip_prefix('\u{0}').and_then(|text| text.parse::<usize>().ok()) else {
             out.push_str(text);
             continue;
@@ -456,10 +460,9 @@ fn constructed(
             }
         });
         let arguments: Vec<String> = arguments.collect();
-        done.push_str(&plain(&std::mem::take(&mut out)));
-        done.push_str(&format!("{}({})", names[block], arguments.join(", ")));
+        out.push_str(&format!("{}({})", names[block], arguments.join(", ")));
         *next += n;
         pieces.by_ref().take(n).for_each(drop);
     }
-    done + &plain(&out)
+    out
 }

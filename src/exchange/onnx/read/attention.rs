@@ -58,10 +58,6 @@ impl<'a> Reader<'a, '_> {
         Some(attention)
     }
 
-    fn at(&self, at: usize) -> Option<&Step<'a>> {
-        self.steps.get(at.checked_sub(1)?)
-    }
-
     /// What is exchanged here.
     fn behind_swap(&self, at: usize) -> Option<usize> {
         let step = self.at(at)?;

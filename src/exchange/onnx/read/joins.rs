@@ -494,8 +494,7 @@ impl<'a> Reader<'a, '_> {
                 .step(part)
                 .filter(|step| matches!(step.act, Act::Largest(own) if own == axis))
                 .ok_or_else(refused)?;
-            let cut =
-                largest.inputs[0].checked_sub(1).and_then(|at| self.steps.get(at)).ok_or_else(refused)?;
+            let cut = self.at(largest.inputs[0]).ok_or_else(refused)?;
             match source {
                 None => source = Some(cut.inputs[0]),
                 Some(own) if own == cut.inputs[0] => {}
@@ -504,16 +503,13 @@ impl<'a> Reader<'a, '_> {
         }
         let source = source.ok_or_else(refused)?;
         // The last window ends where the axis does.
-        let last = self
-            .step(&parts[to - 1])
-            .map(|step| step.inputs[0])
-            .and_then(|at| self.steps.get(at.checked_sub(1)?));
+        let last = self.step(&parts[to - 1]).map(|step| step.inputs[0]).and_then(|at| self.at(at));
         let from = match last.map(|cut| (&cut.act, &cut.shape)) {
             Some((Act::Cut(start), shape)) => start[axis] + shape[axis],
             _ => return Err(refused()),
         };
         let holds = parts.iter().enumerate().all(|(i, part)| {
-            let cut = self.step(part).and_then(|step| self.steps.get(step.inputs[0].checked_sub(1)?));
+            let cut = self.step(part).and_then(|step| self.at(step.inputs[0]));
             let window = adaptive_window(i, from, to);
             matches!(cut.map(|cut| (&cut.act, &cut.shape)), Some((Act::Cut(start), shape)) if start[axis] == window.start && shape[axis] == window.len())
         });

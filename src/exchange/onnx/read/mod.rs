@@ -336,12 +336,17 @@ impl<'a> Reader<'a, '_> {
 
     /// The step that gives a value.
     fn step(&self, flow: &Flow) -> Option<&Step<'a>> {
-        flow.at.checked_sub(1).and_then(|at| self.steps.get(at))
+        self.at(flow.at)
+    }
+
+    /// The step that gives the value of this number; `None` of the input.
+    fn at(&self, at: usize) -> Option<&Step<'a>> {
+        self.steps.get(at.checked_sub(1)?)
     }
 
     /// The step of that value, where it is this layer.
     fn layer(&self, at: usize, word: &str) -> Option<&Step<'a>> {
-        let step = self.steps.get(at.checked_sub(1)?)?;
+        let step = self.at(at)?;
         matches!(step.act, Act::Layer(own) if own == word).then_some(step)
     }
 

@@ -223,7 +223,7 @@ impl<'a> Reader<'a, '_> {
     /// The x of `min(max(x + 3, 0), 6)`.
     fn shifted_relu6(&self, at: usize) -> Option<usize> {
         let shifted = self.layer(at, "relu6")?.inputs[0];
-        match self.steps.get(shifted.checked_sub(1)?) {
+        match self.at(shifted) {
             Some(step) if matches!(step.act, Act::Shift(by) if near(by, 3.0)) => Some(step.inputs[0]),
             _ => None,
         }
@@ -233,13 +233,9 @@ impl<'a> Reader<'a, '_> {
     fn erf_inside(&self, factors: &[usize]) -> Option<usize> {
         let &[a, b] = factors else { return None };
         let of = |gate: usize, x: usize| {
-            let one = self
-                .steps
-                .get(gate.checked_sub(1)?)
-                .filter(|step| matches!(step.act, Act::Shift(by) if near(by, 1.0)))?;
-            let erf =
-                self.steps.get(one.inputs[0].checked_sub(1)?).filter(|step| matches!(step.act, Act::Erf))?;
-            let scaled = self.steps.get(erf.inputs[0].checked_sub(1)?)?;
+            let one = self.at(gate).filter(|step| matches!(step.act, Act::Shift(by) if near(by, 1.0)))?;
+            let erf = self.at(one.inputs[0]).filter(|step| matches!(step.act, Act::Erf))?;
+            let scaled = self.at(erf.inputs[0])?;
             let is_root = matches!(scaled.act, Act::Factor(by) if near(by, std::f32::consts::FRAC_1_SQRT_2));
             (is_root && scaled.inputs[0] == x).then_some(x)
         };

@@ -141,7 +141,7 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn deviation(&mut self, node: &'a Node<'a>, x: &Flow) -> Option<Flow> {
         let (mut at, mut epsilon, mut factor) = (x.at, 0.0, 1.0f32);
         let act = |reader: &Self, at: usize| {
-            let step = reader.steps.get(at.checked_sub(1)?)?;
+            let step = reader.at(at)?;
             Some((step.act.clone(), step.inputs[0]))
         };
         if let (Act::Shift(by), input) = act(self, at)? {
@@ -176,7 +176,7 @@ impl<'a> Reader<'a, '_> {
     /// The value that a value is without its mean.
     fn centred(&self, at: usize, over: &str) -> Option<usize> {
         let &[x, less] = self.layer(at, "add")?.inputs.as_slice() else { return None };
-        let step = self.steps.get(less.checked_sub(1)?)?;
+        let step = self.at(less)?;
         let Act::Factor(-1.0) = step.act else { return None };
         let mean = self.layer(step.inputs[0], "mean")?;
         (mean.inputs == [x] && mean.args.first()?.1 == over).then_some(x)
@@ -192,9 +192,9 @@ impl<'a> Reader<'a, '_> {
             Some(step) if matches!(step.act, Act::Expand) => step.inputs[0],
             _ => by.at,
         };
-        let step = self.steps.get(by.checked_sub(1)?)?;
+        let step = self.at(by)?;
         if let Act::AtLeast(epsilon) = step.act {
-            let length = self.steps.get(step.inputs[0].checked_sub(1)?)?;
+            let length = self.at(step.inputs[0])?;
             if !matches!(length.act, Act::Length) || length.inputs != [x.at] {
                 return None;
             }
