@@ -166,6 +166,14 @@ fn hostile_graphs_are_refused() {
         .bytes(9, &(1i64 << 20).to_le_bytes().repeat(2));
     let made = [node("ConstantOfShape", &["n"], "c"), node("Add", &["x", "c"], "y")];
     refused(&model(&made, &[dims]), "more numbers than memory should hold");
+    // Each image may become larger, but not several.
+    let target = |n: i64| {
+        let numbers = [n, 1, 4, 4].map(i64::to_le_bytes).concat();
+        Message::default().ints(1, [4]).int(2, 7).text(8, "to").bytes(9, &numbers)
+    };
+    let expanded = [node("Expand", &["x", "to"], "e"), node("Relu", &["e"], "y")];
+    refused(&model(&expanded, &[target(3)]), "repeats each image 3 times");
+    assert!(read(&model(&expanded, &[target(1)]), Path::new("x.onnx")).unwrap().contains("relu"));
 }
 
 #[test]
