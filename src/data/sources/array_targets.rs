@@ -8,6 +8,7 @@ use crate::data::samples::{Images, Targets};
 use crate::data::sources::idx::fault;
 use crate::data::sources::npy::{Array, Element, Head, Numbers};
 use crate::diag::Fault;
+use crate::shape::Shape;
 
 const MAX_CLASSES: i64 = 1_000_000;
 
@@ -24,7 +25,7 @@ pub fn task(path: &Path, name: &str, head: &Head) -> Result<Task, Fault> {
         (false, [_, _, _] | [_, 1, _, _] | [_, _, _, 1]) => Ok(Task::Masks),
         (true, [_, _, _] | [_, _, _, _]) | (false, [_, 3, _, _] | [_, _, _, 3]) => Ok(Task::Images),
         (_, shape) => {
-            let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+            let shown = Shape::new(shape);
             let what = format!("`{name}` has the shape {shown}, which fits no kind of target");
             Err(fault(path, &what).advise(
                 "classes N, labels NxK or masks NxHxW of whole numbers; numbers N or NxK or images NxCxHxW of floats",

@@ -12,6 +12,7 @@ use crate::data::sources::npy::{self, Array, Head, Numbers, Store};
 use crate::data::sources::{Facts, Source, Wanted};
 use crate::data::transforms::bounded;
 use crate::diag::{Fault, codes};
+use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
 
 pub struct Arrays;
@@ -310,7 +311,7 @@ impl Layout {
 /// The number of images or signals in an array of this shape, and how each lies in it.
 fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usize, Layout), Fault> {
     let is_count = |extent: usize| extent == 1 || extent == 3;
-    let shown = shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let shown = Shape::new(shape);
     let image = |extents, channels_last| Layout { extents, channels_last, is_signal: false };
     let signal =
         |[c, l]: [usize; 2], channels_last| Layout { extents: [c, 1, l], channels_last, is_signal: true };
@@ -461,7 +462,7 @@ pub fn signals(path: &Path, [channels, length]: [usize; 2]) -> Result<Vec<Vec<f3
         [c, l] | [_, c, l] if [c, l] == [channels, length] => false,
         [l, c] | [_, l, c] if [c, l] == [channels, length] => true,
         _ => {
-            let shown = array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+            let shown = Shape::new(&array.shape);
             let what = format!("has the shape {shown}, but the model takes signals of {channels}x{length}");
             return Err(fault(path, &what)
                 .advise(format!("an array of {channels}x{length}, or of several, Nx{channels}x{length}")));

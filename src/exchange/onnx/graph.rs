@@ -6,6 +6,7 @@ use std::io::Write;
 use crate::diag::Fault;
 use crate::exchange::network::Network;
 use crate::protobuf::Message;
+use crate::shape::Shape;
 
 /// The first version of the format that has opset 18: whatever reads the operators reads the file.
 pub const IR_VERSION: i64 = 8;
@@ -152,7 +153,7 @@ impl Graph {
         let known = |name: &str| self.tensors.iter().find(|own| own.name == name);
         let name = match known(&name) {
             Some(own) if own.dims != dims => {
-                format!("{name}.{}", dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x"))
+                format!("{name}.{}", Shape::new(&dims))
             }
             Some(_) => return name,
             None => name,

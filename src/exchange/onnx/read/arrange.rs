@@ -6,6 +6,7 @@ use crate::exchange::onnx::file::{MAX_AXES, Node};
 use crate::exchange::onnx::read::numbers::{Numbers, axis_of, bounds, ranges, squeezed, unsqueezed};
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, Value, cannot};
 use crate::exchange::onnx::wire::damaged;
+use crate::shape::Shape;
 
 impl<'a> Reader<'a, '_> {
     /// `Flatten`, `Reshape`, `Squeeze` and `Unsqueeze`: other extents for the same numbers.
@@ -325,10 +326,10 @@ impl<'a> Reader<'a, '_> {
         dims: Vec<usize>,
         weight: Weight<'a>,
     ) -> Flow {
-        let shown: Vec<String> = dims.iter().map(usize::to_string).collect();
+        let shown = Shape::new(&dims).to_string();
         let flow = self.push(node, Act::Layer("parameter"), vec![source], dims, Layout::First);
         if let Some(step) = self.last() {
-            (step.args, step.weights) = (vec![("shape", shown.join("x"))], vec![("weight", weight)]);
+            (step.args, step.weights) = (vec![("shape", shown)], vec![("weight", weight)]);
         }
         flow
     }

@@ -461,7 +461,7 @@ fn shown(number: f32) -> String {
 fn pair(extents: &[usize]) -> String {
     match extents {
         [a, b] if a == b => a.to_string(),
-        _ => extents.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+        _ => Shape::new(extents).to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::exchange::import::line::{Line, Origin, Weight};
 use crate::exchange::onnx::file::Beside;
 use crate::exchange::onnx::read::turned::exchanges;
 use crate::exchange::onnx::read::{Act, Step, pair, shown, sides};
+use crate::shape::Shape;
 
 /// The lines behind the output's steps, in order, and the value that is the output; `image` is the input's shape.
 pub fn settle<'a>(
@@ -115,10 +116,9 @@ fn arranged(lines: &mut Vec<Line<'_>>, input: usize, from: &[usize], to: &[usize
     if from == to {
         return input;
     }
-    let shown: Vec<String> = to.iter().map(usize::to_string).collect();
     lines.push(Line {
         word: "reshape",
-        args: vec![("shape", shown.join("x"))],
+        args: vec![("shape", Shape::new(to).to_string())],
         inputs: vec![input],
         shape: to.to_vec(),
         weights: Vec::new(),

@@ -5,6 +5,7 @@ use crate::diag::Fault;
 use crate::exchange::onnx::file::Node;
 use crate::exchange::onnx::read::numbers::axis_of;
 use crate::exchange::onnx::read::{Act, Flow, Layout, Reader, cannot};
+use crate::shape::Shape;
 
 impl<'a> Reader<'a, '_> {
     /// Input number `i` with the axes that the graph gives it.
@@ -53,10 +54,10 @@ impl<'a> Reader<'a, '_> {
 
     /// The same numbers in the same order, under other extents.
     pub(super) fn extents(&mut self, node: &'a Node<'a>, at: usize, dims: Vec<usize>) -> Flow {
-        let shown: Vec<String> = dims.iter().map(usize::to_string).collect();
+        let shown = Shape::new(&dims).to_string();
         let flow = self.push(node, Act::Layer("reshape"), vec![at], dims, Layout::First);
         if let Some(step) = self.last() {
-            step.args = vec![("shape", shown.join("x"))];
+            step.args = vec![("shape", shown)];
         }
         flow
     }
