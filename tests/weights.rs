@@ -447,3 +447,21 @@ fn damaged_bytes_end_in_an_error_or_in_numbers() {
         assert!(refused >= 50, "{name}: {refused}");
     }
 }
+
+#[test]
+fn an_auxiliary_head_takes_its_weights_where_the_model_has_one() {
+    let conv = |name: &str| [(format!("{name}.weight"), vec![4, 4, 3, 3]), (format!("{name}.bias"), vec![4])];
+    let linear = |name: &str| [(format!("{name}.weight"), vec![2, 4]), (format!("{name}.bias"), vec![2])];
+    let mut tensors: Vec<(String, Vec<usize>)> = conv("conv").into();
+    tensors.extend(linear("AuxLogits.fc"));
+    tensors.extend(linear("fc"));
+    let file = declared(&tensors, Sequence::Kept);
+    let head = "auxiliary { global_avg_pool -> linear 2 }";
+    let text =
+        |head: &str| format!("model M {{ input 4x8x8; conv2d 4 3x3; {head}; global_avg_pool -> linear 2 }}");
+    let names =
+        |own: &[(String, Vec<usize>)]| own.iter().map(|(name, _)| Some(name.clone())).collect::<Vec<_>>();
+    assert_eq!(taken(&model(&text(head)), &file, Need::All), names(&tensors));
+    let without = [&tensors[..2], &tensors[4..]].concat();
+    assert_eq!(taken(&model(&text("identity")), &file, Need::All), names(&without));
+}

@@ -69,6 +69,9 @@ enum Held {
     Pictures(Arc<(DataSection, Samples)>),
 }
 
+/// One for each further input and output that a model may have.
+const MAX_FIELDS: usize = INPUTS.len() + TARGETS.len();
+
 /// The data sets whose samples have columns.
 const WITH_COLUMNS: [&str; 3] = ["table", "parquet", "webdataset"];
 
@@ -125,8 +128,8 @@ pub fn of(lines: &Lines<'_>, diagnostics: &mut Diagnostics) -> Vec<DataField> {
             diagnostics.push(d.label("given again here").related(first.span, "first given here"));
             continue;
         }
-        if fields.len() == INPUTS.len() {
-            let message = format!("`data` has at most {} fields", INPUTS.len());
+        if fields.len() == MAX_FIELDS {
+            let message = format!("`data` has at most {MAX_FIELDS} fields");
             diagnostics
                 .push(Diagnostic::error(codes::TOO_MANY_ARGUMENTS, span, message).label("one too many"));
             break;

@@ -37,7 +37,7 @@ pub fn check(
             None => d.advise(place_for(field, data)),
         });
     }
-    for input in &model.inputs {
+    for (at, input) in model.inputs.iter().enumerate() {
         let Some(field) = fields.iter().find(|field| field.name == input.name) else {
             diagnostics.push(missing(input, data));
             continue;
@@ -70,8 +70,7 @@ pub fn check(
                 written,
             ));
         }
-        let end = End::Input(model.inputs.iter().position(|own| own.name == input.name).unwrap_or(0));
-        data.fields.push(field.clone().of(end));
+        data.fields.push(field.clone().of(End::Input(at)));
     }
     for (at, output) in model.outputs.iter().enumerate() {
         match fields.iter().find(|field| field.name == output.name.text) {

@@ -33,9 +33,13 @@ const NO_WEIGHTS: [(&str, &str); 4] = [
 /// What a tensor is that is no weight; `None` of a weight.
 pub fn no_weight(name: &str) -> Option<&'static str> {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let known = NO_WEIGHTS.iter().find(|(own, _)| *own == last).map(|(_, what)| *what);
+    NO_WEIGHTS.iter().find(|(own, _)| *own == last).map(|(_, what)| *what)
+}
+
+/// What a tensor of an auxiliary head is to a model that has none; `None` of any other.
+pub fn of_auxiliary(name: &str) -> Option<&'static str> {
     let auxiliary = name.split('.').any(|part| matches!(part, "aux1" | "aux2" | "AuxLogits" | "aux_head"));
-    known.or(auxiliary.then_some("of an auxiliary head, which only training uses"))
+    auxiliary.then_some("of an auxiliary head, which only training uses")
 }
 
 /// Names that cannot be taken over, and why: what they stand for is not one tensor of a layer.

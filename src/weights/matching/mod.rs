@@ -31,6 +31,8 @@ pub struct Target {
     pub wires: Rc<Vec<Vec<usize>>>,
     /// Whether it is of the last layer that learns anything: that which a change of the classes changes.
     pub is_head: bool,
+    /// Whether it is of an auxiliary head.
+    pub is_auxiliary: bool,
     /// Channels, height and width of the image whose pixels its layer takes one after the other.
     pub flattened: Option<[usize; 3]>,
 }
@@ -53,6 +55,7 @@ pub fn targets(model: &Model) -> Vec<Target> {
             layer,
             wires: Rc::clone(&wires),
             is_head: Some(layer) == head,
+            is_auxiliary: model.is_auxiliary(layer),
             flattened,
         })
     });
@@ -140,8 +143,10 @@ pub fn plan(targets: &[Target], file: &File, wishes: &Wishes) -> Result<Plan, Fa
         taken: HashSet::new(),
         left: BTreeMap::new(),
     };
+    let has_auxiliary = targets.iter().any(|target| target.is_auxiliary);
     for (i, tensor) in file.tensors.iter().enumerate() {
-        if let Some(what) = names::no_weight(&tensor.name) {
+        let auxiliary = || names::of_auxiliary(&tensor.name).filter(|_| !has_auxiliary);
+        if let Some(what) = names::no_weight(&tensor.name).or_else(auxiliary) {
             matching.left.insert(i, what.to_owned());
         }
     }
