@@ -224,3 +224,25 @@ fn one_of_two_files_may_use_the_other() {
     let (own, _) = right("use \"outer.model\"\nmodel Outer(classes=7)", &files);
     assert_eq!(own.experiment.model.unwrap().output().unwrap().dims(), [7]);
 }
+
+#[test]
+fn every_further_input_and_output_may_have_a_field() {
+    let lines = |line: &dyn Fn(usize) -> String| (0..8).map(line).collect::<String>();
+    let inputs = lines(&|i| format!("input own{i} 2\n"));
+    let takes = lines(&|i| format!("concat own{i}\n"));
+    let outputs = lines(&|i| format!("output head{i} loss=mse {{ linear 1 }}\n"));
+    let model = format!("model M {{\ninput 3x8x8\n{inputs}flatten\n{takes}{outputs}linear 2\n}}");
+    let of_inputs = lines(&|i| format!("field own{i} [a{i}, b{i}]\n"));
+    let of_outputs = lines(&|i| format!("field head{i} [c{i}]\n"));
+    let train = "train { loss cross_entropy; optimizer adam; epochs 1; batch 4 }";
+    let found = |more: &str| {
+        let data = format!(
+            "data {{\nsource table \"t.csv\" image=scan label=kind classes=2 size=8x8\n{of_inputs}{of_outputs}{more}\n}}"
+        );
+        check(&format!("{model}\n{data}\n{train}")).1
+    };
+    let whole = found("");
+    assert!(!has_errors(&whole), "{whole:#?}");
+    let over = found("field more [d]");
+    assert!(over.iter().any(|d| d.message == "`data` has at most 16 fields"), "{over:#?}");
+}

@@ -172,7 +172,7 @@ fn hostile_graphs_are_refused() {
         Message::default().ints(1, [4]).int(2, 7).text(8, "to").bytes(9, &numbers)
     };
     let expanded = [node("Expand", &["x", "to"], "e"), node("Relu", &["e"], "y")];
-    refused(&model(&expanded, &[target(3)]), "repeats each image 3 times");
+    refused(&model(&expanded, &[target(3)]), "it makes [3, 1, 4, 4] of images of [1, 4, 4]");
     assert!(read(&model(&expanded, &[target(1)]), Path::new("x.onnx")).unwrap().contains("relu"));
 }
 

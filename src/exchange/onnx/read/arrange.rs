@@ -337,15 +337,12 @@ impl<'a> Reader<'a, '_> {
     /// A value repeated along axes of extent 1.
     pub(super) fn expand(&mut self, node: &'a Node<'a>) -> Result<Flow, Fault> {
         let x = self.image(node, 0)?;
-        let target = self.numbers(node, 1)?;
-        let of_batch = target.is_of_batch(0);
-        let target = target.ints();
+        let asked = self.numbers(node, 1)?;
+        let target = asked.ints();
         let refused = || cannot(node, format!("it makes {target:?} of images of {:?}", x.dims));
-        if target.len() > x.dims.len() + 1 || matches!(x.layout, Layout::FlatLast(_)) {
+        let repeats_images = target.len() == x.dims.len() + 1 && target[0] != 1 && !asked.is_of_batch(0);
+        if repeats_images || target.len() > x.dims.len() + 1 || matches!(x.layout, Layout::FlatLast(_)) {
             return Err(refused());
-        }
-        if target.len() == x.dims.len() + 1 && !of_batch && target[0] != 1 {
-            return Err(cannot(node, format!("it repeats each image {} times", target[0])));
         }
         let mut dims = x.dims.clone();
         for (dim, &wanted) in dims.iter_mut().rev().zip(target.iter().rev()) {

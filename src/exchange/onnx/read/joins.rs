@@ -503,7 +503,7 @@ impl<'a> Reader<'a, '_> {
         }
         let source = source.ok_or_else(refused)?;
         // The last window ends where the axis does.
-        let last = self.step(&parts[to - 1]).map(|step| step.inputs[0]).and_then(|at| self.at(at));
+        let last = self.step(&parts[to - 1]).and_then(|step| self.at(step.inputs[0]));
         let from = match last.map(|cut| (&cut.act, &cut.shape)) {
             Some((Act::Cut(start), shape)) => start[axis] + shape[axis],
             _ => return Err(refused()),
