@@ -16,7 +16,7 @@ use crate::data::sources::{arrays, files};
 use crate::diag::{Fault, codes};
 use crate::experiment::disk;
 use crate::model::Model;
-use crate::predict::{Answer, Class, Predictor};
+use crate::predict::{Answer, Predictor};
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::write_atomically;
 
@@ -66,21 +66,21 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     let (paths, given) = rows.into_iter().unzip();
     let options = &Options { images: paths, given, ..options.clone() };
     let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
+    let drawn = further::pictures(&predictor);
     match (predictor.task(), &options.out, options.top) {
-        (Task::Classes, Some(_), _) => refuse(&format!(
-            "`{name}` gives classes, not images: there is nothing to write\n  try: no `--out`"
-        )),
-        (task @ (Task::Labels | Task::Numbers), Some(_), _) => refuse(&format!(
-            "`{name}` gives {}, not images: there is nothing to write\n  try: no `--out`",
-            task.names()
-        )),
-        (Task::Classes, None, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
+        (task @ (Task::Classes | Task::Labels | Task::Numbers), Some(_), _) if drawn.is_empty() => {
+            refuse(&format!(
+                "`{name}` gives {}, not images: there is nothing to write\n  try: no `--out`",
+                task.names()
+            ))
+        }
+        (Task::Classes, _, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
         (task @ (Task::Labels | Task::Numbers | Task::Masks), _, Some(_)) => {
             refuse(&format!("`{name}` gives {}, of which all are shown\n  try: no `--top`", task.one()))
         }
-        (Task::Labels, None, None) => labels(options, &mut predictor),
-        (Task::Numbers, None, None) => numbers(options, &mut predictor),
-        (Task::Masks, folder, None) => masks(options, &mut predictor, folder.as_deref()),
+        (Task::Labels, _, None) => labels(options, &mut predictor),
+        (Task::Numbers, _, None) => numbers(options, &mut predictor),
+        (Task::Masks, _, None) => masks(options, &mut predictor),
         (Task::Images, _, _) if !png::fits(&output) => refuse(&format!(
             "`{name}` gives {output} for an image, which is neither classes nor a picture of 1 or 3 channels\n  \
              try: a last layer such as `conv2d 3 1x1`",
@@ -91,7 +91,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         (Task::Images, None, None) => refuse(&format!(
             "`{name}` gives images ({output}), and there is no folder to write them to\n  try: `--out FOLDER`"
         )),
-        (Task::Images, Some(folder), None) => images(options, &mut predictor, folder),
+        (Task::Images, Some(_), None) => images(options, &mut predictor),
     }
 }
 
@@ -160,20 +160,11 @@ fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     let head = predictor.classes().to_vec();
     let mut rows = Vec::new();
     let result = each(options, predictor, &head, &mut |asked, answer| {
-        let holds = answer.classes().iter().filter(|label| label.probability > 0.5);
-        let shown: Vec<String> =
-            holds.map(|label| format!("{} {}", label.name, percent(label.probability))).collect();
-        let shown = match (shown.as_slice(), answer.classes().first()) {
-            ([], Some(first)) => format!("none (most likely {} {})", first.name, percent(first.probability)),
-            (_, _) => shown.join(", "),
-        };
-        rows.push([vec![asked.shown.clone(), shown], further::shown(answer)].concat());
-        let mut inner: Vec<&Class> = answer.classes().iter().collect();
-        inner.sort_by_key(|label| label.index);
-        let label = |label: &&Class| json!({ "label": label.name, "probability": label.probability, "holds": label.probability > 0.5 });
+        rows.push([vec![asked.shown.clone(), further::labels(answer)], further::shown(answer)].concat());
+        let inner = further::in_order(answer);
         Ok(Told {
             line: String::new(),
-            object: json!({ "labels": inner.iter().map(label).collect::<Vec<Value>>() }),
+            object: json!({ "labels": inner.iter().copied().map(further::label).collect::<Vec<Value>>() }),
             cells: inner.iter().map(|label| format!("{:?}", label.probability)).collect(),
         })
     });
@@ -211,44 +202,33 @@ fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
 }
 
 /// Tells how much of each image is of each class, and writes the mask into a folder, where there is one.
-fn masks(options: &Options, predictor: &mut Predictor, folder: Option<&Path>) -> Result<(), Stop> {
-    let places = match folder {
-        Some(folder) => pictures::places(folder, &options.images, options.force)?,
-        None => Vec::new(),
-    };
+fn masks(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     let head: Vec<String> =
         std::iter::once("mask".to_owned()).chain(predictor.classes().iter().cloned()).collect();
     each(options, predictor, &head, &mut |asked, answer| {
-        let written = match places.get(asked.file) {
+        let written = match &asked.place {
             Some(place) => {
                 write_atomically(place, &answer.mask_png()?)?;
                 Some(place.display().to_string())
             }
             None => None,
         };
-        let areas = answer.areas();
-        let mut shown: Vec<&(&str, f64)> = areas.iter().filter(|(_, share)| *share > 0.0).collect();
-        shown.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let shown: Vec<String> =
-            shown.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
         let arrow = written.as_ref().map_or_else(String::new, |written| format!(" → {written}"));
-        let object: serde_json::Map<String, Value> =
-            areas.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
-        let shares = areas.iter().map(|(_, share)| share.to_string());
+        let shares = answer.areas().into_iter().map(|(_, share)| share.to_string());
         Ok(Told {
-            line: format!("{}{arrow}  {}{}", asked.shown, shown.join(", "), further::line(answer)),
-            object: json!({ "written": written, "areas": object }),
+            line: format!("{}{arrow}  {}{}", asked.shown, further::areas(answer), further::line(answer)),
+            object: json!({ "written": written, "areas": further::shares(answer) }),
             cells: std::iter::once(written.clone().unwrap_or_default()).chain(shares).collect(),
         })
     })
 }
 
 /// Writes the model's picture of each image into a folder.
-fn images(options: &Options, predictor: &mut Predictor, folder: &Path) -> Result<(), Stop> {
-    let places = pictures::places(folder, &options.images, options.force)?;
+fn images(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
     each(options, predictor, &["written".to_owned()], &mut |asked, answer| {
-        write_atomically(&places[asked.file], &answer.png()?)?;
-        let written = places[asked.file].display().to_string();
+        let place = asked.place.as_ref().ok_or_else(|| Fault::internal("a picture without a place"))?;
+        write_atomically(place, &answer.png()?)?;
+        let written = place.display().to_string();
         let line = format!("{} → {written}  {}{}", asked.shown, answer.shape, further::line(answer));
         let object = json!({ "written": written, "shape": answer.shape.to_string() });
         Ok(Told { line, object, cells: vec![written] })
@@ -264,8 +244,8 @@ struct Told {
 
 /// What an answer is about.
 struct Asked {
-    /// The place of its file among those that were named.
-    file: usize,
+    /// Where a picture that the model gives of it is written, if anywhere.
+    place: Option<PathBuf>,
     /// What it is called: the file's path, and behind it the place in an array of several signals.
     shown: String,
 }
@@ -310,20 +290,30 @@ fn each(
     tell: &mut Tell<'_>,
 ) -> Result<(), Stop> {
     let form = options.form();
+    let places = match &options.out {
+        Some(folder) => {
+            pictures::places(folder, &options.images, options.force, &further::pictures(predictor))?
+        }
+        None => Vec::new(),
+    };
     if form == Form::Csv {
         let further = further::head(predictor);
         out(&record(&[&["image".to_owned()], head, &further].concat())?)?;
     }
     let (mut failed, mut stop) = (false, Stop::Findings);
     let files = options.images.iter().zip(&options.given).enumerate();
-    for (asked, answer) in files.flat_map(|(file, (path, given))| answers_for(predictor, file, path, given)) {
+    let answers = |(file, (path, given)): (usize, (&PathBuf, &Vec<Cell>))| {
+        answers_for(predictor, places.get(file), path, given)
+    };
+    for (asked, answer) in files.flat_map(answers) {
         let shown = &asked.shown;
         let told = answer.and_then(|answer| {
             let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
-            tell(&asked, &answer).map(|mut told| {
-                further::add(&answer, options.top.unwrap_or(3) as usize, &mut told.object, &mut told.cells);
-                (told, remarks)
-            })
+            let mut told = tell(&asked, &answer)?;
+            let written = further::write(&answer, asked.place.as_ref())?;
+            let top = options.top.unwrap_or(3) as usize;
+            further::add(&answer, top, &written, &mut told.object, &mut told.cells);
+            Ok((told, remarks))
         });
         match (told, form) {
             (Ok((told, remarks)), Form::Json) => {
@@ -361,7 +351,7 @@ fn each(
 /// What the model makes of a file: of a picture, or of each signal in an array.
 fn answers_for(
     predictor: &mut Predictor,
-    file: usize,
+    place: Option<&PathBuf>,
     path: &Path,
     given: &[Cell],
 ) -> Vec<(Asked, Result<Answer, Fault>)> {
@@ -372,11 +362,11 @@ fn answers_for(
         let answer = given.and_then(|given| {
             files::read(path).and_then(|bytes| predictor.picture_with(&bytes, &given).map_err(named))
         });
-        return vec![(Asked { file, shown }, answer)];
+        return vec![(Asked { place: place.cloned(), shown }, answer)];
     };
     let signals = match arrays::signals(path, shape) {
         Ok(signals) => signals,
-        Err(fault) => return vec![(Asked { file, shown }, Err(fault))],
+        Err(fault) => return vec![(Asked { place: place.cloned(), shown }, Err(fault))],
     };
     let name = |at: usize| if signals.len() == 1 { shown.clone() } else { format!("{shown}[{at}]") };
     let each = signals.iter().enumerate();
@@ -384,7 +374,7 @@ fn answers_for(
         let shown = name(at);
         let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
         let answer = predictor.signal(signal).map_err(named);
-        (Asked { file, shown }, answer)
+        (Asked { place: place.cloned(), shown }, answer)
     })
     .collect()
 }

@@ -5,11 +5,13 @@ use std::fmt;
 use crate::diag::Fault;
 use crate::shape::Shape;
 
-/// An image with its target.
+/// An image with its targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub image: Image,
     pub target: Target,
+    /// The masks and images that further outputs of the model learn.
+    pub further: Vec<Target>,
 }
 
 /// What is to be learnt of an image.
@@ -104,20 +106,25 @@ pub enum Layer {
 }
 
 impl Sample {
-    /// Changes places alike in the image and in the mask or image that is its target.
+    /// An image with one target.
+    pub fn of(image: Image, target: Target) -> Sample {
+        Sample { image, target, further: Vec::new() }
+    }
+
+    /// Changes places alike in the image and in the masks and images that are its targets.
     pub fn each(
         &mut self,
         mut change: impl FnMut(&mut Image, Layer) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         change(&mut self.image, Layer::Picture)?;
-        match &mut self.target {
+        std::iter::once(&mut self.target).chain(&mut self.further).try_for_each(|target| match target {
             Target::Mask(mask) => change(mask, Layer::Mask),
             Target::Image(image) => change(image, Layer::Picture),
             Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => Ok(()),
-        }
+        })
     }
 
-    /// Moves pixels of the image, and with them those of its mask or paired image, into another size: see [`Image::moved`].
+    /// Moves pixels of the image, and with them those of its masks and paired images, into another size: see [`Image::moved`].
     pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
         // Moving cannot fail.
         let _ = self.each(|image, layer| {

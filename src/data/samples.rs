@@ -33,6 +33,8 @@ pub struct Samples {
     /// The steps of preparation that are behind the images.
     pub prepared: usize,
     pub targets: Targets,
+    /// The masks and images that further outputs of the model learn.
+    pub further: Vec<Targets>,
 }
 
 /// The images of samples.
@@ -170,7 +172,24 @@ impl Samples {
             images: Images::Bytes { shape, values: bytes },
             prepared: 0,
             targets: Targets::Classes { names, values: classes },
+            further: Vec::new(),
         }
+    }
+
+    /// Images of which nothing is prepared.
+    pub fn new(images: Images, targets: Targets) -> Samples {
+        Samples { images, prepared: 0, targets, further: Vec::new() }
+    }
+
+    /// The masks and images among the targets, which change places with their images.
+    pub fn turning(&self) -> impl Iterator<Item = &Images> {
+        std::iter::once(&self.targets).chain(&self.further).filter_map(Targets::images)
+    }
+
+    /// The images, and behind them those of [`Samples::turning`], to put others in their place.
+    pub fn layers_mut(&mut self) -> impl Iterator<Item = &mut Images> {
+        let targets = std::iter::once(&mut self.targets).chain(&mut self.further);
+        std::iter::once(&mut self.images).chain(targets.filter_map(Targets::images_mut))
     }
 
     pub fn len(&self) -> usize {
@@ -236,19 +255,23 @@ impl Samples {
         })
     }
 
-    /// The images of a sample: its own, and the mask or image that is its target.
+    /// The images of a sample: its own, and the masks and images that are its targets.
     pub fn read_images(&self, index: u32) -> Result<Sample, Fault> {
         let image = self.images.read(index as usize)?;
-        let target = match &self.targets {
-            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => Target::Unknown,
-            Targets::Masks { masks, .. } => {
-                Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
-            }
-            Targets::Images(images) => {
-                Target::Image(self.fitting(&image, images.read(index as usize)?, index, "target")?)
-            }
+        let read = |targets: &Targets| {
+            Ok::<Target, Fault>(match targets {
+                Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => Target::Unknown,
+                Targets::Masks { masks, .. } => {
+                    Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
+                }
+                Targets::Images(images) => {
+                    Target::Image(self.fitting(&image, images.read(index as usize)?, index, "target")?)
+                }
+            })
         };
-        Ok(Sample { image, target })
+        let target = read(&self.targets)?;
+        let further = self.further.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Sample { image, target, further })
     }
 
     /// A mask or paired image of the image's size.
@@ -329,10 +352,9 @@ impl Samples {
                 Targets::Labels { .. } | Targets::Numbers { .. } => {
                     self.row(index).iter().for_each(|number| sum.update(&number.to_le_bytes()));
                 }
-                Targets::Masks { masks: images, .. } | Targets::Images(images) => {
-                    images.digest(index as usize, sum);
-                }
+                Targets::Masks { .. } | Targets::Images(_) => {}
             }
+            self.turning().for_each(|images| images.digest(index as usize, sum));
         }
     }
 }

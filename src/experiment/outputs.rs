@@ -32,7 +32,7 @@ pub fn resolve(
         let task = field.task();
         let Some(loss) = loss(output, task, scope, diagnostics) else { continue };
         let before = diagnostics.len();
-        diagnostics.extend(refused(&loss, output, field, last));
+        diagnostics.extend(refused(&loss, output, field, last, data));
         if diagnostics.len() > before {
             continue;
         }
@@ -41,7 +41,7 @@ pub fn resolve(
             loss,
             weight: output.head.weight,
             task,
-            n: field.outputs(),
+            n: field.n(),
             metrics: metrics::usual(task),
             gives_probabilities: ["softmax", "sigmoid"].contains(&last),
         });
@@ -66,7 +66,13 @@ fn loss(
 }
 
 /// What the loss of an output has to say of it.
-fn refused(own: &Chosen<dyn Loss>, output: &Output, field: &DataField, last: &str) -> Option<Diagnostic> {
+fn refused(
+    own: &Chosen<dyn Loss>,
+    output: &Output,
+    field: &DataField,
+    last: &str,
+    data: &DataSection,
+) -> Option<Diagnostic> {
     let name = &output.name.text;
     if own.what.target(&own.args).ok() == Some(Target::Input) {
         let message = format!("the output `{name}` is compared with its field, not with the image itself");
@@ -84,7 +90,7 @@ fn refused(own: &Chosen<dyn Loss>, output: &Output, field: &DataField, last: &st
     }
     let shape = output.head.shape.as_ref()?;
     // A shape that its field does not have is reported already.
-    if shape.dims() != [field.outputs()] {
+    if field.learnt(data.shape().as_ref()).is_some_and(|learnt| learnt != *shape) {
         return None;
     }
     let sides = Sides { output: shape, last, task: field.task() };

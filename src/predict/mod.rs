@@ -297,7 +297,7 @@ impl Predictor {
     fn numbers(&self, image: Image) -> Result<Vec<f32>, Fault> {
         match &self.data {
             Some(data) => {
-                let sample = Sample { image, target: Target::Unknown };
+                let sample = Sample::of(image, Target::Unknown);
                 prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))
             }
             None => Ok(image.into_numbers()),

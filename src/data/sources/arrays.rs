@@ -396,7 +396,7 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
     let targets = targets(path, labels, task, store.array(labels)?, as_images)?;
     let scale = Arrays.scale(args)?;
     let images_ = images_of(path, images, array.values, &layout, scale)?;
-    let samples = Samples { images: images_, prepared: 0, targets };
+    let samples = Samples::new(images_, targets);
     if samples.len() != n {
         let what = format!("`{images}` has {n} rows, but `{labels}` has {}", samples.len());
         return Err(fault(path, &what).advise("arrays that belong together"));
