@@ -86,7 +86,7 @@ fn listed(list: &mut dyn Read) -> Result<Vec<PathBuf>, Stop> {
 ///
 /// Refuses, before anything is written, a file that is one of `images` by whatever path, and unless `force` any file
 /// that exists.
-pub fn places(folder: &Path, images: &[PathBuf], force: bool) -> Result<Vec<PathBuf>, Stop> {
+pub fn places(folder: &Path, images: &[&Path], force: bool) -> Result<Vec<PathBuf>, Stop> {
     let places = names(images).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     let read: BTreeSet<PathBuf> = images.iter().filter_map(|image| image.canonicalize().ok()).collect();
     if let Some(place) =
@@ -144,10 +144,10 @@ fn refuse<T>(message: String) -> Result<T, Stop> {
 }
 
 /// A name for each image, no two alike, also where upper and lower case count as one.
-fn names(images: &[PathBuf]) -> Vec<String> {
+fn names(images: &[&Path]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let mut free = |name: &str| taken.insert(name.to_lowercase()).then(|| format!("{name}.png"));
-    let name = |image: &PathBuf| {
+    let name = |image: &&Path| {
         let stem = image.file_stem().map_or_else(|| "image".into(), |stem| stem.to_string_lossy());
         free(&stem).or_else(|| (2..).find_map(|n: u64| free(&format!("{stem}-{n}"))))
     };
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_image_has_a_name_of_its_own() {
-        let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(PathBuf::from);
+        let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(Path::new);
         let expected = ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.tar.png", "image.png"];
         assert_eq!(names(&images), expected);
     }
