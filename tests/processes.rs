@@ -11,7 +11,9 @@ use dslc::diag::{Fault, has_errors};
 use dslc::experiment::Experiment;
 use dslc::graph::Graph;
 use dslc::kernels::cpu::peers::{Filled, Peers, Rank};
+use dslc::predict::Predictor;
 use dslc::run::{Backend, Cpu, Session, Shared};
+use dslc::shape::Shape;
 use dslc::tensor::Device;
 use dslc::tensor::random::Random;
 use dslc::train::prepared::prepare_on;
@@ -229,4 +231,63 @@ fn each_process_has_the_texts_of_all() {
         (peers.texts(&texts(number)).unwrap(), peers.any(number == 2).unwrap(), peers.any(false).unwrap())
     });
     assert!(found.iter().all(|own| *own == ((0..3).map(texts).collect(), true, false)));
+}
+
+#[test]
+fn bytes_arrive_as_they_were_sent() {
+    let bytes = |number: usize| -> Vec<u8> { (0..number * 777).map(|i| (i * 37) as u8).collect() };
+    let found = together(4, |peers| peers.bytes(&bytes(peers.rank().number)).unwrap());
+    assert!(found.iter().all(|own| *own == (0..4).map(bytes).collect::<Vec<_>>()));
+}
+
+#[test]
+fn shared_work_is_taken_in_its_order() {
+    for (n, n_pieces) in [(1, 3), (2, 1), (3, 100), (4, 0), (5, 7), (8, 300)] {
+        let piece = |number: usize| vec![number as u8; number % 5];
+        let done = together(n, |peers| {
+            let (mut worked, mut taken) = (Vec::new(), Vec::new());
+            let work = |number| {
+                worked.push(number);
+                Ok(piece(number))
+            };
+            let take = |made: &[u8]| {
+                taken.push(made.to_vec());
+                Ok::<(), Fault>(())
+            };
+            peers.share(n_pieces, work, take).unwrap();
+            (worked, taken)
+        });
+        let expected: Vec<Vec<u8>> = (0..n_pieces).map(piece).collect();
+        assert!(done.iter().all(|(_, taken)| *taken == expected), "{n_pieces} pieces, {n} processes");
+        let mut worked: Vec<usize> = done.iter().flat_map(|(worked, _)| worked).copied().collect();
+        worked.sort_unstable();
+        assert!(worked.into_iter().eq(0..n_pieces), "{n_pieces} pieces, {n} processes");
+        let most = done.iter().map(|(worked, _)| worked.len()).max().unwrap();
+        assert!(most <= n_pieces.div_ceil(n) + 16, "one of {n} does {most} of {n_pieces} pieces");
+    }
+}
+
+#[test]
+fn answers_of_several_processes_are_those_of_one() {
+    let (experiment, found) = check("model M { input 1x4x4; avg_pool2d 2 -> flatten -> scale 3 -> softmax }");
+    assert!(!has_errors(&found), "{found:#?}");
+    let pixels = |image: usize| -> Vec<u8> { (0..16).map(|i| (image * 89 + i * 57) as u8).collect() };
+    let predicted = |predictor: &mut Predictor, image: usize| {
+        let answer = predictor.pixels(&pixels(image), &Shape::from([1, 4, 4])).unwrap();
+        answer.numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()
+    };
+    let mut alone = Predictor::of_experiment(&experiment, &Device::Cpu).unwrap();
+    let expected: Vec<Vec<u8>> = (0..50).map(|image| predicted(&mut alone, image)).collect();
+    let answers = together(3, |peers| {
+        let mut predictor = Predictor::of_experiment(&experiment, &Device::Cpu).unwrap();
+        let mut answers = Vec::new();
+        let work = |image| Ok(predicted(&mut predictor, image));
+        let take = |answer: &[u8]| {
+            answers.push(answer.to_vec());
+            Ok::<(), Fault>(())
+        };
+        peers.share(50, work, take).unwrap();
+        answers
+    });
+    assert!(answers.iter().all(|own| *own == expected));
 }

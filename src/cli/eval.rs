@@ -82,7 +82,7 @@ fn measure(options: &Options, processes: Option<&Processes>) -> Result<(), Stop>
     let on = |job: &Job<'_>, dataset: &Dataset| {
         let Some(processes) = processes else { return Ok(job.backend()) };
         let backend = processes.on_hosts(job.backend())?;
-        let mut alike = Processes::machine(job, dataset)?;
+        let mut alike = Processes::batches(job, dataset)?;
         let checksum = weights.card.checksum.as_ref().map(|checksum| format!("{checksum:?}"));
         alike.push(("weights file", checksum.unwrap_or_default()));
         processes.agree(&alike)?;

@@ -1,6 +1,6 @@
 //! What a model's further outputs say of a picture → cells of a table, parts of an object, words on a line, and files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,6 @@ use crate::cli::table::{loss, percent};
 use crate::data::sample::Task;
 use crate::diag::Fault;
 use crate::predict::{Answer, Class, Predictor};
-use crate::train::checkpoint::write_atomically;
 
 /// The names of the outputs.
 pub fn names(predictor: &Predictor) -> Vec<String> {
@@ -104,19 +103,15 @@ pub fn pictures(predictor: &Predictor) -> Vec<String> {
     turning.map(|(name, _, _)| name.to_owned()).collect()
 }
 
-/// Writes the masks and pictures among the outputs beside the place of an image, where it has one. Tells for each output where it
-/// is.
-pub fn write(answer: &Answer, place: Option<&PathBuf>) -> Result<Vec<Option<String>>, Fault> {
+/// The masks and pictures among the outputs as PNGs, each with its place beside that of the image.
+pub fn drawn(answer: &Answer, image: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Fault> {
     let one = |(name, own): &(String, Answer)| {
-        let (Some(place), bytes) = (place, png(own)) else { return Ok(None) };
         let named =
             |fault: Fault| Fault { message: format!("the output `{name}`: {}", fault.message), ..fault };
-        let Some(bytes) = bytes.map_err(named)? else { return Ok(None) };
-        let place = place_of(place, name);
-        write_atomically(&place, &bytes)?;
-        Ok(Some(place.display().to_string()))
+        let bytes = png(own).map_err(named).transpose()?;
+        Some(bytes.map(|bytes| (place_of(image, name), bytes)))
     };
-    answer.outputs.iter().map(one).collect()
+    answer.outputs.iter().filter_map(one).collect()
 }
 
 fn png(answer: &Answer) -> Result<Option<Vec<u8>>, Fault> {
@@ -127,18 +122,18 @@ fn png(answer: &Answer) -> Result<Option<Vec<u8>>, Fault> {
     }
 }
 
-/// Adds the outputs, with the `top` likeliest classes of each, to an object and to the cells of a record. `written` tells where
-/// their masks and pictures are.
+/// Adds the outputs, with the `top` likeliest classes of each, to an object and to the cells of a record. Masks and pictures are
+/// written beside the place of the image, where it has one.
 pub fn add(
     answer: &Answer,
     top: usize,
-    written: &[Option<String>],
+    image: Option<&PathBuf>,
     object: &mut Value,
     cells: &mut Vec<String>,
 ) {
     let mut outputs = Map::new();
-    for (at, (name, own)) in answer.outputs.iter().enumerate() {
-        let written = written.get(at).cloned().flatten();
+    for (name, own) in &answer.outputs {
+        let written = image.map(|image| place_of(image, name).display().to_string());
         let told = match own.task() {
             Task::Classes => {
                 let first = own.classes().first();

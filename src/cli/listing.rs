@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cli::Stop;
 use crate::data::fields;
 use crate::data::sources::Blanks;
@@ -11,8 +13,16 @@ use crate::data::sources::usual::TABLES;
 use crate::diag::{Fault, codes};
 use crate::predict::{Given, Predictor, Wanted};
 
+/// A picture, or an array of signals, and what else the model takes with it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Row {
+    pub path: PathBuf,
+    /// In the model's order.
+    pub given: Vec<Cell>,
+}
+
 /// What a row gives for an input of the model.
-#[derive(Clone, Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub enum Cell {
     Numbers(Vec<f32>),
     Picture(PathBuf),
@@ -29,19 +39,19 @@ impl Cell {
 }
 
 /// The pictures of these files, where those of a table are its rows', each with what else the model takes.
-pub fn rows(predictor: &Predictor, files: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<Cell>)>, Stop> {
+pub fn rows(predictor: &Predictor, files: Vec<PathBuf>) -> Result<Vec<Row>, Stop> {
     let mut all = Vec::with_capacity(files.len());
     for file in files {
         let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.is_some_and(|ending| TABLES.contains(&ending.as_str())) {
             true => all.extend(of_table(predictor, &file)?),
-            false => all.push((file, Vec::new())),
+            false => all.push(Row { path: file, given: Vec::new() }),
         }
     }
     Ok(all)
 }
 
-fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<(PathBuf, Vec<Cell>)>, Fault> {
+fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<Row>, Fault> {
     let wanted = predictor.given();
     let columns: Vec<String> = wanted.iter().flat_map(Wanted::columns).cloned().collect();
     let folder = table.parent().unwrap_or(Path::new(""));
@@ -76,7 +86,7 @@ fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<(PathBuf, Vec<Cel
                 ))
             }
         });
-        Ok((folder.join(picture), given.collect::<Result<_, Fault>>()?))
+        Ok(Row { path: folder.join(picture), given: given.collect::<Result<_, Fault>>()? })
     };
     if rows.is_empty() {
         let message = format!("{} has no rows", table.display());

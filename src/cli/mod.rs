@@ -1,6 +1,7 @@
 //! The commands. The only folder that prints or decides the exit code: 0 fine, 1 findings in the user's files,
 //! 2 wrong usage or environment, 130 interrupted, 141 nobody reads the output any more.
 
+mod answers;
 mod batch;
 mod bench;
 mod bench_data;

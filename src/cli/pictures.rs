@@ -88,7 +88,7 @@ fn listed(list: &mut dyn Read) -> Result<Vec<PathBuf>, Stop> {
 /// that exists.
 pub fn places(
     folder: &Path,
-    images: &[PathBuf],
+    images: &[&Path],
     force: bool,
     outputs: &[String],
 ) -> Result<Vec<PathBuf>, Stop> {
@@ -156,7 +156,7 @@ fn refuse<T>(message: String) -> Result<T, Stop> {
 }
 
 /// A name for each image, no two alike, nor like one of its further outputs, also where upper and lower case count as one.
-fn names(images: &[PathBuf], outputs: &[String]) -> Vec<String> {
+fn names(images: &[&Path], outputs: &[String]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let mut free = |name: &str| {
         let beside = outputs.iter().map(|output| format!("{name}.{output}"));
@@ -168,7 +168,7 @@ fn names(images: &[PathBuf], outputs: &[String]) -> Vec<String> {
             format!("{name}.png")
         })
     };
-    let name = |image: &PathBuf| {
+    let name = |image: &&Path| {
         let stem = image.file_stem().map_or_else(|| "image".into(), |stem| stem.to_string_lossy());
         free(&stem).or_else(|| (2..).find_map(|n: u64| free(&format!("{stem}-{n}"))))
     };
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn each_image_has_a_name_of_its_own() {
-        let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(PathBuf::from);
+        let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(Path::new);
         let expected = ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.tar.png", "image.png"];
         assert_eq!(names(&images, &[]), expected);
-        let images = ["x.png", "x.mask.png", "x.MASK.jpg"].map(PathBuf::from);
+        let images = ["x.png", "x.mask.png", "x.MASK.jpg"].map(Path::new);
         let named = names(&images, &["mask".to_owned()]);
         assert_eq!(named, ["x.png", "x.mask-2.png", "x.MASK-3.png"]);
         assert_eq!(place_of(Path::new("out/y.tar.png"), "mask"), Path::new("out/y.tar.mask.png"));

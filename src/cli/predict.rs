@@ -3,24 +3,27 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::listing::{self, Cell};
-use crate::cli::out::{err, out};
+use crate::cli::answers::{Asked, Asking, Form, Told};
+use crate::cli::listing::{self, Row};
 use crate::cli::pictures::{self, Files};
+use crate::cli::processes::{self, Processes};
 use crate::cli::table::{loss, percent, plural, table};
 use crate::cli::{Stop, devices, further, load, trained};
 use crate::data::png;
 use crate::data::sample::Task;
-use crate::data::sources::{arrays, files};
-use crate::diag::{Fault, codes};
+use crate::diag::Fault;
 use crate::experiment::disk;
+use crate::experiment::resolved::Settled;
 use crate::model::Model;
 use crate::predict::{Answer, Predictor};
+use crate::tensor::Device;
 use crate::tensor::device::Choice;
-use crate::train::checkpoint::write_atomically;
+use crate::train::checkpoint::Weights;
 
-#[derive(clap::Args, Clone)]
+#[derive(clap::Args, Debug)]
 pub struct Options {
     /// A run's folder (its best weights are used), a weights file, or a `.net` or `.model` file that needs no training, or
     /// gets its weights from `--weights`
@@ -30,9 +33,6 @@ pub struct Options {
     /// .jsonl, with the columns that the model was trained with), or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// What is given with each of them, in the model's order
-    #[arg(skip)]
-    given: Vec<Vec<Cell>>,
     /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
@@ -60,13 +60,65 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    let mut predictor = open(options)?;
+    processes::together(|processes| predict(options, processes))
+}
+
+fn predict(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
+    let (mut predictor, source) = open(options, processes)?;
+    let predictor = &mut predictor;
+    fit(options, predictor)?;
+    let listed = match processes {
+        None => list(options, predictor)?,
+        Some(processes) => {
+            let own = if processes.leads() { list(options, predictor)? } else { Listed::default() };
+            let own = serde_json::to_string(&own).map_err(Fault::internal)?;
+            let mut alike = Processes::machine()?;
+            alike.push(("model", source));
+            alike.push(("command line", format!("{options:?}")));
+            processes.agree(&alike)?;
+            serde_json::from_str(&processes.of_first(&own)?).map_err(Fault::internal)?
+        }
+    };
+    let form = match (options.json, options.csv) {
+        (true, _) => Form::Json,
+        (false, true) => Form::Csv,
+        (false, false) => Form::Text,
+    };
+    let top = options.top.unwrap_or(3) as usize;
+    let asking = Asking { rows: &listed.rows, places: &listed.places, form, top, processes };
+    match predictor.task() {
+        Task::Classes => classes(&asking, predictor),
+        Task::Labels => labels(&asking, predictor),
+        Task::Numbers => numbers(&asking, predictor),
+        Task::Masks => masks(&asking, predictor),
+        Task::Images => images(&asking, predictor),
+    }
+}
+
+/// What is asked about, and where the pictures that come of it are written, if any are.
+#[derive(Default, Deserialize, Serialize)]
+struct Listed {
+    rows: Vec<Row>,
+    places: Vec<PathBuf>,
+}
+
+fn list(options: &Options, predictor: &Predictor) -> Result<Listed, Stop> {
     let kind = if predictor.signals().is_some() { Files::Signals } else { Files::Pictures };
-    let rows = listing::rows(&predictor, pictures::named(&options.images, kind)?)?;
-    let (paths, given) = rows.into_iter().unzip();
-    let options = &Options { images: paths, given, ..options.clone() };
-    let (name, output) = (predictor.name().to_owned(), predictor.output().clone());
-    let drawn = further::pictures(&predictor);
+    let rows = listing::rows(predictor, pictures::named(&options.images, kind)?)?;
+    let places = match &options.out {
+        Some(folder) => {
+            let images: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
+            pictures::places(folder, &images, options.force, &further::pictures(predictor))?
+        }
+        None => Vec::new(),
+    };
+    Ok(Listed { rows, places })
+}
+
+/// Refuses options that do not go with what the model gives.
+fn fit(options: &Options, predictor: &Predictor) -> Result<(), Stop> {
+    let (name, output) = (predictor.name(), predictor.output());
+    let drawn = further::pictures(predictor);
     match (predictor.task(), &options.out, options.top) {
         (task @ (Task::Classes | Task::Labels | Task::Numbers), Some(_), _) if drawn.is_empty() => {
             refuse(&format!(
@@ -74,14 +126,10 @@ pub fn run(options: &Options) -> Result<(), Stop> {
                 task.names()
             ))
         }
-        (Task::Classes, _, top) => classes(options, &mut predictor, top.unwrap_or(3) as usize),
         (task @ (Task::Labels | Task::Numbers | Task::Masks), _, Some(_)) => {
             refuse(&format!("`{name}` gives {}, of which all are shown\n  try: no `--top`", task.one()))
         }
-        (Task::Labels, _, None) => labels(options, &mut predictor),
-        (Task::Numbers, _, None) => numbers(options, &mut predictor),
-        (Task::Masks, _, None) => masks(options, &mut predictor),
-        (Task::Images, _, _) if !png::fits(&output) => refuse(&format!(
+        (Task::Images, _, _) if !png::fits(output) => refuse(&format!(
             "`{name}` gives {output} for an image, which is neither classes nor a picture of 1 or 3 channels\n  \
              try: a last layer such as `conv2d 3 1x1`",
         )),
@@ -91,7 +139,8 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         (Task::Images, None, None) => refuse(&format!(
             "`{name}` gives images ({output}), and there is no folder to write them to\n  try: `--out FOLDER`"
         )),
-        (Task::Images, Some(_), None) => images(options, &mut predictor),
+        (Task::Classes | Task::Labels | Task::Numbers | Task::Masks | Task::Images, _, None)
+        | (Task::Classes, _, Some(_)) => Ok(()),
     }
 }
 
@@ -99,21 +148,28 @@ fn refuse<T>(message: &str) -> Result<T, Stop> {
     Err(Stop::Environment(format!("error: {message}")))
 }
 
-/// The weights of a run, or a checked file that must not need any.
-fn open(options: &Options) -> Result<Predictor, Stop> {
+/// The weights of a run, or a checked file that must not need any; and what tells them from others.
+fn open(options: &Options, processes: Option<&Processes>) -> Result<(Predictor, String), Stop> {
     let path = &options.what;
-    if let Some(weights) = &options.weights {
-        let (weights, _) = trained::filled(path, weights, &options.settings, &["model"])?;
+    let device = || -> Result<Device, Stop> {
         let (device, _) = devices::open(options.device)?;
-        return Ok(Predictor::of_weights(&weights, &device)?);
+        match processes.filter(|_| !matches!(device, Device::Cpu)) {
+            Some(_) => Err(Processes::only_on_hosts().into()),
+            None => Ok(device),
+        }
+    };
+    let of_weights = |weights: &Weights| {
+        let source = format!("{:?}", weights.card.checksum);
+        Ok((Predictor::of_weights(weights, &device()?)?, source))
+    };
+    if let Some(weights) = &options.weights {
+        return of_weights(&trained::filled(path, weights, &options.settings, &["model"])?.0);
     }
     if !disk::is_network(path) || path.is_dir() {
         if !options.settings.is_empty() {
             return refuse("`--set` changes a file; a run keeps the settings that it was trained with");
         }
-        let (weights, _) = trained::open(path)?;
-        let (device, _) = devices::open(options.device)?;
-        return Ok(Predictor::of_weights(&weights, &device)?);
+        return of_weights(&trained::open(path)?.0);
     }
     let loaded = load::load_whole(path, &options.settings, &["model"])?;
     let untrained = loaded.experiment.model.as_ref().map_or(0, Model::n_parameters) as u64;
@@ -125,258 +181,112 @@ fn open(options: &Options) -> Result<Predictor, Stop> {
             trained::how(path),
         ));
     }
-    let (device, _) = devices::open(options.device)?;
-    Ok(Predictor::of_experiment(&loaded.experiment, &device)?)
+    let predictor = Predictor::of_experiment(&loaded.experiment, &device()?)?;
+    Ok((predictor, loaded.resolved(Settled::default())))
 }
 
 /// Prints the classes of each image.
-fn classes(options: &Options, predictor: &mut Predictor, n: usize) -> Result<(), Stop> {
-    let n = n.min(predictor.classes().len());
+fn classes(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
+    let n = asking.top.min(predictor.classes().len());
     let head = (0..n).flat_map(|place| match place {
         0 => ["class".to_owned(), "probability".to_owned()],
         place => [format!("class_{}", place + 1), format!("probability_{}", place + 1)],
     });
-    let mut rows = Vec::new();
-    let result = each(options, predictor, &head.collect::<Vec<_>>(), &mut |asked, answer| {
+    let further = further::names(predictor);
+    let mut tell = |asked: &Asked, answer: &Answer| {
         let top = &answer.classes()[..n];
-        let cells = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
-        let first = std::iter::once(asked.shown.clone());
-        rows.push(first.chain(cells).chain(further::shown(answer)).collect());
+        let shown = top.iter().flat_map(|class| [class.name.clone(), percent(class.probability)]);
         let cells = top.iter().flat_map(|class| [class.name.clone(), format!("{:?}", class.probability)]);
+        let first = std::iter::once(asked.shown.clone());
         Ok(Told {
-            line: String::new(),
+            row: first.chain(shown).chain(further::shown(answer)).collect(),
             object: json!({ "top": top.iter().map(further::class).collect::<Vec<Value>>() }),
             cells: cells.collect(),
+            ..Told::default()
         })
-    });
-    if options.form() == Form::Text && !rows.is_empty() {
-        out(&answers(rows, &further::names(predictor)))?;
-    }
-    result
+    };
+    asking.tell(predictor, &head.collect::<Vec<_>>(), &mut tell, &|rows| answers(rows, &further))
 }
 
 /// Prints which labels each image has.
-fn labels(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
+fn labels(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let head = predictor.classes().to_vec();
-    let mut rows = Vec::new();
-    let result = each(options, predictor, &head, &mut |asked, answer| {
-        rows.push([vec![asked.shown.clone(), further::labels(answer)], further::shown(answer)].concat());
+    let further = further::names(predictor);
+    let mut tell = |asked: &Asked, answer: &Answer| {
         let inner = further::in_order(answer);
         Ok(Told {
-            line: String::new(),
+            row: [vec![asked.shown.clone(), further::labels(answer)], further::shown(answer)].concat(),
             object: json!({ "labels": inner.iter().copied().map(further::label).collect::<Vec<Value>>() }),
             cells: inner.iter().map(|label| format!("{:?}", label.probability)).collect(),
+            ..Told::default()
         })
-    });
-    if options.form() == Form::Text && !rows.is_empty() {
-        let further = further::names(predictor);
-        let head = ["image", "labels"].into_iter().chain(further.iter().map(String::as_str));
-        out(&table(&head.collect::<Vec<_>>(), 2, rows))?;
-    }
-    result
+    };
+    let names = ["image", "labels"].into_iter().chain(further.iter().map(String::as_str));
+    let names: Vec<&str> = names.collect();
+    asking.tell(predictor, &head, &mut tell, &|rows| table(&names, 2, rows))
 }
 
 /// Prints the numbers of each image.
-fn numbers(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
+fn numbers(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let names = predictor.classes().to_vec();
-    let mut rows = Vec::new();
-    let result = each(options, predictor, &names, &mut |asked, answer| {
+    let further = further::names(predictor);
+    let mut tell = |asked: &Asked, answer: &Answer| {
         let values = answer.values();
-        let cells = values.iter().map(|(_, value)| loss(f64::from(*value)));
-        rows.push(std::iter::once(asked.shown.clone()).chain(cells).chain(further::shown(answer)).collect());
+        let shown = values.iter().map(|(_, value)| loss(f64::from(*value)));
         let object: serde_json::Map<String, Value> =
             values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         Ok(Told {
-            line: String::new(),
+            row: std::iter::once(asked.shown.clone()).chain(shown).chain(further::shown(answer)).collect(),
             object: json!({ "numbers": object }),
             cells: values.iter().map(|(_, value)| value.to_string()).collect(),
+            ..Told::default()
         })
-    });
-    if options.form() == Form::Text && !rows.is_empty() {
-        let further = further::names(predictor);
-        let named = names.iter().chain(&further).map(String::as_str);
-        let head: Vec<&str> = std::iter::once("image").chain(named).collect();
-        out(&table(&head, 1, rows))?;
-    }
-    result
+    };
+    let named = names.iter().chain(&further).map(String::as_str);
+    let head: Vec<&str> = std::iter::once("image").chain(named).collect();
+    asking.tell(predictor, &names, &mut tell, &|rows| table(&head, 1, rows))
 }
 
-/// Tells how much of each image is of each class, and writes the mask into a folder, where there is one.
-fn masks(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
+/// Tells how much of each image is of each class, and gives the mask, where it is to be written.
+fn masks(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let head: Vec<String> =
         std::iter::once("mask".to_owned()).chain(predictor.classes().iter().cloned()).collect();
-    each(options, predictor, &head, &mut |asked, answer| {
-        let written = match &asked.place {
-            Some(place) => {
-                write_atomically(place, &answer.mask_png()?)?;
-                Some(place.display().to_string())
-            }
-            None => None,
-        };
+    let mut tell = |asked: &Asked, answer: &Answer| {
+        let place = asking.places.get(asked.file);
+        let written = place.map(|place| place.display().to_string());
         let arrow = written.as_ref().map_or_else(String::new, |written| format!(" → {written}"));
         let shares = answer.areas().into_iter().map(|(_, share)| share.to_string());
+        let pictures = place.map(|place| Ok::<_, Fault>((place.clone(), answer.mask_png()?)));
         Ok(Told {
+            pictures: pictures.into_iter().collect::<Result<_, _>>()?,
             line: format!("{}{arrow}  {}{}", asked.shown, further::areas(answer), further::line(answer)),
             object: json!({ "written": written, "areas": further::shares(answer) }),
-            cells: std::iter::once(written.clone().unwrap_or_default()).chain(shares).collect(),
+            cells: std::iter::once(written.unwrap_or_default()).chain(shares).collect(),
+            ..Told::default()
         })
-    })
+    };
+    asking.tell(predictor, &head, &mut tell, &no_table)
 }
 
-/// Writes the model's picture of each image into a folder.
-fn images(options: &Options, predictor: &mut Predictor) -> Result<(), Stop> {
-    each(options, predictor, &["written".to_owned()], &mut |asked, answer| {
-        let place = asked.place.as_ref().ok_or_else(|| Fault::internal("a picture without a place"))?;
-        write_atomically(place, &answer.png()?)?;
+/// Gives the model's picture of each image.
+fn images(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
+    let mut tell = |asked: &Asked, answer: &Answer| {
+        let place = &asking.places[asked.file];
         let written = place.display().to_string();
-        let line = format!("{} → {written}  {}{}", asked.shown, answer.shape, further::line(answer));
-        let object = json!({ "written": written, "shape": answer.shape.to_string() });
-        Ok(Told { line, object, cells: vec![written] })
-    })
-}
-
-/// What is told of an answer: a line for people, which may be empty, an object, and the cells of a table after the image's.
-struct Told {
-    line: String,
-    object: Value,
-    cells: Vec<String>,
-}
-
-/// What an answer is about.
-struct Asked {
-    /// Where a picture that the model gives of it is written, if anywhere.
-    place: Option<PathBuf>,
-    /// What it is called: the file's path, and behind it the place in an array of several signals.
-    shown: String,
-}
-
-type Tell<'a> = dyn FnMut(&Asked, &Answer) -> Result<Told, Fault> + 'a;
-
-/// How answers are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Text,
-    Json,
-    Csv,
-}
-
-impl Options {
-    fn form(&self) -> Form {
-        match (self.json, self.csv) {
-            (true, _) => Form::Json,
-            (false, true) => Form::Csv,
-            (false, false) => Form::Text,
-        }
-    }
-}
-
-/// A line of CSV.
-fn record(cells: &[String]) -> Result<String, Stop> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-    writer.write_record(cells).map_err(|e| Fault::internal(&e))?;
-    let bytes = writer.into_inner().map_err(|e| Fault::internal(&e))?;
-    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
-}
-
-/// Asks about each image, in the order of the arguments; one bad file does not lose the answers for the others. `head` names
-/// the cells.
-///
-/// As JSON everything that is to be said of an image is in its object; otherwise remarks and faults go to standard error.
-fn each(
-    options: &Options,
-    predictor: &mut Predictor,
-    head: &[String],
-    tell: &mut Tell<'_>,
-) -> Result<(), Stop> {
-    let form = options.form();
-    let places = match &options.out {
-        Some(folder) => {
-            pictures::places(folder, &options.images, options.force, &further::pictures(predictor))?
-        }
-        None => Vec::new(),
+        Ok(Told {
+            pictures: vec![(place.clone(), answer.png()?)],
+            line: format!("{} → {written}  {}{}", asked.shown, answer.shape, further::line(answer)),
+            object: json!({ "written": written, "shape": answer.shape.to_string() }),
+            cells: vec![written],
+            ..Told::default()
+        })
     };
-    if form == Form::Csv {
-        let further = further::head(predictor);
-        out(&record(&[&["image".to_owned()], head, &further].concat())?)?;
-    }
-    let (mut failed, mut stop) = (false, Stop::Findings);
-    let files = options.images.iter().zip(&options.given).enumerate();
-    let answers = |(file, (path, given)): (usize, (&PathBuf, &Vec<Cell>))| {
-        answers_for(predictor, places.get(file), path, given)
-    };
-    for (asked, answer) in files.flat_map(answers) {
-        let shown = &asked.shown;
-        let told = answer.and_then(|answer| {
-            let remarks: Vec<String> = answer.remarks.iter().map(ToString::to_string).collect();
-            let mut told = tell(&asked, &answer)?;
-            let written = further::write(&answer, asked.place.as_ref())?;
-            let top = options.top.unwrap_or(3) as usize;
-            further::add(&answer, top, &written, &mut told.object, &mut told.cells);
-            Ok((told, remarks))
-        });
-        match (told, form) {
-            (Ok((told, remarks)), Form::Json) => {
-                let mut object = told.object;
-                object["remarks"] = json!(remarks);
-                object["image"] = json!(shown);
-                out(&object.to_string())?;
-            }
-            (Ok((told, remarks)), Form::Text | Form::Csv) => {
-                remarks.iter().for_each(|remark| err(&format!("{shown}: {remark}")));
-                if form == Form::Csv {
-                    out(&record(&[std::slice::from_ref(shown), told.cells.as_slice()].concat())?)?;
-                } else if !told.line.is_empty() {
-                    out(&told.line)?;
-                }
-            }
-            (Err(fault), _) => {
-                failed = true;
-                // A network that gives no numbers is at fault itself, any other fault lies around it.
-                if fault.code != codes::NOT_FINITE {
-                    stop = Stop::Environment(String::new());
-                }
-                if form == Form::Json {
-                    let object = json!({ "error": fault.message, "code": fault.code, "image": shown });
-                    out(&object.to_string())?;
-                } else {
-                    err(&load::plain(&fault));
-                }
-            }
-        }
-    }
-    if failed { Err(stop) } else { Ok(()) }
+    asking.tell(predictor, &["written".to_owned()], &mut tell, &no_table)
 }
 
-/// What the model makes of a file: of a picture, or of each signal in an array.
-fn answers_for(
-    predictor: &mut Predictor,
-    place: Option<&PathBuf>,
-    path: &Path,
-    given: &[Cell],
-) -> Vec<(Asked, Result<Answer, Fault>)> {
-    let shown = path.display().to_string();
-    let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
-    let Some(shape) = predictor.signals() else {
-        let given = given.iter().map(Cell::read).collect::<Result<Vec<_>, _>>();
-        let answer = given.and_then(|given| {
-            files::read(path).and_then(|bytes| predictor.picture_with(&bytes, &given).map_err(named))
-        });
-        return vec![(Asked { place: place.cloned(), shown }, answer)];
-    };
-    let signals = match arrays::signals(path, shape) {
-        Ok(signals) => signals,
-        Err(fault) => return vec![(Asked { place: place.cloned(), shown }, Err(fault))],
-    };
-    let name = |at: usize| if signals.len() == 1 { shown.clone() } else { format!("{shown}[{at}]") };
-    let each = signals.iter().enumerate();
-    each.map(|(at, signal)| {
-        let shown = name(at);
-        let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
-        let answer = predictor.signal(signal).map_err(named);
-        (Asked { place: place.cloned(), shown }, answer)
-    })
-    .collect()
+/// Of answers that are lines.
+fn no_table(_rows: Vec<Vec<String>>) -> String {
+    String::new()
 }
 
 /// A row an image: `digit.png  7  99.75 %   9  0.17 %`.

@@ -30,10 +30,10 @@ pub struct Processes {
 enum Stage {
     /// Each prepares, and then waits for what the others have to say.
     Preparing,
-    /// One of them cannot train, or would train something else. All know, and end.
-    Refused,
-    /// All train the same.
-    Training,
+    /// All do the same, and wait for each other.
+    Working,
+    /// All know how it ends, such as that one of them cannot take part.
+    Parted,
 }
 
 /// What all processes must have alike, under the names by which people are told.
@@ -77,19 +77,29 @@ impl Processes {
         if own.is_host() {
             return Ok(Box::new(Shared { peers: Arc::clone(&self.peers), n_near: self.n_near }));
         }
-        let fault = Fault::new(codes::DEVICE, "several processes can train only on CPUs");
-        Err(fault.advise("`--device cpu`").advise("one process, for a GPU"))
+        Err(Processes::only_on_hosts())
+    }
+
+    pub fn only_on_hosts() -> Fault {
+        let fault = Fault::new(codes::DEVICE, "several processes can compute only on CPUs");
+        fault.advise("`--device cpu`").advise("one process, for a GPU")
     }
 
     /// What every command must find alike.
-    pub fn machine(job: &Job<'_>, dataset: &Dataset) -> Result<Alike, Fault> {
+    pub fn machine() -> Result<Alike, Fault> {
         let machine = machine("cpu")?;
         Ok(vec![
             ("version of dslc", machine.dslc),
             ("kind of CPU", format!("{}, instructions {}", machine.system, machine.instructions)),
-            ("batch", job.batch.to_string()),
-            ("data set", job.data.fingerprint(dataset)),
         ])
+    }
+
+    /// What a command that goes through batches must find alike.
+    pub fn batches(job: &Job<'_>, dataset: &Dataset) -> Result<Alike, Fault> {
+        let mut alike = Processes::machine()?;
+        alike.push(("batch", job.batch.to_string()));
+        alike.push(("data set", job.data.fingerprint(dataset)));
+        Ok(alike)
     }
 
     /// `processes 4 on 2 hosts, 2 threads each`
@@ -108,6 +118,27 @@ impl Processes {
         self.hear(&json!({ "alike": alike }))
     }
 
+    /// The text that the first process gives.
+    pub fn of_first(&self, own: &str) -> Result<String, Fault> {
+        let texts = self.peers.texts(if self.leads() { own } else { "" })?;
+        Ok(texts.into_iter().next().unwrap_or_default())
+    }
+
+    /// [`Peers`]' sharing of work.
+    pub fn share(
+        &self,
+        n: usize,
+        work: impl FnMut(usize) -> Result<Vec<u8>, Stop>,
+        take: impl FnMut(&[u8]) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.peers.share(n, work, take)
+    }
+
+    /// From here on all know how the command ends, and none waits for another.
+    pub fn part(&self) {
+        self.stage.set(Stage::Parted);
+    }
+
     fn check_count(&self) -> Result<(), Stop> {
         let n = self.peers.rank().n;
         if n <= N_TILES {
@@ -123,7 +154,7 @@ impl Processes {
     /// Exchanges what each has to say before the first step, and stops if one cannot begin or would do something else.
     fn hear(&self, own: &Value) -> Result<(), Fault> {
         let texts = self.peers.texts(&own.to_string())?;
-        self.stage.set(Stage::Refused);
+        self.stage.set(Stage::Parted);
         let said: Vec<Value> =
             texts.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect();
         let failed = said.iter().enumerate().find_map(|(i, said)| Some((i, said["failed"].as_str()?)));
@@ -145,7 +176,7 @@ impl Processes {
                 }
             }
         }
-        self.stage.set(Stage::Training);
+        self.stage.set(Stage::Working);
         Ok(())
     }
 
@@ -195,7 +226,7 @@ impl Processes {
                     Ok(()) | Err(_) => stop,
                 })
             }
-            (Stage::Training, Stop::Environment(_)) => {
+            (Stage::Working, Stop::Environment(_)) => {
                 out::release();
                 out::err(&match self.leads() {
                     true => said,
@@ -205,7 +236,7 @@ impl Processes {
                 Err(Stop::Environment(String::new()))
             }
             // All come to that, each by itself, and the first one tells it.
-            (Stage::Refused | Stage::Training, stop) => Err(stop),
+            (Stage::Parted | Stage::Working, stop) => Err(stop),
         }
     }
 }

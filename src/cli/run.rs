@@ -283,7 +283,7 @@ impl Training<'_> {
             Place::New { .. } => Progress::default(),
             Place::Stopped { run, .. } => run.progress(),
         };
-        let mut alike = Processes::machine(job, dataset)?;
+        let mut alike = Processes::batches(job, dataset)?;
         alike.push(("file", loaded.resolved(settled)));
         alike.push(("state to continue from", serde_json::to_string(&at).map_err(Fault::internal)?));
         Ok(alike)

@@ -32,21 +32,77 @@ impl dyn Peers {
 
     /// The texts that the processes give, by their numbers.
     pub fn texts(&self, own: &str) -> Result<Vec<String>, Fault> {
+        let all = self.bytes(own.as_bytes())?;
+        Ok(all.into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect())
+    }
+
+    /// The bytes that the processes give, by their numbers.
+    pub fn bytes(&self, own: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
         let Rank { number, n } = self.rank();
-        // Exact in an f32, and no text of a run is longer.
-        let len = own.len().min((1 << f32::MANTISSA_DIGITS) - 1);
-        let mut lens = vec![0.0; n];
-        lens[number] = len as f32;
-        self.exchange(&mut lens, &one_after_another(&vec![1; n]))?;
-        let filled = one_after_another(&lens.iter().map(|&len| len as usize).collect::<Vec<_>>());
+        let mut lens = vec![0.0; 2 * n];
+        lens[2 * number] = (own.len() % ONE_NUMBER) as f32;
+        lens[2 * number + 1] = (own.len() / ONE_NUMBER) as f32;
+        self.exchange(&mut lens, &one_after_another(&vec![2; n]))?;
+        let len = |lens: &[f32]| lens[0] as usize + lens[1] as usize * ONE_NUMBER;
+        let lens: Vec<usize> = lens.chunks(2).map(len).collect();
+        let filled =
+            one_after_another(&lens.iter().map(|len| len.div_ceil(BYTES_A_NUMBER)).collect::<Vec<_>>());
         let range = |number: usize| filled[number].iter().fold(0..0, |_, range| range.clone());
         let mut all = vec![0.0; filled.iter().flatten().map(Range::len).sum()];
-        all[range(number)].iter_mut().zip(own.bytes()).for_each(|(out, byte)| *out = f32::from(byte));
+        for (out, bytes) in all[range(number)].iter_mut().zip(own.chunks(BYTES_A_NUMBER)) {
+            *out = bytes.iter().rev().fold(0, |number, &byte| number << 8 | u32::from(byte)) as f32;
+        }
         self.exchange(&mut all, &filled)?;
-        let bytes = |number: usize| all[range(number)].iter().map(|&byte| byte as u8).collect::<Vec<u8>>();
-        Ok((0..n).map(|number| String::from_utf8_lossy(&bytes(number)).into_owned()).collect())
+        let bytes = |number: &f32| (*number as u32).to_le_bytes().into_iter().take(BYTES_A_NUMBER);
+        let of = |number: usize| all[range(number)].iter().flat_map(bytes).take(lens[number]).collect();
+        Ok((0..n).map(of).collect())
+    }
+
+    /// Does `n` pieces of work, each in one process: `work` makes something of a piece, and `take` gets what has become of all
+    /// pieces, in their order and in every process.
+    pub fn share<E: From<Fault>>(
+        &self,
+        n: usize,
+        mut work: impl FnMut(usize) -> Result<Vec<u8>, E>,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let rank = self.rank();
+        let block = n.div_ceil(rank.n).min(MOST_AT_ONCE);
+        let mut begin = 0;
+        while begin < n {
+            let range = |number: usize| {
+                let first = |number: usize| (begin + number * block).min(n);
+                first(number)..first(number + 1)
+            };
+            let mut own = Vec::new();
+            for piece in range(rank.number) {
+                let made = work(piece)?;
+                own.extend((made.len() as u64).to_le_bytes());
+                own.extend(made);
+            }
+            for (number, made) in self.bytes(&own)?.iter().enumerate() {
+                let mut rest = made.as_slice();
+                for _ in range(number) {
+                    let cut = || Fault::internal("a piece of work was cut off on its way");
+                    let (len, behind) = rest.split_first_chunk().ok_or_else(cut)?;
+                    let (piece, behind) =
+                        behind.split_at_checked(u64::from_le_bytes(*len) as usize).ok_or_else(cut)?;
+                    take(piece)?;
+                    rest = behind;
+                }
+            }
+            begin += rank.n * block;
+        }
+        Ok(())
     }
 }
+
+/// All whole numbers below this one are exact in an `f32`,
+const ONE_NUMBER: usize = 1 << f32::MANTISSA_DIGITS;
+/// so that it holds these bytes.
+const BYTES_A_NUMBER: usize = 3;
+/// Pieces of work that a process does before it tells the others what has become of them.
+const MOST_AT_ONCE: usize = 16;
 
 /// A range of each of these lengths.
 fn one_after_another(lens: &[usize]) -> Filled {
