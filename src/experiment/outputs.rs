@@ -105,10 +105,11 @@ fn refused(
 
 /// Adds the metrics that `expect`, `keep` and `early_stop` name of outputs, and refuses those that an output does not have.
 pub fn asked(model: &Model, train: &mut TrainSection, expect: &[Expectation], diagnostics: &mut Diagnostics) {
+    let is_there = |output: &Word| model.outputs.iter().any(|own| own.name.text == output.text);
     let mut asked: Vec<(Word, Option<&'static Metric>, Span, &'static str)> = Vec::new();
     for expectation in expect {
         let Some(output) = &expectation.output else { continue };
-        if expectation.quantity.starts_with("train.") {
+        if is_there(output) && expectation.quantity.starts_with("train.") {
             let message = format!(
                 "`{}` is not measured: during training, only the sum of the losses is",
                 expectation.name()
@@ -133,7 +134,7 @@ pub fn asked(model: &Model, train: &mut TrainSection, expect: &[Expectation], di
         asked.push((output.clone(), metric, span, codes::TRAINING_NEEDS));
     }
     for (output, metric, span, code) in asked {
-        if !model.outputs.iter().any(|own| own.name.text == output.text) {
+        if !is_there(&output) {
             diagnostics.push(unknown(&output, model));
             continue;
         }
