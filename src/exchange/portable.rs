@@ -3,6 +3,7 @@
 //! compile, and a layer without an operation fails a test.
 
 use crate::diag::{Fault, codes};
+use crate::layers::attention::{self, Groups};
 use crate::layers::windowed::Sliding;
 use crate::layers::{crop, extents_of, pad, slice};
 use crate::model::{Instance, Unit};
@@ -77,10 +78,11 @@ pub enum Operation {
     Positions,
     /// A sequence behind a place of its own: parameter `weight`, a number for each channel.
     ClassToken,
-    /// Over the places of `channels x places`: parameters `weight` (3 · channels x channels: queries, keys, values) and
-    /// `out_weight` (channels x channels), perhaps `bias` and `out_bias`.
+    /// Over the places of each group: parameters `weight` (3 · channels x channels: queries, keys, values) and `out_weight`
+    /// (channels x channels), perhaps `bias` and `out_bias`.
     Attention {
         heads: usize,
+        groups: Groups,
     },
     /// The last two axes exchanged.
     Transpose,
@@ -298,7 +300,9 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "parameter" => Operation::Parameter,
         "positions" => Operation::Positions,
         "class_token" => Operation::ClassToken,
-        "attention" => Operation::Attention { heads: args.whole("heads")? },
+        "attention" => {
+            Operation::Attention { heads: args.whole("heads")?, groups: attention::groups(args, input)? }
+        }
         "transpose" => Operation::Transpose,
         "prelu" => Operation::Prelu,
         "softmax" => Operation::Softmax,

@@ -33,6 +33,7 @@ const DIGITS: &str = "model Digits {
 /// Layers of sequences, and what looks from each place to all others.
 const PLACES: &str = "model Places {
     input 3x12x12
+    residual { conv2d 8 1x1 -> attention 2 patch=3x2 -> conv2d 3 1x1 }
     patchify 8 4 -> class_token -> positions sinusoidal
     residual { layer_norm over=channels -> attention 2 } -> attention 4 bias=false
     conv_transpose1d 6 3 stride=2 padding=[1, 0] groups=2

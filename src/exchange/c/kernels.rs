@@ -404,24 +404,31 @@ static void project(const float *x, float *y, const float *weight, const float *
     },
     Kernel {
         name: "attend",
-        text: "/* From queries, keys and values, one after the other, what each place gathers; `row` has room for a number a place. */
-static void attend(const float *x, float *y, float *row, int channels, int places, int heads) {
-    const int size = channels / heads;
+        text: "/* From queries, keys and values, one after the other, what each place gathers from those at its position in every patch of
+   rows x columns places; `row` has room for a number of each. */
+static void attend(const float *x, float *y, float *row, int channels, int height, int width, int rows, int columns, int heads) {
+    const int size = channels / heads, places = height * width;
     for (int h = 0; h < heads; h++) {
         const float *query = x + (size_t)h * size * places, *key = query + (size_t)channels * places;
         const float *value = key + (size_t)channels * places;
         for (int i = 0; i < places; i++) {
+            const int top = i / width % rows, left = i % width % columns;
             float largest = -INFINITY, sum = 0.0f;
-            for (int j = 0; j < places; j++) {
-                row[j] = 0.0f;
-                for (int c = 0; c < size; c++) row[j] += query[c * places + i] * key[c * places + j];
-                row[j] /= sqrtf((float)size);
-                if (row[j] > largest) largest = row[j];
-            }
-            for (int j = 0; j < places; j++) sum += row[j] = expf(row[j] - largest);
+            int n = 0;
+            for (int r = top; r < height; r += rows)
+                for (int j = r * width + left; j < (r + 1) * width; j += columns) {
+                    float score = 0.0f;
+                    for (int c = 0; c < size; c++) score += query[c * places + i] * key[c * places + j];
+                    row[n] = score / sqrtf((float)size);
+                    if (row[n] > largest) largest = row[n];
+                    n++;
+                }
+            for (int j = 0; j < n; j++) sum += row[j] = expf(row[j] - largest);
             for (int c = 0; c < size; c++) {
                 float found = 0.0f;
-                for (int j = 0; j < places; j++) found += row[j] * value[c * places + j];
+                n = 0;
+                for (int r = top; r < height; r += rows)
+                    for (int j = r * width + left; j < (r + 1) * width; j += columns) found += row[n++] * value[c * places + j];
                 y[(h * size + c) * places + i] = found / sum;
             }
         }

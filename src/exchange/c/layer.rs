@@ -19,9 +19,8 @@ pub struct Places<'a> {
 
 /// How many numbers a call needs for itself, which lie behind its result.
 pub fn scratch(operation: &Operation, shape: &Shape) -> usize {
-    let places = shape.elements() / shape.dims().first().copied().unwrap_or(1).max(1);
     match operation {
-        Operation::Attention { .. } => 4 * shape.elements() + places,
+        Operation::Attention { groups, .. } => 4 * shape.elements() + groups.places(),
         _ => 0,
     }
 }
@@ -291,12 +290,17 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             );
             Call { lines: vec![line], kernels: Vec::new() }
         }
-        Operation::Attention { heads } => {
+        Operation::Attention { heads, groups } => {
             let (projected, found) = (format!("{y} + {n}"), format!("{y} + {}", 4 * n));
             let row = format!("{y} + {}", 5 * n);
+            let ([rows, columns], [down, across]) = (groups.patch, groups.patches);
             let lines = vec![
                 format!("project({x}, {projected}, {weight}, {bias}, {channels}, {}, {over});", 3 * channels),
-                format!("attend({projected}, {found}, {row}, {channels}, {over}, {heads});"),
+                format!(
+                    "attend({projected}, {found}, {row}, {channels}, {}, {}, {rows}, {columns}, {heads});",
+                    rows * down,
+                    columns * across
+                ),
                 format!(
                     "project({found}, {y}, {}, {}, {channels}, {channels}, {over});",
                     places.out[0], places.out[1]

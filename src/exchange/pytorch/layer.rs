@@ -221,15 +221,14 @@ pub fn code(
         Operation::ClassToken => {
             Ok(module(vec![text("ClassToken("), number("out_channels", channels), text(")")]))
         }
-        Operation::Attention { heads } => {
+        Operation::Attention { heads, groups } => {
             let end = if has("bias") { ")" } else { ", bias=False)" };
-            Ok(module(vec![
-                text("Attention("),
-                number("out_channels", channels),
-                text(", "),
-                number("heads", *heads),
-                text(end),
-            ]))
+            let mut pieces = match groups.count() {
+                1 => vec![text("Attention(")],
+                _ => vec![text(format!("PatchAttention({}, ", listed(&Shape::from(groups.patch))))],
+            };
+            pieces.extend([number("out_channels", channels), text(", "), number("heads", *heads), text(end)]);
+            Ok(module(pieces))
         }
         Operation::Transpose => function("{0}.transpose(-2, -1)"),
         Operation::Prelu => Ok(module(vec![text("nn.PReLU("), number("out_channels", channels), text(")")])),
