@@ -88,7 +88,10 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
     (Needless("images are channels x height x width"), &["data_format"]),
     (Needless("`--device` on the command line sets it"), &["device"]),
     (Near("over", "axes are named here, not numbered"), &["dim", "axis", "dims", "axes"]),
-    (Near("axis", "an axis is called by its name: `channels`, `height`, `width` or `length`"), &["dim"]),
+    (
+        Near("axis", "an axis is called by its name: `channels`, `depth`, `height`, `width` or `length`"),
+        &["dim"],
+    ),
     (Needless("the axis stays, with an extent of 1"), &["keepdim", "keepdims", "keep_dims"]),
     (Not("this word has no choice of axes"), &["dim", "axis"]),
     (Not("a value is named with `as NAME` after the layer"), &["name"]),
@@ -117,10 +120,6 @@ static ABSENT: &[(&[&str], &str)] = &[
         "a `conv2d` whose kernel and stride are the factor reads the same pixels",
     ),
     (&["lp_pool2d", "fractional_max_pool2d", "max_unpool2d", "sum_pool2d"], ""),
-    (
-        &["conv3d", "conv_transpose3d", "max_pool3d", "avg_pool3d", "batch_norm3d"],
-        "images have two extents and sequences one; the slices of a volume can be channels of `conv2d`",
-    ),
     (&["transformer", "transformer_encoder"], "`encoder_layer HEADS` is one layer of it"),
     (&["einsum"], "`matmul`, `transpose` and `sum channels` say most of them"),
     (&["rms_norm", "weight_norm", "spectral_norm", "batch_renorm"], ""),
