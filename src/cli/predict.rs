@@ -26,7 +26,7 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv, .tsv or
+    /// Picture files (.npy files for signals and volumes), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv, .tsv or
     /// .jsonl, with the columns that the model was trained with), or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -358,7 +358,7 @@ fn each(
     if failed { Err(stop) } else { Ok(()) }
 }
 
-/// What the model makes of a file: of a picture, or of each signal in an array.
+/// What the model makes of a file: of a picture, or of each signal or volume in an array.
 fn answers_for(
     predictor: &mut Predictor,
     file: usize,
@@ -374,7 +374,7 @@ fn answers_for(
         });
         return vec![(Asked { file, shown }, answer)];
     };
-    let signals = match arrays::signals(path, shape) {
+    let signals = match arrays::signals(path, &shape.clone()) {
         Ok(signals) => signals,
         Err(fault) => return vec![(Asked { file, shown }, Err(fault))],
     };
