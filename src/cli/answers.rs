@@ -236,19 +236,19 @@ fn record(cells: &[String]) -> Result<String, Stop> {
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 
-/// What the model makes of a file: of a picture, or of each signal in an array.
+/// What the model makes of a file: of a picture, or of each signal or volume in an array.
 fn answers(predictor: &mut Predictor, file: usize, row: &Row) -> Vec<(Asked, Result<Answer, Fault>)> {
     let Row { path, given } = row;
     let shown = path.display().to_string();
     let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
-    let Some(shape) = predictor.signals() else {
+    let Some(shape) = predictor.signals().cloned() else {
         let given = given.iter().map(|cell| cell.read()).collect::<Result<Vec<_>, _>>();
         let answer = given.and_then(|given| {
             files::read(path).and_then(|bytes| predictor.picture_with(&bytes, &given).map_err(named))
         });
         return vec![(Asked { file, shown }, answer)];
     };
-    let signals = match arrays::signals(path, shape) {
+    let signals = match arrays::signals(path, &shape) {
         Ok(signals) => signals,
         Err(fault) => return vec![(Asked { file, shown }, Err(fault))],
     };

@@ -34,6 +34,7 @@ pub static NETWORKS: &[Network] = &[
     network!("labels", "net", "several labels for each picture, from a table"),
     network!("dials", "net", "numbers read off pictures, from a table"),
     network!("signals", "net", "classes of signals, from an array"),
+    network!("volumes", "net", "classes of volumes, from an array"),
     network!("mnist_coffee", "net", "99.7 % of MNIST in minutes"),
     network!("mnist_fast", "net", "99 % of MNIST in seconds"),
     network!("mnist_small", "net", "99 % of MNIST with fewer than 10,000 parameters"),

@@ -29,8 +29,8 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv, .tsv or
-    /// .jsonl, with the columns that the model was trained with), or - for a list on standard input
+    /// Picture files (.npy files for signals and volumes), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv,
+    /// .tsv or .jsonl, with the columns that the model was trained with), or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file

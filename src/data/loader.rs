@@ -42,7 +42,7 @@ impl<'a> Loader<'a> {
         let whole = match &samples.images {
             Images::Bytes { shape, values } => count(values.len(), shape).is_some(),
             Images::Numbers { shape, values } => count(values.len(), shape).is_some(),
-            Images::Signals { shape, values } => count(values.len(), shape).is_some(),
+            Images::Signals { shape, values } => count(values.len(), shape.dims()).is_some(),
             Images::Kept(_) | Images::Read(_) => true,
         };
         if !whole || samples.images.len() != samples.len() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
-use crate::data::sample::{Form, Image, Sample, Size, Target, Task, Values};
+use crate::data::sample::{Form, Image, Sample, Size, Target, Task, Values, extents};
 use crate::diag::{Fault, codes};
 use crate::model::lower::IMAGES;
 use crate::shape::Shape;
@@ -44,8 +44,8 @@ pub enum Images {
     Bytes { shape: [usize; 3], values: Vec<u8> },
     /// The same in numbers, as they reach the model.
     Numbers { shape: [usize; 3], values: Vec<f32> },
-    /// Signals of one shape (channels, length), one behind another.
-    Signals { shape: [usize; 2], values: Vec<f32> },
+    /// Signals of one shape (channels, length), or volumes (channels, depth, height, width), one behind another.
+    Signals { shape: Shape, values: Vec<f32> },
     /// In memory, each of its own size.
     Kept(Vec<Image>),
     /// Read when they are asked for.
@@ -365,7 +365,7 @@ impl Images {
         match self {
             Images::Bytes { shape, values } => count(values.len(), shape),
             Images::Numbers { shape, values } => count(values.len(), shape),
-            Images::Signals { shape, values } => count(values.len(), shape),
+            Images::Signals { shape, values } => count(values.len(), shape.dims()),
             Images::Kept(images) => images.len(),
             Images::Read(pictures) => pictures.len(),
         }
@@ -381,7 +381,7 @@ impl Images {
             Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
             Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
             Images::Signals { shape, values } => {
-                Image::of_numbers([shape[0], 1, shape[1]], part(values, shape, at).to_vec())
+                Image::of_numbers(extents(shape)?, part(values, shape.dims(), at).to_vec())
             }
             Images::Kept(images) => images[at].clone(),
             Images::Read(pictures) => pictures.read(at)?,
@@ -404,7 +404,9 @@ impl Images {
     pub fn form(&self) -> Form {
         match self {
             Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
-            Images::Signals { shape, .. } => Form::of_signals(*shape),
+            Images::Signals { shape, .. } => {
+                Form::of_shape(shape).unwrap_or(Form { channels: None, size: Size::Unknown })
+            }
             Images::Kept(images) => {
                 Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
             }
@@ -449,7 +451,7 @@ impl Images {
                 part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Signals { shape, values } => {
-                part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
+                part(values, shape.dims(), at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Kept(images) => match &images[at].values {
                 Values::Bytes(bytes) => sum.update(bytes),

@@ -175,7 +175,13 @@ impl<const N: usize> Sliding<N> {
         if dropped.is_empty() {
             return None;
         }
-        let (dropped, arriving, things) = (dropped.join(" and "), times(extents), places::<N>());
+        let dropped = match dropped.as_slice() {
+            [first, more @ .., last] if !more.is_empty() => {
+                format!("{first}, {} and {last}", more.join(", "))
+            }
+            some => some.join(" and "),
+        };
+        let (arriving, things) = (times(extents), places::<N>());
         let of = if N == 1 { format!("{arriving} places") } else { format!("{arriving} input") };
         let fault =
             Fault::warning(codes::DROPPED_PIXELS, format!("`{layer}` never reads {dropped} of its {of}"));

@@ -44,7 +44,8 @@ const MAX_SEARCHED: usize = 20_000;
 pub static INPUT: Spec = Spec {
     name: "input",
     summary: "the shape of one image",
-    docs: "`channels x height x width`. The first line of a model.",
+    docs: "`channels x height x width`; of a sequence `channels x length`, of a volume or a video `channels x depth x height x \
+           width`. The first line of a model.",
     params: &[positional("shape", Kind::Shape, Preset::Required, "channels x height x width")],
     example: "input 1x28x28",
     elsewhere: &["Input", "InputLayer", "net", "data"],

@@ -46,6 +46,18 @@ const PLACES: &str = "model Places {
     transpose -> flatten
 }";
 
+/// Layers of volumes.
+const VOLUMES: &str = "model Volumes {
+    input 2x5x6x7
+    conv3d 6 3x2x3 stride=1x2x1 padding=1 dilation=1x2x1 groups=2 -> batch_norm -> relu
+    concat { branch { max_pool3d 2 stride=1 padding=1 } branch { avg_pool3d 2 stride=1 padding=1 count_padding=false } }
+    conv_transpose3d 4 2x3x2 stride=2 padding=1x0x0 output_padding=1 -> prelu -> avg_pool3d 3 padding=1 ceil=true
+    add { branch { identity } branch { mean channels } branch { parameter 4x1x1x6 value=0.5 } }
+    slice 1 3 axis=depth -> slice 1 3 axis=height -> slice 1 axis=width -> slice 1
+    group_norm 3 -> layer_norm over=channels -> depthwise_conv3d 2x1x1
+    concat { branch { global_avg_pool } branch { global_max_pool } branch { std space -> flatten } }
+}";
+
 /// Whether there is a C compiler here.
 fn compiles() -> bool {
     Command::new("cc").arg("--version").output().is_ok_and(|found| found.status.success())
@@ -81,7 +93,7 @@ fn c_computes_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (expected, found) = run(DIGITS, "digits", &[], folder.path());
     assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
-    for (text, name) in [(NETWORK, "mixed"), (PLACES, "places")] {
+    for (text, name) in [(NETWORK, "mixed"), (PLACES, "places"), (VOLUMES, "volumes")] {
         let (expected, found) = run(text, name, &["-lm"], folder.path());
         assert!(distance(&expected, &found) < 1e-5, "{name}: {expected:?} {found:?}");
     }
