@@ -58,6 +58,8 @@ pub static NETWORKS: &[Network] = &[
     network!("regnet_y_400mf", "model", "RegNetY-400MF, 2020"),
     network!("convnext_tiny", "model", "ConvNeXt-T, 2022, with norms over the channels"),
     network!("vit_tiny", "model", "ViT-Ti/16, 2021, a transformer over patches"),
+    network!("mobilevit_xxs", "model", "MobileViT-XXS, 2022, convolutions and attention between patches"),
+    network!("coatnet", "model", "a hybrid after CoAtNet-0, 2021, convolutions and then attention"),
     network!("deeplabv3_resnet50", "model", "DeepLabV3, 2017, a class for each pixel"),
     network!("unet", "model", "U-Net, 2015, from image to image"),
     network!("edges", "model", "the edges of a picture, by filters that need no training"),

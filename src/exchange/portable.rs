@@ -20,8 +20,10 @@ pub enum Operation {
     },
     /// Parameters `weight` (channels x filters of a group x kernel) and perhaps `bias`.
     TransposedConvolution(Transposed),
-    /// Parameters `weight` (outputs x inputs) and perhaps `bias`.
-    Linear,
+    /// Parameters `weight` (outputs x inputs), each of whose rows is divided by its length if `normalize`, and perhaps `bias`.
+    Linear {
+        normalize: bool,
+    },
     MaxPool {
         windows: Vec<Window>,
     },
@@ -250,7 +252,7 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "conv_transpose2d" => Operation::TransposedConvolution(transposed::<2>(args)?),
         "conv_transpose3d" => Operation::TransposedConvolution(transposed::<3>(args)?),
         "conv_transpose1d" => Operation::TransposedConvolution(transposed::<1>(args)?),
-        "linear" => Operation::Linear,
+        "linear" => Operation::Linear { normalize: args.bool("normalize")? },
         "max_pool2d" => Operation::MaxPool { windows: windows::<2>(args, input)? },
         "max_pool3d" => Operation::MaxPool { windows: windows::<3>(args, input)? },
         "max_pool1d" => Operation::MaxPool { windows: windows::<1>(args, input)? },

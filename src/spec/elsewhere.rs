@@ -33,6 +33,7 @@ static ARGUMENTS: &[(Said, &[&str])] = &[
         As("features"),
         &["units", "out_features", "num_output", "num_units", "num_hidden", "output", "output_dim"],
     ),
+    (As("patch"), &["patch_size"]),
     (As("kernel"), &["kernel_size", "pool_size", "filter_size", "kernel_shape", "ksize", "window", "size"]),
     (As("stride"), &["strides", "step", "subsample"]),
     (As("padding"), &["pad", "pads", "pad_size"]),

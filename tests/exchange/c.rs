@@ -19,7 +19,7 @@ const NETWORK: &str = "model Mixed {
     conv_transpose2d 4 3x3 stride=2 padding=1 output_padding=1 -> prelu
     upsample 2 mode=bilinear -> pad 1 mode=reflect -> crop 20x20 top=1 left=2 -> local_response_norm 3
     adaptive_avg_pool2d 5x3 -> instance_norm -> channel_shuffle 2 -> scale 0.5 -> scale learned=true
-    flatten -> layer_norm -> dropout -> linear 5 -> softmax
+    flatten -> layer_norm -> dropout -> cosine_head 7 -> linear 5 normalize=true -> softmax
 }";
 
 const DIGITS: &str = "model Digits {

@@ -147,7 +147,7 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             ]);
             call("convolve_transposed", both([vec![weight, bias], list].concat()))
         }
-        Operation::Linear => {
+        Operation::Linear { .. } => {
             call("linear", both([vec![weight, bias], numbers(&[places.shapes[0].elements(), n])].concat()))
         }
         Operation::MaxPool { windows } => {

@@ -126,7 +126,7 @@ pub fn add(
             let weights = weights(layer, parameters, folded);
             layer.node("ConvTranspose", &with(x, &weights), spread(transposed));
         }
-        Operation::Linear => {
+        Operation::Linear { .. } => {
             let weights = weights(layer, parameters, folded);
             let attributes =
                 vec![float("alpha", 1.0), float("beta", 1.0), int("transA", 0), int("transB", 1)];

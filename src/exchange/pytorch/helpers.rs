@@ -29,6 +29,18 @@ class Scale(nn.Module):
 "#,
     },
     Helper {
+        name: "UnitLinear",
+        serves: |operation| *operation == Operation::Linear { normalize: true },
+        text: r#"
+
+class UnitLinear(nn.Linear):
+    """A linear layer whose weights have length 1 for each output."""
+
+    def forward(self, x):
+        return F.linear(x, F.normalize(self.weight), self.bias)
+"#,
+    },
+    Helper {
         name: "Parameter",
         serves: |operation| *operation == Operation::Parameter,
         text: r#"

@@ -138,9 +138,9 @@ pub fn code(
             Ok(code)
         }
         Operation::TransposedConvolution(own) => Ok(transposed(own, channels, output, bias)),
-        Operation::Linear => {
+        Operation::Linear { normalize } => {
             let mut pieces = vec![
-                text("nn.Linear("),
+                text(if *normalize { "UnitLinear(" } else { "nn.Linear(" }),
                 number("in_channels", channels),
                 text(", "),
                 number("out_channels", output.elements()),
