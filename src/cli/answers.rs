@@ -1,5 +1,5 @@
-//! Files → what a model makes of each, told in their order: as lines, CSV or JSON, and as PNGs in a folder. Several processes share
-//! the files, and the first one tells.
+//! Files → what a model makes of each, reported in their order: as lines, CSV or JSON, and as PNGs in a folder. Several processes
+//! share the files, and the first one prints and writes.
 
 use std::path::PathBuf;
 
@@ -42,10 +42,10 @@ pub struct Asked {
     pub shown: String,
 }
 
-/// What is told of an answer.
+/// What is reported of an answer.
 #[derive(Default, Deserialize, Serialize)]
 pub struct Told {
-    /// Of the table for people behind all answers; empty where there is none.
+    /// A row of the table printed after all answers, for people; empty where there is none.
     pub row: Vec<String>,
     /// For people; may be empty.
     pub line: String,
@@ -57,7 +57,7 @@ pub struct Told {
     pub pictures: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What is told of a picture or signal; as text, so that one process can tell it for another.
+/// What is reported of a picture or signal; as text, so that the first process can print it for another.
 #[derive(Deserialize, Serialize)]
 struct Report {
     shown: String,
@@ -193,7 +193,7 @@ fn drawn(told: &Result<Told, Failed>) -> Vec<(PathBuf, usize)> {
     pictures.map(|(place, png)| (place.clone(), png.len())).collect()
 }
 
-/// What is left to do behind all answers.
+/// What is left to do after all answers.
 #[derive(Default)]
 struct Ending {
     rows: Vec<Vec<String>>,

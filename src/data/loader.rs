@@ -153,7 +153,7 @@ impl<'a> Loader<'a> {
             return Err(Fault::internal(format!("{} fields beside image and target", more.len())));
         }
         targets.clear();
-        // What changes places with the images, in the order of `Samples::turning`, and how many numbers a sample has of it.
+        // What is moved along with the images, in the order of `Samples::turning`, and how many numbers a sample has of it.
         let mut turning: Vec<(&mut Vec<f32>, usize)> = Vec::new();
         match &self.samples.targets {
             Targets::Classes { .. } => {

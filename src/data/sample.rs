@@ -111,7 +111,7 @@ impl Sample {
         Sample { image, target, further: Vec::new() }
     }
 
-    /// Changes places alike in the image and in the masks and images that are its targets.
+    /// Flips, crops or rotates the image and the masks and images that are its targets in the same way.
     pub fn each(
         &mut self,
         mut change: impl FnMut(&mut Image, Layer) -> Result<(), Fault>,

@@ -181,7 +181,7 @@ impl Samples {
         Samples { images, prepared: 0, targets, further: Vec::new() }
     }
 
-    /// The masks and images among the targets, which change places with their images.
+    /// The masks and images among the targets, which are flipped, cropped and rotated along with their images.
     pub fn turning(&self) -> impl Iterator<Item = &Images> {
         std::iter::once(&self.targets).chain(&self.further).filter_map(Targets::images)
     }

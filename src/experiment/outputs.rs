@@ -96,10 +96,9 @@ fn refused(
     let sides = Sides { output: shape, last, task: field.task() };
     let mut fault = losses::check(own.what, &own.args, &sides).err()?;
     fault.remedies = fault.remedies.into_iter().map(|way| in_line(way, own)).collect();
-    fault.message = fault.message.replace(
-        ", which the data tell of each image",
-        &format!(", which the field `{name}` tells of each image"),
-    );
+    fault.message = fault
+        .message
+        .replace(", which the data tell of each image", &format!(", which the field `{name}` holds"));
     Some(answers::place(fault, own.span, &own.args).related(field.span, "its field"))
 }
 

@@ -114,7 +114,10 @@ fn place_for(field: &DataField, data: &DataSection) -> String {
 fn only_learnt(field: &DataField, input: &Input) -> Diagnostic {
     let name = &field.name;
     let (is, way) = match field.what {
-        What::Picture(_) => ("is a picture with channels of its own", format!("`field {name} image=COLUMN`")),
+        What::Picture(_) => (
+            "is a picture with channels of its own",
+            format!("`field {name} image=COLUMN`, without `channels`"),
+        ),
         What::Labels(_) => {
             ("has labels", format!("`field {name} [COLUMN, COLUMN]`, with 1 and 0 as numbers"))
         }
@@ -125,7 +128,11 @@ fn only_learnt(field: &DataField, input: &Input) -> Diagnostic {
     };
     let message = format!("the field `{name}` {is}, which only an `output` can learn");
     let d = Diagnostic::error(codes::DATA_SHAPE, field.span, message).label("not for an input");
-    d.related(input.span, "an input takes numbers or a picture").advise(way)
+    let takes = match field.what {
+        What::Picture(_) => "a picture for an input has the channels of the first one",
+        _ => "an input takes numbers or a picture",
+    };
+    d.related(input.span, takes).advise(way)
 }
 
 /// An error where an output does not end in what its field tells of an image.

@@ -26,8 +26,8 @@ static SPEC: Spec = Spec {
            projections of the input, split into HEADS parts of d = C / HEADS channels. In each part, \
            `softmax(queries · keys / sqrt(d))` over all places weighs the values; a last projection mixes the parts. \
            `torch.nn.MultiheadAttention(C, HEADS)`. Vaswani et al., 2017.\n\n\
-           With `patch=RxC` the image is seen as patches of R x C places, and a place attends only to those at its own position in \
-           each patch: R·C groups of H/R · W/C places. This is how MobileViT attends (Mehta and Rastegari, 2022).",
+           With `patch=RxC`, the image is divided into patches of R x C places, and each place attends only to the places at the \
+           same position within the patches: R·C independent groups of (H/R)·(W/C) places. This is how MobileViT attends (Mehta and Rastegari, 2022).",
     params: &[
         positional(
             "heads",
@@ -40,7 +40,7 @@ static SPEC: Spec = Spec {
             "patch",
             Kind::Pair,
             Preset::Absent,
-            "the extents of an image's patches, whose places at the same position attend to each other; divides height and width",
+            "the height x width of a patch, which divides those of the image; only places at the same position within the patches attend to each other",
         ),
     ],
     example: "conv2d 8 4x4 stride=4 -> attention heads=2",
@@ -101,7 +101,7 @@ pub fn groups(args: &Args, input: &Shape) -> Result<Groups, Fault> {
             format!("`attention` has a `patch`, which is for images, but the sequence {input} arrives");
         return Err(Fault::new(codes::WRONG_RANK, message)
             .at("patch")
-            .label(format!("{input} arrives: its places lie in a row"))
+            .label(format!("{input} arrives: only an image can be divided into patches"))
             .remedy(Remedy::Unset { name: "patch" })
             .assume(input.clone()));
     };

@@ -64,7 +64,7 @@ impl Layer for Linear {
             .label(format!("{input} arrives"))
             .note(format!("flat it is {} = {flat} features", dims.join("·")))
             .remedy(Remedy::Before("flatten".to_owned()))
-            .advise("`global_avg_pool` before it, which gives the mean of each channel")
+            .advise("put `global_avg_pool` before it: the mean of each channel")
             .assume(output);
             if args.has("in") && args.whole("in")? != flat {
                 fault = fault.note(format!("and `in` says {}, not {flat}", args.whole("in")?));

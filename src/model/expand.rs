@@ -476,7 +476,7 @@ impl<'a> Expansion<'a> {
                     let needed = (fault.code == codes::WINDOW_TOO_LARGE)
                         .then(|| solve::smallest_input(&self.model, layer, &args, wire, &mut self.search));
                     if let Some(needed) = needed.flatten() {
-                        let title = format!("an input of at least {needed}");
+                        let title = format!("a larger input, such as {needed}");
                         d = d.replace(title, self.model.input_span, needed.to_string());
                     }
                 }

@@ -31,7 +31,7 @@ impl Expansion<'_> {
         diagnostic.primary.span = call.span;
         diagnostic.related.retain(|label| label.span.file != LIBRARY);
         diagnostic.fixes.retain(|fix| fix.edits.iter().all(|(span, _)| span.file != LIBRARY));
-        diagnostic.notes.insert(0, format!("line {line} of the library: {text}"));
+        diagnostic.notes.insert(0, format!("std.model:{line}, in dslc's library of blocks: {text}"));
         Some(diagnostic)
     }
 
@@ -50,7 +50,7 @@ impl Expansion<'_> {
                 Some(Fix::new(format!("put `{text}` before `{name}`"), vec![(front, format!("{text} -> "))]))
             }
             Remedy::Set { name: own, value } if has(own) => {
-                Some(Fix::new(format!("`{own}={value}` of `{name}`"), Vec::new()))
+                Some(Fix::new(format!("give `{name}` `{own}={value}`"), Vec::new()))
             }
             Remedy::Before(_)
             | Remedy::Set { .. }

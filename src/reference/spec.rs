@@ -67,7 +67,7 @@ fn kind(kind: Kind) -> String {
         Kind::Pair => "a size, `3` or `3x5`".to_owned(),
         Kind::PairOrTriple => "a size, `3`, `3x5` or `3x5x7`".to_owned(),
         Kind::PaddingOrAround => {
-            "`1`, `1x2`, `1x2x2`, or both ends of each axis, `[top, bottom, left, right]`".to_owned()
+            "`1`, `1x2` (rows x columns), `1x2x2` (depth x rows x columns), `[top, bottom, left, right]` or `[front, back, top, bottom, left, right]`".to_owned()
         }
         Kind::Triple => "a size, `3` or `3x5x7`".to_owned(),
         Kind::Around => {

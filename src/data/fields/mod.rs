@@ -123,7 +123,7 @@ impl DataField {
         }
     }
 
-    /// Whether it changes places with the image that it belongs to: a mask or picture to be learnt.
+    /// Whether flips, crops and rotations move it along with the image that it belongs to: a mask or picture to be learnt.
     pub fn turns(&self) -> bool {
         matches!(self.end, End::Output(_)) && matches!(self.what, What::Mask(_) | What::Picture(_))
     }

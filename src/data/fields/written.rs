@@ -32,7 +32,7 @@ pub fn suits(section: &DataSection) -> Diagnostics {
             return None;
         }
         let d = error(format!("{what} needs a table of picture files, not `source {source}`"))
-            .label("there is no path to read");
+            .label("this source has no picture files to read a path from");
         Some(d.advise("`source table`"))
     };
     section.fields.iter().filter_map(refused).collect()
@@ -107,9 +107,12 @@ fn kind(name: &str, args: &Args, span: Span) -> Result<(Vec<String>, What), Box<
     };
     let given: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).filter(|kind| args.has(kind)).collect();
     let [kind] = given[..] else {
-        let message =
-            format!("the field `{name}` is columns of numbers, an `image`, a `label`, `labels` or a `mask`");
-        let d = refused(span, message, "give one of the five");
+        let message = format!(
+            "the field `{name}` must be exactly one of: columns of numbers, an `image`, a `label`, `labels` or a `mask`"
+        );
+        let n = given.len();
+        let label = if n == 0 { "none is given".to_owned() } else { format!("{n} are given") };
+        let d = refused(span, message, &label);
         let way = |d: Diagnostic, (_, way): &(&str, &str)| d.advise(format!("`field {name} {way}`"));
         return Err(Box::new(KINDS.iter().fold(d, way)));
     };
@@ -118,14 +121,15 @@ fn kind(name: &str, args: &Args, span: Span) -> Result<(Vec<String>, What), Box<
         let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}=`")).collect();
         let kinds = kinds.join(" or ");
         let message = format!("`{detail}` goes with {kinds}, which the field `{name}` does not have");
-        let d = refused(at, message, "not known here");
+        let d = refused(at, message, "does not apply to this field");
         return Err(Box::new(d.advise(format!("remove `{detail}`, or read the column with {kinds}"))));
     }
     let placed = |fault| Box::new(answers::place(fault, span, args));
     let column = || args.word(kind).map(|column| vec![column.to_owned()]).map_err(placed);
     let missing = |what: &str, ways: &[String]| {
         let message = format!("the field `{name}` does not say {what}");
-        let d = Diagnostic::error(codes::MISSING_ARGUMENT, span, message).label("not known without the data");
+        let d = Diagnostic::error(codes::MISSING_ARGUMENT, span, message)
+            .label("needed to check the file without its data");
         Box::new(ways.iter().fold(d, |d, way| d.advise(format!("`field {name} {way}`"))))
     };
     Ok(match kind {
