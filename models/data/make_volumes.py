@@ -2,7 +2,7 @@
 
     python models/data/make_volumes.py        # numpy
 
-volumes.npz    x_train, x_test: volumes of 12x16x16 bytes; y_train, y_test: 0 ball, 1 cube, 2 cross
+volumes.npz    x_train, x_test: volumes of 1x12x16x16 bytes; y_train, y_test: 0 ball, 1 cube, 2 cross
 
 A shape has a radius of 3 to 4.5 voxels and lies wholly inside. A ball and a cube have about as many voxels.
 The volumes come out the same every time, and are in the public domain (CC0).
@@ -42,7 +42,7 @@ def main():
     rng = numpy.random.default_rng(1)
     x_train, y_train = part(rng, 150)
     x_test, y_test = part(rng, 90)
-    numpy.savez_compressed(HERE / "volumes.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    numpy.savez_compressed(HERE / "volumes.npz", x_train=x_train[:, None], y_train=y_train, x_test=x_test[:, None], y_test=y_test)
 
 
 main()

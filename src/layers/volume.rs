@@ -150,6 +150,7 @@ impl Folded {
             .ints("padding", [0, behind, across.before, across.after])
             .ints("dilation", [down.dilation, across.dilation])
             .int("groups", groups as i64)
+            .int("unkept", (self.output[0] * (self.rows / down.stride - self.output[1])) as i64)
     }
 }
 
