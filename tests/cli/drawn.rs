@@ -1,8 +1,8 @@
 //! Networks that learn masks, pictures and labels besides the class of an image: from a table to a trained, measured, resumed,
 //! predicting and exported run.
 
-use crate::cli::Desk;
 use crate::cli::beside::{exports, resumes};
+use crate::cli::{Desk, done};
 
 /// Pictures with a bright square in one of four corners; a mask that is 255 in it and 0 elsewhere; a picture of the brightness halved; and
 /// a table that also lists where the square lies.
@@ -94,9 +94,9 @@ fn masks_pictures_and_labels_are_learnt_besides_a_class() {
     desk.write("short.net", net);
     resumes(&desk, "short.net", 4);
     // The images and masks in memory, on disk and in no cache give the same bits.
-    for cache in ["ram", "none"] {
-        let done =
-            desk.run(&format!("run short.net --out {cache} --set train.epochs=4 --set data.cache={cache}"));
+    for cache in ["ram", "disk", "none"] {
+        let line = format!("run short.net --out {cache} --set train.epochs=4 --set data.cache={cache}");
+        let done = done(desk.command(&line).env("DSLC_CACHE", desk.path("kept")).output().unwrap());
         assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
         // The header says how they were trained.
         let weights = |run: &str| {
