@@ -93,8 +93,16 @@ pub enum Kind {
     Number { min: f64, max: f64 },
     /// `3` or `3x5`: height and width, each at least 1.
     Pair,
+    /// `3` or `3x5x7`: depth, height and width, each at least 1.
+    Triple,
+    /// A pair, or of volumes a triple.
+    PairOrTriple,
     /// `1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`.
     Padding,
+    /// The padding of a volume: `1`, `1x2x2`, `same`, `valid` or `[front, back, top, bottom, left, right]`.
+    Around,
+    /// The padding of an image, or of a volume.
+    PaddingOrAround,
     /// The padding of a single axis: `1`, `same`, `valid` or `[before, after]`.
     Ends,
     /// `true` or `false`.
@@ -163,8 +171,10 @@ impl fmt::Display for Preset {
 pub enum Padding {
     /// The output is `ceil(input / stride)`.
     Same,
-    /// Top, bottom, left, right; for a single axis before and after, twice.
+    /// Top, bottom, left, right; for a single axis before and after, twice; for a volume four times the same.
     Sides([usize; 4]),
+    /// Before and behind depth, height and width.
+    Around([[usize; 2]; 3]),
 }
 
 /// A checked argument.
@@ -173,6 +183,7 @@ pub enum Arg {
     Whole(usize),
     Number(f64),
     Pair([usize; 2]),
+    Triple([usize; 3]),
     Padding(Padding),
     Bool(bool),
     Word(String),
@@ -200,10 +211,18 @@ impl fmt::Display for Arg {
             Arg::Number(value) => write!(f, "{}", Number { value: *value, unit: Unit::None }),
             Arg::Pair([a, b]) if a == b => write!(f, "{a}"),
             Arg::Pair([a, b]) => write!(f, "{a}x{b}"),
+            Arg::Triple([a, b, c]) if a == b && b == c => write!(f, "{a}"),
+            Arg::Triple([a, b, c]) => write!(f, "{a}x{b}x{c}"),
             Arg::Padding(Padding::Same) => f.write_str("same"),
             Arg::Padding(Padding::Sides([t, b, l, r])) if t == b && b == l && l == r => write!(f, "{t}"),
             Arg::Padding(Padding::Sides([t, b, l, r])) if t == b && l == r => write!(f, "{t}x{l}"),
             Arg::Padding(Padding::Sides([t, b, l, r])) => write!(f, "[{t}, {b}, {l}, {r}]"),
+            Arg::Padding(Padding::Around(ends)) if ends.iter().all(|[before, behind]| before == behind) => {
+                write!(f, "{}", Arg::Triple(ends.map(|[before, _]| before)))
+            }
+            Arg::Padding(Padding::Around([[f0, b], [t, u], [l, r]])) => {
+                write!(f, "[{f0}, {b}, {t}, {u}, {l}, {r}]")
+            }
             Arg::Bool(value) => write!(f, "{value}"),
             Arg::Word(word) => f.write_str(word),
             Arg::Text(text) => write!(f, "\"{text}\""),
@@ -321,11 +340,12 @@ impl Args {
         self.wanted(name, found)
     }
 
-    /// A size along `N` axes: of a pair for 2, of a whole number for 1.
+    /// A size along `N` axes; a whole number is that of each.
     pub fn extents<const N: usize>(&self, name: &str) -> Result<[usize; N], Fault> {
         let found = self.get(name).and_then(|given| match &given.arg {
             Arg::Pair(pair) => <[usize; N]>::try_from(pair.as_slice()).ok(),
-            Arg::Whole(n) => <[usize; N]>::try_from([*n].as_slice()).ok(),
+            Arg::Triple(triple) => <[usize; N]>::try_from(triple.as_slice()).ok(),
+            Arg::Whole(n) => Some([*n; N]),
             _ => None,
         });
         self.wanted(name, found)
@@ -337,6 +357,17 @@ impl Args {
             _ => None,
         });
         self.wanted(name, found)
+    }
+
+    /// The padding before and behind each of `N` axes; nothing for `same`.
+    pub fn ends<const N: usize>(&self, name: &str) -> Result<Option<[[usize; 2]; N]>, Fault> {
+        let ends = match self.padding(name)? {
+            Padding::Same => return Ok(None),
+            Padding::Sides([top, bottom, left, right]) if N < 3 => [[top, bottom], [left, right], [0; 2]],
+            Padding::Sides([all, ..]) => [[all; 2]; 3],
+            Padding::Around(ends) => ends,
+        };
+        self.wanted(name, ends.first_chunk::<N>().copied().map(Some))
     }
 
     pub fn bool(&self, name: &str) -> Result<bool, Fault> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use dslc::diag::Severity;
 use dslc::experiment::Checked;
 use dslc::experiment::imports::Project;
+use dslc::model::receptive::{Field, fields};
 use dslc::source::Sources;
 
 /// Checks a text with other files beside it.
@@ -570,4 +571,23 @@ fn a_model_with_further_inputs_is_no_layer() {
     let errors = layers_with(text, &[("own.model", own)]).unwrap_err();
     let said = "E0207 `Own` also takes `other`, so it cannot be a layer".to_owned();
     assert!(errors.contains(&said), "{errors:?}");
+}
+
+#[test]
+fn a_convolution_of_volumes_costs_what_it_gives() {
+    let layers = "conv3d 8 3x3x1 padding=1x1x0 groups=2 bias=false; conv3d 2 2x3x3 stride=2 bias=false";
+    let model = checked(&format!("model M {{ input 4x6x7x5; {layers} }}"), &[]).experiment.model.unwrap();
+    // Channels of a group, kernel, output.
+    let first = 2 * (2 * 9) * (8 * 6 * 7 * 5);
+    let second = 2 * (8 * 2 * 3 * 3) * (2 * 3 * 3 * 2);
+    assert_eq!(dslc::model::cost::flops(&model).unwrap(), [first, second]);
+}
+
+#[test]
+fn a_voxel_is_made_of_windows_along_three_axes() {
+    let layers = "conv3d 4 3x5x1 stride=2x1x1 -> max_pool3d 1x2x2 -> conv3d 4 3";
+    let model = checked(&format!("model M {{ input 1x16x32x32; {layers} }}"), &[]).experiment.model.unwrap();
+    let fields = fields(&model);
+    assert_eq!(fields[0], Field::Window { extent: [3, 5, 1], step: [2, 1, 1] });
+    assert_eq!(fields[2], Field::Window { extent: [7, 10, 6], step: [2, 2, 2] });
 }

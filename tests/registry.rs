@@ -222,9 +222,10 @@ fn every_layer_trains() {
 fn accepted(kind: Kind) -> String {
     match kind {
         Kind::Count | Kind::CountOrAuto | Kind::Whole | Kind::Padding | Kind::Ends => "1".to_owned(),
+        Kind::Around | Kind::PaddingOrAround => "1".to_owned(),
         Kind::Bytes => "1GB".to_owned(),
         Kind::Time { min } => shown(min),
-        Kind::Pair => "2".to_owned(),
+        Kind::Pair | Kind::Triple | Kind::PairOrTriple => "2".to_owned(),
         Kind::Number { min, max } => format!("{}", min.max(0.0).min(max)),
         Kind::Bool => "true".to_owned(),
         Kind::Choice(choices) => choices[0].to_owned(),
@@ -256,6 +257,13 @@ fn refused(kind: Kind) -> Vec<String> {
             values
         }
         Kind::Pair => listed(&["0", "-1", "0x3", "1x2x3", "0.5", "\"x\"", "nothing", &too_large]),
+        Kind::Triple => {
+            listed(&["0", "-1", "0x3x1", "1x2", "1x2x3x4", "0.5", "\"x\"", "nothing", &too_large])
+        }
+        Kind::PairOrTriple => listed(&["0", "-1", "0x3", "1x2x3x4", "0.5", "\"x\"", "nothing", &too_large]),
+        Kind::Around | Kind::PaddingOrAround => {
+            listed(&["-1", "[1, 2]", "1x2x3x4", "\"x\"", "nothing", "[1, 1, 1, 1, 1, -1]", &too_large])
+        }
         Kind::Padding => listed(&["-1", "[1, 2]", "1x2x3", "\"x\"", "nothing", "[1, 1, 1, -1]", &too_large]),
         Kind::Ends => listed(&["-1", "[1]", "[1, 2, 3]", "1x2", "\"x\"", "nothing", "[1, -1]", &too_large]),
         Kind::Bool => listed(&["0", "1", "\"true\"", "nothing"]),

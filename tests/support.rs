@@ -64,6 +64,12 @@ pub const MODELS: &[(&str, &str)] = &[
          scale 0.5 -> group_norm 2 -> silu -> max_pool2d 2; flatten -> linear 10",
         "sgd lr=0.1 momentum=0.9 weight_decay=1e-2 nesterov=true",
     ),
+    (
+        "reshape 3x4x6x6 -> conv3d 4 3x3x3 padding=1 stride=1x2x1 bias=false -> batch_norm -> relu -> max_pool3d 2x1x2; \
+         conv_transpose3d 4 2 stride=2 groups=2 -> instance_norm -> avg_pool3d 3 stride=2 padding=1; \
+         global_avg_pool -> linear 10",
+        "sgd lr=0.1 momentum=0.9",
+    ),
     ("flatten -> linear 8 -> sigmoid -> linear 8 -> leaky_relu 0.1 -> linear 10", "adam lr=1e-2"),
 ];
 

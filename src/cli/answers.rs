@@ -1,5 +1,5 @@
-//! Files → what a model makes of each, told in their order: as lines, CSV or JSON, and as PNGs in a folder. Several processes share
-//! the files, and the first one tells.
+//! Files → what a model makes of each, reported in their order: as lines, CSV or JSON, and as PNGs in a folder. Several processes
+//! share the files, and the first one prints and writes.
 
 use std::path::PathBuf;
 
@@ -42,29 +42,29 @@ pub struct Asked {
     pub shown: String,
 }
 
-/// What is told of an answer.
+/// What is reported of an answer.
 #[derive(Default, Deserialize, Serialize)]
 pub struct Told {
-    /// Of the table for people behind all answers; empty where there is none.
+    /// A row of the table printed after all answers, for people; empty where there is none.
     pub row: Vec<String>,
     /// For people; may be empty.
     pub line: String,
     pub object: Value,
     /// Of CSV, after the image's.
     pub cells: Vec<String>,
-    /// A PNG that is written to the file's place.
+    /// PNGs that are written, and where.
     #[serde(skip)]
-    pub picture: Option<Vec<u8>>,
+    pub pictures: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What is told of a picture or signal; as text, so that one process can tell it for another.
+/// What is reported of a picture or signal; as text, so that the first process can print it for another.
 #[derive(Deserialize, Serialize)]
 struct Report {
-    file: usize,
     shown: String,
     remarks: Vec<String>,
     told: Result<Told, Failed>,
-    picture_len: Option<usize>,
+    /// Where each of its pictures is written, and how many bytes it has.
+    drawn: Vec<(PathBuf, usize)>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -132,22 +132,26 @@ impl Asking<'_> {
         let told = answer.and_then(|answer| {
             remarks.extend(answer.remarks.iter().map(ToString::to_string));
             let mut told = tell(&asked, &answer)?;
-            further::add(&answer, self.top, &mut told.object, &mut told.cells);
+            let place = self.places.get(asked.file);
+            if let Some(place) = place {
+                told.pictures.extend(further::drawn(&answer, place)?);
+            }
+            further::add(&answer, self.top, place, &mut told.object, &mut told.cells);
             Ok(told)
         });
-        let picture_len = told.as_ref().ok().and_then(|told| told.picture.as_ref()).map(Vec::len);
         let told = told.map_err(|fault| Failed::of(&fault));
-        Report { file: asked.file, shown: asked.shown, remarks, told, picture_len }
+        Report { shown: asked.shown, remarks, drawn: drawn(&told), told }
     }
 
     /// Writes what there is of a picture, and says the rest.
     fn say(&self, report: Report, ending: &mut Ending) -> Result<(), Stop> {
-        let Report { file, shown, remarks, told, .. } = report;
-        let told = told.and_then(|told| match (&told.picture, self.places.get(file)) {
-            (Some(png), Some(place)) if self.processes.is_none_or(Processes::leads) => {
-                write_atomically(place, png).map(|()| told).map_err(|fault| Failed::of(&fault))
+        let Report { shown, remarks, told, .. } = report;
+        let told = told.and_then(|told| {
+            if self.processes.is_none_or(Processes::leads) {
+                let written = told.pictures.iter().try_for_each(|(place, png)| write_atomically(place, png));
+                written.map_err(|fault| Failed::of(&fault))?;
             }
-            (_, _) => Ok(told),
+            Ok(told)
         });
         match (told, self.form) {
             (Ok(Told { mut object, .. }), Form::Json) => {
@@ -183,7 +187,13 @@ impl Asking<'_> {
     }
 }
 
-/// What is left to do behind all answers.
+/// Where the pictures of an answer go, and how many bytes they have.
+fn drawn(told: &Result<Told, Failed>) -> Vec<(PathBuf, usize)> {
+    let pictures = told.iter().flat_map(|told| &told.pictures);
+    pictures.map(|(place, png)| (place.clone(), png.len())).collect()
+}
+
+/// What is left to do after all answers.
 #[derive(Default)]
 struct Ending {
     rows: Vec<Vec<String>>,
@@ -192,8 +202,9 @@ struct Ending {
 
 /// A line of JSON, and behind it the pictures.
 fn packed(mut reports: Vec<Report>) -> Result<Vec<u8>, Stop> {
+    let told = reports.iter_mut().filter_map(|report| report.told.as_mut().ok());
     let pictures: Vec<Vec<u8>> =
-        reports.iter_mut().filter_map(|report| report.told.as_mut().ok()?.picture.take()).collect();
+        told.flat_map(|told| std::mem::take(&mut told.pictures)).map(|(_, png)| png).collect();
     let mut bytes = serde_json::to_vec(&reports).map_err(Fault::internal)?;
     bytes.push(b'\n');
     pictures.into_iter().for_each(|picture| bytes.extend(picture));
@@ -206,10 +217,12 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<Report>, Stop> {
     let mut reports: Vec<Report> = serde_json::from_slice(&bytes[..end]).map_err(Fault::internal)?;
     let mut rest = &bytes[end + 1..];
     for report in &mut reports {
-        let (Ok(told), Some(len)) = (&mut report.told, report.picture_len) else { continue };
-        let (picture, behind) = rest.split_at_checked(len).ok_or_else(cut)?;
-        told.picture = Some(picture.to_vec());
-        rest = behind;
+        let Ok(told) = &mut report.told else { continue };
+        for (place, len) in &report.drawn {
+            let (picture, behind) = rest.split_at_checked(*len).ok_or_else(cut)?;
+            told.pictures.push((place.clone(), picture.to_vec()));
+            rest = behind;
+        }
     }
     Ok(reports)
 }
@@ -223,19 +236,19 @@ fn record(cells: &[String]) -> Result<String, Stop> {
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 
-/// What the model makes of a file: of a picture, or of each signal in an array.
+/// What the model makes of a file: of a picture, or of each signal or volume in an array.
 fn answers(predictor: &mut Predictor, file: usize, row: &Row) -> Vec<(Asked, Result<Answer, Fault>)> {
     let Row { path, given } = row;
     let shown = path.display().to_string();
     let named = |fault: Fault| Fault { message: format!("{shown}: {}", fault.message), ..fault };
-    let Some(shape) = predictor.signals() else {
+    let Some(shape) = predictor.signals().cloned() else {
         let given = given.iter().map(|cell| cell.read()).collect::<Result<Vec<_>, _>>();
         let answer = given.and_then(|given| {
             files::read(path).and_then(|bytes| predictor.picture_with(&bytes, &given).map_err(named))
         });
         return vec![(Asked { file, shown }, answer)];
     };
-    let signals = match arrays::signals(path, shape) {
+    let signals = match arrays::signals(path, &shape) {
         Ok(signals) => signals,
         Err(fault) => return vec![(Asked { file, shown }, Err(fault))],
     };
@@ -257,27 +270,28 @@ mod tests {
     #[test]
     fn reports_go_from_one_process_to_another_as_they_are() {
         let report = |told: Result<Told, Failed>| Report {
-            file: 3,
             shown: "a\nb.png".to_owned(),
             remarks: vec!["dark".to_owned()],
-            picture_len: told.as_ref().ok().and_then(|told| told.picture.as_ref()).map(Vec::len),
+            drawn: drawn(&told),
             told,
         };
         let all = || {
             let object = json!({ "area": 0.1 + 0.2, "f32": 0.1f32 });
-            let picture = |bytes: &[u8]| Told { picture: Some(bytes.to_vec()), ..Told::default() };
+            let named = |(place, bytes): &(&str, &[u8])| (PathBuf::from(place), bytes.to_vec());
+            let pictures =
+                |all: &[(&str, &[u8])]| Told { pictures: all.iter().map(named).collect(), ..Told::default() };
             vec![
-                report(Ok(picture(b"\n\0x"))),
+                report(Ok(pictures(&[("a.png", b"\n\0x"), ("a.mask.png", b"m")]))),
                 report(Err(Failed { code: "E1".to_owned(), message: String::new(), plain: "no".to_owned() })),
                 report(Ok(Told { object, line: "b.png".to_owned(), ..Told::default() })),
-                report(Ok(picture(b"yz"))),
+                report(Ok(pictures(&[("b.png", b"yz")]))),
             ]
         };
         let there = unpacked(&packed(all()).ok().unwrap()).ok().unwrap();
         let text = |reports: &[Report]| serde_json::to_string(reports).unwrap();
         assert_eq!(text(&there), text(&all()));
-        let picture = |report: &Report| report.told.as_ref().ok().and_then(|told| told.picture.clone());
-        assert!(there.iter().map(picture).eq(all().iter().map(picture)));
+        let pictures = |report: &Report| report.told.as_ref().ok().map(|told| told.pictures.clone());
+        assert!(there.iter().map(pictures).eq(all().iter().map(pictures)));
         assert!(unpacked(b"[]").is_err());
     }
 }

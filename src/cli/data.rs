@@ -67,7 +67,7 @@ fn text(found: &Scan) -> String {
     let [least, mean, most] = found.sizes;
     let one = found.one;
     text.push_str("\n\n");
-    // Signals have one length and no colours.
+    // Signals and volumes have one size and no colours.
     if one == "picture" {
         let sizes = match least == most {
             true => format!("{}x{}", least[0], least[1]),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Stop;
 use crate::data::fields;
+use crate::data::sources::Blanks;
 use crate::data::sources::files;
 use crate::data::sources::table::read_columns;
 use crate::data::sources::usual::TABLES;
@@ -54,21 +55,26 @@ fn of_table(predictor: &Predictor, table: &Path) -> Result<Vec<Row>, Fault> {
     let wanted = predictor.given();
     let columns: Vec<String> = wanted.iter().flat_map(Wanted::columns).cloned().collect();
     let folder = table.parent().unwrap_or(Path::new(""));
-    let rows = read_columns(table, predictor.picture_column(), &columns).map_err(|mut fault| {
-        if !table.exists() {
-            let message = format!("{} does not exist", table.display());
-            return Fault::new(codes::DATA_FILE, message).advise("a table of pictures, such as cases.csv");
-        }
-        // Only a missing column is at an argument, and no file has it here.
-        if fault.argument.take().is_none() {
-            return fault;
-        }
-        fault.remedies.clear();
-        let names: Vec<&str> =
-            std::iter::once(predictor.picture_column()).chain(columns.iter().map(String::as_str)).collect();
-        fault
-            .advise(format!("a table with the columns that the model was trained with: {}", names.join(", ")))
-    })?;
+    let rows =
+        read_columns(table, predictor.picture_column(), &columns, Blanks::Refused).map_err(|mut fault| {
+            if !table.exists() {
+                let message = format!("{} does not exist", table.display());
+                return Fault::new(codes::DATA_FILE, message)
+                    .advise("a table of pictures, such as cases.csv");
+            }
+            // Only a missing column is at an argument, and no file has it here.
+            if fault.argument.take().is_none() {
+                return fault;
+            }
+            fault.remedies.clear();
+            let names: Vec<&str> = std::iter::once(predictor.picture_column())
+                .chain(columns.iter().map(String::as_str))
+                .collect();
+            fault.advise(format!(
+                "a table with the columns that the model was trained with: {}",
+                names.join(", ")
+            ))
+        })?;
     let row = |(picture, cells): (Box<Path>, Vec<String>)| {
         let mut cells = cells.into_iter();
         let given = wanted.iter().map(|wanted| match wanted {

@@ -82,12 +82,19 @@ fn listed(list: &mut dyn Read) -> Result<Vec<PathBuf>, Stop> {
 }
 
 /// The file for each image: `FOLDER/NAME.png`, and `NAME-2.png` and so on where images of several folders or endings
-/// have one name. The folder is made.
+/// have one name; with `outputs`, there will be a `NAME.OUTPUT.png` for each of them beside it. The folder is made.
 ///
 /// Refuses, before anything is written, a file that is one of `images` by whatever path, and unless `force` any file
 /// that exists.
-pub fn places(folder: &Path, images: &[&Path], force: bool) -> Result<Vec<PathBuf>, Stop> {
-    let places = names(images).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
+pub fn places(
+    folder: &Path,
+    images: &[&Path],
+    force: bool,
+    outputs: &[String],
+) -> Result<Vec<PathBuf>, Stop> {
+    let own: Vec<PathBuf> = names(images, outputs).into_iter().map(|name| folder.join(name)).collect();
+    let beside = |place: &PathBuf| outputs.iter().map(|output| place_of(place, output)).collect::<Vec<_>>();
+    let places: Vec<PathBuf> = own.iter().cloned().chain(own.iter().flat_map(beside)).collect();
     let read: BTreeSet<PathBuf> = images.iter().filter_map(|image| image.canonicalize().ok()).collect();
     if let Some(place) =
         places.iter().find(|place| place.canonicalize().is_ok_and(|real| read.contains(&real)))
@@ -123,7 +130,12 @@ pub fn places(folder: &Path, images: &[&Path], force: bool) -> Result<Vec<PathBu
             folder.display()
         ));
     }
-    Ok(places)
+    Ok(own)
+}
+
+/// The file of a further output of an image, beside that of the image.
+pub fn place_of(image: &Path, output: &str) -> PathBuf {
+    image.with_extension(format!("{output}.png"))
 }
 
 /// What no picture is written over.
@@ -143,10 +155,19 @@ fn refuse<T>(message: String) -> Result<T, Stop> {
     Err(Stop::Environment(format!("error: {message}")))
 }
 
-/// A name for each image, no two alike, also where upper and lower case count as one.
-fn names(images: &[&Path]) -> Vec<String> {
+/// A name for each image, no two alike, nor like one of its further outputs, also where upper and lower case count as one.
+fn names(images: &[&Path], outputs: &[String]) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let mut free = |name: &str| taken.insert(name.to_lowercase()).then(|| format!("{name}.png"));
+    let mut free = |name: &str| {
+        let beside = outputs.iter().map(|output| format!("{name}.{output}"));
+        let all: Vec<String> =
+            std::iter::once(name.to_owned()).chain(beside).map(|name| name.to_lowercase()).collect();
+        let is_free = all.iter().all(|name| !taken.contains(name));
+        is_free.then(|| {
+            taken.extend(all);
+            format!("{name}.png")
+        })
+    };
     let name = |image: &&Path| {
         let stem = image.file_stem().map_or_else(|| "image".into(), |stem| stem.to_string_lossy());
         free(&stem).or_else(|| (2..).find_map(|n: u64| free(&format!("{stem}-{n}"))))
@@ -169,6 +190,10 @@ mod tests {
     fn each_image_has_a_name_of_its_own() {
         let images = ["a/x.png", "b/x.jpg", "X.png", "a/x-2.png", "y.tar.png", ".."].map(Path::new);
         let expected = ["x.png", "x-2.png", "X-3.png", "x-2-2.png", "y.tar.png", "image.png"];
-        assert_eq!(names(&images), expected);
+        assert_eq!(names(&images, &[]), expected);
+        let images = ["x.png", "x.mask.png", "x.MASK.jpg"].map(Path::new);
+        let named = names(&images, &["mask".to_owned()]);
+        assert_eq!(named, ["x.png", "x.mask-2.png", "x.MASK-3.png"]);
+        assert_eq!(place_of(Path::new("out/y.tar.png"), "mask"), Path::new("out/y.tar.mask.png"));
     }
 }

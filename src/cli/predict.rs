@@ -18,7 +18,7 @@ use crate::diag::Fault;
 use crate::experiment::disk;
 use crate::experiment::resolved::Settled;
 use crate::model::Model;
-use crate::predict::{Answer, Class, Predictor};
+use crate::predict::{Answer, Predictor};
 use crate::tensor::Device;
 use crate::tensor::device::Choice;
 use crate::train::checkpoint::Weights;
@@ -29,8 +29,8 @@ pub struct Options {
     /// gets its weights from `--weights`
     #[arg(value_name = "RUN|FILE")]
     what: PathBuf,
-    /// Picture files (.npy files for signals), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv, .tsv or
-    /// .jsonl, with the columns that the model was trained with), or - for a list on standard input
+    /// Picture files (.npy files for signals and volumes), folders of them, patterns such as "photos/**/*.jpg", tables of them (.csv,
+    /// .tsv or .jsonl, with the columns that the model was trained with), or - for a list on standard input
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// Weights for a network file: a run, or a safetensors, PyTorch, Keras or NumPy file
@@ -108,7 +108,7 @@ fn list(options: &Options, predictor: &Predictor) -> Result<Listed, Stop> {
     let places = match &options.out {
         Some(folder) => {
             let images: Vec<&Path> = rows.iter().map(|row| row.path.as_path()).collect();
-            pictures::places(folder, &images, options.force)?
+            pictures::places(folder, &images, options.force, &further::pictures(predictor))?
         }
         None => Vec::new(),
     };
@@ -118,14 +118,14 @@ fn list(options: &Options, predictor: &Predictor) -> Result<Listed, Stop> {
 /// Refuses options that do not go with what the model gives.
 fn fit(options: &Options, predictor: &Predictor) -> Result<(), Stop> {
     let (name, output) = (predictor.name(), predictor.output());
+    let drawn = further::pictures(predictor);
     match (predictor.task(), &options.out, options.top) {
-        (Task::Classes, Some(_), _) => refuse(&format!(
-            "`{name}` gives classes, not images: there is nothing to write\n  try: no `--out`"
-        )),
-        (task @ (Task::Labels | Task::Numbers), Some(_), _) => refuse(&format!(
-            "`{name}` gives {}, not images: there is nothing to write\n  try: no `--out`",
-            task.names()
-        )),
+        (task @ (Task::Classes | Task::Labels | Task::Numbers), Some(_), _) if drawn.is_empty() => {
+            refuse(&format!(
+                "`{name}` gives {}, not images: there is nothing to write\n  try: no `--out`",
+                task.names()
+            ))
+        }
         (task @ (Task::Labels | Task::Numbers | Task::Masks), _, Some(_)) => {
             refuse(&format!("`{name}` gives {}, of which all are shown\n  try: no `--top`", task.one()))
         }
@@ -140,7 +140,7 @@ fn fit(options: &Options, predictor: &Predictor) -> Result<(), Stop> {
             "`{name}` gives images ({output}), and there is no folder to write them to\n  try: `--out FOLDER`"
         )),
         (Task::Classes | Task::Labels | Task::Numbers | Task::Masks | Task::Images, _, None)
-        | (Task::Classes, None, Some(_)) => Ok(()),
+        | (Task::Classes, _, Some(_)) => Ok(()),
     }
 }
 
@@ -213,19 +213,10 @@ fn labels(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let head = predictor.classes().to_vec();
     let further = further::names(predictor);
     let mut tell = |asked: &Asked, answer: &Answer| {
-        let holds = answer.classes().iter().filter(|label| label.probability > 0.5);
-        let shown: Vec<String> =
-            holds.map(|label| format!("{} {}", label.name, percent(label.probability))).collect();
-        let shown = match (shown.as_slice(), answer.classes().first()) {
-            ([], Some(first)) => format!("none (most likely {} {})", first.name, percent(first.probability)),
-            (_, _) => shown.join(", "),
-        };
-        let mut inner: Vec<&Class> = answer.classes().iter().collect();
-        inner.sort_by_key(|label| label.index);
-        let label = |label: &&Class| json!({ "label": label.name, "probability": label.probability, "holds": label.probability > 0.5 });
+        let inner = further::in_order(answer);
         Ok(Told {
-            row: [vec![asked.shown.clone(), shown], further::shown(answer)].concat(),
-            object: json!({ "labels": inner.iter().map(label).collect::<Vec<Value>>() }),
+            row: [vec![asked.shown.clone(), further::labels(answer)], further::shown(answer)].concat(),
+            object: json!({ "labels": inner.iter().copied().map(further::label).collect::<Vec<Value>>() }),
             cells: inner.iter().map(|label| format!("{:?}", label.probability)).collect(),
             ..Told::default()
         })
@@ -261,20 +252,15 @@ fn masks(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let head: Vec<String> =
         std::iter::once("mask".to_owned()).chain(predictor.classes().iter().cloned()).collect();
     let mut tell = |asked: &Asked, answer: &Answer| {
-        let written = asking.places.get(asked.file).map(|place| place.display().to_string());
-        let areas = answer.areas();
-        let mut shown: Vec<&(&str, f64)> = areas.iter().filter(|(_, share)| *share > 0.0).collect();
-        shown.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let shown: Vec<String> =
-            shown.iter().map(|(name, share)| format!("{name} {}", percent(*share))).collect();
+        let place = asking.places.get(asked.file);
+        let written = place.map(|place| place.display().to_string());
         let arrow = written.as_ref().map_or_else(String::new, |written| format!(" → {written}"));
-        let object: serde_json::Map<String, Value> =
-            areas.iter().map(|(name, share)| ((*name).to_owned(), json!(share))).collect();
-        let shares = areas.iter().map(|(_, share)| share.to_string());
+        let shares = answer.areas().into_iter().map(|(_, share)| share.to_string());
+        let pictures = place.map(|place| Ok::<_, Fault>((place.clone(), answer.mask_png()?)));
         Ok(Told {
-            picture: written.as_ref().map(|_| answer.mask_png()).transpose()?,
-            line: format!("{}{arrow}  {}{}", asked.shown, shown.join(", "), further::line(answer)),
-            object: json!({ "written": written, "areas": object }),
+            pictures: pictures.into_iter().collect::<Result<_, _>>()?,
+            line: format!("{}{arrow}  {}{}", asked.shown, further::areas(answer), further::line(answer)),
+            object: json!({ "written": written, "areas": further::shares(answer) }),
             cells: std::iter::once(written.unwrap_or_default()).chain(shares).collect(),
             ..Told::default()
         })
@@ -285,9 +271,10 @@ fn masks(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
 /// Gives the model's picture of each image.
 fn images(asking: &Asking<'_>, predictor: &mut Predictor) -> Result<(), Stop> {
     let mut tell = |asked: &Asked, answer: &Answer| {
-        let written = asking.places[asked.file].display().to_string();
+        let place = &asking.places[asked.file];
+        let written = place.display().to_string();
         Ok(Told {
-            picture: Some(answer.png()?),
+            pictures: vec![(place.clone(), answer.png()?)],
             line: format!("{} → {written}  {}{}", asked.shown, answer.shape, further::line(answer)),
             object: json!({ "written": written, "shape": answer.shape.to_string() }),
             cells: vec![written],

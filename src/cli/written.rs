@@ -6,6 +6,7 @@ use crate::data::sample::{Size, Task};
 use crate::data::sources::{masks, parquet, table, usual};
 use crate::data::{Facts, glob};
 use crate::diag::Fault;
+use crate::shape::Shape;
 
 /// The longer side of images that a network is made for as they are; others are brought to [`SIDE`].
 const MOST: usize = 96;
@@ -95,16 +96,18 @@ pub fn text(name: &str, line: &str, facts: &Facts) -> String {
     let n = facts.classes.unwrap_or(2);
     let fixed = match facts.form.size {
         Size::Fixed([height, width]) if height.max(width) <= MOST => Some([height, width]),
-        Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown => None,
+        Size::Fixed(_) | Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown => None,
     };
     let [height, width] = fixed.unwrap_or([SIDE, SIDE]);
     let layers = match (facts.form.size, facts.task) {
         (Size::Length(length), task) => for_signals(length, task, n),
+        (Size::Deep(extents), task) => for_volumes(extents, task, n),
         (_, Task::Classes | Task::Labels | Task::Numbers) => for_images([height, width], facts.task, n),
         (_, Task::Masks | Task::Images) => from_image_to_image([height, width], facts.task, n),
     };
     let input = match facts.form.size {
         Size::Length(length) => format!("{channels}x{length}"),
+        Size::Deep(extents) => format!("{channels}x{}", Shape::from(extents)),
         Size::Fixed(_) | Size::Varied | Size::Unknown => format!("{channels}x{height}x{width}"),
     };
     let layers: String = layers.iter().map(|line| format!("    {line}\n")).collect();
@@ -113,7 +116,7 @@ pub fn text(name: &str, line: &str, facts: &Facts) -> String {
     if facts.parts.is_some_and(|parts| parts[2] == 0) {
         data.push_str("    split test=20%\n");
     }
-    let is_picture = !facts.form.is_signal();
+    let is_picture = facts.form.is_picture();
     let crop = match fixed {
         None if is_picture => {
             data.push_str("    resize short=72\n    center_crop 64\n");
@@ -173,6 +176,17 @@ fn for_signals(length: usize, task: Task, n: usize) -> Vec<String> {
         let pool = if length >= 16 && stage < 2 { " -> max_pool1d 2" } else { "" };
         lines.push(format!("conv1d {} 7 padding=same -> batch_norm -> relu{pool}", 16 << stage));
         length = if pool.is_empty() { length } else { length / 2 };
+    }
+    lines.push(head(task, n));
+    lines
+}
+
+fn for_volumes(extents: [usize; 3], task: Task, n: usize) -> Vec<String> {
+    let (mut side, mut lines) = (extents.into_iter().min().unwrap_or(1), Vec::new());
+    for stage in 0..3 {
+        let pool = if side >= 8 && stage < 2 { " -> max_pool3d 2" } else { "" };
+        lines.push(format!("conv3d {} 3x3x3 padding=same -> batch_norm -> relu{pool}", 8 << stage));
+        side = if pool.is_empty() { side } else { side / 2 };
     }
     lines.push(head(task, n));
     lines

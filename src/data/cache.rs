@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
+use rayon::iter::{IntoParallelIterator, IntoParallelRefMutIterator, ParallelExtend, ParallelIterator};
 
 use crate::data::parts::Dataset;
 use crate::data::sample::{Form, Image, Target, Values};
@@ -23,6 +22,8 @@ use crate::tensor::{disk, host};
 
 /// With `cache auto` images may take this part of the free memory, or else of the free disk.
 const SHARE: u64 = 4;
+/// Images that are prepared before the next ones are looked at.
+const AT_ONCE: usize = 1 << 12;
 /// Images whose sizes tell about how large all are.
 const LOOKED_AT: usize = 64;
 /// Names of files that cannot be read, of which the rest is counted.
@@ -34,7 +35,7 @@ const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A file that is being made grows; one that has not for so long is left over: a day.
 const BEGUN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Keeps the images as the section's `cache` says, and with them the masks or images that are targets. A data set that is gone through
+/// Keeps the images as the section's `cache` says, and with them the masks and images that are targets. A data set that is gone through
 /// once, to be tested, is kept in memory at most.
 pub fn keep(
     section: &mut DataSection,
@@ -80,8 +81,7 @@ pub fn keep(
     };
     let mut layers = layers.into_iter();
     let samples = &mut dataset.samples;
-    let places = std::iter::once(&mut samples.images).chain(samples.targets.images_mut());
-    for place in places {
+    for place in samples.layers_mut() {
         *place = layers.next().ok_or_else(|| Fault::internal("images without their targets"))?;
     }
     samples.prepared = n_steps;
@@ -100,23 +100,22 @@ pub struct Originals {
 impl Originals {
     /// Those of samples; `None` where they are in memory already.
     fn of(samples: &Samples, steps: &[Step]) -> Option<Originals> {
-        let Images::Read(_) = &samples.images else { return None };
+        let is_read = |images: &Images| matches!(images, Images::Read(_));
+        if !is_read(&samples.images) || !samples.turning().all(is_read) {
+            return None;
+        }
         let targets = match samples.targets.images() {
             None => Targets::Classes { names: Vec::new(), values: Vec::new() },
-            Some(Images::Read(_)) => samples.targets.clone(),
-            Some(
-                Images::Bytes { .. } | Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_),
-            ) => {
-                return None;
-            }
+            Some(_) => samples.targets.clone(),
         };
-        let samples = Samples { images: samples.images.clone(), prepared: 0, targets };
+        let (images, further) = (samples.images.clone(), samples.further.clone());
+        let samples = Samples { further, ..Samples::new(images, targets) };
         Some(Originals { samples, steps: steps.to_vec() })
     }
 
-    /// The readers: of the images, and of their masks or the images that are their targets.
+    /// The readers: of the images, and of the masks and images that are their targets.
     pub fn layers(&self) -> impl Iterator<Item = &Images> {
-        std::iter::once(&self.samples.images).chain(self.samples.targets.images())
+        std::iter::once(&self.samples.images).chain(self.samples.turning())
     }
 
     pub fn len(&self) -> usize {
@@ -128,10 +127,12 @@ impl Originals {
         let mut sample = self.samples.read_images(index as u32)?;
         let mut random = Random::new(0, "", 0);
         self.steps.iter().try_for_each(|step| step.transform.apply(&step.args, &mut sample, &mut random))?;
-        Ok(match sample.target {
-            Target::Mask(target) | Target::Image(target) => vec![sample.image, target],
-            Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => vec![sample.image],
-        })
+        let target = |target| match target {
+            Target::Mask(own) | Target::Image(own) => Some(own),
+            Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => None,
+        };
+        let targets = std::iter::once(sample.target).chain(sample.further).filter_map(target);
+        Ok(std::iter::once(sample.image).chain(targets).collect())
     }
 
     /// A number for each sample that is another one where it was changed on this machine.
@@ -309,18 +310,15 @@ fn same(originals: &Originals, shapes: &[[usize; 3]]) -> Result<Vec<Images>, Fau
         }
         None
     };
-    let faults: Vec<Fault> = match (values.as_mut_slice(), sizes.as_slice()) {
-        ([images], [size]) => {
-            let images = images.par_chunks_exact_mut(*size).enumerate();
-            images.filter_map(|(index, image)| fill(index, &mut [image])).collect()
-        }
-        ([images, targets], [size, size_of_target]) => {
-            let targets = targets.par_chunks_exact_mut(*size_of_target);
-            let both = images.par_chunks_exact_mut(*size).zip(targets).enumerate();
-            both.filter_map(|(index, (image, target))| fill(index, &mut [image, target])).collect()
-        }
-        _ => vec![Fault::internal("more than two layers of images")],
-    };
+    let mut layers: Vec<_> =
+        values.iter_mut().zip(sizes).map(|(values, size)| values.chunks_exact_mut(size)).collect();
+    let mut faults: Vec<Fault> = Vec::new();
+    for first in (0..originals.len()).step_by(AT_ONCE) {
+        let some = first..originals.len().min(first + AT_ONCE);
+        let mut outs: Vec<(usize, Vec<&mut [u8]>)> =
+            some.map(|index| (index, layers.iter_mut().filter_map(Iterator::next).collect())).collect();
+        faults.par_extend(outs.par_iter_mut().filter_map(|(index, outs)| fill(*index, outs)));
+    }
     all_good(faults)?;
     let layers = shapes.iter().zip(values).map(|(&shape, values)| Images::Bytes { shape, values });
     Ok(layers.collect())

@@ -42,7 +42,7 @@ impl<'a> Loader<'a> {
         let whole = match &samples.images {
             Images::Bytes { shape, values } => count(values.len(), shape).is_some(),
             Images::Numbers { shape, values } => count(values.len(), shape).is_some(),
-            Images::Signals { shape, values } => count(values.len(), shape).is_some(),
+            Images::Signals { shape, values } => count(values.len(), shape.dims()).is_some(),
             Images::Kept(_) | Images::Read(_) => true,
         };
         if !whole || samples.images.len() != samples.len() {
@@ -50,7 +50,7 @@ impl<'a> Loader<'a> {
         }
         let whole = match &samples.images {
             // A mask or image turns with its image, which the tables do not do.
-            _ if samples.targets.images().is_some() => None,
+            _ if samples.turning().next().is_some() => None,
             Images::Bytes { shape, .. } => tables(&section.preprocess[samples.prepared..], shape[0])?,
             Images::Numbers { .. } | Images::Signals { .. } | Images::Kept(_) | Images::Read(_) => None,
         };
@@ -152,11 +152,9 @@ impl<'a> Loader<'a> {
         if more.len() != self.section.fields.len() {
             return Err(Fault::internal(format!("{} fields beside image and target", more.len())));
         }
-        for (at, (out, field)) in more.iter_mut().zip(&self.section.fields).enumerate() {
-            // A second picture is augmented by numbers of its own.
-            field.fill(indices, epoch, mode, seed.wrapping_add(at as u64 + 1), out)?;
-        }
         targets.clear();
+        // What is moved along with the images, in the order of `Samples::turning`, and how many numbers a sample has of it.
+        let mut turning: Vec<(&mut Vec<f32>, usize)> = Vec::new();
         match &self.samples.targets {
             Targets::Classes { .. } => {
                 targets.extend(indices.iter().map(|&index| self.samples.class(index) as f32));
@@ -164,15 +162,34 @@ impl<'a> Loader<'a> {
             Targets::Labels { .. } | Targets::Numbers { .. } => {
                 indices.iter().for_each(|&index| targets.extend_from_slice(self.samples.row(index)));
             }
-            Targets::Masks { .. } | Targets::Images(_) => {
-                let own = field.shape.elements().max(1);
-                targets.resize(indices.len() * own, 0.0);
-                let each = images.par_chunks_exact_mut(size).zip(targets.par_chunks_exact_mut(own));
-                return each.zip(indices.par_iter()).try_for_each(|((out, target), &index)| {
-                    let sample = self.one(index, epoch, mode, seed, out)?;
-                    self.place(sample, target)
-                });
+            Targets::Masks { .. } | Targets::Images(_) => turning.push((targets, field.shape.elements())),
+        }
+        let fields = self.section.fields.iter().zip(&self.fields[2..]);
+        for (at, (out, (own, field))) in more.iter_mut().zip(fields).enumerate() {
+            if own.turns() {
+                turning.push((out, field.shape.elements()));
+            } else {
+                // A second picture is augmented by numbers of its own.
+                own.fill(indices, epoch, mode, seed.wrapping_add(at as u64 + 1), out)?;
             }
+        }
+        if !turning.is_empty() {
+            let mut outs: Vec<_> = turning
+                .into_iter()
+                .map(|(out, n)| {
+                    out.resize(indices.len() * n, 0.0);
+                    out.chunks_exact_mut(n.max(1))
+                })
+                .collect();
+            let row = |_: &u32| outs.iter_mut().filter_map(Iterator::next).collect::<Vec<&mut [f32]>>();
+            let rows: Vec<Vec<&mut [f32]>> = indices.iter().map(row).collect();
+            let each = images.par_chunks_exact_mut(size).zip(rows).zip(indices.par_iter());
+            return each.try_for_each(|((out, row), &index)| {
+                let (target, further) = self.one(index, epoch, mode, seed, out)?;
+                let turns = |target: &Target| matches!(target, Target::Mask(_) | Target::Image(_));
+                let targets = std::iter::once(target).chain(further).filter(turns);
+                targets.zip(row).try_for_each(|(target, out)| self.place(target, out))
+            });
         }
         if let (Some(tables), Images::Bytes { shape, values }, []) =
             (&self.tables, &self.samples.images, self.augment(mode))
@@ -188,19 +205,26 @@ impl<'a> Loader<'a> {
             .try_for_each(|(out, &index)| self.one(index, epoch, mode, seed, out).map(drop))
     }
 
-    /// Writes one image, and gives what is to be learnt of it.
-    fn one(&self, index: u32, epoch: u32, mode: Mode, seed: u64, out: &mut [f32]) -> Result<Target, Fault> {
+    /// Writes one image, and gives what is to be learnt of it, with what further outputs learn.
+    fn one(
+        &self,
+        index: u32,
+        epoch: u32,
+        mode: Mode,
+        seed: u64,
+        out: &mut [f32],
+    ) -> Result<(Target, Vec<Target>), Fault> {
         let mut random = Random::new(seed, &format!("{STREAM}{index}"), epoch);
         let sample = read_and_changed(self.section, self.samples, index, mode, &mut random)?;
         match (&self.last, &sample.image.values) {
             (Some(tables), Values::Bytes(bytes)) if bytes.len() == out.len() => {
                 look_up(tables, bytes, out);
-                Ok(sample.target)
+                Ok((sample.target, sample.further))
             }
             _ => {
-                let Sample { image, target } = finished(self.section, sample)?;
+                let Sample { image, target, further } = finished(self.section, sample)?;
                 out.copy_from_slice(&image.into_numbers());
-                Ok(target)
+                Ok((target, further))
             }
         }
     }
@@ -278,12 +302,12 @@ fn read_and_changed(
     random: &mut Random,
 ) -> Result<Sample, Fault> {
     let mut steps = before_last(section, samples.prepared, mode);
-    let lent = samples.images.lent(index as usize).filter(|_| samples.targets.images().is_none());
+    let lent = samples.images.lent(index as usize).filter(|_| samples.turning().next().is_none());
     if let (Some(Step { transform, args, .. }), Some(lent)) = (steps.clone().next(), lent)
         && let Some(image) = transform.taken(args, &lent, random)
     {
         steps.next();
-        let mut sample = Sample { image: image?, target: samples.target(index) };
+        let mut sample = Sample::of(image?, samples.target(index));
         steps.try_for_each(|Step { transform, args, .. }| transform.apply(args, &mut sample, random))?;
         return Ok(sample);
     }

@@ -16,6 +16,15 @@ pub struct Meaning {
     n_classes: usize,
 }
 
+/// The classes of masks, and what their numbers stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Legend {
+    pub names: Vec<String>,
+    pub meaning: Meaning,
+    /// Whether the numbers of its classes, or the one to ignore, are written.
+    pub is_explained: bool,
+}
+
 impl Meaning {
     /// The numbers are classes from 0, and one of them counts for nothing.
     pub fn counted(n_classes: usize, ignore: Option<u8>) -> Meaning {

@@ -50,6 +50,7 @@ pub fn open(section: &mut DataSection, base: &Path, seed: u64, wanted: Wanted) -
     let mut dataset = divided(section, base, seed, wanted)?;
     intact::hold(section, &mut dataset)?;
     let cells = fields::cells(section, base, &dataset)?;
+    fields::join(section, base, &cells, &mut dataset)?;
     cache::keep(section, &mut dataset, base, wanted)?;
     if wanted == Wanted::All {
         normalize::measure(section, &dataset)?;

@@ -253,10 +253,14 @@ impl Reader<'_> {
         let mut form = input;
         for step in steps {
             let name = step.transform.spec().name;
-            if form.is_signal() && !step.transform.suits_signals() {
-                let message = format!("`{name}` changes images, but signals ({form}) arrive");
+            if !form.is_picture() && !step.transform.suits_signals() {
+                let message = format!("`{name}` changes images, but {}s ({form}) arrive", form.one());
                 let d = Diagnostic::error(codes::DATA_SHAPE, step.span, message);
-                self.diagnostics.push(d.advise(format!("remove `{name}`; signals take: {}", for_signals())));
+                self.diagnostics.push(d.advise(format!(
+                    "remove `{name}`; {}s take: {}",
+                    form.one(),
+                    for_signals()
+                )));
                 return None;
             }
             match step.transform.form(&step.args, form) {
@@ -292,7 +296,7 @@ impl Reader<'_> {
     }
 }
 
-/// The steps that signals take, of either kind.
+/// The steps that signals and volumes take, of either kind.
 fn for_signals() -> String {
     let all = PREPROCESS.iter().chain(AUGMENT).filter(|transform| transform.suits_signals());
     all.map(|transform| format!("`{}`", transform.spec().name)).collect::<Vec<_>>().join(", ")

@@ -5,11 +5,13 @@ use std::fmt;
 use crate::diag::Fault;
 use crate::shape::Shape;
 
-/// An image with its target.
+/// An image with its targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub image: Image,
     pub target: Target,
+    /// The masks and images that further outputs of the model learn.
+    pub further: Vec<Target>,
 }
 
 /// What is to be learnt of an image.
@@ -104,20 +106,25 @@ pub enum Layer {
 }
 
 impl Sample {
-    /// Changes places alike in the image and in the mask or image that is its target.
+    /// An image with one target.
+    pub fn of(image: Image, target: Target) -> Sample {
+        Sample { image, target, further: Vec::new() }
+    }
+
+    /// Flips, crops or rotates the image and the masks and images that are its targets in the same way.
     pub fn each(
         &mut self,
         mut change: impl FnMut(&mut Image, Layer) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         change(&mut self.image, Layer::Picture)?;
-        match &mut self.target {
+        std::iter::once(&mut self.target).chain(&mut self.further).try_for_each(|target| match target {
             Target::Mask(mask) => change(mask, Layer::Mask),
             Target::Image(image) => change(image, Layer::Picture),
             Target::Class(_) | Target::Labels(_) | Target::Numbers(_) | Target::Unknown => Ok(()),
-        }
+        })
     }
 
-    /// Moves pixels of the image, and with them those of its mask or paired image, into another size: see [`Image::moved`].
+    /// Moves pixels of the image, and with them those of its masks and paired images, into another size: see [`Image::moved`].
     pub fn moved(&mut self, height: usize, width: usize, from: impl Fn(usize, usize) -> Option<usize>) {
         // Moving cannot fail.
         let _ = self.each(|image, layer| {
@@ -270,11 +277,12 @@ fn placed<T: Copy>(
     out
 }
 
-/// Channels, height and width of an image's shape; a signal has one row.
+/// Channels, height and width of an image's shape; a signal has one row, a volume those of all its planes.
 pub fn extents(shape: &Shape) -> Result<[usize; 3], Fault> {
     match *shape.dims() {
         [channels, height, width] => Ok([channels, height, width]),
         [channels, length] => Ok([channels, 1, length]),
+        [channels, depth, height, width] => Ok([channels, depth * height, width]),
         _ => Err(Fault::internal(format!("an image of shape {shape}"))),
     }
 }
@@ -292,12 +300,14 @@ pub struct Form {
     pub size: Size,
 }
 
-/// Height and width of images, or the length of signals.
+/// Height and width of images, the length of signals, or depth, height and width of volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     Fixed([usize; 2]),
     /// Signals: values in a row, in memory an image of one row.
     Length(usize),
+    /// Volumes: planes, in memory an image of the rows of all of them.
+    Deep([usize; 3]),
     /// Each image has its own.
     Varied,
     /// Nobody has looked.
@@ -309,21 +319,41 @@ impl Form {
         Form { channels: Some(channels), size: Size::Fixed([height, width]) }
     }
 
-    pub fn of_signals([channels, length]: [usize; 2]) -> Form {
-        Form { channels: Some(channels), size: Size::Length(length) }
+    /// Of this shape: an image, a signal (channels x length) or a volume (channels x depth x height x width).
+    pub fn of_shape(shape: &Shape) -> Option<Form> {
+        let (&channels, extents) = shape.dims().split_first()?;
+        let size = match *extents {
+            [length] => Size::Length(length),
+            [height, width] => Size::Fixed([height, width]),
+            [depth, height, width] => Size::Deep([depth, height, width]),
+            _ => return None,
+        };
+        Some(Form { channels: Some(channels), size })
     }
 
-    /// Channels, height and width, where all are known; a signal has one row.
+    /// Channels, height and width, where all are known; a signal has one row, a volume those of all its planes.
     pub fn extents(self) -> Option<[usize; 3]> {
         match (self.channels, self.size) {
             (Some(channels), Size::Fixed([height, width])) => Some([channels, height, width]),
             (Some(channels), Size::Length(length)) => Some([channels, 1, length]),
-            (_, Size::Varied | Size::Unknown) | (None, Size::Fixed(_) | Size::Length(_)) => None,
+            (Some(channels), Size::Deep([depth, height, width])) => Some([channels, depth * height, width]),
+            (_, Size::Varied | Size::Unknown) => None,
+            (None, Size::Fixed(_) | Size::Length(_) | Size::Deep(_)) => None,
         }
     }
 
-    pub fn is_signal(self) -> bool {
-        matches!(self.size, Size::Length(_))
+    /// Whether they are pictures: neither signals nor volumes.
+    pub fn is_picture(self) -> bool {
+        !matches!(self.size, Size::Length(_) | Size::Deep(_))
+    }
+
+    /// What one is called.
+    pub fn one(self) -> &'static str {
+        match self.size {
+            Size::Length(_) => "signal",
+            Size::Deep(_) => "volume",
+            Size::Fixed(_) | Size::Varied | Size::Unknown => "picture",
+        }
     }
 
     /// The same, where nothing may be missing any more.
@@ -331,11 +361,15 @@ impl Form {
         self.extents().ok_or_else(|| Fault::internal(format!("images of {self}")))
     }
 
-    /// The shape in which they reach a model: channels x height x width, or channels x length.
+    /// The shape in which they reach a model: channels x height x width, channels x length, or channels x depth x height x
+    /// width.
     pub fn shape(self) -> Option<Shape> {
         match (self.channels, self.size) {
             (Some(channels), Size::Length(length)) => Some(Shape::from([channels, length])),
-            (_, Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown) => {
+            (Some(channels), Size::Deep([depth, height, width])) => {
+                Some(Shape::from([channels, depth, height, width]))
+            }
+            (_, Size::Fixed(_) | Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown) => {
                 self.extents().map(Shape::from)
             }
         }
@@ -343,7 +377,7 @@ impl Form {
 }
 
 impl fmt::Display for Form {
-    /// `3x32x32`, `3xHxW` where sizes differ or are not known, `1x128` of signals.
+    /// `3x32x32`, `3xHxW` where sizes differ or are not known, `1x128` of signals, `1x8x32x32` of volumes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.channels {
             Some(channels) => write!(f, "{channels}")?,
@@ -352,6 +386,7 @@ impl fmt::Display for Form {
         match self.size {
             Size::Fixed([height, width]) => write!(f, "x{height}x{width}"),
             Size::Length(length) => write!(f, "x{length}"),
+            Size::Deep(extents) => write!(f, "x{}", Shape::from(extents)),
             Size::Varied | Size::Unknown => f.write_str("xHxW"),
         }
     }

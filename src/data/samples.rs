@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::Crc;
 
-use crate::data::sample::{Form, Image, Sample, Size, Target, Task, Values};
+use crate::data::sample::{Form, Image, Sample, Size, Target, Task, Values, extents};
 use crate::diag::{Fault, codes};
 use crate::model::lower::IMAGES;
 use crate::shape::Shape;
@@ -33,6 +33,8 @@ pub struct Samples {
     /// The steps of preparation that are behind the images.
     pub prepared: usize,
     pub targets: Targets,
+    /// The masks and images that further outputs of the model learn.
+    pub further: Vec<Targets>,
 }
 
 /// The images of samples.
@@ -42,8 +44,8 @@ pub enum Images {
     Bytes { shape: [usize; 3], values: Vec<u8> },
     /// The same in numbers, as they reach the model.
     Numbers { shape: [usize; 3], values: Vec<f32> },
-    /// Signals of one shape (channels, length), one behind another.
-    Signals { shape: [usize; 2], values: Vec<f32> },
+    /// Signals of one shape (channels, length), or volumes (channels, depth, height, width), one behind another.
+    Signals { shape: Shape, values: Vec<f32> },
     /// In memory, each of its own size.
     Kept(Vec<Image>),
     /// Read when they are asked for.
@@ -170,7 +172,24 @@ impl Samples {
             images: Images::Bytes { shape, values: bytes },
             prepared: 0,
             targets: Targets::Classes { names, values: classes },
+            further: Vec::new(),
         }
+    }
+
+    /// Images of which nothing is prepared.
+    pub fn new(images: Images, targets: Targets) -> Samples {
+        Samples { images, prepared: 0, targets, further: Vec::new() }
+    }
+
+    /// The masks and images among the targets, which are flipped, cropped and rotated along with their images.
+    pub fn turning(&self) -> impl Iterator<Item = &Images> {
+        std::iter::once(&self.targets).chain(&self.further).filter_map(Targets::images)
+    }
+
+    /// The images, and behind them those of [`Samples::turning`], to put others in their place.
+    pub fn layers_mut(&mut self) -> impl Iterator<Item = &mut Images> {
+        let targets = std::iter::once(&mut self.targets).chain(&mut self.further);
+        std::iter::once(&mut self.images).chain(targets.filter_map(Targets::images_mut))
     }
 
     pub fn len(&self) -> usize {
@@ -236,19 +255,23 @@ impl Samples {
         })
     }
 
-    /// The images of a sample: its own, and the mask or image that is its target.
+    /// The images of a sample: its own, and the masks and images that are its targets.
     pub fn read_images(&self, index: u32) -> Result<Sample, Fault> {
         let image = self.images.read(index as usize)?;
-        let target = match &self.targets {
-            Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => Target::Unknown,
-            Targets::Masks { masks, .. } => {
-                Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
-            }
-            Targets::Images(images) => {
-                Target::Image(self.fitting(&image, images.read(index as usize)?, index, "target")?)
-            }
+        let read = |targets: &Targets| {
+            Ok::<Target, Fault>(match targets {
+                Targets::Classes { .. } | Targets::Labels { .. } | Targets::Numbers { .. } => Target::Unknown,
+                Targets::Masks { masks, .. } => {
+                    Target::Mask(self.fitting(&image, masks.read(index as usize)?, index, "mask")?)
+                }
+                Targets::Images(images) => {
+                    Target::Image(self.fitting(&image, images.read(index as usize)?, index, "target")?)
+                }
+            })
         };
-        Ok(Sample { image, target })
+        let target = read(&self.targets)?;
+        let further = self.further.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Sample { image, target, further })
     }
 
     /// A mask or paired image of the image's size.
@@ -329,10 +352,9 @@ impl Samples {
                 Targets::Labels { .. } | Targets::Numbers { .. } => {
                     self.row(index).iter().for_each(|number| sum.update(&number.to_le_bytes()));
                 }
-                Targets::Masks { masks: images, .. } | Targets::Images(images) => {
-                    images.digest(index as usize, sum);
-                }
+                Targets::Masks { .. } | Targets::Images(_) => {}
             }
+            self.turning().for_each(|images| images.digest(index as usize, sum));
         }
     }
 }
@@ -343,7 +365,7 @@ impl Images {
         match self {
             Images::Bytes { shape, values } => count(values.len(), shape),
             Images::Numbers { shape, values } => count(values.len(), shape),
-            Images::Signals { shape, values } => count(values.len(), shape),
+            Images::Signals { shape, values } => count(values.len(), shape.dims()),
             Images::Kept(images) => images.len(),
             Images::Read(pictures) => pictures.len(),
         }
@@ -359,7 +381,7 @@ impl Images {
             Images::Bytes { shape, values } => Image::of_bytes(*shape, part(values, shape, at).to_vec()),
             Images::Numbers { shape, values } => Image::of_numbers(*shape, part(values, shape, at).to_vec()),
             Images::Signals { shape, values } => {
-                Image::of_numbers([shape[0], 1, shape[1]], part(values, shape, at).to_vec())
+                Image::of_numbers(extents(shape)?, part(values, shape.dims(), at).to_vec())
             }
             Images::Kept(images) => images[at].clone(),
             Images::Read(pictures) => pictures.read(at)?,
@@ -382,7 +404,9 @@ impl Images {
     pub fn form(&self) -> Form {
         match self {
             Images::Bytes { shape, .. } | Images::Numbers { shape, .. } => Form::of(*shape),
-            Images::Signals { shape, .. } => Form::of_signals(*shape),
+            Images::Signals { shape, .. } => {
+                Form::of_shape(shape).unwrap_or(Form { channels: None, size: Size::Unknown })
+            }
             Images::Kept(images) => {
                 Form { channels: images.first().map(|image| image.channels), size: Size::Varied }
             }
@@ -427,7 +451,7 @@ impl Images {
                 part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Signals { shape, values } => {
-                part(values, shape, at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
+                part(values, shape.dims(), at).iter().for_each(|number| sum.update(&number.to_le_bytes()));
             }
             Images::Kept(images) => match &images[at].values {
                 Values::Bytes(bytes) => sum.update(bytes),

@@ -91,7 +91,7 @@ pub fn scan(section: &DataSection, dataset: &Dataset) -> Result<Scan, Fault> {
         .map(|(part, index)| seen(section, dataset, part, index).map_err(|fault| (index, fault)))
         .collect();
     let mut found = Scan { reaches: section.form().to_string(), ..Scan::default() };
-    found.one = if section.facts.form.is_signal() { "signal" } else { "picture" };
+    found.one = section.facts.form.one();
     found.task = dataset.samples.targets.task();
     found.parts = parts.map(|own| own.len());
     found.classes = match found.task {

@@ -66,15 +66,56 @@ static FIELD_SPEC: Spec = Spec {
            The model takes the field by its name, as `input clinical 2`: one number per column. Numbers reach the model as they are written; a \
            `batch_norm` after the input brings them to one scale. `field other image=COLUMN` is a second picture of a `table`, \
            prepared and augmented like the first, for `input other 1x28x28`.\n\n\
-           The target of an `output` is also a field of its name: `field size [height, width]` are numbers to be found, and `field \
-           grade label=COLUMN classes=5` is a class, its names sorted as those of `source table`. Several lines give several \
-           fields. `mix` cannot be used with them.",
+           The target of an `output` is also a field of its name. `field size [height, width]` are numbers to predict. `field \
+           grade label=COLUMN classes=5` is a class, its names sorted as those of `source table`. `field weather labels=[rain, wind]` \
+           are labels, each true or false for an image; `labels=COLUMN names=[rain, wind]` reads them from one column that lists \
+           those that hold. `field lesion mask=COLUMN classes=2` holds the path of a mask, with the class of each pixel as `source \
+           masks` reads it, for an output of 2xHxW. `field depth image=COLUMN channels=1` holds the path of a picture to predict, \
+           whose pixels are 0 (black) to 1 (white). Masks and pictures to predict need a `source table` and have the size of the first \
+           picture; whatever rotates, crops or scales that picture does the same to them.\n\n\
+           Several lines give several fields. `mix` cannot be used with them.",
     params: &[
         positional("name", Kind::Name, Preset::Required, "the name of the model's input or output"),
         positional("columns", Kind::Names, Preset::Absent, "columns of numbers, such as `[age, bmi]`"),
-        keyword("image", Kind::Name, Preset::Absent, "instead, the column of a second picture's path"),
+        keyword(
+            "image",
+            Kind::Name,
+            Preset::Absent,
+            "instead, the column of a second picture's path: what an `input` takes or an `output` predicts",
+        ),
+        keyword(
+            "channels",
+            Kind::Count,
+            Preset::Absent,
+            "with `image`, for an `output`: 3 for colour, 1 for grey; by default the same number as the first picture",
+        ),
         keyword("label", Kind::Name, Preset::Absent, "instead, the column of a class, for an `output`"),
-        keyword("classes", Kind::Count, Preset::Absent, "with `label`, how many classes there are"),
+        keyword(
+            "labels",
+            Kind::Names,
+            Preset::Absent,
+            "instead, the columns of labels, or the one column that lists them, for an `output`",
+        ),
+        keyword("mask", Kind::Name, Preset::Absent, "instead, the column of a mask's path, for an `output`"),
+        keyword("classes", Kind::Count, Preset::Absent, "with `label` or `mask`, how many classes there are"),
+        keyword(
+            "names",
+            Kind::Names,
+            Preset::Absent,
+            "with `mask`, the names of the classes in the order of their numbers, instead of `classes`; with `labels`, those that one column lists",
+        ),
+        keyword(
+            "values",
+            Kind::Numbers,
+            Preset::Absent,
+            "with `mask`, the pixel value of each class; 0, 1, 2 and so on by default",
+        ),
+        keyword(
+            "ignore",
+            Kind::Whole,
+            Preset::Absent,
+            "with `mask`, the pixel value to ignore; 255 by default",
+        ),
     ],
     example: "field clinical [age, bmi]",
     elsewhere: &["tabular", "metadata", "numerical_features", "features"],

@@ -3,9 +3,9 @@
 
 use crate::data::loader::{augmented, middle};
 use crate::data::parts::Dataset;
-use crate::data::sample::{Image, Task};
+use crate::data::sample::{Image, Size, Task};
 use crate::data::section::DataSection;
-use crate::data::thumbnail::{LONGEST, plot, thumbnail};
+use crate::data::thumbnail::{LONGEST, middle_plane, plot, thumbnail};
 use crate::diag::Fault;
 
 /// Pictures of a class, of all classes, and classes.
@@ -58,10 +58,11 @@ pub fn sheet(section: &DataSection, dataset: &Dataset, seed: u64) -> Result<Shee
     };
     groups.truncate(CLASSES);
     let each = (IN_ALL / groups.len().max(1)).clamp(1, A_CLASS);
-    let is_signal = section.facts.form.is_signal();
-    let small = |index: u32, image: Image| match is_signal {
-        true => small(dataset.samples.key(index), &plot(&image)),
-        false => small(dataset.samples.key(index), &image),
+    let size = section.facts.form.size;
+    let small = |index: u32, image: Image| match size {
+        Size::Length(_) => small(dataset.samples.key(index), &plot(&image)),
+        Size::Deep([depth, ..]) => small(dataset.samples.key(index), &middle_plane(&image, depth)),
+        Size::Fixed(_) | Size::Varied | Size::Unknown => small(dataset.samples.key(index), &image),
     };
     let mut classes = Vec::new();
     for (name, own) in groups {

@@ -1,8 +1,8 @@
-//! Prepared images, and the masks or images that are their targets → one file on the disk, from which any thread of any process
+//! Prepared images, and the masks and images that are their targets → one file on the disk, from which any thread of any process
 //! reads them, and back. The file says what it was made of, so that it is made again when an image or the preparation has
 //! changed; each image has a checksum, and one that does not match is prepared from its original instead.
 //!
-//! The images follow one another as bytes, each with its target after it where that is an image; then come a row of [`ROW`]
+//! The images follow one another as bytes, each with those of its targets that are images after it; then come a row of [`ROW`]
 //! bytes for each, and at the end [`END`] bytes: the number of rows, their checksum, [`MAGIC`]. Numbers are little-endian.
 
 use std::fs::File;
@@ -330,7 +330,7 @@ mod tests {
         let drawn = Arc::new(Drawn { bad, n_read: AtomicUsize::new(0) });
         let images = Images::Read(drawn.clone());
         let targets = Targets::Classes { names: Vec::new(), values: Vec::new() };
-        (Originals { samples: Samples { images, prepared: 0, targets }, steps: Vec::new() }, drawn)
+        (Originals { samples: Samples::new(images, targets), steps: Vec::new() }, drawn)
     }
 
     fn open(path: &Path, originals: &Originals, stamps: &[u64]) -> Option<Layer> {

@@ -41,12 +41,12 @@ impl Source for Colours {
 
 /// A sample of the first class with this image.
 pub fn bytes(extents: [usize; 3], bytes: &[u8]) -> Sample {
-    Sample { image: Image::of_bytes(extents, bytes.to_vec()), target: Target::Class(0) }
+    Sample::of(Image::of_bytes(extents, bytes.to_vec()), Target::Class(0))
 }
 
 /// The same in numbers.
 pub fn numbers(extents: [usize; 3], numbers: &[f32]) -> Sample {
-    Sample { image: Image::of_numbers(extents, numbers.to_vec()), target: Target::Class(0) }
+    Sample::of(Image::of_numbers(extents, numbers.to_vec()), Target::Class(0))
 }
 
 /// The section of these lines, with all that was said about it.

@@ -1,4 +1,4 @@
-//! An image of a data set → a small picture file for a page; a signal is drawn as a curve first.
+//! An image of a data set → a small picture file for a page; a signal is drawn as a curve first, of a volume the plane in its middle is taken.
 
 use std::io::Cursor;
 
@@ -50,6 +50,22 @@ pub fn thumbnail(image: &Image) -> Option<(&'static str, Vec<u8>)> {
     Some((kind, out.into_inner()))
 }
 
+/// The plane in the middle of a volume, whose numbers are black at their least and white at their largest.
+pub fn middle_plane(volume: &Image, depth: usize) -> Image {
+    let height = volume.height / depth.max(1);
+    let (plane, middle) = (height * volume.width, depth / 2);
+    let numbers = volume.clone().into_numbers();
+    let own = numbers.chunks_exact(plane.max(1) * depth.max(1));
+    let own: Vec<f32> =
+        own.flat_map(|channel| &channel[middle * plane..(middle + 1) * plane]).copied().collect();
+    let finite = own.iter().copied().filter(|x| x.is_finite());
+    let (low, high) = finite.fold((f32::MAX, f32::MIN), |(low, high), x| (low.min(x), high.max(x)));
+    let share = |x: &f32| if high > low { (x - low) / (high - low) } else { 0.5 };
+    // `as` keeps within the bytes, and what is no number is black.
+    let bytes = own.iter().map(|x| (share(x) * 255.0).round() as u8).collect();
+    Image::of_bytes([volume.channels, height, volume.width], bytes)
+}
+
 /// Rows of a drawn signal.
 const ROWS: usize = 56;
 
@@ -89,8 +105,20 @@ fn shades(numbers: &[f32]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, plot, thumbnail};
+    use super::{LONGEST, middle_plane, plot, thumbnail};
     use crate::data::sample::{Image, Values};
+
+    #[test]
+    fn of_a_volume_the_middle_plane_is_shown() {
+        let volume = Image::of_numbers([2, 6, 2], (0..24).map(|i| i as f32 - 9.0).collect());
+        let shown = middle_plane(&volume, 3);
+        let Values::Bytes(pixels) = &shown.values else { panic!("bytes") };
+        assert_eq!(
+            (shown.extents(), pixels.as_slice()),
+            ([2, 2, 2], [0, 17, 34, 51, 204, 221, 238, 255].as_slice())
+        );
+        assert!(thumbnail(&middle_plane(&Image::of_numbers([1, 3, 2], vec![f32::NAN; 6]), 3)).is_some());
+    }
 
     #[test]
     fn a_signal_is_drawn_from_its_least_to_its_largest_number() {

@@ -458,7 +458,7 @@ impl List<'_> {
         let words: &[&str] = match param.kind {
             Kind::Choice(words) | Kind::NumbersOr(words) => words,
             Kind::Bool => &["true", "false"],
-            Kind::Padding | Kind::Ends => &["same", "valid"],
+            Kind::Padding | Kind::Around | Kind::Ends => &["same", "valid"],
             Kind::CountOrAuto => &["auto"],
             Kind::Count
             | Kind::Whole
@@ -466,6 +466,9 @@ impl List<'_> {
             | Kind::Time { .. }
             | Kind::Number { .. }
             | Kind::Pair
+            | Kind::Triple
+            | Kind::PairOrTriple
+            | Kind::PaddingOrAround
             | Kind::Text
             | Kind::Shape
             | Kind::Numbers

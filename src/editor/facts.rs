@@ -63,12 +63,14 @@ impl Facts<'_> {
             put(&mut out, &[if self.parameters > 0 { ", " } else { LINE }, &short(flops), " FLOPs"]);
         }
         match self.field {
-            Some(Field::Window { extent: [height, width], .. }) if [height, width] != [1, 1] => {
-                let is_sequence = self.input.is_some_and(|input| input.rank() == 2);
-                put(&mut out, &[LINE, "receptive field ", &height.to_string()]);
-                if !is_sequence {
-                    put(&mut out, &["x", &width.to_string()]);
-                }
+            Some(Field::Window { extent, .. }) if extent != [1; 3] => {
+                let axes = match self.input.map(Shape::rank) {
+                    Some(2) => 1,
+                    Some(4) => 3,
+                    _ => 2,
+                };
+                let field = Shape::new(&extent[3 - axes..]);
+                put(&mut out, &[LINE, "receptive field ", &field.to_string()]);
             }
             Some(Field::Whole) => put(&mut out, &[LINE, "receptive field: the whole image"]),
             Some(Field::Window { .. } | Field::Unknown) | None => {}

@@ -526,7 +526,9 @@ impl<'a> Walker<'a> {
         if let Some(param) = param {
             return match param.kind {
                 Kind::Choice(words) if words.contains(&word) => What::Word(param),
-                Kind::Padding | Kind::Ends if ["same", "valid"].contains(&word) => What::Word(param),
+                Kind::Padding | Kind::Around | Kind::Ends if ["same", "valid"].contains(&word) => {
+                    What::Word(param)
+                }
                 Kind::CountOrAuto if word == "auto" => What::Word(param),
                 Kind::Word | Kind::Name => What::Word(param),
                 Kind::Bool if ["true", "false"].contains(&word) => What::Bool,

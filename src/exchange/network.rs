@@ -9,12 +9,14 @@ use crate::exchange::portable::{Operation, operation};
 use crate::experiment::Experiment;
 use crate::layers::Inferred;
 use crate::layers::given::INPUTS;
+use crate::layers::linear::LEAST_LENGTH;
 use crate::model::inputs::Input;
 use crate::model::lower::IMAGES;
 use crate::model::{Instance, Model, Wire, outputs};
 use crate::run::Session;
 use crate::shape::Shape;
 use crate::source::{LIBRARY, Sources, Span};
+use crate::spec::Arg;
 use crate::tensor::random::Random;
 use crate::train::budget;
 use crate::train::checkpoint::Weights;
@@ -76,9 +78,16 @@ impl<'a> Network<'a> {
         self.model.output().ok_or_else(|| Fault::internal("a model without output is exported"))
     }
 
-    /// The numbers of a layer's parameter, as it declares them.
+    /// The numbers of a layer's parameter, as its operation takes them: what is normalized first is so here.
     pub fn numbers(&self, layer: &Instance, parameter: &str) -> Result<Vec<f32>, Fault> {
-        self.states()?.read_state(&format!("{}.{parameter}", layer.name))
+        let mut numbers = self.states()?.read_state(&format!("{}.{parameter}", layer.name))?;
+        let normalizes = layer.args.get("normalize").is_some_and(|given| given.arg == Arg::Bool(true));
+        if let (true, "weight", Some(&[features])) =
+            (normalizes, parameter, layer.input.as_ref().map(Shape::dims))
+        {
+            numbers.chunks_exact_mut(features).for_each(to_unit_length);
+        }
+        Ok(numbers)
     }
 
     /// The shape of a value for one image.
@@ -188,6 +197,12 @@ impl<'a> Network<'a> {
         }
         Ok(shapes.iter().map(|shape| (0..shape.elements()).map(|_| random.normal()).collect()).collect())
     }
+}
+
+/// Divides numbers by their length.
+fn to_unit_length(row: &mut [f32]) {
+    let length = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(LEAST_LENGTH);
+    row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
 }
 
 /// What only some formats know of a network.

@@ -3,11 +3,12 @@
 //! compile, and a layer without an operation fails a test.
 
 use crate::diag::{Fault, codes};
+use crate::layers::attention::{self, Groups};
 use crate::layers::windowed::Sliding;
 use crate::layers::{crop, extents_of, pad, slice};
 use crate::model::{Instance, Unit};
 use crate::shape::{Shape, Window};
-use crate::spec::{Args, Padding};
+use crate::spec::Args;
 
 /// What a layer computes in inference.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +20,10 @@ pub enum Operation {
     },
     /// Parameters `weight` (channels x filters of a group x kernel) and perhaps `bias`.
     TransposedConvolution(Transposed),
-    /// Parameters `weight` (outputs x inputs) and perhaps `bias`.
-    Linear,
+    /// Parameters `weight` (outputs x inputs), each of whose rows is divided by its length if `normalize`, and perhaps `bias`.
+    Linear {
+        normalize: bool,
+    },
     MaxPool {
         windows: Vec<Window>,
     },
@@ -77,10 +80,11 @@ pub enum Operation {
     Positions,
     /// A sequence behind a place of its own: parameter `weight`, a number for each channel.
     ClassToken,
-    /// Over the places of `channels x places`: parameters `weight` (3 · channels x channels: queries, keys, values) and
-    /// `out_weight` (channels x channels), perhaps `bias` and `out_bias`.
+    /// Over the places of each group: parameters `weight` (3 · channels x channels: queries, keys, values) and `out_weight`
+    /// (channels x channels), perhaps `bias` and `out_bias`.
     Attention {
         heads: usize,
+        groups: Groups,
     },
     /// The last two axes exchanged.
     Transpose,
@@ -233,6 +237,12 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "conv1d" => {
             Operation::Convolution { windows: windows::<1>(args, input)?, groups: args.whole("groups")? }
         }
+        "conv3d" => {
+            Operation::Convolution { windows: windows::<3>(args, input)?, groups: args.whole("groups")? }
+        }
+        "depthwise_conv3d" => {
+            Operation::Convolution { windows: windows::<3>(args, input)?, groups: input.dims()[0] }
+        }
         "depthwise_conv1d" => {
             Operation::Convolution { windows: windows::<1>(args, input)?, groups: input.dims()[0] }
         }
@@ -240,13 +250,19 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
             Operation::Convolution { windows: windows::<2>(args, input)?, groups: input.dims()[0] }
         }
         "conv_transpose2d" => Operation::TransposedConvolution(transposed::<2>(args)?),
+        "conv_transpose3d" => Operation::TransposedConvolution(transposed::<3>(args)?),
         "conv_transpose1d" => Operation::TransposedConvolution(transposed::<1>(args)?),
-        "linear" => Operation::Linear,
+        "linear" => Operation::Linear { normalize: args.bool("normalize")? },
         "max_pool2d" => Operation::MaxPool { windows: windows::<2>(args, input)? },
+        "max_pool3d" => Operation::MaxPool { windows: windows::<3>(args, input)? },
         "max_pool1d" => Operation::MaxPool { windows: windows::<1>(args, input)? },
         "avg_pool2d" => {
             let count_padding = args.bool("count_padding")?;
             Operation::AveragePool { windows: windows::<2>(args, input)?, count_padding }
+        }
+        "avg_pool3d" => {
+            let count_padding = args.bool("count_padding")?;
+            Operation::AveragePool { windows: windows::<3>(args, input)?, count_padding }
         }
         "avg_pool1d" => {
             let count_padding = args.bool("count_padding")?;
@@ -298,27 +314,32 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
         "parameter" => Operation::Parameter,
         "positions" => Operation::Positions,
         "class_token" => Operation::ClassToken,
-        "attention" => Operation::Attention { heads: args.whole("heads")? },
+        "attention" => {
+            Operation::Attention { heads: args.whole("heads")?, groups: attention::groups(args, input)? }
+        }
         "transpose" => Operation::Transpose,
         "prelu" => Operation::Prelu,
         "softmax" => Operation::Softmax,
         "log_softmax" => Operation::LogSoftmax,
         "dropout" | "dropout2d" | "drop_path" | "identity" => Operation::Same,
         "flatten" | "reshape" => Operation::Arrange,
+        "pad" | "crop" | "upsample" if input.rank() == 4 => {
+            return Err(Fault::new(codes::EXCHANGE_OUT, format!("`{name}` of a volume cannot be exported")));
+        }
         "pad" => {
-            let sides = pad::sides(args, input)?;
+            let [_, [top, bottom], [left, right]] = pad::ends(args, input)?;
             let border = match args.word("mode")? {
                 "reflect" => Border::Reflect,
                 "replicate" => Border::Replicate,
                 _ => Border::Constant(float("value")?),
             };
-            Operation::Pad { sides, border }
+            Operation::Pad { sides: [top, bottom, left, right], border }
         }
-        "crop" => match (crop::start(args, input)?, args.pair("size")?) {
-            ([_, left], [_, columns]) if input.rank() == 2 => {
+        "crop" => match (crop::start(args, input)?, extents_of(name, args, "size", input)?) {
+            ([.., left], [.., columns]) if input.rank() == 2 => {
                 Operation::Slice { axis: 1, range: [left, left + columns] }
             }
-            (start, _) => Operation::Crop { start },
+            ([_, top, left], _) => Operation::Crop { start: [top, left] },
         },
         "slice" => {
             let (axis, range) = slice::range(args, input)?;
@@ -330,7 +351,8 @@ fn layer(name: &str, args: &Args, input: &Shape) -> Result<Operation, Fault> {
                 ("bilinear", false) => Method::Bilinear,
                 _ => Method::Nearest,
             };
-            Operation::Upsample { scale: extents_of(name, args, "scale", input)?, method }
+            let [_, rows, columns] = extents_of(name, args, "scale", input)?;
+            Operation::Upsample { scale: [rows, columns], method }
         }
         "pixel_shuffle" => Operation::PixelShuffle { factor: args.whole("factor")? },
         "channel_shuffle" => Operation::ChannelShuffle { groups: args.whole("groups")? },
@@ -346,17 +368,12 @@ fn reduce(of: Statistic, args: &Args, input: &Shape) -> Result<Operation, Fault>
 }
 
 fn transposed<const N: usize>(args: &Args) -> Result<Transposed, Fault> {
-    let Padding::Sides(sides) = args.padding("padding")? else {
-        return Err(Fault::internal("a transposed convolution with `same`"));
-    };
+    let same = || Fault::internal("a transposed convolution with `same`");
+    let ends = args.ends::<N>("padding")?.ok_or_else(same)?;
     let of = |name: &str| args.extents::<N>(name);
     let (kernel, stride, dilation) = (of("kernel")?, of("stride")?, of("dilation")?);
-    let spread = |i: usize| Spread {
-        kernel: kernel[i],
-        stride: stride[i],
-        dilation: dilation[i],
-        cut: [sides[2 * i], sides[2 * i + 1]],
-    };
+    let spread =
+        |i: usize| Spread { kernel: kernel[i], stride: stride[i], dilation: dilation[i], cut: ends[i] };
     let axes = (0..N).map(spread).collect();
     Ok(Transposed { axes, more: args.whole("output_padding")?, groups: args.whole("groups")? })
 }

@@ -38,6 +38,7 @@ use crate::model::auxiliary::EDGES;
 use crate::model::definitions::{Block, Definitions, Origin};
 use crate::model::passing::Passing;
 use crate::model::{Instance, Model, expand};
+use crate::shape::Shape;
 use crate::source::{LIBRARY, Sources};
 use crate::spec::section;
 use crate::syntax::ast::{Ast, Statement};
@@ -471,7 +472,7 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
         let mut d = Diagnostic::error(
             codes::DATA_SHAPE,
             model.input_span,
-            format!("the model takes images of {input}, but `data` gives {given}"),
+            format!("the model takes {} of {input}, but `data` gives {given}", things(input)),
         )
         .label(format!("{input} here"))
         .related(data.source_span, format!("{given} from here"));
@@ -484,6 +485,12 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
             let layout = if [c, l] == [a, b] { "layout=ncl" } else { "layout=nlc" };
             d = d.replace(format!("`{layout}`: the arrays hold signals"), path.after(), format!(" {layout}"));
         }
+        if let (&[1, ref planes @ ..], Some(path)) = (input.dims(), data.args.span("path"))
+            && planes == given.dims()
+            && data.source.spec().params.iter().any(|param| param.name == "layout")
+        {
+            d = d.replace("`layout=ndhw`: the arrays hold volumes", path.after(), " layout=ndhw");
+        }
         if let (&[c_in, h, w], &[c, _, _]) = (input.dims(), given.dims())
             && c_in == c
         {
@@ -494,6 +501,15 @@ fn data_against_model(sources: &Sources, data: &DataSection, model: &Model, diag
             d = d.replace(title, data.source_span.after(), format!("\n{indent}resize {h}x{w}"));
         }
         diagnostics.push(d);
+    }
+}
+
+/// What inputs of a shape are called.
+fn things(input: &Shape) -> &'static str {
+    match input.rank() {
+        2 => "signals",
+        4 => "volumes",
+        _ => "images",
     }
 }
 

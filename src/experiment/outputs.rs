@@ -32,7 +32,7 @@ pub fn resolve(
         let task = field.task();
         let Some(loss) = loss(output, task, scope, diagnostics) else { continue };
         let before = diagnostics.len();
-        diagnostics.extend(refused(&loss, output, field, last));
+        diagnostics.extend(refused(&loss, output, field, last, data));
         if diagnostics.len() > before {
             continue;
         }
@@ -41,7 +41,7 @@ pub fn resolve(
             loss,
             weight: output.head.weight,
             task,
-            n: field.outputs(),
+            n: field.n(),
             metrics: metrics::usual(task),
             gives_probabilities: ["softmax", "sigmoid"].contains(&last),
         });
@@ -66,7 +66,13 @@ fn loss(
 }
 
 /// What the loss of an output has to say of it.
-fn refused(own: &Chosen<dyn Loss>, output: &Output, field: &DataField, last: &str) -> Option<Diagnostic> {
+fn refused(
+    own: &Chosen<dyn Loss>,
+    output: &Output,
+    field: &DataField,
+    last: &str,
+    data: &DataSection,
+) -> Option<Diagnostic> {
     let name = &output.name.text;
     if own.what.target(&own.args).ok() == Some(Target::Input) {
         let message = format!("the output `{name}` is compared with its field, not with the image itself");
@@ -84,25 +90,25 @@ fn refused(own: &Chosen<dyn Loss>, output: &Output, field: &DataField, last: &st
     }
     let shape = output.head.shape.as_ref()?;
     // A shape that its field does not have is reported already.
-    if shape.dims() != [field.outputs()] {
+    if field.learnt(data.shape().as_ref()).is_some_and(|learnt| learnt != *shape) {
         return None;
     }
     let sides = Sides { output: shape, last, task: field.task() };
     let mut fault = losses::check(own.what, &own.args, &sides).err()?;
     fault.remedies = fault.remedies.into_iter().map(|way| in_line(way, own)).collect();
-    fault.message = fault.message.replace(
-        ", which the data tell of each image",
-        &format!(", which the field `{name}` tells of each image"),
-    );
+    fault.message = fault
+        .message
+        .replace(", which the data tell of each image", &format!(", which the field `{name}` holds"));
     Some(answers::place(fault, own.span, &own.args).related(field.span, "its field"))
 }
 
 /// Adds the metrics that `expect`, `keep` and `early_stop` name of outputs, and refuses those that an output does not have.
 pub fn asked(model: &Model, train: &mut TrainSection, expect: &[Expectation], diagnostics: &mut Diagnostics) {
+    let is_there = |output: &Word| model.outputs.iter().any(|own| own.name.text == output.text);
     let mut asked: Vec<(Word, Option<&'static Metric>, Span, &'static str)> = Vec::new();
     for expectation in expect {
         let Some(output) = &expectation.output else { continue };
-        if expectation.quantity.starts_with("train.") {
+        if is_there(output) && expectation.quantity.starts_with("train.") {
             let message = format!(
                 "`{}` is not measured: during training, only the sum of the losses is",
                 expectation.name()
@@ -127,7 +133,7 @@ pub fn asked(model: &Model, train: &mut TrainSection, expect: &[Expectation], di
         asked.push((output.clone(), metric, span, codes::TRAINING_NEEDS));
     }
     for (output, metric, span, code) in asked {
-        if !model.outputs.iter().any(|own| own.name.text == output.text) {
+        if !is_there(&output) {
             diagnostics.push(unknown(&output, model));
             continue;
         }

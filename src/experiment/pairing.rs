@@ -45,20 +45,15 @@ pub fn check(
         if field.what == What::Unread {
             continue;
         }
-        if let What::Class(_) = field.what {
-            let message = format!("the field `{}` is a class, which only an `output` can have", field.name);
-            let d = Diagnostic::error(codes::DATA_SHAPE, field.span, message).label("a class");
-            diagnostics.push(
-                d.related(input.span, "an input takes numbers or a picture")
-                    .advise(format!("`field {} [COLUMN]`, if the column holds numbers", field.name)),
-            );
+        if let What::Class(_) | What::Labels(_) | What::Mask(_) | What::Picture(Some(_)) = field.what {
+            diagnostics.push(only_learnt(field, input));
             continue;
         }
         let Some(shape) = &input.shape else { continue };
         // Of a second picture it is not known where that of the first is not.
-        let own = match (field.what, data.shape()) {
-            (What::Numbers | What::Class(_) | What::Unread, _) => Some(field.shape(shape)),
-            (What::Picture, image) => image,
+        let own = match (&field.what, data.shape()) {
+            (What::Picture(_), image) => image,
+            (_, _) => Some(field.shape(shape)),
         };
         if let Some(own) = own.filter(|own| own != shape) {
             let message = format!("the model takes `{}` as {shape}, but the data gives {own}", input.name);
@@ -77,7 +72,7 @@ pub fn check(
             // Its line is refused already.
             Some(field) if field.what == What::Unread => {}
             Some(field) => {
-                diagnostics.extend(ending(output, field));
+                diagnostics.extend(ending(output, field, data));
                 data.fields.push(field.clone().of(End::Output(at)));
             }
             None => diagnostics.push(no_target(output, data)),
@@ -102,8 +97,12 @@ pub fn check(
 fn place_for(field: &DataField, data: &DataSection) -> String {
     let name = &field.name;
     match field.what {
-        What::Class(n) => format!("`output {name} {{ global_avg_pool -> linear {n} }}` in the model"),
-        What::Numbers | What::Picture | What::Unread => {
+        What::Class(_) | What::Labels(_) => {
+            format!("`output {name} {{ global_avg_pool -> linear {} }}` in the model", field.n())
+        }
+        What::Mask(_) => format!("`output {name} {{ conv2d {} 1x1 }}` in the model", field.n()),
+        What::Picture(Some(channels)) => format!("`output {name} {{ conv2d {channels} 1x1 }}` in the model"),
+        What::Numbers | What::Picture(None) | What::Unread => {
             let image = data.shape();
             let shape = image.map_or_else(|| "SHAPE".to_owned(), |image| field.shape(&image).to_string());
             format!("`input {name} {shape}` in the model, after its first `input`")
@@ -111,44 +110,83 @@ fn place_for(field: &DataField, data: &DataSection) -> String {
     }
 }
 
+/// That an input cannot have a field of this kind.
+fn only_learnt(field: &DataField, input: &Input) -> Diagnostic {
+    let name = &field.name;
+    let (is, way) = match field.what {
+        What::Picture(_) => (
+            "is a picture with channels of its own",
+            format!("`field {name} image=COLUMN`, without `channels`"),
+        ),
+        What::Labels(_) => {
+            ("has labels", format!("`field {name} [COLUMN, COLUMN]`, with 1 and 0 as numbers"))
+        }
+        What::Mask(_) => ("is a mask", format!("`field {name} image=COLUMN`, with its pixels as a picture")),
+        What::Class(_) | What::Numbers | What::Unread => {
+            ("is a class", format!("`field {name} [COLUMN]`, if the column holds numbers"))
+        }
+    };
+    let message = format!("the field `{name}` {is}, which only an `output` can learn");
+    let d = Diagnostic::error(codes::DATA_SHAPE, field.span, message).label("not for an input");
+    let takes = match field.what {
+        What::Picture(_) => "a picture for an input has the channels of the first one",
+        _ => "an input takes numbers or a picture",
+    };
+    d.related(input.span, takes).advise(way)
+}
+
 /// An error where an output does not end in what its field tells of an image.
-fn ending(output: &Output, field: &DataField) -> Option<Diagnostic> {
+fn ending(output: &Output, field: &DataField, data: &DataSection) -> Option<Diagnostic> {
     let (name, head) = (&output.name.text, &output.head);
-    if field.what == What::Picture {
-        let message =
-            format!("the output `{name}` would be a picture, which only the model's own output can be");
-        let d = Diagnostic::error(codes::DATA_SHAPE, field.span, message).label("a second picture");
-        return Some(
-            d.related(output.span, "a class or numbers are learnt here")
-                .advise(format!("`field {name} [COLUMN]` or `field {name} label=COLUMN classes=N`")),
-        );
-    }
-    let (shape, n) = (head.shape.as_ref()?, field.outputs());
-    if shape.dims() == [n] {
+    let (shape, n) = (head.shape.as_ref()?, field.n());
+    let learnt = field.learnt(data.shape().as_ref())?;
+    if *shape == learnt {
         return None;
     }
-    let n_wanted = match field.what {
+    let wanted = match field.what {
         What::Class(_) => plural(n as u64, "class", "classes"),
-        What::Numbers | What::Picture | What::Unread => plural(n as u64, "number", "numbers"),
+        What::Labels(_) => plural(n as u64, "label", "labels"),
+        What::Mask(_) => format!("a mask of {}", plural(n as u64, "class", "classes")),
+        What::Picture(_) => format!("a picture of {learnt}"),
+        What::Numbers | What::Unread => plural(n as u64, "number", "numbers"),
     };
     let given = match shape.dims() {
         &[own] => plural(own as u64, "output", "outputs"),
         _ => shape.to_string(),
     };
-    let message = format!("the output `{name}` gives {given}, but its field has {n_wanted}");
+    let needs = match field.what {
+        What::Mask(_) => format!("{wanted} needs {learnt}"),
+        What::Picture(_) => format!("its field is {wanted}"),
+        What::Class(_) | What::Labels(_) | What::Numbers | What::Unread => format!("its field has {wanted}"),
+    };
+    let is_map = learnt.rank() > 1;
+    let message = format!("the output `{name}` gives {given}, but {needs}");
     let d = Diagnostic::error(codes::CLASSES, output.span, message)
         .label(format!("{shape} at its end"))
-        .related(field.span, n_wanted);
-    let d = match (output.features, shape.rank()) {
-        (Some((word, span)), 1) => d.replace(format!("make it `{word} {n}`"), span, n.to_string()),
-        (_, 1) => head.followed(d, &format!("linear {n}")),
-        (_, _) => head.followed(d, &format!("global_avg_pool -> linear {n}")),
+        .related(field.span, wanted);
+    let fits_but_channels =
+        is_map && shape.rank() == learnt.rank() && shape.dims()[1..] == learnt.dims()[1..];
+    let d = match (output.features, is_map, shape.rank()) {
+        (Some((word, span)), true, _) if fits_but_channels => {
+            d.replace(format!("make it `{word} {}`", learnt.dims()[0]), span, learnt.dims()[0].to_string())
+        }
+        (_, true, _) if fits_but_channels => head.followed(d, &format!("conv2d {} 1x1", learnt.dims()[0])),
+        (_, true, _) => d.advise(format!(
+            "layers that end in {learnt}, such as `upsample` and `conv2d {} 1x1`",
+            learnt.dims()[0]
+        )),
+        (Some((word, span)), false, 1) => d.replace(format!("make it `{word} {n}`"), span, n.to_string()),
+        (_, false, 1) => head.followed(d, &format!("linear {n}")),
+        (_, false, _) => head.followed(d, &format!("global_avg_pool -> linear {n}")),
     };
     Some(match field.what {
         What::Class(_) if shape.rank() == 1 => {
             d.advise(format!("`classes={}` in `field {name}`, if the column has that many", shape.elements()))
         }
-        What::Class(_) | What::Numbers | What::Picture | What::Unread => d,
+        What::Mask(_) if fits_but_channels => {
+            d.advise(format!("`classes={}` in `field {name}`, if the masks have that many", shape.dims()[0]))
+        }
+        _ => d,
     })
 }
 
@@ -163,6 +201,9 @@ fn no_target(output: &Output, data: &DataSection) -> Diagnostic {
         Some(&[n]) if n > 1 => d
             .advise(format!("`field {name} label=COLUMN classes={n}` in `data`, if it is a class"))
             .advise(format!("`field {name} [{n} columns]` in `data`, if it is numbers")),
+        Some(&[n, _, _]) if n > 1 => d
+            .advise(format!("`field {name} mask=COLUMN classes={n}` in `data`, if it is a mask"))
+            .advise(format!("`field {name} image=COLUMN` in `data`, if it is a picture")),
         _ => d.advise(format!("`field {name} [COLUMN]` in `data`")),
     }
 }

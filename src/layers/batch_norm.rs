@@ -37,6 +37,8 @@ static SPEC: Spec = Spec {
     elsewhere: &[
         "BatchNorm2d",
         "BatchNorm1d",
+        "BatchNorm3d",
+        "batch_norm3d",
         "BatchNormalization",
         "BatchNorm",
         "batchnorm",

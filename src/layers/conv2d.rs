@@ -4,6 +4,7 @@ use crate::diag::{Fault, codes};
 use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
+use crate::layers::volume::Folded;
 use crate::layers::windowed::Sliding;
 use crate::layers::{Inferred, Layer, Reach, nearest_divisor, spatial, windowed};
 use crate::ops::conv2d::CONV2D;
@@ -169,9 +170,13 @@ impl<const N: usize> Checked<N> {
 
     /// It as ops.
     pub fn lower(&self, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let weight = lowering.parameter("weight")?;
+        if let (Some(windows), Some(extents)) = (self.sliding.over_volume(), self.extents.first_chunk()) {
+            let value = Folded::new(windows, *extents)?.convolve(input, weight, self.groups, lowering)?;
+            return lowering.add_bias(value);
+        }
         let attrs = self.sliding.attrs().ints("dilation", self.sliding.dilation());
         let attrs = attrs.int("groups", self.groups as i64);
-        let weight = lowering.parameter("weight")?;
         let (input, weight) = (lowering.as_image(input)?, lowering.as_image(weight)?);
         let value = lowering.apply(&CONV2D, attrs, &[input, weight])?;
         let value = lowering.add_bias(value)?;

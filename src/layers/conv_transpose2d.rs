@@ -1,16 +1,16 @@
 //! `conv_transpose2d`: learned filters laid down at every pixel and summed; the adjoint of a convolution.
 
 use crate::diag::{Fault, Remedy, codes};
-use crate::graph::attrs::Attrs;
 use crate::graph::{Init, Value};
 use crate::layers::conv2d::{BIAS, DILATION, GROUPS, KERNEL};
 use crate::layers::initial::{self, Fans};
 use crate::layers::lowering::Lowering;
-use crate::layers::windowed::times;
+use crate::layers::volume::Folded;
+use crate::layers::windowed::{Sliding, times};
 use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
 use crate::ops::conv2d::CONV2D_GRAD_INPUT;
-use crate::shape::Shape;
-use crate::spec::{Args, Kind, Padding, Param, Preset, Spec, keyword, positional};
+use crate::shape::{Shape, Window};
+use crate::spec::{Args, Kind, Param, Preset, Spec, keyword, positional};
 
 pub(crate) const CHANNELS: Param =
     positional("channels", Kind::Count, Preset::Required, "the output's channels");
@@ -60,12 +60,12 @@ static SPEC: Spec = Spec {
     ],
 };
 
-/// Output extents and the convolution's attributes over an image, after every check.
+/// Output extents and the windows of the convolution that brings them back, after every check.
 fn checked<const N: usize>(
     layer: &'static str,
     args: &Args,
     input: &Shape,
-) -> Result<([usize; N], Attrs), Fault> {
+) -> Result<([usize; N], Sliding<N>), Fault> {
     let (channels, extents) = spatial::<N>(layer, input)?;
     let of = |name: &str| args.extents::<N>(name);
     let (kernel, stride, dilation) = (of("kernel")?, of("stride")?, of("dilation")?);
@@ -75,7 +75,7 @@ fn checked<const N: usize>(
         let reach = dilation[i].saturating_mul(kernel[i] - 1).saturating_add(1 + more);
         (extent - 1).saturating_mul(stride[i]).saturating_add(reach)
     };
-    let Padding::Sides(sides) = args.padding("padding")? else {
+    let Some(ends) = args.ends::<N>("padding")? else {
         let axes: [(usize, usize); N] = std::array::from_fn(|i| (extents[i], whole(i, extents[i])));
         return Err(no_same(layer, axes, stride, filters));
     };
@@ -103,7 +103,7 @@ fn checked<const N: usize>(
     let mut output = [0; N];
     for (i, extent) in extents.into_iter().enumerate() {
         let whole = whole(i, extent);
-        let cut = sides[2 * i] + sides[2 * i + 1];
+        let cut = ends[i][0] + ends[i][1];
         output[i] = whole.checked_sub(cut).filter(|&left| left > 0).ok_or_else(|| {
             Fault::new(
                 codes::WINDOW_TOO_LARGE,
@@ -117,15 +117,11 @@ fn checked<const N: usize>(
             .set("padding", 0)
         })?;
     }
-    // A sequence is an image of one row.
-    let over_image = |own: [usize; N]| [if N == 1 { 1 } else { own[0] }, own[N - 1]];
-    let attrs = Attrs::new()
-        .ints("stride", over_image(stride))
-        .ints("padding", if N == 1 { [0, 0, sides[0], sides[1]] } else { sides })
-        .ints("dilation", over_image(dilation))
-        .int("groups", groups as i64)
-        .ints("input", over_image(output));
-    Ok((output, attrs))
+    let axis = |i: usize| {
+        let [before, after] = ends[i];
+        Window { kernel: kernel[i], stride: stride[i], before, after, dilation: dilation[i], ceil: false }
+    };
+    Ok((output, Sliding { axes: std::array::from_fn(axis) }))
 }
 
 /// That `same` has no one meaning, with the padding that makes the image `stride` times as large. `axes` are the extents
@@ -207,8 +203,18 @@ pub(crate) fn lower<const N: usize>(
     input: Value,
     lowering: &mut Lowering<'_>,
 ) -> Result<Value, Fault> {
-    let (_, attrs) = checked::<N>(layer, args, &lowering.shape(input).unbatched())?;
-    let weight = lowering.parameter("weight")?;
+    let (output, sliding) = checked::<N>(layer, args, &lowering.shape(input).unbatched())?;
+    let (weight, groups) = (lowering.parameter("weight")?, args.whole("groups")?);
+    if let (Some(windows), Some(extents)) = (sliding.over_volume(), output.first_chunk()) {
+        let value = Folded::new(windows, *extents)?.spread(input, weight, groups, lowering)?;
+        return lowering.add_bias(value);
+    }
+    // A sequence is an image of one row.
+    let attrs = sliding
+        .attrs()
+        .ints("dilation", sliding.dilation())
+        .int("groups", groups as i64)
+        .ints("input", [if N == 1 { 1 } else { output[0] }, output[N - 1]]);
     let (input, weight) = (lowering.as_image(input)?, lowering.as_image(weight)?);
     let value = lowering.apply(&CONV2D_GRAD_INPUT, attrs, &[weight, input])?;
     let value = lowering.add_bias(value)?;

@@ -1,10 +1,10 @@
-//! `crop`: a rectangle out of an image, or a part of a sequence.
+//! `crop`: a rectangle out of an image, a box out of a volume, or a part of a sequence.
 
-use crate::diag::{Fault, codes};
+use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, as_arriving, extents_of, image_or_row};
+use crate::layers::{Inferred, Layer, extents_of, volume_extents, with_extents, with_places};
 use crate::ops::slice::SLICE;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -16,39 +16,50 @@ static SPEC: Spec = Spec {
     summary: "a rectangle out of an image",
     docs: "`C x H x W` becomes `C x SIZE`: the rectangle whose first row is `top` and whose first column is `left`, counted \
            from 0; in the middle of the image, rounded towards its start, where they are not given. Of a sequence, `C x L`, it \
-           keeps SIZE places from `left`.",
+           keeps SIZE places from `left`; of a volume, planes from `front` as well.",
     params: &[
-        positional("size", Kind::Pair, Preset::Required, "the output's height x width; one number for both"),
+        positional(
+            "size",
+            Kind::PairOrTriple,
+            Preset::Required,
+            "the output's height x width, or depth x height x width; one number for all",
+        ),
+        keyword("front", Kind::Whole, Preset::Absent, "the first plane of a volume"),
         keyword("top", Kind::Whole, Preset::Absent, "the first row"),
         keyword("left", Kind::Whole, Preset::Absent, "the first column"),
     ],
     example: "crop 8x10",
-    elsewhere: &["CenterCrop", "Crop", "Cropping2D", "center_crop", "cropping2d"],
+    elsewhere: &["CenterCrop", "Crop", "Cropping2D", "Cropping3D", "center_crop", "cropping2d"],
 };
 
-/// The first row and column, after every check.
-pub(crate) fn start(args: &Args, input: &Shape) -> Result<[usize; 2], Fault> {
-    let [_, height, width] = image_or_row(SPEC.name, input)?;
-    let size = extents_of(SPEC.name, args, "size", input)?;
-    let mut start = [0; 2];
-    for (i, (extent, offset)) in [(height, "top"), (width, "left")].into_iter().enumerate() {
-        let what = if input.rank() == 2 { "places" } else { ["rows", "columns"][i] };
+/// The first plane, row and column, after every check.
+pub(crate) fn start(args: &Args, input: &Shape) -> Result<[usize; 3], Fault> {
+    let (extents, size) = (volume_extents(input), extents_of(SPEC.name, args, "size", input)?);
+    let mut start = [0; 3];
+    for (i, offset) in ["front", "top", "left"].into_iter().enumerate() {
+        let extent = extents[i];
+        let what = if input.rank() == 2 { "places" } else { ["planes", "rows", "columns"][i] };
         let Some(room) = extent.checked_sub(size[i]) else {
+            let smaller: Vec<usize> = size.iter().zip(extents).map(|(&a, b)| a.min(b)).collect();
             return Err(Fault::new(
                 codes::WINDOW_TOO_LARGE,
                 format!("`crop` wants {} {what}, but {extent} arrive", size[i]),
             )
             .at("size")
             .label(format!("{input} arrives"))
-            .set(
-                "size",
-                match input.rank() {
-                    2 => width.to_string(),
-                    _ => format!("{}x{}", size[0].min(height), size[1].min(width)),
-                },
-            ));
+            .set("size", Shape::new(&smaller[4 - input.rank()..])));
         };
-        start[i] = if args.has(offset) { args.whole(offset)? } else { room / 2 };
+        start[i] = match args.whole_if_given(offset)? {
+            Some(_) if i + input.rank() < 4 && offset == "front" => {
+                let message = format!("`crop` has no `front` here: {input} has no depth");
+                return Err(Fault::new(codes::BAD_VALUE, message)
+                    .at(offset)
+                    .label(format!("{input} arrives"))
+                    .remedy(Remedy::Unset { name: offset }));
+            }
+            Some(first) => first,
+            None => room / 2,
+        };
         if start[i] > room {
             return Err(Fault::new(
                 codes::WINDOW_TOO_LARGE,
@@ -68,25 +79,28 @@ impl Layer for Crop {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, _, _] = image_or_row(SPEC.name, input)?;
-        let [rows, columns] = extents_of(SPEC.name, args, "size", input)?;
-        let output = as_arriving(input, [channels, rows, columns]);
-        let [top, left] = start(args, input).map_err(|fault| fault.assume(output.clone()))?;
+        with_places(SPEC.name, input)?;
+        let size = extents_of(SPEC.name, args, "size", input)?;
+        let output = with_extents(input, size);
+        let start = start(args, input).map_err(|fault| fault.assume(output.clone()))?;
+        let kept = |i: usize| format!("{} to {}", start[i], start[i] + size[i] - 1);
         let arithmetic = match input.rank() {
-            2 => format!("places {left} to {}", left + columns - 1),
-            _ => format!("rows {top} to {}, columns {left} to {}", top + rows - 1, left + columns - 1),
+            2 => format!("places {}", kept(2)),
+            rank => {
+                let axes = (4 - rank..3).map(|i| format!("{} {}", ["planes", "rows", "columns"][i], kept(i)));
+                axes.collect::<Vec<_>>().join(", ")
+            }
         };
         Ok(Inferred { arithmetic, ..Inferred::shape(output) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let arriving = lowering.shape(input);
-        let [top, left] = start(args, &arriving.unbatched())?;
-        let image = lowering.as_image(input)?;
-        let mut shape = lowering.shape(image);
-        [shape.0[2], shape.0[3]] = extents_of(SPEC.name, args, "size", &arriving.unbatched())?;
-        let attrs = Attrs::new().ints("start", [0, 0, top, left]).ints("shape", shape.dims());
-        let part = lowering.apply(&SLICE, attrs, &[image])?;
-        lowering.as_arriving(part, &arriving)
+        let arriving = lowering.shape(input).unbatched();
+        let own = 4 - arriving.rank();
+        let first = start(args, &arriving)?;
+        let size = with_extents(&arriving, extents_of(SPEC.name, args, "size", &arriving)?);
+        let shape = size.batched(lowering.shape(input).dims()[0]);
+        let begin: Vec<usize> = [0, 0].into_iter().chain(first.into_iter().skip(own)).collect();
+        lowering.apply(&SLICE, Attrs::new().ints("start", begin).ints("shape", shape.dims()), &[input])
     }
 }

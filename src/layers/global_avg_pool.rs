@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, Reach, image};
+use crate::layers::{Inferred, Layer, Reach, wrong_rank};
 use crate::ops::reduce::REDUCE_MEAN;
 use crate::shape::Shape;
 use crate::spec::{Args, Spec};
@@ -14,12 +14,13 @@ pub struct GlobalAvgPool;
 static SPEC: Spec = Spec {
     name: "global_avg_pool",
     summary: "the mean of each channel, flat",
-    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed after it.",
+    docs: "`C x H x W`, `C x D x H x W` or `C x L` becomes `C` features: no `flatten` is needed after it.",
     params: &[],
     example: "global_avg_pool -> linear 10",
     elsewhere: &[
         "GlobalAveragePooling2D",
         "GlobalAveragePooling1D",
+        "GlobalAveragePooling3D",
         "GlobalAvgPool",
         "gap",
         "global_average_pool",
@@ -50,11 +51,12 @@ impl Layer for GlobalAvgPool {
     }
 }
 
-/// Channels, and how many places each has, in words; of images and of sequences.
+/// Channels, and how many places each has, in words.
 pub(crate) fn places(layer: &str, input: &Shape) -> Result<(usize, String), Fault> {
-    if let &[channels, length] = input.dims() {
-        return Ok((channels, format!("{length} places")));
+    match *input.dims() {
+        [channels, length] => Ok((channels, format!("{length} places"))),
+        [channels, height, width] => Ok((channels, format!("{height}·{width} pixels"))),
+        [channels, depth, height, width] => Ok((channels, format!("{depth}·{height}·{width} voxels"))),
+        _ => Err(wrong_rank(layer, "an image, a volume or a sequence", input)),
     }
-    let [channels, height, width] = image(layer, input)?;
-    Ok((channels, format!("{height}·{width} pixels")))
 }

@@ -15,10 +15,16 @@ pub struct GlobalMaxPool;
 static SPEC: Spec = Spec {
     name: "global_max_pool",
     summary: "the largest pixel of each channel, flat",
-    docs: "`C x H x W`, or `C x L`, becomes `C` features: no `flatten` is needed after it.",
+    docs: "`C x H x W`, `C x D x H x W` or `C x L` becomes `C` features: no `flatten` is needed after it.",
     params: &[],
     example: "global_max_pool -> linear 10",
-    elsewhere: &["GlobalMaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPool", "global_max_pooling2d"],
+    elsewhere: &[
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling3D",
+        "GlobalMaxPool",
+        "global_max_pooling2d",
+    ],
 };
 
 impl Layer for GlobalMaxPool {

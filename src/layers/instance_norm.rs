@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::graph::Value;
 use crate::layers::lowering::Lowering;
 use crate::layers::standardize::{EPSILON, affine, affine_per_channel, check_parts, standardize};
-use crate::layers::{Inferred, Layer, image_or_row};
+use crate::layers::{Inferred, Layer, with_places};
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword};
 
@@ -28,6 +28,7 @@ static SPEC: Spec = Spec {
     elsewhere: &[
         "InstanceNorm2d",
         "InstanceNorm1d",
+        "InstanceNorm3d",
         "InstanceNormalization",
         "nn.InstanceNorm2d",
         "InstanceNorm",
@@ -40,7 +41,8 @@ impl Layer for InstanceNorm {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, _, _] = image_or_row(SPEC.name, input)?;
+        with_places(SPEC.name, input)?;
+        let channels = input.dims()[0];
         check_parts(SPEC.name, input, channels)?;
         let parameters = if args.bool("affine")? { affine(&Shape::from([channels])) } else { Vec::new() };
         Ok(Inferred { parameters, ..Inferred::shape(input.clone()) })

@@ -42,12 +42,17 @@ impl Layer for L2Normalize {
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let square = lowering.apply(&SQUARE, Attrs::new(), &[input])?;
-        let sum = lowering.apply(&REDUCE_SUM, Attrs::new().ints("axes", [1]), &[square])?;
-        // Bounded before the root, whose slope at 0 is infinite.
-        let least = args.number("epsilon")?.powi(2) as f32;
-        let sum = lowering.apply(&AT_LEAST, Attrs::new().float("alpha", least), &[sum])?;
-        let length = lowering.apply(&SQRT, Attrs::new(), &[sum])?;
-        lowering.apply(&DIVIDE, Attrs::new(), &[input, length])
+        unit_length(input, args.number("epsilon")?, lowering)
     }
+}
+
+/// What lies along axis 1 divided by its length, or by `epsilon` where that is more.
+pub(crate) fn unit_length(input: Value, epsilon: f64, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+    let square = lowering.apply(&SQUARE, Attrs::new(), &[input])?;
+    let sum = lowering.apply(&REDUCE_SUM, Attrs::new().ints("axes", [1]), &[square])?;
+    // Bounded before the root, whose slope at 0 is infinite.
+    let least = epsilon.powi(2) as f32;
+    let sum = lowering.apply(&AT_LEAST, Attrs::new().float("alpha", least), &[sum])?;
+    let length = lowering.apply(&SQRT, Attrs::new(), &[sum])?;
+    lowering.apply(&DIVIDE, Attrs::new(), &[input, length])
 }

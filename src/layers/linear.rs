@@ -3,6 +3,7 @@
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::{Init, Value};
 use crate::layers::initial::{self, Fans};
+use crate::layers::l2_normalize::unit_length;
 use crate::layers::lowering::Lowering;
 use crate::layers::{Inferred, Layer, Reach};
 use crate::ops::matmul::{self, MATMUL};
@@ -15,11 +16,18 @@ static SPEC: Spec = Spec {
     name: "linear",
     summary: "every output a weighted sum of all inputs",
     docs: "`F` features become `FEATURES`: `y = W x + b`. The input must be flat; its size is inferred. Weights and \
-           bias begin uniform in ±1/sqrt(F), as in PyTorch.",
+           bias begin uniform in ±1/sqrt(F), as in PyTorch. With `normalize=true` the weights of each output are divided by their \
+           length, so that features of length 1 give the cosine of the angle between the two: see `cosine_head`.",
     params: &[
         positional("features", Kind::Count, Preset::Required, "the number of outputs"),
         keyword("bias", Kind::Bool, Preset::Bool(true), "adds one learned number per output"),
         keyword("in", Kind::Count, Preset::Absent, "asserts the number of inputs"),
+        keyword(
+            "normalize",
+            Kind::Bool,
+            Preset::Bool(false),
+            "divides the weights of each output by their length",
+        ),
         initial::INIT,
     ],
     example: "flatten -> linear 10",
@@ -34,6 +42,9 @@ static SPEC: Spec = Spec {
         "nn.Linear",
     ],
 };
+
+/// The least length that weights are divided by.
+pub const LEAST_LENGTH: f64 = 1e-12;
 
 impl Layer for Linear {
     fn spec(&self) -> &'static Spec {
@@ -53,6 +64,7 @@ impl Layer for Linear {
             .label(format!("{input} arrives"))
             .note(format!("flat it is {} = {flat} features", dims.join("·")))
             .remedy(Remedy::Before("flatten".to_owned()))
+            .advise("put `global_avg_pool` before it: the mean of each channel")
             .assume(output);
             if args.has("in") && args.whole("in")? != flat {
                 fault = fault.note(format!("and `in` says {}, not {flat}", args.whole("in")?));
@@ -84,8 +96,11 @@ impl Layer for Linear {
         Reach::Everything
     }
 
-    fn lower(&self, _args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
-        let weight = lowering.parameter("weight")?;
+    fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
+        let mut weight = lowering.parameter("weight")?;
+        if args.bool("normalize")? {
+            weight = unit_length(weight, LEAST_LENGTH, lowering)?;
+        }
         let value = lowering.apply(&MATMUL, matmul::attrs(0, 1), &[input, weight])?;
         lowering.add_bias(value)
     }

@@ -66,11 +66,14 @@ impl Lowering<'_> {
         self.apply(&RESHAPE, Attrs::new().ints("shape", shape.dims()), &[value])
     }
 
-    /// Sequences, `N x C x L`, as images of one row, `N x C x 1 x L`, and likewise weights; images as they are. The ops
-    /// know images alone.
+    /// Sequences, `N x C x L`, as images of one row, `N x C x 1 x L`, and likewise weights; volumes, `N x C x D x H x W`, as
+    /// images with the rows of all planes; images as they are. The ops know images alone.
     pub fn as_image(&mut self, value: Value) -> Result<Value, Fault> {
         match *self.shape(value).dims() {
             [outer, channels, length] => self.reshape(value, &Shape::from([outer, channels, 1, length])),
+            [outer, channels, depth, height, width] => {
+                self.reshape(value, &Shape::from([outer, channels, depth * height, width]))
+            }
             _ => Ok(value),
         }
     }

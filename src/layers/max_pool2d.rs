@@ -5,7 +5,7 @@ use crate::graph::Value;
 use crate::graph::op::Op;
 use crate::layers::lowering::Lowering;
 use crate::layers::windowed::Sliding;
-use crate::layers::{Inferred, Layer, Reach, spatial, windowed};
+use crate::layers::{Inferred, Layer, Reach, spatial, volume, windowed};
 use crate::ops::max_pool2d::MAX_POOL2D;
 use crate::shape::Shape;
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -95,8 +95,7 @@ pub(crate) fn infer_pool<const N: usize>(
     })
 }
 
-/// A pooling layer along `N` axes as `op`. What an argument says that changes nothing here is left out of the attributes,
-/// so that equal pools are equal nodes.
+/// A pooling layer along `N` axes as `op`.
 pub(crate) fn lower_pool<const N: usize>(
     layer: &'static str,
     args: &Args,
@@ -106,13 +105,10 @@ pub(crate) fn lower_pool<const N: usize>(
 ) -> Result<Value, Fault> {
     let (_, extents) = spatial::<N>(layer, &lowering.shape(input).unbatched())?;
     let sliding = Sliding::new(args, extents)?;
-    let ceil = i64::from(sliding.rounds_up(extents));
-    let mut attrs = sliding.attrs().ints("kernel", sliding.kernel()).int("ceil", ceil);
-    if args.has("count_padding") {
-        let counts = args.bool("count_padding")? || !sliding.pads();
-        attrs = attrs.int("count_padding", i64::from(counts));
+    if let Some(windows) = sliding.over_volume() {
+        return volume::pool(windows, args, input, lowering, op);
     }
     let input = lowering.as_image(input)?;
-    let value = lowering.apply(op, attrs, &[input])?;
+    let value = lowering.apply(op, sliding.pool_attrs(args, extents)?, &[input])?;
     lowering.from_image::<N>(value)
 }

@@ -9,17 +9,21 @@ pub mod adaptive_max_pool2d;
 pub mod attention;
 pub mod avg_pool1d;
 pub mod avg_pool2d;
+pub mod avg_pool3d;
 pub mod batch_norm;
 pub mod channel_shuffle;
 pub mod clamp;
 pub mod class_token;
 pub mod conv1d;
 pub mod conv2d;
+pub mod conv3d;
 pub mod conv_transpose1d;
 pub mod conv_transpose2d;
+pub mod conv_transpose3d;
 pub mod crop;
 pub mod depthwise_conv1d;
 pub mod depthwise_conv2d;
+pub mod depthwise_conv3d;
 pub mod drop_path;
 pub mod dropout;
 pub mod dropout2d;
@@ -41,6 +45,7 @@ pub mod log_softmax;
 pub mod lowering;
 pub mod max_pool1d;
 pub mod max_pool2d;
+pub mod max_pool3d;
 pub mod pad;
 pub mod parameter;
 pub mod pixel_shuffle;
@@ -55,6 +60,7 @@ pub mod softmax;
 pub mod standardize;
 pub mod transpose;
 pub mod upsample;
+pub mod volume;
 pub mod windowed;
 
 use std::collections::HashMap;
@@ -66,22 +72,27 @@ use crate::layers::initial::Fans;
 use crate::layers::lowering::Lowering;
 use crate::shape::{Shape, Window};
 use crate::spec::section::Registry;
-use crate::spec::{Args, Spec};
+use crate::spec::{Arg, Args, Spec};
 
 /// Every layer, in the order of the reference.
 pub static LAYERS: &[&dyn Layer] = &[
     &conv2d::Conv2d,
     &conv1d::Conv1d,
+    &conv3d::Conv3d,
     &conv_transpose2d::ConvTranspose2d,
     &conv_transpose1d::ConvTranspose1d,
+    &conv_transpose3d::ConvTranspose3d,
     &depthwise_conv2d::DepthwiseConv2d,
     &depthwise_conv1d::DepthwiseConv1d,
+    &depthwise_conv3d::DepthwiseConv3d,
     &filter2d::Filter2d,
     &linear::Linear,
     &max_pool2d::MaxPool2d,
     &max_pool1d::MaxPool1d,
+    &max_pool3d::MaxPool3d,
     &avg_pool2d::AvgPool2d,
     &avg_pool1d::AvgPool1d,
+    &avg_pool3d::AvgPool3d,
     &adaptive_avg_pool2d::AdaptiveAvgPool2d,
     &adaptive_avg_pool1d::AdaptiveAvgPool1d,
     &adaptive_max_pool2d::AdaptiveMaxPool2d,
@@ -197,8 +208,8 @@ pub enum Reach {
     Nothing,
     /// The pixel at its place.
     Pixel,
-    /// A window of pixels: down and across, or along a sequence.
-    Window([Window; 2]),
+    /// A window of pixels: along depth, height and width, of which a sequence has the last.
+    Window([Window; 3]),
     /// All of them.
     Everything,
     /// Pixels at another scale.
@@ -254,44 +265,55 @@ pub(crate) fn image(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
     Ok([channels, height, width])
 }
 
-/// Channels, height and width of an image, or of a sequence, whose places are those of one row; refuses anything else.
-pub(crate) fn image_or_row(layer: &str, input: &Shape) -> Result<[usize; 3], Fault> {
-    match *input.dims() {
-        [channels, length] => Ok([channels, 1, length]),
-        _ => image(layer, input),
+/// Refuses what has no places: everything but sequences, images and volumes.
+pub(crate) fn with_places(layer: &str, input: &Shape) -> Result<(), Fault> {
+    match input.rank() {
+        2..=4 => Ok(()),
+        _ => Err(wrong_rank(layer, "a sequence, an image or a volume", input)),
     }
 }
 
-/// The shape of an image, of one row where a sequence arrives.
-pub(crate) fn as_arriving(arriving: &Shape, [channels, height, width]: [usize; 3]) -> Shape {
-    match arriving.rank() {
-        2 => Shape::from([channels, width]),
-        _ => Shape::from([channels, height, width]),
-    }
+/// Depth, height and width; those that an image or a sequence lacks are 1.
+pub(crate) fn volume_extents(input: &Shape) -> [usize; 3] {
+    let extents = input.dims().get(1..).unwrap_or_default();
+    std::array::from_fn(|i| (i + extents.len()).checked_sub(3).map_or(1, |axis| extents[axis]))
 }
 
-/// An argument of two extents, for an image; for a sequence, which takes one number, 1 and that number.
+/// The shape with other depth, height and width, as far as what arrives has them.
+pub(crate) fn with_extents(arriving: &Shape, extents: [usize; 3]) -> Shape {
+    let (channels, rank) = (arriving.dims()[0], arriving.rank());
+    std::iter::once(channels).chain(extents.into_iter().skip(4 - rank)).collect()
+}
+
+/// An argument of extents along depth, height and width; 1 along what an image or a sequence lacks.
 pub(crate) fn extents_of(
     layer: &str,
     args: &Args,
     argument: &'static str,
     input: &Shape,
-) -> Result<[usize; 2], Fault> {
-    let [rows, columns] = args.pair(argument)?;
-    match (input.rank(), rows == columns) {
-        (2, true) => Ok([1, columns]),
-        (2, false) => {
-            let message = format!("`{layer}` of a sequence takes one number, not {rows}x{columns}");
-            Err(Fault::new(codes::BAD_VALUE, message)
-                .at(argument)
-                .label(format!("{input} arrives: a sequence has no height"))
-                .set(argument, columns))
-        }
-        _ => Ok([rows, columns]),
-    }
+) -> Result<[usize; 3], Fault> {
+    let given = args.get(argument).map(|given| &given.arg);
+    let (takes, why) = match (input.rank(), given) {
+        (2, Some(Arg::Pair([rows, columns]))) if rows == columns => return Ok([1, 1, *columns]),
+        (3, Some(Arg::Pair([rows, columns]))) => return Ok([1, *rows, *columns]),
+        (4, Some(Arg::Pair([rows, columns]))) if rows == columns => return Ok([*rows; 3]),
+        (4, Some(Arg::Triple(extents))) => return Ok(*extents),
+        (2, _) => ("a sequence takes one number", "a sequence has no height"),
+        (3, _) => ("an image takes one number or two", "an image has no depth"),
+        _ => ("a volume takes one number or three", "depth, height and width"),
+    };
+    let (written, own) = match given {
+        Some(Arg::Pair([rows, columns])) => (format!("{rows}x{columns}"), [*rows, *rows, *columns]),
+        Some(Arg::Triple(extents)) => (Shape::from(*extents).to_string(), *extents),
+        _ => return Err(Fault::internal(format!("`{argument}` of `{layer}` is no size"))),
+    };
+    Err(Fault::new(codes::BAD_VALUE, format!("`{layer}` of {takes}, not {written}"))
+        .at(argument)
+        .label(format!("{input} arrives: {why}"))
+        .set(argument, Shape::new(&own[4 - input.rank().clamp(2, 4)..])))
 }
 
-/// Channels and the `N` extents behind them: 2 of an image, 1 of a sequence. Refuses anything else.
+/// Channels and the `N` extents behind them: 3 of a volume, 2 of an image, 1 of a sequence. Refuses anything else.
 pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usize, [usize; N]), Fault> {
     if let Some((&channels, extents)) = input.dims().split_first()
         && let Ok(extents) = <[usize; N]>::try_from(extents)
@@ -300,24 +322,30 @@ pub(crate) fn spatial<const N: usize>(layer: &str, input: &Shape) -> Result<(usi
     }
     let wanted = match N {
         1 => "a sequence of channels x length",
-        _ => "an image of channels x height x width",
+        2 => "an image of channels x height x width",
+        _ => "a volume of channels x depth x height x width",
     };
+    Err(wrong_rank(layer, wanted, input))
+}
+
+/// That a layer needs something else than what arrives, with its twin that takes it where there is one.
+pub(crate) fn wrong_rank(layer: &str, wanted: &str, input: &Shape) -> Fault {
     let arrives = match input.rank() {
         1 => format!("a flat vector of {input} features"),
+        2 => format!("the sequence {input}"),
+        3 => format!("the image {input}"),
+        4 => format!("the volume {input}"),
         _ => format!("the shape {input}"),
     };
     let fault = Fault::new(codes::WRONG_RANK, format!("`{layer}` needs {wanted}, but {arrives} arrives"))
         .label(format!("{input} arrives"));
-    let twin = match input.rank() {
-        2 => layer.strip_suffix("2d").map(|stem| format!("{stem}1d")),
-        3 => layer.strip_suffix("1d").map(|stem| format!("{stem}2d")),
-        _ => None,
-    };
-    Err(match twin.filter(|twin| find(twin).is_some()) {
+    let stem = ["1d", "2d", "3d"].iter().find_map(|suffix| layer.strip_suffix(suffix));
+    let twin = stem.map(|stem| format!("{stem}{}d", input.rank().saturating_sub(1)));
+    match twin.filter(|twin| find(twin).is_some()) {
         Some(twin) => fault.advise(format!("`{twin}`, which takes {input}")),
         // What made it so is known to whoever sees the layers above.
         None => fault,
-    })
+    }
 }
 
 #[cfg(test)]

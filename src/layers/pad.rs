@@ -1,31 +1,28 @@
-//! `pad`: pixels around an image or a sequence, of one value or like those inside.
+//! `pad`: pixels around an image, a sequence or a volume, of one value or like those inside.
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::Value;
 use crate::graph::attrs::Attrs;
 use crate::layers::lowering::Lowering;
-use crate::layers::{Inferred, Layer, as_arriving, image_or_row};
+use crate::layers::volume::each_way;
+use crate::layers::{Inferred, Layer, volume_extents, with_extents, with_places};
 use crate::ops::concat::CONCAT;
 use crate::ops::resample::RESAMPLE;
 use crate::ops::slice::PAD;
 use crate::shape::Shape;
-use crate::spec::{Args, Kind, Padding, Preset, Spec, keyword, positional};
+use crate::spec::{Arg, Args, Kind, Padding, Preset, Spec, keyword, positional};
 
 pub struct Pad;
 
 static SPEC: Spec = Spec {
     name: "pad",
-    summary: "pixels around an image or a sequence, of one value or like those inside",
+    summary: "pixels around an image, a sequence or a volume, of one value or like those inside",
     docs: "`C x H x W` becomes `C x (H + top + bottom) x (W + left + right)`. `reflect` mirrors the image at its outer \
            pixels, which are not repeated, so it is padded by less than its size; `replicate` repeats the outer pixels. \
-           As in PyTorch. A sequence, `C x L`, takes one number for both ends, or `[0, 0, before, after]`.",
+           As in PyTorch. A sequence, `C x L`, takes one number for both ends, or `[0, 0, before, after]`; a \
+           volume, `C x D x H x W`, one number for all sides, three, or `[front, back, top, bottom, left, right]`.",
     params: &[
-        positional(
-            "padding",
-            Kind::Padding,
-            Preset::Required,
-            "`1`, `1x2` (rows x columns) or `[top, bottom, left, right]`",
-        ),
+        positional("padding", Kind::PaddingOrAround, Preset::Required, "how many at each side"),
         keyword(
             "mode",
             Kind::Choice(&["constant", "reflect", "replicate"]),
@@ -46,35 +43,60 @@ static SPEC: Spec = Spec {
         "ConstantPad2d",
         "ReflectionPad2d",
         "ReplicationPad2d",
+        "ConstantPad3d",
+        "ReplicationPad3d",
+        "ZeroPadding3D",
         "Pad",
         "zero_padding2d",
         "F.pad",
     ],
 };
 
-/// Top, bottom, left, right.
-pub(crate) fn sides(args: &Args, input: &Shape) -> Result<[usize; 4], Fault> {
-    match args.padding("padding")? {
-        Padding::Sides([top, bottom, left, right]) if input.rank() == 2 => {
-            match (top, bottom) == (0, 0) || (top, bottom) == (left, right) {
-                true => Ok([0, 0, left, right]),
-                false => {
-                    let message = "`pad` of a sequence takes one number, or `[0, 0, before, after]`";
-                    Err(Fault::new(codes::BAD_VALUE, message)
-                        .at("padding")
-                        .label(format!("{input} arrives: a sequence has no height"))
-                        .set("padding", format!("[0, 0, {left}, {right}]")))
-                }
-            }
-        }
-        Padding::Sides(sides) => Ok(sides),
-        Padding::Same => {
-            Err(Fault::new(codes::BAD_VALUE, "`pad` has no window to keep the size for with `same`")
+/// What is put before and behind depth, height and width; nothing along what an image or a sequence lacks.
+pub(crate) fn ends(args: &Args, input: &Shape) -> Result<[[usize; 2]; 3], Fault> {
+    let padding = args.padding("padding")?;
+    let (takes, why, written) = match (input.rank(), padding) {
+        (_, Padding::Same) => {
+            let message = "`pad` has no window to keep the size for with `same`";
+            return Err(Fault::new(codes::BAD_VALUE, message)
                 .at("padding")
-                .label("a number of pixels is needed")
-                .set("padding", 1))
+                .label(format!(
+                    "a number of {} is needed",
+                    if input.rank() == 4 { "voxels" } else { "pixels" }
+                ))
+                .set("padding", 1));
         }
-    }
+        (2, Padding::Sides([top, bottom, left, right]))
+            if (top, bottom) == (0, 0) || (top, bottom) == (left, right) =>
+        {
+            return Ok([[0; 2], [0; 2], [left, right]]);
+        }
+        (3, Padding::Sides([top, bottom, left, right])) => {
+            return Ok([[0; 2], [top, bottom], [left, right]]);
+        }
+        (4, Padding::Sides([all, ..])) if padding == Padding::Sides([all; 4]) => return Ok([[all; 2]; 3]),
+        (4, Padding::Around(ends)) => return Ok(ends),
+        (2, Padding::Sides([_, _, left, right]) | Padding::Around([_, _, [left, right]])) => (
+            "a sequence takes one number, or `[0, 0, before, after]`",
+            "a sequence has no height",
+            format!("[0, 0, {left}, {right}]"),
+        ),
+        (4, Padding::Sides([top, bottom, left, right])) => (
+            "a volume takes one number, three, or both ends of its three axes",
+            "depth comes first",
+            format!("[0, 0, {top}, {bottom}, {left}, {right}]"),
+        ),
+        (_, Padding::Sides(_)) => return Err(Fault::internal("`pad` of something without places")),
+        (_, Padding::Around([_, [top, bottom], [left, right]])) => (
+            "an image takes one number, two, or `[top, bottom, left, right]`",
+            "an image has no depth",
+            Arg::Padding(Padding::Sides([top, bottom, left, right])).to_string(),
+        ),
+    };
+    Err(Fault::new(codes::BAD_VALUE, format!("`pad` of {takes}"))
+        .at("padding")
+        .label(format!("{input} arrives: {why}"))
+        .set("padding", written))
 }
 
 impl Layer for Pad {
@@ -83,8 +105,8 @@ impl Layer for Pad {
     }
 
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
-        let [channels, height, width] = image_or_row(SPEC.name, input)?;
-        let [top, bottom, left, right] = sides(args, input)?;
+        with_places(SPEC.name, input)?;
+        let (ends, extents) = (ends(args, input)?, volume_extents(input));
         let mode = args.word("mode")?;
         // A 0 is what a file says that was written out with every default.
         if mode != "constant" && args.number("value")? != 0.0 {
@@ -94,10 +116,14 @@ impl Layer for Pad {
                 .remedy(Remedy::Unset { name: "value" })
                 .remedy(Remedy::Unset { name: "mode" }));
         }
-        if mode == "reflect" && (top.max(bottom) >= height || left.max(right) >= width) {
+        let own = 4 - input.rank()..3;
+        if mode == "reflect" && own.clone().any(|i| ends[i][0].max(ends[i][1]) >= extents[i]) {
+            let size = Shape::new(&extents[own.clone()]);
+            let most: Shape = extents[own].iter().map(|extent| extent - 1).collect();
             let (mirrored, most) = match input.rank() {
-                2 => (format!("sequence of {width} places"), format!("{} places", width - 1)),
-                _ => (format!("{height}x{width} image"), format!("{}x{} pixels", height - 1, width - 1)),
+                2 => (format!("sequence of {size} places"), format!("{most} places")),
+                3 => (format!("{size} image"), format!("{most} pixels")),
+                _ => (format!("{size} volume"), format!("{most} voxels")),
             };
             return Err(Fault::new(
                 codes::WINDOW_TOO_LARGE,
@@ -107,30 +133,46 @@ impl Layer for Pad {
             .label(format!("at most {most}"))
             .set("mode", "replicate"));
         }
-        let arithmetic = match input.rank() == 2 || top == left && bottom == right && height == width {
-            true => format!("{left} + {width} + {right}"),
-            false => format!("height {top} + {height} + {bottom}, width {left} + {width} + {right}"),
+        let one = |i: usize| format!("{} + {} + {}", ends[i][0], extents[i], ends[i][1]);
+        let alike = own.clone().all(|i| (ends[i], extents[i]) == (ends[2], extents[2]));
+        let arithmetic = match alike {
+            true => one(2),
+            false => {
+                let axes = own.map(|i| format!("{} {}", ["depth", "height", "width"][i], one(i)));
+                axes.collect::<Vec<_>>().join(", ")
+            }
         };
-        let output = as_arriving(input, [channels, height + top + bottom, width + left + right]);
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        let larger =
+            std::array::from_fn(|i| extents[i].saturating_add(ends[i][0]).saturating_add(ends[i][1]));
+        Ok(Inferred { arithmetic, ..Inferred::shape(with_extents(input, larger)) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {
         let arriving = lowering.shape(input);
-        let sides = sides(args, &arriving.unbatched())?;
+        let [deep, down, across] = ends(args, &arriving.unbatched())?;
+        let along = |ends: [[usize; 2]; 2]| {
+            move |image: Value, lowering: &mut Lowering<'_>| padded(args, ends, image, lowering)
+        };
+        if arriving.rank() == 5 {
+            return each_way(input, lowering, along([down, across]), along([deep, [0; 2]]));
+        }
         let input = lowering.as_image(input)?;
-        let padded = padded(args, sides, input, lowering)?;
+        let padded = along([down, across])(input, lowering)?;
         lowering.as_arriving(padded, &arriving)
     }
 }
 
-/// An image with pixels around it: top, bottom, left, right.
+/// An image with pixels before and behind its rows and columns.
 fn padded(
     args: &Args,
-    [top, bottom, left, right]: [usize; 4],
+    ends: [[usize; 2]; 2],
     input: Value,
     lowering: &mut Lowering<'_>,
 ) -> Result<Value, Fault> {
+    if ends == [[0; 2]; 2] {
+        return Ok(input);
+    }
+    let [[top, bottom], [left, right]] = ends;
     let mode = args.word("mode")?;
     if mode != "constant" {
         let method = if mode == "reflect" { "reflect" } else { "replicate" };

@@ -38,8 +38,8 @@ pub static MEAN: Reduction = Reduction {
     spec: &Spec {
         name: "mean",
         summary: "the mean over the channels, or over space",
-        docs: "`mean channels` makes `1 x H x W` of `C x H x W`, `mean space` makes `C x 1 x 1`; of a sequence `1 x L` or `C x 1`. \
-               `torch.mean(…, keepdim=True)`. `global_avg_pool` gives the mean over space flat.",
+        docs: "`mean channels` makes `1 x H x W` of `C x H x W`, `mean space` makes `C x 1 x 1`; of a sequence `1 x L` or `C x 1`; \
+               of a volume `1 x D x H x W` or `C x 1 x 1 x 1`. `torch.mean(…, keepdim=True)`. `global_avg_pool` gives the mean over space flat.",
         params: &[OVER],
         example: "mean channels -> conv2d 1 7x7 padding=same -> sigmoid",
         elsewhere: &["reduce_mean", "ReduceMean", "torch.mean"],
@@ -107,7 +107,8 @@ fn axes(args: &Args, layer: &str, input: &Shape) -> Result<Vec<usize>, Fault> {
         return Ok(vec![1]);
     }
     if input.rank() < 2 {
-        let message = format!("`{layer} space` needs an image or a sequence, but {input} features arrive");
+        let message =
+            format!("`{layer} space` needs an image, a volume or a sequence, but {input} features arrive");
         return Err(Fault::new(codes::WRONG_RANK, message)
             .at("over")
             .label(format!("{input} arrives"))

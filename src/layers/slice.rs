@@ -15,14 +15,14 @@ static SPEC: Spec = Spec {
     name: "slice",
     summary: "some of the channels, or of the places along one axis",
     docs: "`slice FROM TO` keeps channels FROM to TO - 1, counted from 0; without TO, all from FROM on. With `axis=height`, \
-           `axis=width` or, of a sequence, `axis=length` it keeps places. A split is a slice in each of several branches: \
+           `axis=width`, of a volume `axis=depth` or of a sequence `axis=length` it keeps places. A split is a slice in each of several branches: \
            `branch { slice 0 (in.channels // 2) } branch { slice (in.channels // 2) }`.",
     params: &[
         positional("from", Kind::Whole, Preset::Required, "the first that is kept"),
         positional("to", Kind::Count, Preset::Absent, "the first that is no longer kept"),
         keyword(
             "axis",
-            Kind::Choice(&["channels", "height", "width", "length"]),
+            Kind::Choice(&["channels", "depth", "height", "width", "length"]),
             Preset::Word("channels"),
             "the axis that it cuts",
         ),
@@ -37,6 +37,7 @@ pub(crate) fn range(args: &Args, input: &Shape) -> Result<(usize, [usize; 2]), F
     let names: &[&str] = match input.rank() {
         1 => &["channels"],
         2 => &["channels", "length"],
+        4 => &["channels", "depth", "height", "width"],
         _ => &["channels", "height", "width"],
     };
     let Some(axis) = names.iter().position(|name| *name == word) else {

@@ -1,5 +1,5 @@
 //! What convolution and pooling share: from the arguments kernel, stride, padding and dilation to windows over
-//! an image or a sequence, with the refusals and warnings that belong to them.
+//! a volume, an image or a sequence, with the refusals and warnings that belong to them.
 
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
@@ -7,14 +7,16 @@ use crate::layers::Reach;
 use crate::shape::{Shape, Window};
 use crate::spec::{Arg, Args, Padding};
 
-/// The windows over the `N` axes behind the channels: rows and columns of an image, or the one axis of a sequence.
+/// The windows over the `N` axes behind the channels: planes, rows and columns of a volume, rows and columns of an image, or the
+/// one axis of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding<const N: usize> {
     pub axes: [Window; N],
 }
 
-/// The window over an axis of one pixel, which a sequence has beside its own.
-const SINGLE: Window = Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
+/// The window over an axis of one pixel, which images and sequences have beside their own.
+pub(crate) const SINGLE: Window =
+    Window { kernel: 1, stride: 1, before: 0, after: 0, dilation: 1, ceil: false };
 
 /// The windows of a layer with these arguments over an input that it takes.
 pub fn reach<const N: usize>(args: &Args, input: &Shape) -> Reach {
@@ -22,7 +24,8 @@ pub fn reach<const N: usize>(args: &Args, input: &Shape) -> Reach {
     let Some(sliding) = extents.and_then(|extents| Sliding::<N>::new(args, extents).ok()) else {
         return Reach::Rescaled;
     };
-    Reach::Window(std::array::from_fn(|axis| sliding.axes.get(axis).copied().unwrap_or(SINGLE)))
+    let own = |axis: usize| (axis + N).checked_sub(3).and_then(|axis| sliding.axes.get(axis).copied());
+    Reach::Window(std::array::from_fn(|axis| own(axis).unwrap_or(SINGLE)))
 }
 
 impl<const N: usize> Sliding<N> {
@@ -31,10 +34,10 @@ impl<const N: usize> Sliding<N> {
         let (kernel, stride) = (args.extents::<N>("kernel")?, args.extents::<N>("stride")?);
         let dilation = if args.has("dilation") { args.extents("dilation")? } else { [1; N] };
         let ceil = args.has("ceil") && args.bool("ceil")?;
-        let padding = args.padding("padding")?;
+        let padding = args.ends::<N>("padding")?;
         let ends = |i: usize| match padding {
-            Padding::Sides(sides) => (sides[2 * i], sides[2 * i + 1]),
-            Padding::Same => Window::same(extents[i], kernel[i], stride[i], dilation[i]),
+            Some(ends) => (ends[i][0], ends[i][1]),
+            None => Window::same(extents[i], kernel[i], stride[i], dilation[i]),
         };
         let axis = |i: usize| {
             let (before, after) = ends(i);
@@ -77,7 +80,7 @@ impl<const N: usize> Sliding<N> {
             codes::WINDOW_TOO_LARGE,
             match N {
                 1 => format!("`{layer}` slides a kernel of {kernel_shown}{covers}, but only {arriving} places arrive{with_padding}"),
-                _ => format!("`{layer}` slides a {kernel_shown} kernel{covers}, but only {arriving} pixels arrive{with_padding}"),
+                _ => format!("`{layer}` slides a {kernel_shown} kernel{covers}, but only {arriving} {} arrive{with_padding}", places::<N>()),
             },
         )
         .label(format!("{arriving} arrives, {} is needed", times(reach)));
@@ -111,11 +114,8 @@ impl<const N: usize> Sliding<N> {
         let beyond = |i: &usize| self.axes[*i].before.max(self.axes[*i].after) > most[*i];
         let Some(worst) = (0..N).find(beyond) else { return Ok(()) };
         let window = self.axes[worst];
-        let (what, room) = match N {
-            1 => ("place", "places"),
-            _ => ("pixel", "pixels"),
-        };
         let padded = window.before.max(window.after);
+        let room = places::<N>();
         let empty = (0..N).any(|i| self.axes[i].has_empty(extents[i]));
         let why = match empty {
             true => "a window would see nothing but padding",
@@ -123,7 +123,7 @@ impl<const N: usize> Sliding<N> {
         };
         let message = format!(
             "`{layer}` pads by {padded} {}, more than half its kernel of {}: {why}",
-            if padded == 1 { what } else { room },
+            if padded == 1 { &room[..room.len() - 1] } else { room },
             shortest(self.axes.map(|window| window.kernel)),
         );
         let mut fault = Fault::new(codes::POOL_PADDING, message)
@@ -140,7 +140,8 @@ impl<const N: usize> Sliding<N> {
         fault = fault.set("padding", sides(ends));
         Err(match N {
             1 => fault,
-            _ => fault.advise("`pad` before it, whose pixels count as the image's own"),
+            2 => fault.advise("`pad` before it, whose pixels count as the image's own"),
+            _ => fault.advise("`pad` before it, whose voxels count as the volume's own"),
         })
     }
 
@@ -161,7 +162,7 @@ impl<const N: usize> Sliding<N> {
             true => window.dropped(extent),
             false => 0,
         };
-        let names: &[&str] = if N == 1 { &["place"] } else { &["row", "column"] };
+        let names: &[&str] = if N == 1 { &["place"] } else { &["plane", "row", "column"][3 - N..] };
         let counts = self.axes.iter().zip(extents).map(|(window, extent)| rest(window, extent));
         let dropped: Vec<String> = counts
             .zip(names)
@@ -174,19 +175,27 @@ impl<const N: usize> Sliding<N> {
         if dropped.is_empty() {
             return None;
         }
-        let (dropped, arriving) = (dropped.join(" and "), times(extents));
-        let (of, things) = match N {
-            1 => (format!("{arriving} places"), "places"),
-            _ => (format!("{arriving} input"), "pixels"),
+        let dropped = match dropped.as_slice() {
+            [first, more @ .., last] if !more.is_empty() => {
+                format!("{first}, {} and {last}", more.join(", "))
+            }
+            some => some.join(" and "),
         };
+        let (arriving, things) = (times(extents), places::<N>());
+        let of = if N == 1 { format!("{arriving} places") } else { format!("{arriving} input") };
         let fault =
             Fault::warning(codes::DROPPED_PIXELS, format!("`{layer}` never reads {dropped} of its {of}"));
         Some(fault.label(format!("{things} are dropped here")).note(self.arithmetic(extents)))
     }
 
+    /// The windows over a volume.
+    pub fn over_volume(&self) -> Option<[Window; 3]> {
+        self.axes.first_chunk().copied()
+    }
+
     /// The windows over an image, of which a sequence is the only row.
     fn over_image(&self) -> [Window; 2] {
-        [if N == 1 { SINGLE } else { self.axes[0] }, self.axes[N - 1]]
+        [if N == 1 { SINGLE } else { self.axes[N - 2] }, self.axes[N - 1]]
     }
 
     /// Stride and padding as a node's attributes, over an image.
@@ -206,6 +215,18 @@ impl<const N: usize> Sliding<N> {
         self.over_image().map(|window| window.dilation)
     }
 
+    /// The attributes of a pool over an image. What an argument says that changes nothing here is left out, so that equal
+    /// pools are equal nodes.
+    pub fn pool_attrs(&self, args: &Args, extents: [usize; N]) -> Result<Attrs, Fault> {
+        let attrs =
+            self.attrs().ints("kernel", self.kernel()).int("ceil", i64::from(self.rounds_up(extents)));
+        if !args.has("count_padding") {
+            return Ok(attrs);
+        }
+        let counts = args.bool("count_padding")? || !self.pads();
+        Ok(attrs.int("count_padding", i64::from(counts)))
+    }
+
     /// Whether rounding up gives a window more than rounding down does.
     pub fn rounds_up(&self, extents: [usize; N]) -> bool {
         let more = |window: &Window, extent: usize| {
@@ -222,7 +243,11 @@ impl<const N: usize> Sliding<N> {
 
 /// What the numbers along `N` axes are called.
 pub(crate) fn places<const N: usize>() -> &'static str {
-    if N == 1 { "places" } else { "pixels" }
+    match N {
+        1 => "places",
+        2 => "pixels",
+        _ => "voxels",
+    }
 }
 
 /// The padding before and behind each axis, as it is written.
@@ -231,6 +256,7 @@ pub(crate) fn sides<const N: usize>(ends: [[usize; 2]; N]) -> String {
     match ends.as_slice() {
         [[before, after]] if before != after => format!("[{before}, {after}]"),
         [[t, b], [l, r]] => Arg::Padding(Padding::Sides([*t, *b, *l, *r])).to_string(),
+        [front, rows, columns] => Arg::Padding(Padding::Around([*front, *rows, *columns])).to_string(),
         _ => all.max().copied().unwrap_or(0).to_string(),
     }
 }
@@ -250,9 +276,10 @@ fn shortest<const N: usize>(extents: [usize; N]) -> String {
 
 /// What axis `i` is called.
 fn axis_name<const N: usize>(i: usize) -> &'static str {
-    match (N, i) {
-        (1, _) => "length",
-        (_, 0) => "height",
+    match N - i {
+        3 => "depth",
+        2 => "height",
+        _ if N == 1 => "length",
         _ => "width",
     }
 }

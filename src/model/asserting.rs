@@ -95,6 +95,7 @@ impl Expansion<'_> {
             return Vec::new();
         }
         self.traces += 1;
+        let span = self.told_at(span);
         let one = |(wire, shape): &(Wire, &Shape)| trace(self.sources, &self.model, *wire, shape, span.file);
         arriving.iter().flat_map(one).collect()
     }

@@ -267,19 +267,26 @@ fn differing(
     end: Span,
 ) -> Diagnostic {
     let (Some(body), Some(through)) = (body, through) else { return d };
-    let (&[channels, height, width], &[_, h, w]) = (body.dims(), through.dims()) else { return d };
-    if has_shortcut || height == 0 || width == 0 || h < height || w < width {
+    let (Some((channels, extents)), Some((_, from))) =
+        (body.dims().split_first(), through.dims().split_first())
+    else {
         return d;
-    }
-    let stride = [h.div_ceil(height), w.div_ceil(width)];
-    if [h.div_ceil(stride[0]), w.div_ceil(stride[1])] != [height, width] {
-        return d;
-    }
-    let stride = match stride {
-        [1, 1] => String::new(),
-        [a, b] if a == b => format!(" stride={a}"),
-        [a, b] => format!(" stride={a}x{b}"),
     };
-    let text = format!(" shortcut {{ conv2d {channels} 1x1{stride} }}");
+    let axes = extents.len();
+    if has_shortcut || !(1..=3).contains(&axes) || from.len() != axes {
+        return d;
+    }
+    let fits = |(&to, &from): (&usize, &usize)| {
+        let stride = from.checked_div(to).filter(|_| from >= to).map(|_| from.div_ceil(to))?;
+        (from.div_ceil(stride) == to).then_some(stride)
+    };
+    let Some(stride) = extents.iter().zip(from).map(fits).collect::<Option<Vec<usize>>>() else { return d };
+    let stride = match stride.iter().all(|own| *own == stride[0]) {
+        true if stride[0] == 1 => String::new(),
+        true => format!(" stride={}", stride[0]),
+        false => format!(" stride={}", Shape::new(&stride)),
+    };
+    let kernel = Shape::new(vec![1; axes]);
+    let text = format!(" shortcut {{ conv{axes}d {channels} {kernel}{stride} }}");
     d.replace(format!("add `{}` after the block", text.trim()), end, text)
 }

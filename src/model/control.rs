@@ -336,6 +336,7 @@ impl<'a> Expansion<'a> {
             span: statement.head(),
             is_model,
             is_changed: is_model && !statement.arguments.is_empty(),
+            arriving: self.flow.shape.clone(),
             depth: self.frames.len() + 1,
         });
         self.body(block.body);

@@ -44,7 +44,8 @@ const MAX_SEARCHED: usize = 20_000;
 pub static INPUT: Spec = Spec {
     name: "input",
     summary: "the shape of one image",
-    docs: "`channels x height x width`. The first line of a model.",
+    docs: "`channels x height x width`; of a sequence `channels x length`, of a volume or a video `channels x depth x height x \
+           width`. The first line of a model.",
     params: &[positional("shape", Kind::Shape, Preset::Required, "channels x height x width")],
     example: "input 1x28x28",
     elsewhere: &["Input", "InputLayer", "net", "data"],
@@ -154,6 +155,8 @@ pub(super) struct Call {
     pub is_model: bool,
     /// Whether the shapes that it asserts are those of other values or another input.
     pub is_changed: bool,
+    /// The shape that it takes.
+    pub arriving: Option<Shape>,
     /// How many frames there are on the lines of its body.
     pub depth: usize,
 }
@@ -190,8 +193,9 @@ pub(super) struct Expansion<'a> {
 
 impl<'a> Expansion<'a> {
     /// Adds a finding. Inside a block it is reported once, with the uses that lead to it.
-    pub fn report(&mut self, mut diagnostic: Diagnostic) {
+    pub fn report(&mut self, diagnostic: Diagnostic) {
         const SHOWN_USES: usize = 3;
+        let Some(mut diagnostic) = self.where_used(diagnostic, &self.diagnostics) else { return };
         // The file of a model that is a layer here is left alone: others use it, too.
         if self.calls.iter().any(|call| call.is_model) {
             let home = self.model.name_span.file;
@@ -205,7 +209,8 @@ impl<'a> Expansion<'a> {
             self.diagnostics.push(Diagnostic::error(codes::EXPANSION, diagnostic.primary.span, message));
             self.stopped = true;
         }
-        let uses = self.calls.first().map(|call| (call.span, call.name.clone()));
+        let outermost = self.calls.first().filter(|call| call.span != diagnostic.primary.span);
+        let uses = outermost.map(|call| (call.span, call.name.clone()));
         let same =
             |d: &&mut Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
         if let Some(known) = self.diagnostics.iter_mut().find(same) {
@@ -230,7 +235,8 @@ impl<'a> Expansion<'a> {
     /// Whether a finding need not be explained: it was reported before, from another use of its block or another turn of
     /// its loop, or there are as many as are reported.
     pub(super) fn is_explained(&self, diagnostic: &Diagnostic) -> bool {
-        let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
+        let span = self.told_at(diagnostic.primary.span);
+        let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == span;
         self.diagnostics.len() >= MAX_FINDINGS || self.diagnostics.iter().any(same)
     }
 
@@ -461,6 +467,7 @@ impl<'a> Expansion<'a> {
             Some((input, Err(fault))) => {
                 let fault = self.as_asserted(fault, layer, &args, &chain.links[link]);
                 let mut d = remedy::locate(&fault, &args, chain, link);
+                d.fixes.extend(self.remedies_at_use(&fault.remedies, d.primary.span, input));
                 if fault.code == codes::WRONG_RANK && d.fixes.is_empty() {
                     d = d.advise(self.other_rank(wire));
                 }
@@ -469,7 +476,7 @@ impl<'a> Expansion<'a> {
                     let needed = (fault.code == codes::WINDOW_TOO_LARGE)
                         .then(|| solve::smallest_input(&self.model, layer, &args, wire, &mut self.search));
                     if let Some(needed) = needed.flatten() {
-                        let title = format!("an input of at least {needed}");
+                        let title = format!("a larger input, such as {needed}");
                         d = d.replace(title, self.model.input_span, needed.to_string());
                     }
                 }

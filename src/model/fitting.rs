@@ -170,9 +170,14 @@ fn padded(
 
 /// Whether a layer looks at more than one place.
 fn windowed(instance: &Instance) -> bool {
-    let kernel =
-        instance.args.pair("kernel").or_else(|_| instance.args.extents::<1>("kernel").map(|[n]| [n, 1]));
-    instance.args.has("padding") && kernel.is_ok_and(|kernel| kernel != [1, 1])
+    let kernel = instance.args.get("kernel").map(|given| &given.arg);
+    let larger = match kernel {
+        Some(Arg::Whole(n)) => *n > 1,
+        Some(Arg::Pair(kernel)) => *kernel != [1; 2],
+        Some(Arg::Triple(kernel)) => *kernel != [1; 3],
+        _ => false,
+    };
+    instance.args.has("padding") && larger
 }
 
 /// Every layer that a value is made by.
@@ -186,7 +191,7 @@ fn above(model: &Model, wire: Wire) -> BTreeSet<usize> {
     found
 }
 
-/// Pixels around the smaller side, or a part of the larger one; of images alone.
+/// Pixels around the smaller side, or a part of the larger one; of images and volumes.
 fn pad_or_crop(
     model: &Model,
     join: &dyn Join,
@@ -194,23 +199,29 @@ fn pad_or_crop(
     [small, large]: [(&Side, &Shape); 2],
     work: &mut usize,
 ) -> Vec<Way> {
-    let (&[_, height, width], &[_, rows, columns]) = (small.1.dims(), large.1.dims()) else {
-        return Vec::new();
+    let extents = &small.1.dims()[1..];
+    let ends = extents.iter().zip(&large.1.dims()[1..]).map(|(from, to)| {
+        let more = to - from;
+        [more / 2, more - more / 2]
+    });
+    let padding = match *ends.collect::<Vec<_>>() {
+        [[top, bottom], [left, right]] => Padding::Sides([top, bottom, left, right]),
+        [planes, rows, columns] => Padding::Around([planes, rows, columns]),
+        _ => return Vec::new(),
     };
-    let (down, across) = (rows - height, columns - width);
-    let padding = Arg::Padding(Padding::Sides([down / 2, down - down / 2, across / 2, across - across / 2]));
+    let (padding, size) = (Arg::Padding(padding), Shape::new(extents));
     let (mut found, mut further) = (Vec::new(), Vec::new());
     let cut = with_extents(large.1, small.1);
     let grown = with_extents(small.1, large.1);
     let choices = [
         (small.0, large.1, format!("pad {padding}"), grown),
-        (large.0, small.1, format!("crop {height}x{width}"), cut),
+        (large.0, small.1, format!("crop {size}"), cut),
     ];
     for (side, other, layer, shape) in choices {
         let (layer, holds) = match side.end {
             // The channels may differ, too.
             Some(End::Front(_)) if !fits_alone(join, sides, side, &shape) => {
-                (format!("{layer} -> conv2d {} 1x1", other.dims()[0]), fits_alone(join, sides, side, other))
+                (format!("{layer} -> {}", pointwise(other)), fits_alone(join, sides, side, other))
             }
             Some(End::Front(_) | End::Back(_)) => (layer, fits_alone(join, sides, side, &shape)),
             Some(End::Through(_)) => {
@@ -240,16 +251,22 @@ fn other_channels(
 ) -> Option<Way> {
     let front = |(side, _): &(&Side, &Shape)| matches!(side.end, Some(End::Front(_)));
     let (own, other) = if front(&a) { (a, b) } else { (b, a) };
-    let channels = other.1.dims().first()?;
-    let layer = match other.1.rank() {
-        1 => format!("linear {channels}"),
-        2 => format!("conv1d {channels} 1"),
-        _ => format!("conv2d {channels} 1x1"),
-    };
+    let layer = pointwise(other.1);
     match own.0.end {
         Some(end @ End::Front(_)) => fits_alone(join, sides, own.0, other.1).then(|| end.put(&layer)),
         Some(End::Back(_)) => resized(model, join, sides, [own, other], work),
         Some(End::Through(_)) | None => None,
+    }
+}
+
+/// A layer that gives what arrives the channels of a shape of its rank.
+fn pointwise(like: &Shape) -> String {
+    let channels = like.dims().first().copied().unwrap_or(1);
+    match like.rank() {
+        1 => format!("linear {channels}"),
+        2 => format!("conv1d {channels} 1"),
+        4 => format!("conv3d {channels} 1x1x1"),
+        _ => format!("conv2d {channels} 1x1"),
     }
 }
 

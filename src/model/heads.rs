@@ -137,7 +137,8 @@ impl<'a> Expansion<'a> {
     /// The word of a layer that gives features, and where their number is written.
     pub(super) fn last_features(&self, wire: Wire) -> Option<(&'static str, Span)> {
         let last = self.model.layers.get(wire.layer()?)?;
-        Some((last.unit.spec().name, last.args.span("features")?))
+        let span = last.args.span("features").or_else(|| last.args.span("channels"))?;
+        Some((last.unit.spec().name, span))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod solve;
 pub mod suspicious;
 pub mod trace;
 pub mod unknown;
+pub mod used_from;
 
 use crate::layers::joins::Join;
 use crate::layers::{Inferred, Layer, Parameter};

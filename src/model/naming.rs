@@ -243,7 +243,8 @@ pub fn stem(word: &str) -> String {
     match word {
         "batch_norm" => "bn".to_owned(),
         word => {
-            let short = word.strip_suffix("2d").or_else(|| word.strip_suffix("1d")).unwrap_or(word);
+            let short =
+                ["1d", "2d", "3d"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
             let gap = if short.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
             format!("{short}{gap}")
         }

@@ -12,9 +12,9 @@ pub static OUTPUT: Spec = Spec {
     name: "output",
     summary: "a further output of the model",
     docs: "Its layers take what arrives, and so does the line below; without braces, what arrives is the output. A `field` of \
-           its name in `data` says what it should be: a class or numbers. Training minimises `loss of the model's end + weight · \
-           loss of the output`, summed over the outputs. Without `loss`, it is `cross_entropy` for a class and `mse` for numbers. \
-           Evaluation measures each output, and prediction gives it. Its weights are called by its name: `grade.linear1`.\n\n\
+           its name in `data` says what it should be: a class, labels, numbers, a mask or a picture. Training minimises `loss of \
+           the model's end + weight · loss of the output`, summed over the outputs. Without `loss`, it is `cross_entropy` for a \
+           class or a mask, `bce` for labels, `mse` for numbers and `l1` for a picture. Evaluation measures each output, and prediction gives it. Its weights are called by its name: `grade.linear1`.\n\n\
            Caruana, \"Multitask Learning\", 1997.",
     params: &[
         positional("name", Kind::Name, Preset::Required, "its name, and that of its field in `data`"),
@@ -32,6 +32,10 @@ pub static TARGETS: [&str; 8] =
 /// What a graph gives of each of them.
 pub static SCORES: [&str; 8] =
     ["scores 1", "scores 2", "scores 3", "scores 4", "scores 5", "scores 6", "scores 7", "scores 8"];
+
+/// What an evaluation graph was told that each of them should be, where that is an image or a mask.
+pub static WANTED: [&str; 8] =
+    ["wanted 1", "wanted 2", "wanted 3", "wanted 4", "wanted 5", "wanted 6", "wanted 7", "wanted 8"];
 
 /// A further output of a model.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use crate::model::{Model, Unit};
 /// What one pixel of a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// A window of the input's pixels; it moves by `step` pixels from one pixel of the value to the next. Height
+    /// A window of the input's pixels; it moves by `step` pixels from one pixel of the value to the next. Depth, height
     /// and width.
     Window {
-        extent: [usize; 2],
-        step: [usize; 2],
+        extent: [usize; 3],
+        step: [usize; 3],
     },
     Whole,
     /// Not known, as behind an upsampling.
@@ -20,7 +20,7 @@ pub enum Field {
 
 /// The field of each layer's output, in the order of the layers.
 pub fn fields(model: &Model) -> Vec<Field> {
-    let mut fields = vec![Field::Window { extent: [1, 1], step: [1, 1] }];
+    let mut fields = vec![Field::Window { extent: [1; 3], step: [1; 3] }];
     for instance in &model.layers {
         let arriving = instance.inputs.iter().filter_map(|wire| fields.get(wire.index()).copied());
         let arriving = arriving.reduce(joined).unwrap_or(Field::Unknown);
@@ -38,8 +38,8 @@ pub fn fields(model: &Model) -> Vec<Field> {
                 let grown =
                     |i: usize| (windows[i].reach() - 1).saturating_mul(step[i]).saturating_add(extent[i]);
                 Field::Window {
-                    extent: [grown(0), grown(1)],
-                    step: [0, 1].map(|i| step[i].saturating_mul(windows[i].stride)),
+                    extent: std::array::from_fn(grown),
+                    step: [0, 1, 2].map(|i| step[i].saturating_mul(windows[i].stride)),
                 }
             }
         });
@@ -48,7 +48,7 @@ pub fn fields(model: &Model) -> Vec<Field> {
 }
 
 /// Of a value that no image has a part in.
-const NOTHING: Field = Field::Window { extent: [0, 0], step: [1, 1] };
+const NOTHING: Field = Field::Window { extent: [0; 3], step: [1; 3] };
 
 /// The field of a value that two others make together.
 fn joined(a: Field, b: Field) -> Field {
@@ -56,7 +56,7 @@ fn joined(a: Field, b: Field) -> Field {
         (other, NOTHING) | (NOTHING, other) => other,
         (Field::Whole, _) | (_, Field::Whole) => Field::Whole,
         (Field::Window { extent: a, step }, Field::Window { extent: b, step: other }) if step == other => {
-            Field::Window { extent: [a[0].max(b[0]), a[1].max(b[1])], step }
+            Field::Window { extent: std::array::from_fn(|i| a[i].max(b[i])), step }
         }
         _ => Field::Unknown,
     }

@@ -37,13 +37,14 @@ pub struct Named {
 }
 
 /// The names of what arrives, of whatever rank.
-pub const ARRIVING: [&str; 4] = ["in.channels", "in.height", "in.width", "in.length"];
+pub const ARRIVING: [&str; 5] = ["in.channels", "in.depth", "in.height", "in.width", "in.length"];
 
-/// The names of the extents of what arrives, in their order: of an image, a sequence or a flat vector.
+/// The names of the extents of what arrives, in their order: of a volume, an image, a sequence or a flat vector.
 pub fn arriving_names(rank: usize) -> &'static [&'static str] {
     match rank {
         1 => &["in.channels"],
         2 => &["in.channels", "in.length"],
+        4 => &["in.channels", "in.depth", "in.height", "in.width"],
         _ => &["in.channels", "in.height", "in.width"],
     }
 }
@@ -99,13 +100,14 @@ impl Scope for Visible<'_> {
         let what = match arriving.rank() {
             1 => "a flat vector",
             2 => "a sequence, channels x length,",
+            4 => "a volume",
             _ => "an image",
         };
         let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let message = format!("there is no `{name}` here: {what} has {}", shown.join(", "));
         let d = Diagnostic::error(codes::UNKNOWN_NAME, span, message).label(format!("{arriving} arrives"));
         Some(Box::new(match (arriving.rank(), name) {
-            (2, "in.height" | "in.width") => d.replace("write `in.length`", span, "in.length"),
+            (2, "in.depth" | "in.height" | "in.width") => d.replace("write `in.length`", span, "in.length"),
             _ => d,
         }))
     }

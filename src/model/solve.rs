@@ -21,10 +21,11 @@ pub fn smallest_input(
     wire: Wire,
     work: &mut usize,
 ) -> Option<Shape> {
-    let &[channels, height, width] = model.input.as_ref()?.dims() else { return None };
-    let side = height.max(width);
+    let (channels, extents) = model.input.as_ref()?.dims().split_first().filter(|(_, own)| own.len() > 1)?;
+    let side = *extents.iter().max()?;
     let scaled = |larger: usize| {
-        Shape::from([channels, (height * larger).div_ceil(side), (width * larger).div_ceil(side)])
+        let extents = extents.iter().map(|extent| (extent * larger).div_ceil(side));
+        std::iter::once(*channels).chain(extents).collect::<Shape>()
     };
     let mut fault = |larger: usize| {
         *work = work.checked_sub(model.layers.len() + 1)?;
@@ -127,6 +128,9 @@ pub fn padding(layer: &'static dyn Layer, args: &Args, input: &Shape, wanted: &S
     if !args.has("kernel") || wanted.rank() != input.rank() {
         return None;
     }
+    if kind == Kind::Around {
+        return around(layer, args, input, wanted);
+    }
     let kernel = args.pair("kernel").or_else(|_| args.extents::<1>("kernel").map(|[n]| [n, n])).ok()?;
     let dilation = args.pair("dilation").or_else(|_| args.extents::<1>("dilation").map(|[n]| [n, n]));
     let dilation = dilation.unwrap_or([1, 1]);
@@ -150,4 +154,19 @@ pub fn padding(layer: &'static dyn Layer, args: &Args, input: &Shape, wanted: &S
     let pairs = totals(most[0]).flat_map(|rows| totals(most[1]).map(move |columns| [rows, columns]));
     let even = totals(most[0].min(most[1])).map(|total| [total, total]);
     even.chain(pairs).find(|&pair| gives(pair)).map(|pair| written(pair).to_string())
+}
+
+/// The same of a volume: alike along all three axes.
+fn around(layer: &'static dyn Layer, args: &Args, input: &Shape, wanted: &Shape) -> Option<String> {
+    let kernel = args.extents::<3>("kernel").ok()?.into_iter().min()?;
+    let dilation =
+        args.extents::<3>("dilation").map_or(1, |dilation| dilation.into_iter().min().unwrap_or(1));
+    let most = (kernel - 1).saturating_mul(dilation).saturating_mul(2).min(MOST_PADDING);
+    let written = |total: usize| Arg::Padding(Padding::Around([[total / 2, total - total / 2]; 3]));
+    let gives = |total: &usize| {
+        let inferred = layer.infer(&args.with("padding", &written(*total)), input);
+        inferred.is_ok_and(|inferred| inferred.output == *wanted)
+    };
+    let total = (0..=most).step_by(2).chain((1..=most).step_by(2)).find(gives)?;
+    Some(written(total).to_string())
 }

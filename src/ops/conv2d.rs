@@ -1,6 +1,7 @@
 //! Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two gradients.
 //! `N x C x H x W` with weights `O x C/groups x kH x kW`; attributes `stride`, `padding` (top, bottom, left,
-//! right), `dilation`, `groups`. [`epilogue`] says what a bias and an `activation` add.
+//! right), `dilation`, `groups`; and `unkept`, of how many rows of the output are cut away behind it, which count as no cost.
+//! [`epilogue`] says what a bias and an `activation` add.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -30,6 +31,8 @@ pub struct Geometry {
     pub out_channels: usize,
     pub groups: usize,
     pub windows: Windows,
+    /// Rows of the output that nothing keeps.
+    pub unkept: usize,
 }
 
 impl Geometry {
@@ -41,17 +44,20 @@ impl Geometry {
             return Err(Fault::internal(format!("`conv2d` of {input} and {weight} in {groups} groups")));
         }
         let windows = Windows::new("conv2d", attrs, [kernel_h, kernel_w], [height, width])?;
-        Ok(Geometry { batch, in_channels, out_channels, groups, windows })
+        let unkept = attrs.get_int("unkept").max(0) as usize;
+        Ok(Geometry { batch, in_channels, out_channels, groups, windows, unkept })
     }
 
     pub fn output(&self) -> Shape {
         Shape::from([self.batch, self.out_channels, self.windows.out_height, self.windows.out_width])
     }
 
-    /// Multiply-adds for one pass over the batch.
+    /// Multiply-adds for one pass over the batch, those of rows that nothing keeps left out.
     pub fn macs(&self) -> u64 {
         let per_output = (self.in_channels / self.groups * self.windows.n_taps()) as u64;
-        per_output.saturating_mul(self.output().elements() as u64)
+        let rows = self.windows.out_height.saturating_sub(self.unkept);
+        let outputs = self.batch * self.out_channels * rows * self.windows.out_width;
+        per_output.saturating_mul(outputs as u64)
     }
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {

@@ -1,6 +1,7 @@
 //! What a model takes with each picture, held against what is given, and what its further outputs say.
 
 use crate::data::fields::{DataField, End as FieldEnd, What};
+use crate::data::sample::Task;
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::model::Model;
@@ -56,7 +57,7 @@ pub(super) fn wanted(model: &Model, data: Option<&DataSection>) -> Result<Vec<Wa
             return Err(Fault::new(codes::DATA_SHAPE, message).advise(format!("`field {name} …` in `data`")));
         };
         Ok(match (what, columns.as_slice()) {
-            (What::Picture, [column]) => Wanted::Picture { name: name.clone(), column: column.clone() },
+            (What::Picture(_), [column]) => Wanted::Picture { name: name.clone(), column: column.clone() },
             (_, _) => Wanted::Numbers { name: name.clone(), columns: columns.clone() },
         })
     };
@@ -81,11 +82,17 @@ pub(super) fn ends(
             Fault::new(codes::DATA_SHAPE, message).advise(format!("`field {name} …` in `data`"))
         })?;
         let names = known.iter().find(|(own, _)| own == name).map(|(_, names)| names.clone());
-        let names = names.filter(|names| names.len() == shape.elements());
+        let n_names = match field.task() {
+            Task::Classes | Task::Labels | Task::Numbers => shape.elements(),
+            Task::Masks => shape.dims().first().copied().unwrap_or(0),
+            Task::Images => 0,
+        };
+        let names = names.filter(|names| names.len() == n_names);
         let last = output.head.wire.layer().and_then(|at| model.layers.get(at));
         let end = End {
             classes: names.unwrap_or_else(|| field.names()),
-            gives_probabilities: last.is_some_and(|last| last.unit.spec().name == "softmax"),
+            gives_probabilities: last
+                .is_some_and(|last| ["softmax", "sigmoid"].contains(&last.unit.spec().name)),
             task: field.task(),
             shape,
         };

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::data::loader::{Mode, prepare};
 use crate::data::picture::{self, Fitted, Picture, Remark};
-use crate::data::sample::{Image, Sample, Target, Task};
+use crate::data::sample::{self, Form, Image, Sample, Target, Task};
 use crate::data::section::DataSection;
 use crate::diag::{Fault, codes};
 use crate::experiment::Experiment;
@@ -246,29 +246,32 @@ impl Predictor {
         Ok((Image::of_bytes(extents(self.input()), pixels), remarks))
     }
 
-    /// Channels and length of the signals that the model takes; `None` where it takes pictures.
-    pub fn signals(&self) -> Option<[usize; 2]> {
-        <[usize; 2]>::try_from(self.input.dims()).ok()
+    /// The shape of the signals (channels x length) or volumes (channels x depth x height x width) that the model takes; `None`
+    /// where it takes pictures.
+    pub fn signals(&self) -> Option<&Shape> {
+        Some(&self.input).filter(|input| [2, 4].contains(&input.rank()))
     }
 
-    /// What the model makes of a signal: channel by channel, as its data set's arrays hold it.
+    /// What the model makes of a signal or a volume: channel by channel, as its data set's arrays hold it.
     ///
     /// # Errors
-    /// A signal of another shape, or with numbers that are not finite; an output that is not finite.
+    /// One of another shape, or with numbers that are not finite; an output that is not finite.
     pub fn signal(&mut self, numbers: &[f32]) -> Result<Answer, Fault> {
-        let Some([channels, length]) = self.signals().filter(|shape| shape[0] * shape[1] == numbers.len())
-        else {
+        let one = Form::of_shape(&self.input).map_or("signal", Form::one);
+        let Some(shape) = self.signals().filter(|shape| shape.elements() == numbers.len()).cloned() else {
             let message =
-                format!("a signal of {} numbers is given, but the model takes {}", numbers.len(), self.input);
-            return Err(Fault::new(codes::DATA_SHAPE, message).advise("a signal of the model's shape"));
+                format!("a {one} of {} numbers is given, but the model takes {}", numbers.len(), self.input);
+            return Err(
+                Fault::new(codes::DATA_SHAPE, message).advise(format!("a {one} of the model's shape"))
+            );
         };
         let scale = self.data.as_ref().map_or(Ok(1.0), |data| data.source.scale(&data.args))?;
         let numbers: Vec<f32> = numbers.iter().map(|number| number / scale).collect();
         if numbers.iter().any(|number| !number.is_finite()) {
-            let message = "the signal has a number that is not finite";
+            let message = format!("the {one} has a number that is not finite");
             return Err(Fault::new(codes::DATA_FILE, message).advise("numbers without NaN and infinity"));
         }
-        self.prepared(Image::of_numbers([channels, 1, length], numbers))
+        self.prepared(Image::of_numbers(extents(&shape), numbers))
     }
 
     /// The same of pixels that are in [`Predictor::input`] already: row by row, channel by channel, 0 (black) to 255 (white).
@@ -297,7 +300,7 @@ impl Predictor {
     fn numbers(&self, image: Image) -> Result<Vec<f32>, Fault> {
         match &self.data {
             Some(data) => {
-                let sample = Sample { image, target: Target::Unknown };
+                let sample = Sample::of(image, Target::Unknown);
                 prepare(data, sample, Mode::Eval, &mut Random::new(0, "", 0))
             }
             None => Ok(image.into_numbers()),
@@ -323,7 +326,7 @@ impl Predictor {
 }
 
 fn extents(shape: &Shape) -> [usize; 3] {
-    <[usize; 3]>::try_from(shape.dims()).unwrap_or([1, 1, shape.elements()])
+    sample::extents(shape).unwrap_or([1, 1, shape.elements()])
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub fn find(word: &str) -> Vec<Entry> {
         elsewhere: &[],
         text: format!(
             "A number in a model's body: the {} of what arrives at that place. An image has `in.channels`, `in.height` and \
-             `in.width`, a sequence `in.channels` and `in.length`, a flat vector `in.channels`.\n\n    conv2d (2 * \
+             `in.width`, a volume `in.depth` as well, a sequence `in.channels` and `in.length`, a flat vector `in.channels`.\n\n    conv2d (2 * \
              in.channels) 3x3\n",
             word.trim_start_matches("in.")
         ),
@@ -131,7 +131,8 @@ fn argument(name: &str, entries: impl Iterator<Item = Entry>) -> Option<Entry> {
 pub fn files() -> Vec<(&'static str, String)> {
     let head =
         |title: &str, intro: &str| format!("<!-- Written by `dslc docs`. -->\n\n# {title}\n\n{intro}\n\n");
-    let layers_intro = "Shapes are channels x height x width, or a number of features, always without the batch. \
+    let layers_intro = "Shapes never include the batch: an image is channels x height x width, a sequence channels x length, a volume \
+                        channels x depth x height x width, and a flat vector a number of features. \
                         See [the language](language.md) for how layers are put together.";
     let train_intro = "The sections `data`, `train` and `expect` of a `.net` file. See [the language](language.md) \
                        for a whole one.";

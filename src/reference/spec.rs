@@ -65,6 +65,14 @@ fn kind(kind: Kind) -> String {
         Kind::Number { min, max } if max == f64::MAX => format!("a number of at least {}", number(min)),
         Kind::Number { min, max } => format!("a number from {} to {}", number(min), number(max)),
         Kind::Pair => "a size, `3` or `3x5`".to_owned(),
+        Kind::PairOrTriple => "a size, `3`, `3x5` or `3x5x7`".to_owned(),
+        Kind::PaddingOrAround => {
+            "`1`, `1x2` (rows x columns), `1x2x2` (depth x rows x columns), `[top, bottom, left, right]` or `[front, back, top, bottom, left, right]`".to_owned()
+        }
+        Kind::Triple => "a size, `3` or `3x5x7`".to_owned(),
+        Kind::Around => {
+            "`1`, `1x2x2`, `same`, `valid` or `[front, back, top, bottom, left, right]`".to_owned()
+        }
         Kind::Padding => "`1`, `1x2`, `same`, `valid` or `[top, bottom, left, right]`".to_owned(),
         Kind::Ends => "`1`, `same`, `valid` or `[before, after]`".to_owned(),
         Kind::Bool => "`true` or `false`".to_owned(),

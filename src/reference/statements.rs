@@ -44,8 +44,8 @@ pub static STATEMENTS: &[Statement] = &[
         summary: "layers under one name, used like a layer",
         snippet: "block ${1:name}(${2:channels}) {\n    $0\n}",
         docs: "Parameters are given by place or by name; a parameter may stand for a number or for a layer's word. A \
-               block sees its own names and the file's constants, and `in.channels`, `in.height`, `in.width` of the \
-               image that arrives, or `in.channels` and `in.length` of a sequence. It cannot use itself.",
+               block sees its own names and the file's constants, and `in.channels`, `in.height` and `in.width` \
+               of an image that arrives, `in.depth` as well of a volume, or `in.channels` and `in.length` of a sequence. It cannot use itself.",
         example: "```net\nblock unit(channels, stride=1, act=relu) {\n    conv2d channels 3x3 stride=stride padding=1 \
                   bias=false -> batch_norm -> act\n}\n\nmodel M {\n    input 3x32x32\n    unit 16 -> unit 32 stride=2 -> \
                   unit 32 act=silu\n    global_avg_pool -> linear 10\n}\n```",

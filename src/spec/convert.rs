@@ -69,7 +69,16 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
     if too_large(value)
         && matches!(
             param.kind,
-            Kind::Count | Kind::CountOrAuto | Kind::Whole | Kind::Pair | Kind::Padding | Kind::Ends
+            Kind::Count
+                | Kind::CountOrAuto
+                | Kind::Whole
+                | Kind::Pair
+                | Kind::Triple
+                | Kind::PairOrTriple
+                | Kind::Padding
+                | Kind::Around
+                | Kind::PaddingOrAround
+                | Kind::Ends
         )
     {
         return Err(bad(&format!("at most {MAX_COUNT}")));
@@ -121,6 +130,55 @@ fn converted(param: &Param, spec: &Spec, value: &Value) -> Result<Arg, Box<Diagn
             match dims(&value.kind).as_ref().map(Shape::dims) {
                 Some(&[a, b]) if a >= 1 && b >= 1 && a.max(b) as f64 <= MAX_COUNT => Ok(Arg::Pair([a, b])),
                 _ => Err(bad("a size such as `3` or `3x5` (height x width)")),
+            }
+        }
+        Kind::Triple => {
+            if let Some(n) = whole(value, 1.0) {
+                return Ok(Arg::Whole(n));
+            }
+            let listed = match &value.kind {
+                ValueKind::List(extents) => extents.iter().map(|extent| whole(extent, 1.0)).collect(),
+                kind => dims(kind),
+            };
+            match listed.as_ref().map(Shape::dims) {
+                Some(&[a, b, c]) if a.min(b).min(c) >= 1 && a.max(b).max(c) as f64 <= MAX_COUNT => {
+                    Ok(Arg::Triple([a, b, c]))
+                }
+                _ => Err(bad("a size such as `3` or `3x5x7` (depth x height x width)")),
+            }
+        }
+        Kind::PairOrTriple | Kind::PaddingOrAround => {
+            let [image, volume] = match param.kind {
+                Kind::PairOrTriple => [Kind::Pair, Kind::Triple],
+                _ => [Kind::Padding, Kind::Around],
+            };
+            let as_kind = |kind: Kind| converted(&Param { kind, ..*param }, spec, value);
+            as_kind(image).or_else(|_| as_kind(volume)).map_err(|_| match image {
+                Kind::Pair => {
+                    bad("a size such as `3`, `3x5` (height x width) or `3x5x7` (depth x height x width)")
+                }
+                _ => bad(
+                    "a padding: `1`, `1x2`, `1x2x2`, or both ends of each axis, `[top, bottom, left, right]`",
+                ),
+            })
+        }
+        Kind::Around => {
+            if let Some(n) = whole(value, 0.0) {
+                return Ok(Arg::Padding(Padding::Sides([n; 4])));
+            }
+            let expected =
+                "a padding: `1`, `1x2x2`, `same`, `valid` or `[front, back, top, bottom, left, right]`";
+            let ends = match &value.kind {
+                ValueKind::Word(word) if word == "same" => return Ok(Arg::Padding(Padding::Same)),
+                ValueKind::Word(word) if word == "valid" => Some(Shape::from([0; 3])),
+                ValueKind::List(ends) => ends.iter().map(|end| whole(end, 0.0)).collect(),
+                kind => dims(kind).filter(|ends| ends.rank() == 3),
+            };
+            match ends.as_ref().map(Shape::dims) {
+                Some(ends) if ends.iter().any(|&end| end as f64 > MAX_COUNT) => Err(bad(expected)),
+                Some(&[d, h, w]) => Ok(Arg::Padding(Padding::Around([[d; 2], [h; 2], [w; 2]]))),
+                Some(&[f, b, t, u, l, r]) => Ok(Arg::Padding(Padding::Around([[f, b], [t, u], [l, r]]))),
+                _ => Err(bad(expected)),
             }
         }
         Kind::Padding => {

@@ -247,20 +247,21 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn section<'s>(&mut self, section: &'static Section, statement: &'s Statement) -> Option<Lines<'s>> {
-        for argument in &statement.arguments {
-            let message = format!("`{}` takes no arguments, only lines in its block", section.name);
-            self.error(codes::TOO_MANY_ARGUMENTS, argument.span(), message);
-        }
         let Some(block) = &statement.block else {
             let head = statement.head();
             let d = Diagnostic::error(codes::BLOCK_MISUSE, head, format!("`{}` needs a block", section.name));
             let needed: Vec<&str> = section.required().map(|setting| setting.spec.example).collect();
-            self.diagnostics.push(match needed.is_empty() {
-                true => d.note(format!("for example: {}", section.example)),
-                false => d.replace("add one", head.after(), format!(" {{ {} }}", needed.join("; "))),
+            self.diagnostics.push(match (statement.arguments.is_empty(), needed.is_empty()) {
+                (false, _) => d.advise(format!("put these words into braces: `{} {{ … }}`", section.name)),
+                (true, true) => d.note(format!("for example: {}", section.example)),
+                (true, false) => d.replace("add one", head.after(), format!(" {{ {} }}", needed.join("; "))),
             });
             return None;
         };
+        for argument in &statement.arguments {
+            let message = format!("`{}` takes no arguments, only lines in its block", section.name);
+            self.error(codes::TOO_MANY_ARGUMENTS, argument.span(), message);
+        }
         self.no_clauses(statement);
         let mut found = Lines { lines: Vec::new(), known: true };
         // Settings and steps that stand once, and where they do.

@@ -2,7 +2,7 @@
 
 use crate::data::sample::Task;
 use crate::diag::Fault;
-use crate::model::outputs::SCORES;
+use crate::model::outputs::{SCORES, WANTED};
 use crate::run::Session;
 use crate::train::feed::Feed;
 use crate::train::metrics::tally::Tally;
@@ -52,7 +52,10 @@ impl<'t> Tallies<'t> {
             if one.names.is_empty() {
                 one.names = field.names();
             }
-            field.targets(batch, &mut one.wanted)?;
+            match WANTED.get(at).filter(|_| field.turns()) {
+                Some(wanted) => one.wanted = session.read(graph, wanted)?,
+                None => field.targets(batch, &mut one.wanted)?,
+            }
             let n = (one.wanted.len() / batch.len().max(1)).max(1);
             let size = (scores.len() / batch.len().max(1)).max(1);
             for (output, wanted) in scores.chunks(size).zip(one.wanted.chunks(n)) {

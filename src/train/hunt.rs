@@ -196,7 +196,7 @@ fn name(dataset: &Dataset, index: u32) -> String {
     match &dataset.samples.images {
         Images::Read(pictures) => pictures.name(index as usize),
         Images::Bytes { .. } | Images::Numbers { .. } | Images::Kept(_) => format!("image {index}"),
-        Images::Signals { .. } => format!("signal {index}"),
+        Images::Signals { .. } => format!("{} {index}", dataset.samples.images.form().one()),
     }
 }
 

@@ -152,7 +152,7 @@ fn backward(model: &Model, train: &TrainSection, batch: usize) -> Result<Backwar
     let layers = std::mem::take(&mut lowered.layers);
     let output = lowered.output;
     let terms = terms(model, train, &lowered);
-    let Compared { mut builder, losses, target, .. } = compare(lowered, train, batch, &terms)?;
+    let Compared { mut builder, losses, target, .. } = compare(lowered, train, &terms)?;
     let losses = match (&train.mix, train.reproduces()?) {
         (Some(_), false) => mixes::weighed(&mut builder, train.task()?, target, &terms, losses)?,
         // An image that is its own target is mixed already.
@@ -274,7 +274,7 @@ pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Re
     let lowered = lower(model, batch, Mode::Infer)?;
     let (output, further) = (lowered.output, lowered.outputs.clone());
     let terms = terms(model, train, &lowered);
-    let Compared { mut builder, losses, plain, target } = compare(lowered, train, batch, &terms)?;
+    let Compared { mut builder, losses, plain, target, further: targets } = compare(lowered, train, &terms)?;
     for Losses { sums, weights } in losses.into_iter().chain(plain) {
         builder.output(LOSSES, sums);
         weights.into_iter().for_each(|weights| builder.output(WEIGHTS, weights));
@@ -285,8 +285,14 @@ pub fn evaluation_graph(model: &Model, train: &TrainSection, batch: usize) -> Re
     }
     builder.output(SCORES, output);
     further.into_iter().zip(outputs::SCORES).for_each(|(output, name)| builder.output(name, output));
-    if matches!(train.task()?, Task::Masks | Task::Images) {
+    let turns = |task: Task| matches!(task, Task::Masks | Task::Images);
+    if turns(train.task()?) {
         builder.output(WANTED, target);
+    }
+    for ((own, target), name) in train.outputs.iter().zip(targets).zip(outputs::WANTED) {
+        if turns(own.task) {
+            builder.output(name, target);
+        }
     }
     let mut graph = builder.finish();
     average::judge(&mut graph, train);
@@ -310,7 +316,7 @@ pub fn mean(builder: &mut Builder, Losses { sums, weights }: Losses) -> Result<V
 pub fn loss_columns(model: &Model, train: &TrainSection) -> Result<(Vec<usize>, HasPlain), Fault> {
     let lowered = lower(model, 1, Mode::Infer)?;
     let terms = terms(model, train, &lowered);
-    let Compared { losses, plain, .. } = compare(lowered, train, 1, &terms)?;
+    let Compared { losses, plain, .. } = compare(lowered, train, &terms)?;
     let has = if plain.is_some() { HasPlain::Yes } else { HasPlain::No };
     let columns = losses.into_iter().chain(plain).map(|own| 1 + usize::from(own.weights.is_some()));
     Ok((columns.collect(), has))
@@ -365,33 +371,24 @@ struct Compared {
     plain: Option<Losses>,
     /// What the output is held against.
     target: Value,
+    /// What the further outputs are held against.
+    further: Vec<Value>,
 }
 
-fn compare(
-    lowered: Lowered,
-    train: &TrainSection,
-    batch: usize,
-    terms: &[Term<'_>],
-) -> Result<Compared, Fault> {
+fn compare(lowered: Lowered, train: &TrainSection, terms: &[Term<'_>]) -> Result<Compared, Fault> {
     let Lowered { mut builder, images, output, outputs: further, .. } = lowered;
     let task = train.task()?;
     let own = builder.shape(output).clone();
     let target = match task {
         _ if train.reproduces()? => images,
-        Task::Classes => builder.input(LABELS, &Shape::from([batch])),
-        Task::Labels | Task::Numbers | Task::Images => builder.input(TARGETS, &own),
-        Task::Masks => {
-            let dims =
-                own.dims().iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, &extent)| extent);
-            builder.input(TARGETS, &dims.collect())
+        Task::Classes => builder.input(LABELS, &target_shape(task, &own)),
+        Task::Labels | Task::Numbers | Task::Images | Task::Masks => {
+            builder.input(TARGETS, &target_shape(task, &own))
         }
     };
     let mut more = Vec::with_capacity(further.len());
     for ((own, &output), name) in train.outputs.iter().zip(&further).zip(outputs::TARGETS) {
-        let shape = match own.task {
-            Task::Classes => Shape::from([batch]),
-            Task::Labels | Task::Numbers | Task::Masks | Task::Images => builder.shape(output).clone(),
-        };
+        let shape = target_shape(own.task, builder.shape(output));
         more.push((builder.input(name, &shape), own.task));
     }
     let mut lowered = |term: &Term<'_>, args: &Args| {
@@ -412,7 +409,21 @@ fn compare(
         },
         _ => None,
     };
-    Ok(Compared { builder, losses, plain, target })
+    let further = more.into_iter().map(|(target, _)| target).collect();
+    Ok(Compared { builder, losses, plain, target, further })
+}
+
+/// The shape of a batch's targets, for outputs of this shape.
+fn target_shape(task: Task, output: &Shape) -> Shape {
+    match task {
+        Task::Classes => Shape::new(&output.dims()[..1]),
+        Task::Labels | Task::Numbers | Task::Images => output.clone(),
+        // A class a pixel, where there is a map of scores for each class.
+        Task::Masks => {
+            let dims = output.dims().iter().enumerate().filter(|(axis, _)| *axis != 1);
+            dims.map(|(_, &extent)| extent).collect()
+        }
+    }
 }
 
 /// Forward alone.

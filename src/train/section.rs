@@ -81,7 +81,7 @@ pub struct OutputTraining {
     /// How much that counts.
     pub weight: f64,
     pub task: Task,
-    /// Classes or numbers.
+    /// Classes, labels or numbers.
     pub n: usize,
     /// What is measured.
     pub metrics: Vec<&'static Metric>,

@@ -213,7 +213,7 @@ fn several_things_are_learnt_of_an_image() {
 }
 
 /// A run that ends early and is resumed comes to the bits of one that nobody stopped.
-fn resumes(desk: &Desk, net: &str, epochs: usize) {
+pub fn resumes(desk: &Desk, net: &str, epochs: usize) {
     let run = |line: &str| {
         let done = desk.run(line);
         assert_eq!(done.code, Some(0), "{line}: {}{}", done.out, done.err);
@@ -229,7 +229,7 @@ fn resumes(desk: &Desk, net: &str, epochs: usize) {
 }
 
 /// The run is written as ONNX and PyTorch, with these inputs and outputs besides the image and the model's end.
-fn exports(desk: &Desk, inputs: &[&str], outputs: &[&str]) {
+pub fn exports(desk: &Desk, inputs: &[&str], outputs: &[&str]) {
     let done = desk.run("export r -o r.onnx");
     assert!(done.code == Some(0) && done.out.contains("not verified"), "{}{}", done.out, done.err);
     let bytes = std::fs::read(desk.path("r.onnx")).unwrap();

@@ -78,6 +78,16 @@ fn npy(shape: &str, numbers: &[f32]) -> Vec<u8> {
     [b"\x93NUMPY\x01\x00", &(head.len() as u16).to_le_bytes()[..], head.as_bytes(), &bytes].concat()
 }
 
+/// The same of bytes.
+fn bytes(shape: &str, values: impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut array = npy(shape, &[]);
+    let head = String::from_utf8_lossy(&array).replace("<f4", "|u1").into_bytes();
+    // The magic number is no text.
+    array.splice(8.., head[head.len() - (array.len() - 8)..].iter().copied());
+    array.extend(values);
+    array
+}
+
 #[test]
 fn signals_are_looked_at_trained_on_and_asked_about() {
     let desk = Desk::new();
@@ -89,12 +99,7 @@ fn signals_are_looked_at_trained_on_and_asked_about() {
     let signal =
         |i: usize| (0..16).map(move |at| (i * 3 + at) as f32 * if i.is_multiple_of(2) { 1.0 } else { -1.0 });
     desk.write("own/x_train.npy", npy("(16, 2, 8)", &(0..16).flat_map(signal).collect::<Vec<_>>()));
-    let mut labels = npy("(16,)", &[]);
-    let head = String::from_utf8_lossy(&labels).replace("<f4", "|u1").into_bytes();
-    // The magic number is no text.
-    labels.splice(8.., head[head.len() - (labels.len() - 8)..].iter().copied());
-    labels.extend((0..16u8).map(|i| i % 2));
-    desk.write("own/y_train.npy", labels);
+    desk.write("own/y_train.npy", bytes("(16,)", (0..16u8).map(|i| i % 2)));
     desk.write("m.net", net);
     let looked = desk.run("data m.net --html page.html");
     assert_eq!(looked.code, Some(0), "{}{}", looked.out, looked.err);
@@ -107,7 +112,7 @@ fn signals_are_looked_at_trained_on_and_asked_about() {
     assert!(told.out.contains("two.npy[1],"), "{}", told.out);
     desk.refused("predict run own", 2, &["y_train.npy has the shape 16, but the model takes signals of 2x8"]);
     desk.write("images.net", net.replace(" layout=ncl", ""));
-    let said = ["the model takes images of 2x8, but `data` gives 1x2x8", "layout=ncl"];
+    let said = ["the model takes signals of 2x8, but `data` gives 1x2x8", "layout=ncl"];
     desk.refused("check images.net", 1, &said);
     desk.write("resize.net", net.replace("normalize auto", "resize 4x4"));
     desk.refused(
@@ -115,6 +120,49 @@ fn signals_are_looked_at_trained_on_and_asked_about() {
         1,
         &["`resize` changes images, but signals (2x8) arrive", "`normalize`"],
     );
+}
+
+#[test]
+fn volumes_are_looked_at_trained_on_and_asked_about() {
+    let desk = Desk::new();
+    let net = "model M { input 2x4x3x5; conv3d 4 3 padding=same -> batch_norm -> relu -> max_pool3d 2x1x1\n\
+               global_avg_pool -> linear 2 }\n\
+               data { source arrays \"own\" names=[low, high] scale=2; normalize auto; split test=25%\n\
+               augment { random_flip } }\n\
+               train { loss cross_entropy; optimizer sgd lr=0.1; mix mixup; epochs 2; batch 4; seed 1 }\n";
+    std::fs::create_dir(desk.path("own")).unwrap();
+    let volume =
+        |i: usize| (0..120).map(move |at| (i * 3 + at) as f32 * if i.is_multiple_of(2) { 1.0 } else { -1.0 });
+    desk.write("own/x_train.npy", npy("(16, 2, 4, 3, 5)", &(0..16).flat_map(volume).collect::<Vec<_>>()));
+    desk.write("own/y_train.npy", bytes("(16,)", (0..16u8).map(|i| i % 2)));
+    desk.write("m.net", net);
+    let looked = desk.run("data m.net --html page.html");
+    assert_eq!(looked.code, Some(0), "{}{}", looked.out, looked.err);
+    assert!(
+        looked.out.contains("reach the model as 2x4x3x5") && !looked.out.contains("grey"),
+        "{}",
+        looked.out
+    );
+    let ran = desk.run("run m.net --out run");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(desk.path("run/report.html").exists());
+    desk.write("two.npy", npy("(2, 2, 4, 3, 5)", &(0..2).flat_map(volume).collect::<Vec<_>>()));
+    let told = desk.run("predict run two.npy --csv");
+    assert_eq!((told.code, told.out.lines().count()), (Some(0), 3), "{}", told.err);
+    assert!(told.out.contains("two.npy[1],"), "{}", told.out);
+    let said = "y_train.npy has the shape 16, but the model takes volumes of 2x4x3x5";
+    desk.refused("predict run own", 2, &[said]);
+    for command in ["summary m.net", "graph m.net", "graph m.net --stage final", "check m.net"] {
+        let done = desk.run(command);
+        assert_eq!(done.code, Some(0), "{command}: {}", done.err);
+    }
+    desk.write("flat.net", net.replace("input 2x4x3x5", "input 2x12x5"));
+    desk.refused("check flat.net", 1, &["`conv3d` needs a volume", "the image 2x12x5 arrives", "`conv2d`"]);
+    desk.write("other.net", net.replace("input 2x4x3x5", "input 2x3x4x5"));
+    desk.refused("check other.net", 1, &["the model takes volumes of 2x3x4x5, but `data` gives 2x4x3x5"]);
+    desk.write("resize.net", net.replace("normalize auto", "resize 4x4"));
+    let said = ["`resize` changes images, but volumes (2x4x3x5) arrive", "`normalize`"];
+    desk.refused("check resize.net", 1, &said);
 }
 
 #[test]
@@ -132,6 +180,7 @@ fn a_file_for_data_of_any_kind_checks() {
         (models("shapes/labels.csv"), "labels=[circle, square, triangle] part=part"),
         (models("dials/dials.csv"), "target=[x, y] part=part"),
         (models("signals.npz"), "classes=3 image=1x128"),
+        (models("volumes.npz"), "conv3d 8 3x3x3"),
     ]
     .into_iter()
     .enumerate()

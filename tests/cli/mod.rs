@@ -6,6 +6,7 @@ mod bench;
 mod beside;
 mod check;
 mod data;
+mod drawn;
 mod machine;
 mod mend;
 mod mixing;

@@ -19,7 +19,7 @@ const NETWORK: &str = "model Mixed {
     conv_transpose2d 4 3x3 stride=2 padding=1 output_padding=1 -> prelu
     upsample 2 mode=bilinear -> pad 1 mode=reflect -> crop 20x20 top=1 left=2 -> local_response_norm 3
     adaptive_avg_pool2d 5x3 -> instance_norm -> channel_shuffle 2 -> scale 0.5 -> scale learned=true
-    flatten -> layer_norm -> dropout -> linear 5 -> softmax
+    flatten -> layer_norm -> dropout -> cosine_head 7 -> linear 5 normalize=true -> softmax
 }";
 
 const DIGITS: &str = "model Digits {
@@ -33,6 +33,7 @@ const DIGITS: &str = "model Digits {
 /// Layers of sequences, and what looks from each place to all others.
 const PLACES: &str = "model Places {
     input 3x12x12
+    residual { conv2d 8 1x1 -> attention 2 patch=3x2 -> conv2d 3 1x1 }
     patchify 8 4 -> class_token -> positions sinusoidal
     residual { layer_norm over=channels -> attention 2 } -> attention 4 bias=false
     conv_transpose1d 6 3 stride=2 padding=[1, 0] groups=2
@@ -43,6 +44,18 @@ const PLACES: &str = "model Places {
     concat { branch { mean space -> flatten } branch { sum space -> flatten } branch { std space -> flatten } }
     reshape 6x1 as z; parameter 6x4 value=0.5; multiply z
     transpose -> flatten
+}";
+
+/// Layers of volumes.
+const VOLUMES: &str = "model Volumes {
+    input 2x5x6x7
+    conv3d 6 3x2x3 stride=1x2x1 padding=1 dilation=1x2x1 groups=2 -> batch_norm -> relu
+    concat { branch { max_pool3d 2 stride=1 padding=1 } branch { avg_pool3d 2 stride=1 padding=1 count_padding=false } }
+    conv_transpose3d 4 2x3x2 stride=2 padding=1x0x0 output_padding=1 -> prelu -> avg_pool3d 3 padding=1 ceil=true
+    add { branch { identity } branch { mean channels } branch { parameter 4x1x1x6 value=0.5 } }
+    slice 1 3 axis=depth -> slice 1 3 axis=height -> slice 1 axis=width -> slice 1
+    group_norm 3 -> layer_norm over=channels -> depthwise_conv3d 2x1x1
+    concat { branch { global_avg_pool } branch { global_max_pool } branch { std space -> flatten } }
 }";
 
 /// Whether there is a C compiler here.
@@ -80,7 +93,7 @@ fn c_computes_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (expected, found) = run(DIGITS, "digits", &[], folder.path());
     assert!(distance(&expected, &found) < 1e-5, "{expected:?} {found:?}");
-    for (text, name) in [(NETWORK, "mixed"), (PLACES, "places")] {
+    for (text, name) in [(NETWORK, "mixed"), (PLACES, "places"), (VOLUMES, "volumes")] {
         let (expected, found) = run(text, name, &["-lm"], folder.path());
         assert!(distance(&expected, &found) < 1e-5, "{name}: {expected:?} {found:?}");
     }

@@ -56,6 +56,10 @@ const CASES: &[(&str, &str)] = &[
     ("4x6x5", "flatten -> l2_normalize epsilon=0.5 -> mean channels"),
     ("8x6x5", "positions sinusoidal -> attention 4 bias=false -> l2_normalize -> max channels"),
     ("8x30", "class_token -> positions -> attention 2 -> layer_norm over=channels -> sum space"),
+    (
+        "4x6x8",
+        "attention 2 patch=2 -> attention 4 patch=3x2 bias=false -> attention 1 patch=1x4 -> mean space",
+    ),
     ("4x6x5", "transpose as x; transpose; matmul x -> reshape 4x36 -> transpose -> conv1d 3 1"),
     (
         "4x6x5",
@@ -63,6 +67,30 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("6x6x5", "identity as x; global_avg_pool -> linear 3 -> relu -> linear 6 -> hardsigmoid; multiply x"),
     ("6x6x5", "add { branch { conv2d 4 1x1 } branch { conv2d 4 1x1 } branch { identity -> conv2d 4 1x1 } }"),
+    (
+        "4x6x7x5",
+        "conv3d 6 3x2x1 stride=2x1x3 padding=1x0x2 dilation=1x2x1 groups=2 bias=false -> batch_norm -> relu",
+    ),
+    (
+        "4x6x7x5",
+        "conv3d 3 3 padding=[1, 0, 2, 1, 0, 1] -> depthwise_conv3d 2 multiplier=2 -> max_pool3d 2 ceil=true",
+    ),
+    (
+        "3x4x5x6",
+        "conv_transpose3d 4 3x2x3 stride=2 padding=1x0x1 output_padding=1 -> avg_pool3d 3 stride=2 padding=1",
+    ),
+    (
+        "3x6x5x6",
+        "avg_pool3d 3 stride=2 padding=1 ceil=true count_padding=false -> instance_norm affine=true -> global_max_pool",
+    ),
+    (
+        "6x4x5x3",
+        "group_norm 2 -> prelu -> slice 1 4 axis=depth -> slice 1 axis=height -> slice 2 axis=width -> sum channels",
+    ),
+    (
+        "6x4x5x3",
+        "add { branch { identity } branch { global_avg_pool } branch { mean channels } branch { parameter 1x4x1x3 } }",
+    ),
     ("6x6x5", "flatten -> linear 8 bias=false -> batch_norm -> prelu -> scale 0.5 -> softmax"),
 ];
 

@@ -1,4 +1,4 @@
-//! Images or signals, and labels, in NumPy's arrays → samples: one .npz archive, or a folder of .npy files, under the names that Keras, MedMNIST
+//! Images, signals or volumes, and labels, in NumPy's arrays → samples: one .npz archive, or a folder of .npy files, under the names that Keras, MedMNIST
 //! or its author gave them.
 
 use std::path::Path;
@@ -25,7 +25,7 @@ static SPEC: Spec = Spec {
            which `split` divides. Images are NxHxW, NxHxWxC or NxCxHxW with 1 or 3 channels. Whole numbers are pixels from 0 to \
            255; floats reach the model as they are, divided by `scale`. Signals are NxL, Nx1xL, or with `layout=ncl` NxCxL and \
            with `layout=nlc` NxLxC; they have any number of channels, reach a model with `input CxL`, and are numbers of any \
-           size, also whole ones. Labels are whole numbers, N or Nx1. Any byte order and \
+           size, also whole ones. So do volumes, which are NxCxDxHxW, with `layout=ndhwc` NxDxHxWxC, or with `layout=ndhw` NxDxHxW. Labels are whole numbers, N or Nx1. Any byte order and \
            Fortran order are read; Python objects are not. Other targets than labels are recognised by shape and type: whole \
            numbers NxK, all 0 or 1, are several labels; whole numbers NxHxW are the classes of pixels (255 or -1 is ignored); \
            floats N or NxK are numbers; floats NxCxHxW are images.",
@@ -40,15 +40,15 @@ static SPEC: Spec = Spec {
         keyword("labels", Kind::Name, Preset::Absent, "the name of the labels' array"),
         keyword(
             "layout",
-            Kind::Choice(&["nhwc", "nchw", "ncl", "nlc"]),
+            Kind::Choice(&["nhwc", "nchw", "ncl", "nlc", "ncdhw", "ndhwc", "ndhw"]),
             Preset::Absent,
-            "the order of the axes, if the shape does not show it: `ncl` and `nlc` are signals",
+            "the order of the axes, if the shape does not show it: `ncl` and `nlc` are signals, those with a `d` volumes",
         ),
         keyword(
             "scale",
             Kind::Number { min: 1e-30, max: f64::MAX },
             Preset::Number(1.0),
-            "what floats and signals are divided by",
+            "what floats, signals and volumes are divided by",
         ),
         keyword(
             "classes",
@@ -72,7 +72,7 @@ static SPEC: Spec = Spec {
             "image",
             Kind::Shape,
             Preset::Absent,
-            "the shape of an image, such as 3x32x32, or of a signal, such as 2x128, to check the file without its arrays",
+            "the shape of an image, such as 3x32x32, of a signal, such as 2x128, or of a volume, such as 1x16x64x64, to check the file without its arrays",
         ),
     ],
     example: "source arrays \"data/mnist.npz\" classes=10 image=1x28x28",
@@ -97,12 +97,11 @@ impl Source for Arrays {
     fn facts(&self, args: &Args) -> Result<Facts, Fault> {
         let form = match args.get("image") {
             None => Form { channels: None, size: Size::Unknown },
-            Some(_) => match *args.shape("image")?.dims() {
-                [channels @ (1 | 3), height, width] => Form::of([channels, height, width]),
-                [channels, length] => Form::of_signals([channels, length]),
+            Some(_) => match Form::of_shape(args.shape("image")?) {
+                Some(form) if !form.is_picture() || matches!(form.channels, Some(1 | 3)) => form,
                 _ => {
-                    let message =
-                        "`image` is 1 or 3 channels x height x width, or of signals channels x length";
+                    let message = "`image` is 1 or 3 channels x height x width, of signals channels x length, or of volumes \
+                                   channels x depth x height x width";
                     return Err(Fault::new(codes::BAD_VALUE, message).at("image").set("image", "3x32x32"));
                 }
             },
@@ -117,8 +116,8 @@ impl Source for Arrays {
             true => Task::named(args.word("task")?),
             false => Task::Classes,
         };
-        if form.is_signal() && task == Task::Masks {
-            let message = "signals have no masks: the class of each value cannot be learnt";
+        if !form.is_picture() && task == Task::Masks {
+            let message = format!("{}s have no masks: the class of each value cannot be learnt", form.one());
             return Err(Fault::new(codes::BAD_VALUE, message).at("task").advise(FOR_SIGNALS));
         }
         Ok(Facts { form, task, classes, parts: None, watched: None })
@@ -150,7 +149,7 @@ impl Source for Arrays {
             task = task_of(&path, labels, &store.head(labels)?, &layout, args)?;
             let own = match task {
                 Task::Images => {
-                    Some(self::layout(&path, labels, &store.head(labels)?.shape, args)?.1.extents[0])
+                    Some(self::layout(&path, labels, &store.head(labels)?.shape, args)?.1.shape.dims()[0])
                 }
                 Task::Classes | Task::Labels | Task::Numbers | Task::Masks => {
                     array_targets::shown(&targets(&path, labels, task, store.array(labels)?, no_images)?)
@@ -293,28 +292,26 @@ fn pairs(path: &Path, store: &Store, args: &Args) -> Result<Pairs, Fault> {
     }
 }
 
-/// How an image or signal lies in its array.
+/// How an image, a signal or a volume lies in its array.
 struct Layout {
-    /// Channels, height, width; a signal has one row.
-    extents: [usize; 3],
+    /// Channels, then height and width, the length, or depth, height and width.
+    shape: Shape,
     channels_last: bool,
-    is_signal: bool,
 }
 
 impl Layout {
     fn form(&self) -> Form {
-        let [channels, _, width] = self.extents;
-        if self.is_signal { Form::of_signals([channels, width]) } else { Form::of(self.extents) }
+        Form::of_shape(&self.shape).unwrap_or(Form { channels: None, size: Size::Unknown })
     }
 }
 
-/// The number of images or signals in an array of this shape, and how each lies in it.
+/// The number of images, signals or volumes in an array of this shape, and how each lies in it.
 fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usize, Layout), Fault> {
     let is_count = |extent: usize| extent == 1 || extent == 3;
     let shown = Shape::new(shape);
-    let image = |extents, channels_last| Layout { extents, channels_last, is_signal: false };
-    let signal =
-        |[c, l]: [usize; 2], channels_last| Layout { extents: [c, 1, l], channels_last, is_signal: true };
+    let image = |extents: [usize; 3], channels_last| Layout { shape: extents.into(), channels_last };
+    let signal = |extents: [usize; 2], channels_last| Layout { shape: extents.into(), channels_last };
+    let volume = |extents: [usize; 4], channels_last| Layout { shape: extents.into(), channels_last };
     let asked = if args.has("layout") { Some(args.word("layout")?) } else { None };
     let stated = if args.has("image") { args.shape("image")?.dims().to_vec() } else { Vec::new() };
     let (n, layout) = match (shape, asked) {
@@ -323,7 +320,14 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
         (&[n, l, c], Some("nlc")) => (n, signal([c, l], true)),
         (&[n, a, b], None) if stated == [a, b] => (n, signal([a, b], false)),
         (&[n, a, b], None) if stated == [b, a] => (n, signal([b, a], true)),
-        (&[n, h, w], _) => (n, image([1, h, w], false)),
+        (&[n, d, h, w], Some("ndhw")) => (n, volume([1, d, h, w], false)),
+        (&[n, d, h, w], None) if stated == [1, d, h, w] => (n, volume([1, d, h, w], false)),
+        (&[n, d, h, w, c], Some("ndhwc")) => (n, volume([c, d, h, w], true)),
+        (&[n, d, h, w, c], None) if stated == [c, d, h, w] && stated != [d, h, w, c] => {
+            (n, volume([c, d, h, w], true))
+        }
+        (&[n, c, d, h, w], None | Some("ncdhw")) => (n, volume([c, d, h, w], false)),
+        (&[n, h, w], None | Some("nhwc" | "nchw")) => (n, image([1, h, w], false)),
         (&[n, a, b, c], None | Some("nhwc" | "nchw")) => {
             let last = match (asked, is_count(a), is_count(c)) {
                 (Some(layout), _, _) => layout == "nhwc",
@@ -332,51 +336,56 @@ fn layout(path: &Path, name: &str, shape: &[usize], args: &Args) -> Result<(usiz
                 (None, _, _) => {
                     let what =
                         format!("`{name}` has the shape {shown}, in which either axis could be the channels");
-                    return Err(fault(path, &what).advise("`layout=nhwc` or `layout=nchw`"));
+                    return Err(fault(path, &what)
+                        .advise("`layout=nhwc` or `layout=nchw`; `layout=ndhw` for volumes"));
                 }
             };
             (n, if last { image([c, a, b], true) } else { image([a, b, c], false) })
         }
         (_, Some(layout)) => {
             let what = format!("`{name}` has the shape {shown}, which does not go with `layout={layout}`");
-            return Err(fault(path, &what).at("layout").advise("images have 3 or 4 axes, signals 2 or 3"));
+            return Err(fault(path, &what)
+                .at("layout")
+                .advise("images have 3 or 4 axes, signals 2 or 3, volumes 4 or 5"));
         }
         (_, None) => {
             let what = format!(
-                "`{name}` has the shape {shown}; images are NxHxW, NxHxWxC or NxCxHxW, signals NxL or NxCxL"
+                "`{name}` has the shape {shown}; images are NxHxW, NxHxWxC or NxCxHxW, signals NxL or NxCxL, volumes NxCxDxHxW"
             );
-            return Err(fault(path, &what).advise("an array of images or signals"));
+            return Err(fault(path, &what).advise("an array of images, signals or volumes"));
         }
     };
-    let has_channels = layout.is_signal || is_count(layout.extents[0]);
-    if n == 0 || layout.extents.contains(&0) || !has_channels || u32::try_from(n).is_err() {
+    let has_channels = !layout.form().is_picture() || is_count(layout.shape.dims()[0]);
+    if n == 0 || layout.shape.dims().contains(&0) || !has_channels || u32::try_from(n).is_err() {
         return Err(fault(
             path,
             &format!("`{name}` has the shape {shown}, which is not that of images with 1 or 3 channels"),
         )
-        .advise("an array of images; for signals `layout=ncl`"));
+        .advise("an array of images; for signals `layout=ncl`, for volumes `layout=ndhw`"));
     }
     bounded(layout.form())?;
     Ok((n, layout))
 }
 
-/// What signals can have as targets.
+/// What signals and volumes can have as targets.
 const FOR_SIGNALS: &str = "classes N, labels NxK, or numbers N or NxK";
 
-/// What the array of labels beside one of this layout holds. That of a whole number for each value of a signal is refused, unless
+/// What the array of labels beside one of this layout holds. That of a whole number for each value of a signal or a volume is refused, unless
 /// the arguments say that they are labels.
 fn task_of(path: &Path, name: &str, head: &Head, layout: &Layout, args: &Args) -> Result<Task, Fault> {
     let task = array_targets::task(path, name, head)?;
-    let [.., length] = layout.extents;
     let is_of_each = match task {
         Task::Masks => true,
-        Task::Labels => head.shape.last() == Some(&length) && !args.has("task"),
+        Task::Labels => {
+            layout.shape.rank() == 2 && head.shape.last() == layout.shape.dims().last() && !args.has("task")
+        }
         Task::Classes | Task::Numbers | Task::Images => false,
     };
-    if !layout.is_signal || !is_of_each {
+    if layout.form().is_picture() || !is_of_each {
         return Ok(task);
     }
-    let what = format!("`{name}` has a whole number for each value of a signal, but signals have no masks");
+    let one = layout.form().one();
+    let what = format!("`{name}` has a whole number for each value of a {one}, but {one}s have no masks");
     let fault = fault(path, &what).advise(FOR_SIGNALS);
     Err(if task == Task::Labels {
         fault.advise("`task=labels`, if they are labels, yes or no")
@@ -396,7 +405,7 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
     let targets = targets(path, labels, task, store.array(labels)?, as_images)?;
     let scale = Arrays.scale(args)?;
     let images_ = images_of(path, images, array.values, &layout, scale)?;
-    let samples = Samples { images: images_, prepared: 0, targets };
+    let samples = Samples::new(images_, targets);
     if samples.len() != n {
         let what = format!("`{images}` has {n} rows, but `{labels}` has {}", samples.len());
         return Err(fault(path, &what).advise("arrays that belong together"));
@@ -405,11 +414,11 @@ fn read(path: &Path, store: &mut Store, [images, labels]: [&str; 2], args: &Args
 }
 
 fn images_of(path: &Path, name: &str, values: Numbers, layout: &Layout, scale: f32) -> Result<Images, Fault> {
-    let shape = layout.extents;
-    if layout.is_signal {
+    let &[channels, height, width] = layout.shape.dims() else {
         let values = planar(scaled(path, name, floats(values), layout, scale)?, layout);
-        return Ok(Images::Signals { shape: [shape[0], shape[2]], values });
-    }
+        return Ok(Images::Signals { shape: layout.shape.clone(), values });
+    };
+    let shape = [channels, height, width];
     Ok(match values {
         Numbers::Bytes(bytes) => Images::Bytes { shape, values: planar(bytes, layout) },
         Numbers::Whole(numbers) => {
@@ -445,32 +454,37 @@ fn scaled(
 ) -> Result<Vec<f32>, Fault> {
     numbers.iter_mut().for_each(|number| *number /= scale);
     if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
-        let one = if layout.is_signal { "signal" } else { "image" };
-        let own = at / layout.extents.iter().product::<usize>().max(1);
+        let one = if layout.form().is_picture() { "image" } else { layout.form().one() };
+        let own = at / layout.shape.elements().max(1);
         return Err(fault(path, &format!("`{name}` has a number that is not finite in {one} {own}"))
             .advise("numbers without NaN and infinity"));
     }
     Ok(numbers)
 }
 
-/// The signals in an .npy file, each of this shape (channels, length), as they are stored: one signal CxL or L, or several
-/// NxCxL or NxL, also with the channels last.
-pub fn signals(path: &Path, [channels, length]: [usize; 2]) -> Result<Vec<Vec<f32>>, Fault> {
+/// The signals or volumes in an .npy file, each of this shape (channels first), as they are stored: one or several, also with
+/// the channels last, or without them where there is one.
+pub fn signals(path: &Path, shape: &Shape) -> Result<Vec<Vec<f32>>, Fault> {
     let array = npy::file(path)?;
-    let channels_last = match *array.shape.as_slice() {
-        [l] | [_, l] if channels == 1 && l == length => false,
-        [c, l] | [_, c, l] if [c, l] == [channels, length] => false,
-        [l, c] | [_, l, c] if [c, l] == [channels, length] => true,
-        _ => {
-            let shown = Shape::new(&array.shape);
-            let what = format!("has the shape {shown}, but the model takes signals of {channels}x{length}");
-            return Err(fault(path, &what)
-                .advise(format!("an array of {channels}x{length}, or of several, Nx{channels}x{length}")));
+    let (channels, extents) = shape.dims().split_first().unwrap_or((&1, &[]));
+    let ends_with = |own: &[usize]| {
+        let stored = array.shape.as_slice();
+        stored.len() <= own.len() + 1 && stored.ends_with(own)
+    };
+    let last: Vec<usize> = extents.iter().chain([channels]).copied().collect();
+    let channels_last = match ends_with(shape.dims()) || *channels == 1 && ends_with(extents) {
+        true => false,
+        false if ends_with(&last) => true,
+        false => {
+            let one = Form::of_shape(shape).map_or("signal", Form::one);
+            let stored = Shape::new(&array.shape);
+            let what = format!("has the shape {stored}, but the model takes {one}s of {shape}");
+            return Err(fault(path, &what).advise(format!("an array of {shape}, or of several, Nx{shape}")));
         }
     };
-    let layout = Layout { extents: [channels, 1, length], channels_last, is_signal: true };
+    let layout = Layout { shape: shape.clone(), channels_last };
     let values = planar(floats(array.values), &layout);
-    Ok(values.chunks_exact((channels * length).max(1)).map(<[f32]>::to_vec).collect())
+    Ok(values.chunks_exact(shape.elements().max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// Where images cannot be meant.
@@ -480,12 +494,12 @@ fn no_images(_: Array) -> Result<Images, Fault> {
 
 /// Channels one behind another, image by image.
 fn planar<T: Copy>(values: Vec<T>, layout: &Layout) -> Vec<T> {
-    let [channels, height, width] = layout.extents;
+    let channels = layout.shape.dims()[0];
     if !layout.channels_last || channels == 1 {
         return values;
     }
     let mut out = Vec::with_capacity(values.len());
-    for image in values.chunks_exact(channels * height * width) {
+    for image in values.chunks_exact(layout.shape.elements().max(1)) {
         (0..channels).for_each(|channel| out.extend(image.iter().skip(channel).step_by(channels)));
     }
     out

@@ -130,7 +130,7 @@ pub fn image(bytes: &[u8], path: &Path, form: Form) -> Result<Image, Fault> {
                 .at("size")
                 .advise("leave `size` out and bring all to one size: `resize 64x64`"))
         }
-        Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown => Ok(image),
+        Size::Fixed(_) | Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown => Ok(image),
     }
 }
 

@@ -158,7 +158,7 @@ impl<P> Listed<P> {
         }
         let images = Images::Read(pictures(paths, at)?);
         let [train, validation, test] = parts;
-        let samples = Samples { images, prepared: 0, targets: Targets::Classes { names, values } };
+        let samples = Samples::new(images, Targets::Classes { names, values });
         Ok(Dataset { samples, parts: Parts { train, validation, test } })
     }
 }

@@ -91,7 +91,9 @@ impl Source for Masks {
             return Ok(None);
         }
         let Pairs { paths, parts } = pairs([&images, &masks], "mask", "masks")?;
-        not_black_and_white(args, &masks, &paths)?;
+        if !is_explained(args) {
+            not_black_and_white(&masks, paths.iter().map(|[_, own]| &**own))?;
+        }
         let parts = [parts.train.len(), parts.validation.len(), parts.test.len()];
         Ok(Some(self.facts(args)?.with_parts(parts)))
     }
@@ -99,7 +101,9 @@ impl Source for Masks {
     fn load(&self, args: &Args, base: &Path, _wanted: Wanted) -> Result<Dataset, Fault> {
         let [root, masks] = folders(args, base)?;
         let Pairs { paths, parts } = pairs([&root, &masks], "mask", "masks")?;
-        not_black_and_white(args, &masks, &paths)?;
+        if !is_explained(args) {
+            not_black_and_white(&masks, paths.iter().map(|[_, own]| &**own))?;
+        }
         let (own, others): (Vec<_>, Vec<_>) = paths.into_iter().map(|[own, other]| (own, other)).unzip();
         let lengths_of = [lengths(&root, &own)?, lengths(&masks, &others)?];
         let [own_lengths, other_lengths] = lengths_of;
@@ -110,7 +114,7 @@ impl Source for Masks {
         let masks = MaskPictures { pictures, meaning, size: form.size };
         let targets = Targets::Masks { names: names(args)?, masks: Images::Read(Arc::new(masks)) };
         let images = Images::Read(Arc::new(Files { root, paths: own, lengths: own_lengths, form }));
-        Ok(Dataset { samples: Samples { images, prepared: 0, targets }, parts })
+        Ok(Dataset { samples: Samples::new(images, targets), parts })
     }
 }
 
@@ -163,6 +167,7 @@ pub fn meaning(args: &Args) -> Result<Meaning, Fault> {
             format!("`values` is a number from 0 to 255 for each of the {n} classes"),
         )
         .at("values")
+        .advise(format!("a list of {n} different numbers"))
     })?;
     if let Some((_, twice)) = values.iter().enumerate().find(|(at, value)| values[..*at].contains(value)) {
         let message = format!("`values` has {twice} for two classes");
@@ -188,14 +193,19 @@ pub fn arguments(root: &Path) -> Result<String, Fault> {
     })
 }
 
+/// Whether the numbers of the classes, or the one to ignore, are written.
+pub fn is_explained(args: &Args) -> bool {
+    args.has("values") || args.has("ignore")
+}
+
 /// Refuses masks of black and white whose white would count for nothing, as nobody means it.
-fn not_black_and_white(args: &Args, root: &Path, paths: &[[Box<Path>; 2]]) -> Result<(), Fault> {
-    if args.has("values") || args.has("ignore") {
-        return Ok(());
-    }
+pub fn not_black_and_white<'p>(
+    root: &Path,
+    paths: impl ExactSizeIterator<Item = &'p Path>,
+) -> Result<(), Fault> {
     let step = paths.len().div_ceil(LOOKED_AT).max(1);
     let (mut seen, mut others) = ([false; 2], false);
-    for [_, path] in paths.iter().step_by(step) {
+    for path in paths.step_by(step) {
         // One that cannot be read is told of where it is used.
         let Ok(Image { values: Values::Bytes(numbers), .. }) =
             read(&root.join(path)).and_then(|bytes| decode(&bytes))

@@ -91,6 +91,7 @@ pub trait Source: Sync {
         args: &Args,
         base: &Path,
         columns: &[String],
+        _blanks: Blanks,
         samples: &Samples,
     ) -> Result<Vec<Vec<String>>, Fault> {
         columns.iter().map(|column| self.groups(args, base, column, samples)).collect()
@@ -105,6 +106,13 @@ pub trait Source: Sync {
     fn brightness(&self) -> Option<[f64; 2]> {
         None
     }
+}
+
+/// What becomes of cells that say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blanks {
+    Refused,
+    Kept,
 }
 
 /// The part of a data set that is needed.

@@ -84,7 +84,7 @@ impl Source for Pairs {
         let other = Form { channels: Some(outputs(args)?), ..form };
         let targets = Targets::Images(files(targets, others, other)?);
         let images = files(root, own, form)?;
-        Ok(Dataset { samples: Samples { images, prepared: 0, targets }, parts })
+        Ok(Dataset { samples: Samples::new(images, targets), parts })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::data::sources::folder::part_called;
 use crate::data::sources::idx::fault;
 use crate::data::sources::listed::Listed;
 use crate::data::sources::records::Records;
-use crate::data::sources::{Facts, Source, Wanted, usual};
+use crate::data::sources::{Blanks, Facts, Source, Wanted, usual};
 use crate::diag::Fault;
 use crate::spec::{Arg, Args, Kind, Preset, Spec, keyword, positional};
 
@@ -115,11 +115,12 @@ impl Source for Table {
         args: &Args,
         base: &Path,
         columns: &[String],
+        blanks: Blanks,
         samples: &Samples,
     ) -> Result<Vec<Vec<String>>, Fault> {
         let path = base.join(args.word("path")?);
         let rows: HashMap<Box<Path>, Vec<String>> =
-            read_columns(&path, args.word("image")?, columns)?.into_iter().collect();
+            read_columns(&path, args.word("image")?, columns, blanks)?.into_iter().collect();
         let row = |index: u32| rows.get(Path::new(&samples.key(index)));
         let own: Option<Vec<&Vec<String>>> = (0..samples.len() as u32).map(row).collect();
         let own = own.ok_or_else(|| Fault::internal("a sample that is not in its table"))?;
@@ -133,8 +134,14 @@ pub type PictureRow = (Box<Path>, Vec<String>);
 /// The path of each picture of a table, and what its row has in these columns, in the order of the rows.
 ///
 /// # Errors
-/// A table that cannot be read, a column that is not there, a path that leaves the table's folder, or an empty cell.
-pub fn read_columns(path: &Path, image: &str, columns: &[String]) -> Result<Vec<PictureRow>, Fault> {
+/// A table that cannot be read, a column that is not there, a path that leaves the table's folder, or an empty cell where those are
+/// refused.
+pub fn read_columns(
+    path: &Path,
+    image: &str,
+    columns: &[String],
+    blanks: Blanks,
+) -> Result<Vec<PictureRow>, Fault> {
     let mut records = Records::open(path)?;
     let picture = records.column("image", image, true)?;
     let places = columns.iter().map(|own| records.column("columns", own, true));
@@ -143,7 +150,8 @@ pub fn read_columns(path: &Path, image: &str, columns: &[String]) -> Result<Vec<
     while let Some(line) = records.next(&mut cells)? {
         let cell = |column: usize| cells.get(column).map(String::as_str).unwrap_or_default();
         let own = inside(cell(picture)).ok_or_else(|| outside(path, cell(picture), line))?;
-        if let Some(at) = places.iter().position(|&place| cell(place).is_empty()) {
+        let is_blank = |&place: &usize| blanks == Blanks::Refused && cell(place).is_empty();
+        if let Some(at) = places.iter().position(is_blank) {
             return Err(fault(path, &format!("has nothing in `{}` in line {line}", columns[at]))
                 .advise("a value in every row"));
         }

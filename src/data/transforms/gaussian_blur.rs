@@ -50,7 +50,7 @@ impl Transform for GaussianBlur {
                 let message = format!("a blur of {size} pixels is too wide for {input}");
                 Err(Fault::new(codes::WINDOW_TOO_LARGE, message).at("size").set("size", 3))
             }
-            Size::Fixed(_) | Size::Length(_) | Size::Varied | Size::Unknown => Ok(input),
+            Size::Fixed(_) | Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown => Ok(input),
         }
     }
 

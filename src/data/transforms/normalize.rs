@@ -84,7 +84,7 @@ impl Transform for Normalize {
             }
         }
         let means = args.numbers("mean")?;
-        if let Some(mean) = means.iter().find(|mean| **mean > 1.0 && !input.is_signal()) {
+        if let Some(mean) = means.iter().find(|mean| **mean > 1.0 && input.is_picture()) {
             let scaled = Arg::Numbers(means.iter().map(|m| (m / 255.0 * 1e4).round() / 1e4).collect());
             let message = format!("a mean of {mean} is for pixels of 0 to 255; here they are 0 to 1");
             return Err(Fault::new(codes::BAD_VALUE, message).at("mean").set("mean", scaled));

@@ -28,7 +28,7 @@ impl Transform for PadTo {
         match input.size {
             Size::Fixed(own) => bounded(Form { size: Size::Fixed(padded(own, least)), ..input }),
             // Whether the size alone is not too large.
-            Size::Length(_) | Size::Varied | Size::Unknown => {
+            Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown => {
                 bounded(Form { size: Size::Fixed(least), ..input }).map(|_| input)
             }
         }

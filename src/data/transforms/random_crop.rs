@@ -95,7 +95,9 @@ fn places(padded: usize, window: usize) -> Result<u32, Fault> {
 fn sides(args: &Args) -> Result<[usize; 4], Fault> {
     match args.padding("padding")? {
         Padding::Sides(sides) if sides.iter().all(|&side| side <= 0xffff) => Ok(sides),
-        Padding::Sides(_) => Err(Fault::new(codes::BAD_VALUE, "`padding` is at most 65535").at("padding")),
+        Padding::Sides(_) | Padding::Around(_) => {
+            Err(Fault::new(codes::BAD_VALUE, "`padding` is at most 65535").at("padding"))
+        }
         Padding::Same => {
             Err(Fault::new(codes::BAD_VALUE, "`padding` of `random_crop` is a number of pixels")
                 .label("not `same`")

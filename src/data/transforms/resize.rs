@@ -46,7 +46,7 @@ impl Transform for Resize {
             (false, true, Size::Fixed(size)) => {
                 bounded(Form { size: Size::Fixed(shortened(size, args.whole("short")?)), ..input })
             }
-            (false, true, Size::Length(_) | Size::Varied | Size::Unknown) => Ok(input),
+            (false, true, Size::Length(_) | Size::Deep(_) | Size::Varied | Size::Unknown) => Ok(input),
             (true, true, _) => {
                 Err(Fault::new(codes::BAD_VALUE, "`resize` takes `size` or `short`, not both").at("short"))
             }

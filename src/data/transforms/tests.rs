@@ -37,7 +37,7 @@ struct Case {
 /// A step of `data` on a mask, beside an image of its size.
 fn prepared_mask(line: &str, mask: Image) -> Image {
     let step = &section(&format!("source mnist \"m\"\n{line}")).unwrap().preprocess[0];
-    let mut sample = Sample { image: mask.clone(), target: Target::Mask(mask) };
+    let mut sample = Sample::of(mask.clone(), Target::Mask(mask));
     step.transform.apply(&step.args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
     let Target::Mask(mask) = sample.target else { panic!("a mask") };
     mask
@@ -50,7 +50,7 @@ fn prepared(line: &str, image: Image) -> Image {
     section.facts.form = Form::of(image.extents());
     let step = &self::section(&format!("source mnist \"m\"\n{line}")).unwrap().preprocess[0];
     step.transform.form(&step.args, section.facts.form).unwrap();
-    let mut sample = Sample { image, target: Target::Unknown };
+    let mut sample = Sample::of(image, Target::Unknown);
     step.transform.apply(&step.args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
     sample.image
 }
@@ -60,7 +60,7 @@ fn augmented(line: &str, image: Image) -> Image {
     let (name, argument) = line.split_once(' ').unwrap();
     let transform = AUGMENT.iter().find(|transform| transform.spec().name == name).unwrap();
     let args = preset(transform.spec(), &[Preset::Number(argument.parse().unwrap())]);
-    let mut sample = Sample { image, target: Target::Unknown };
+    let mut sample = Sample::of(image, Target::Unknown);
     transform.apply(&args, &mut sample, &mut Random::new(0, "", 0)).unwrap();
     sample.image
 }
@@ -111,7 +111,7 @@ fn held(fixture: Fixture, layer: Layer) {
             (("erase", _), Some(part)) => erase(&mut image, part, &numbers),
             (("policy", kind), _) => {
                 let kind = policy::KINDS.into_iter().find(|own| format!("{own:?}") == kind).unwrap();
-                let mut sample = Sample { image, target: Target::Unknown };
+                let mut sample = Sample::of(image, Target::Unknown);
                 policy::change(&mut sample, kind, factor, Sampling::Nearest).unwrap();
                 image = sample.image;
             }

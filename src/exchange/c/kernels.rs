@@ -68,6 +68,89 @@ static void convolve_transposed(const float *x, float *y, const float *weight, c
 }",
     },
     Kernel {
+        name: "convolve_volume",
+        text: "/* The same along depth, height and width. */
+static void convolve_volume(const float *x, float *y, const float *weight, const float *bias, int in_channels, int depth,
+                            int height, int width, int channels, int out_depth, int out_height, int out_width, int kd, int kh,
+                            int kw, int sd, int sh, int sw, int pd, int ph, int pw, int dd, int dh, int dw, int groups) {
+    const int per_group = in_channels / groups, filters = channels / groups;
+    for (int c = 0; c < channels; c++) {
+        const float *group = x + (size_t)(c / filters) * per_group * depth * height * width;
+        for (int o = 0; o < out_depth * out_height * out_width; o++) {
+            const int k = o / (out_height * out_width), i = o / out_width % out_height, j = o % out_width;
+            const float *w = weight + (size_t)c * per_group * kd * kh * kw;
+            float sum = bias ? bias[c] : 0.0f;
+            for (int f = 0; f < per_group; f++) {
+                for (int t = 0; t < kd * kh * kw; t++, w++) {
+                    const int plane = k * sd - pd + t / (kh * kw) * dd, row = i * sh - ph + t / kw % kh * dh;
+                    const int column = j * sw - pw + t % kw * dw;
+                    if (plane < 0 || plane >= depth || row < 0 || row >= height || column < 0 || column >= width) continue;
+                    sum += *w * group[(((size_t)f * depth + plane) * height + row) * width + column];
+                }
+            }
+            y[(size_t)c * out_depth * out_height * out_width + o] = sum;
+        }
+    }
+}",
+    },
+    Kernel {
+        name: "convolve_volume_transposed",
+        text: "/* Each voxel lays down a filter; p planes, rows and columns are cut off in front. */
+static void convolve_volume_transposed(const float *x, float *y, const float *weight, const float *bias, int in_channels,
+                                       int depth, int height, int width, int channels, int out_depth, int out_height,
+                                       int out_width, int kd, int kh, int kw, int sd, int sh, int sw, int pd, int ph, int pw,
+                                       int dd, int dh, int dw, int groups) {
+    const int per_group = in_channels / groups, filters = channels / groups, n = out_depth * out_height * out_width;
+    for (int c = 0; c < channels; c++)
+        for (int o = 0; o < n; o++) y[(size_t)c * n + o] = bias ? bias[c] : 0.0f;
+    for (int f = 0; f < in_channels; f++) {
+        for (int c = 0; c < filters; c++) {
+            float *volume = y + (size_t)(f / per_group * filters + c) * n;
+            const float *w = weight + (size_t)(f * filters + c) * kd * kh * kw;
+            for (int v = 0; v < depth * height * width; v++) {
+                const int k = v / (height * width), i = v / width % height, j = v % width;
+                for (int t = 0; t < kd * kh * kw; t++) {
+                    const int plane = k * sd - pd + t / (kh * kw) * dd, row = i * sh - ph + t / kw % kh * dh;
+                    const int column = j * sw - pw + t % kw * dw;
+                    if (plane < 0 || plane >= out_depth || row < 0 || row >= out_height || column < 0 || column >= out_width)
+                        continue;
+                    volume[((size_t)plane * out_height + row) * out_width + column] +=
+                        w[t] * x[(size_t)f * depth * height * width + v];
+                }
+            }
+        }
+    }
+}",
+    },
+    Kernel {
+        name: "pool_volume",
+        text: "/* mode: 0 the largest, 1 the mean, 2 the mean in which zeros of the padding count; t: planes, rows and columns of it behind. */
+static void pool_volume(const float *x, float *y, int channels, int depth, int height, int width, int out_channels,
+                        int out_depth, int out_height, int out_width, int kd, int kh, int kw, int sd, int sh, int sw, int pd,
+                        int ph, int pw, int td, int th, int tw, int mode) {
+    for (int c = 0; c < out_channels && c < channels; c++) {
+        const float *volume = x + (size_t)c * depth * height * width;
+        for (int o = 0; o < out_depth * out_height * out_width; o++) {
+            const int k = o / (out_height * out_width), i = o / out_width % out_height, j = o % out_width;
+            float sum = 0.0f, most = 0.0f;
+            int n = 0, seen = 0;
+            for (int t = 0; t < kd * kh * kw; t++) {
+                const int plane = k * sd - pd + t / (kh * kw), row = i * sh - ph + t / kw % kh, column = j * sw - pw + t % kw;
+                if (plane >= 0 && plane < depth && row >= 0 && row < height && column >= 0 && column < width) {
+                    const float own = volume[((size_t)plane * height + row) * width + column];
+                    sum += own;
+                    if (seen++ == 0 || own > most) most = own;
+                    n++;
+                } else if (mode == 2 && plane < depth + td && row < height + th && column < width + tw) {
+                    n++;
+                }
+            }
+            y[(size_t)c * out_depth * out_height * out_width + o] = mode ? sum / (float)(n > 0 ? n : 1) : most;
+        }
+    }
+}",
+    },
+    Kernel {
         name: "linear",
         text: "static void linear(const float *x, float *y, const float *weight, const float *bias, int inputs, int outputs) {
     for (int i = 0; i < outputs; i++) {
@@ -404,24 +487,31 @@ static void project(const float *x, float *y, const float *weight, const float *
     },
     Kernel {
         name: "attend",
-        text: "/* From queries, keys and values, one after the other, what each place gathers; `row` has room for a number a place. */
-static void attend(const float *x, float *y, float *row, int channels, int places, int heads) {
-    const int size = channels / heads;
+        text: "/* From queries, keys and values, one after the other, what each place gathers from those at its position in every patch of
+   rows x columns places; `row` has room for a number of each. */
+static void attend(const float *x, float *y, float *row, int channels, int height, int width, int rows, int columns, int heads) {
+    const int size = channels / heads, places = height * width;
     for (int h = 0; h < heads; h++) {
         const float *query = x + (size_t)h * size * places, *key = query + (size_t)channels * places;
         const float *value = key + (size_t)channels * places;
         for (int i = 0; i < places; i++) {
+            const int top = i / width % rows, left = i % width % columns;
             float largest = -INFINITY, sum = 0.0f;
-            for (int j = 0; j < places; j++) {
-                row[j] = 0.0f;
-                for (int c = 0; c < size; c++) row[j] += query[c * places + i] * key[c * places + j];
-                row[j] /= sqrtf((float)size);
-                if (row[j] > largest) largest = row[j];
-            }
-            for (int j = 0; j < places; j++) sum += row[j] = expf(row[j] - largest);
+            int n = 0;
+            for (int r = top; r < height; r += rows)
+                for (int j = r * width + left; j < (r + 1) * width; j += columns) {
+                    float score = 0.0f;
+                    for (int c = 0; c < size; c++) score += query[c * places + i] * key[c * places + j];
+                    row[n] = score / sqrtf((float)size);
+                    if (row[n] > largest) largest = row[n];
+                    n++;
+                }
+            for (int j = 0; j < n; j++) sum += row[j] = expf(row[j] - largest);
             for (int c = 0; c < size; c++) {
                 float found = 0.0f;
-                for (int j = 0; j < places; j++) found += row[j] * value[c * places + j];
+                n = 0;
+                for (int r = top; r < height; r += rows)
+                    for (int j = r * width + left; j < (r + 1) * width; j += columns) found += row[n++] * value[c * places + j];
                 y[(h * size + c) * places + i] = found / sum;
             }
         }

@@ -19,9 +19,8 @@ pub struct Places<'a> {
 
 /// How many numbers a call needs for itself, which lie behind its result.
 pub fn scratch(operation: &Operation, shape: &Shape) -> usize {
-    let places = shape.elements() / shape.dims().first().copied().unwrap_or(1).max(1);
     match operation {
-        Operation::Attention { .. } => 4 * shape.elements() + places,
+        Operation::Attention { groups, .. } => 4 * shape.elements() + groups.places(),
         _ => 0,
     }
 }
@@ -33,11 +32,12 @@ pub struct Call {
     pub kernels: Vec<&'static str>,
 }
 
-/// Channels, height and width; of a sequence, one row.
+/// Channels, height and width; of a sequence, one row, of a volume the rows of all its planes.
 pub fn image(shape: &Shape) -> [usize; 3] {
     match *shape.dims() {
         [channels, height, width] => [channels, height, width],
         [channels, length] => [channels, 1, length],
+        [channels, depth, height, width] => [channels, depth * height, width],
         _ => [shape.elements(), 1, 1],
     }
 }
@@ -96,6 +96,9 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
     let over = height * width;
     let both = |more: Vec<String>| [vec![x.clone(), y.clone()], more].concat();
     let sizes = [channels, height, width, out_height, out_width];
+    if let Some(call) = volume(operation, places) {
+        return Ok(call);
+    }
     Ok(match operation {
         Operation::Convolution { windows, groups } => {
             let [a, b] = over_image(windows);
@@ -144,7 +147,7 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             ]);
             call("convolve_transposed", both([vec![weight, bias], list].concat()))
         }
-        Operation::Linear => {
+        Operation::Linear { .. } => {
             call("linear", both([vec![weight, bias], numbers(&[places.shapes[0].elements(), n])].concat()))
         }
         Operation::MaxPool { windows } => {
@@ -231,11 +234,20 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
         }
         Operation::Crop { start } => call("crop_image", both(numbers(&[sizes.as_slice(), start].concat()))),
         Operation::Slice { axis, range: [from, _] } => {
-            let mut start = [0; 3];
-            start[if places.shape.rank() == 2 && *axis == 1 { 2 } else { *axis }] = *from;
-            let [channel, top, left] = start;
+            let [_, depth, rows, _] = volume_of(places.shapes[0]);
+            let [mut channel, mut top, mut left] = [0; 3];
+            let mut planes = [out_channels, height, out_height];
+            // Of a volume all planes lie one below the other, and rows of each are kept where its planes stand for channels.
+            match (places.shape.rank(), *axis) {
+                (_, 0) => channel = *from,
+                (4, 1) => top = from * rows,
+                (4, 2) => (planes, top) = ([out_channels * depth, rows, out_height / depth.max(1)], *from),
+                (3, 1) => top = *from,
+                (_, _) => left = *from,
+            }
             let from = if channel == 0 { x } else { format!("({x}) + {}", channel * over) };
-            let own = numbers(&[out_channels, height, width, out_height, out_width, top, left]);
+            let [n_planes, height, out_height] = planes;
+            let own = numbers(&[n_planes, height, width, out_height, out_width, top, left]);
             call("crop_image", [vec![from, y], own].concat())
         }
         Operation::Upsample { method, .. } => {
@@ -291,12 +303,17 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
             );
             Call { lines: vec![line], kernels: Vec::new() }
         }
-        Operation::Attention { heads } => {
+        Operation::Attention { heads, groups } => {
             let (projected, found) = (format!("{y} + {n}"), format!("{y} + {}", 4 * n));
             let row = format!("{y} + {}", 5 * n);
+            let ([rows, columns], [down, across]) = (groups.patch, groups.patches);
             let lines = vec![
                 format!("project({x}, {projected}, {weight}, {bias}, {channels}, {}, {over});", 3 * channels),
-                format!("attend({projected}, {found}, {row}, {channels}, {over}, {heads});"),
+                format!(
+                    "attend({projected}, {found}, {row}, {channels}, {}, {}, {rows}, {columns}, {heads});",
+                    rows * down,
+                    columns * across
+                ),
                 format!(
                     "project({found}, {y}, {}, {}, {channels}, {channels}, {over});",
                     places.out[0], places.out[1]
@@ -331,6 +348,61 @@ pub fn write(operation: &Operation, places: &Places<'_>) -> Result<Call, Fault> 
     })
 }
 
+/// What slides along depth, height and width.
+fn volume(operation: &Operation, places: &Places<'_>) -> Option<Call> {
+    let (&[channels, depth, height, width], &[filters, out_depth, out_height, out_width]) =
+        (places.shapes[0].dims(), places.shape.dims())
+    else {
+        return None;
+    };
+    let sizes = |channels: usize| {
+        numbers(&[channels, depth, height, width, filters, out_depth, out_height, out_width])
+    };
+    let begin = vec![places.inputs[0].clone(), places.output.to_owned()];
+    let of = |pick: fn(&Window) -> usize, windows: &[Window]| windows.iter().map(pick).collect::<Vec<_>>();
+    Some(match operation {
+        Operation::Convolution { windows, groups } => {
+            let own = [
+                of(|window| window.kernel, windows),
+                of(|window| window.stride, windows),
+                of(|window| window.before, windows),
+                of(|window| window.dilation, windows),
+                vec![*groups],
+            ];
+            let weights = vec![places.weight.to_owned(), places.bias.to_owned()];
+            call("convolve_volume", [begin, weights, sizes(channels), numbers(&own.concat())].concat())
+        }
+        Operation::TransposedConvolution(own) => {
+            let of = |pick: fn(&Spread) -> usize| own.axes.iter().map(pick).collect::<Vec<_>>();
+            let list = [
+                of(|axis| axis.kernel),
+                of(|axis| axis.stride),
+                of(|axis| axis.cut[0]),
+                of(|axis| axis.dilation),
+                vec![own.groups],
+            ];
+            let weights = vec![places.weight.to_owned(), places.bias.to_owned()];
+            let list = numbers(&list.concat());
+            call("convolve_volume_transposed", [begin, weights, sizes(channels), list].concat())
+        }
+        Operation::MaxPool { windows } | Operation::AveragePool { windows, .. } => {
+            let mode = match operation {
+                Operation::AveragePool { count_padding, .. } => 1 + usize::from(*count_padding),
+                _ => 0,
+            };
+            let own = [
+                of(|window| window.kernel, windows),
+                of(|window| window.stride, windows),
+                of(|window| window.before, windows),
+                of(|window| window.after, windows),
+                vec![mode],
+            ];
+            call("pool_volume", [begin, sizes(channels), numbers(&own.concat())].concat())
+        }
+        _ => return None,
+    })
+}
+
 fn pairwise(places: &Places<'_>, write: impl Fn(&str, &str, &str) -> String, kernel: &'static str) -> Call {
     let mut whole = places.inputs[0].clone();
     let mut lines = Vec::new();
@@ -347,21 +419,35 @@ fn is_run(shape: &Shape, whole: &Shape) -> bool {
         || shape.dims()[0] == whole.dims()[0] && shape.dims()[1..].iter().all(|&extent| extent == 1)
 }
 
+/// Channels, depth, height and width; what the shape lacks is 1.
+fn volume_of(shape: &Shape) -> [usize; 4] {
+    match *shape.dims() {
+        [channels, depth, height, width] => [channels, depth, height, width],
+        _ => {
+            let [channels, height, width] = image(shape);
+            [channels, 1, height, width]
+        }
+    }
+}
+
 /// Values joined two at a time, each repeated along its axes of extent 1.
 fn repeated(places: &Places<'_>, operator: char) -> Call {
-    let [channels, height, width] = image(places.shape);
+    let [channels, depth, height, width] = volume_of(places.shape);
     let whole = (places.output.to_owned(), places.shape);
+    let is_volume = places.shape.rank() == 4;
     let at = |(value, shape): &(String, &Shape)| {
-        let [c, h, w] = image(shape);
+        let [c, d, h, w] = volume_of(shape);
         let step = |extent: usize, step: usize| if extent == 1 { 0 } else { step };
-        format!("({value})[c * {} + i * {} + j * {}]", step(c, h * w), step(h, w), step(w, 1))
+        let plane = if is_volume { format!(" + k * {}", step(d, h * w)) } else { String::new() };
+        format!("({value})[c * {}{plane} + i * {} + j * {}]", step(c, d * h * w), step(h, w), step(w, 1))
     };
+    let planes = if is_volume { format!(" for (int k = 0; k < {depth}; k++)") } else { String::new() };
     let mut values = places.inputs.iter().cloned().zip(places.shapes.iter().copied());
     let (mut lines, mut left) = (Vec::new(), values.next());
     for right in values {
         if let Some(own) = &left {
             lines.push(format!(
-                "for (int c = 0; c < {channels}; c++) for (int i = 0; i < {height}; i++) for (int j = 0; j < {width}; j++) {} = {} {operator} {};",
+                "for (int c = 0; c < {channels}; c++){planes} for (int i = 0; i < {height}; i++) for (int j = 0; j < {width}; j++) {} = {} {operator} {};",
                 at(&whole),
                 at(own),
                 at(&right)

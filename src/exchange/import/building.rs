@@ -36,7 +36,7 @@ impl<'a> Building<'a> {
     /// # Errors
     /// A shape that no image could have.
     pub fn new(input: Shape) -> Result<Building<'a>, Fault> {
-        let fits = (1..=3).contains(&input.rank()) && input.checked_elements().is_some_and(|n| n > 0);
+        let fits = (1..=4).contains(&input.rank()) && input.checked_elements().is_some_and(|n| n > 0);
         match fits {
             true => Ok(Building { input, lines: Vec::new(), n_repeated: 0 }),
             false => {

@@ -18,7 +18,7 @@ pub fn folds(model: &Model, operations: &[Operation]) -> Vec<Option<usize>> {
         let Some(before) = wire.layer() else { continue };
         let takes = matches!(
             operations[before],
-            Operation::Convolution { .. } | Operation::TransposedConvolution(_) | Operation::Linear
+            Operation::Convolution { .. } | Operation::TransposedConvolution(_) | Operation::Linear { .. }
         );
         if takes && n_takers[Wire::of_layer(before).index()] == 1 {
             folds[before] = Some(at);

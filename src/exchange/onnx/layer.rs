@@ -126,7 +126,7 @@ pub fn add(
             let weights = weights(layer, parameters, folded);
             layer.node("ConvTranspose", &with(x, &weights), spread(transposed));
         }
-        Operation::Linear => {
+        Operation::Linear { .. } => {
             let weights = weights(layer, parameters, folded);
             let attributes =
                 vec![float("alpha", 1.0), float("beta", 1.0), int("transA", 0), int("transB", 1)];
@@ -196,7 +196,7 @@ pub fn add(
         Operation::Parameter => drop(learned::for_each_image(layer, x, layer.output.dims())),
         Operation::Positions => learned::positions(layer, x),
         Operation::ClassToken => learned::class_token(layer, x),
-        Operation::Attention { heads } => learned::attention(layer, x, *heads, parameters),
+        Operation::Attention { heads, groups } => learned::attention(layer, x, *heads, *groups, parameters),
         Operation::Transpose => {
             let rank = layer.output.rank() + 1;
             let perm = (0..rank - 2).chain([rank - 1, rank - 2]);

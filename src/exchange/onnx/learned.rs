@@ -2,6 +2,7 @@
 
 use crate::exchange::onnx::graph::{int, ints, text};
 use crate::exchange::onnx::layer::{Layer, cut};
+use crate::layers::attention::Groups;
 use crate::shape::Shape;
 
 /// The parameter `weight` under these extents for each image of the batch that `x` has.
@@ -29,7 +30,13 @@ pub fn class_token(layer: &mut Layer<'_>, x: &str) {
 }
 
 /// Attention over the places of an image or a sequence, with its projections as convolutions of one place.
-pub fn attention(layer: &mut Layer<'_>, x: &str, heads: usize, parameters: &[(&'static str, &Shape)]) {
+pub fn attention(
+    layer: &mut Layer<'_>,
+    x: &str,
+    heads: usize,
+    groups: Groups,
+    parameters: &[(&'static str, &Shape)],
+) {
     let dims = layer.output.dims().to_vec();
     let (channels, places) = (dims[0], dims[1..].iter().product::<usize>());
     let size = channels / heads;
@@ -38,8 +45,14 @@ pub fn attention(layer: &mut Layer<'_>, x: &str, heads: usize, parameters: &[(&'
     let projected = projection(layer, &row, ["weight", "bias"], [3 * channels, channels], parameters);
     let mut part = |at: usize, what: &str| {
         let range = at * channels..(at + 1) * channels;
-        let own = cut(layer, &projected, what, &[1], &[range]);
-        layer.reshaped(&own, &format!("{what}.heads"), &[heads, size, places])
+        let mut own = cut(layer, &projected, what, &[1], &[range]);
+        if groups.count() > 1 {
+            let (extents, axes) = groups.apart(heads, size);
+            let apart = layer.reshaped(&own, &format!("{what}.patches"), &extents);
+            own = exchanged(layer, &apart, axes);
+        }
+        let each = [heads * groups.count(), size, groups.places()];
+        layer.reshaped(&own, &format!("{what}.heads"), &each)
     };
     let (queries, keys, values) = (part(0, "queries"), part(1, "keys"), part(2, "values"));
     let root = layer.numbers("root", &[], vec![(size as f32).sqrt().recip()]);
@@ -48,7 +61,12 @@ pub fn attention(layer: &mut Layer<'_>, x: &str, heads: usize, parameters: &[(&'
     let scores = layer.node("MatMul", &[&queries, &keys], Vec::new());
     let weights = layer.node("Softmax", &[&scores], vec![int("axis", 3)]);
     let weights = swapped(layer, &weights);
-    let found = layer.node("MatMul", &[&values, &weights], Vec::new());
+    let mut found = layer.node("MatMul", &[&values, &weights], Vec::new());
+    if groups.count() > 1 {
+        let (extents, axes) = groups.together(heads, size);
+        let together = layer.reshaped(&found, "patches", &extents);
+        found = exchanged(layer, &together, axes);
+    }
     let found = layer.reshaped(&found, "found", &[channels, places]);
     let mixed = projection(layer, &found, ["out_weight", "out_bias"], [channels, channels], parameters);
     if is_image {
@@ -59,6 +77,12 @@ pub fn attention(layer: &mut Layer<'_>, x: &str, heads: usize, parameters: &[(&'
 /// Rows and columns of each head exchanged.
 fn swapped(layer: &mut Layer<'_>, value: &str) -> String {
     layer.node("Transpose", &[value], vec![ints("perm", [0, 1, 3, 2])])
+}
+
+/// The axes of one image's value in this order.
+fn exchanged(layer: &mut Layer<'_>, value: &str, axes: [usize; 5]) -> String {
+    let perm = std::iter::once(0).chain(axes.map(|axis| axis + 1));
+    layer.node("Transpose", &[value], vec![ints("perm", perm)])
 }
 
 fn projection(

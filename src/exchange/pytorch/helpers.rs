@@ -29,6 +29,18 @@ class Scale(nn.Module):
 "#,
     },
     Helper {
+        name: "UnitLinear",
+        serves: |operation| *operation == Operation::Linear { normalize: true },
+        text: r#"
+
+class UnitLinear(nn.Linear):
+    """A linear layer whose weights have length 1 for each output."""
+
+    def forward(self, x):
+        return F.linear(x, F.normalize(self.weight), self.bias)
+"#,
+    },
+    Helper {
         name: "Parameter",
         serves: |operation| *operation == Operation::Parameter,
         text: r#"
@@ -99,6 +111,25 @@ class Attention(nn.Module):
         q, k, v = x.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return F.linear(x, self.out_weight, self.out_bias).transpose(1, 2).reshape(shape)
+"#,
+    },
+    Helper {
+        name: "PatchAttention",
+        serves: |operation| matches!(operation, Operation::Attention { groups, .. } if groups.count() > 1),
+        text: r#"
+
+class PatchAttention(Attention):
+    """Self-attention among the places at the same position of each patch of an image."""
+
+    def __init__(self, rows, columns, channels, heads, bias=True):
+        super().__init__(channels, heads, bias)
+        self.patch = rows, columns
+
+    def forward(self, x):
+        (b, c, h, w), (r, s) = x.shape, self.patch
+        x = x.reshape(b, c, h // r, r, w // s, s).permute(0, 3, 5, 1, 2, 4)
+        x = super().forward(x.reshape(b * r * s, c, h // r, w // s))
+        return x.reshape(b, r, s, c, h // r, w // s).permute(0, 3, 4, 1, 5, 2).reshape(b, c, h, w)
 "#,
     },
 ];

@@ -74,8 +74,14 @@ fn ends(windows: &[Window], after: impl Fn(&Window, usize) -> usize) -> String {
     format!("({})", each.join(", "))
 }
 
-fn dims(windows: &[Window]) -> &'static str {
-    if windows.len() == 1 { "1d" } else { "2d" }
+fn dims(windows: &[Window]) -> String {
+    format!("{}d", windows.len())
+}
+
+/// The axes of what lies behind batch and channels: `2` of a sequence, `(2, 3)` of an image.
+fn places(input: &Shape) -> String {
+    let axes: Vec<String> = (2..=input.rank()).map(|axis| axis.to_string()).collect();
+    if axes.len() == 1 { axes[0].clone() } else { format!("({})", axes.join(", ")) }
 }
 
 pub fn code(
@@ -132,9 +138,9 @@ pub fn code(
             Ok(code)
         }
         Operation::TransposedConvolution(own) => Ok(transposed(own, channels, output, bias)),
-        Operation::Linear => {
+        Operation::Linear { normalize } => {
             let mut pieces = vec![
-                text("nn.Linear("),
+                text(if *normalize { "UnitLinear(" } else { "nn.Linear(" }),
                 number("in_channels", channels),
                 text(", "),
                 number("out_channels", output.elements()),
@@ -151,14 +157,12 @@ pub fn code(
             let size = &output.dims()[1..];
             function(format!("F.adaptive_{name}_pool{}d({{0}}, {})", size.len(), tuple(size)))
         }
-        Operation::GlobalAverage if input.rank() == 2 => function("{0}.mean(2)"),
-        Operation::GlobalAverage => function("{0}.mean((2, 3))"),
-        Operation::GlobalMax if input.rank() == 2 => function("{0}.amax(2)"),
-        Operation::GlobalMax => function("{0}.amax((2, 3))"),
+        Operation::GlobalAverage => function(format!("{{0}}.mean({})", places(input))),
+        Operation::GlobalMax => function(format!("{{0}}.amax({})", places(input))),
         Operation::BatchNorm { epsilon } => {
-            let rank = if input.rank() == 3 { "2d" } else { "1d" };
+            let rank = input.rank().max(2) - 1;
             let momentum = instance.args.number("momentum")?;
-            let mut pieces = vec![text(format!("nn.BatchNorm{rank}(")), number("out_channels", channels)];
+            let mut pieces = vec![text(format!("nn.BatchNorm{rank}d(")), number("out_channels", channels)];
             if *epsilon != 1e-5 {
                 pieces.push(text(format!(", eps={}", float(*epsilon))));
             }
@@ -194,9 +198,9 @@ pub fn code(
         Operation::InstanceNorm { epsilon } => {
             let affine = if has("weight") { ", affine=True" } else { "" };
             let end = format!(", eps={}{affine})", float(*epsilon));
-            let rank = if input.rank() == 3 { "2d" } else { "1d" };
+            let rank = input.rank() - 1;
             Ok(module(vec![
-                text(format!("nn.InstanceNorm{rank}(")),
+                text(format!("nn.InstanceNorm{rank}d(")),
                 number("out_channels", channels),
                 text(end),
             ]))
@@ -221,15 +225,14 @@ pub fn code(
         Operation::ClassToken => {
             Ok(module(vec![text("ClassToken("), number("out_channels", channels), text(")")]))
         }
-        Operation::Attention { heads } => {
+        Operation::Attention { heads, groups } => {
             let end = if has("bias") { ")" } else { ", bias=False)" };
-            Ok(module(vec![
-                text("Attention("),
-                number("out_channels", channels),
-                text(", "),
-                number("heads", *heads),
-                text(end),
-            ]))
+            let mut pieces = match groups.count() {
+                1 => vec![text("Attention(")],
+                _ => vec![text(format!("PatchAttention({}, ", listed(&Shape::from(groups.patch))))],
+            };
+            pieces.extend([number("out_channels", channels), text(", "), number("heads", *heads), text(end)]);
+            Ok(module(pieces))
         }
         Operation::Transpose => function("{0}.transpose(-2, -1)"),
         Operation::Prelu => Ok(module(vec![text("nn.PReLU("), number("out_channels", channels), text(")")])),

@@ -9,7 +9,7 @@ use crate::ops::window::Windows;
 
 /// `struct Convolution`
 pub fn convolution(geometry: &Geometry) -> Result<Argument<Place>, Fault> {
-    let Geometry { batch, in_channels, out_channels, groups, windows: own } = *geometry;
+    let Geometry { batch, in_channels, out_channels, groups, windows: own, unkept: _ } = *geometry;
     let mut ints = windows(&own)?;
     for extent in [batch, in_channels, out_channels, groups] {
         ints.push(int(extent)?);
@@ -24,7 +24,7 @@ pub fn of_windows(function: &str, parameters: &str, own: &Windows) -> Result<Ker
 
 /// The same with a convolution; of any batch, which is told to no function.
 pub fn of_convolution(function: &str, parameters: &str, geometry: &Geometry) -> Result<Kernel, Fault> {
-    let Geometry { in_channels, out_channels, groups, windows: own, batch: _ } = *geometry;
+    let Geometry { in_channels, out_channels, groups, windows: own, batch: _, unkept: _ } = *geometry;
     let windows = braces(&windows(&own)?);
     let known = format!("Convolution known = {{{windows}, 0, {in_channels}, {out_channels}, {groups}}}");
     Ok(written(function, parameters, &known))

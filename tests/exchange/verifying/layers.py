@@ -59,6 +59,7 @@ CASES = [
     ("4x6x5", "flatten -> l2_normalize epsilon=0.5 -> mean channels"),
     ("8x6x5", "positions sinusoidal -> attention 4 bias=false -> l2_normalize -> max channels"),
     ("8x30", "class_token -> positions -> attention 2 -> layer_norm over=channels -> sum space"),
+    ("4x6x8", "attention 2 patch=2 -> attention 4 patch=3x2 bias=false -> attention 1 patch=1x4 -> mean space"),
     ("4x6x5", "transpose as x; transpose; matmul x -> reshape 4x36 -> transpose -> conv1d 3 1"),
     ("4x6x5", "identity as x; parameter 6x5 value=2 -> reshape 1x6x5 -> sigmoid; multiply x as y; parameter 4x6x1; add y"),
     ("6x5x4", "multiply { branch { conv2d 1 1x1 } branch { identity } branch { global_avg_pool } }"),

@@ -141,7 +141,7 @@ fn signals_of_any_layout_are_channel_by_channel() {
         let dataset = load(&bytes, &format!("images=\"x\" labels=\"y\" scale=10 {arguments}"))?;
         assert_eq!(dataset.samples.read(0)?.image.height, 1);
         let Images::Signals { shape, values } = dataset.samples.images else { panic!("signals") };
-        Ok::<_, Fault>((shape, values))
+        Ok::<_, Fault>((<[usize; 2]>::try_from(shape.dims()).unwrap(), values))
     };
     let straight = vec![1.0, 2.0, 3.0, -4.0, 5.0, 6.0];
     let turned = vec![1.0, 3.0, 5.0, 2.0, -4.0, 6.0];
@@ -189,7 +189,7 @@ fn a_file_of_signals_holds_one_or_several() {
     let path = folder.path().join("a.npy");
     let read = |shape: &str, wanted: [usize; 2]| {
         std::fs::write(&path, npy("|u1", shape, "False", &[1, 2, 3, 4, 5, 6])).unwrap();
-        super::signals(&path, wanted)
+        super::signals(&path, &wanted.into())
     };
     assert_eq!(read("(6,)", [1, 6]).unwrap(), [vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
     assert_eq!(read("(2, 3)", [1, 3]).unwrap(), [vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]);
@@ -197,7 +197,7 @@ fn a_file_of_signals_holds_one_or_several() {
     assert_eq!(read("(1, 2, 3)", [2, 3]).unwrap().len(), 1);
     let fault = read("(2, 3)", [2, 4]).unwrap_err();
     assert!(fault.message.ends_with("has the shape 2x3, but the model takes signals of 2x4"), "{fault}");
-    assert!(super::signals(&folder.path().join("a.txt"), [1, 6]).is_err());
+    assert!(super::signals(&folder.path().join("a.txt"), &[1, 6].into()).is_err());
 }
 
 #[test]
@@ -259,4 +259,58 @@ fn damaged_archives_are_refused_or_as_they_were() {
         }
     }
     assert!(refused > whole.len() / 12, "{refused}");
+}
+
+#[test]
+fn volumes_of_any_layout_are_channel_by_channel() {
+    let whole: Vec<u8> = (1..=12).collect();
+    let volumes = |shape: &str, arguments: &str| {
+        let n: usize = if shape.starts_with("(2") { 2 } else { 1 };
+        let files = [
+            ("x", npy("|u1", shape, "False", &whole)),
+            ("y", npy("|u1", &format!("({n},)"), "False", &vec![0; n])),
+        ];
+        let bytes = npz(&files, zip::CompressionMethod::Stored);
+        let dataset = load(&bytes, &format!("images=\"x\" labels=\"y\" {arguments}"))?;
+        let image = dataset.samples.read(0)?.image;
+        let Values::Numbers(numbers) = image.clone().values else { panic!("bytes") };
+        Ok::<_, Fault>((dataset.samples.images.form().to_string(), image.extents(), numbers))
+    };
+    let rising = |n: usize| (1..=n).map(|x| x as f32).collect::<Vec<f32>>();
+    assert_eq!(volumes("(1, 1, 2, 2, 3)", "").unwrap(), ("1x2x2x3".to_owned(), [1, 4, 3], rising(12)));
+    assert_eq!(volumes("(1, 2, 3, 2, 1)", "").unwrap(), ("2x3x2x1".to_owned(), [2, 6, 1], rising(12)));
+    for arguments in ["layout=ndhw", "image=1x1x2x3"] {
+        assert_eq!(volumes("(2, 1, 2, 3)", arguments).unwrap(), ("1x1x2x3".to_owned(), [1, 2, 3], rising(6)));
+    }
+    let turned = vec![1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0];
+    for arguments in ["layout=ndhwc", "image=2x1x2x3"] {
+        assert_eq!(volumes("(1, 1, 2, 3, 2)", arguments).unwrap().2, turned, "{arguments}");
+    }
+    let fault = volumes("(1, 2, 3, 2)", "").unwrap_err();
+    assert!(fault.remedies.iter().any(|remedy| format!("{remedy:?}").contains("layout=ndhw")), "{fault:?}");
+    let fault = volumes("(1, 12)", "layout=ndhw").unwrap_err();
+    assert!(fault.message.contains("does not go with `layout=ndhw`"), "{fault}");
+    let said =
+        section("source arrays \"a\" classes=3 image=1x8x8x8\nnormalize auto\nresize 4").err().unwrap();
+    assert_eq!(said, ["E0401 `resize` changes images, but volumes (1x8x8x8) arrive"]);
+    let said = section("source arrays \"a\" classes=3 image=1x8x8x8 task=masks").err().unwrap();
+    assert_eq!(said, ["E0205 volumes have no masks: the class of each value cannot be learnt"]);
+}
+
+#[test]
+fn a_file_of_volumes_holds_one_or_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let read = |shape: &str, wanted: [usize; 4]| {
+        std::fs::write(&path, npy("|u1", shape, "False", &(1..=16).collect::<Vec<u8>>())).unwrap();
+        super::signals(&path, &wanted.into())
+    };
+    assert_eq!(read("(2, 2, 2, 2)", [2, 2, 2, 2]).unwrap().len(), 1);
+    assert_eq!(read("(2, 2, 2, 2)", [1, 2, 2, 2]).unwrap().len(), 2);
+    assert_eq!(read("(4, 1, 2, 2)", [2, 4, 1, 2]).unwrap()[0][..3], [1.0, 3.0, 5.0]);
+    let fault = read("(4, 2, 2)", [1, 2, 2, 2]).unwrap_err();
+    assert!(
+        fault.message.ends_with("has the shape 4x2x2, but the model takes volumes of 1x2x2x2"),
+        "{fault}"
+    );
 }

@@ -141,6 +141,7 @@ impl<'a> Reader<'a, '_> {
                 "global_avg_pool"
             }
             Some((Act::Layer("mean"), _, args)) if args[0].1 == "space" => "global_avg_pool",
+            Some((Act::Layer("max"), _, args)) if args[0].1 == "space" => "global_max_pool",
             Some((Act::Layer("adaptive_max_pool2d" | "adaptive_max_pool1d"), _, args))
                 if args[0].1 == "1" =>
             {

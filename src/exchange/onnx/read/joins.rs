@@ -229,7 +229,8 @@ impl<'a> Reader<'a, '_> {
         let Act::Layer(word) = step.act else { return None };
         let has_bias = step.weights.iter().any(|(name, _)| *name == "bias");
         let takes = match word {
-            "conv2d" | "conv1d" | "depthwise_conv2d" | "conv_transpose2d" | "linear" => !has_bias,
+            "conv2d" | "conv1d" | "conv3d" | "depthwise_conv2d" | "depthwise_conv3d" | "conv_transpose2d"
+            | "linear" => !has_bias,
             "group_norm" | "layer_norm" | "instance_norm" => {
                 let is_open = |weight: &Weight<'_>| weight.is_all(0.0) && weight.count() == numbers.count();
                 step.weights.iter().any(|(name, weight)| *name == "bias" && is_open(weight))

@@ -461,6 +461,7 @@ fn shown(number: f32) -> String {
 fn pair(extents: &[usize]) -> String {
     match extents {
         [a, b] if a == b => a.to_string(),
+        [a, b, c] if a == b && b == c => a.to_string(),
         _ => Shape::new(extents).to_string(),
     }
 }
@@ -468,10 +469,11 @@ fn pair(extents: &[usize]) -> String {
 /// Padding before and behind each axis, as it is written.
 fn sides(ends: &[[usize; 2]]) -> String {
     match ends {
-        [[before, after]] if before == after => before.to_string(),
+        [[all, _], ..] if ends.iter().flatten().all(|end| end == all) => all.to_string(),
         [[before, after]] => format!("[{before}, {after}]"),
-        [[t, b], [l, r]] if t == b && b == l && l == r => t.to_string(),
-        [[t, b], [l, r]] if t == b && l == r => format!("{t}x{l}"),
+        [_, _, ..] if ends.iter().all(|[before, after]| before == after) => {
+            ends.iter().map(|[before, _]| before.to_string()).collect::<Vec<_>>().join("x")
+        }
         _ => {
             let all: Vec<String> = ends.iter().flatten().map(usize::to_string).collect();
             format!("[{}]", all.join(", "))

@@ -48,7 +48,7 @@ impl<'a> Reader<'a, '_> {
         if is_parted && is_plain && x.dims.len() == 2 {
             return Ok(self.keep(node, Act::Normal { groups: x.dims[0], epsilon }, &x));
         }
-        if !(2..=3).contains(&x.dims.len()) {
+        if !(2..=4).contains(&x.dims.len()) {
             return Err(cannot(node, format!("it normalises {:?}, not images", x.dims)));
         }
         let (weight, bias) = (self.weight(node, 1)?.0, self.weight(node, 2)?.0);

@@ -267,10 +267,15 @@ fn line<'a>(step: Step<'a>, arriving: &[usize], lines: &mut Vec<Line<'a>>) -> Re
         Act::Pad { .. } => return Err(cannot("it pads more than two axes")),
         Act::Largest(1) if step.shape.len() == 2 => plain("max", vec![("over", "space".to_owned())], &step),
         Act::Cut(start) => {
-            let at = start.len() - 1;
+            let cut: Vec<usize> =
+                (0..start.len()).filter(|&i| arriving.get(i) != step.shape.get(i)).collect();
+            let (at, axis) = match (start.len(), cut.as_slice()) {
+                (4, &[at]) => (at, ["channels", "depth", "height", "width"][at]),
+                (4, _) => return Err(cannot("it cuts several axes of a volume at once")),
+                (rank, _) => (rank - 1, "length"),
+            };
             let (from, to) = (start[at], start[at] + step.shape[at]);
-            let args =
-                vec![("from", from.to_string()), ("to", to.to_string()), ("axis", "length".to_owned())];
+            let args = vec![("from", from.to_string()), ("to", to.to_string()), ("axis", axis.to_owned())];
             plain("slice", args, &step)
         }
         Act::Largest(_) | Act::Rows { .. } => {

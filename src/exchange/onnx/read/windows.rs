@@ -62,10 +62,10 @@ fn of(windows: &[Window], pick: impl Fn(&Window) -> usize) -> String {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The windows of a node over an image or a sequence.
+    /// The windows of a node over a volume, an image or a sequence.
     fn windows(&self, node: &Node<'a>, x: &Flow, kernel: &[usize]) -> Result<Vec<Window>, Fault> {
         let rank = kernel.len();
-        if x.dims.len() != rank + 1 || !(1..=2).contains(&rank) {
+        if x.dims.len() != rank + 1 || !(1..=3).contains(&rank) {
             return Err(cannot(node, format!("it slides along {rank} axes of {} values", x.dims.len())));
         }
         if kernel.contains(&0) {
@@ -129,7 +129,7 @@ impl<'a> Reader<'a, '_> {
         }
         let x = self.padded(x, &mut windows);
         let shape = self.slid(node, &x, &windows, *filters)?;
-        let is_depthwise = windows.len() == 2 && groups == x.dims[0] && groups > 1;
+        let is_depthwise = windows.len() > 1 && groups == x.dims[0] && groups > 1;
         let mut args = Vec::new();
         if !is_depthwise {
             args.push(("channels", filters.to_string()));
@@ -145,8 +145,10 @@ impl<'a> Reader<'a, '_> {
             args.push(("groups", groups.to_string()));
         }
         let word = match (is_depthwise, windows.len()) {
+            (true, 3) => "depthwise_conv3d",
             (true, _) => "depthwise_conv2d",
             (false, 1) => "conv1d",
+            (false, 3) => "conv3d",
             (false, _) => "conv2d",
         };
         let flow = self.push(node, Act::Layer(word), vec![x.at], shape, Layout::First);
@@ -227,7 +229,11 @@ impl<'a> Reader<'a, '_> {
             ("groups", groups.to_string()),
         ];
         let shape = [filters].into_iter().chain(out).collect();
-        let word = if n == 1 { "conv_transpose1d" } else { "conv_transpose2d" };
+        let word = match n {
+            1 => "conv_transpose1d",
+            2 => "conv_transpose2d",
+            _ => "conv_transpose3d",
+        };
         let flow = self.push(node, Act::Layer(word), vec![x.at], shape, Layout::First);
         self.complete(node, args, weight, filters)?;
         Ok(flow)
@@ -286,6 +292,7 @@ impl<'a> Reader<'a, '_> {
             window.kernel == extent && window.stride == extent && !window.ceil
         };
         if !pads
+            && windows.len() < 3
             && x.dims[1..].iter().any(|&extent| extent > 1)
             && windows.iter().zip(&x.dims[1..]).all(is_whole)
         {
@@ -311,8 +318,10 @@ impl<'a> Reader<'a, '_> {
             args.push(("count_padding", (counts || !pads).to_string()));
         }
         let word = match (is_mean, windows.len()) {
+            (true, 3) => "avg_pool3d",
             (true, 2) => "avg_pool2d",
             (true, _) => "avg_pool1d",
+            (false, 3) => "max_pool3d",
             (false, 2) => "max_pool2d",
             (false, _) => "max_pool1d",
         };
@@ -350,13 +359,18 @@ impl<'a> Reader<'a, '_> {
             (true, 3) => "adaptive_avg_pool2d",
             (false, 2) => "adaptive_max_pool1d",
             (false, 3) => "adaptive_max_pool2d",
+            (true, 4) => "mean",
+            (false, 4) => "max",
             (_, _) => return Err(cannot(node, format!("it pools {:?}", x.dims))),
         };
         let mut dims = vec![1; rank];
         dims[0] = x.dims[0];
         let flow = self.push(node, Act::Layer(word), vec![x.at], dims, Layout::First);
         if let Some(step) = self.last() {
-            step.args = vec![("size", "1".to_owned())];
+            step.args = match rank {
+                4 => vec![("over", "space".to_owned())],
+                _ => vec![("size", "1".to_owned())],
+            };
         }
         Ok(flow)
     }
