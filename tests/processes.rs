@@ -12,6 +12,7 @@ use dslc::experiment::Experiment;
 use dslc::graph::Graph;
 use dslc::kernels::cpu::peers::{Filled, Peers, Rank};
 use dslc::predict::Predictor;
+use dslc::run::cpu::traffic::traffic;
 use dslc::run::{Backend, Cpu, Session, Shared};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
@@ -128,6 +129,49 @@ fn every_number_of_processes_has_the_bits_of_one() {
         let alone = stepped(&graph, &Cpu, batch);
         let all = together(n, |peers| stepped(&graph, &shared(peers), batch));
         assert!(all.iter().all(|bits| *bits == alone), "{n} processes: {layers}");
+    }
+}
+
+/// Notes how much each process lays out.
+struct Noting {
+    seat: Arc<dyn Peers>,
+    seen: Mutex<Vec<Vec<usize>>>,
+}
+
+impl Peers for Noting {
+    fn rank(&self) -> Rank {
+        self.seat.rank()
+    }
+
+    fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+        let lens = filled.iter().map(|ranges| ranges.iter().map(Range::len).sum()).collect();
+        self.seen.lock().unwrap().push(lens);
+        self.seat.exchange(memory, filled)
+    }
+}
+
+#[test]
+fn a_plan_tells_what_is_exchanged() {
+    for n in [2, 3, 8] {
+        let (layers, optimizer) = MODELS[2];
+        let graph = optimized(training(&experiment(layers, optimizer), 16)).unwrap();
+        let told = traffic(&graph, n).unwrap();
+        let seen = together(n, |seat| {
+            let noting = Arc::new(Noting { seat, seen: Mutex::default() });
+            stepped(&graph, &shared(Arc::clone(&noting) as Arc<dyn Peers>), 16);
+            let seen = noting.seen.lock().unwrap().clone();
+            seen
+        });
+        // Of two steps.
+        let expected = [told.exchanges.clone(), told.exchanges].concat();
+        assert!(seen.iter().all(|own| *own == expected), "{n} processes");
+        let convolutions = |divided: bool| {
+            let is_one = |v: &dslc::graph::Value| {
+                graph.node(*v).op.name() == "conv2d" && told.divided.contains(v) == divided
+            };
+            graph.values().filter(is_one).count()
+        };
+        assert!(convolutions(true) > 0 && convolutions(false) == 0);
     }
 }
 

@@ -12,8 +12,9 @@ use crate::cli::{Stop, batch, bench_data, devices, load};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
 use crate::kernels::cpu::simd::peak;
-use crate::kernels::cpu::threads;
+use crate::kernels::cpu::{N_TILES, threads};
 use crate::model::Model;
+use crate::run::cpu::traffic::{Traffic, traffic};
 use crate::run::{Precision, on};
 use crate::tensor::device::Choice;
 use crate::tensor::host;
@@ -47,6 +48,9 @@ pub struct Options {
     /// Precision on a CUDA device; by default that of the file, else f32
     #[arg(long, value_parser = Precision::ALL.map(Precision::name))]
     precision: Option<String>,
+    /// Also tell what so many processes would exchange in a step
+    #[arg(long, value_name = "N", conflicts_with = "data", value_parser = clap::value_parser!(u8).range(2..=N_TILES as i64))]
+    processes: Option<u8>,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -83,6 +87,21 @@ struct Figures {
     /// Of all threads together, by a loop of multiply-adds on registers; of the CPU alone.
     peak_flops_per_second: Option<f64>,
     parts: Vec<Part>,
+    /// Where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<Shared>,
+}
+
+/// A step that several processes share.
+#[derive(Serialize)]
+struct Shared {
+    processes: usize,
+    /// For each exchange, the bytes that each process sends to each other one.
+    exchanges: Vec<Vec<usize>>,
+    /// The time of all parts that the processes divide,
+    divided_milliseconds: f64,
+    /// and of those that each of them computes whole.
+    whole_milliseconds: f64,
 }
 
 /// What one op of one source line takes.
@@ -151,6 +170,7 @@ pub fn run(options: &Options) -> Result<(), Stop> {
         flops: measured.flops(),
         peak_flops_per_second: peak,
         parts: parts(&measured, &layer),
+        shared: options.processes.map(|n| shared(&measured, usize::from(n))).transpose()?,
     };
     match options.json {
         true => out(&serde_json::to_string(&figures).map_err(|e| Stop::Environment(e.to_string()))?),
@@ -197,6 +217,24 @@ fn peak_flops() -> f64 {
         })
     });
     rates.iter().sum()
+}
+
+fn shared(measured: &Measured, processes: usize) -> Result<Shared, Fault> {
+    let Traffic { exchanges, divided } = traffic(&measured.graph, processes)?;
+    let sent = |numbers: Vec<usize>| numbers.into_iter().map(|n| n * size_of::<f32>()).collect();
+    let sum = |is_divided: bool| {
+        let own = measured
+            .parts
+            .iter()
+            .filter(|(value, _)| value.is_some_and(|v| divided.contains(&v)) == is_divided);
+        milliseconds(own.map(|(_, time)| *time).sum())
+    };
+    Ok(Shared {
+        processes,
+        exchanges: exchanges.into_iter().map(sent).collect(),
+        divided_milliseconds: sum(true),
+        whole_milliseconds: sum(false),
+    })
 }
 
 /// The parts by op and layer, the slowest first.
@@ -253,6 +291,17 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
         Some(_) => "\n\nThe times of parts are summed over the threads.\n",
         None => "\n\nEach part was timed on its own, so their sum is not the time of a step.\n",
     });
+    if let Some(Shared { processes, exchanges, divided_milliseconds, whole_milliseconds }) = &figures.shared {
+        let most: usize = exchanges.iter().filter_map(|sent| sent.iter().max()).sum();
+        let share = whole_milliseconds / (divided_milliseconds + whole_milliseconds).max(f64::MIN_POSITIVE);
+        text.push_str(&format!(
+            "{processes} processes would exchange {} times in a step, up to {} from each to each of the others;\n\
+             each would compute {} of the parts' time whole\n",
+            exchanges.len(),
+            bytes(most as u64),
+            percent(share)
+        ));
+    }
     if let Some(said) = said {
         text.push_str(&format!("The file does not say how to train; this was `{said}`.\n"));
     }

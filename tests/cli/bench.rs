@@ -22,6 +22,14 @@ fn bench_measures_training_and_inference() {
     let text = desk.run("bench small.net --seconds 0").out;
     assert!(text.contains("images/s in batches of 32"), "{text}");
     assert_eq!(text.contains("with everything that the process took"), cfg!(target_os = "linux"), "{text}");
+    let figures = desk.json("bench small.net --train --seconds 0 --processes 2 --json");
+    let exchanges = figures["shared"]["exchanges"].as_array().unwrap();
+    // 1,598 weights; the loss and more besides.
+    let sent: u64 = exchanges.iter().map(|sent| sent[0].as_u64().unwrap()).sum();
+    assert!((4 * 1598..4 * 2000).contains(&sent), "{figures}");
+    assert!(figures["shared"]["divided_milliseconds"].as_f64().unwrap() > 0.0);
+    let text = desk.run("bench small.net --train --seconds 0 --processes 4").out;
+    assert!(text.contains("4 processes would exchange "), "{text}");
     desk.refused("bench small.net --precision f16", 2, &["f32", "tf32", "bf16"]);
     desk.refused("bench small.net --seconds forever", 2, &["a number of seconds from 0 to 3600"]);
 }

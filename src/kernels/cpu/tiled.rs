@@ -228,6 +228,11 @@ impl Tiled {
         start.min(n_parts)..end.min(n_parts)
     }
 
+    /// What the processes give each other, if they do.
+    pub fn filled(&self) -> Option<&Filled> {
+        (self.rank.n > 1 && !self.sums.is_empty()).then_some(&self.filled)
+    }
+
     pub fn cuts(&self) -> &Cuts {
         &self.cuts
     }

@@ -8,6 +8,7 @@ mod plan;
 pub mod print;
 mod running;
 mod schedule;
+pub mod traffic;
 
 use std::sync::Arc;
 
