@@ -48,7 +48,7 @@ pub struct Options {
     /// Precision on a CUDA device; by default that of the file, else f32
     #[arg(long, value_parser = Precision::ALL.map(Precision::name))]
     precision: Option<String>,
-    /// Also tell what so many processes would exchange in a step
+    /// Also show what this many processes would exchange in a step
     #[arg(long, value_name = "N", conflicts_with = "data", value_parser = clap::value_parser!(u8).range(2..=N_TILES as i64))]
     processes: Option<u8>,
     /// Print one JSON object
