@@ -159,8 +159,7 @@ fn a_plan_tells_what_is_exchanged() {
         let seen = together(n, |seat| {
             let noting = Arc::new(Noting { seat, seen: Mutex::default() });
             stepped(&graph, &shared(Arc::clone(&noting) as Arc<dyn Peers>), 16);
-            let seen = noting.seen.lock().unwrap().clone();
-            seen
+            noting.seen.lock().unwrap().clone()
         });
         // Of two steps.
         let expected = [told.exchanges.clone(), told.exchanges].concat();

@@ -1,5 +1,5 @@
 //! `field NAME [columns]`: what else a table says of each sample, numbers, a second picture, a class, labels or a mask → the values
-//! of a batch for the model's further inputs and outputs. [`written`] reads the lines, [`held`] what their columns hold.
+//! of a batch for the model's further inputs and outputs. `written` reads the lines, `held` what their columns hold.
 
 mod held;
 mod written;
