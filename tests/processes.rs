@@ -1,6 +1,7 @@
 //! Several processes train to the bits of one. Here they are threads of the test's own process, which exchange through a table.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -9,10 +10,10 @@ use dslc::data::samples::Samples;
 use dslc::data::{Dataset, Wanted};
 use dslc::diag::{Fault, has_errors};
 use dslc::experiment::Experiment;
-use dslc::graph::Graph;
+use dslc::graph::{Graph, Value};
 use dslc::kernels::cpu::peers::{Filled, Peers, Rank};
 use dslc::predict::Predictor;
-use dslc::run::cpu::traffic::traffic;
+use dslc::run::cpu::traffic::{Deed, traffic};
 use dslc::run::{Backend, Cpu, Session, Shared};
 use dslc::shape::Shape;
 use dslc::tensor::Device;
@@ -33,16 +34,17 @@ struct Table {
 struct Seat {
     table: Arc<Table>,
     rank: Rank,
+    /// What was laid out in exchanges that are begun, the oldest first.
+    begun: Mutex<VecDeque<Vec<f32>>>,
 }
 
-impl Peers for Seat {
-    fn rank(&self) -> Rank {
-        self.rank
+impl Seat {
+    fn own(&self, memory: &[f32], filled: &Filled) -> Vec<f32> {
+        filled[self.rank.number].iter().flat_map(|range| memory[range.clone()].to_vec()).collect()
     }
 
-    fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+    fn lay(&self, own: Vec<f32>, memory: &mut [f32], filled: &Filled) {
         assert_eq!(filled.len(), self.rank.n);
-        let own = filled[self.rank.number].iter().flat_map(|range| memory[range.clone()].to_vec()).collect();
         *self.table.laid[self.rank.number].lock().unwrap() = own;
         self.table.gate.wait();
         for (ranges, laid) in filled.iter().zip(&self.table.laid) {
@@ -54,6 +56,29 @@ impl Peers for Seat {
             assert_eq!(at, laid.len());
         }
         self.table.gate.wait();
+    }
+}
+
+impl Peers for Seat {
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+        self.lay(self.own(memory, filled), memory, filled);
+        Ok(())
+    }
+
+    fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault> {
+        self.begun.lock().unwrap().push_back(self.own(memory, filled));
+        Ok(())
+    }
+
+    fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+        let own = self.begun.lock().unwrap().pop_front().unwrap();
+        // Nobody may have needed the memory meanwhile.
+        assert_eq!(own, self.own(memory, filled));
+        self.lay(own, memory, filled);
         Ok(())
     }
 }
@@ -63,7 +88,7 @@ fn together<T: Send>(n: usize, work: impl Fn(Arc<dyn Peers>) -> T + Sync) -> Vec
     let laid = (0..n).map(|_| Mutex::default()).collect();
     let table = Arc::new(Table { laid, gate: Barrier::new(n) });
     let one = |number: usize| {
-        let seat = Seat { table: Arc::clone(&table), rank: Rank { number, n } };
+        let seat = Seat { table: Arc::clone(&table), rank: Rank { number, n }, begun: Mutex::default() };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + number % 2).build().unwrap();
         pool.install(|| work(Arc::new(seat)))
     };
@@ -132,10 +157,14 @@ fn every_number_of_processes_has_the_bits_of_one() {
     }
 }
 
-/// Notes how much each process lays out.
+/// Notes what each process gives, and when.
 struct Noting {
     seat: Arc<dyn Peers>,
-    seen: Mutex<Vec<Vec<usize>>>,
+    seen: Mutex<Vec<Deed>>,
+}
+
+fn lens(filled: &Filled) -> Vec<usize> {
+    filled.iter().map(|ranges| ranges.iter().map(Range::len).sum()).collect()
 }
 
 impl Peers for Noting {
@@ -144,9 +173,18 @@ impl Peers for Noting {
     }
 
     fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
-        let lens = filled.iter().map(|ranges| ranges.iter().map(Range::len).sum()).collect();
-        self.seen.lock().unwrap().push(lens);
+        self.seen.lock().unwrap().push(Deed::Exchange(lens(filled)));
         self.seat.exchange(memory, filled)
+    }
+
+    fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault> {
+        self.seen.lock().unwrap().push(Deed::Begin(lens(filled)));
+        self.seat.begin(memory, filled)
+    }
+
+    fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
+        self.seen.lock().unwrap().push(Deed::Complete);
+        self.seat.complete(memory, filled)
     }
 }
 
@@ -161,14 +199,23 @@ fn a_plan_tells_what_is_exchanged() {
             stepped(&graph, &shared(Arc::clone(&noting) as Arc<dyn Peers>), 16);
             noting.seen.lock().unwrap().clone()
         });
-        // Of two steps.
-        let expected = [told.exchanges.clone(), told.exchanges].concat();
-        assert!(seen.iter().all(|own| *own == expected), "{n} processes");
-        let convolutions = |divided: bool| {
-            let is_one = |v: &dslc::graph::Value| {
-                graph.node(*v).op.name() == "conv2d" && told.divided.contains(v) == divided
+        let divides = |deed: &Deed| matches!(deed, Deed::Compute { .. });
+        let said: Vec<Deed> = told.iter().filter(|deed| !divides(deed)).cloned().collect();
+        let twice = [said.clone(), said].concat();
+        assert!(seen.iter().all(|own| *own == twice), "{n} processes, of two steps");
+        // Gradients travel while the next stage computes.
+        let begun = told.iter().position(|deed| matches!(deed, Deed::Begin(_))).unwrap();
+        let complete = told.iter().position(|deed| *deed == Deed::Complete).unwrap();
+        assert!(told[begun..complete].iter().any(|deed| matches!(deed, Deed::Compute { divided: true, .. })));
+        let convolutions = |is_divided: bool| {
+            let is_one = |value: &Value| graph.node(*value).op.name() == "conv2d";
+            let of = |deed: &Deed| match deed {
+                Deed::Compute { values, divided } if *divided == is_divided => {
+                    values.iter().filter(|value| is_one(value)).count()
+                }
+                _ => 0,
             };
-            graph.values().filter(is_one).count()
+            told.iter().map(of).sum::<usize>()
         };
         assert!(convolutions(true) > 0 && convolutions(false) == 0);
     }

@@ -227,6 +227,10 @@ fn frozen_layers_stay_and_cost_no_backward_pass() {
     let graph = training(&experiment, 20);
     assert_eq!((n_of(&graph, "conv2d_grad_weight"), n_of(&graph, "conv2d_grad_input")), (0, 0));
     assert_eq!(n_of(&graph, "running_moment"), 0);
+    // What is in a layer is the layer.
+    let inside = trained(layers, &lines("group \"conv?.*\" freeze=true; group \"bn*.*\" freeze=true")).0;
+    let text = |graph: &Graph| dslc::graph::print::text(graph, &|_| None);
+    assert_eq!(text(&training(&inside, 20)), text(&graph));
     let (session, _) = run(&experiment, &dataset);
     for name in ["conv1.weight", "bn2.weight", "bn1.running_mean"] {
         assert!(state(&session, name) == initial(&experiment, &dataset, name), "{name}");

@@ -185,6 +185,11 @@ fn what_is_meant_is_not_warned_of() {
         "model M { input 1x28x28; max_pool2d 3 stride=2 padding=1 ceil=true; avg_pool2d 2 padding=1; max_pool2d 4 stride=1 padding=same }".to_owned(),
         // A batch of one has many pixels a channel.
         format!("model M {{ input 1x28x28; batch_norm -> flatten -> linear 10 }}\n{data}train {{ loss cross_entropy; optimizer adam; batch 1 }}\n"),
+        // A frozen norm does not look at the batch.
+        format!(
+            "model M {{ input 1x28x28; flatten -> linear 8 -> batch_norm -> linear 10 }}\n{data}\
+             train {{ loss cross_entropy; optimizer adam; batch 1; group \"bn1\" freeze=true }}\n"
+        ),
         // Names that a block's words, defaults, lists and conditions use.
         "use \"parts.model\"\nlet a = 4\nlet b = (2 * a) c = relu\nblock unit(d=b) { conv2d d 1x1 -> c }\n\
          model M { input 1x8x8; let e = 3; for n in [e] { conv2d n 1x1 }; unit; narrow }"

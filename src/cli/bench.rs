@@ -11,10 +11,11 @@ use crate::cli::table::{bytes, percent, speed, table};
 use crate::cli::{Stop, batch, bench_data, devices, load};
 use crate::diag::{Fault, codes};
 use crate::experiment::loaded::load_text;
+use crate::graph::Value;
 use crate::kernels::cpu::simd::peak;
 use crate::kernels::cpu::{N_TILES, threads};
 use crate::model::Model;
-use crate::run::cpu::traffic::{Traffic, traffic};
+use crate::run::cpu::traffic::{Deed, traffic};
 use crate::run::{Precision, on};
 use crate::tensor::device::Choice;
 use crate::tensor::host;
@@ -96,12 +97,24 @@ struct Figures {
 #[derive(Serialize)]
 struct Shared {
     processes: usize,
-    /// For each exchange, the bytes that each process sends to each other one.
-    exchanges: Vec<Vec<usize>>,
-    /// The time of all parts that the processes divide,
-    divided_milliseconds: f64,
-    /// and of those that each of them computes whole.
-    whole_milliseconds: f64,
+    /// What a process does, one after another.
+    deeds: Vec<Did>,
+}
+
+/// One thing that a process does.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Did {
+    /// Milliseconds of work that the processes divide,
+    Divided(f64),
+    /// and that each of them does whole.
+    Whole(f64),
+    /// The bytes that each process sends to each other one: waited for,
+    Exchange(Vec<usize>),
+    /// or begun,
+    Begin(Vec<usize>),
+    /// until the oldest that were begun are waited for.
+    Complete,
 }
 
 /// What one op of one source line takes.
@@ -220,21 +233,23 @@ fn peak_flops() -> f64 {
 }
 
 fn shared(measured: &Measured, processes: usize) -> Result<Shared, Fault> {
-    let Traffic { exchanges, divided } = traffic(&measured.graph, processes)?;
-    let sent = |numbers: Vec<usize>| numbers.into_iter().map(|n| n * size_of::<f32>()).collect();
-    let sum = |is_divided: bool| {
-        let own = measured
-            .parts
-            .iter()
-            .filter(|(value, _)| value.is_some_and(|v| divided.contains(&v)) == is_divided);
-        milliseconds(own.map(|(_, time)| *time).sum())
+    let mut times: BTreeMap<Option<Value>, Duration> = BTreeMap::new();
+    measured.parts.iter().for_each(|&(value, time)| *times.entry(value).or_default() += time);
+    let time = |values: &[Value]| {
+        milliseconds(values.iter().filter_map(|value| times.get(&Some(*value))).sum::<Duration>())
     };
-    Ok(Shared {
-        processes,
-        exchanges: exchanges.into_iter().map(sent).collect(),
-        divided_milliseconds: sum(true),
-        whole_milliseconds: sum(false),
-    })
+    let sent = |numbers: Vec<usize>| numbers.into_iter().map(|n| n * size_of::<f32>()).collect();
+    let did = |deed| match deed {
+        Deed::Compute { values, divided: true } => Did::Divided(time(&values)),
+        Deed::Compute { values, divided: false } => Did::Whole(time(&values)),
+        Deed::Exchange(numbers) => Did::Exchange(sent(numbers)),
+        Deed::Begin(numbers) => Did::Begin(sent(numbers)),
+        Deed::Complete => Did::Complete,
+    };
+    // Each process brings the weights into order.
+    let packs = times.get(&None).copied().unwrap_or_default();
+    let deeds = traffic(&measured.graph, processes)?.into_iter().map(did);
+    Ok(Shared { processes, deeds: [Did::Whole(milliseconds(packs))].into_iter().chain(deeds).collect() })
 }
 
 /// The parts by op and layer, the slowest first.
@@ -291,13 +306,23 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
         Some(_) => "\n\nThe times of parts are summed over the threads.\n",
         None => "\n\nEach part was timed on its own, so their sum is not the time of a step.\n",
     });
-    if let Some(Shared { processes, exchanges, divided_milliseconds, whole_milliseconds }) = &figures.shared {
-        let most: usize = exchanges.iter().filter_map(|sent| sent.iter().max()).sum();
-        let share = whole_milliseconds / (divided_milliseconds + whole_milliseconds).max(f64::MIN_POSITIVE);
+    if let Some(Shared { processes, deeds }) = &figures.shared {
+        let (mut n, mut begun, mut most, mut divided, mut whole) = (0, 0, 0, 0.0, 0.0);
+        for did in deeds {
+            match did {
+                Did::Divided(time) => divided += time,
+                Did::Whole(time) => whole += time,
+                Did::Exchange(sent) | Did::Begin(sent) => {
+                    (n, most) = (n + 1, most + sent.iter().max().unwrap_or(&0));
+                    begun += usize::from(matches!(did, Did::Begin(_)));
+                }
+                Did::Complete => {}
+            }
+        }
+        let share = whole / (divided + whole).max(f64::MIN_POSITIVE);
         text.push_str(&format!(
-            "{processes} processes would exchange {} times in a step, up to {} from each to each of the others;\n\
-             each would compute {} of the parts' time whole\n",
-            exchanges.len(),
+            "{processes} processes would exchange {n} times in a step, {begun} of these while they compute, up to {} from each to each \
+             of the others;\neach would compute {} of the parts' time whole\n",
             bytes(most as u64),
             percent(share)
         ));

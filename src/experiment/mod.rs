@@ -44,8 +44,8 @@ use crate::spec::section;
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::{self, Reading, parse};
 use crate::train;
-use crate::train::initial;
 use crate::train::section::{BatchSize, TrainSection};
+use crate::train::{groups as trained, initial};
 
 /// The words that may stand at the top of a file.
 pub const SECTIONS: &[&str] = &["use", "let", "block", "model", "data", "train", "expect"];
@@ -517,7 +517,9 @@ fn things(input: &Shape) -> &'static str {
 fn batch_against_norms(model: &Model, train: &TrainSection, diagnostics: &mut Diagnostics) {
     let single = |instance: &&Instance| {
         let pixels = instance.input.as_ref().map_or(0, |input| input.elements() / input.dims()[0].max(1));
-        instance.unit.spec().name == "batch_norm" && pixels == 1
+        instance.unit.spec().name == "batch_norm"
+            && pixels == 1
+            && !trained::is_settled(&train.groups, instance)
     };
     let one_image = train.batch == BatchSize::Images(1);
     let Some(norm) = model.layers.iter().find(single).filter(|_| one_image) else { return };

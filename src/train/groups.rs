@@ -2,7 +2,7 @@
 
 use crate::data::glob::is_like;
 use crate::graph::StateKind;
-use crate::model::Model;
+use crate::model::{Instance, Model};
 use crate::source::Span;
 use crate::spec::section::{Lines, Registry};
 use crate::spec::{Args, Kind, Preset, Spec, keyword, positional};
@@ -108,9 +108,10 @@ impl Group {
         is_like(&self.pattern, parameter) || self.fits_layer(layer_of(parameter))
     }
 
-    /// Whether it is about all of a layer.
+    /// Whether it is about all of a layer: by its name, or as all that is in it.
     pub fn fits_layer(&self, layer: &str) -> bool {
-        is_like(&self.pattern, layer)
+        let inside = self.pattern.strip_suffix(".*");
+        is_like(&self.pattern, layer) || inside.is_some_and(|outer| is_like(outer, layer))
     }
 }
 
@@ -131,6 +132,15 @@ fn joined<'a>(groups: impl Iterator<Item = &'a Group>) -> Terms {
         freeze: terms.freeze.unwrap_or(before.freeze),
         statistics: terms.statistics.unwrap_or(before.statistics),
     })
+}
+
+/// Whether a layer does in training what it does in evaluation: it has statistics, and is frozen with them.
+pub fn is_settled(groups: &[Group], layer: &Instance) -> bool {
+    let mut parameters = layer.inferred.iter().flat_map(|inferred| &inferred.parameters);
+    let terms = terms_of_layer(groups, &layer.name);
+    parameters.any(|own| own.kind == StateKind::Buffer)
+        && terms.freeze
+        && terms.statistics == Statistics::Running
 }
 
 /// The layer of a parameter.

@@ -21,7 +21,7 @@ use crate::shape::Shape;
 use crate::spec::{Arg, Args};
 use crate::train::average;
 use crate::train::clip::clipped;
-use crate::train::groups::{self, Statistics};
+use crate::train::groups;
 use crate::train::losses::formula::Formula;
 use crate::train::losses::{self, Given, Loss, Losses};
 use crate::train::mixes;
@@ -216,10 +216,7 @@ fn weights(model: &Model) -> impl Iterator<Item = String> + '_ {
 
 /// A layer that is frozen with its statistics does what it does in evaluation.
 fn mode(instance: &Instance, train: &TrainSection) -> Mode {
-    let parameters = instance.inferred.iter().flat_map(|inferred| &inferred.parameters);
-    let has_statistics = parameters.clone().any(|own| own.kind == StateKind::Buffer);
-    let terms = groups::terms_of_layer(&train.groups, &instance.name);
-    match has_statistics && terms.freeze && terms.statistics == Statistics::Running {
+    match groups::is_settled(&train.groups, instance) {
         true => Mode::Infer,
         false => Mode::Train { seed: train.seed },
     }

@@ -18,6 +18,18 @@ pub trait Peers: Send + Sync {
     /// # Errors
     /// Others that do not answer any more.
     fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault>;
+
+    /// Begins an exchange that goes on while this process computes, until [`Peers::complete`]; others may be made meanwhile.
+    ///
+    /// # Errors
+    /// As [`Peers::exchange`].
+    fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault>;
+
+    /// Waits for the oldest exchange that was begun and is not complete, with its ranges.
+    ///
+    /// # Errors
+    /// As [`Peers::exchange`].
+    fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault>;
 }
 
 impl dyn Peers {

@@ -96,35 +96,50 @@ impl Cuts {
     }
 }
 
+/// Sums over the batch that are completed together.
+#[derive(Default)]
+struct Sums {
+    /// The numbers of their steps.
+    steps: Vec<usize>,
+    /// What the processes that share the batch give each other.
+    filled: Filled,
+}
+
 pub struct Tiled {
     cuts: Cuts,
     sizes: Vec<usize>,
     steps: Vec<TiledStep>,
-    /// The numbers of the steps that are sums.
-    sums: Vec<usize>,
+    /// Those that are complete behind the chain,
+    sums: Sums,
+    /// and those that processes exchange while they go on.
+    overlapped: Sums,
     /// The threads' own memory: where it begins, numbers of one, how many.
     local: (usize, usize, usize),
-    /// Which of the processes that share the batch this is,
+    /// Which of the processes that share the batch this is.
     rank: Rank,
-    /// and the sums that they give each other.
-    filled: Filled,
     /// The groups of parts that this process has whole, and those that no process has.
     groups: [Vec<usize>; 2],
 }
 
 impl Tiled {
-    /// Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
+    /// `is_overlapped` says which sums are complete only behind [`Tiled::complete`]. Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
     pub fn new(
         cuts: Cuts,
         steps: Vec<TiledStep>,
         local: (usize, usize, usize),
         rank: Rank,
+        is_overlapped: &dyn Fn(usize) -> bool,
     ) -> Result<Tiled, Fault> {
         let is_sum = |i: &usize| matches!(steps[*i].output, Place::Partial { .. });
-        let sums = (0..steps.len()).filter(is_sum).collect();
-        let (sizes, filled, groups) = (cuts.sizes(), Filled::new(), Default::default());
-        let mut tiled = Tiled { sizes, cuts, steps, sums, local, rank, filled, groups };
-        tiled.filled = (0..rank.n).map(|number| tiled.filled_by(number)).collect();
+        let (overlapped, prompt) = (0..steps.len()).filter(is_sum).partition(|&i| is_overlapped(i));
+        let (sizes, sums, groups) = (cuts.sizes(), Default::default(), Default::default());
+        let mut tiled =
+            Tiled { sizes, cuts, steps, sums, overlapped: Default::default(), local, rank, groups };
+        let sums = |steps: Vec<usize>| {
+            let filled = (0..rank.n).map(|number| tiled.filled_by(number, &steps)).collect();
+            Sums { steps, filled }
+        };
+        [tiled.sums, tiled.overlapped] = [prompt, overlapped].map(sums);
         tiled.groups = [Some(rank.number), None]
             .map(|owner| (0..tiled.cuts.n_groups()).filter(|&group| tiled.owner(group) == owner).collect());
         match tiled.is_sound() {
@@ -203,9 +218,9 @@ impl Tiled {
     }
 
     /// The sums that a process has when its parts are done: of each group that it has whole, else of each part.
-    fn filled_by(&self, number: usize) -> Vec<Range<usize>> {
+    fn filled_by(&self, number: usize, sums: &[usize]) -> Vec<Range<usize>> {
         let mut filled = Vec::new();
-        for &at in &self.sums {
+        for &at in sums {
             let step = &self.steps[at];
             let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) else {
                 continue;
@@ -228,9 +243,10 @@ impl Tiled {
         start.min(n_parts)..end.min(n_parts)
     }
 
-    /// What the processes give each other, if they do.
-    pub fn filled(&self) -> Option<&Filled> {
-        (self.rank.n > 1 && !self.sums.is_empty()).then_some(&self.filled)
+    /// What the processes give each other behind the chain, and what they begin to, if they do.
+    pub fn filled(&self) -> [Option<&Filled>; 2] {
+        [&self.sums, &self.overlapped]
+            .map(|sums| (self.rank.n > 1 && !sums.steps.is_empty()).then_some(&sums.filled))
     }
 
     pub fn cuts(&self) -> &Cuts {
@@ -260,22 +276,51 @@ impl Tiled {
             });
         }
         let [whole, split] = &self.groups;
-        self.add_up(memory, team, clock, whole);
-        if let Some(peers) = peers.filter(|_| !self.sums.is_empty()) {
-            peers.exchange(memory, &self.filled)?;
+        self.add_up(memory, team, clock, whole, &self.sums.steps);
+        self.add_up(memory, team, clock, whole, &self.overlapped.steps);
+        if let Some(peers) = peers {
+            // Those that are waited for come first.
+            if !self.sums.steps.is_empty() {
+                peers.exchange(memory, &self.sums.filled)?;
+            }
+            if !self.overlapped.steps.is_empty() {
+                peers.begin(memory, &self.overlapped.filled)?;
+            }
         }
-        self.add_up(memory, team, clock, split);
-        self.finish(memory, team, clock);
+        self.add_up(memory, team, clock, split, &self.sums.steps);
+        self.finish(memory, team, clock, &self.sums.steps);
+        Ok(())
+    }
+
+    /// Waits for the sums that were exchanged meanwhile, and makes their results.
+    pub fn complete(
+        &self,
+        memory: &mut [f32],
+        team: &Team<'_>,
+        peers: Option<&dyn Peers>,
+    ) -> Result<(), Fault> {
+        if let Some(peers) = peers {
+            peers.complete(memory, &self.overlapped.filled)?;
+        }
+        self.add_up(memory, team, None, &self.groups[1], &self.overlapped.steps);
+        self.finish(memory, team, None, &self.overlapped.steps);
         Ok(())
     }
 
     /// Adds the sums of the groups' parts to those of their first parts.
-    fn add_up(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>, groups: &[usize]) {
+    fn add_up(
+        &self,
+        memory: &mut [f32],
+        team: &Team<'_>,
+        clock: Option<&Clock>,
+        groups: &[usize],
+        sums: &[usize],
+    ) {
         let arena = Arena::new(memory);
-        let (n_sums, n_parts) = (self.sums.len(), self.cuts.n_parts());
+        let (n_sums, n_parts) = (sums.len(), self.cuts.n_parts());
         team.share(groups.len() * n_sums, |share| {
             let group = groups[share / n_sums];
-            self.timed(self.sums[share % n_sums], clock, &|sum, start, len| {
+            self.timed(sums[share % n_sums], clock, &|sum, start, len| {
                 for number in (group * GROUP + 1..n_parts.min((group + 1) * GROUP)).filter(|_| sum.adds) {
                     let slot = |number: usize| {
                         let first = start + len * self.cuts.slot(number, true);
@@ -291,15 +336,15 @@ impl Tiled {
     }
 
     /// Makes the results of the sums.
-    fn finish(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>) {
+    fn finish(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>, sums: &[usize]) {
         let arena = Arena::new(memory);
         let (n_groups, n_parts) = (self.cuts.n_groups(), self.cuts.n_parts());
-        team.share(self.sums.len(), |i| {
-            self.timed(self.sums[i], clock, &|sum, start, len| {
+        team.share(sums.len(), |i| {
+            self.timed(sums[i], clock, &|sum, start, len| {
                 let n = if sum.adds { n_groups } else { n_parts };
                 // SAFETY: all groups are done; results and partial sums are apart (`is_sound`).
                 let (partials, result) = unsafe {
-                    let result = arena.exclusive(self.steps[self.sums[i]].result.clone());
+                    let result = arena.exclusive(self.steps[sums[i]].result.clone());
                     (arena.shared(start..start + len * n), result)
                 };
                 (sum.finish)(partials, result);

@@ -1,8 +1,9 @@
 //! How a plan is made: the schedule's stages become units of work in time, kernels are prepared for them, and
 //! every value gets memory for the time that it lives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::graph::attrs::Attr;
@@ -15,6 +16,7 @@ use crate::plan::layout::Layout;
 use crate::plan::lives::{last_reads, overwritten, owners};
 use crate::plan::memory::{Block, aligned, place, place_apart};
 use crate::run::cpu::exchange::Exchanges;
+use crate::run::cpu::overlap;
 use crate::run::cpu::plan::{Action, Derived, Plan, Step};
 use crate::run::cpu::schedule::{Role, Schedule, Slot};
 use crate::shape::Shape;
@@ -26,6 +28,8 @@ const CACHE: usize = 64 << 10;
 pub enum Unit {
     Whole(Value),
     Tiled(Vec<Value>),
+    /// Sums of an earlier stage, which processes have exchanged meanwhile, are completed.
+    Sums(Vec<Value>),
 }
 
 impl Unit {
@@ -33,6 +37,7 @@ impl Unit {
         match self {
             Unit::Whole(value) => std::slice::from_ref(value),
             Unit::Tiled(steps) => steps,
+            Unit::Sums(_) => &[],
         }
     }
 }
@@ -69,6 +74,8 @@ pub struct Planner<'a> {
     units: Vec<Unit>,
     /// Values in the threads' own memory.
     local: BTreeSet<Value>,
+    /// Sums that are complete only some time behind their stage, with that time.
+    overlapped: BTreeMap<Value, usize>,
     /// New values of states that are written over the old ones, with the input that holds the old one.
     over: BTreeMap<Value, usize>,
 }
@@ -83,7 +90,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Planner<'a>, Fault> {
         let schedule = Schedule::new(graph);
         let owner = owners(graph);
-        let (local, over) = (BTreeSet::new(), BTreeMap::new());
+        let (local, overlapped, over) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut planner = Planner {
             graph,
             layout,
@@ -94,9 +101,19 @@ impl<'a> Planner<'a> {
             owner,
             units: Vec::new(),
             local,
+            overlapped,
             over,
         };
         planner.units = planner.order();
+        if rank.n > 1 {
+            let is_sum = |value: Value| planner.slot(value).role == Role::Sum;
+            planner.units = overlap::overlapped(planner.order(), graph, &planner.owner, &is_sum);
+        }
+        for (time, unit) in planner.units.iter().enumerate() {
+            if let Unit::Sums(sums) = unit {
+                planner.overlapped.extend(sums.iter().map(|&sum| (sum, time)));
+            }
+        }
         planner.local = planner.locals();
         planner.over = planner.overwritten();
         Ok(planner)
@@ -298,6 +315,7 @@ impl<'a> Planner<'a> {
                 Unit::Tiled(steps) => {
                     tiled.insert(time, self.tiled_unit(steps, time, end, &mut wants)?);
                 }
+                Unit::Sums(_) => {}
             }
         }
         // The work on one image is shared value by value; in training, a batch of one is nothing to be fast at.
@@ -315,6 +333,8 @@ impl<'a> Planner<'a> {
         let n_workers = if tiled.is_empty() { 0 } else { self.n_threads.clamp(1, N_TILES) };
         let exchanges = Exchanges::new(self.graph, &self.schedule, &self.owner, &self.units, self.rank);
         let (mut setup, mut actions) = (Vec::new(), Vec::new());
+        // Chains whose sums are under way, the oldest first.
+        let mut open = VecDeque::new();
         actions.extend(exchanges.after(&self.graph.inputs, &places).map(Action::Exchange));
         for (time, unit) in self.units.iter().enumerate() {
             let (frozen, packs, action) = match unit {
@@ -327,7 +347,16 @@ impl<'a> Planner<'a> {
                         tiled.remove(&time).ok_or_else(|| Fault::internal("a stage without kernels"))?;
                     let local = (local_start, local_len, n_workers);
                     let (packs, tiled) = self.tiled_steps(steps, unit, local, &places, &range)?;
+                    let tiled = Arc::new(tiled);
+                    if steps.iter().any(|step| self.overlapped.contains_key(step)) {
+                        open.push_back(Arc::clone(&tiled));
+                    }
                     (false, packs, Action::Tiled(tiled, steps.clone()))
+                }
+                Unit::Sums(_) => {
+                    let tiled = open.pop_front();
+                    let tiled = tiled.ok_or_else(|| Fault::internal("sums of no stage"))?;
+                    (false, Vec::new(), Action::Sums(tiled))
                 }
             };
             let (once, each): (Vec<_>, Vec<_>) = packs.into_iter().partition(|(_, frozen)| *frozen);
@@ -482,7 +511,8 @@ impl<'a> Planner<'a> {
                 if i == 0 {
                     blocks.push(Block { size: kernel.scratch, start: at, end: at });
                     if let Some(sum) = &kernel.sum {
-                        partial = Some((wants.add(n_slots * sum.len, time, time), sum.len));
+                        let end = self.overlapped.get(&step).copied().unwrap_or(time);
+                        partial = Some((wants.add(n_slots * sum.len, time, end), sum.len));
                     }
                     let first = self.kernel(step, kernel, time, end, wants);
                     kernel = first.prepared;
@@ -549,7 +579,8 @@ impl<'a> Planner<'a> {
                 result,
             });
         }
-        Ok((packs, Tiled::new(unit.cuts, out, local, self.rank)?))
+        let is_overlapped = |at: usize| self.overlapped.contains_key(&steps[at]);
+        Ok((packs, Tiled::new(unit.cuts, out, local, self.rank, &is_overlapped)?))
     }
 }
 

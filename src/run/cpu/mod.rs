@@ -3,6 +3,7 @@
 
 mod build;
 mod exchange;
+mod overlap;
 mod pace;
 mod plan;
 pub mod print;

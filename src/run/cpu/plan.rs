@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::diag::Fault;
 use crate::graph::{Graph, Value};
@@ -35,7 +36,9 @@ pub enum Action {
     Pack(Packs),
     Whole(Step),
     /// A chain, with the values that its steps compute.
-    Tiled(Tiled, Vec<Value>),
+    Tiled(Arc<Tiled>, Vec<Value>),
+    /// The sums of an earlier chain that processes exchange while they go on: of the oldest one whose sums are under way.
+    Sums(Arc<Tiled>),
     /// Rows of values that processes give each other, as a later step needs those of all images.
     Exchange(Filled),
 }

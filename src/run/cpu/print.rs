@@ -64,6 +64,9 @@ fn describe_action(
                 );
             }
         }
+        Action::Sums(tiled) => {
+            let _ = writeln!(out, "  complete sums over {}", cuts(tiled));
+        }
         Action::Tiled(tiled, values) => {
             let _ = writeln!(out, "  {}", cuts(tiled));
             for (&value, place) in values.iter().zip(tiled.places()) {

@@ -166,7 +166,7 @@ impl Runtime for Running {
             plan.actions.iter().try_for_each(|action| run(plan, action, numbers, team, None, peers))?;
             for action in &plan.actions {
                 let values: &[Value] = match action {
-                    Action::Pack(_) | Action::Exchange(_) => &[],
+                    Action::Pack(_) | Action::Exchange(_) | Action::Sums(_) => &[],
                     Action::Whole(step) => std::slice::from_ref(&step.value),
                     Action::Tiled(_, values) => values,
                 };
@@ -203,6 +203,7 @@ fn run(
             return Ok(());
         }
         Action::Tiled(tiled, _) => return tiled.run(numbers, team, clock, peers),
+        Action::Sums(tiled) => return tiled.complete(numbers, team, peers),
         Action::Exchange(filled) => return peers.map_or(Ok(()), |peers| peers.exchange(numbers, filled)),
         Action::Whole(step) => step,
     };
