@@ -180,6 +180,9 @@ fn imports_bring_blocks_constants_and_models() {
     assert_eq!(errors, ["E0211 `a` is defined twice"]);
     let nowhere = layers_with("use \"d.model\"\nmodel M { input 1x4x4; relu }", &[]).unwrap_err();
     assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
+    // The model that it was to bring is not missing its layers.
+    let nowhere = layers_with("use \"d.model\"\nmodel M(classes=10)", &[]).unwrap_err();
+    assert_eq!(nowhere, ["E0214 `use \"d.model\"`: it does not exist"]);
 }
 
 #[test]

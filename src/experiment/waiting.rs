@@ -2,6 +2,8 @@
 //! follows from the error rather than of a mistake.
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, codes};
+use crate::experiment::chosen::is_choice;
+use crate::experiment::unused::statements;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{Ast, Statement};
 
@@ -21,6 +23,12 @@ const ACROSS: [&str; 8] = [
 /// that is half read or behind it in a model, and everything where what is half read is no section, or one whose names
 /// others use.
 pub fn hold_back(sources: &Sources, ast: &Ast, syntax: &[Diagnostic], findings: &mut Diagnostics) {
+    if syntax.iter().any(|d| d.code == codes::IMPORT) {
+        // The layers of a model may be in the file that could not be read.
+        let taken: Vec<Span> =
+            statements(&ast.chains).filter(|line| is_choice(line)).map(Statement::head).collect();
+        findings.retain(|d| d.code != codes::BLOCK_MISUSE || !taken.contains(&d.primary.span));
+    }
     // A setting of the command line that cannot be read leaves no line of a file half read.
     let in_file = |d: &&Diagnostic| is_syntax(d) && sources.on_disk(d.primary.span.file);
     let broken: Vec<Span> = syntax.iter().filter(in_file).map(|d| d.primary.span).collect();

@@ -28,10 +28,17 @@ const WAKE: Duration = Duration::from_millis(20);
 /// and how long it then sleeps at a time.
 const NAP: Duration = Duration::from_micros(50);
 /// How long MPI is left alone with messages that nobody waits for yet: it moves them only while it is called.
-const PAUSE: Duration = Duration::from_micros(200);
+const PAUSE: Duration = Duration::from_micros(100);
 
-/// All messages have it: between two processes they arrive in the order in which they are sent.
-const TAG: i32 = 0;
+/// Numbers of a message that nobody waits for yet: so many that a network is busy,
+const CHUNK: usize = 1 << 14;
+/// and so many at a time to each process, as all that is on its way comes before what is sent next.
+const CHUNKS: usize = 2;
+
+/// What marks messages that are waited for, and those that are not. Messages of a kind between two processes arrive in the order
+/// in which they are sent.
+const PROMPT: i32 = 0;
+const BEGUN: i32 = 1;
 
 /// What is done by who has waited for too long. It must not come back.
 pub type Late = fn();
@@ -71,7 +78,10 @@ struct Messages {
     /// What is sent, and what comes from each process.
     own: Vec<f32>,
     theirs: Vec<Vec<f32>>,
-    requests: Vec<ffi::MPI_Request>,
+    receives: Vec<ffi::MPI_Request>,
+    sends: Vec<ffi::MPI_Request>,
+    /// The parts of `own` that are to be sent when those before have arrived.
+    rest: VecDeque<Range<usize>>,
 }
 
 impl Mpi {
@@ -116,17 +126,16 @@ impl Own {
     fn keep_moving(&self) {
         let Ok(mut inner) = self.inner.lock() else { return };
         while !inner.is_over {
-            // A call moves all messages.
-            let is_moving = inner.open.iter_mut().any(|messages| !messages.are_done());
-            inner = if is_moving {
-                drop(inner);
-                std::thread::sleep(PAUSE);
-                let Ok(inner) = self.inner.lock() else { return };
-                inner
-            } else {
-                let Ok(inner) = self.begun.wait(inner) else { return };
-                inner
+            let next = match inner.advance() {
+                true => self.begun.wait(inner),
+                false => {
+                    drop(inner);
+                    std::thread::sleep(PAUSE);
+                    self.inner.lock()
+                }
             };
+            let Ok(next) = next else { return };
+            inner = next;
         }
     }
 }
@@ -145,93 +154,79 @@ impl Peers for Mpi {
 
     fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
         let mut inner = self.own.lock()?;
-        let mut messages = inner.send(self.rank, memory, filled)?;
-        self.wait(&mut messages);
-        messages.unpack(self.rank, memory, filled);
-        inner.spare.push(messages);
+        let mut messages = inner.begin(self.rank, memory, filled, PROMPT)?;
+        self.wait(|| {
+            inner.advance();
+            messages.are_done()
+        });
+        inner.end(messages, self.rank, memory, filled);
         Ok(())
     }
 
     fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault> {
         let mut inner = self.own.lock()?;
-        let messages = inner.send(self.rank, memory, filled)?;
+        let messages = inner.begin(self.rank, memory, filled, BEGUN)?;
         inner.open.push_back(messages);
+        inner.advance();
         self.own.begun.notify_all();
         Ok(())
     }
 
     fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
         let mut inner = self.own.lock()?;
+        self.wait(|| {
+            inner.advance();
+            inner.open.front_mut().is_none_or(Messages::are_done)
+        });
         let messages = inner.open.pop_front();
-        let mut messages = messages.ok_or_else(|| Fault::internal("an exchange was not begun"))?;
-        self.wait(&mut messages);
-        messages.unpack(self.rank, memory, filled);
-        inner.spare.push(messages);
+        let messages = messages.ok_or_else(|| Fault::internal("an exchange was not begun"))?;
+        inner.end(messages, self.rank, memory, filled);
         Ok(())
     }
 }
 
 impl Inner {
     /// Begins to send what this process has filled to all others, and to receive what they have.
-    fn send(&mut self, rank: Rank, memory: &[f32], filled: &Filled) -> Result<Messages, Fault> {
+    fn begin(&mut self, rank: Rank, memory: &[f32], filled: &Filled, tag: i32) -> Result<Messages, Fault> {
         let len = |ranges: &Vec<Range<usize>>| ranges.iter().map(Range::len).sum::<usize>();
         if filled.iter().any(|ranges| i32::try_from(len(ranges)).is_err()) {
             return Err(Fault::internal("an exchange of more numbers than MPI counts"));
         }
         let mut messages = self.spare.pop().unwrap_or_default();
-        let Messages { own, theirs, requests } = &mut messages;
+        let chunk = if tag == BEGUN { CHUNK } else { usize::MAX };
+        let Messages { own, theirs, receives, rest, .. } = &mut messages;
         own.clear();
         filled[rank.number].iter().for_each(|range| own.extend_from_slice(&memory[range.clone()]));
         theirs.resize_with(rank.n, Vec::new);
-        for (room, ranges) in theirs.iter_mut().zip(filled) {
+        let world = self.world.as_raw();
+        for (number, (room, ranges)) in theirs.iter_mut().zip(filled).enumerate() {
             room.resize(len(ranges), 0.0);
-        }
-        let (kind, world) = (f32::equivalent_datatype().as_raw(), self.world.as_raw());
-        let mut add = |call: &dyn Fn(*mut ffi::MPI_Request) -> i32| {
-            // SAFETY: a handle of MPI, which the call sets.
-            let mut request = unsafe { ffi::RSMPI_REQUEST_NULL };
-            // MPI itself ends all processes where this is not 0.
-            call(&mut request);
-            requests.push(request);
-        };
-        let is_other = |number: usize| number != rank.number;
-        for (number, room) in theirs.iter_mut().enumerate() {
-            if is_other(number) && !room.is_empty() {
-                let (start, len) = (room.as_mut_ptr().cast(), room.len() as i32);
+            for part in room.chunks_mut(chunk).filter(|_| number != rank.number) {
+                let (start, len) = (part.as_mut_ptr().cast(), part.len() as i32);
                 // SAFETY: the memory is of this length and stays until `are_done`.
-                add(&|request| unsafe {
-                    ffi::MPI_Irecv(start, len, kind, number as i32, TAG, world, request)
-                });
+                receives.push(request(|request| unsafe {
+                    ffi::MPI_Irecv(start, len, kind(), number as i32, tag, world, request)
+                }));
             }
         }
-        for number in (0..rank.n).filter(|&number| is_other(number) && !own.is_empty()) {
-            let (start, len) = (own.as_ptr().cast(), own.len() as i32);
-            // SAFETY: as above; nobody writes to it meanwhile.
-            add(&|request| unsafe { ffi::MPI_Isend(start, len, kind, number as i32, TAG, world, request) });
-        }
+        let len = own.len();
+        rest.extend((0..len).step_by(chunk.min(len.max(1))).map(|at| at..len.min(at.saturating_add(chunk))));
+        messages.send(&self.world, tag);
         Ok(messages)
     }
-}
 
-impl Messages {
-    /// Whether all have come and gone, as one who has the lock learns from MPI.
-    fn are_done(&mut self) -> bool {
-        let mut done = 0;
-        // SAFETY: the requests are MPI's, or have become the null request, which is done.
-        unsafe {
-            ffi::MPI_Testall(
-                self.requests.len() as i32,
-                self.requests.as_mut_ptr(),
-                &mut done,
-                ffi::RSMPI_STATUSES_IGNORE,
-            );
+    /// Sends more of the oldest of the open exchanges; whether all has come and gone.
+    fn advance(&mut self) -> bool {
+        for messages in &mut self.open {
+            if !messages.send(&self.world, BEGUN) {
+                return false;
+            }
         }
-        done != 0
+        self.open.iter_mut().all(Messages::are_done)
     }
 
-    fn unpack(&mut self, rank: Rank, memory: &mut [f32], filled: &Filled) {
-        self.requests.clear();
-        for (number, (room, ranges)) in self.theirs.iter().zip(filled).enumerate() {
+    fn end(&mut self, mut messages: Messages, rank: Rank, memory: &mut [f32], filled: &Filled) {
+        for (number, (room, ranges)) in messages.theirs.iter().zip(filled).enumerate() {
             let mut rest = &room[..];
             for range in ranges.iter().filter(|_| number != rank.number) {
                 let (numbers, behind) = rest.split_at(range.len());
@@ -239,20 +234,77 @@ impl Messages {
                 rest = behind;
             }
         }
+        messages.receives.clear();
+        messages.sends.clear();
+        self.spare.push(messages);
     }
 }
 
+impl Messages {
+    /// Sends the next chunks if those before have arrived; whether none is left.
+    fn send(&mut self, world: &SimpleCommunicator, tag: i32) -> bool {
+        if self.rest.is_empty() || !are_done(&mut self.sends) {
+            return self.rest.is_empty();
+        }
+        self.sends.clear();
+        let (number, n) = (world.rank(), world.size());
+        for range in self.rest.drain(..self.rest.len().min(CHUNKS)) {
+            let part = &self.own[range];
+            let (start, len, raw) = (part.as_ptr().cast(), part.len() as i32, world.as_raw());
+            for to in (0..n).filter(|&to| to != number) {
+                // SAFETY: the memory is of this length, stays until `are_done`, and nobody writes to it.
+                self.sends.push(request(|request| unsafe {
+                    match tag {
+                        // Done when it has arrived.
+                        BEGUN => ffi::MPI_Issend(start, len, kind(), to, tag, raw, request),
+                        _ => ffi::MPI_Isend(start, len, kind(), to, tag, raw, request),
+                    }
+                }));
+            }
+        }
+        self.rest.is_empty()
+    }
+
+    /// Whether all have come and gone.
+    fn are_done(&mut self) -> bool {
+        self.rest.is_empty() && are_done(&mut self.sends) && are_done(&mut self.receives)
+    }
+}
+
+/// MPI's name for the numbers.
+fn kind() -> ffi::MPI_Datatype {
+    f32::equivalent_datatype().as_raw()
+}
+
+/// What a call of MPI begins. An error there ends all processes.
+fn request(begin: impl FnOnce(*mut ffi::MPI_Request) -> i32) -> ffi::MPI_Request {
+    // SAFETY: a constant of MPI.
+    let mut request = unsafe { ffi::RSMPI_REQUEST_NULL };
+    begin(&mut request);
+    request
+}
+
+/// Whether all requests are done, as one who has the lock learns from MPI.
+fn are_done(requests: &mut [ffi::MPI_Request]) -> bool {
+    let mut done = 0;
+    // SAFETY: the requests are MPI's, or have become the null request, which is done.
+    unsafe {
+        ffi::MPI_Testall(requests.len() as i32, requests.as_mut_ptr(), &mut done, ffi::RSMPI_STATUSES_IGNORE);
+    }
+    done != 0
+}
+
 impl Mpi {
-    fn wait(&self, messages: &mut Messages) {
+    fn wait(&self, mut is_over: impl FnMut() -> bool) {
         for _ in 0..LOOKS {
-            if messages.are_done() {
+            if is_over() {
                 return;
             }
             std::hint::spin_loop();
         }
         let (begin, wake) = (Instant::now(), if threads::are_crowded() { Duration::ZERO } else { WAKE });
         let (patience, late) = self.late;
-        while !messages.are_done() {
+        while !is_over() {
             match begin.elapsed() {
                 waited if waited < wake => std::thread::yield_now(),
                 waited if waited < patience => std::thread::sleep(NAP),

@@ -107,7 +107,8 @@ impl<'a> Planner<'a> {
         planner.units = planner.order();
         if rank.n > 1 {
             let is_sum = |value: Value| planner.slot(value).role == Role::Sum;
-            planner.units = overlap::overlapped(planner.order(), graph, &planner.owner, &is_sum);
+            planner.units =
+                overlap::overlapped(planner.order(), graph, &planner.owner, &is_sum, overlap::MOST);
         }
         for (time, unit) in planner.units.iter().enumerate() {
             if let Unit::Sums(sums) = unit {

@@ -1,7 +1,7 @@
 //! Units in time → the same, so that sums of one stage travel between processes while the next stages compute.
 //!
 //! A stage's sums that the next stage of tiles needs are exchanged at once. All others, as a rule the gradients of weights, are
-//! under way until a stage needs them, or a few stages later; whatever depends on them waits for them. No number is computed
+//! under way until a stage needs them, or until many are; whatever depends on them waits for them. No number is computed
 //! otherwise than without that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::graph::{Graph, Value};
 use crate::run::cpu::build::Unit;
 
-/// Stages whose sums are under way at a time, as these take memory.
-const MOST: usize = 4;
+/// Numbers that may be under way at a time, beside those of the last stage: the parts of their sums take memory.
+pub const MOST: usize = 1 << 20;
 
 /// Sums that are under way, and the steps that wait for them.
 struct Open {
     sums: Vec<Value>,
+    n_numbers: usize,
     waiting: BTreeSet<Value>,
 }
 
@@ -31,6 +32,7 @@ pub fn overlapped(
     graph: &Graph,
     owner: &BTreeMap<Value, Value>,
     is_sum: &dyn Fn(Value) -> bool,
+    most: usize,
 ) -> Vec<Unit> {
     let mut overlap = Overlap { graph, owner, open: VecDeque::new(), ordered: Vec::new() };
     let needed = needed_next(&units, &overlap);
@@ -48,9 +50,14 @@ pub fn overlapped(
                 overlap.complete(n_needed);
                 overlap.ordered.push(unit);
                 if !sums.is_empty() {
-                    overlap.open.push_back(Open { sums, waiting: BTreeSet::new() });
+                    let n_numbers = sums.iter().map(|&sum| graph.shape(sum).elements()).sum();
+                    overlap.open.push_back(Open { sums, n_numbers, waiting: BTreeSet::new() });
                 }
-                overlap.complete(overlap.open.len().saturating_sub(MOST));
+                while overlap.open.len() > 1
+                    && overlap.open.iter().map(|open| open.n_numbers).sum::<usize>() > most
+                {
+                    overlap.complete(1);
+                }
             }
         }
     }
@@ -74,7 +81,7 @@ impl Overlap<'_> {
 
     /// Completes the oldest open sums, and does what waits for them.
     fn complete(&mut self, n: usize) {
-        for Open { sums, waiting } in self.open.drain(..n) {
+        for Open { sums, waiting, .. } in self.open.drain(..n) {
             self.ordered.push(Unit::Sums(sums));
             self.ordered.extend(waiting.into_iter().map(Unit::Whole));
         }
@@ -100,7 +107,7 @@ fn needed_next(units: &[Unit], overlap: &Overlap<'_>) -> Vec<BTreeSet<Value>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, overlapped};
+    use super::overlapped;
     use crate::graph::Value;
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
@@ -128,7 +135,7 @@ mod tests {
         let input = builder.input("x", &shape);
         let mut add = |a, b| builder.apply(&ADD, Attrs::new(), &[a, b]).unwrap();
         let (mut units, mut sums, mut rows, mut steps) = (Vec::new(), Vec::new(), input, Vec::new());
-        for _ in 0..MOST + 2 {
+        for _ in 0..6 {
             let [statistic, gradient] = [add(rows, input), add(rows, rows)];
             let [next, step] = [add(statistic, rows), add(gradient, input)];
             sums.extend([statistic, gradient]);
@@ -141,7 +148,7 @@ mod tests {
         units.push(Unit::Tiled(vec![add(rows, steps[1])]));
         units.push(Unit::Whole(add(input, input)));
         let graph = builder.finish();
-        let ordered = overlapped(units, &graph, &owners(&graph), &|value| sums.contains(&value));
+        let ordered = overlapped(units, &graph, &owners(&graph), &|value| sums.contains(&value), 16);
         let expected = "[%1 %2]; %3; [%5 %6]; %7; [%9 %10]; %11; [%13 %14]; %15; [%17 %18]; (%2); %4; %19; [%21 %22]; (%6); %8; %23; \
                         [%25]; %26; (%10); %12; (%14); %16; (%18); %20; (%22); %24";
         assert_eq!(text(&ordered), expected);
