@@ -242,21 +242,21 @@ impl Processes {
 }
 
 /// Who started how many processes, and how it tells each of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Launch {
     variable: &'static str,
     n: usize,
-    /// Without it a process is none of several.
-    mark: &'static str,
+    /// Without these a process is none of several.
+    marks: Vec<&'static str>,
 }
 
 impl Launch {
-    fn told(self) -> String {
+    fn told(&self) -> String {
         format!("`{}` says {} processes", self.variable, self.n)
     }
 
-    fn alone(self, fault: Fault) -> Fault {
-        fault.advise(format!("one process; or `env -u {} dslc …`, if each should work on its own", self.mark))
+    fn alone(&self, fault: Fault) -> Fault {
+        let without: String = self.marks.iter().map(|mark| format!("-u {mark} ")).collect();
+        fault.advise(format!("one process; or `env {without}dslc …`, if each should work on its own"))
     }
 }
 
@@ -276,10 +276,15 @@ fn launched(variable: &dyn Fn(&str) -> Option<String>) -> Option<Launch> {
         ("PMI_SIZE", "PMI_SIZE", true),
         (slurm, "SLURM_PROCID", is_step),
     ];
+    let found: Vec<_> = ways
+        .into_iter()
+        .filter(|way| way.2)
+        .filter_map(|(variable, mark, _)| Some((variable, mark, number(variable)?)))
+        .collect();
     // The first that is there counts: `mpirun -n 1` within a step of Slurm starts one.
-    let (variable, mark, n) =
-        ways.into_iter().filter(|way| way.2).find_map(|(name, mark, _)| Some((name, mark, number(name)?)))?;
-    (n > 1).then_some(Launch { variable, mark, n: n as usize })
+    let &(variable, _, n) = found.first()?;
+    let marks = found.iter().map(|(_, mark, _)| *mark).collect();
+    (n > 1).then_some(Launch { variable, n: n as usize, marks })
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -292,11 +297,13 @@ fn variable(name: &str) -> Option<String> {
 /// A launcher that has started several that know nothing of each other: each would train the whole.
 fn join() -> Result<Option<Processes>, Stop> {
     let Some(launch) = launched(&variable) else { return Ok(None) };
-    let peers = joined(launch)?;
+    let peers = joined(&launch)?;
     let found = peers.rank().n;
     if found != launch.n {
         let fault = Fault::new(codes::DEVICE, format!("{}, but MPI connected {found}", launch.told()));
-        let fault = fault.advise("the `mpirun` of the MPI that dslc was built with, or `srun --mpi=pmix`");
+        let fault = fault
+            .advise("the `mpirun` of the MPI that dslc was built with")
+            .advise("with Slurm: `srun --mpi=pmix` for OpenMPI, `srun --mpi=pmi2` for MPICH");
         return Err(launch.alone(fault).into());
     }
     let host = text_of("/proc/sys/kernel/hostname").or_else(|| variable("HOSTNAME")).unwrap_or_default();
@@ -319,7 +326,7 @@ fn text_of(file: &str) -> Option<String> {
 }
 
 #[cfg(feature = "mpi")]
-fn joined(_launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
+fn joined(_launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
     let mpi = crate::kernels::cpu::mpi::Mpi::join((patience(), late))?;
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -331,7 +338,7 @@ fn joined(_launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
 }
 
 #[cfg(not(feature = "mpi"))]
-fn joined(launch: Launch) -> Result<Arc<dyn Peers>, Stop> {
+fn joined(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
     let message = format!(
         "{}, but this dslc was built without MPI: each process would do the whole training",
         launch.told()
@@ -372,12 +379,16 @@ fn abort(code: i32) {
 
 #[cfg(test)]
 mod tests {
-    use super::launched;
+    use super::{Launch, launched};
 
-    fn found(variables: &[(&str, &str)]) -> Option<(&'static str, usize)> {
+    fn launch(variables: &[(&str, &str)]) -> Option<Launch> {
         let of =
             |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_string());
-        launched(&of).map(|launch| (launch.variable, launch.n))
+        launched(&of)
+    }
+
+    fn found(variables: &[(&str, &str)]) -> Option<(&'static str, usize)> {
+        launch(variables).map(|launch| (launch.variable, launch.n))
     }
 
     #[test]
@@ -397,5 +408,17 @@ mod tests {
         assert_eq!(found(&one), None);
         let within = [step.as_slice(), &[("OMPI_COMM_WORLD_SIZE", "1")]].concat();
         assert_eq!(found(&within), None);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_start_without_its_marks() {
+        let step = [("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "1"), ("SLURM_STEP_ID", "0")];
+        for library in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"] {
+            let both = [step.as_slice(), &[(library, "2")]].concat();
+            let marks = launch(&both).unwrap().marks;
+            assert_eq!(marks, [library, "SLURM_PROCID"]);
+            let left: Vec<_> = both.into_iter().filter(|(name, _)| !marks.contains(name)).collect();
+            assert_eq!(found(&left), None);
+        }
     }
 }
