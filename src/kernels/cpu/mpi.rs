@@ -6,8 +6,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use mpi::Threading;
@@ -27,13 +26,11 @@ const LOOKS: u32 = 500;
 const WAKE: Duration = Duration::from_millis(20);
 /// and how long it then sleeps at a time.
 const NAP: Duration = Duration::from_micros(50);
-/// How long MPI is left alone with messages that nobody waits for yet: it moves them only while it is called.
-const PAUSE: Duration = Duration::from_micros(100);
-
-/// Numbers of a message that nobody waits for yet: so many that a network is busy,
-const CHUNK: usize = 1 << 14;
-/// and so many at a time to each process, as all that is on its way comes before what is sent next.
-const CHUNKS: usize = 2;
+/// Numbers of a message that nobody waits for yet: what MPI's TCP hands to the system at once, which moves it while this process
+/// computes. MPI itself moves messages only while it is called.
+const CHUNK: usize = 15_000;
+/// Of such messages this part is on its way at a time, as all that is on its way comes before what is sent next.
+const SHARE: usize = 4;
 
 /// What marks messages that are waited for, and those that are not. Messages of a kind between two processes arrive in the order
 /// in which they are sent.
@@ -45,17 +42,9 @@ pub type Late = fn();
 
 /// The processes of this program's start.
 pub struct Mpi {
-    own: Arc<Own>,
+    inner: Mutex<Inner>,
     rank: Rank,
     late: (Duration, Late),
-    mover: Option<JoinHandle<()>>,
-}
-
-/// What this process has of MPI.
-struct Own {
-    inner: Mutex<Inner>,
-    /// Told when an exchange is begun, and at the end.
-    begun: Condvar,
 }
 
 struct Inner {
@@ -63,7 +52,6 @@ struct Inner {
     open: VecDeque<Messages>,
     /// Memory of earlier exchanges.
     spare: Vec<Messages>,
-    is_over: bool,
     world: SimpleCommunicator,
     // Dropped last: it ends MPI, and waits until the others do.
     _universe: Universe,
@@ -96,47 +84,8 @@ impl Mpi {
         let world = universe.world();
         let number = |number: i32| usize::try_from(number).map_err(|_| refused("counts wrong"));
         let rank = Rank { number: number(world.rank())?, n: number(world.size())? };
-        let (open, spare) = (VecDeque::new(), Vec::new());
-        let inner = Inner { open, spare, is_over: false, world, _universe: universe };
-        let own = Arc::new(Own { inner: Mutex::new(inner), begun: Condvar::new() });
-        let moved = Arc::clone(&own);
-        let mover =
-            std::thread::Builder::new().name("messages".to_owned()).spawn(move || moved.keep_moving());
-        Ok(Mpi { own, rank, late, mover: Some(mover.map_err(Fault::internal)?) })
-    }
-}
-
-impl Drop for Mpi {
-    fn drop(&mut self) {
-        if let Ok(mut inner) = self.own.inner.lock() {
-            inner.is_over = true;
-        }
-        self.own.begun.notify_all();
-        // A panic there has been told, and nothing is to be saved any more.
-        self.mover.take().map(JoinHandle::join);
-    }
-}
-
-impl Own {
-    fn lock(&self) -> Result<MutexGuard<'_, Inner>, Fault> {
-        self.inner.lock().map_err(|_| Fault::internal("an exchange panicked"))
-    }
-
-    /// Calls MPI now and then while exchanges are open that nobody waits for.
-    fn keep_moving(&self) {
-        let Ok(mut inner) = self.inner.lock() else { return };
-        while !inner.is_over {
-            let next = match inner.advance() {
-                true => self.begun.wait(inner),
-                false => {
-                    drop(inner);
-                    std::thread::sleep(PAUSE);
-                    self.inner.lock()
-                }
-            };
-            let Ok(next) = next else { return };
-            inner = next;
-        }
+        let inner = Inner { open: VecDeque::new(), spare: Vec::new(), world, _universe: universe };
+        Ok(Mpi { inner: Mutex::new(inner), rank, late })
     }
 }
 
@@ -153,7 +102,7 @@ impl Peers for Mpi {
     }
 
     fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
-        let mut inner = self.own.lock()?;
+        let mut inner = self.lock()?;
         let mut messages = inner.begin(self.rank, memory, filled, PROMPT)?;
         self.wait(|| {
             inner.advance();
@@ -164,16 +113,15 @@ impl Peers for Mpi {
     }
 
     fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault> {
-        let mut inner = self.own.lock()?;
+        let mut inner = self.lock()?;
         let messages = inner.begin(self.rank, memory, filled, BEGUN)?;
         inner.open.push_back(messages);
         inner.advance();
-        self.own.begun.notify_all();
         Ok(())
     }
 
     fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
-        let mut inner = self.own.lock()?;
+        let mut inner = self.lock()?;
         self.wait(|| {
             inner.advance();
             inner.open.front_mut().is_none_or(Messages::are_done)
@@ -211,18 +159,20 @@ impl Inner {
         }
         let len = own.len();
         rest.extend((0..len).step_by(chunk.min(len.max(1))).map(|at| at..len.min(at.saturating_add(chunk))));
-        messages.send(&self.world, tag);
+        // The others wait for those before them.
+        if tag == PROMPT {
+            messages.send(&self.world, tag);
+        }
         Ok(messages)
     }
 
-    /// Sends more of the oldest of the open exchanges; whether all has come and gone.
-    fn advance(&mut self) -> bool {
+    /// Sends more of the open exchanges, the oldest first.
+    fn advance(&mut self) {
         for messages in &mut self.open {
             if !messages.send(&self.world, BEGUN) {
-                return false;
+                return;
             }
         }
-        self.open.iter_mut().all(Messages::are_done)
     }
 
     fn end(&mut self, mut messages: Messages, rank: Rank, memory: &mut [f32], filled: &Filled) {
@@ -248,7 +198,8 @@ impl Messages {
         }
         self.sends.clear();
         let (number, n) = (world.rank(), world.size());
-        for range in self.rest.drain(..self.rest.len().min(CHUNKS)) {
+        let n_chunks = self.own.len().div_ceil(CHUNK);
+        for range in self.rest.drain(..self.rest.len().min(n_chunks.div_ceil(SHARE).max(2))) {
             let part = &self.own[range];
             let (start, len, raw) = (part.as_ptr().cast(), part.len() as i32, world.as_raw());
             for to in (0..n).filter(|&to| to != number) {
@@ -295,6 +246,10 @@ fn are_done(requests: &mut [ffi::MPI_Request]) -> bool {
 }
 
 impl Mpi {
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>, Fault> {
+        self.inner.lock().map_err(|_| Fault::internal("an exchange panicked"))
+    }
+
     fn wait(&self, mut is_over: impl FnMut() -> bool) {
         for _ in 0..LOOKS {
             if is_over() {
