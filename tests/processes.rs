@@ -76,8 +76,6 @@ impl Peers for Seat {
 
     fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
         let own = self.begun.lock().unwrap().pop_front().unwrap();
-        // Nobody may have needed the memory meanwhile.
-        assert_eq!(own, self.own(memory, filled));
         self.lay(own, memory, filled);
         Ok(())
     }

@@ -108,7 +108,7 @@ impl Peers for Mpi {
             inner.advance();
             messages.are_done()
         });
-        inner.end(messages, self.rank, memory, filled);
+        inner.end(messages, memory, filled);
         Ok(())
     }
 
@@ -127,8 +127,10 @@ impl Peers for Mpi {
             inner.open.front_mut().is_none_or(Messages::are_done)
         });
         let messages = inner.open.pop_front();
-        let messages = messages.ok_or_else(|| Fault::internal("an exchange was not begun"))?;
-        inner.end(messages, self.rank, memory, filled);
+        let mut messages = messages.ok_or_else(|| Fault::internal("an exchange was not begun"))?;
+        let Messages { own, theirs, .. } = &mut messages;
+        std::mem::swap(own, &mut theirs[self.rank.number]);
+        inner.end(messages, memory, filled);
         Ok(())
     }
 }
@@ -148,8 +150,9 @@ impl Inner {
         theirs.resize_with(rank.n, Vec::new);
         let world = self.world.as_raw();
         for (number, (room, ranges)) in theirs.iter_mut().zip(filled).enumerate() {
-            room.resize(len(ranges), 0.0);
-            for part in room.chunks_mut(chunk).filter(|_| number != rank.number) {
+            // Its own are not sent.
+            room.resize(if number == rank.number { 0 } else { len(ranges) }, 0.0);
+            for part in room.chunks_mut(chunk) {
                 let (start, len) = (part.as_mut_ptr().cast(), part.len() as i32);
                 // SAFETY: the memory is of this length and stays until `are_done`.
                 receives.push(request(|request| unsafe {
@@ -175,10 +178,11 @@ impl Inner {
         }
     }
 
-    fn end(&mut self, mut messages: Messages, rank: Rank, memory: &mut [f32], filled: &Filled) {
-        for (number, (room, ranges)) in messages.theirs.iter().zip(filled).enumerate() {
+    /// Puts what has come where it belongs.
+    fn end(&mut self, mut messages: Messages, memory: &mut [f32], filled: &Filled) {
+        for (room, ranges) in messages.theirs.iter().zip(filled) {
             let mut rest = &room[..];
-            for range in ranges.iter().filter(|_| number != rank.number) {
+            for range in ranges.iter().filter(|_| !room.is_empty()) {
                 let (numbers, behind) = rest.split_at(range.len());
                 memory[range.clone()].copy_from_slice(numbers);
                 rest = behind;

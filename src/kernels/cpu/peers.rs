@@ -25,7 +25,8 @@ pub trait Peers: Send + Sync {
     /// As [`Peers::exchange`].
     fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault>;
 
-    /// Waits for the oldest exchange that was begun and is not complete, with its ranges.
+    /// Waits for the oldest exchange that was begun and is not complete; `filled` are ranges of the same lengths, in which this
+    /// process's own numbers are put, too.
     ///
     /// # Errors
     /// As [`Peers::exchange`].

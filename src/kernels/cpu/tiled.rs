@@ -41,8 +41,10 @@ pub struct TiledStep {
     pub packed: Range<usize>,
     /// One for each of [`Cuts::sizes`].
     pub kernels: Vec<Prepared>,
-    /// For a sum, where the result goes.
+    /// For a sum, where the result goes,
     pub result: Range<usize>,
+    /// and for one that is completed later, where its partial sums are then, as other chains use the memory meanwhile.
+    pub landing: Option<usize>,
 }
 
 /// How a batch is cut.
@@ -101,6 +103,7 @@ impl Cuts {
 struct Sums {
     /// The numbers of their steps.
     steps: Vec<usize>,
+    have_landed: bool,
     /// What the processes that share the batch give each other.
     filled: Filled,
 }
@@ -111,8 +114,8 @@ pub struct Tiled {
     steps: Vec<TiledStep>,
     /// Those that are complete behind the chain,
     sums: Sums,
-    /// and those that processes exchange while they go on.
-    overlapped: Sums,
+    /// and those that processes exchange while they go on: where they are made, and where they are completed.
+    overlapped: [Sums; 2],
     /// The threads' own memory: where it begins, numbers of one, how many.
     local: (usize, usize, usize),
     /// Which of the processes that share the batch this is.
@@ -122,24 +125,26 @@ pub struct Tiled {
 }
 
 impl Tiled {
-    /// `is_overlapped` says which sums are complete only behind [`Tiled::complete`]. Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
+    /// Refuses steps that would let two threads, or two operands of one call, share what one of them writes.
     pub fn new(
         cuts: Cuts,
         steps: Vec<TiledStep>,
         local: (usize, usize, usize),
         rank: Rank,
-        is_overlapped: &dyn Fn(usize) -> bool,
     ) -> Result<Tiled, Fault> {
         let is_sum = |i: &usize| matches!(steps[*i].output, Place::Partial { .. });
-        let (overlapped, prompt) = (0..steps.len()).filter(is_sum).partition(|&i| is_overlapped(i));
+        let (overlapped, prompt) =
+            (0..steps.len()).filter(is_sum).partition(|&i: &usize| steps[i].landing.is_some());
         let (sizes, sums, groups) = (cuts.sizes(), Default::default(), Default::default());
         let mut tiled =
             Tiled { sizes, cuts, steps, sums, overlapped: Default::default(), local, rank, groups };
-        let sums = |steps: Vec<usize>| {
-            let filled = (0..rank.n).map(|number| tiled.filled_by(number, &steps)).collect();
-            Sums { steps, filled }
+        let sums = |steps: &Vec<usize>, have_landed: bool| {
+            let filled = |number| tiled.filled_by(number, steps, have_landed);
+            Sums { steps: steps.clone(), have_landed, filled: (0..rank.n).map(filled).collect() }
         };
-        [tiled.sums, tiled.overlapped] = [prompt, overlapped].map(sums);
+        let prompt = sums(&prompt, false);
+        let overlapped = [sums(&overlapped, false), sums(&overlapped, true)];
+        (tiled.sums, tiled.overlapped) = (prompt, overlapped);
         tiled.groups = [Some(rank.number), None]
             .map(|owner| (0..tiled.cuts.n_groups()).filter(|&group| tiled.owner(group) == owner).collect());
         match tiled.is_sound() {
@@ -156,6 +161,12 @@ impl Tiled {
             Place::Partial { start, len } => Some(*start..start + len * self.cuts.n_slots()),
             Place::Local { .. } => None,
         }
+    }
+
+    /// The range of the partial sums of one that is completed later.
+    fn landing(&self, step: &TiledStep) -> Option<Range<usize>> {
+        let Place::Partial { len, .. } = step.output else { return None };
+        step.landing.map(|start| start..start + len * self.cuts.n_slots())
     }
 
     fn within_local(&self, place: &Place) -> Option<Range<usize>> {
@@ -179,9 +190,14 @@ impl Tiled {
         let each = outputs
             .iter()
             .all(|(place, range)| !matches!(place, Place::Whole(_)) && !overlap(range, &locals));
-        let results = || self.steps.iter().map(|step| step.result.clone());
-        let finishes =
-            Written::apart(results()).is_some() && results().all(|result| written.is_clear(&result));
+        let results = |later: bool| {
+            let own = self.steps.iter().filter(move |step| step.landing.is_some() == later);
+            own.map(|step| step.result.clone())
+        };
+        let landings = self.steps.iter().filter_map(|step| self.landing(step));
+        let finishes = Written::apart(results(false)).is_some()
+            && results(false).all(|result| written.is_clear(&result))
+            && Written::apart(landings.chain(results(true))).is_some();
         each && finishes
             && self.steps.iter().all(|step| {
                 let own: Vec<Range<usize>> = [self.within_local(&step.output), Some(step.scratch.clone())]
@@ -218,13 +234,14 @@ impl Tiled {
     }
 
     /// The sums that a process has when its parts are done: of each group that it has whole, else of each part.
-    fn filled_by(&self, number: usize, sums: &[usize]) -> Vec<Range<usize>> {
+    fn filled_by(&self, number: usize, sums: &[usize], have_landed: bool) -> Vec<Range<usize>> {
         let mut filled = Vec::new();
         for &at in sums {
             let step = &self.steps[at];
             let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) else {
                 continue;
             };
+            let start = step.landing.filter(|_| have_landed).unwrap_or(*start);
             for part in self.own(number) {
                 let is_whole = sum.adds && self.owner(part / GROUP).is_some();
                 if !is_whole || part % GROUP == 0 {
@@ -245,7 +262,7 @@ impl Tiled {
 
     /// What the processes give each other behind the chain, and what they begin to, if they do.
     pub fn filled(&self) -> [Option<&Filled>; 2] {
-        [&self.sums, &self.overlapped]
+        [&self.sums, &self.overlapped[0]]
             .map(|sums| (self.rank.n > 1 && !sums.steps.is_empty()).then_some(&sums.filled))
     }
 
@@ -276,19 +293,20 @@ impl Tiled {
             });
         }
         let [whole, split] = &self.groups;
-        self.add_up(memory, team, clock, whole, &self.sums.steps);
-        self.add_up(memory, team, clock, whole, &self.overlapped.steps);
+        let [begun, _] = &self.overlapped;
+        self.add_up(memory, team, clock, whole, &self.sums);
+        self.add_up(memory, team, clock, whole, begun);
         if let Some(peers) = peers {
             // Those that are waited for come first.
             if !self.sums.steps.is_empty() {
                 peers.exchange(memory, &self.sums.filled)?;
             }
-            if !self.overlapped.steps.is_empty() {
-                peers.begin(memory, &self.overlapped.filled)?;
+            if !begun.steps.is_empty() {
+                peers.begin(memory, &begun.filled)?;
             }
         }
-        self.add_up(memory, team, clock, split, &self.sums.steps);
-        self.finish(memory, team, clock, &self.sums.steps);
+        self.add_up(memory, team, clock, split, &self.sums);
+        self.finish(memory, team, clock, &self.sums);
         Ok(())
     }
 
@@ -299,11 +317,12 @@ impl Tiled {
         team: &Team<'_>,
         peers: Option<&dyn Peers>,
     ) -> Result<(), Fault> {
+        let [_, landed] = &self.overlapped;
         if let Some(peers) = peers {
-            peers.complete(memory, &self.overlapped.filled)?;
+            peers.complete(memory, &landed.filled)?;
         }
-        self.add_up(memory, team, None, &self.groups[1], &self.overlapped.steps);
-        self.finish(memory, team, None, &self.overlapped.steps);
+        self.add_up(memory, team, None, &self.groups[1], landed);
+        self.finish(memory, team, None, landed);
         Ok(())
     }
 
@@ -314,13 +333,13 @@ impl Tiled {
         team: &Team<'_>,
         clock: Option<&Clock>,
         groups: &[usize],
-        sums: &[usize],
+        sums: &Sums,
     ) {
         let arena = Arena::new(memory);
-        let (n_sums, n_parts) = (sums.len(), self.cuts.n_parts());
+        let (n_sums, n_parts) = (sums.steps.len(), self.cuts.n_parts());
         team.share(groups.len() * n_sums, |share| {
             let group = groups[share / n_sums];
-            self.timed(sums[share % n_sums], clock, &|sum, start, len| {
+            self.timed(sums, share % n_sums, clock, &|sum, start, len| {
                 for number in (group * GROUP + 1..n_parts.min((group + 1) * GROUP)).filter(|_| sum.adds) {
                     let slot = |number: usize| {
                         let first = start + len * self.cuts.slot(number, true);
@@ -336,15 +355,15 @@ impl Tiled {
     }
 
     /// Makes the results of the sums.
-    fn finish(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>, sums: &[usize]) {
+    fn finish(&self, memory: &mut [f32], team: &Team<'_>, clock: Option<&Clock>, sums: &Sums) {
         let arena = Arena::new(memory);
         let (n_groups, n_parts) = (self.cuts.n_groups(), self.cuts.n_parts());
-        team.share(sums.len(), |i| {
-            self.timed(sums[i], clock, &|sum, start, len| {
+        team.share(sums.steps.len(), |i| {
+            self.timed(sums, i, clock, &|sum, start, len| {
                 let n = if sum.adds { n_groups } else { n_parts };
                 // SAFETY: all groups are done; results and partial sums are apart (`is_sound`).
                 let (partials, result) = unsafe {
-                    let result = arena.exclusive(self.steps[sums[i]].result.clone());
+                    let result = arena.exclusive(self.steps[sums.steps[i]].result.clone());
                     (arena.shared(start..start + len * n), result)
                 };
                 (sum.finish)(partials, result);
@@ -352,15 +371,15 @@ impl Tiled {
         });
     }
 
-    /// Works on the sum of step `i`: where its partial sums begin, and the numbers of one.
-    fn timed(&self, i: usize, clock: Option<&Clock>, work: &dyn Fn(&Sum, usize, usize)) {
-        let step = &self.steps[i];
-        let start = clock.map(|_| Instant::now());
+    /// Works on one of the sums: where its partial sums begin, and the numbers of one.
+    fn timed(&self, sums: &Sums, i: usize, clock: Option<&Clock>, work: &dyn Fn(&Sum, usize, usize)) {
+        let step = &self.steps[sums.steps[i]];
+        let begin = clock.map(|_| Instant::now());
         if let (Some(sum), Place::Partial { start, len }) = (&step.kernels[0].sum, &step.output) {
-            work(sum, *start, *len);
+            work(sum, step.landing.filter(|_| sums.have_landed).unwrap_or(*start), *len);
         }
-        if let (Some(clock), Some(start)) = (clock, start) {
-            clock.add(i, start);
+        if let (Some(clock), Some(begin)) = (clock, begin) {
+            clock.add(sums.steps[i], begin);
         }
     }
 

@@ -408,7 +408,8 @@ impl<'a> Planner<'a> {
         }
         for (time, step) in self.times().into_iter().filter(|&(_, step)| apart(step)) {
             let frozen = self.is_kept(step);
-            let (first, last) = if frozen { (0, end) } else { (time, until(step, time)) };
+            let made = self.overlapped.get(&step).copied().unwrap_or(time);
+            let (first, last) = if frozen { (0, end) } else { (made, until(step, made)) };
             blocks.insert(step, wants.add(self.graph.shape(step).elements(), first, last));
         }
         for root in self.graph.roots() {
@@ -504,7 +505,7 @@ impl<'a> Planner<'a> {
         for (at, &step) in steps.iter().enumerate() {
             let mut sized = Vec::new();
             let mut packed = None;
-            let mut partial = None;
+            let (mut partial, mut landing) = (None, None);
             for (i, n) in cuts.sizes().into_iter().enumerate() {
                 let prepared = self.prepare(step, Some((n, cuts.largest)))?;
                 let prepared = prepared.ok_or_else(|| no_kernel(self.graph.node(step)))?;
@@ -512,8 +513,10 @@ impl<'a> Planner<'a> {
                 if i == 0 {
                     blocks.push(Block { size: kernel.scratch, start: at, end: at });
                     if let Some(sum) = &kernel.sum {
-                        let end = self.overlapped.get(&step).copied().unwrap_or(time);
-                        partial = Some((wants.add(n_slots * sum.len, time, end), sum.len));
+                        let size = n_slots * sum.len;
+                        let later = self.overlapped.get(&step);
+                        landing = later.map(|&later| wants.add(size, later, later));
+                        partial = Some((wants.add(size, time, time), sum.len));
                     }
                     let first = self.kernel(step, kernel, time, end, wants);
                     kernel = first.prepared;
@@ -525,7 +528,7 @@ impl<'a> Planner<'a> {
             if (self.slot(step).role == Role::Sum) != partial.is_some() {
                 return Err(Fault::internal(format!("`{}` does not sum", self.graph.node(step).op.name())));
             }
-            kernels.push(TiledKernel { sized, packed, partial });
+            kernels.push(TiledKernel { sized, packed, partial, landing });
         }
         let (offsets, local_len) = place(&blocks);
         let (value_offsets, scratch_offsets) = offsets.split_at(n_values);
@@ -578,10 +581,10 @@ impl<'a> Planner<'a> {
                 packed,
                 kernels: kernel.sized,
                 result,
+                landing: kernel.landing.map(|block| range(block).start),
             });
         }
-        let is_overlapped = |at: usize| self.overlapped.contains_key(&steps[at]);
-        Ok((packs, Tiled::new(unit.cuts, out, local, self.rank, &is_overlapped)?))
+        Ok((packs, Tiled::new(unit.cuts, out, local, self.rank)?))
     }
 }
 
@@ -601,6 +604,8 @@ struct TiledKernel {
     packed: Option<(Pack, usize, bool)>,
     /// The block of the partial sums, and the length of one.
     partial: Option<(usize, usize)>,
+    /// The block where those of a sum that is completed later are then.
+    landing: Option<usize>,
 }
 
 fn no_kernel(node: &Node) -> Fault {
