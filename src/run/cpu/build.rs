@@ -16,31 +16,13 @@ use crate::plan::layout::Layout;
 use crate::plan::lives::{last_reads, overwritten, owners};
 use crate::plan::memory::{Block, aligned, place, place_apart};
 use crate::run::cpu::exchange::Exchanges;
-use crate::run::cpu::overlap;
 use crate::run::cpu::plan::{Action, Derived, Plan, Step};
 use crate::run::cpu::schedule::{Role, Schedule, Slot};
+use crate::run::cpu::units::{self, Unit};
 use crate::shape::Shape;
 
 /// Numbers of a tile's values that are to stay in a core's own cache, beside weights and kernels' scratch.
 const CACHE: usize = 64 << 10;
-
-/// What runs at one point of time.
-pub enum Unit {
-    Whole(Value),
-    Tiled(Vec<Value>),
-    /// Sums of an earlier stage, which processes have exchanged meanwhile, are completed.
-    Sums(Vec<Value>),
-}
-
-impl Unit {
-    pub fn steps(&self) -> &[Value] {
-        match self {
-            Unit::Whole(value) => std::slice::from_ref(value),
-            Unit::Tiled(steps) => steps,
-            Unit::Sums(_) => &[],
-        }
-    }
-}
 
 /// A piece of memory that is wanted: for what, and where it ended up.
 #[derive(Default)]
@@ -107,8 +89,7 @@ impl<'a> Planner<'a> {
         planner.units = planner.order();
         if rank.n > 1 {
             let is_sum = |value: Value| planner.slot(value).role == Role::Sum;
-            planner.units =
-                overlap::overlapped(planner.order(), graph, &planner.owner, &is_sum, overlap::MOST);
+            planner.units = units::overlapped(planner.order(), graph, &planner.owner, &is_sum, units::MOST);
         }
         for (time, unit) in planner.units.iter().enumerate() {
             if let Unit::Sums(sums) = unit {

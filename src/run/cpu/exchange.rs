@@ -9,8 +9,8 @@ use std::ops::Range;
 use crate::graph::{Graph, Value};
 use crate::kernels::cpu::peers::{Filled, Rank};
 use crate::kernels::cpu::tiled::Cuts;
-use crate::run::cpu::build::Unit;
 use crate::run::cpu::schedule::Schedule;
+use crate::run::cpu::units::Unit;
 
 /// What is exchanged beside sums.
 pub struct Exchanges<'a> {

@@ -3,13 +3,13 @@
 
 mod build;
 mod exchange;
-mod overlap;
 mod pace;
 mod plan;
 pub mod print;
 mod running;
 mod schedule;
 pub mod traffic;
+mod units;
 
 use std::sync::Arc;
 

@@ -1,15 +1,33 @@
-//! Units in time → the same, so that sums of one stage travel between processes while the next stages compute.
+//! What runs at one point of time; and units in time → the same, so that sums of one stage travel between processes while the next
+//! stages compute.
 //!
 //! A stage's sums that the next stage of tiles needs are exchanged at once. All others, as a rule the gradients of weights, are
-//! under way until a stage needs them, or until many are; whatever depends on them waits for them. No number is computed
-//! otherwise than without that.
+//! under way until a stage needs them, or until many are; whatever depends on them waits for them. No number is computed otherwise
+//! than without that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::graph::{Graph, Value};
-use crate::run::cpu::build::Unit;
 
-/// Numbers that may be under way at a time, beside those of the last stage: the parts of their sums take memory.
+/// What runs at one point of time.
+pub enum Unit {
+    Whole(Value),
+    Tiled(Vec<Value>),
+    /// Sums of an earlier stage, which processes have exchanged meanwhile, are completed.
+    Sums(Vec<Value>),
+}
+
+impl Unit {
+    pub fn steps(&self) -> &[Value] {
+        match self {
+            Unit::Whole(value) => std::slice::from_ref(value),
+            Unit::Tiled(steps) => steps,
+            Unit::Sums(_) => &[],
+        }
+    }
+}
+
+/// Numbers that may be under way at a time, beside those of the last stage: they are held in memory until all have arrived.
 pub const MOST: usize = 1 << 20;
 
 /// Sums that are under way, and the steps that wait for them.
@@ -107,13 +125,12 @@ fn needed_next(units: &[Unit], overlap: &Overlap<'_>) -> Vec<BTreeSet<Value>> {
 
 #[cfg(test)]
 mod tests {
-    use super::overlapped;
+    use super::{Unit, overlapped};
     use crate::graph::Value;
     use crate::graph::attrs::Attrs;
     use crate::graph::builder::Builder;
     use crate::ops::binary::ADD;
     use crate::plan::lives::owners;
-    use crate::run::cpu::build::Unit;
     use crate::shape::Shape;
 
     fn text(units: &[Unit]) -> String {
