@@ -26,10 +26,11 @@ const LOOKS: u32 = 500;
 const WAKE: Duration = Duration::from_millis(20);
 /// and how long it then sleeps at a time.
 const NAP: Duration = Duration::from_micros(50);
-/// Numbers of a message that nobody waits for yet: what MPI's TCP hands to the system at once, which moves it while this process
-/// computes. MPI itself moves messages only while it is called.
+
+/// Numbers of a message that nobody waits for yet. MPI moves messages only while it is called, but over TCP it hands one of this
+/// size to the system at once, which moves it while this process computes.
 const CHUNK: usize = 15_000;
-/// Of such messages this part is on its way at a time, as all that is on its way comes before what is sent next.
+/// An exchange sends one part in so many at a time: what is sent next arrives only behind what is on its way.
 const SHARE: usize = 4;
 
 /// What marks messages that are waited for, and those that are not. Messages of a kind between two processes arrive in the order
