@@ -335,8 +335,11 @@ impl Tiled {
         groups: &[usize],
         sums: &Sums,
     ) {
-        let arena = Arena::new(memory);
         let (n_sums, n_parts) = (sums.steps.len(), self.cuts.n_parts());
+        if groups.is_empty() || n_sums == 0 {
+            return;
+        }
+        let arena = Arena::new(memory);
         team.share(groups.len() * n_sums, |share| {
             let group = groups[share / n_sums];
             self.timed(sums, share % n_sums, clock, &|sum, start, len| {
