@@ -321,8 +321,8 @@ fn text(figures: &Figures, said: Option<&str>) -> String {
         }
         let share = whole / (divided + whole).max(f64::MIN_POSITIVE);
         text.push_str(&format!(
-            "{processes} processes would exchange {n} times in a step, {begun} of these while they compute, up to {} from each to each \
-             of the others;\neach would compute {} of the parts' time whole\n",
+            "{processes} processes would exchange data {n} times in a step, {begun} of them while computing;\n\
+             each would send up to {} to each of the others, and compute {} of the parts' time whole\n",
             bytes(most as u64),
             percent(share)
         ));

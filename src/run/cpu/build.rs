@@ -86,11 +86,11 @@ impl<'a> Planner<'a> {
             overlapped,
             over,
         };
-        planner.units = planner.order();
-        if rank.n > 1 {
-            let is_sum = |value: Value| planner.slot(value).role == Role::Sum;
-            planner.units = units::overlapped(planner.order(), graph, &planner.owner, &is_sum, units::MOST);
-        }
+        let is_sum = |value: Value| planner.slot(value).role == Role::Sum;
+        planner.units = match rank.n {
+            1 => planner.order(),
+            _ => units::overlapped(planner.order(), graph, &planner.owner, &is_sum, units::MOST),
+        };
         for (time, unit) in planner.units.iter().enumerate() {
             if let Unit::Sums(sums) = unit {
                 planner.overlapped.extend(sums.iter().map(|&sum| (sum, time)));
