@@ -1,6 +1,8 @@
 //! What a statement came to in the model, in figures and in words: shapes, parameters, operations, receptive field.
 
 use crate::editor::Program;
+use crate::layers::arithmetic::Arithmetic;
+use crate::model::Instance;
 use crate::model::receptive::Field;
 use crate::numbers::{plural, short, thousands};
 use crate::shape::Shape;
@@ -15,8 +17,8 @@ pub struct Facts<'a> {
     pub parameters: u64,
     /// For one image, forward; `None` where the model has a fault.
     pub flops: Option<u64>,
-    /// Of a single layer: how its shape came about; empty where there is nothing to say.
-    pub arithmetic: &'a str,
+    /// Of a single layer: how its shape came about.
+    pub arithmetic: &'a Arithmetic,
     pub field: Option<Field>,
 }
 
@@ -28,8 +30,8 @@ pub fn facts<'a>(program: &'a Program, statement: &Statement) -> Option<Facts<'a
     let model = experiment.model.as_ref()?;
     let layers = model.layers.get(passed.layers.clone())?;
     let arithmetic = match layers {
-        [layer] => layer.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str()),
-        _ => "",
+        [Instance { inferred: Some(inferred), .. }] => &inferred.arithmetic,
+        _ => &Arithmetic::None,
     };
     Some(Facts {
         input: layers.first().and_then(|layer| layer.input.as_ref()),
@@ -52,8 +54,8 @@ impl Facts<'_> {
         for (i, shape) in self.outputs.iter().enumerate() {
             put(&mut out, &[if i > 0 { ", `" } else { "`" }, &shape.to_string(), "`"]);
         }
-        if !self.arithmetic.is_empty() && self.outputs.len() == 1 {
-            put(&mut out, &[" (", self.arithmetic, ")"]);
+        if !self.arithmetic.is_none() && self.outputs.len() == 1 {
+            put(&mut out, &[" (", &self.arithmetic.to_string(), ")"]);
         }
         let flops = self.flops.filter(|&n| n > 0);
         if self.parameters > 0 {

@@ -53,17 +53,17 @@ impl Program {
         Program::of(path, sources, checked)
     }
 
-    /// Checks a text that stands in the place of this one, and is like it but for one place.
+    /// Checks a text that stands in the place of this one, and is like it but for one place. This one is of no use
+    /// afterwards; to free it takes time, too.
     pub fn check_again(
-        self,
+        &mut self,
         path: &Path,
         text: String,
         project: &Project<'_>,
         look: Option<Look<'_>>,
     ) -> Program {
-        let Program { sources: old, checked, .. } = self;
         let mut sources = Sources::default();
-        let checked = check_again(checked, &old, &mut sources, path, text, project, look);
+        let checked = check_again(&mut self.checked, &self.sources, &mut sources, path, text, project, look);
         Program::of(path, sources, checked)
     }
 

@@ -24,6 +24,7 @@ pub mod waiting;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -115,9 +116,9 @@ pub fn check_with(
 }
 
 /// Checks a file again, whose text and whose imports are mostly as they were in `old`, more quickly; what is found is
-/// the same as by [`check`].
+/// the same as by [`check`]. Takes what can be used again out of `before`, and leaves the rest.
 pub fn check_again(
-    before: Checked,
+    before: &mut Checked,
     old: &Sources,
     sources: &mut Sources,
     path: &Path,
@@ -126,7 +127,8 @@ pub fn check_again(
     look: Option<Look<'_>>,
 ) -> Checked {
     let file = sources.add(path.display().to_string(), text);
-    let Checked { ast, reading, imports, .. } = before;
+    let (ast, reading, imports) =
+        (take(&mut before.ast), take(&mut before.reading), take(&mut before.imports));
     let old_text = &old.get(ast.file).text;
     let read = syntax::read_again((ast, reading), old_text, sources, file);
     whole(sources, path, project, read, Diagnostics::new(), Some(Before { imports, sources: old }), look)

@@ -28,7 +28,10 @@ impl Layer for AdaptiveAvgPool1d {
     fn infer(&self, args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let (channels, [length]) = spatial(SPEC.name, input)?;
         let size = args.whole("size")?;
-        Ok(Inferred { arithmetic: windows(length, size), ..Inferred::shape(Shape::from([channels, size])) })
+        Ok(Inferred {
+            arithmetic: windows(length, size).into(),
+            ..Inferred::shape(Shape::from([channels, size]))
+        })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

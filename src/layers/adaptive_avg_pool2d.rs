@@ -36,7 +36,10 @@ impl Layer for AdaptiveAvgPool2d {
         let [channels, height, width] = image(SPEC.name, input)?;
         let [out_height, out_width] = args.pair("size")?;
         let arithmetic = adaptive_arithmetic([height, width], [out_height, out_width]);
-        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels, out_height, out_width])) })
+        Ok(Inferred {
+            arithmetic: arithmetic.into(),
+            ..Inferred::shape(Shape::from([channels, out_height, out_width]))
+        })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

@@ -40,7 +40,10 @@ impl Layer for AdaptiveMaxPool1d {
             .set("size", MAX_INPUTS)
             .assume(Shape::from([channels, size])));
         }
-        Ok(Inferred { arithmetic: windows(length, size), ..Inferred::shape(Shape::from([channels, size])) })
+        Ok(Inferred {
+            arithmetic: windows(length, size).into(),
+            ..Inferred::shape(Shape::from([channels, size]))
+        })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

@@ -55,7 +55,7 @@ impl Layer for AdaptiveMaxPool2d {
             .assume(output));
         }
         let arithmetic = adaptive_arithmetic([height, width], [out_height, out_width]);
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(output) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

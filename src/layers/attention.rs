@@ -178,7 +178,7 @@ impl Layer for Attention {
             1 => format!("{heads} · {} channels at {places} places", channels / heads),
             n => format!("{heads} · {} channels at {places} places, {n} times", channels / heads),
         };
-        Ok(Inferred { arithmetic, parameters, ..Inferred::shape(input.clone()) })
+        Ok(Inferred { arithmetic: arithmetic.into(), parameters, ..Inferred::shape(input.clone()) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

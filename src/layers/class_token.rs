@@ -31,7 +31,7 @@ impl Layer for ClassToken {
         let (channels, [length]) = spatial(SPEC.name, input)?;
         let token = Parameter::trained("weight", [channels], Init::Truncated { deviation: 0.02 });
         Ok(Inferred {
-            arithmetic: format!("1 + {length} = {}", length + 1),
+            arithmetic: format!("1 + {length} = {}", length + 1).into(),
             parameters: vec![token],
             ..Inferred::shape(Shape::from([channels, length + 1]))
         })

@@ -190,7 +190,7 @@ pub(crate) fn infer<const N: usize>(
     let weight: Shape = [channels, per_group].into_iter().chain(kernel).collect();
     let parameters = initial::learned(args, weight, fans, init, filters)?;
     Ok(Inferred {
-        arithmetic: format!("{} laid out over {}", times(extents), times(output)),
+        arithmetic: format!("{} laid out over {}", times(extents), times(output)).into(),
         parameters,
         ..Inferred::shape(std::iter::once(filters).chain(output).collect())
     })

@@ -91,7 +91,7 @@ impl Layer for Crop {
                 axes.collect::<Vec<_>>().join(", ")
             }
         };
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(output) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

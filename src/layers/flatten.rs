@@ -28,7 +28,7 @@ impl Layer for Flatten {
         let features = input.elements();
         let arithmetic =
             if dims.len() > 1 { format!("{} = {features}", dims.join("·")) } else { String::new() };
-        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([features])) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(Shape::from([features])) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

@@ -36,7 +36,7 @@ impl Layer for GlobalAvgPool {
     fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let (channels, places) = places(SPEC.name, input)?;
         let arithmetic = format!("the mean of {places}");
-        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(Shape::from([channels])) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

@@ -35,7 +35,7 @@ impl Layer for GlobalMaxPool {
     fn infer(&self, _args: &Args, input: &Shape) -> Result<Inferred, Fault> {
         let (channels, places) = places(SPEC.name, input)?;
         let arithmetic = format!("the largest of {places}");
-        Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([channels])) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(Shape::from([channels])) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

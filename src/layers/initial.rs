@@ -180,7 +180,8 @@ pub(crate) fn learned(
         None => standard.clone(),
     };
     let weight = Parameter { fans: Some(fans), ..Parameter::trained("weight", weight, weights) };
-    let mut parameters = vec![weight];
+    let mut parameters = Vec::with_capacity(2);
+    parameters.push(weight);
     if args.bool("bias")? {
         let init = if given.is_some() { Init::Constant(0.0) } else { standard };
         parameters.push(Parameter::trained("bias", [n_outputs], init));

@@ -6,6 +6,7 @@ pub mod adaptive_avg_pool1d;
 pub mod adaptive_avg_pool2d;
 pub mod adaptive_max_pool1d;
 pub mod adaptive_max_pool2d;
+pub mod arithmetic;
 pub mod attention;
 pub mod avg_pool1d;
 pub mod avg_pool2d;
@@ -68,6 +69,7 @@ use std::sync::LazyLock;
 
 use crate::diag::{Fault, codes};
 use crate::graph::{Init, StateKind, Value};
+use crate::layers::arithmetic::Arithmetic;
 use crate::layers::initial::Fans;
 use crate::layers::lowering::Lowering;
 use crate::shape::{Shape, Window};
@@ -161,8 +163,8 @@ pub static REGISTRY: Registry = Registry {
 pub struct Inferred {
     /// Without the batch axis.
     pub output: Shape,
-    /// The arithmetic that gives the output shape; empty where there is none.
-    pub arithmetic: String,
+    /// The arithmetic that gives the output shape.
+    pub arithmetic: Arithmetic,
     pub parameters: Vec<Parameter>,
     /// Findings that do not stop the layer from working.
     pub warnings: Vec<Fault>,

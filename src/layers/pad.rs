@@ -144,7 +144,7 @@ impl Layer for Pad {
         };
         let larger =
             std::array::from_fn(|i| extents[i].saturating_add(ends[i][0]).saturating_add(ends[i][1]));
-        Ok(Inferred { arithmetic, ..Inferred::shape(with_extents(input, larger)) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(with_extents(input, larger)) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

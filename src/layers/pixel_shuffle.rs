@@ -52,7 +52,7 @@ impl Layer for PixelShuffle {
         }
         let output = Shape::from([channels / square, factor * height, factor * width]);
         let arithmetic = format!("{channels} = {}·{factor}·{factor}", channels / square);
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(output) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

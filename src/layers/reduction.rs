@@ -138,7 +138,7 @@ impl Layer for Reduction {
                 .advise("`correction=0`, or more numbers")
                 .assume(output));
         }
-        Ok(Inferred { arithmetic: format!("of {n} numbers each"), ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: format!("of {n} numbers each").into(), ..Inferred::shape(output) })
     }
 
     fn reach(&self, args: &Args, _input: &Shape) -> Reach {

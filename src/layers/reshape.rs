@@ -51,7 +51,7 @@ impl Layer for Reshape {
             return Err(fault);
         }
         let arithmetic = format!("{} = {} = {}", count(input), input.elements(), count(&shape));
-        Ok(Inferred { arithmetic, ..Inferred::shape(shape) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(shape) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

@@ -85,7 +85,7 @@ impl Layer for Slice {
         let mut output = input.clone();
         output.0[axis] = to - from;
         let arithmetic = format!("{} {from} to {}", args.word("axis")?, to - 1);
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(output) })
     }
 
     fn lower(&self, args: &Args, input: Value, lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

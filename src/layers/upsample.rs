@@ -95,7 +95,7 @@ impl Layer for Upsample {
                 axes.collect::<Vec<_>>().join(", ")
             }
         };
-        Ok(Inferred { arithmetic, ..Inferred::shape(with_extents(input, larger)) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(with_extents(input, larger)) })
     }
 
     fn reach(&self, _args: &Args, _input: &Shape) -> Reach {

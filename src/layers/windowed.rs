@@ -4,6 +4,7 @@
 use crate::diag::{Fault, Remedy, codes};
 use crate::graph::attrs::Attrs;
 use crate::layers::Reach;
+use crate::layers::arithmetic::{Arithmetic, axis_name};
 use crate::shape::{Shape, Window};
 use crate::spec::{Arg, Args, Padding};
 
@@ -86,7 +87,7 @@ impl<const N: usize> Sliding<N> {
         .label(format!("{arriving} arrives, {} is needed", times(reach)));
         for (i, window) in self.axes.iter().enumerate() {
             if outputs[i].is_none() {
-                fault = fault.note(format!("{}: {}", axis_name::<N>(i), window.arithmetic(extents[i])));
+                fault = fault.note(format!("{}: {}", axis_name(i, N), window.arithmetic(extents[i])));
             }
         }
         let short = |i: usize| reach[i].saturating_sub(padded[i]).div_ceil(2);
@@ -145,14 +146,9 @@ impl<const N: usize> Sliding<N> {
         })
     }
 
-    /// The arithmetic of every axis, once where they are alike.
-    pub fn arithmetic(&self, extents: [usize; N]) -> String {
-        let first = (self.axes[0], extents[0]);
-        if self.axes.iter().zip(extents).all(|(window, extent)| (*window, extent) == first) {
-            return self.axes[0].arithmetic(extents[0]);
-        }
-        let axis = |i: usize| format!("{} {}", axis_name::<N>(i), self.axes[i].arithmetic(extents[i]));
-        (0..N).map(axis).collect::<Vec<_>>().join(", ")
+    /// The arithmetic of every axis.
+    pub fn arithmetic(&self, extents: [usize; N]) -> Arithmetic {
+        Arithmetic::Windows(self.axes.into_iter().zip(extents).collect())
     }
 
     /// A warning where the last rows or columns, or the last places of a sequence, reach no window.
@@ -185,7 +181,7 @@ impl<const N: usize> Sliding<N> {
         let of = if N == 1 { format!("{arriving} places") } else { format!("{arriving} input") };
         let fault =
             Fault::warning(codes::DROPPED_PIXELS, format!("`{layer}` never reads {dropped} of its {of}"));
-        Some(fault.label(format!("{things} are dropped here")).note(self.arithmetic(extents)))
+        Some(fault.label(format!("{things} are dropped here")).note(self.arithmetic(extents).to_string()))
     }
 
     /// The windows over a volume.
@@ -271,15 +267,5 @@ fn shortest<const N: usize>(extents: [usize; N]) -> String {
     match extents.iter().all(|&extent| extent == extents[0]) {
         true => extents[0].to_string(),
         false => times(extents),
-    }
-}
-
-/// What axis `i` is called.
-fn axis_name<const N: usize>(i: usize) -> &'static str {
-    match N - i {
-        3 => "depth",
-        2 => "height",
-        _ if N == 1 => "length",
-        _ => "width",
     }
 }

@@ -182,7 +182,10 @@ impl Server {
             self.notify(PUBLISH, PublishDiagnosticsParams { uri, version: None, diagnostics: Vec::new() });
             return true;
         }
-        let Some(uri) = workspace.take_due() else { return false };
+        let Some(uri) = workspace.take_due() else {
+            workspace.tidy();
+            return false;
+        };
         let found = guarded("check", || diagnostics::push(workspace, &uri));
         let newer =
             |params: &DidChangeTextDocumentParams| params.text_document.text_document_identifier.uri == uri;

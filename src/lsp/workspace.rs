@@ -76,6 +76,8 @@ pub struct Workspace {
     folders: Vec<PathBuf>,
     documents: BTreeMap<Uri, Document>,
     looks: Looks,
+    /// What the last check took the place of. It is freed once its findings are sent.
+    replaced: Option<Program>,
     /// Whether a change concerns texts other than the changed one, which the editor does not know.
     pub touched_others: bool,
     /// Texts that were closed and whose findings are still to be taken back.
@@ -86,7 +88,15 @@ impl Workspace {
     pub fn new(client: Client, folders: &[Uri]) -> Workspace {
         let folders = folders.iter().filter_map(place::path_of).collect();
         let (documents, looks) = (BTreeMap::new(), Looks::default());
-        Workspace { client, folders, documents, looks, touched_others: false, closed: Vec::new() }
+        Workspace {
+            client,
+            folders,
+            documents,
+            looks,
+            replaced: None,
+            touched_others: false,
+            closed: Vec::new(),
+        }
     }
 
     pub fn open(&mut self, uri: Uri, version: i32, text: String) {
@@ -186,9 +196,10 @@ impl Workspace {
     pub fn view(&mut self, uri: &Uri) -> Result<View<'_>, Refusal> {
         let document = self.documents.get_mut(uri).ok_or_else(|| not_open(uri))?;
         if document.checked.is_none() {
-            let (before, place, text) =
+            let (mut before, place, text) =
                 (document.before.take(), document.place.clone(), document.text.clone());
-            let checked = self.check(&place, text, before);
+            let checked = self.check(&place, text, before.as_mut());
+            self.replaced = before;
             if let Some(section) = &checked.program.checked.experiment.data {
                 self.looks.ask(section, &base(&place));
             }
@@ -209,7 +220,7 @@ impl Workspace {
         Ok((view, offset))
     }
 
-    fn check(&self, place: &Place, text: String, before: Option<Program>) -> Checked {
+    fn check(&self, place: &Place, text: String, before: Option<&mut Program>) -> Checked {
         let reads = RefCell::new(BTreeSet::new());
         let read = |path: &Path| {
             let file = normal(&place.root.join(path));
@@ -227,6 +238,11 @@ impl Workspace {
         let missing = program.checked.experiment.data.as_ref().and_then(|section| absent(section, &base));
         program.checked.diagnostics.extend(missing);
         Checked { program, findings: OnceCell::new(), reads: reads.into_inner() }
+    }
+
+    /// Frees what nobody will ask for.
+    pub fn tidy(&mut self) {
+        self.replaced = None;
     }
 
     /// Whether data are being looked at.

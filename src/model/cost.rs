@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+
+use smallvec::SmallVec;
 
 use crate::diag::Fault;
 use crate::graph::builder::Builder;
 use crate::layers::lowering::{Lowering, Mode};
 use crate::model::{Instance, Model, Unit};
 use crate::shape::Shape;
+use crate::spec::{Arg, Args};
 
 /// The operations of each layer for one image, forward; a multiply-add counts as two. Layers that are alike are
 /// lowered once. An error for a layer with a fault in it.
@@ -18,14 +22,14 @@ pub fn flops(model: &Model) -> Result<Vec<u64>, Fault> {
     outputs.push(model.input.as_ref().ok_or_else(unknown)?);
     let mut costs = Vec::with_capacity(model.layers.len());
     for instance in &model.layers {
-        let arriving: Option<Vec<&Shape>> =
+        let arriving: Option<SmallVec<[&Shape; 2]>> =
             instance.inputs.iter().map(|wire| outputs.get(wire.index()).copied()).collect();
         let arriving = arriving.ok_or_else(unknown)?;
-        let args = instance.args.iter().map(|given| format!("{}={}", given.name, given.arg)).collect();
-        let cost = match known.entry((instance.unit.spec().name, args, arriving)) {
+        let alike = Alike { word: instance.unit.spec().name, args: &instance.args, arriving };
+        let cost = match known.entry(alike) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
-                let cost = of(instance, &entry.key().2)?;
+                let cost = of(instance, &entry.key().arriving)?;
                 *entry.insert(cost)
             }
         };
@@ -41,8 +45,43 @@ pub fn forward(model: &Model) -> Result<u64, Fault> {
     Ok(each.filter(|(at, _)| !model.is_auxiliary(*at)).map(|(_, cost)| cost).sum())
 }
 
-/// A layer's word, its arguments as they are written, and the shapes that arrive: what its operations follow from.
-type Alike<'a> = (&'static str, Vec<String>, Vec<&'a Shape>);
+/// What a layer's operations follow from.
+struct Alike<'a> {
+    word: &'static str,
+    args: &'a Args,
+    arriving: SmallVec<[&'a Shape; 2]>,
+}
+
+impl Alike<'_> {
+    /// The arguments, wherever they were written.
+    fn args(&self) -> impl Iterator<Item = (&'static str, &Arg)> {
+        self.args.iter().map(|given| (given.name, &given.arg))
+    }
+}
+
+impl PartialEq for Alike<'_> {
+    fn eq(&self, other: &Alike<'_>) -> bool {
+        self.word == other.word && self.arriving == other.arriving && self.args().eq(other.args())
+    }
+}
+
+/// Numbers that are not numbers are no arguments.
+impl Eq for Alike<'_> {}
+
+/// Of the arguments, sizes tell most layers apart.
+impl Hash for Alike<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.word, &self.arriving).hash(state);
+        for (_, arg) in self.args() {
+            match arg {
+                Arg::Whole(n) => n.hash(state),
+                Arg::Pair(sizes) => sizes.hash(state),
+                Arg::Triple(sizes) => sizes.hash(state),
+                _ => {}
+            }
+        }
+    }
+}
 
 fn of(instance: &Instance, inputs: &[&Shape]) -> Result<u64, Fault> {
     let mut builder = Builder::new();

@@ -1,7 +1,5 @@
 //! What a model computes and then drops: layers of whose result its output is not made.
 
-use std::collections::BTreeSet;
-
 use crate::diag::{Diagnostic, codes};
 use crate::layers::Reach;
 use crate::model::{Instance, Model, Unit, Wire};
@@ -10,26 +8,24 @@ use crate::model::{Instance, Model, Unit, Wire};
 pub fn find(model: &Model, output: Wire) -> Vec<Diagnostic> {
     let heads = model.auxiliaries.iter().chain(model.outputs.iter().map(|output| &output.head));
     let heads = heads.map(|head| head.wire);
-    let (mut open, mut needed) = (heads.chain([output]).collect::<Vec<Wire>>(), BTreeSet::new());
+    let (mut open, mut needed) =
+        (heads.chain([output]).collect::<Vec<Wire>>(), vec![false; model.layers.len()]);
     while let Some(wire) = open.pop() {
-        let Some(instance) = wire.layer().filter(|_| needed.insert(wire)).map(|at| &model.layers[at]) else {
-            continue;
-        };
+        let Some(at) = wire.layer().filter(|&at| !std::mem::replace(&mut needed[at], true)) else { continue };
+        let instance = &model.layers[at];
         if !takes_nothing(instance) {
             open.extend(&instance.inputs);
         }
     }
-    let taken: BTreeSet<Wire> = model
-        .layers
-        .iter()
-        .filter(|layer| !takes_nothing(layer))
-        .flat_map(|layer| &layer.inputs)
-        .copied()
-        .collect();
-    let ends = (0..model.layers.len()).filter(|&at| {
-        let wire = Wire::of_layer(at);
-        !needed.contains(&wire) && !taken.contains(&wire)
-    });
+    if needed.iter().all(|&needed| needed) {
+        return Vec::new();
+    }
+    let mut taken = vec![false; model.layers.len()];
+    let takers = model.layers.iter().filter(|layer| !takes_nothing(layer));
+    for at in takers.flat_map(|layer| &layer.inputs).filter_map(|wire| wire.layer()) {
+        taken[at] = true;
+    }
+    let ends = (0..model.layers.len()).filter(|&at| !needed[at] && !taken[at]);
     let warning = |at: usize| {
         let instance = &model.layers[at];
         let message = format!("the output of `{}` is never used", instance.unit.spec().name);

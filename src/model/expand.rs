@@ -69,6 +69,8 @@ pub fn expand(
     diagnostics: &mut Diagnostics,
 ) -> Expanded {
     let name = &block.name;
+    // Most models are one body, and most of its statements one layer.
+    let n_statements = block.body.iter().map(|chain| chain.links.len()).sum();
     let mut expansion = Expansion {
         sources,
         definitions,
@@ -79,14 +81,14 @@ pub fn expand(
             input: None,
             input_span: name.span,
             inputs: Vec::new(),
-            layers: Vec::new(),
+            layers: Vec::with_capacity(n_statements),
             end: remedy::end(block.body).unwrap_or(name.span.after()),
             output: Wire::INPUT,
             output_shape: None,
             outputs: Vec::new(),
             auxiliaries: Vec::new(),
         },
-        passing: Passing::default(),
+        passing: Passing::with_capacity(n_statements),
         naming: Naming::default(),
         frames: vec![Frame { closed: true, ..Frame::default() }],
         calls: Vec::new(),

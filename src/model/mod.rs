@@ -168,8 +168,10 @@ impl Instance {
         let (true, Some(input), Some(output)) = (self.changes_shape(), &self.input, &self.output) else {
             return None;
         };
-        let arithmetic = self.inferred.as_ref().map_or("", |inferred| inferred.arithmetic.as_str());
-        let arithmetic = if arithmetic.is_empty() { String::new() } else { format!("   {arithmetic}") };
-        Some(format!("{input} → {output}{arithmetic}"))
+        let arithmetic = self.inferred.as_ref().map(|inferred| &inferred.arithmetic);
+        Some(match arithmetic.filter(|arithmetic| !arithmetic.is_none()) {
+            Some(arithmetic) => format!("{input} → {output}   {arithmetic}"),
+            None => format!("{input} → {output}"),
+        })
     }
 }

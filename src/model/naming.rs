@@ -5,7 +5,6 @@
 //! left to a counter counts within one body, so that a statement put in elsewhere renames nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 /// What a layer is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub struct Naming {
     /// As `path` and `counts`, of streams.
     stream_path: String,
     stream_counts: BTreeMap<String, usize>,
+    /// Where names are put together.
+    scratch: String,
 }
 
 #[derive(Debug)]
@@ -194,7 +195,8 @@ impl Naming {
     fn numbered(&mut self, word: &str) -> String {
         loop {
             let n = self.count(word);
-            let name = format!("{}{}{n}", self.path, stem(word));
+            // The word is still there, behind its path.
+            let name = with_number(&self.scratch, n);
             if !self.aliases.contains(&name) {
                 return name;
             }
@@ -202,9 +204,9 @@ impl Naming {
     }
 
     fn count(&mut self, word: &str) -> usize {
-        let count = self.counts.entry(format!("{}{}", self.path, stem(word))).or_default();
-        *count += 1;
-        *count
+        let (short, gap) = stem(word);
+        put_together(&mut self.scratch, [&self.path, short, gap]);
+        count(&mut self.counts, &self.scratch)
     }
 
     /// A name in words of its own: `skip`, and `skip_2` where the body has one already.
@@ -226,30 +228,56 @@ impl Naming {
     }
 
     fn stream(&mut self, word: &str) -> String {
-        let mut name = format!("{}{word}", self.stream_path);
-        let count = match self.stream_counts.get_mut(&name) {
-            Some(count) => count,
-            None => self.stream_counts.entry(name.clone()).or_default(),
-        };
-        *count += 1;
-        // A string takes whatever is written.
-        let _ = write!(name, "_{count}");
-        name
+        put_together(&mut self.scratch, [&self.stream_path, word, ""]);
+        let n = count(&mut self.stream_counts, &self.scratch);
+        self.scratch.push('_');
+        with_number(&self.scratch, n)
     }
 }
 
-/// What a word's number is put behind: `conv` of `conv2d`, `conv3x3_` of a block `conv3x3`.
-pub fn stem(word: &str) -> String {
-    match word {
-        "batch_norm" => "bn".to_owned(),
-        word => {
-            let short =
-                ["1d", "2d", "3d"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
-            let gap = if short.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
-            format!("{short}{gap}")
+/// What a word's number is put behind, in two parts: `conv` of `conv2d`, `conv3x3` and `_` of a block `conv3x3`.
+fn stem(word: &str) -> (&str, &'static str) {
+    if word == "batch_norm" {
+        return ("bn", "");
+    }
+    let short = ["1d", "2d", "3d"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
+    (short, if short.ends_with(|c: char| c.is_ascii_digit()) { "_" } else { "" })
+}
+
+fn put_together(text: &mut String, parts: [&str; 3]) {
+    text.clear();
+    parts.iter().for_each(|part| text.push_str(part));
+}
+
+/// Counts one more of a name.
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) -> usize {
+    if let Some(count) = counts.get_mut(name) {
+        *count += 1;
+        return *count;
+    }
+    counts.insert(name.to_owned(), 1);
+    1
+}
+
+/// A name and its number, without the detour of formatting: a large model has many names.
+fn with_number(name: &str, n: usize) -> String {
+    let (mut digits, mut from, mut rest) = ([0; MAX_DIGITS], MAX_DIGITS, n);
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
         }
     }
+    let mut text = String::with_capacity(name.len() + MAX_DIGITS - from);
+    text.push_str(name);
+    text.extend(digits[from..].iter().map(|&digit| char::from(digit)));
+    text
 }
+
+/// Of the largest number.
+const MAX_DIGITS: usize = usize::MAX.ilog10() as usize + 1;
 
 #[cfg(test)]
 mod tests {

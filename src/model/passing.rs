@@ -1,8 +1,8 @@
 //! The shape that goes on behind each statement of the text, and the tree with its asserted shapes made true by
 //! them. A statement in a block or loop is passed many times; its asserted shape is true if it is the same each time.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use crate::shape::Shape;
@@ -11,7 +11,7 @@ use crate::syntax::ast::{Ast, Chain, Link, Statement, Value, ValueKind};
 
 /// What the statements of a text came to, by their spans.
 #[derive(Clone, Debug, Default)]
-pub struct Passing(BTreeMap<Span, Passed>);
+pub struct Passing(HashMap<Span, Passed>);
 
 /// What one statement came to, each time it was passed.
 #[derive(Clone, Debug)]
@@ -49,6 +49,11 @@ impl Passed {
 }
 
 impl Passing {
+    /// Of a text with so many statements.
+    pub fn with_capacity(n_statements: usize) -> Passing {
+        Passing(HashMap::with_capacity(n_statements))
+    }
+
     /// Notes what a statement became: its layers, and the shape that goes on behind it, where it is known.
     pub fn note(&mut self, statement: &Statement, shape: Option<&Shape>, layers: Range<usize>) {
         let first = || Passed { first: shape.cloned(), others: Vec::new(), layers, n_times: 0 };

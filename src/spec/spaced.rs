@@ -7,6 +7,8 @@ use crate::syntax::ast::{Argument, Value, ValueKind};
 
 /// The finding for the first size in pieces.
 pub fn spaced(spec: &Spec, arguments: &[Argument]) -> Option<Diagnostic> {
+    let [_, second, ..] = arguments else { return None };
+    plain(second)?;
     let values: Vec<&Value> = arguments.iter().map_while(plain).collect();
     let (pieces, size) = with_signs(&values).or_else(|| shape_of_numbers(spec, &values))?;
     let span = Span { end: pieces.last()?.span.end, ..pieces.first()?.span };

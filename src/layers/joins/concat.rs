@@ -44,7 +44,7 @@ impl Join for Concat {
         output.0[0] = inputs.iter().map(|shape| shape.dims()[0]).sum();
         let parts: Vec<String> = inputs.iter().map(|shape| shape.dims()[0].to_string()).collect();
         let arithmetic = format!("{} = {}", parts.join(" + "), output.dims()[0]);
-        Ok(Inferred { arithmetic, ..Inferred::shape(output) })
+        Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(output) })
     }
 
     fn lower(&self, inputs: &[Value], lowering: &mut Lowering<'_>) -> Result<Value, Fault> {

@@ -35,11 +35,11 @@ impl Join for Matmul {
         match (a.dims(), b.dims()) {
             (&[m, k], &[rows, n]) if k == rows => {
                 let arithmetic = format!("{m} x {k} times {k} x {n}");
-                Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([m, n])) })
+                Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(Shape::from([m, n])) })
             }
             (&[each, m, k], &[other, rows, n]) if k == rows && each == other => {
                 let arithmetic = format!("{each} times {m} x {k} times {k} x {n}");
-                Ok(Inferred { arithmetic, ..Inferred::shape(Shape::from([each, m, n])) })
+                Ok(Inferred { arithmetic: arithmetic.into(), ..Inferred::shape(Shape::from([each, m, n])) })
             }
             (&[each, _, _], &[other, _, _]) if each != other => {
                 Err(differ(SPEC.name, a, b, "the first axis must be the same on both sides"))
