@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 pub mod answers;
 mod convert;
 pub mod elsewhere;
@@ -457,7 +459,7 @@ pub fn resolve(
         diagnostics.push(found);
         return None;
     }
-    let mut given: Vec<Given> = Vec::with_capacity(spec.params.len());
+    let mut given: SmallVec<[Given; 4]> = SmallVec::new();
     let mut places = spec.params.iter().filter(|param| param.positional);
     for argument in arguments {
         let (param, value) = match argument {

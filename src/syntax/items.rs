@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::syntax::guard::closing_quote;
 
 /// A stretch of a text without comments.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Item {
     pub start: usize,
     pub end: usize,
@@ -21,7 +21,7 @@ pub struct Item {
 }
 
 /// What stands between braces that are on different lines.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Body {
     /// Behind the `{`.
     pub start: usize,
@@ -47,6 +47,17 @@ pub fn cut(plain: &str) -> (Vec<Item>, Vec<usize>) {
         at += 1;
     }
 }
+
+/// The bytes of an item that neither end it nor open anything: most of a text.
+static ORDINARY: [bool; 256] = {
+    let mut ordinary = [true; 256];
+    let (others, mut at) = (b" \n;\"{}", 0);
+    while at < others.len() {
+        ordinary[others[at] as usize] = false;
+        at += 1;
+    }
+    ordinary
+};
 
 struct Cut<'a> {
     bytes: &'a [u8],
@@ -100,7 +111,13 @@ impl Cut<'_> {
                         close + 1
                     }
                 },
-                _ => at + 1,
+                _ => {
+                    at + self.bytes[at..]
+                        .iter()
+                        .take_while(|&&byte| ORDINARY[usize::from(byte)])
+                        .count()
+                        .max(1)
+                }
             };
             (at, end) = (next, next);
         }

@@ -55,6 +55,7 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
     let (items, stray) = cut(&plain);
     let old_plain = std::mem::take(&mut before.1.plain);
     let n_old = before.1.n_written;
+    let is_same_file = before.0.file == file;
     let mut known = apart(before);
     let (front, back) = alike(&known, &old_plain, &items, &plain);
     let (first_behind, n_items) = (known.len() - back, items.len());
@@ -75,7 +76,10 @@ pub fn read(file: FileId, text: &str, guarded: Guarded, mut before: (Ast, Readin
         // What lies in the braces that were missing has no place in the text.
         let old = old.filter(|old| old.item.end <= n_old && item.end <= text.len());
         let mut chains = match old.and_then(|old| Some((old.chains.take()?, old))) {
-            Some((chains, old)) => old.again(file, &item, chains, &mut own),
+            Some((chains, old)) => {
+                let stays = is_same_file && old.item == item;
+                old.again(file, &item, chains, stays, &mut own)
+            }
             None => by_grammar(file, text.len(), &item, &item.text(&plain), &mut own),
         };
         for first in chains.iter_mut().filter_map(|chain| chain.links.first_mut()) {
@@ -110,19 +114,22 @@ fn alike(known: &[Known], old_plain: &str, items: &[Item], plain: &str) -> (usiz
 }
 
 impl Known {
-    /// What this item gives where `item`, which reads the same, is.
+    /// What this item gives where `item`, which reads the same, is; `stays` tells that this is the same place.
     fn again(
         &mut self,
         file: FileId,
         item: &Item,
         mut chains: Vec<Chain>,
+        stays: bool,
         own: &mut Diagnostics,
     ) -> Vec<Chain> {
         let moved = self.item.moved_to(item);
         let shift = &mut |span: &mut Span| {
             *span = Span::new(file, moved(span.start as usize)..moved(span.end as usize));
         };
-        spans::chains(&mut chains, shift);
+        if !stays {
+            spans::chains(&mut chains, shift);
+        }
         for mut finding in self.findings.drain(..) {
             finding.spans().for_each(&mut *shift);
             build::report(own, finding);
