@@ -4,8 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 pub mod answers;
 mod convert;
 pub mod elsewhere;
@@ -459,7 +457,7 @@ pub fn resolve(
         diagnostics.push(found);
         return None;
     }
-    let mut given: SmallVec<[Given; 4]> = SmallVec::new();
+    let mut given: Vec<Given> = Vec::with_capacity(arguments.len());
     let mut places = spec.params.iter().filter(|param| param.positional);
     for argument in arguments {
         let (param, value) = match argument {

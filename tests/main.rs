@@ -35,6 +35,7 @@ mod reference;
 mod registry;
 mod reliability;
 mod report;
+mod seats;
 mod sections;
 mod searching;
 mod seeds;

@@ -1,10 +1,9 @@
-//! Several processes train to the bits of one. Here they are threads of the test's own process, which exchange through a table.
+//! Several processes train to the bits of one.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 
 use dslc::data::samples::Samples;
 use dslc::data::{Dataset, Wanted};
@@ -23,79 +22,8 @@ use dslc::train::program::optimized;
 use dslc::train::progress::Progress;
 use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone};
 
+use crate::seats::together;
 use crate::support::{MODELS, Numbers, check, experiment, training};
-
-/// What each process has laid out, and where all wait for each other.
-struct Table {
-    laid: Vec<Mutex<Vec<f32>>>,
-    gate: Barrier,
-}
-
-struct Seat {
-    table: Arc<Table>,
-    rank: Rank,
-    /// What was laid out in exchanges that are begun, the oldest first.
-    begun: Mutex<VecDeque<Vec<f32>>>,
-}
-
-impl Seat {
-    fn own(&self, memory: &[f32], filled: &Filled) -> Vec<f32> {
-        filled[self.rank.number].iter().flat_map(|range| memory[range.clone()].to_vec()).collect()
-    }
-
-    fn lay(&self, own: Vec<f32>, memory: &mut [f32], filled: &Filled) {
-        assert_eq!(filled.len(), self.rank.n);
-        *self.table.laid[self.rank.number].lock().unwrap() = own;
-        self.table.gate.wait();
-        for (ranges, laid) in filled.iter().zip(&self.table.laid) {
-            let (laid, mut at) = (laid.lock().unwrap(), 0);
-            for range in ranges {
-                memory[range.clone()].copy_from_slice(&laid[at..at + range.len()]);
-                at += range.len();
-            }
-            assert_eq!(at, laid.len());
-        }
-        self.table.gate.wait();
-    }
-}
-
-impl Peers for Seat {
-    fn rank(&self) -> Rank {
-        self.rank
-    }
-
-    fn exchange(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
-        self.lay(self.own(memory, filled), memory, filled);
-        Ok(())
-    }
-
-    fn begin(&self, memory: &[f32], filled: &Filled) -> Result<(), Fault> {
-        self.begun.lock().unwrap().push_back(self.own(memory, filled));
-        Ok(())
-    }
-
-    fn complete(&self, memory: &mut [f32], filled: &Filled) -> Result<(), Fault> {
-        let own = self.begun.lock().unwrap().pop_front().unwrap();
-        self.lay(own, memory, filled);
-        Ok(())
-    }
-}
-
-/// What each of `n` processes comes to, with one or two threads.
-fn together<T: Send>(n: usize, work: impl Fn(Arc<dyn Peers>) -> T + Sync) -> Vec<T> {
-    let laid = (0..n).map(|_| Mutex::default()).collect();
-    let table = Arc::new(Table { laid, gate: Barrier::new(n) });
-    let one = |number: usize| {
-        let seat = Seat { table: Arc::clone(&table), rank: Rank { number, n }, begun: Mutex::default() };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1 + number % 2).build().unwrap();
-        pool.install(|| work(Arc::new(seat)))
-    };
-    std::thread::scope(|scope| {
-        let one = &one;
-        let all: Vec<_> = (0..n).map(|number| scope.spawn(move || one(number))).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    })
-}
 
 fn shared(peers: Arc<dyn Peers>) -> Shared {
     Shared { peers, n_near: 1 }

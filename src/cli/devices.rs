@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cli::Stop;
 use crate::cli::out::{err, out};
+use crate::cli::processes::Processes;
 use crate::cli::table::{bytes, table};
 use crate::kernels::cuda;
 use crate::tensor::Device;
@@ -91,7 +92,13 @@ fn object(listed: &Result<Found, Failure>) -> serde_json::Value {
 /// Opens what a command was asked to run on; gives and says which device `auto` came to, and why to no better one where one
 /// is there and fails.
 pub fn open(choice: Choice) -> Result<(Device, Choice), Stop> {
-    let Opened { device, choice: taken, failed } = device::open(choice)?;
+    open_for(choice, None)
+}
+
+/// The same for a process that may be one of several, each of which has a GPU of its own.
+pub fn open_for(choice: Choice, processes: Option<&Processes>) -> Result<(Device, Choice), Stop> {
+    let own = processes.map_or(Ok(0), |processes| processes.number_here(choice))?;
+    let Opened { device, choice: taken, failed } = device::open_own(choice, own)?;
     if choice == Choice::Auto {
         err(&taken_line(taken, &failed));
     }

@@ -78,10 +78,10 @@ fn measure(options: &Options, processes: Option<&Processes>) -> Result<(), Stop>
             (weights, base)
         }
     };
-    let (device, _) = devices::open(options.device)?;
+    let (device, _) = devices::open_for(options.device, processes)?;
     let on = |job: &Job<'_>, dataset: &Dataset| {
         let Some(processes) = processes else { return Ok(job.backend()) };
-        let backend = processes.on_hosts(job.backend())?;
+        let backend = processes.backend(job)?;
         let mut alike = Processes::batches(job, dataset)?;
         let checksum = weights.card.checksum.as_ref().map(|checksum| format!("{checksum:?}"));
         alike.push(("weights file", checksum.unwrap_or_default()));

@@ -151,13 +151,7 @@ fn refuse<T>(message: &str) -> Result<T, Stop> {
 /// The weights of a run, or a checked file that must not need any; and what tells them from others.
 fn open(options: &Options, processes: Option<&Processes>) -> Result<(Predictor, String), Stop> {
     let path = &options.what;
-    let device = || -> Result<Device, Stop> {
-        let (device, _) = devices::open(options.device)?;
-        match processes.filter(|_| !matches!(device, Device::Cpu)) {
-            Some(_) => Err(Processes::only_on_hosts().into()),
-            None => Ok(device),
-        }
-    };
+    let device = || -> Result<Device, Stop> { Ok(devices::open_for(options.device, processes)?.0) };
     let of_weights = |weights: &Weights| {
         let source = format!("{:?}", weights.card.checksum);
         Ok((Predictor::of_weights(weights, &device()?)?, source))

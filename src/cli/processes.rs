@@ -12,8 +12,9 @@ use crate::data::Dataset;
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cpu::{N_TILES, threads};
-use crate::run::{Backend, Shared};
+use crate::run::{self, Backend};
 use crate::runs::train::machine;
+use crate::tensor::device::{self, Choice};
 use crate::train::trainer::Job;
 
 /// The processes of this start.
@@ -72,17 +73,20 @@ impl Processes {
         self.peers.rank().number == 0
     }
 
-    /// What computes in all processes, where `own` would in one.
-    pub fn on_hosts(&self, own: Box<dyn Backend>) -> Result<Box<dyn Backend>, Fault> {
-        if own.is_host() {
-            return Ok(Box::new(Shared { peers: Arc::clone(&self.peers), n_near: self.n_near }));
-        }
-        Err(Processes::only_on_hosts())
+    /// What computes a job in all processes.
+    pub fn backend(&self, job: &Job<'_>) -> Result<Box<dyn Backend>, Fault> {
+        run::shared(job.device, job.train.precision, &self.peers, self.n_near)
     }
 
-    pub fn only_on_hosts() -> Fault {
-        let fault = Fault::new(codes::DEVICE, "several processes can compute only on CPUs");
-        fault.advise("`--device cpu`").advise("one process, for a GPU")
+    /// The number of this process among those of its machine. Refuses a device that only one of them can have.
+    pub fn number_here(&self, choice: Choice) -> Result<usize, Fault> {
+        if matches!(choice, Choice::Cuda(_)) && self.n_near > 1 {
+            let message = format!("{} processes of this machine cannot share `{choice}`", self.n_near);
+            let fault = Fault::new(codes::DEVICE, message);
+            return Err(fault.advise("`--device cuda`, with which each process takes a GPU of its own"));
+        }
+        let own = self.peers.rank().number;
+        Ok(self.hosts[..own].iter().filter(|other| **other == self.hosts[own]).count())
     }
 
     /// What every command must find alike.
@@ -97,6 +101,7 @@ impl Processes {
     /// What a command that goes through batches must find alike.
     pub fn batches(job: &Job<'_>, dataset: &Dataset) -> Result<Alike, Fault> {
         let mut alike = Processes::machine()?;
+        alike.push(("kind of device", device::kind(job.device).to_owned()));
         alike.push(("batch", job.batch.to_string()));
         alike.push(("data set", job.data.fingerprint(dataset)));
         Ok(alike)

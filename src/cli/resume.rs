@@ -67,7 +67,11 @@ fn resume(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> 
     let experiment = &loaded.experiment;
     let Some(train) = &experiment.train else { return Err(Stop::Findings) };
     run.refuse_complete(train)?;
-    let (device, taken) = devices::open(options.device.unwrap_or_else(|| record.machine.choice()))?;
+    let recorded = match record.machine.choice() {
+        Choice::Cuda(_) if processes.is_some() => Choice::OwnCuda,
+        recorded => recorded,
+    };
+    let (device, taken) = devices::open_for(options.device.unwrap_or(recorded), processes)?;
     let ((data, mut dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
     if let Some(fold) = record.fold {
         fold.take(&mut dataset, train.seed)?;

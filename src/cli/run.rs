@@ -83,7 +83,7 @@ fn train(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
     let mut settings = options.settings.clone();
     settings.extend(options.weights.as_deref().map(weights_setting).transpose()?);
     let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
-    let (device, taken) = devices::open(options.device)?;
+    let (device, taken) = devices::open_for(options.device, processes)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
     if let Some(n) = options.folds {
         let way = folds::Way { out: options.out.as_deref(), device: options.device, json: options.json };
@@ -270,7 +270,7 @@ impl Training<'_> {
     /// What runs it.
     fn backend(&self, job: &Job<'_>) -> Result<Box<dyn Backend>, Fault> {
         match self.processes {
-            Some(processes) => processes.on_hosts(job.backend()),
+            Some(processes) => processes.backend(job),
             None => Ok(job.backend()),
         }
     }

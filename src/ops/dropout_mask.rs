@@ -1,5 +1,5 @@
 //! The mask of inverted dropout: 0 with probability `p`, else `1 / (1 - p)`. The input is the number of the
-//! step; an element's fate depends on `seed`, `stream`, the step and its index alone.
+//! step; an element's fate depends on `seed`, `stream`, the step and its index in the whole mask alone.
 
 use crate::diag::Fault;
 use crate::graph::Value;
@@ -13,6 +13,9 @@ use crate::tensor::{self, Tensor};
 
 pub static DROPOUT_MASK: DropoutMask = DropoutMask;
 
+/// The attribute that tells of which element of the whole mask the first one here is; 0 where it is not given.
+pub const FIRST: &str = "first";
+
 pub struct DropoutMask;
 
 /// Writes the elements from number `first` on of the mask of one step; `attrs` are the node's.
@@ -21,7 +24,7 @@ pub fn fill(attrs: &Attrs, step: u32, first: usize, out: &mut [f32]) {
     let (seed, stream) = (attrs.get_int("seed") as u64, attrs.get_int("stream") as u32);
     let kept = 1.0 / (1.0 - p);
     let words = |block: usize| philox(seed, [block as u32, (block as u64 >> 32) as u32, stream, step]);
-    let mut at = first;
+    let mut at = attrs.get_int(FIRST) as usize + first;
     let mut rest = out;
     while !rest.is_empty() {
         let n = (4 - at % 4).min(rest.len());

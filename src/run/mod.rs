@@ -20,13 +20,16 @@ pub mod walk;
 
 pub use compiled::{Compiled, StateInfo};
 pub use cpu::{Cpu, FewSteps, Shared};
-pub use cuda::{Cuda, log_len};
+pub use cuda::{Cuda, SharedCuda, log_len};
 pub use initial::{initial, waves};
 pub use interpreter::Interpreter;
 pub use session::Session;
 
-use crate::diag::Fault;
+use std::sync::Arc;
+
+use crate::diag::{Fault, codes};
 use crate::graph::Graph;
+use crate::kernels::cpu::peers::Peers;
 pub use crate::kernels::cuda::precision::Precision;
 use crate::plan::layout::Layout;
 use crate::run::compiled::Planned;
@@ -67,5 +70,25 @@ pub fn on(device: &Device, precision: Precision) -> Box<dyn Backend> {
         Device::Cpu => Box::new(Cpu),
         Device::Cuda(_) => Box::new(Cuda::on(device, precision)),
         Device::Metal(_) => Box::new(Interpreter(device.clone())),
+    }
+}
+
+/// The same for one of several processes that share every batch; `n_near` of them are on this machine.
+pub fn shared(
+    device: &Device,
+    precision: Precision,
+    peers: &Arc<dyn Peers>,
+    n_near: usize,
+) -> Result<Box<dyn Backend>, Fault> {
+    let refused = |message: &str| Fault::new(codes::DEVICE, message).advise("`--device cpu`");
+    match device {
+        Device::Cpu => Ok(Box::new(Shared { peers: Arc::clone(peers), n_near })),
+        Device::Cuda(_) if cfg!(feature = "nccl") => Ok(Box::new(Cuda::joined(device, precision, peers))),
+        Device::Cuda(_) => Err(refused("this dslc was built without NCCL, which lets GPUs share a batch")
+            .advise("a build with `--features mpi,cudnn,nccl`")
+            .advise("one process, for one GPU")),
+        Device::Metal(_) => {
+            Err(refused("several processes cannot share a batch on Metal").advise("one process"))
+        }
     }
 }

@@ -14,6 +14,8 @@ use crate::tensor::{Device, host};
 pub enum Choice {
     #[default]
     Cpu,
+    /// The first CUDA device; of several processes on a machine, each one's own.
+    OwnCuda,
     /// The CUDA device of this number.
     Cuda(usize),
     Metal,
@@ -28,7 +30,7 @@ impl FromStr for Choice {
         let number = |text: &str| text.parse::<u16>().map(|n| Choice::Cuda(usize::from(n))).ok();
         let known = match text {
             "cpu" => Some(Choice::Cpu),
-            "cuda" => Some(Choice::Cuda(0)),
+            "cuda" => Some(Choice::OwnCuda),
             "metal" => Some(Choice::Metal),
             "auto" => Some(Choice::Auto),
             _ => text.strip_prefix("cuda:").and_then(number),
@@ -41,6 +43,7 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Choice::Cpu => f.write_str("cpu"),
+            Choice::OwnCuda => f.write_str("cuda"),
             Choice::Cuda(number) => write!(f, "cuda:{number}"),
             Choice::Metal => f.write_str("metal"),
             Choice::Auto => f.write_str("auto"),
@@ -101,12 +104,20 @@ struct Refusal {
 
 /// Opens the device, and says which one it is.
 pub fn open(choice: Choice) -> Result<Opened, Fault> {
+    open_own(choice, 0)
+}
+
+/// The same for process number `own` of those on this machine. A launcher may let each see its own device alone.
+pub fn open_own(choice: Choice, own: usize) -> Result<Opened, Fault> {
+    let number = own % cuda::count().unwrap_or(0).max(1);
+    let choice = if choice == Choice::OwnCuda { Choice::Cuda(number) } else { choice };
     let device = match choice {
         Choice::Cpu => Ok(Device::Cpu),
+        Choice::OwnCuda => cuda::open(number),
         Choice::Cuda(number) => cuda::open(number),
         Choice::Metal => metal::open(),
         Choice::Auto => {
-            let cuda = std::iter::once_with(|| (Choice::Cuda(0), cuda::open(0)));
+            let cuda = std::iter::once_with(|| (Choice::Cuda(number), cuda::open(number)));
             return Ok(best(cuda.chain(std::iter::once_with(|| (Choice::Metal, metal::open())))));
         }
     };
@@ -127,6 +138,15 @@ fn best(tries: impl Iterator<Item = (Choice, Result<Device, Refusal>)>) -> Opene
         }
     }
     Opened { device: Device::Cpu, choice: Choice::Cpu, failed }
+}
+
+/// What kind of device it is, by the name of its backend.
+pub fn kind(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
 }
 
 /// Bytes that can still be had on a device other than the CPU, where its driver says.
@@ -160,7 +180,7 @@ mod cuda {
     use crate::tensor::Device;
 
     /// 0 where there is a driver's stub alone, or a driver without a device.
-    fn count() -> Result<usize, DriverError> {
+    pub(super) fn count() -> Result<usize, DriverError> {
         match CudaContext::device_count() {
             Ok(n) => Ok(usize::try_from(n).unwrap_or(0)),
             Err(DriverError(CUresult::CUDA_ERROR_NO_DEVICE | CUresult::CUDA_ERROR_STUB_LIBRARY)) => Ok(0),
@@ -221,6 +241,10 @@ mod cuda {
 
     pub(super) fn list() -> Vec<Result<Found, Failure>> {
         Vec::new()
+    }
+
+    pub(super) fn count() -> Result<usize, std::convert::Infallible> {
+        Ok(0)
     }
 
     pub(super) fn open(_number: usize) -> Result<Device, Refusal> {
@@ -286,6 +310,7 @@ mod tests {
     fn devices_are_read_as_they_are_written() {
         for (text, choice) in [
             ("cpu", Choice::Cpu),
+            ("cuda", Choice::OwnCuda),
             ("cuda:0", Choice::Cuda(0)),
             ("cuda:17", Choice::Cuda(17)),
             ("metal", Choice::Metal),
@@ -294,7 +319,6 @@ mod tests {
             assert_eq!(text.parse(), Ok(choice));
             assert_eq!(choice.to_string(), text);
         }
-        assert_eq!("cuda".parse(), Ok(Choice::Cuda(0)));
         for wrong in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:99999", "CPU"] {
             assert!(wrong.parse::<Choice>().is_err(), "{wrong}");
         }

@@ -4,11 +4,13 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dslc::diag::Fault;
 use dslc::graph::attrs::Attrs;
 use dslc::graph::op::Op;
+use dslc::kernels::cpu::peers::{Filled, Peers};
 use dslc::kernels::cuda::format::Format;
 use dslc::kernels::cuda::launch::{Argument, Command, Convolution, Direction, Place, Product, Task};
 use dslc::kernels::cuda::machine::Machine;
@@ -40,6 +42,8 @@ pub struct Host {
     /// Whether it stands in for the libraries, too: products and convolutions by the reference.
     libraries: bool,
     precision: Precision,
+    /// The machines of other processes, which add up sums with this one.
+    peers: Option<Arc<dyn Peers>>,
     process: Option<RefCell<Pipes>>,
     programs: Vec<Vec<Done>>,
     /// The order in which the commands of each program are done.
@@ -50,6 +54,7 @@ enum Done {
     Told(Vec<u8>),
     Product(Product<Stored<usize>>),
     Convolution(Convolution<Stored<usize>>),
+    Sum(Vec<(usize, usize)>),
 }
 
 struct Pipes {
@@ -72,10 +77,29 @@ impl Host {
             compiler: compiler.to_owned(),
             libraries,
             precision,
+            peers: None,
             process: None,
             programs: Vec::new(),
             orders: Vec::new(),
         }
+    }
+
+    /// One of several, each of which has a process of its own.
+    pub fn among(self, peers: Arc<dyn Peers>) -> Host {
+        Host { peers: Some(peers), ..self }
+    }
+
+    /// What lies there becomes the sum over the processes, in their order.
+    fn add_up(&self, at: usize, len: usize) -> Result<(), Fault> {
+        let peers = self.peers.as_ref().expect("a sum of one process");
+        let rank = peers.rank();
+        let of = |number: usize| number * len..(number + 1) * len;
+        let filled: Filled = (0..rank.n).map(|number| std::iter::once(of(number)).collect()).collect();
+        let mut all = vec![0.0; rank.n * len];
+        self.read(at, &mut all[of(rank.number)])?;
+        peers.exchange(&mut all, &filled)?;
+        let sum: Vec<f32> = (0..len).map(|i| all.iter().skip(i).step_by(len).sum()).collect();
+        self.tell(&[u64::from(b'W'), at as u64, len as u64], &bytes(&sum))
     }
 
     fn words(&self, own: Stored<usize>, n: usize) -> Result<Vec<f32>, Fault> {
@@ -148,6 +172,7 @@ impl Host {
             Done::Told(words) => self.tell(&[], words),
             Done::Product(product) => self.multiply(product),
             Done::Convolution(convolution) => self.convolve(convolution),
+            Done::Sum(parts) => parts.iter().try_for_each(|&(at, len)| self.add_up(at, len)),
         }
     }
 
@@ -211,6 +236,7 @@ fn task(command: &Command<Stored<usize>>, module: &Module, names: &[&str]) -> Do
         }
         Command::Product(product) => return Done::Product(product.clone()),
         Command::Convolution(convolution) => return Done::Convolution(convolution.clone()),
+        Command::Sum(parts) => return Done::Sum(parts.iter().map(|&(own, len)| (own.at, len)).collect()),
     }
     Done::Told(words.iter().flat_map(|word| word.to_le_bytes()).collect())
 }

@@ -10,12 +10,15 @@ mod casts;
 mod counted;
 mod evaluations;
 mod host;
+mod joined;
 mod models;
 mod networks;
 #[allow(dead_code)]
 #[path = "../op_cases.rs"]
 mod op_cases;
 mod operators;
+#[path = "../seats.rs"]
+mod seats;
 #[allow(dead_code)]
 #[path = "../support.rs"]
 mod support;
@@ -34,6 +37,7 @@ use crate::batches::batches;
 use crate::casts::casts;
 use crate::evaluations::evaluations;
 use crate::host::Host;
+use crate::joined::joined;
 use crate::models::models;
 use crate::networks::{Cpu, Extent, networks};
 use crate::operators::{Subject, needed, operators};
@@ -69,9 +73,9 @@ fn candidates() -> Vec<Candidate> {
     let opened =
         |choice: Choice| device::open(choice).map(|opened| opened.device).map_err(|fault| fault.message);
     let on_cuda = || -> Result<Box<Make>, String> {
-        let device = opened(Choice::Cuda(0))?;
+        let device = opened(Choice::OwnCuda)?;
         Ok(Box::new(move |precision| {
-            cuda::open(&device, precision).map(Made::Machine).map_err(|fault| fault.message)
+            cuda::open(&device, precision, None).map(Made::Machine).map_err(|fault| fault.message)
         }))
     };
     let on_metal = || -> Result<Box<Make>, String> {
@@ -83,14 +87,13 @@ fn candidates() -> Vec<Candidate> {
         let extent = if name == CUDA { networks::WHOLE } else { networks::PART };
         all.push(Candidate { name, n_runs, make, precision, parts, extent });
     };
-    let beside = "CUDA kernels on the host beside libraries";
     for precision in [Precision::F32, Precision::Bf16] {
         add(ON_HOST, 1, on_host(false), precision, &PARTS[..3]);
-        add(beside, 1, on_host(true), precision, &PARTS);
-        add(CUDA, 3, on_cuda(), precision, &PARTS);
+        add(BESIDE, 1, on_host(true), precision, &PARTS);
+        add(CUDA, 3, on_cuda(), precision, &PARTS[..4]);
     }
     // Nothing rounds to TF32 there: the plan of bf16, whose convolutions have channels last, with the exactness of f32.
-    add(beside, 1, on_host(true), Precision::Tf32, &["models"]);
+    add(BESIDE, 1, on_host(true), Precision::Tf32, &["models"]);
     add(CUDA, 3, on_cuda(), Precision::Tf32, &["models", "networks"]);
     add("Metal", 1, on_metal(), Precision::F32, &PARTS[..3]);
     all
@@ -98,6 +101,7 @@ fn candidates() -> Vec<Candidate> {
 
 /// What any machine with Linux and a compiler for C++ can run; and how the names of its variants begin.
 const ON_HOST: &str = "CUDA kernels on the host";
+const BESIDE: &str = "CUDA kernels on the host beside libraries";
 
 /// Whether a part that any machine can run must not be skipped: where a change is judged.
 fn must_run() -> bool {
@@ -109,7 +113,7 @@ fn must_run() -> bool {
 const CUDA: &str = "CUDA";
 
 /// The parts of the suite.
-const PARTS: [&str; 4] = ["operators", "models", "batches", "networks"];
+const PARTS: [&str; 5] = ["operators", "models", "batches", "networks", "joined"];
 
 /// What the command line asks for: `cargo test --test devices -- PART… --on=DEVICE --op=OP --precision=PRECISION`; with
 /// `--ops` only the names of the operators are printed.
@@ -219,6 +223,14 @@ fn main() {
             wrong.extend(batches(&machine, most));
             wrong.extend(evaluations(&machine, most));
             done.push("batches, runs and evaluations".to_owned());
+        }
+        if is_asked("joined")
+            && let Ok(compiler) = host::compiler()
+        {
+            let most = if storage == Storage::F32 { 2e-4 } else { 2e-2 };
+            let (n_graphs, found) = joined(&compiler, precision, most);
+            wrong.extend(found);
+            done.push(format!("{n_graphs} graphs of several processes"));
         }
         for what in &wrong {
             writeln!(report, "{name}: {what}").unwrap();

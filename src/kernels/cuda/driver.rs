@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diag::Fault;
+use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cuda::blas::Blas;
 #[cfg(feature = "cudnn")]
 use crate::kernels::cuda::dnn::Dnn;
@@ -17,6 +18,8 @@ use crate::kernels::cuda::machine::Machine;
 use crate::kernels::cuda::module::Module;
 use crate::kernels::cuda::nvrtc;
 use crate::kernels::cuda::precision::Precision;
+#[cfg(feature = "nccl")]
+use crate::kernels::cuda::ring::Ring;
 use crate::kernels::cuda::storage::Stored;
 use crate::kernels::cuda::transfer::Transfers;
 use crate::tensor::cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
@@ -33,6 +36,8 @@ pub struct Driver {
     transfers: Option<Transfers>,
     memory: Option<CudaSlice<f32>>,
     base: u64,
+    #[cfg(feature = "nccl")]
+    ring: Option<Ring>,
     stream: Arc<CudaStream>,
     context: Arc<CudaContext>,
     precision: Precision,
@@ -101,6 +106,8 @@ enum Ready {
         to: u64,
         bytes: usize,
     },
+    #[cfg(feature = "nccl")]
+    Sum(Vec<(u64, usize)>),
 }
 
 /// How often a command runs to be timed.
@@ -124,8 +131,8 @@ pub(super) fn driver_fault(error: DriverError) -> Fault {
 }
 
 impl Driver {
-    /// On a device that candle has opened.
-    pub fn new(device: &Device, precision: Precision) -> Result<Driver, Fault> {
+    /// On a device that candle has opened; with the devices of other processes where these open theirs at the same time.
+    pub fn new(device: &Device, precision: Precision, peers: Option<&dyn Peers>) -> Result<Driver, Fault> {
         let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
         let capability = context.compute_capability().map_err(driver_fault)?;
         let precision = precision.on(capability)?;
@@ -138,12 +145,20 @@ impl Driver {
         for _ in 1..lanes::count()? {
             lanes.push(Lane::new(context.new_stream().map_err(driver_fault)?, precision)?);
         }
+        #[cfg(feature = "nccl")]
+        let ring = peers.map(|peers| Ring::new(&context, peers)).transpose()?;
+        #[cfg(not(feature = "nccl"))]
+        if peers.is_some() {
+            return Err(Fault::internal("several GPUs without NCCL"));
+        }
         Ok(Driver {
             programs: Vec::new(),
             lanes,
             transfers: None,
             memory: None,
             base: 0,
+            #[cfg(feature = "nccl")]
+            ring,
             stream,
             context,
             precision,
@@ -200,6 +215,10 @@ impl Driver {
             Command::Copy { from, to, len } => {
                 Ready::Copy { from: from.at, to: to.at, bytes: len * size_of::<f32>() }
             }
+            #[cfg(feature = "nccl")]
+            Command::Sum(parts) => Ready::Sum(parts.into_iter().map(|(own, len)| (own.at, len)).collect()),
+            #[cfg(not(feature = "nccl"))]
+            Command::Sum(_) => return Err(Fault::internal("a sum for NCCL, which is not there")),
         })
     }
 
@@ -221,6 +240,12 @@ impl Driver {
                 // SAFETY: both ranges lie inside the allocation and apart, by the plan.
                 unsafe { result::memcpy_dtod_async(to, from, bytes, lane.stream.cu_stream()) }
                     .map_err(driver_fault)
+            }
+            #[cfg(feature = "nccl")]
+            Ready::Sum(parts) => {
+                let ring = self.ring.as_ref().ok_or_else(|| Fault::internal("a sum of one process"))?;
+                // SAFETY: the ranges lie inside the allocation, by the plan.
+                unsafe { ring.sum(parts, &lane.stream) }
             }
         }
     }
@@ -345,7 +370,7 @@ impl Machine for Driver {
             }
             #[cfg(not(feature = "cudnn"))]
             Command::Convolution(_) => Ok(false),
-            Command::Launch(_) | Command::Copy { .. } => Ok(false),
+            Command::Launch(_) | Command::Copy { .. } | Command::Sum(_) => Ok(false),
         }
     }
 

@@ -95,6 +95,8 @@ pub enum Command<P> {
         to: P,
         len: usize,
     },
+    /// What lies there, so many f32 at each place, becomes the sum of what lies there in all processes that share the batch.
+    Sum(Vec<(P, usize)>),
 }
 
 /// A command of a program, and the numbers of the earlier ones that must be done before it.
@@ -138,6 +140,7 @@ impl<P: Copy> Command<P> {
                 output: place(convolution.output),
             }),
             &Command::Copy { from, to, len } => Command::Copy { from: place(from), to: place(to), len },
+            Command::Sum(parts) => Command::Sum(parts.iter().map(|&(at, len)| (place(at), len)).collect()),
         }
     }
 }

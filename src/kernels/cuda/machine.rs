@@ -25,7 +25,7 @@ pub fn beside<'a, P: 'a>(commands: impl IntoIterator<Item = &'a Command<P>>) -> 
         match command {
             Command::Product(_) => products = PRODUCTS_WORKSPACE,
             Command::Convolution(_) => convolutions = CONVOLUTIONS_WORKSPACE,
-            Command::Launch(_) | Command::Copy { .. } => {}
+            Command::Launch(_) | Command::Copy { .. } | Command::Sum(_) => {}
         }
     }
     lanes::count().unwrap_or(1) * (products + convolutions) + LANDING

@@ -36,6 +36,8 @@ pub mod precision;
 mod product;
 mod reduce;
 mod resample;
+#[cfg(feature = "nccl")]
+mod ring;
 pub mod storage;
 pub mod together;
 #[cfg(feature = "cuda")]
@@ -47,6 +49,7 @@ mod walk;
 use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
+use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cuda::format::{AXES, Format};
 use crate::kernels::cuda::launch::Prepare::{self, Any, First};
 use crate::kernels::cuda::launch::{Prepared, int};
@@ -95,15 +98,23 @@ pub static KERNELS: &[(&str, Prepare)] = &[
     ("dropout_mask", First(moving::dropout_mask)),
 ];
 
-/// The machine of a CUDA device.
+/// The machine of a CUDA device; with peers, one that adds up sums with theirs, and that all of them open at the same time.
 #[cfg(feature = "cuda")]
-pub fn open(device: &Device, precision: Precision) -> Result<Box<dyn Machine>, Fault> {
-    Ok(Box::new(driver::Driver::new(device, precision)?))
+pub fn open(
+    device: &Device,
+    precision: Precision,
+    peers: Option<&dyn Peers>,
+) -> Result<Box<dyn Machine>, Fault> {
+    Ok(Box::new(driver::Driver::new(device, precision, peers)?))
 }
 
 /// A build without CUDA opens no such device, so that there is none to be given here.
 #[cfg(not(feature = "cuda"))]
-pub fn open(_device: &Device, _precision: Precision) -> Result<Box<dyn Machine>, Fault> {
+pub fn open(
+    _device: &Device,
+    _precision: Precision,
+    _peers: Option<&dyn Peers>,
+) -> Result<Box<dyn Machine>, Fault> {
     Err(Fault::internal("this dslc was built without CUDA"))
 }
 

@@ -118,12 +118,12 @@ __device__ void philox(unsigned seed_low, unsigned seed_high, unsigned *c) {
 
 // A thread four elements: 0 with probability `p`, else `kept`.
 extern "C" __global__ void dropout_mask(float *out, const float *step, int n, int seed_low, int seed_high, int stream,
-                                        float p, float kept) {
-    unsigned block = element();
+                                        float p, float kept, int first) {
+    unsigned block = (unsigned)first / 4 + element();
     unsigned words[4] = {block, 0u, (unsigned)stream, (unsigned)*step};
     philox((unsigned)seed_low, (unsigned)seed_high, words);
     for (unsigned lane = 0; lane < 4; ++lane) {
-        unsigned i = 4 * block + lane;
+        unsigned i = 4 * block + lane - (unsigned)first;
         float uniform = (float)(words[lane] >> 8) * (1.0f / 16777216.0f);
         if (i < (unsigned)n) out[i] = uniform < p ? 0.0f : kept;
     }

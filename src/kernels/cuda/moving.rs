@@ -8,6 +8,7 @@ use crate::kernels::cuda::launch::{
     Argument, Command, Kernel, Place, Prepared, THREADS, blocks, each, input, output, several, size,
 };
 use crate::kernels::cuda::walk::{self, Axis, divisor, merged, steps};
+use crate::ops::dropout_mask::FIRST;
 use crate::shape::Shape;
 
 /// `SQUARE` and `MOST_FEW` of `moving.cu`.
@@ -150,10 +151,13 @@ pub fn transpose(attrs: &Attrs, inputs: &[&Shape], output: &Shape) -> Result<Pre
 
 pub fn dropout_mask(attrs: &Attrs, _inputs: &[&Shape], to: &Shape) -> Result<Prepared, Fault> {
     let (n, seed) = (to.elements(), attrs.get_int("seed") as u64);
+    let first = attrs.get_int(FIRST) as usize;
     let p = attrs.get_float("p");
     let words = [seed as u32, (seed >> 32) as u32, attrs.get_int("stream") as u32];
     let mut arguments = vec![output(), input(0), size(n)?];
     arguments.extend(words.map(|word| Argument::Int(word as i32)));
-    arguments.extend([Argument::Float(p), Argument::Float(1.0 / (1.0 - p))]);
-    Prepared::of(blocks(Kernel::Named("dropout_mask"), n.div_ceil(4 * THREADS as usize), arguments)?)
+    arguments.extend([Argument::Float(p), Argument::Float(1.0 / (1.0 - p)), size(first)?]);
+    // A thread makes four numbers, which lie as they do in the whole mask.
+    let n_fours = (first + n).div_ceil(4) - first / 4;
+    Prepared::of(blocks(Kernel::Named("dropout_mask"), n_fours.div_ceil(THREADS as usize), arguments)?)
 }

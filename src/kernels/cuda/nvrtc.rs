@@ -134,7 +134,7 @@ mod tests {
     fn launched(command: &Command<Place>) -> Option<&Launch<Place>> {
         match command {
             Command::Launch(launch) => Some(launch),
-            Command::Product(_) | Command::Convolution(_) | Command::Copy { .. } => None,
+            Command::Product(_) | Command::Convolution(_) | Command::Copy { .. } | Command::Sum(_) => None,
         }
     }
 

@@ -93,7 +93,7 @@ fn may_lead(prepared: &Prepared) -> bool {
 /// The operands of a library's command that have the type of its factors.
 fn factors(command: &Command<Place>) -> Vec<Place> {
     match command {
-        Command::Launch(_) | Command::Copy { .. } => Vec::new(),
+        Command::Launch(_) | Command::Copy { .. } | Command::Sum(_) => Vec::new(),
         Command::Product(own) => vec![own.a, own.b],
         Command::Convolution(own) => vec![own.images, own.weight, own.output],
     }

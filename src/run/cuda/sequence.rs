@@ -72,6 +72,17 @@ pub fn sequence(
     precision: Precision,
     offers: Offers<'_>,
 ) -> Result<Sequence, Fault> {
+    sequence_of_part(graph, &BTreeSet::new(), layout, precision, offers)
+}
+
+/// The same of a process's part of a graph, with the values that the processes add up.
+pub fn sequence_of_part(
+    graph: Graph,
+    sums: &BTreeSet<Value>,
+    layout: &Layout,
+    precision: Precision,
+    offers: Offers<'_>,
+) -> Result<Sequence, Fault> {
     count();
     let order = Order::new(&graph);
     let steps = Steps::new(&graph, &order, layout, precision, offers)?;
@@ -83,8 +94,12 @@ pub fn sequence(
     let (mut setup, mut commands) = (Vec::new(), Vec::new());
     let (mut values, mut tables, mut touched) = (Vec::new(), Vec::new(), Vec::new());
     let mut depths: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
+    let mut open = OpenSums::default();
     for (time, step) in steps.all.iter().enumerate() {
         let value = step.value;
+        if graph.node(value).inputs.iter().any(|input| open.values.contains(&order.owner(*input))) {
+            open.close_into(&mut commands, &mut touched, &mut values);
+        }
         let begins = step.tables.iter().map(|table| {
             tables.extend_from_slice(table);
             tables.len() - table.len()
@@ -112,6 +127,12 @@ pub fn sequence(
                 }
             }
         }
+        if sums.contains(&value) {
+            open.add(value, places[&value].clone());
+        }
+        if open.n_numbers() >= TOGETHER || time + 1 == steps.all.len() {
+            open.close_into(&mut commands, &mut touched, &mut values);
+        }
     }
     for rules in depths.into_values() {
         let range = |value: Value| places[&value].clone();
@@ -132,6 +153,47 @@ pub fn sequence(
         }
     }
     Ok(Sequence { graph, setup, commands, touched, values, places, given, tables, transient })
+}
+
+/// Numbers that processes add up at once, where nobody waits for some of them.
+const TOGETHER: usize = 1 << 20;
+
+/// What sums meet each other in: all processes must add up in the same order.
+const IN_ORDER: Range<usize> = usize::MAX - 1..usize::MAX;
+
+/// Sums over a process's images that it has made and nobody has read, so that the others' can still be added.
+#[derive(Default)]
+struct OpenSums {
+    values: Vec<Value>,
+    places: Vec<Range<usize>>,
+}
+
+impl OpenSums {
+    fn add(&mut self, value: Value, place: Range<usize>) {
+        self.values.push(value);
+        self.places.push(place);
+    }
+
+    fn n_numbers(&self) -> usize {
+        self.places.iter().map(Range::len).sum()
+    }
+
+    fn close_into(
+        &mut self,
+        commands: &mut Vec<Command<Stored<Spot>>>,
+        touched: &mut Vec<Touched>,
+        values: &mut Vec<Option<Value>>,
+    ) {
+        let OpenSums { values: own, mut places } = std::mem::take(self);
+        if places.is_empty() {
+            return;
+        }
+        let part = |place: &Range<usize>| (Stored::f32(Spot::Memory(place.start)), place.len());
+        commands.push(Command::Sum(places.iter().map(part).collect()));
+        values.push(own.first().copied());
+        places.push(IN_ORDER);
+        touched.push(Touched { reads: Vec::new(), writes: places });
+    }
 }
 
 /// Where each value lies; `start` is where a block does.
