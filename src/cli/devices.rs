@@ -97,7 +97,7 @@ pub fn open(choice: Choice) -> Result<(Device, Choice), Stop> {
 
 /// The same for a process that may be one of several, each of which has a GPU of its own.
 pub fn open_for(choice: Choice, processes: Option<&Processes>) -> Result<(Device, Choice), Stop> {
-    let own = processes.map_or(Ok(0), |processes| processes.number_here(choice))?;
+    let (choice, own) = processes.map_or(Ok((choice, 0)), |processes| processes.device(choice))?;
     let Opened { device, choice: taken, failed } = device::open_own(choice, own)?;
     if choice == Choice::Auto {
         err(&taken_line(taken, &failed));

@@ -65,7 +65,7 @@ impl Part {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    processes::together(|processes| measure(options, processes))
+    processes::together(&[], |processes| measure(options, processes))
 }
 
 fn measure(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {

@@ -60,7 +60,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<(), Stop> {
-    processes::together(|processes| predict(options, processes))
+    processes::together(&[], |processes| predict(options, processes))
 }
 
 fn predict(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {

@@ -10,6 +10,8 @@ use crate::cli::table::plural;
 use crate::cli::{Stop, out};
 use crate::data::Dataset;
 use crate::diag::{Fault, codes};
+#[cfg(unix)]
+use crate::kernels::cpu::local::{Left, Local};
 use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cpu::{N_TILES, threads};
 use crate::run::{self, Backend};
@@ -23,6 +25,8 @@ pub struct Processes {
     /// That of each process.
     hosts: Vec<String>,
     n_near: usize,
+    /// The device of each process, where a person has said so.
+    devices: Vec<Choice>,
     stage: Cell<Stage>,
 }
 
@@ -40,9 +44,13 @@ enum Stage {
 /// What all processes must have alike, under the names by which people are told.
 pub type Alike = Vec<(&'static str, String)>;
 
-/// Runs a command that trains, in all processes that were started for it: the first one speaks for all.
-pub fn together(train: impl FnOnce(Option<&Processes>) -> Result<(), Stop>) -> Result<(), Stop> {
-    let Some(processes) = join()? else { return train(None) };
+/// Runs a command that trains, in all processes that were started for it, or that it starts for these devices: the first one
+/// speaks for all.
+pub fn together(
+    devices: &[Choice],
+    train: impl FnOnce(Option<&Processes>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let Some(processes) = join(devices)? else { return train(None) };
     if !processes.leads() {
         out::hold();
     }
@@ -78,15 +86,19 @@ impl Processes {
         run::shared(job.device, job.train.precision, &self.peers, self.n_near)
     }
 
-    /// The number of this process among those of its machine. Refuses a device that only one of them can have.
-    pub fn number_here(&self, choice: Choice) -> Result<usize, Fault> {
+    /// The device of this process where `choice` is that of all, and the number of this process among those of its machine.
+    /// Refuses a device that only one of them can have.
+    pub fn device(&self, choice: Choice) -> Result<(Choice, usize), Fault> {
+        let own = self.peers.rank().number;
+        if let Some(&device) = self.devices.get(own) {
+            return Ok((device, own));
+        }
         if matches!(choice, Choice::Cuda(_)) && self.n_near > 1 {
             let message = format!("{} processes of this machine cannot share `{choice}`", self.n_near);
             let fault = Fault::new(codes::DEVICE, message);
             return Err(fault.advise("`--device cuda`, with which each process takes a GPU of its own"));
         }
-        let own = self.peers.rank().number;
-        Ok(self.hosts[..own].iter().filter(|other| **other == self.hosts[own]).count())
+        Ok((choice, self.hosts[..own].iter().filter(|other| **other == self.hosts[own]).count()))
     }
 
     /// What every command must find alike.
@@ -296,21 +308,24 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Joins the processes of this start; `None` where this one is alone.
+/// Joins the processes of this start, or starts some for these devices; `None` where this one is alone.
 ///
 /// # Errors
 /// A launcher that has started several that know nothing of each other: each would train the whole.
-fn join() -> Result<Option<Processes>, Stop> {
-    let Some(launch) = launched(&variable) else { return Ok(None) };
-    let peers = joined(&launch)?;
-    let found = peers.rank().n;
-    if found != launch.n {
-        let fault = Fault::new(codes::DEVICE, format!("{}, but MPI connected {found}", launch.told()));
-        let fault = fault
-            .advise("the `mpirun` of the MPI that dslc was built with")
-            .advise("with Slurm: `srun --mpi=pmix` for OpenMPI, `srun --mpi=pmi2` for MPICH");
-        return Err(launch.alone(fault).into());
-    }
+fn join(devices: &[Choice]) -> Result<Option<Processes>, Stop> {
+    let launch = launched(&variable);
+    let peers = match (devices, launch) {
+        ([_, _, ..], Some(launch)) => {
+            let message = format!("`--devices` starts processes of its own, but {}", launch.told());
+            let fault = Fault::new(codes::DEVICE, message);
+            return Err(fault
+                .advise("`--device cuda`, with which each process takes a GPU of its own")
+                .into());
+        }
+        ([_, _, ..], None) => started(devices)?,
+        (_, None) => return Ok(None),
+        (_, Some(launch)) => launched_together(&launch)?,
+    };
     let host = text_of("/proc/sys/kernel/hostname").or_else(|| variable("HOSTNAME")).unwrap_or_default();
     let cores = text_of("/proc/self/status");
     let cores = cores
@@ -322,7 +337,67 @@ fn join() -> Result<Option<Processes>, Stop> {
     let hosts: Vec<String> =
         all.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
     let n_near = hosts.iter().filter(|other| **other == hosts[peers.rank().number]).count();
-    Ok(Some(Processes { peers, hosts, n_near, stage: Cell::new(Stage::Preparing) }))
+    let (devices, stage) = (devices.to_vec(), Cell::new(Stage::Preparing));
+    Ok(Some(Processes { peers, hosts, n_near, devices, stage }))
+}
+
+/// The processes that a launcher has started.
+fn launched_together(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
+    let peers = joined(launch)?;
+    let found = peers.rank().n;
+    if found != launch.n {
+        let fault = Fault::new(codes::DEVICE, format!("{}, but MPI connected {found}", launch.told()));
+        let fault = fault
+            .advise("the `mpirun` of the MPI that dslc was built with")
+            .advise("with Slurm: `srun --mpi=pmix` for OpenMPI, `srun --mpi=pmi2` for MPICH");
+        return Err(launch.alone(fault).into());
+    }
+    Ok(peers)
+}
+
+/// The processes that this one starts, or that it was started with: one for each device.
+#[cfg(unix)]
+fn started(devices: &[Choice]) -> Result<Arc<dyn Peers>, Stop> {
+    let left: Left = || std::process::exit(2);
+    if let Some(joined) = Local::join(patience(), left) {
+        return Ok(Arc::new(joined?));
+    }
+    check_devices(devices)?;
+    Ok(Arc::new(Local::start(devices.len(), patience(), left)?))
+}
+
+#[cfg(not(unix))]
+fn started(devices: &[Choice]) -> Result<Arc<dyn Peers>, Stop> {
+    check_devices(devices)?;
+    let fault = Fault::new(codes::DEVICE, "`--devices` works on Unix systems only");
+    Err(fault.advise("`mpirun`, with a build with `--features mpi`").into())
+}
+
+/// Refuses devices that are not one for each process.
+fn check_devices(devices: &[Choice]) -> Result<(), Fault> {
+    let fault = |message: String| Fault::new(codes::DEVICE, message);
+    if devices.len() > N_TILES {
+        let message = format!(
+            "`--devices` names {} devices, but a batch has only {N_TILES} parts to share",
+            devices.len()
+        );
+        return Err(fault(message).advise(format!("at most {N_TILES} devices")));
+    }
+    for (i, device) in devices.iter().enumerate() {
+        match device {
+            Choice::Cpu => {}
+            Choice::Cuda(_) if devices[..i].contains(device) => {
+                return Err(fault(format!("`--devices` names `{device}` twice"))
+                    .advise("a different GPU for each process"));
+            }
+            Choice::Cuda(_) => {}
+            Choice::OwnCuda | Choice::Metal | Choice::Auto => {
+                let message = format!("`--devices` takes `cpu` and `cuda:N`, not `{device}`");
+                return Err(fault(message).advise("`cuda:0,cuda:1` and so on; `dslc devices` lists them"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What stands in one of Linux's files about the machine or this process.
@@ -353,7 +428,6 @@ fn joined(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
 }
 
 /// How long a process waits for the others, unless `DSLC_PATIENCE` says otherwise, in seconds.
-#[cfg(feature = "mpi")]
 fn patience() -> std::time::Duration {
     let seconds = variable("DSLC_PATIENCE").and_then(|text| text.trim().parse().ok());
     std::time::Duration::from_secs(seconds.unwrap_or(600))

@@ -30,6 +30,9 @@ pub struct Options {
     /// Where to run; by default, where it ran before
     #[arg(long, value_name = "DEVICE")]
     device: Option<Choice>,
+    /// Share every batch between these devices, with a process for each: cuda:0,cuda:1
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with = "device")]
+    devices: Vec<Choice>,
     /// End with one JSON line on standard output, and print nothing else there
     #[arg(long)]
     json: bool,
@@ -43,14 +46,15 @@ const BETWEEN: &str = "batch";
 pub fn run(options: &Options) -> Result<(), Stop> {
     if options.run.join(FOLDS).is_file() {
         processes::refuse_several("resume")?;
-        return match options.settings.is_empty() && options.spare.is_none() {
+        return match options.settings.is_empty() && options.spare.is_none() && options.devices.is_empty() {
             true => folds::resume(&options.run, options.device, options.json),
             false => Err(Stop::Environment(
-                "error: folds that continue keep their settings: leave out --set and --spare".to_owned(),
+                "error: folds that continue keep their settings: leave out --set, --spare and --devices"
+                    .to_owned(),
             )),
         };
     }
-    processes::together(|processes| resume(options, processes))
+    processes::together(&options.devices, |processes| resume(options, processes))
 }
 
 fn resume(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
@@ -71,7 +75,10 @@ fn resume(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> 
         Choice::Cuda(_) if processes.is_some() => Choice::OwnCuda,
         recorded => recorded,
     };
-    let (device, taken) = devices::open_for(options.device.unwrap_or(recorded), processes)?;
+    let (device, taken) = {
+        let asked = options.devices.first().copied().or(options.device);
+        devices::open_for(asked.unwrap_or(recorded), processes)?
+    };
     let ((data, mut dataset), measured) = memory::reading(|| loaded.open(&record.base))?;
     if let Some(fold) = record.fold {
         fold.take(&mut dataset, train.seed)?;

@@ -67,6 +67,9 @@ pub struct Options {
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
+    /// Share every batch between these devices, with a process for each: cuda:0,cuda:1
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["device", "folds"])]
+    devices: Vec<Choice>,
     /// End with one JSON line on standard output, and print nothing else there
     #[arg(long)]
     json: bool,
@@ -76,14 +79,15 @@ pub fn run(options: &Options) -> Result<(), Stop> {
     if options.folds.is_some() {
         processes::refuse_several("run --folds")?;
     }
-    processes::together(|processes| train(options, processes))
+    processes::together(&options.devices, |processes| train(options, processes))
 }
 
 fn train(options: &Options, processes: Option<&Processes>) -> Result<(), Stop> {
     let mut settings = options.settings.clone();
     settings.extend(options.weights.as_deref().map(weights_setting).transpose()?);
     let loaded = load::load_whole(&options.file, &settings, &["model", "data", "train"])?;
-    let (device, taken) = devices::open_for(options.device, processes)?;
+    let asked = options.devices.first().copied().unwrap_or(options.device);
+    let (device, taken) = devices::open_for(asked, processes)?;
     let ((data, dataset), measured) = memory::reading(|| loaded.data())?;
     if let Some(n) = options.folds {
         let way = folds::Way { out: options.out.as_deref(), device: options.device, json: options.json };

@@ -85,7 +85,7 @@ pub fn shared(
         Device::Cpu => Ok(Box::new(Shared { peers: Arc::clone(peers), n_near })),
         Device::Cuda(_) if cfg!(feature = "nccl") => Ok(Box::new(Cuda::joined(device, precision, peers))),
         Device::Cuda(_) => Err(refused("this dslc was built without NCCL, which lets GPUs share a batch")
-            .advise("a build with `--features mpi,cudnn,nccl`")
+            .advise("a build with `--features cudnn,nccl`, and with `mpi` for several machines")
             .advise("one process, for one GPU")),
         Device::Metal(_) => {
             Err(refused("several processes cannot share a batch on Metal").advise("one process"))

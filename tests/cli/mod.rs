@@ -15,6 +15,7 @@ mod photographs;
 mod predict;
 mod run;
 mod settings;
+mod several;
 mod targets;
 mod weights;
 

@@ -15,6 +15,8 @@ mod conv2d;
 mod dropout;
 mod functions;
 mod gemm;
+#[cfg(unix)]
+pub mod local;
 mod loss;
 mod matmul;
 #[cfg(feature = "mpi")]
