@@ -20,7 +20,7 @@ use crate::experiment::resolved::Settled;
 use crate::model::Model;
 use crate::predict::{Answer, Predictor};
 use crate::tensor::Device;
-use crate::tensor::device::Choice;
+use crate::tensor::device::{Choice, kind};
 use crate::train::checkpoint::Weights;
 
 #[derive(clap::Args, Debug)]
@@ -73,7 +73,7 @@ fn predict(options: &Options, processes: Option<&Processes>) -> Result<(), Stop>
             let own = if processes.leads() { list(options, predictor)? } else { Listed::default() };
             let own = serde_json::to_string(&own).map_err(Fault::internal)?;
             let mut alike = Processes::machine()?;
-            alike.push(("model", source));
+            alike.push(("model or kind of device", source));
             alike.push(("command line", format!("{options:?}")));
             processes.agree(&alike)?;
             serde_json::from_str(&processes.of_first(&own)?).map_err(Fault::internal)?
@@ -153,8 +153,9 @@ fn open(options: &Options, processes: Option<&Processes>) -> Result<(Predictor, 
     let path = &options.what;
     let device = || -> Result<Device, Stop> { Ok(devices::open_for(options.device, processes)?.0) };
     let of_weights = |weights: &Weights| {
-        let source = format!("{:?}", weights.card.checksum);
-        Ok((Predictor::of_weights(weights, &device()?)?, source))
+        let device = device()?;
+        let source = format!("{:?} on {}", weights.card.checksum, kind(&device));
+        Ok((Predictor::of_weights(weights, &device)?, source))
     };
     if let Some(weights) = &options.weights {
         return of_weights(&trained::filled(path, weights, &options.settings, &["model"])?.0);
@@ -175,8 +176,9 @@ fn open(options: &Options, processes: Option<&Processes>) -> Result<(Predictor, 
             trained::how(path),
         ));
     }
-    let predictor = Predictor::of_experiment(&loaded.experiment, &device()?)?;
-    Ok((predictor, loaded.resolved(Settled::default())))
+    let device = device()?;
+    let predictor = Predictor::of_experiment(&loaded.experiment, &device)?;
+    Ok((predictor, format!("{}\non {}", loaded.resolved(Settled::default()), kind(&device))))
 }
 
 /// Prints the classes of each image.

@@ -11,7 +11,7 @@ use crate::cli::{Stop, out};
 use crate::data::Dataset;
 use crate::diag::{Fault, codes};
 #[cfg(unix)]
-use crate::kernels::cpu::local::{Left, Local};
+use crate::kernels::cpu::local::{Local, Vain};
 use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cpu::{N_TILES, threads};
 use crate::run::{self, Backend};
@@ -358,12 +358,16 @@ fn launched_together(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
 /// The processes that this one starts, or that it was started with: one for each device.
 #[cfg(unix)]
 fn started(devices: &[Choice]) -> Result<Arc<dyn Peers>, Stop> {
-    let left: Left = || std::process::exit(2);
-    if let Some(joined) = Local::join(patience(), left) {
+    let vain: Vain = |fault| {
+        out::release();
+        fault.iter().for_each(|fault| out::err(&crate::cli::load::plain(fault)));
+        std::process::exit(2);
+    };
+    if let Some(joined) = Local::join(patience(), vain) {
         return Ok(Arc::new(joined?));
     }
     check_devices(devices)?;
-    Ok(Arc::new(Local::start(devices.len(), patience(), left)?))
+    Ok(Arc::new(Local::start(devices.len(), patience(), vain)?))
 }
 
 #[cfg(not(unix))]
@@ -382,6 +386,10 @@ fn check_devices(devices: &[Choice]) -> Result<(), Fault> {
             devices.len()
         );
         return Err(fault(message).advise(format!("at most {N_TILES} devices")));
+    }
+    let is_cpu = |device: &Choice| *device == Choice::Cpu;
+    if devices.iter().any(is_cpu) && !devices.iter().all(is_cpu) {
+        return Err(fault("`--devices` mixes CPUs and GPUs".to_owned()).advise("devices of one kind"));
     }
     for (i, device) in devices.iter().enumerate() {
         match device {
@@ -430,7 +438,7 @@ fn joined(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
 /// How long a process waits for the others, unless `DSLC_PATIENCE` says otherwise, in seconds.
 fn patience() -> std::time::Duration {
     let seconds = variable("DSLC_PATIENCE").and_then(|text| text.trim().parse().ok());
-    std::time::Duration::from_secs(seconds.unwrap_or(600))
+    std::time::Duration::from_secs(seconds.unwrap_or(600).max(1))
 }
 
 /// Ends all, as nobody knows whether the others are still there.

@@ -27,10 +27,10 @@ pub struct Options {
     /// Where to save instead while the run's own disk is full or cannot be written to
     #[arg(long, value_name = "DIR")]
     spare: Option<PathBuf>,
-    /// Where to run; by default, where it ran before
+    /// Where to run; by default, where it ran before, or on the first of its `--devices`
     #[arg(long, value_name = "DEVICE")]
     device: Option<Choice>,
-    /// Share every batch between these devices, with a process for each: cuda:0,cuda:1
+    /// Run on several devices, such as cuda:0,cuda:1: one process for each, with its part of every batch
     #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<Choice>,
     /// End with one JSON line on standard output, and print nothing else there

@@ -67,7 +67,7 @@ pub struct Options {
     /// Where to run: cpu, cuda, cuda:N, metal, or auto for the best available
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Choice,
-    /// Share every batch between these devices, with a process for each: cuda:0,cuda:1
+    /// Run on several devices, such as cuda:0,cuda:1: one process for each, with its part of every batch
     #[arg(long, value_name = "DEVICES", value_delimiter = ',', conflicts_with_all = ["device", "folds"])]
     devices: Vec<Choice>,
     /// End with one JSON line on standard output, and print nothing else there

@@ -28,6 +28,10 @@ struct Silent;
 impl Observer for Silent {
     fn step(&mut self, _done: &StepDone) {}
 
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// They take a step, in which all must take part.
     fn wants_answers(&self) -> bool {
         true

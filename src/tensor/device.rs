@@ -107,9 +107,10 @@ pub fn open(choice: Choice) -> Result<Opened, Fault> {
     open_own(choice, 0)
 }
 
-/// The same for process number `own` of those on this machine. A launcher may let each see its own device alone.
+/// The same for process number `own` of those on this machine. A launcher may let each see its own GPU alone.
 pub fn open_own(choice: Choice, own: usize) -> Result<Opened, Fault> {
-    let number = own % cuda::count().unwrap_or(0).max(1);
+    let is_asked = matches!(choice, Choice::OwnCuda | Choice::Auto) && own > 0;
+    let number = if is_asked && cuda::count().is_ok_and(|n| n > 1) { own } else { 0 };
     let choice = if choice == Choice::OwnCuda { Choice::Cuda(number) } else { choice };
     let device = match choice {
         Choice::Cpu => Ok(Device::Cpu),

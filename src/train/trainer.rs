@@ -371,7 +371,8 @@ impl<'a> Course<'a> {
             }
             first += batch.len();
             pass.push(batch.len(), step + 1, learning_rate);
-            if session.is_done() || observer.is_due() {
+            // All processes take in the same steps.
+            if session.is_done() || session.any(observer.is_due())? {
                 pass.settle(session)?;
                 observer.step(&pass.done(order.len()));
             }

@@ -33,16 +33,17 @@ fn begun(desk: &Desk, run: &str) -> (std::process::Child, Vec<u32>) {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
     let tasks = format!("/proc/{0}/task/{0}/children", child.id());
-    loop {
+    let others = loop {
         let others = std::fs::read_to_string(&tasks).unwrap_or_default();
         let others: Vec<u32> = others.split_whitespace().map(|number| number.parse().unwrap()).collect();
         let events = std::fs::read_to_string(desk.path(&format!("{run}/metrics.jsonl"))).unwrap_or_default();
         if !others.is_empty() && events.lines().count() > 1 {
-            return (child, others);
+            break others;
         }
         assert!(begin.elapsed() < Duration::from_secs(300), "it does not begin");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    (child, others)
 }
 
 #[cfg(target_os = "linux")]

@@ -8,8 +8,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+#[cfg(target_os = "linux")]
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::peers::{Filled, Peers, Rank};
@@ -20,48 +24,54 @@ const VARIABLE: &str = "DSLC_LOCAL";
 const START: Duration = Duration::from_secs(60);
 /// How long it looks for one of them at a time.
 const LOOK: Duration = Duration::from_millis(2);
+/// How often it looks whether they still run.
+const WATCH: Duration = Duration::from_millis(500);
 /// How long those that have nothing more to do may take to end.
 const END: Duration = Duration::from_secs(10);
 
-/// What a process does that the first one has left. It must not come back.
-pub type Left = fn() -> !;
+/// What a process does that waits in vain for others, with the reason where people do not know it. It must not come back.
+pub type Vain = fn(Option<Fault>) -> !;
 
 /// One of the processes.
 pub struct Local {
     rank: Rank,
     inner: Mutex<Inner>,
-    left: Left,
+    patience: Duration,
+    vain: Vain,
 }
 
+#[derive(Default)]
 struct Inner {
     /// Of the first process to each of the others, in their order; of another one to the first.
     streams: Vec<UnixStream>,
     /// The others, where this is the first.
-    started: Vec<Child>,
+    started: Arc<Mutex<Vec<Child>>>,
+    /// Whether this process knows that others have ended.
+    is_told: Arc<AtomicBool>,
     /// What this process gives to exchanges that were begun, the oldest first.
     begun: VecDeque<Vec<f32>>,
 }
 
 fn fault(what: impl std::fmt::Display) -> Fault {
-    Fault::new(codes::DEVICE, format!("processes of this machine: {what}"))
+    Fault::new(codes::DEVICE, format!("`--devices` cannot start its processes: {what}"))
 }
 
 impl Local {
     /// Starts this program `n - 1` times more, with its own arguments. Who waits for longer than `patience` gives up.
-    pub fn start(n: usize, patience: Duration, left: Left) -> Result<Local, Fault> {
+    pub fn start(n: usize, patience: Duration, vain: Vain) -> Result<Local, Fault> {
         let folder = Folder::new().map_err(fault)?;
         let socket = folder.0.join("socket");
         let listener = UnixListener::bind(&socket).map_err(fault)?;
         listener.set_nonblocking(true).map_err(fault)?;
         let program = std::env::current_exe().map_err(fault)?;
-        let mut inner = Inner { streams: Vec::new(), started: Vec::new(), begun: VecDeque::new() };
+        let mut inner = Inner::default();
         for number in 1..n {
             let mut told = OsString::from(format!("{number} of {n} at "));
             told.push(&socket);
             let mut command = Command::new(&program);
             command.args(std::env::args_os().skip(1)).env(VARIABLE, told);
             let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(fault)?;
-            inner.started.push(child);
+            inner.started().push(child);
         }
         let mut streams: Vec<Option<UnixStream>> = (1..n).map(|_| None).collect();
         let begin = Instant::now();
@@ -87,16 +97,17 @@ impl Local {
             }
         }
         inner.streams = streams.into_iter().flatten().collect();
-        Ok(Local { rank: Rank { number: 0, n }, inner: Mutex::new(inner), left })
+        inner.watch(vain);
+        Ok(Local { rank: Rank { number: 0, n }, inner: Mutex::new(inner), patience, vain })
     }
 
     /// Joins the process that has started this one, which tells people why it ends; `None` where none has.
-    pub fn join(patience: Duration, left: Left) -> Option<Result<Local, Fault>> {
+    pub fn join(patience: Duration, vain: Vain) -> Option<Result<Local, Fault>> {
         let told = std::env::var_os(VARIABLE)?;
-        Some(Local::joined(&told.to_string_lossy(), patience, left))
+        Some(Local::joined(&told.to_string_lossy(), patience, vain))
     }
 
-    fn joined(told: &str, patience: Duration, left: Left) -> Result<Local, Fault> {
+    fn joined(told: &str, patience: Duration, vain: Vain) -> Result<Local, Fault> {
         let parts =
             told.split_once(" of ").and_then(|(number, rest)| Some((number, rest.split_once(" at ")?)));
         let wrong =
@@ -107,11 +118,15 @@ impl Local {
         if rank.number == 0 || rank.number >= rank.n {
             return Err(wrong());
         }
+        // It may be anywhere when the first one ends.
+        #[cfg(target_os = "linux")]
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(fault)?;
         let mut stream = UnixStream::connect(Path::new(socket)).map_err(fault)?;
         stream.set_read_timeout(Some(patience)).map_err(fault)?;
         stream.write_all(&[number]).map_err(fault)?;
-        let inner = Inner { streams: vec![stream], started: Vec::new(), begun: VecDeque::new() };
-        Ok(Local { rank, inner: Mutex::new(inner), left })
+        let mut inner = Inner::default();
+        inner.streams.push(stream);
+        Ok(Local { rank, inner: Mutex::new(inner), patience, vain })
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Fault> {
@@ -120,14 +135,30 @@ impl Local {
 }
 
 impl Inner {
+    fn started(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Refuses to go on where one that was started has ended.
-    fn all_run(&mut self) -> Result<(), Fault> {
-        for (i, child) in self.started.iter_mut().enumerate() {
-            if let Some(status) = child.try_wait().map_err(fault)? {
-                return Err(gone(i + 1, format!("has ended ({status})")));
+    fn all_run(&self) -> Result<(), Fault> {
+        first_gone(&mut self.started()).map_or(Ok(()), Err)
+    }
+
+    /// Looks whether the others still run, as this process may wait for one of them in other ways than here.
+    fn watch(&self, vain: Vain) {
+        let (started, is_told) = (Arc::clone(&self.started), Arc::clone(&self.is_told));
+        std::thread::spawn(move || {
+            while !is_told.load(Ordering::Relaxed) {
+                let found = first_gone(&mut started.lock().unwrap_or_else(PoisonError::into_inner));
+                if let Some(fault) = found {
+                    std::thread::sleep(END);
+                    if !is_told.load(Ordering::Relaxed) {
+                        vain(Some(fault));
+                    }
+                }
+                std::thread::sleep(WATCH);
             }
-        }
-        Ok(())
+        });
     }
 
     /// What another process than the first does.
@@ -143,32 +174,44 @@ impl Inner {
         let others = 1..rank.n;
         for number in others.clone() {
             let received = receive(&mut self.streams[number - 1], memory, filled, number);
-            received.map_err(|error| self.lost(number, error))?;
+            received.map_err(|error| self.lost(number, &error))?;
         }
         for number in others {
             let theirs: Vec<usize> = (0..rank.n).filter(|&other| other != number).collect();
             let sent = send(&mut self.streams[number - 1], memory, filled, &theirs);
-            sent.map_err(|error| self.lost(number, error))?;
+            sent.map_err(|error| self.lost(number, &error))?;
         }
         Ok(())
     }
 
     /// Why another process does not answer.
-    fn lost(&mut self, number: usize, error: std::io::Error) -> Fault {
+    fn lost(&self, number: usize, error: &std::io::Error) -> Fault {
+        self.is_told.store(true, Ordering::Relaxed);
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(1) {
-            match self.started[number - 1].try_wait() {
-                Ok(Some(status)) => return gone(number, format!("has ended ({status})")),
-                Ok(None) if error.kind() == ErrorKind::UnexpectedEof => std::thread::sleep(LOOK),
-                Ok(None) | Err(_) => break,
+        while !is_late(error) && begin.elapsed() < END {
+            if let Some(fault) = first_gone(&mut self.started()) {
+                return fault;
             }
+            std::thread::sleep(LOOK);
         }
-        gone(number, format!("does not answer ({error})"))
+        gone(number, &format!("does not answer ({error})"))
     }
 }
 
+/// The first of the processes that has ended otherwise than well.
+fn first_gone(started: &mut [Child]) -> Option<Fault> {
+    let ended = started.iter_mut().map(|child| child.try_wait().ok().flatten());
+    let status = ended.enumerate().find_map(|(i, status)| Some((i, status.filter(|own| !own.success())?)));
+    status.map(|(i, status)| gone(i + 1, &format!("has ended ({status})")))
+}
+
+/// Whether it is a process that takes too long, rather than one that has ended.
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 /// The other processes end with this one.
-fn gone(number: usize, how: String) -> Fault {
+fn gone(number: usize, how: &str) -> Fault {
     Fault::new(codes::DEVICE, format!("process {number} {how}"))
         .advise("`dslc resume` with the run's folder, if there is one")
 }
@@ -202,7 +245,11 @@ impl Peers for Local {
         let mut inner = self.lock()?;
         match self.rank.number {
             0 => inner.lead(self.rank, memory, filled),
-            _ => inner.follow(self.rank, memory, filled).or_else(|_| (self.left)()),
+            _ => inner.follow(self.rank, memory, filled).or_else(|error| {
+                // Else the first process has ended, and has said why.
+                let late = || gone(0, &format!("has not answered for {} s", self.patience.as_secs()));
+                (self.vain)(is_late(&error).then(late))
+            }),
         }
     }
 
@@ -230,10 +277,13 @@ impl Peers for Local {
 impl Drop for Inner {
     /// Waits for those that were started; without this process they end, too.
     fn drop(&mut self) {
+        self.is_told.store(true, Ordering::Relaxed);
+        // Before they have all been reached, they have nothing to end.
+        let time = if self.streams.is_empty() { Duration::ZERO } else { END };
         self.streams.clear();
         let begin = Instant::now();
-        for child in &mut self.started {
-            while begin.elapsed() < END && matches!(child.try_wait(), Ok(None)) {
+        for child in self.started().iter_mut() {
+            while begin.elapsed() < time && matches!(child.try_wait(), Ok(None)) {
                 std::thread::sleep(LOOK);
             }
             // One that has ended is left alone by this.

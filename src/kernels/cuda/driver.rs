@@ -4,8 +4,11 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "nccl")]
+use std::time::Instant;
 
 use crate::diag::Fault;
 use crate::kernels::cpu::peers::Peers;
@@ -110,6 +113,10 @@ enum Ready {
     Sum(Vec<(u64, usize)>),
 }
 
+/// How long a session that ends waits for sums with other processes.
+#[cfg(feature = "nccl")]
+const PARTING: Duration = Duration::from_secs(5);
+
 /// How often a command runs to be timed.
 const REPEATS: usize = 20;
 
@@ -132,7 +139,11 @@ pub(super) fn driver_fault(error: DriverError) -> Fault {
 
 impl Driver {
     /// On a device that candle has opened; with the devices of other processes where these open theirs at the same time.
-    pub fn new(device: &Device, precision: Precision, peers: Option<&dyn Peers>) -> Result<Driver, Fault> {
+    pub fn new(
+        device: &Device,
+        precision: Precision,
+        peers: Option<&Arc<dyn Peers>>,
+    ) -> Result<Driver, Fault> {
         let context = Arc::clone(device.as_cuda_device()?.cuda_stream().context());
         let capability = context.compute_capability().map_err(driver_fault)?;
         let precision = precision.on(capability)?;
@@ -176,9 +187,9 @@ impl Driver {
         for task in programs.iter().flatten() {
             let Command::Launch(launch) = &task.command else { continue };
             let name = module.name(launch).ok_or_else(|| Fault::internal("a kernel without a name"))?;
-            if !functions.contains_key(&name) {
-                let function = loaded.load_function(&name).map_err(driver_fault)?;
-                functions.insert(name, function);
+            if let Entry::Vacant(place) = functions.entry(name) {
+                let function = loaded.load_function(place.key()).map_err(driver_fault)?;
+                place.insert(function);
             }
         }
         Ok(functions)
@@ -320,6 +331,24 @@ impl Driver {
     }
 }
 
+#[cfg(feature = "nccl")]
+impl Driver {
+    /// Whether everything that was asked for is done, or will be in this time.
+    fn is_done_within(&self, time: Duration) -> bool {
+        let begin = Instant::now();
+        let marks =
+            self.lanes.iter().map(|lane| lane.stream.record_event(None)).collect::<Result<Vec<_>, _>>();
+        let Ok(marks) = marks else { return false };
+        loop {
+            match marks.iter().all(CudaEvent::is_complete) {
+                true => return true,
+                false if begin.elapsed() > time => return false,
+                false => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
 /// Records what is issued to a stream; `None` where the driver does not record one of its commands.
 fn record(stream: &Arc<CudaStream>, issue: impl FnOnce() -> Result<(), Fault>) -> Option<CudaGraph> {
     stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).ok()?;
@@ -331,6 +360,11 @@ fn record(stream: &Arc<CudaStream>, issue: impl FnOnce() -> Result<(), Fault>) -
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // Sums wait for the other processes, one of which may have ended.
+        #[cfg(feature = "nccl")]
+        if let Some(mut ring) = self.ring.take() {
+            ring.is_done = self.is_done_within(PARTING);
+        }
         // Kernels, descriptors and work spaces go when nothing uses them any more. Whether the device still answers is
         // of no consequence to a session that ends.
         let _ = self.finish();

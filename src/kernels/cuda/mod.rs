@@ -46,6 +46,8 @@ mod transfer;
 mod versions;
 mod walk;
 
+use std::sync::Arc;
+
 use crate::diag::Fault;
 use crate::graph::Node;
 use crate::graph::op::Op;
@@ -103,7 +105,7 @@ pub static KERNELS: &[(&str, Prepare)] = &[
 pub fn open(
     device: &Device,
     precision: Precision,
-    peers: Option<&dyn Peers>,
+    peers: Option<&Arc<dyn Peers>>,
 ) -> Result<Box<dyn Machine>, Fault> {
     Ok(Box::new(driver::Driver::new(device, precision, peers)?))
 }
@@ -113,7 +115,7 @@ pub fn open(
 pub fn open(
     _device: &Device,
     _precision: Precision,
-    _peers: Option<&dyn Peers>,
+    _peers: Option<&Arc<dyn Peers>>,
 ) -> Result<Box<dyn Machine>, Fault> {
     Err(Fault::internal("this dslc was built without CUDA"))
 }

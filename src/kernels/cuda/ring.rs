@@ -1,4 +1,4 @@
-//! The GPUs of several processes, one each, which NCCL lets add up what each of them has.
+//! The GPUs of several processes, one each. NCCL adds up their numbers.
 #![allow(unsafe_code)]
 
 use std::ffi::c_char;
@@ -18,15 +18,17 @@ const ID: usize = 128;
 
 pub struct Ring {
     comm: sys::ncclComm_t,
+    /// Whether all that was asked of it is done, so that it need not be cut off.
+    pub is_done: bool,
 }
 
 fn fault(error: NcclError) -> Fault {
-    device_fault("NCCL", &format!("{error:?}")).note("`NCCL_DEBUG=WARN` in the environment lets it say more")
+    device_fault("NCCL", &format!("{:?}", error.0)).advise("`NCCL_DEBUG=WARN` in the environment, to see why")
 }
 
 impl Ring {
     /// Of all processes, which must call this at the same time. The device of the context is that of this one, and of no other.
-    pub fn new(context: &Arc<CudaContext>, peers: &dyn Peers) -> Result<Ring, Fault> {
+    pub fn new(context: &Arc<CudaContext>, peers: &Arc<dyn Peers>) -> Result<Ring, Fault> {
         let rank = peers.rank();
         let (own, failed) = match rank.number {
             0 => match result::get_uniqueid() {
@@ -48,7 +50,7 @@ impl Ring {
         // SAFETY: the pointer is written before the call returns, and the context is this thread's.
         unsafe { result::comm_init_rank(&raw mut comm, int(rank.n)?, id, int(rank.number)?) }
             .map_err(fault)?;
-        Ok(Ring { comm })
+        Ok(Ring { comm, is_done: false })
     }
 
     /// Adds up what lies at these addresses, so many f32 at each, with what the other processes have there. All must do the same
@@ -75,6 +77,9 @@ impl Drop for Ring {
     fn drop(&mut self) {
         // Whether the others still answer is of no consequence to a session that ends.
         // SAFETY: nobody uses it any more.
-        let _ = unsafe { result::comm_abort(self.comm) };
+        let _ = match self.is_done {
+            true => unsafe { result::comm_destroy(self.comm) },
+            false => unsafe { result::comm_abort(self.comm) },
+        };
     }
 }

@@ -106,7 +106,7 @@ impl Machines {
     fn open(&self, precision: Precision) -> Result<Box<dyn Machine>, Fault> {
         match self {
             Machines::Of(device) => kernels::cuda::open(device, precision, None),
-            Machines::Joined(device, peers) => kernels::cuda::open(device, precision, Some(peers.as_ref())),
+            Machines::Joined(device, peers) => kernels::cuda::open(device, precision, Some(peers)),
             Machines::One(machine) => {
                 let taken = machine.lock().ok().and_then(|mut machine| machine.take());
                 taken.ok_or_else(|| Fault::internal("a second session on one machine"))

@@ -34,11 +34,15 @@ pub struct Part {
 /// The part of a graph that has these images of the batch; `None` where an op needs all of them at once.
 pub fn part(graph: &Graph, images: &Range<usize>) -> Result<Option<Part>, Fault> {
     let rows = Rows::new(graph);
+    // As many numbers of a constant are as good as any.
+    let is_constant = |value: Value| graph.node(value).op.name() == leaf::CONSTANT.name();
+    let has_rows = |value: Value| rows.has(value) && !is_constant(value);
     let needs_all = |value: Value| {
-        let operands = rows.operands(graph, graph.node(value));
-        rows.batching(value) == Batching::Whole && operands.iter().any(|operand| operand.batched)
+        rows.batching(value) == Batching::Whole
+            && graph.node(value).inputs.iter().any(|&input| has_rows(input))
     };
-    if rows.batch == 0 || graph.values().any(needs_all) {
+    let keeps_rows = graph.updates.iter().any(|update| has_rows(update.value));
+    if rows.batch == 0 || keeps_rows || graph.values().any(needs_all) {
         return Ok(None);
     }
     let mut made =
@@ -46,9 +50,15 @@ pub fn part(graph: &Graph, images: &Range<usize>) -> Result<Option<Part>, Fault>
     let mut values: BTreeMap<Value, Value> = BTreeMap::new();
     for value in graph.values() {
         let node = graph.node(value);
-        let inputs: Vec<Value> = node.inputs.iter().map(|input| values[input]).collect();
         made.builder.origin = node.origin;
-        let own = match rows.batching(value) {
+        let batching = if is_constant(value) { Batching::Whole } else { rows.batching(value) };
+        let mut inputs: Vec<Value> = node.inputs.iter().map(|input| values[input]).collect();
+        for (own, &input) in inputs.iter_mut().zip(&node.inputs) {
+            if is_constant(input) && rows.has(input) && batching != Batching::Whole {
+                *own = made.rows(graph.node(input), &[])?;
+            }
+        }
+        let own = match batching {
             Batching::Whole => made.builder.copy(graph, value, &inputs),
             Batching::Rows => made.rows(node, &inputs)?,
             Batching::Sum if node.op.name() == MOMENTS.name() => made.moments(node, &inputs)?,
@@ -63,7 +73,7 @@ pub fn part(graph: &Graph, images: &Range<usize>) -> Result<Option<Part>, Fault>
     for update in &graph.updates {
         builder.update(values[&update.state], values[&update.value])?;
     }
-    let rows = graph.values().filter(|&value| rows.has(value)).map(|value| values[&value]).collect();
+    let rows = graph.values().filter(|&value| has_rows(value)).map(|value| values[&value]).collect();
     let wholes = values.into_iter().map(|(whole, own)| (own, whole)).collect();
     Ok(Some(Part { graph: builder.finish(), sums, rows, wholes }))
 }
