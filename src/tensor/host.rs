@@ -88,6 +88,19 @@ fn limit(folder: &Path, [most, used, kept]: [&str; 3]) -> Option<Limit> {
     Some(Limit { most, used: number(used)?.saturating_sub(kept.unwrap_or(0)) })
 }
 
+/// Lets the system end this process when the one that has started it ends, on Linux.
+#[cfg(target_os = "linux")]
+pub fn end_with_parent() -> std::io::Result<()> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// Elsewhere it ends when it next hears of the other one.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_parent() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Limit, free_bytes, limits_of, resident, total_bytes};

@@ -93,7 +93,8 @@ fn devices_that_are_not_one_for_each_process_are_refused() {
     let desk = Desk::new();
     for (devices, said) in [
         ("cuda:0,cuda:0", "names `cuda:0` twice"),
-        ("cuda,cpu", "`--devices` takes `cpu` and `cuda:N`, not `cuda`"),
+        ("cuda,cuda:1", "`--devices` takes `cpu` and `cuda:N`, not `cuda`"),
+        ("cpu,cuda:0", "`--devices` mixes CPUs and GPUs"),
         ("cpu,cpu,cpu,cpu,cpu,cpu,cpu,cpu,cpu", "at most 8 devices"),
         ("cpu,gpu", "a device is `cpu`"),
         ("cpu,cpu --device cpu", "cannot be used with"),

@@ -12,11 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(target_os = "linux")]
-use rustix::process::{Signal, set_parent_process_death_signal};
-
 use crate::diag::{Fault, codes};
 use crate::kernels::cpu::peers::{Filled, Peers, Rank};
+use crate::tensor::host;
 
 /// Tells a process that it was started by another one: `NUMBER of N at SOCKET`.
 const VARIABLE: &str = "DSLC_LOCAL";
@@ -119,8 +117,7 @@ impl Local {
             return Err(wrong());
         }
         // It may be anywhere when the first one ends.
-        #[cfg(target_os = "linux")]
-        set_parent_process_death_signal(Some(Signal::KILL)).map_err(fault)?;
+        host::end_with_parent().map_err(fault)?;
         let mut stream = UnixStream::connect(Path::new(socket)).map_err(fault)?;
         stream.set_read_timeout(Some(patience)).map_err(fault)?;
         stream.write_all(&[number]).map_err(fault)?;
@@ -194,8 +191,16 @@ impl Inner {
             }
             std::thread::sleep(LOOK);
         }
-        gone(number, &format!("does not answer ({error})"))
+        match self.streams[number - 1].read_timeout() {
+            Ok(Some(patience)) if is_late(error) => late(number, patience),
+            _ => gone(number, &format!("does not answer ({error})")),
+        }
     }
+}
+
+fn late(number: usize, patience: Duration) -> Fault {
+    gone(number, &format!("has not answered for {} s", patience.as_secs()))
+        .advise("`DSLC_PATIENCE` with more seconds, if a process may take that long")
 }
 
 /// The first of the processes that has ended otherwise than well.
@@ -247,8 +252,7 @@ impl Peers for Local {
             0 => inner.lead(self.rank, memory, filled),
             _ => inner.follow(self.rank, memory, filled).or_else(|error| {
                 // Else the first process has ended, and has said why.
-                let late = || gone(0, &format!("has not answered for {} s", self.patience.as_secs()));
-                (self.vain)(is_late(&error).then(late))
+                (self.vain)(is_late(&error).then(|| late(0, self.patience)))
             }),
         }
     }
