@@ -32,10 +32,8 @@ fn begun(desk: &Desk, run: &str) -> (std::process::Child, Vec<u32>) {
     let mut command = desk.command(&format!("run long.net --out {run} --devices cpu,cpu"));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
-    let tasks = format!("/proc/{0}/task/{0}/children", child.id());
     let others = loop {
-        let others = std::fs::read_to_string(&tasks).unwrap_or_default();
-        let others: Vec<u32> = others.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let others = started_by(child.id());
         let events = std::fs::read_to_string(desk.path(&format!("{run}/metrics.jsonl"))).unwrap_or_default();
         if !others.is_empty() && events.lines().count() > 1 {
             break others;
@@ -44,6 +42,19 @@ fn begun(desk: &Desk, run: &str) -> (std::process::Child, Vec<u32>) {
         std::thread::sleep(Duration::from_millis(20));
     };
     (child, others)
+}
+
+/// The processes that another one has started.
+#[cfg(target_os = "linux")]
+fn started_by(parent: u32) -> Vec<u32> {
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_own = |number: &u32| {
+        let text = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        let behind_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+        behind_name.split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    numbers.filter(is_own).collect()
 }
 
 #[cfg(target_os = "linux")]

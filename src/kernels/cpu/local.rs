@@ -297,6 +297,9 @@ impl Drop for Inner {
     }
 }
 
+/// Of a path in which a socket still has room.
+const LONG: usize = 50;
+
 /// A folder that only this user can look into, for as long as it is needed.
 struct Folder(PathBuf);
 
@@ -304,7 +307,10 @@ impl Folder {
     fn new() -> std::io::Result<Folder> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let name = format!("dslc-{}-{}", std::process::id(), now.as_nanos());
-        let path = std::env::temp_dir().join(name);
+        // A socket's path has 100 bytes or so.
+        let common = std::env::temp_dir();
+        let common = if common.as_os_str().len() > LONG { PathBuf::from("/tmp") } else { common };
+        let path = common.join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Folder(path))
     }
