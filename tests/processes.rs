@@ -22,8 +22,8 @@ use dslc::train::program::optimized;
 use dslc::train::progress::Progress;
 use dslc::train::trainer::{Ended, Epoch, Job, Observer, Outcome, StepDone};
 
-use crate::seats::together;
-use crate::support::{MODELS, Numbers, check, experiment, training};
+use crate::seats::{together, write_own};
+use crate::support::{MODELS, check, experiment, training};
 
 fn shared(peers: Arc<dyn Peers>) -> Shared {
     Shared { peers, n_near: 1 }
@@ -41,25 +41,7 @@ fn stepped(graph: &Graph, backend: &dyn Backend, batch: usize) -> Bits {
     let mut session = backend.compile(vec![graph.clone()]).unwrap().start(3).unwrap();
     let mut seen = Vec::new();
     for step in 0..2 {
-        for &input in &graph.inputs {
-            let name = graph.node(input).name.clone().unwrap();
-            let numbers = match name.as_str() {
-                "labels" => Numbers::Whole(10),
-                "step" => Numbers::Whole(100),
-                _ => Numbers::Between(0.01, 0.2),
-            };
-            let has_rows = !graph.shape(input).dims().is_empty();
-            let own = session.images(0).filter(|_| has_rows);
-            let write = |out: &mut [f32]| {
-                let drawn = numbers.draw(&format!("{name} {step}"), out.len());
-                let row = out.len() / batch;
-                let Range { start, end } =
-                    own.clone().map_or(0..out.len(), |own| own.start * row..own.end * row);
-                out.fill(f32::NAN);
-                out[start..end].copy_from_slice(&drawn[start..end]);
-            };
-            session.write(0, &name, write).unwrap();
-        }
+        write_own(&mut session, graph, batch, step);
         session.step(0).unwrap();
         for output in &graph.outputs {
             let numbers = session.read(0, &output.name).unwrap();

@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Barrier, Mutex};
 
 use dslc::diag::Fault;
+use dslc::graph::Graph;
 use dslc::kernels::cpu::peers::{Filled, Peers, Rank};
+use dslc::run::Session;
+
+use crate::support::Numbers;
 
 /// What each process has laid out, and where all wait for each other.
 struct Table {
@@ -76,4 +80,27 @@ pub fn together<T: Send>(n: usize, work: impl Fn(Arc<dyn Peers>) -> T + Sync) ->
         let all: Vec<_> = (0..n).map(|number| scope.spawn(move || one(number))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     })
+}
+
+/// Writes the inputs of a step on `batch` images. What a process need not write of them is no number.
+pub fn write_own(session: &mut Session, graph: &Graph, batch: usize, step: usize) {
+    let own = session.images(0);
+    for &input in &graph.inputs {
+        let name = graph.node(input).name.clone().unwrap();
+        let numbers = match name.as_str() {
+            "labels" => Numbers::Whole(10),
+            "step" => Numbers::Whole(100),
+            _ => Numbers::Between(0.01, 0.2),
+        };
+        let has_rows = !graph.shape(input).dims().is_empty();
+        let write = |out: &mut [f32]| {
+            let drawn = numbers.draw(&format!("{name} {step}"), out.len());
+            let row = out.len() / batch;
+            let images = own.clone().filter(|_| has_rows);
+            let own = images.map_or(0..out.len(), |images| images.start * row..images.end * row);
+            out.fill(f32::NAN);
+            out[own.clone()].copy_from_slice(&drawn[own]);
+        };
+        session.write(0, &name, write).unwrap();
+    }
 }

@@ -11,7 +11,7 @@ use crate::cli::{Stop, out};
 use crate::data::Dataset;
 use crate::diag::{Fault, codes};
 #[cfg(unix)]
-use crate::kernels::cpu::local::{Local, Vain};
+use crate::kernels::cpu::local::{GiveUp, Local};
 use crate::kernels::cpu::peers::Peers;
 use crate::kernels::cpu::{N_TILES, threads};
 use crate::run::{self, Backend};
@@ -94,7 +94,7 @@ impl Processes {
             return Ok((device, own));
         }
         if matches!(choice, Choice::Cuda(_)) && self.n_near > 1 {
-            let message = format!("{} processes of this machine cannot share `{choice}`", self.n_near);
+            let message = format!("{} processes on this machine cannot share `{choice}`", self.n_near);
             let fault = Fault::new(codes::DEVICE, message);
             return Err(fault.advise("`--device cuda`, with which each process takes a GPU of its own"));
         }
@@ -358,16 +358,16 @@ fn launched_together(launch: &Launch) -> Result<Arc<dyn Peers>, Stop> {
 /// The processes that this one starts, or that it was started with: one for each device.
 #[cfg(unix)]
 fn started(devices: &[Choice]) -> Result<Arc<dyn Peers>, Stop> {
-    let vain: Vain = |fault| {
+    let give_up: GiveUp = |fault| {
         out::release();
         fault.iter().for_each(|fault| out::err(&crate::cli::load::plain(fault)));
         std::process::exit(2);
     };
-    if let Some(joined) = Local::join(patience(), vain) {
+    if let Some(joined) = Local::join(patience(), give_up) {
         return Ok(Arc::new(joined?));
     }
     check_devices(devices)?;
-    Ok(Arc::new(Local::start(devices.len(), patience(), vain)?))
+    Ok(Arc::new(Local::start(devices.len(), patience(), give_up)?))
 }
 
 #[cfg(not(unix))]

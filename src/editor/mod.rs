@@ -54,7 +54,7 @@ impl Program {
     }
 
     /// Checks a text that stands in the place of this one, and is like it but for one place. This one is of no use
-    /// afterwards; to free it takes time, too.
+    /// afterwards; it is left to the caller, as freeing it takes time.
     pub fn check_again(
         &mut self,
         path: &Path,

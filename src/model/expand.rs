@@ -70,7 +70,7 @@ pub fn expand(
 ) -> Expanded {
     let name = &block.name;
     // Most models are one body, and most of its statements one layer.
-    let n_statements = block.body.iter().map(|chain| chain.links.len()).sum();
+    let n_statements = block.body.iter().map(|chain| chain.links.len()).sum::<usize>().min(MAX_LAYERS);
     let mut expansion = Expansion {
         sources,
         definitions,

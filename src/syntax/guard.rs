@@ -90,15 +90,17 @@ fn too_deep(file: FileId, at: usize) -> Diagnostic {
 }
 
 /// The bytes that are counted, or that the grammar does not get as they are.
-static COUNTS: [bool; 256] = {
-    let mut counts = [false; 256];
-    let (all, mut at) = (b"\n\t\r#\"{}()[]", 0);
-    while at < all.len() {
-        counts[all[at] as usize] = true;
+static COUNTS: [bool; 256] = marked(b"\n\t\r#\"{}()[]");
+
+/// A table that is true for these bytes.
+pub const fn marked(bytes: &[u8]) -> [bool; 256] {
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
         at += 1;
     }
-    counts
-};
+    table
+}
 
 /// Whether what is open in the lines before goes on in one that begins with this byte. The lines are without comments.
 fn is_continued(before: &[u8], first: u8) -> bool {

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::syntax::guard::closing_quote;
+use crate::syntax::guard::{closing_quote, marked};
 
 /// A stretch of a text without comments.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,16 +48,8 @@ pub fn cut(plain: &str) -> (Vec<Item>, Vec<usize>) {
     }
 }
 
-/// The bytes of an item that neither end it nor open anything: most of a text.
-static ORDINARY: [bool; 256] = {
-    let mut ordinary = [true; 256];
-    let (others, mut at) = (b" \n;\"{}", 0);
-    while at < others.len() {
-        ordinary[others[at] as usize] = false;
-        at += 1;
-    }
-    ordinary
-};
+/// The bytes that may end an item or open something in it; most of a text is none of them.
+static SPECIAL: [bool; 256] = marked(b" \n;\"{}");
 
 struct Cut<'a> {
     bytes: &'a [u8],
@@ -114,7 +106,7 @@ impl Cut<'_> {
                 _ => {
                     at + self.bytes[at..]
                         .iter()
-                        .take_while(|&&byte| ORDINARY[usize::from(byte)])
+                        .take_while(|&&byte| !SPECIAL[usize::from(byte)])
                         .count()
                         .max(1)
                 }

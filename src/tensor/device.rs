@@ -1,7 +1,7 @@
 //! A device's name, as a command line has it (`cpu`, `cuda`, `cuda:1`, `metal`, `auto`) → candle's device; and what
 //! devices there are. A build without a backend says so instead of taking another device.
 //!
-//! Devices are opened through candle. No code of this file but the CPU's has ever run on such a device.
+//! Devices are opened through candle.
 
 use std::fmt;
 use std::str::FromStr;
@@ -111,12 +111,11 @@ pub fn open(choice: Choice) -> Result<Opened, Fault> {
 pub fn open_own(choice: Choice, own: usize) -> Result<Opened, Fault> {
     let is_asked = matches!(choice, Choice::OwnCuda | Choice::Auto) && own > 0;
     let number = if is_asked && cuda::count().is_ok_and(|n| n > 1) { own } else { 0 };
-    let choice = if choice == Choice::OwnCuda { Choice::Cuda(number) } else { choice };
-    let device = match choice {
-        Choice::Cpu => Ok(Device::Cpu),
-        Choice::OwnCuda => cuda::open(number),
-        Choice::Cuda(number) => cuda::open(number),
-        Choice::Metal => metal::open(),
+    let (choice, device) = match choice {
+        Choice::Cpu => (choice, Ok(Device::Cpu)),
+        Choice::OwnCuda => (Choice::Cuda(number), cuda::open(number)),
+        Choice::Cuda(number) => (choice, cuda::open(number)),
+        Choice::Metal => (choice, metal::open()),
         Choice::Auto => {
             let cuda = std::iter::once_with(|| (Choice::Cuda(number), cuda::open(number)));
             return Ok(best(cuda.chain(std::iter::once_with(|| (Choice::Metal, metal::open())))));

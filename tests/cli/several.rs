@@ -118,5 +118,5 @@ fn devices_that_are_not_one_for_each_process_are_refused() {
     assert!(done(launched).err.contains("`--devices` starts processes of its own, but `PMI_SIZE` says 2"));
     let told =
         desk.command("run small.net --devices cpu,cpu").env("DSLC_LOCAL", "5 of 2 at x").output().unwrap();
-    assert!(done(told).err.contains("`DSLC_LOCAL=5 of 2 at x` is not what dslc tells"));
+    assert!(done(told).err.contains("`DSLC_LOCAL=5 of 2 at x` was not set by dslc"));
 }

@@ -1,6 +1,5 @@
 //! Machines of several processes that share every batch, against one machine that has it whole.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use dslc::graph::Graph;
@@ -8,8 +7,8 @@ use dslc::run::{Backend, Cuda, Precision, SharedCuda};
 use dslc::train::program::{evaluation_graph, optimized};
 
 use crate::host::Host;
-use crate::seats::together;
-use crate::support::{MODELS, Numbers, experiment, training};
+use crate::seats::{together, write_own};
+use crate::support::{MODELS, experiment, training};
 
 /// Images of a batch and how many processes share it, a model each; the parts of some are not alike.
 const SHARED: [(usize, usize); 8] = [(4, 2), (6, 3), (7, 2), (8, 4), (5, 3), (6, 2), (6, 3), (4, 2)];
@@ -80,29 +79,10 @@ struct Stepped {
 /// Steps on `batch` images. What a process need not write of its inputs is no number.
 fn stepped(graph: &Graph, backend: &dyn Backend, batch: usize) -> Stepped {
     let mut session = backend.compile(vec![graph.clone()]).unwrap().start(3).unwrap();
-    let own = session.images(0);
+    let is_shared = session.images(0).is_some();
     let mut seen = Vec::new();
     for step in 0..2 {
-        for &input in &graph.inputs {
-            let name = graph.node(input).name.clone().unwrap();
-            let numbers = match name.as_str() {
-                "labels" => Numbers::Whole(10),
-                "step" => Numbers::Whole(100),
-                _ => Numbers::Between(0.01, 0.2),
-            };
-            let has_rows = !graph.shape(input).dims().is_empty();
-            let write = |out: &mut [f32]| {
-                let drawn = numbers.draw(&format!("{name} {step}"), out.len());
-                let row = out.len() / batch;
-                let Range { start, end } = own
-                    .clone()
-                    .filter(|_| has_rows)
-                    .map_or(0..out.len(), |own| own.start * row..own.end * row);
-                out.fill(f32::NAN);
-                out[start..end].copy_from_slice(&drawn[start..end]);
-            };
-            session.write(0, &name, write).unwrap();
-        }
+        write_own(&mut session, graph, batch, step);
         session.step(0).unwrap();
         session.note(0).unwrap();
         for output in &graph.outputs {
@@ -112,5 +92,5 @@ fn stepped(graph: &Graph, backend: &dyn Backend, batch: usize) -> Stepped {
     seen.push(("what was noted".to_owned(), session.noted().unwrap()));
     let names: Vec<String> = session.states().iter().map(|state| state.name.clone()).collect();
     seen.extend(names.into_iter().map(|name| (name.clone(), session.read_state(&name).unwrap())));
-    Stepped { is_shared: own.is_some(), seen }
+    Stepped { is_shared, seen }
 }

@@ -27,15 +27,15 @@ const WATCH: Duration = Duration::from_millis(500);
 /// How long those that have nothing more to do may take to end.
 const END: Duration = Duration::from_secs(10);
 
-/// What a process does that waits in vain for others, with the reason where people do not know it. It must not come back.
-pub type Vain = fn(Option<Fault>) -> !;
+/// What a process does that others no longer answer, with the reason unless another process tells it. It must not come back.
+pub type GiveUp = fn(Option<Fault>) -> !;
 
 /// One of the processes.
 pub struct Local {
     rank: Rank,
     inner: Mutex<Inner>,
     patience: Duration,
-    vain: Vain,
+    give_up: GiveUp,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ fn fault(what: impl std::fmt::Display) -> Fault {
 
 impl Local {
     /// Starts this program `n - 1` times more, with its own arguments. Who waits for longer than `patience` gives up.
-    pub fn start(n: usize, patience: Duration, vain: Vain) -> Result<Local, Fault> {
+    pub fn start(n: usize, patience: Duration, give_up: GiveUp) -> Result<Local, Fault> {
         let folder = Folder::new().map_err(fault)?;
         let socket = folder.0.join("socket");
         let listener = UnixListener::bind(&socket).map_err(fault)?;
@@ -82,7 +82,7 @@ impl Local {
                     stream.read_exact(&mut number).map_err(fault)?;
                     stream.set_read_timeout(Some(patience)).map_err(fault)?;
                     let place = usize::from(number[0]).checked_sub(1).and_then(|own| streams.get_mut(own));
-                    *place.ok_or_else(|| fault("one that was not started"))? = Some(stream);
+                    *place.ok_or_else(|| fault("an unknown process has connected"))? = Some(stream);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     inner.all_run()?;
@@ -95,21 +95,23 @@ impl Local {
             }
         }
         inner.streams = streams.into_iter().flatten().collect();
-        inner.watch(vain);
-        Ok(Local { rank: Rank { number: 0, n }, inner: Mutex::new(inner), patience, vain })
+        inner.watch(give_up);
+        Ok(Local { rank: Rank { number: 0, n }, inner: Mutex::new(inner), patience, give_up })
     }
 
     /// Joins the process that has started this one, which tells people why it ends; `None` where none has.
-    pub fn join(patience: Duration, vain: Vain) -> Option<Result<Local, Fault>> {
+    pub fn join(patience: Duration, give_up: GiveUp) -> Option<Result<Local, Fault>> {
         let told = std::env::var_os(VARIABLE)?;
-        Some(Local::joined(&told.to_string_lossy(), patience, vain))
+        Some(Local::joined(&told.to_string_lossy(), patience, give_up))
     }
 
-    fn joined(told: &str, patience: Duration, vain: Vain) -> Result<Local, Fault> {
+    fn joined(told: &str, patience: Duration, give_up: GiveUp) -> Result<Local, Fault> {
         let parts =
             told.split_once(" of ").and_then(|(number, rest)| Some((number, rest.split_once(" at ")?)));
-        let wrong =
-            || fault(format!("`{VARIABLE}={told}` is not what dslc tells the processes that it starts"));
+        let wrong = || {
+            let message = format!("`{VARIABLE}={told}` was not set by dslc");
+            Fault::new(codes::DEVICE, message).advise(format!("`env -u {VARIABLE} dslc …`"))
+        };
         let (number, (n, socket)) = parts.ok_or_else(wrong)?;
         let (number, n): (u8, u8) = (number.parse().map_err(|_| wrong())?, n.parse().map_err(|_| wrong())?);
         let rank = Rank { number: usize::from(number), n: usize::from(n) };
@@ -123,7 +125,7 @@ impl Local {
         stream.write_all(&[number]).map_err(fault)?;
         let mut inner = Inner::default();
         inner.streams.push(stream);
-        Ok(Local { rank, inner: Mutex::new(inner), patience, vain })
+        Ok(Local { rank, inner: Mutex::new(inner), patience, give_up })
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Inner>, Fault> {
@@ -142,7 +144,7 @@ impl Inner {
     }
 
     /// Looks whether the others still run, as this process may wait for one of them in other ways than here.
-    fn watch(&self, vain: Vain) {
+    fn watch(&self, give_up: GiveUp) {
         let (started, is_told) = (Arc::clone(&self.started), Arc::clone(&self.is_told));
         std::thread::spawn(move || {
             while !is_told.load(Ordering::Relaxed) {
@@ -150,7 +152,7 @@ impl Inner {
                 if let Some(fault) = found {
                     std::thread::sleep(END);
                     if !is_told.load(Ordering::Relaxed) {
-                        vain(Some(fault));
+                        give_up(Some(fault));
                     }
                 }
                 std::thread::sleep(WATCH);
@@ -252,7 +254,7 @@ impl Peers for Local {
             0 => inner.lead(self.rank, memory, filled),
             _ => inner.follow(self.rank, memory, filled).or_else(|error| {
                 // Else the first process has ended, and has said why.
-                (self.vain)(is_late(&error).then(|| late(0, self.patience)))
+                (self.give_up)(is_late(&error).then(|| late(0, self.patience)))
             }),
         }
     }

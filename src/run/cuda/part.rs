@@ -34,7 +34,7 @@ pub struct Part {
 /// The part of a graph that has these images of the batch; `None` where an op needs all of them at once.
 pub fn part(graph: &Graph, images: &Range<usize>) -> Result<Option<Part>, Fault> {
     let rows = Rows::new(graph);
-    // As many numbers of a constant are as good as any.
+    // A constant is the same number everywhere, so any part of it will do.
     let is_constant = |value: Value| graph.node(value).op.name() == leaf::CONSTANT.name();
     let has_rows = |value: Value| rows.has(value) && !is_constant(value);
     let needs_all = |value: Value| {

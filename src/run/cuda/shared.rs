@@ -101,15 +101,12 @@ impl Share {
     /// The places of each process's numbers in a value of the whole batch; `None` where a value is the same in all processes.
     fn places(&self, value: Value) -> Option<Filled> {
         let row = *self.rows.get(&value)?;
-        let of = |own: &Range<usize>| std::iter::once(own.start * row..own.end * row).collect();
-        Some(self.images.iter().map(of).collect())
+        Some(self.images.iter().map(|images| std::iter::once(numbers(images, row)).collect()).collect())
     }
 
     /// Those of this process.
     fn here(&self, value: Value) -> Option<Range<usize>> {
-        let row = *self.rows.get(&value)?;
-        let own = self.images.get(self.own)?;
-        Some(own.start * row..own.end * row)
+        Some(numbers(self.images.get(self.own)?, *self.rows.get(&value)?))
     }
 
     /// The numbers that a value has in the whole batch.
@@ -117,6 +114,11 @@ impl Share {
         let batch = self.images.last().map_or(0, |last| last.end);
         self.rows.get(&value).map_or(0, |row| row * batch)
     }
+}
+
+/// The numbers of these images, of which each has a row of so many.
+fn numbers(images: &Range<usize>, row: usize) -> Range<usize> {
+    images.start * row..images.end * row
 }
 
 struct Shares {
